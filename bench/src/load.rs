@@ -1,0 +1,134 @@
+//! What the swarm is asked to do, as checked values: the load, the requests, the times.
+//!
+//! These are the types a scenario file is checked into and a swarm worker is started with.
+
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How requests arrive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Load {
+    /// `clients` connections, each with one request outstanding; the next is due `think` after the reply.
+    Closed {
+        /// Connections.
+        clients: u32,
+        /// Pause between a reply and the next request.
+        think: Duration,
+    },
+    /// Requests at times fixed in advance, whatever the server does, over a pool of `clients` connections. A request
+    /// that finds every connection busy queues in the swarm, and that wait counts.
+    Open {
+        /// Connections in the pool.
+        clients: u32,
+        /// Requests per second, over all workers.
+        rate_per_s: f64,
+        /// How the gaps are distributed.
+        arrivals: Arrivals,
+    },
+    /// `clients` concurrent sessions, each again and again: connect, so many requests, close.
+    Churn {
+        /// Sessions at once.
+        clients: u32,
+        /// Requests in a session.
+        requests_per_connection: u32,
+    },
+}
+
+impl Load {
+    /// Connections open at once.
+    pub fn clients(&self) -> u32 {
+        match *self {
+            Self::Closed { clients, .. } | Self::Open { clients, .. } | Self::Churn { clients, .. } => {
+                clients
+            }
+        }
+    }
+}
+
+/// The distribution of the gaps between arrivals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// All gaps equal.
+    Fixed,
+    /// Exponential gaps: a Poisson process.
+    Poisson,
+}
+
+/// What one request demands of the server, drawn per request from the seed.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum DemandShape {
+    /// Nothing in the request; the service's own default holds.
+    None,
+    /// Always the same.
+    Fixed {
+        /// The demand.
+        value: Duration,
+    },
+    /// Exponentially distributed, cut off at 20 times the mean (which loses 2e-9 of the draws).
+    Exponential {
+        /// The mean.
+        mean: Duration,
+    },
+    /// One of two values.
+    Bimodal {
+        /// The common demand.
+        short: Duration,
+        /// The rare one.
+        long: Duration,
+        /// Probability of the rare one, between 0 and 1.
+        long_share: f64,
+    },
+}
+
+/// What a request is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RequestShape {
+    /// Payload in bytes.
+    pub size: u32,
+    /// Demand.
+    pub demand: DemandShape,
+}
+
+/// The times of a trial, from the common start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Load that is not measured, to begin with.
+    pub warmup: Duration,
+    /// The measured window.
+    pub window: Duration,
+    /// A request without a reply for so long after its actual send is given up; its connection is replaced.
+    pub timeout: Duration,
+    /// How long after the window's end replies are still waited for; what is then unanswered is censored.
+    pub drain: Duration,
+}
+
+/// Everything a swarm worker needs to know: shard `shard` of `shards` of one seeded schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerSpec {
+    /// Where the server listens.
+    pub target: SocketAddr,
+    /// Name of the service it speaks.
+    pub service: String,
+    /// The load, of the whole swarm (not of this shard).
+    pub load: Load,
+    /// The requests.
+    pub request: RequestShape,
+    /// The times.
+    pub timing: Timing,
+    /// Slices the window is cut into, 1 to 1,000.
+    pub slices: u32,
+    /// Seed of the schedule.
+    pub seed: u64,
+    /// Which shard this worker is, from 0.
+    pub shard: u32,
+    /// How many there are.
+    pub shards: u32,
+    /// CPUs to stay on; empty for any.
+    pub cpus: Vec<u32>,
+    /// Congestion control to ask for; `None` leaves the system's.
+    pub congestion_control: Option<String>,
+}

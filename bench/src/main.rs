@@ -1,0 +1,2 @@
+//! The `bakeoff` tool.
+fn main() {}

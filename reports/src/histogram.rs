@@ -1,0 +1,155 @@
+//! Latency histograms: recording, encoding for a record, decoding, merging.
+//!
+//! One shape for the whole project, so that any two histograms merge without loss: nanoseconds from 1 to one hour at
+//! three significant digits ([`Recorder::fine`]) or two ([`Recorder::coarse`], for time slices).
+
+use crate::record::EncodedHistogram;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+
+/// The largest value a histogram tells apart, in nanoseconds: one hour. Larger ones are recorded here and counted.
+pub const HIGHEST_NS: u64 = 3_600_000_000_000;
+
+/// A histogram could not be decoded or merged.
+#[derive(Debug, thiserror::Error)]
+pub enum HistogramError {
+    /// The text is not base64.
+    #[error("histogram is not base64: {0}")]
+    Base64(#[from] base64::DecodeError),
+    /// The bytes are no V2 histogram.
+    #[error("histogram is not in the HDR V2 deflate format: {0}")]
+    Format(#[from] hdrhistogram::serialization::DeserializeError),
+    /// The counts inside and beside the histogram differ.
+    #[error("histogram holds {inside} values but its record says {beside}")]
+    Count {
+        /// Values in the histogram.
+        inside: u64,
+        /// Values its record claims.
+        beside: u64,
+    },
+}
+
+/// A histogram being filled. Recording never fails, never allocates, and keeps the exact sum and maximum beside the
+/// buckets.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    histogram: Histogram<u64>,
+    saturated: u64,
+    sum_ns: u128,
+    max_ns: u64,
+}
+
+impl Recorder {
+    /// Three significant digits: the histograms of a window.
+    pub fn fine() -> Self {
+        Self::with_digits(3)
+    }
+
+    /// Two significant digits: the histograms of a time slice.
+    pub fn coarse() -> Self {
+        Self::with_digits(2)
+    }
+
+    fn with_digits(digits: u8) -> Self {
+        let histogram = Histogram::new_with_bounds(1, HIGHEST_NS, digits).expect("constant bounds are valid");
+        Self { histogram, saturated: 0, sum_ns: 0, max_ns: 0 }
+    }
+
+    /// Records one value in nanoseconds.
+    #[inline]
+    pub fn record(&mut self, value_ns: u64) {
+        if value_ns > HIGHEST_NS {
+            self.saturated += 1;
+        }
+        self.histogram.saturating_record(value_ns);
+        self.sum_ns += u128::from(value_ns);
+        self.max_ns = self.max_ns.max(value_ns);
+    }
+
+    /// Values recorded.
+    pub fn count(&self) -> u64 {
+        self.histogram.len()
+    }
+
+    /// The histogram so far.
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.histogram
+    }
+
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        self.histogram.reset();
+        (self.saturated, self.sum_ns, self.max_ns) = (0, 0, 0);
+    }
+
+    /// The form that goes into a record.
+    pub fn encode(&self) -> EncodedHistogram {
+        let mut bytes = Vec::new();
+        V2DeflateSerializer::new()
+            .serialize(&self.histogram, &mut bytes)
+            .expect("writing to memory cannot fail and the range fits the format");
+        EncodedHistogram {
+            count: self.histogram.len(),
+            saturated: self.saturated,
+            sum_ns: self.sum_ns,
+            max_ns: self.max_ns,
+            hdr_v2: STANDARD.encode(bytes),
+        }
+    }
+
+    /// Takes a recorded histogram up again.
+    pub fn decode(encoded: &EncodedHistogram) -> Result<Self, HistogramError> {
+        let bytes = STANDARD.decode(&encoded.hdr_v2)?;
+        let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice())?;
+        if histogram.len() != encoded.count {
+            return Err(HistogramError::Count { inside: histogram.len(), beside: encoded.count });
+        }
+        Ok(Self { histogram, saturated: encoded.saturated, sum_ns: encoded.sum_ns, max_ns: encoded.max_ns })
+    }
+
+    /// Adds another histogram's values to this one.
+    pub fn merge(&mut self, other: &Self) {
+        self.histogram.add(&other.histogram).expect("all histograms of the project share one range");
+        self.saturated += other.saturated;
+        self.sum_ns += other.sum_ns;
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_histogram_survives_its_record() {
+        let mut recorder = Recorder::fine();
+        for value in [0, 1, 20_000, 20_001, 7_000_000_000, HIGHEST_NS, HIGHEST_NS + 5] {
+            recorder.record(value);
+        }
+        let back = Recorder::decode(&recorder.encode()).expect("our own encoding");
+        assert_eq!(back.histogram(), recorder.histogram());
+        assert_eq!((back.saturated, back.sum_ns, back.max_ns), (1, recorder.sum_ns, HIGHEST_NS + 5));
+    }
+
+    #[test]
+    fn merging_parts_is_the_same_as_recording_the_whole() {
+        let (mut whole, mut odd, mut even) = (Recorder::coarse(), Recorder::coarse(), Recorder::coarse());
+        for value in 0..10_000 {
+            whole.record(value * 977);
+            if value % 2 == 0 { even.record(value * 977) } else { odd.record(value * 977) }
+        }
+        odd.merge(&even);
+        assert_eq!(odd.encode(), whole.encode());
+    }
+
+    #[test]
+    fn a_record_that_lies_about_its_count_is_refused() {
+        let mut recorder = Recorder::fine();
+        recorder.record(5);
+        let mut encoded = recorder.encode();
+        encoded.count = 2;
+        assert!(matches!(Recorder::decode(&encoded), Err(HistogramError::Count { inside: 1, beside: 2 })));
+    }
+}

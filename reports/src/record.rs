@@ -1,0 +1,439 @@
+//! The versioned schema of what a run leaves on disk: the boundary between measuring and reporting.
+//!
+//! A bundle is one file of lines. The first is a [`Run`], then come [`Trial`]s, one a line, each appended when it is
+//! finished, and last an [`End`]. Raw histograms and counts are kept, never only summaries, so that every figure of a
+//! report can be derived again. A figure that could not be measured is [`Reading::Absent`] with the reason; it is
+//! never zero.
+//!
+//! Units stand in the names: `_ns`, `_bytes`, `_per_s`. Counts have no suffix.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The version of this schema. Raised whenever a reader of the old one would misread the new one.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// One line of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// The head of the bundle.
+    Run(Box<Run>),
+    /// One finished trial.
+    Trial(Box<Trial>),
+    /// The end of the run. Absent when the tool was killed.
+    End(End),
+}
+
+/// What was asked, with what, where. The first record of a bundle.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Run {
+    /// The schema the bundle is written in: [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// Version of the tool that wrote it.
+    pub tool_version: String,
+    /// The exact command line, program name first.
+    pub command: Vec<String>,
+    /// When the run began, in milliseconds since the Unix epoch.
+    pub started_unix_ms: u64,
+    /// The seed of every schedule and of the order of trials.
+    pub seed: u64,
+    /// Rounds asked for. A round runs every cell once.
+    pub rounds: u32,
+    /// Trials asked for.
+    pub planned_trials: u32,
+    /// The workloads, in the order to show them.
+    pub scenarios: Vec<ScenarioRecord>,
+    /// The models, in the order to show them.
+    pub models: Vec<ModelRecord>,
+    /// The machine.
+    pub environment: Environment,
+}
+
+/// A model that took part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRecord {
+    /// Its name.
+    pub name: String,
+    /// One line on what it is.
+    pub summary: String,
+}
+
+/// A workload that was run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioRecord {
+    /// Its name: free text from a file; escape it wherever it is shown.
+    pub name: String,
+    /// One line on what it separates.
+    pub about: String,
+    /// The service the servers ran.
+    pub service: String,
+    /// The load in words: "closed loop, 64 clients".
+    pub load: String,
+    /// The figure that decides.
+    pub merit: Merit,
+    /// Names of the models that ran it, in the order to show them.
+    pub models: Vec<String>,
+    /// Clients (connections, or concurrent sessions for churn).
+    pub clients: u64,
+    /// Requests per second that the schedule asks for; absent for loads that follow the server (closed loop, churn).
+    pub scheduled_rate_per_s: Option<f64>,
+    /// Warm-up before the window.
+    pub warmup_ns: u64,
+    /// The measured window.
+    pub window_ns: u64,
+    /// Every parameter by name, as text with units, for the reader.
+    pub parameters: BTreeMap<String, String>,
+    /// The whole scenario as a TOML document: with the seed it makes the schedule again.
+    pub toml: String,
+}
+
+/// The figure of merit a workload declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Merit {
+    /// Replies completed per second in the window; more is better.
+    Throughput,
+    /// 99th percentile of response time over sent requests; less is better.
+    ResponseP99,
+    /// Median of response time over sent requests; less is better.
+    ResponseP50,
+}
+
+/// A figure that may not have been measurable.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reading<T> {
+    /// Measured.
+    Value(T),
+    /// Not measured, for this reason.
+    Absent(String),
+}
+
+impl<T> Reading<T> {
+    /// The value, if there is one.
+    pub fn value(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Absent(_) => None,
+        }
+    }
+}
+
+/// The machine and the system a run took place on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// Kernel name and release.
+    pub kernel: Reading<String>,
+    /// Processor model.
+    pub cpu_model: Reading<String>,
+    /// CPUs the tool may use.
+    pub cpus: Vec<u32>,
+    /// CPUs the servers were pinned to.
+    pub server_cpus: Vec<u32>,
+    /// CPUs the swarm was pinned to.
+    pub swarm_cpus: Vec<u32>,
+    /// Total memory.
+    pub memory_bytes: Reading<u64>,
+    /// Frequency governor.
+    pub governor: Reading<String>,
+    /// Descriptors one process may open.
+    pub max_descriptors: Reading<u64>,
+    /// Processes and threads there may be (the smallest of the limits that apply).
+    pub max_processes: Reading<u64>,
+    /// The system's cap on a listen backlog.
+    pub somaxconn: Reading<u64>,
+    /// TCP congestion control used on every socket of the run.
+    pub congestion_control: Reading<String>,
+    /// Real nanoseconds that one nominal microsecond of the compute service took, alone on a server CPU before the run.
+    pub compute_ns_per_nominal_us: Reading<f64>,
+    /// What else a reader should know, as name and text.
+    pub notes: BTreeMap<String, String>,
+}
+
+/// One trial: one model under one workload once, in a server process of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Trial {
+    /// Position in the run, from 0.
+    pub index: u32,
+    /// The round it belongs to, from 0.
+    pub round: u32,
+    /// Name of the workload.
+    pub scenario: String,
+    /// Name of the model.
+    pub model: String,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub started_unix_ms: u64,
+    /// What the swarm saw; absent when the trial failed.
+    pub measured: Reading<Measured>,
+    /// What the server counted, as name and count; absent when it did not live to tell.
+    pub server: Reading<BTreeMap<String, u64>>,
+    /// What the server's process tree used.
+    pub usage: Usage,
+    /// Why the trial must not be compared. Empty for a valid trial.
+    pub invalid: Vec<Invalid>,
+    /// Reasons for caution, shown wherever the figures are.
+    pub doubts: Vec<Doubt>,
+}
+
+/// What the swarm saw in the measured window. Latencies are in nanoseconds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// Length of the window.
+    pub window_ns: u64,
+    /// Requests whose intended send time lies in the window, by what became of them.
+    pub counts: Counts,
+    /// Replies completed inside the window, whenever their request was sent: the throughput.
+    pub completed_in_window: u64,
+    /// Payload and framing bytes of those replies.
+    pub reply_bytes_in_window: u64,
+    /// Requests sent before the window, to warm up.
+    pub warmup_sent: u64,
+    /// Response time: completion minus *intended* send time.
+    pub response: EncodedHistogram,
+    /// Service time: completion minus actual send time.
+    pub service: EncodedHistogram,
+    /// Send lag: actual minus intended send time, of every request sent.
+    pub send_lag: EncodedHistogram,
+    /// Time of each TCP connect in the window (set-up connects for loads that keep their connections).
+    pub connect: EncodedHistogram,
+    /// The window in equal slices, in order.
+    pub slices: Vec<Slice>,
+    /// How the replies spread over connections.
+    pub spread: Spread,
+    /// CPU time of the swarm's workers in the window, in nanoseconds, summed.
+    pub swarm_cpu_ns: u64,
+    /// Workers (processes, one thread each).
+    pub swarm_workers: u32,
+    /// Whether the workers wait without sleeping near a send time, so that their CPU time says nothing of their load.
+    pub swarm_spins: bool,
+}
+
+/// What became of the requests of a window.
+/// `sent = ok + errors (summed) + timeouts + in_flight_at_end`, exactly.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counts {
+    /// Requests due in the window by the schedule (open loop), or begun in it (closed loop, churn). Those that had
+    /// found no free connection when the trial ended were never written; they count as sent and in flight.
+    pub sent: u64,
+    /// Answered with exactly the right bytes.
+    pub ok: u64,
+    /// Failed, by kind.
+    pub errors: BTreeMap<ErrorKind, u64>,
+    /// Given up after the request timeout.
+    pub timeouts: u64,
+    /// Without an answer when the trial ended: censored, counted as infinite in every percentile.
+    pub in_flight_at_end: u64,
+    /// Of those in flight at the end, the ones never written because every connection was busy.
+    pub never_written: u64,
+}
+
+impl Counts {
+    /// Errors of all kinds.
+    pub fn errors_total(&self) -> u64 {
+        self.errors.values().sum()
+    }
+
+    /// Requests without a right answer: infinite in every percentile.
+    pub fn unanswered(&self) -> u64 {
+        self.errors_total() + self.timeouts + self.in_flight_at_end
+    }
+
+    /// Whether `sent = ok + errors + timeouts + in_flight_at_end`.
+    pub fn balanced(&self) -> bool {
+        self.sent == self.ok + self.unanswered() && self.never_written <= self.in_flight_at_end
+    }
+}
+
+/// How a request can fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The connection was refused.
+    Refused,
+    /// The connection was reset.
+    Reset,
+    /// The server closed before the whole reply had come.
+    Closed,
+    /// The reply's bytes were wrong.
+    Corrupt,
+    /// The connection could not be made in time, or for another reason.
+    Connect,
+    /// Another error of the socket.
+    Other,
+}
+
+/// One slice of the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slice {
+    /// Where it begins, from the window's start.
+    pub start_ns: u64,
+    /// How long it is.
+    pub length_ns: u64,
+    /// Replies completed in it.
+    pub completed: u64,
+    /// Response times of the replies completed in it (two significant digits).
+    pub response: EncodedHistogram,
+}
+
+/// How replies spread over connections, in a form that merges exactly.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spread {
+    /// Connections (or concurrent sessions).
+    pub connections: u64,
+    /// Those that received no reply at all.
+    pub never_served: u64,
+    /// Replies, summed over connections.
+    pub replies: u64,
+    /// Squared replies, summed over connections.
+    pub replies_squared: u128,
+    /// Fewest replies on a connection.
+    pub fewest: u64,
+    /// Most replies on a connection.
+    pub most: u64,
+}
+
+/// An HDR histogram in the V2 format (deflated, base64), as other tools read it. Values are nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncodedHistogram {
+    /// Values recorded, those above the range included.
+    pub count: u64,
+    /// Values above the range, recorded at its upper end.
+    pub saturated: u64,
+    /// The exact sum of the values.
+    pub sum_ns: u128,
+    /// The exact largest value; 0 when empty.
+    pub max_ns: u64,
+    /// V2 deflate, base64.
+    pub hdr_v2: String,
+}
+
+/// What the server's process tree used: the server, its threads, its forked children, living and reaped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// CPU time of the tree in the window.
+    pub window_cpu_ns: Reading<u64>,
+    /// User CPU time over the server's whole life.
+    pub life_user_ns: Reading<u64>,
+    /// System CPU time over the server's whole life.
+    pub life_system_ns: Reading<u64>,
+    /// Voluntary context switches (it waited) over the server's whole life.
+    pub life_voluntary_switches: Reading<u64>,
+    /// Involuntary context switches (it was preempted) over the server's whole life.
+    pub life_involuntary_switches: Reading<u64>,
+    /// Proportional set size of the tree at the window's end.
+    pub pss_bytes: Reading<u64>,
+    /// Threads in the tree at the window's end.
+    pub threads: Reading<u64>,
+    /// Processes in the tree at the window's end.
+    pub processes: Reading<u64>,
+    /// Share of the window in which the pinned server CPUs were stolen by the hypervisor, 0 to 1.
+    pub steal_share: Reading<f64>,
+}
+
+/// Why a trial must not be compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Invalid {
+    /// The server could not be started.
+    ServerDidNotStart {
+        /// What it said.
+        detail: String,
+    },
+    /// The server ended during the trial.
+    ServerDied {
+        /// How it ended.
+        detail: String,
+    },
+    /// The swarm failed.
+    SwarmFailed {
+        /// What it said.
+        detail: String,
+    },
+    /// A reply had a wrong byte.
+    WrongReply {
+        /// Replies that failed verification.
+        replies: u64,
+    },
+    /// No request was answered in the window.
+    NothingAnswered,
+    /// The accounting identity did not hold.
+    Unbalanced,
+    /// The swarm itself sent too late.
+    GeneratorLate {
+        /// Send lag p99.
+        lag_p99_ns: u64,
+        /// Response p50.
+        response_p50_ns: u64,
+    },
+    /// The hypervisor took too much of the server's CPUs.
+    Stolen {
+        /// Share of the window, 0 to 1.
+        share: f64,
+    },
+}
+
+/// A reason for caution about a trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "doubt", rename_all = "snake_case")]
+pub enum Doubt {
+    /// The swarm used nearly all its CPU in closed loop: the figure may be the generator's limit.
+    GeneratorBusy {
+        /// CPU share of the busiest worker, 0 to 1.
+        share: f64,
+    },
+    /// The two halves of the window differ.
+    Unsteady {
+        /// Throughput of the second half over the first.
+        ratio: f64,
+    },
+    /// Some connections were never served.
+    Starved {
+        /// How many.
+        connections: u64,
+    },
+    /// Requests failed, timed out, or were still unanswered at the end.
+    Unanswered {
+        /// How many.
+        requests: u64,
+        /// Of so many sent.
+        sent: u64,
+    },
+    /// Server and swarm shared CPUs, because there was only one.
+    SharedCpu,
+    /// The server did not stop within its deadline and was killed.
+    KilledAtStop,
+    /// Little's law, |N - X (R + Z)| / N, was off by more than 2 %.
+    LittlesLaw {
+        /// By how much, as a share of N.
+        off: f64,
+    },
+    /// Values lay above the histogram's range.
+    Saturated {
+        /// How many.
+        values: u64,
+    },
+}
+
+/// The end of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct End {
+    /// When, in milliseconds since the Unix epoch.
+    pub finished_unix_ms: u64,
+    /// Trials written.
+    pub trials: u32,
+    /// Whether the run was interrupted before all its trials.
+    pub interrupted: bool,
+}

@@ -1,0 +1,38 @@
+//! What a server can be told: sizes and limits, the same for every model.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Sizes and limits of a server. One value for all models of a comparison.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Threads of the thread pool that hold a connection each; 1 to 10,000.
+    pub pool_workers: usize,
+    /// Threads that an asynchronous model gives to blocking jobs; 1 to 10,000.
+    pub blocking_workers: usize,
+    /// Threads that an asynchronous model gives to computing jobs: normally one per CPU; 1 to 1,024.
+    pub compute_workers: usize,
+    /// Threads of a multi-threaded task runtime: normally one per CPU; 1 to 1,024.
+    pub runtime_workers: usize,
+    /// Jobs an asynchronous model keeps queued for a pool before it stops reading from the connections that ask for
+    /// more.
+    pub job_queue: usize,
+    /// How long a stopping server may go on answering what it has received.
+    pub stop_deadline: Duration,
+}
+
+impl ServerConfig {
+    /// The configuration for a server that may use `cpus` CPUs.
+    pub fn for_cpus(cpus: usize) -> Self {
+        let cpus = cpus.max(1);
+        Self {
+            pool_workers: 16,
+            blocking_workers: 16,
+            compute_workers: cpus,
+            runtime_workers: cpus,
+            job_queue: 4096,
+            stop_deadline: Duration::from_secs(2),
+        }
+    }
+}

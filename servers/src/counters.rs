@@ -1,0 +1,87 @@
+//! What a server counts about itself.
+//!
+//! The counters live in memory shared with forked children, so that one snapshot at the end speaks for the whole
+//! process tree. Connections count for themselves and add their figures when they close: no shared cache line is
+//! touched per request.
+
+use serde::{Deserialize, Serialize};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The live counters of a server process tree.
+        #[derive(Debug, Default)]
+        #[repr(C)]
+        pub struct Counters { $($(#[$doc])* pub $name: AtomicU64,)* }
+
+        /// What the counters said at one moment.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct CounterSnapshot { $($(#[$doc])* pub $name: u64,)* }
+
+        impl Counters {
+            /// The values now.
+            pub fn snapshot(&self) -> CounterSnapshot {
+                CounterSnapshot { $($name: self.$name.load(Ordering::Relaxed),)* }
+            }
+        }
+
+        impl CounterSnapshot {
+            /// Name and value of each counter, in a fixed order.
+            pub fn rows(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name),)*]
+            }
+        }
+    };
+}
+
+counters! {
+    /// Connections accepted.
+    accepted,
+    /// Connections open now.
+    active,
+    /// The most connections open at once.
+    peak,
+    /// Connections closed, for whatever reason.
+    closed,
+    /// Requests answered (reply handed to the kernel).
+    requests,
+    /// Bytes read from clients.
+    bytes_in,
+    /// Bytes written to clients.
+    bytes_out,
+    /// Failed accepts: out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM).
+    accept_errors,
+    /// Failed thread spawns or forks (EAGAIN, ENOMEM).
+    spawn_errors,
+    /// Times the server paused because of the two kinds above.
+    backoffs,
+    /// Connections that ended by an error of the connection (reset, broken pipe).
+    connection_errors,
+    /// Connections closed because the peer broke the protocol.
+    protocol_errors,
+    /// Children or handlers that died instead of finishing.
+    crashed,
+    /// Connections cut because the stop deadline had passed.
+    cut_at_stop,
+}
+
+impl Counters {
+    /// Counts a connection accepted and open.
+    pub fn opened(&self) {
+        self.accepted.fetch_add(1, Ordering::Relaxed);
+        let active = self.active.fetch_add(1, Ordering::Relaxed) + 1;
+        self.peak.fetch_max(active, Ordering::Relaxed);
+    }
+
+    /// Counts an open connection as closed.
+    pub fn closed(&self) {
+        self.active.fetch_sub(1, Ordering::Relaxed);
+        self.closed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds one to a counter.
+    pub fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,23 @@
+//! Interchangeable TCP servers, one per concurrency model, behind one trait.
+//!
+//! A *model* ([`ServerModel`]) decides who waits for bytes and who does the work: a thread per client, a forked
+//! process per client, a pool, an event loop, tasks. A *service* ([`Service`]) decides what the bytes mean. The two
+//! meet in a sans-IO [`Session`], so that every service runs unchanged under every model, and what a benchmark
+//! compares is the model alone.
+//!
+//! This crate never measures anything and knows nothing of scenarios, schedules or reports.
+#![deny(missing_docs)]
+
+pub mod config;
+pub mod counters;
+pub mod exchange;
+pub mod model;
+pub mod service;
+pub mod stop;
+
+pub use config::ServerConfig;
+pub use counters::{CounterSnapshot, Counters};
+pub use exchange::{Exchange, Parts, Request};
+pub use model::ServerModel;
+pub use service::{Advance, Demand, Job, Next, Service, Session};
+pub use stop::Stop;

@@ -1,0 +1,108 @@
+//! What a server does with bytes: services, sessions, and the work a request demands.
+//!
+//! Sans-IO: nothing here reads a socket, starts a thread or looks at a clock. A session turns input bytes into reply
+//! bytes; work that occupies somebody for a time is handed out as a [`Job`], and the *model* decides where it runs.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A service: what the bytes of a connection mean. Shared by all connections of a server.
+pub trait Service: Send + Sync {
+    /// Opens the state of one new connection.
+    fn open(&self) -> Box<dyn Session>;
+}
+
+/// The state machine of one connection, from bytes to bytes.
+///
+/// The driver calls [`advance`](Session::advance) whenever there is input and no job is running. At most one job runs
+/// at a time in a session, so replies keep the order of their requests.
+pub trait Session: Send {
+    /// Consumes what it can of `input`, appends replies to `output`, says what comes next.
+    ///
+    /// Bytes that were not consumed are offered again, with what arrived since behind them. A session that needs more
+    /// bytes to go on answers [`Next::Read`]; it may consume nothing. It must consume something, or ask for a job, or
+    /// close, before it can expect to be called again with the same bytes. Replies appended in one call are bounded by
+    /// the input consumed plus one reply.
+    fn advance(&mut self, input: &[u8], output: &mut Vec<u8>) -> Advance;
+
+    /// Takes the result of the job it last asked for, appends the reply to `output`, says what comes next.
+    fn complete(&mut self, result: u64, output: &mut Vec<u8>) -> Next;
+}
+
+/// What one call of [`Session::advance`] did.
+#[derive(Debug)]
+pub struct Advance {
+    /// Bytes of `input` that are dealt with, from its front.
+    pub consumed: usize,
+    /// Requests completed in this call (their reply is in `output`). A request that asked for a job counts when it
+    /// completes, and the driver counts that one.
+    pub completed: u32,
+    /// What the session wants now.
+    pub next: Next,
+}
+
+/// What a session wants from its driver.
+#[derive(Debug)]
+pub enum Next {
+    /// More input.
+    Read,
+    /// This work done, then [`Session::complete`] called with its result.
+    Run(Job),
+    /// The replies sent, then the connection closed: the conversation ended as the protocol says (`exit`).
+    Close,
+    /// The replies sent, then the connection closed: the peer broke the protocol, for the reason given.
+    Reject(&'static str),
+}
+
+/// How a job occupies whoever runs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Demand {
+    /// Uses a CPU all the time.
+    Compute,
+    /// Holds its thread without using the CPU: a library call that blocks.
+    Block,
+    /// Occupies nobody: an answer that comes later, as from a database. Lasts the stated time.
+    Wait(Duration),
+}
+
+/// Work that a request demands: what kind, and how to do it.
+pub struct Job {
+    demand: Demand,
+    work: Option<Box<dyn FnOnce() -> u64 + Send>>,
+}
+
+impl Job {
+    /// A job that computes.
+    pub fn compute(work: impl FnOnce() -> u64 + Send + 'static) -> Self {
+        Self { demand: Demand::Compute, work: Some(Box::new(work)) }
+    }
+
+    /// A job whose thread is stuck for a while.
+    pub fn block(work: impl FnOnce() -> u64 + Send + 'static) -> Self {
+        Self { demand: Demand::Block, work: Some(Box::new(work)) }
+    }
+
+    /// A job that is over after `delay`, with result 0. Whoever runs it chooses how to wait.
+    pub fn wait(delay: Duration) -> Self {
+        Self { demand: Demand::Wait(delay), work: None }
+    }
+
+    /// How this job occupies whoever runs it.
+    pub fn demand(&self) -> Demand {
+        self.demand
+    }
+
+    /// Does the job on the calling thread, waiting included; returns its result.
+    pub fn run(self) -> u64 {
+        if let Demand::Wait(delay) = self.demand {
+            std::thread::sleep(delay);
+        }
+        self.work.map_or(0, |work| work())
+    }
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job").field("demand", &self.demand).finish_non_exhaustive()
+    }
+}

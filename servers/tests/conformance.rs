@@ -1,0 +1,2 @@
+//! Every model x every service.
+fn main() {}
