@@ -27,7 +27,7 @@ impl ServerConfig {
     pub fn for_cpus(cpus: usize) -> Self {
         let cpus = cpus.max(1);
         Self {
-            pool_workers: 16,
+            pool_workers: 64,
             blocking_workers: 16,
             compute_workers: cpus,
             runtime_workers: cpus,

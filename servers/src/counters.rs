@@ -67,6 +67,14 @@ counters! {
 }
 
 impl Counters {
+    /// Counters that forked children share, all zero, for the rest of the process's life.
+    ///
+    /// # Errors
+    /// When the system has no memory to map.
+    pub fn shared() -> std::io::Result<&'static Self> {
+        crate::sys::shared_counters()
+    }
+
     /// Counts a connection accepted and open.
     pub fn opened(&self) {
         self.accepted.fetch_add(1, Ordering::Relaxed);

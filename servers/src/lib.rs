@@ -10,14 +10,20 @@
 
 pub mod config;
 pub mod counters;
+pub mod drive;
 pub mod exchange;
+pub mod listen;
 pub mod model;
+pub mod models;
 pub mod service;
+pub mod services;
 pub mod stop;
+mod sys;
 
 pub use config::ServerConfig;
 pub use counters::{CounterSnapshot, Counters};
 pub use exchange::{Exchange, Parts, Request};
 pub use model::ServerModel;
 pub use service::{Advance, Demand, Job, Next, Service, Session};
+pub use services::{ServiceConfig, ServiceEntry};
 pub use stop::Stop;

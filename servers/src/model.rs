@@ -1,9 +1,9 @@
 //! The trait that every server stands behind.
 
 use crate::{Counters, ServerConfig, Service, Stop};
-use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::{fmt, io};
 
 /// A concurrency model: how a server divides waiting and working among processes, threads, loops and tasks.
 ///
@@ -43,4 +43,10 @@ pub trait ServerModel: Sync {
         stop: &Stop,
         counters: &'static Counters,
     ) -> io::Result<()>;
+}
+
+impl fmt::Debug for dyn ServerModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }

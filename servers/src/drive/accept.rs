@@ -1,0 +1,159 @@
+//! Accepting: what each error means, how to back off, and the loop that blocking models share.
+//!
+//! No error ends a server, and none makes it spin: what passes is retried, what is exhausted is counted and waited for.
+
+use crate::{Counters, Stop};
+use rustix::io::Errno;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+/// What to do about a failed accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AcceptFailure {
+    /// Nothing to accept now (non-blocking listeners only).
+    Empty,
+    /// It concerned one connection that is gone, or a signal: accept the next.
+    Next,
+    /// Out of descriptors or memory, or unknown: count it and back off.
+    BackOff,
+}
+
+impl AcceptFailure {
+    /// Classifies, after accept(2): pending network errors of a new socket are passed on by Linux and mean "next".
+    pub fn of(error: &io::Error) -> Self {
+        const OF_ONE_CONNECTION: [Errno; 11] = [
+            Errno::CONNABORTED,
+            Errno::INTR,
+            Errno::PROTO,
+            Errno::NETDOWN,
+            Errno::NOPROTOOPT,
+            Errno::HOSTDOWN,
+            Errno::NONET,
+            Errno::HOSTUNREACH,
+            Errno::OPNOTSUPP,
+            Errno::NETUNREACH,
+            Errno::PERM,
+        ];
+        match Errno::from_io_error(error) {
+            Some(Errno::AGAIN) => Self::Empty,
+            Some(errno) if OF_ONE_CONNECTION.contains(&errno) => Self::Next,
+            _ => Self::BackOff,
+        }
+    }
+}
+
+/// Pauses that double from 1 ms to 100 ms, and start over when it went well.
+#[derive(Debug)]
+pub struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(1);
+    const LONGEST: Duration = Duration::from_millis(100);
+
+    /// Begins with the shortest pause.
+    pub fn new() -> Self {
+        Self { next: Self::FIRST }
+    }
+
+    /// It went well: the next pause is the shortest again.
+    pub fn reset(&mut self) {
+        self.next = Self::FIRST;
+    }
+
+    /// Counts a pause and says how long it is.
+    pub fn pause(&mut self, counters: &Counters) -> Duration {
+        Counters::count(&counters.backoffs);
+        let pause = self.next;
+        self.next = (pause * 2).min(Self::LONGEST);
+        pause
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Accepts until asked to stop, handing each connection to `serve`, on a blocking listener.
+///
+/// # Errors
+/// When the listener cannot be registered for the stop, before anything is accepted.
+pub fn accept_until_stop(
+    listener: &TcpListener,
+    stop: &Stop,
+    counters: &Counters,
+    mut serve: impl FnMut(TcpStream),
+) -> io::Result<()> {
+    let _hang_up = stop.hang_up(listener)?;
+    let mut backoff = Backoff::new();
+    while !stop.requested() {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                backoff.reset();
+                serve(stream);
+            }
+            Err(_) if stop.requested() => break, // EINVAL: the listener was shut down
+            Err(error) => match AcceptFailure::of(&error) {
+                AcceptFailure::Next => {}
+                AcceptFailure::Empty | AcceptFailure::BackOff => {
+                    Counters::count(&counters.accept_errors);
+                    stop.wait(Some(backoff.pause(counters)));
+                }
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Tries to spawn or fork until it works, backing off in between; gives up only at the stop.
+/// `attempt` keeps the accepted connection, so a client waits instead of being turned away.
+pub fn retry_spawn<T>(
+    stop: &Stop,
+    counters: &Counters,
+    mut attempt: impl FnMut() -> io::Result<T>,
+) -> Option<T> {
+    let mut backoff = Backoff::new();
+    loop {
+        match attempt() {
+            Ok(spawned) => return Some(spawned),
+            Err(_) => {
+                Counters::count(&counters.spawn_errors);
+                if stop.wait(Some(backoff.pause(counters))) {
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_told_apart_as_accept_2_says() {
+        let of = |errno: Errno| AcceptFailure::of(&io::Error::from(errno));
+        for exhausted in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
+            assert_eq!(of(exhausted), AcceptFailure::BackOff);
+        }
+        assert_eq!(of(Errno::CONNABORTED), AcceptFailure::Next);
+        assert_eq!(of(Errno::INTR), AcceptFailure::Next);
+        assert_eq!(of(Errno::AGAIN), AcceptFailure::Empty);
+        assert_eq!(of(Errno::BADF), AcceptFailure::BackOff, "an unknown error must not spin");
+    }
+
+    #[test]
+    fn pauses_double_up_to_a_tenth_of_a_second() {
+        let counters = Counters::default();
+        let mut backoff = Backoff::new();
+        let pauses: Vec<u128> = (0..9).map(|_| backoff.pause(&counters).as_millis()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 100, 100]);
+        backoff.reset();
+        assert_eq!(backoff.pause(&counters).as_millis(), 1);
+        assert_eq!(counters.snapshot().backoffs, 10);
+    }
+}

@@ -1,0 +1,113 @@
+//! Fork per client: a process for each accepted connection (Stevens, UNP chapter 30, design 2). A crash does not spread;
+//! the price is a fork, which grows with the parent's memory.
+
+use crate::drive::accept::{accept_until_stop, retry_spawn};
+use crate::drive::blocking::converse;
+use crate::drive::buffers::Buffers;
+use crate::drive::live::Meter;
+use crate::sys::{self, Forked};
+use crate::{Counters, ServerConfig, ServerModel, Service, Stop};
+use rustix::thread::{NanosleepRelativeResult, nanosleep};
+use rustix::time::Timespec;
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long killed children have to disappear.
+const KILL_GRACE: Duration = Duration::from_millis(500);
+
+/// The fork-per-client server.
+#[derive(Debug)]
+pub(super) struct ForkPerClient;
+
+impl ServerModel for ForkPerClient {
+    fn name(&self) -> &'static str {
+        "fork-per-client"
+    }
+
+    fn summary(&self) -> &'static str {
+        "a process for each client; a crash does not spread, a fork costs"
+    }
+
+    /// # Errors
+    /// Also when the process has other threads: a forked child of such a process may find locks held for ever.
+    fn serve(
+        &self,
+        listener: TcpListener,
+        service: Arc<dyn Service>,
+        config: &ServerConfig,
+        stop: &Stop,
+        counters: &'static Counters,
+    ) -> io::Result<()> {
+        let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+        if threads != 1 {
+            let message = format!("fork-per-client needs a process with one thread, this one has {threads}");
+            return Err(io::Error::other(message));
+        }
+        sys::reap_children(counters)?;
+        accept_until_stop(&listener, stop, counters, |stream| {
+            counters.opened();
+            match retry_spawn(stop, counters, sys::fork) {
+                Some(Forked::Parent) => {} // the child's end will be counted; its socket here closes now
+                Some(Forked::Child) => serve_in_child(&listener, &stream, &*service, stop, counters),
+                None => counters.closed(),
+            }
+        })?;
+        drop(listener);
+        stop_children(Instant::now() + config.stop_deadline, counters)
+    }
+}
+
+/// The child's whole life. It never returns into the parent's code.
+fn serve_in_child(
+    listener: &TcpListener,
+    stream: &TcpStream,
+    service: &dyn Service,
+    stop: &Stop,
+    counters: &'static Counters,
+) -> ! {
+    sys::close_in_child(listener);
+    let life = AssertUnwindSafe(|| {
+        // SIGTERM, from the parent's stop, hangs up on this client; a read gets what has arrived and then the end.
+        let _hang_up = stop.hang_up(stream)?;
+        let meter = Meter::new(counters);
+        converse(stream, service.open(), &meter, &mut Buffers::new());
+        meter.flush();
+        io::Result::Ok(())
+    });
+    match catch_unwind(life) {
+        Ok(Ok(())) => sys::exit_child(0),
+        Ok(Err(_)) => sys::exit_child(1),
+        Err(_) => sys::exit_child(101), // as an uncaught panic would
+    }
+}
+
+/// Asks the children to stop, waits for them, kills the rest at the deadline. What a killed child had counted since it
+/// last added to the shared counters is lost: it alone knew.
+fn stop_children(deadline: Instant, counters: &Counters) -> io::Result<()> {
+    sys::stop_children()?;
+    if !wait_for_children(deadline) {
+        let killed = sys::kill_children()? as u64;
+        counters.cut_at_stop.fetch_add(killed, std::sync::atomic::Ordering::Relaxed);
+        wait_for_children(Instant::now() + KILL_GRACE);
+    }
+    Ok(())
+}
+
+/// Waits until every child is reaped, or `deadline`. Returns whether they are.
+fn wait_for_children(deadline: Instant) -> bool {
+    // Each SIGCHLD ends the sleep at once; one that comes just before it costs a nap at most.
+    const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+    while sys::living_children() > 0 {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        match nanosleep(&NAP) {
+            NanosleepRelativeResult::Ok | NanosleepRelativeResult::Interrupted(_) => {}
+            NanosleepRelativeResult::Err(error) => unreachable!("a constant nap is valid: {error}"),
+        }
+    }
+    true
+}

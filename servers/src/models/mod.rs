@@ -1,0 +1,42 @@
+//! The registry of models: one file and one line each.
+
+mod fork_per_client;
+mod iterative;
+mod mio_event_loop;
+mod thread_per_client;
+mod thread_pool;
+mod tokio_tasks;
+
+use crate::ServerModel;
+
+/// Every model, in the order to show them.
+pub static ALL: &[&dyn ServerModel] = &[
+    &iterative::Iterative,
+    &fork_per_client::ForkPerClient,
+    &thread_per_client::ThreadPerClient,
+    &thread_pool::ThreadPool,
+    &mio_event_loop::OFFLOADING,
+    &mio_event_loop::INLINE,
+    &tokio_tasks::MULTI_THREAD,
+    &tokio_tasks::CURRENT_THREAD,
+];
+
+/// The model of that name.
+pub fn find(name: &str) -> Option<&'static dyn ServerModel> {
+    ALL.iter().copied().find(|model| model.name() == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_found() {
+        for (index, model) in ALL.iter().enumerate() {
+            assert!(ALL[..index].iter().all(|other| other.name() != model.name()));
+            assert_eq!(find(model.name()).map(ServerModel::name), Some(model.name()));
+            assert!(!model.summary().is_empty());
+        }
+        assert!(find("nosuch").is_none());
+    }
+}

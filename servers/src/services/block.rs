@@ -1,0 +1,29 @@
+//! `block`: the payload comes back after the demanded time, in which a thread is stuck: a library call that blocks.
+
+use super::framing::{Framed, FramedExchange, Work};
+use super::{ServiceConfig, ServiceEntry};
+use crate::{Exchange, Job, Service};
+use std::sync::Arc;
+
+/// The registry's line.
+pub(super) static ENTRY: ServiceEntry = ServiceEntry {
+    name: "block",
+    summary: "the payload comes back after a time in which a thread is stuck (a library call that blocks)",
+    demand: Some("block"),
+    build,
+    exchange,
+};
+
+fn build(config: &ServiceConfig) -> Arc<dyn Service> {
+    let job = |_: &[u8], demand| {
+        Job::block(move || {
+            std::thread::sleep(demand);
+            0
+        })
+    };
+    Arc::new(Framed::new(Work { job, without_demand: |_| 0, replies_result: false }, config))
+}
+
+fn exchange(max_payload: u32) -> Box<dyn Exchange> {
+    Box::new(FramedExchange::new(max_payload, None))
+}

@@ -1,0 +1,66 @@
+//! The registry of services: one file and one line each.
+
+mod block;
+mod echo;
+mod framing;
+pub mod hash;
+mod line;
+pub mod payload;
+mod wait;
+
+use crate::{Exchange, Service};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a service can be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServiceConfig {
+    /// The demand of a request that states none; at most [`MAX_DEMAND`]. Services that do no work ignore it.
+    pub default_demand: Duration,
+}
+
+impl Default for ServiceConfig {
+    /// One millisecond (nominal, for `hash`).
+    fn default() -> Self {
+        Self { default_demand: Duration::from_millis(1) }
+    }
+}
+
+/// The longest demand a request may state; a longer one is a protocol error.
+pub const MAX_DEMAND: Duration = Duration::from_secs(60);
+
+/// The largest payload of a framed request, and the longest line, in bytes; a larger one is a protocol error.
+pub const MAX_MESSAGE: u32 = 4 * 1024 * 1024;
+
+/// The line of a service in the registry.
+pub struct ServiceEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// One line on what it does.
+    pub summary: &'static str,
+    /// The kind of demand its requests carry: `compute`, `block` or `wait`; `None` when it does no work.
+    pub demand: Option<&'static str>,
+    /// Makes the server's half.
+    pub build: fn(&ServiceConfig) -> Arc<dyn Service>,
+    /// Makes the client's half, for payloads of up to so many bytes. It expects a request without a demand to be
+    /// answered by a server with the default [`ServiceConfig`].
+    pub exchange: fn(u32) -> Box<dyn Exchange>,
+}
+
+impl fmt::Debug for ServiceEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServiceEntry").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Every service, in the order to show them.
+pub static ALL: &[&ServiceEntry] = &[&echo::ENTRY, &line::ENTRY, &hash::ENTRY, &wait::ENTRY, &block::ENTRY];
+
+/// The service of that name.
+pub fn find(name: &str) -> Option<&'static ServiceEntry> {
+    ALL.iter().copied().find(|entry| entry.name == name)
+}
+
+#[cfg(test)]
+mod tests;

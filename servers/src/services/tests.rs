@@ -1,0 +1,135 @@
+//! What holds for every service: any split of the input gives the same output, and the two halves agree.
+
+use super::*;
+use crate::drive::conversation::{Conversation, Need};
+use crate::{Parts, Request};
+use proptest::prelude::*;
+
+/// Feeds `pieces` as a driver would and returns the output, the requests answered, and whether it ended.
+fn converse(service: &dyn Service, pieces: &[&[u8]]) -> (Vec<u8>, u32, bool) {
+    let mut conversation = Conversation::new(service.open());
+    let (mut sent, mut answered) = (Vec::new(), 0);
+    for piece in pieces {
+        let mut output = Vec::new();
+        let mut need = conversation.take_in(piece, &mut output);
+        loop {
+            need = match need {
+                Need::Read => break,
+                Need::Flush => {
+                    assert!(!output.is_empty(), "a flush has something to send");
+                    sent.append(&mut output);
+                    let (requests, next) = conversation.flushed();
+                    answered += requests;
+                    next
+                }
+                Need::Run(job) => {
+                    assert!(output.is_empty(), "replies are gone before a job starts");
+                    conversation.complete(job.run(), &mut output)
+                }
+                Need::Close => return (sent, answered, true),
+            }
+        }
+    }
+    (sent, answered, false)
+}
+
+fn requests(sizes: &[u32]) -> Vec<Request> {
+    let request = |(id, &size)| Request { id: id as u64 * 7 + 1, size, demand_ns: 1 + id as u64 * 50 };
+    sizes.iter().enumerate().map(request).collect()
+}
+
+fn wire<'a>(requests: &'a [Request], parts: impl Fn(&'a Request) -> Parts<'a>) -> Vec<u8> {
+    requests.iter().flat_map(|request| parts(request).to_vec()).collect()
+}
+
+proptest! {
+    #[test]
+    fn any_split_gives_the_same_replies(
+        sizes in prop::collection::vec(1_u32..400, 1..12),
+        mut cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
+    ) {
+        let requests = requests(&sizes);
+        for entry in ALL {
+            let exchange = (entry.exchange)(400);
+            let service = (entry.build)(&ServiceConfig::default());
+            let input = wire(&requests, |request| exchange.request(request));
+            let expected = wire(&requests, |request| exchange.reply(request));
+            let mut at: Vec<usize> = cuts.iter_mut().map(|cut| cut.index(input.len() + 1)).collect();
+            at.extend([0, input.len()]);
+            at.sort_unstable();
+            let pieces: Vec<&[u8]> = at.windows(2).map(|pair| &input[pair[0]..pair[1]]).collect();
+            let (output, answered, ended) = converse(&*service, &pieces);
+            prop_assert!(output == expected, "{}: wrong replies", entry.name);
+            prop_assert!(!ended);
+            if entry.name != "echo" { // which has no framing to count by
+                prop_assert_eq!(answered as usize, requests.len(), "{}", entry.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn names_are_unique_and_found() {
+    for (index, entry) in ALL.iter().enumerate() {
+        assert!(ALL[..index].iter().all(|other| other.name != entry.name));
+        assert_eq!(find(entry.name).map(|found| found.name), Some(entry.name));
+    }
+    assert!(find("nosuch").is_none());
+}
+
+#[test]
+fn lines_keep_their_ends_and_exit_closes_after_the_replies() {
+    let service = (line::ENTRY.build)(&ServiceConfig::default());
+    let answer = converse(&*service, &[b"one\r\ntwo\n\nexit of the cinema\nex", b"it\r\nthree\n"]);
+    assert_eq!(answer, (b"one\r\ntwo\n\nexit of the cinema\n".to_vec(), 4, true));
+}
+
+#[test]
+fn a_line_may_be_long_but_not_endless() {
+    let service = (line::ENTRY.build)(&ServiceConfig::default());
+    let mut longest = vec![b'a'; MAX_MESSAGE as usize];
+    longest[MAX_MESSAGE as usize - 1] = b'\n';
+    let pieces: Vec<&[u8]> = longest.chunks(64 * 1024).collect();
+    assert!(converse(&*service, &pieces) == (longest.clone(), 1, false));
+    let endless = vec![b'a'; MAX_MESSAGE as usize + 1];
+    let mut conversation = Conversation::new(service.open());
+    assert!(matches!(conversation.take_in(&endless, &mut Vec::new()), Need::Close));
+    assert_eq!(conversation.rejected(), Some("a line longer than 4 MiB"));
+}
+
+#[test]
+fn a_broken_frame_is_refused_as_soon_as_its_header_is_there() {
+    let frame = |length: u32, reserved: u32, demand_ns: u64| {
+        [&length.to_le_bytes()[..], &reserved.to_le_bytes(), &demand_ns.to_le_bytes()].concat()
+    };
+    let service = (wait::ENTRY.build)(&ServiceConfig::default());
+    for (header, reason) in [
+        (frame(MAX_MESSAGE + 1, 0, 0), "a payload of more than 4 MiB"),
+        (frame(1, 9, 0), "reserved bytes of the header that are not zero"),
+        (frame(1, 0, 60_000_000_001), "a demand of more than 60 s"),
+    ] {
+        let mut conversation = Conversation::new(service.open());
+        assert!(matches!(conversation.take_in(&header, &mut Vec::new()), Need::Close));
+        assert_eq!(conversation.rejected(), Some(reason));
+    }
+    let mut conversation = Conversation::new(service.open());
+    let fits = frame(MAX_MESSAGE, 0, 60_000_000_000);
+    assert!(matches!(conversation.take_in(&fits, &mut Vec::new()), Need::Read));
+}
+
+#[test]
+fn without_a_demand_the_default_holds_and_no_default_means_at_once() {
+    let at_once = ServiceConfig { default_demand: Duration::ZERO };
+    for entry in [&wait::ENTRY, &block::ENTRY] {
+        let exchange = (entry.exchange)(16);
+        let request = Request { id: 5, size: 16, demand_ns: 0 };
+        let mut conversation = Conversation::new((entry.build)(&at_once).open());
+        let mut output = Vec::new();
+        let need = conversation.take_in(&exchange.request(&request).to_vec(), &mut output);
+        assert!(matches!(need, Need::Flush), "{}: no job for nothing", entry.name);
+        assert_eq!(output, exchange.reply(&request).to_vec());
+        let mut conversation = Conversation::new((entry.build)(&ServiceConfig::default()).open());
+        let need = conversation.take_in(&exchange.request(&request).to_vec(), &mut Vec::new());
+        assert!(matches!(need, Need::Run(_)), "{}: the default asks for a job", entry.name);
+    }
+}

@@ -1,0 +1,160 @@
+//! What happens at the limits of descriptors and processes, when processes die, and at Ctrl-C.
+
+use crate::Pair;
+use crate::client::{Client, exchange, request};
+use crate::server::{Server, config, until};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
+use std::time::Duration;
+
+/// A case with the models it applies to, by name.
+type Limited = (&'static str, fn(&Pair), fn(&str) -> bool);
+
+pub(crate) const ALL: &[Limited] = &[
+    ("out_of_descriptors", out_of_descriptors, |_| true),
+    ("out_of_processes", out_of_processes, |model| matches!(model, "fork-per-client" | "thread-per-client")),
+    ("ctrl_c_stops_in_order", ctrl_c_stops_in_order, |_| true),
+    ("a_killed_server_leaves_no_child", a_killed_server_leaves_no_child, |model| model == "fork-per-client"),
+    ("a_killed_child_harms_no_other", a_killed_child_harms_no_other, |model| model == "fork-per-client"),
+];
+
+/// How long a server stays at its limit: time enough to be seen spinning.
+const AT_THE_LIMIT: Duration = Duration::from_millis(600);
+
+/// Pauses of a server that backs off as it should, with a wide margin: one that spins counts thousands.
+const MOST_BACKOFFS: u64 = 300;
+
+fn limit_descriptors(server: &Server, limit: u64) {
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit { current: Some(limit), maximum };
+    prlimit(Some(server.pid()), Resource::Nofile, limit).expect("change the server's limit");
+}
+
+/// The lowest descriptor that the server has not open.
+fn lowest_free(server: &Server) -> u64 {
+    let open: Vec<i32> = server.process().fd().expect("fds").filter_map(|fd| Some(fd.ok()?.fd)).collect();
+    (0..).find(|fd| !open.contains(fd)).expect("some number is free") as u64
+}
+
+fn out_of_descriptors(pair: &Pair) {
+    const CLIENTS: usize = 30;
+    let server = Server::start(pair);
+    let exchange = exchange(pair);
+    Client::connect(&server, &*exchange).exchange(&request(0, 16));
+    until("the first client is gone", || server.children().is_empty());
+    // Iterative and forking servers hold at most one accepted descriptor: to run out, they must have no room at all.
+    let holds_many = !matches!(pair.model.name(), "iterative" | "fork-per-client");
+    let mut free = 0;
+    until("the first client's descriptor is free", || {
+        let before = std::mem::replace(&mut free, lowest_free(&server));
+        before == free
+    });
+    limit_descriptors(&server, free + if holds_many { 5 } else { 0 });
+    let mut clients: Vec<Client<'_>> = (0..CLIENTS).map(|_| Client::connect(&server, &*exchange)).collect();
+    for client in &mut clients {
+        client.send(&request(1, 64));
+    }
+    // A blocked accept(2) has reserved its descriptor already: the first client gets in below any limit.
+    let mut clients = clients.into_iter();
+    clients.next().expect("the first").expect(&request(1, 64));
+    let ticks = || {
+        let stat = server.process().stat().expect("stat");
+        stat.utime + stat.stime
+    };
+    let before = ticks();
+    std::thread::sleep(AT_THE_LIMIT);
+    let used = ticks() - before;
+    assert!(
+        used * 2 < procfs::ticks_per_second() * 600 / 1000,
+        "{used} clock ticks of CPU while it cannot accept"
+    );
+    if holds_many {
+        for mut client in clients.by_ref().take(CLIENTS / 2) {
+            client.expect(&request(1, 64)); // its end makes room for another
+        }
+    }
+    limit_descriptors(&server, 1000);
+    for mut client in clients {
+        client.expect(&request(1, 64)); // without any new event from the network
+    }
+    let counters = server.stop();
+    assert_eq!(counters.accepted, CLIENTS as u64 + 1, "{counters:?}");
+    assert!(counters.accept_errors > 0, "{counters:?}");
+    assert!((1..MOST_BACKOFFS).contains(&counters.backoffs), "{counters:?}");
+    assert_eq!((counters.spawn_errors, counters.crashed, counters.cut_at_stop), (0, 0, 0), "{counters:?}");
+}
+
+fn out_of_processes(pair: &Pair) {
+    const CLIENTS: usize = 12;
+    if !rustix::process::geteuid().is_root() {
+        println!(
+            "skipped: only root can give the server a user of its own, whose processes alone are limited"
+        );
+        return;
+    }
+    let server = Server::start_with(pair, |options| options.max_processes = Some(5));
+    let exchange = exchange(pair);
+    let mut clients: Vec<Client<'_>> = (0..CLIENTS).map(|_| Client::connect(&server, &*exchange)).collect();
+    for client in &mut clients {
+        client.send(&request(1, 64));
+    }
+    std::thread::sleep(AT_THE_LIMIT);
+    for mut client in clients {
+        client.expect(&request(1, 64)); // its end makes room for another
+    }
+    let counters = server.stop();
+    assert_eq!((counters.accepted, counters.requests), (CLIENTS as u64, CLIENTS as u64), "{counters:?}");
+    assert!(counters.spawn_errors > 0, "{counters:?}");
+    assert!((1..MOST_BACKOFFS).contains(&counters.backoffs), "{counters:?}");
+    assert_eq!((counters.accept_errors, counters.crashed, counters.cut_at_stop), (0, 0, 0), "{counters:?}");
+}
+
+fn a_killed_child_harms_no_other(pair: &Pair) {
+    let server = Server::start_with(pair, |options| options.config = config());
+    let exchange = exchange(pair);
+    let mut victim = Client::connect(&server, &*exchange);
+    victim.exchange(&request(0, 16));
+    let [child] = server.children()[..] else { panic!("one client, one child") };
+    let mut others: Vec<Client<'_>> = (0..4).map(|_| Client::connect(&server, &*exchange)).collect();
+    for client in &mut others {
+        client.exchange(&request(1, 16));
+    }
+    kill_process(Pid::from_raw(child).expect("a pid"), Signal::KILL).expect("SIGKILL");
+    victim.expect_end();
+    until("the child is reaped", || !server.children().contains(&child));
+    for client in &mut others {
+        client.exchange(&request(2, 16));
+    }
+    Client::connect(&server, &*exchange).exchange(&request(3, 16));
+    drop(others);
+    let counters = server.stop();
+    assert_eq!((counters.accepted, counters.crashed, counters.cut_at_stop), (6, 1, 0), "{counters:?}");
+}
+
+/// Ctrl-C signals the whole foreground group: forked children must leave the ending to their parent.
+fn ctrl_c_stops_in_order(pair: &Pair) {
+    let server = Server::start(pair);
+    let exchange = exchange(pair);
+    let mut client = Client::connect(&server, &*exchange);
+    client.exchange(&request(0, 16));
+    client.send(&request(1, 16));
+    server.signal_group(Signal::INT);
+    client.expect(&request(1, 16));
+    client.expect_end();
+    let (status, counters) = server.wait();
+    assert!(status.success(), "{status}");
+    assert_eq!((counters.closed, counters.crashed, counters.cut_at_stop), (1, 0, 0), "{counters:?}");
+}
+
+fn a_killed_server_leaves_no_child(pair: &Pair) {
+    let server = Server::start(pair);
+    let exchange = exchange(pair);
+    let mut clients: Vec<Client<'_>> = (0..3).map(|_| Client::connect(&server, &*exchange)).collect();
+    for client in &mut clients {
+        client.exchange(&request(0, 16));
+    }
+    assert_eq!(server.children().len(), 3);
+    kill_process(server.pid(), Signal::KILL).expect("SIGKILL");
+    for client in &mut clients {
+        client.expect_end(); // its child is gone, and nobody else holds the socket
+    }
+}

@@ -1,0 +1,192 @@
+//! A server in a process of its own, seen from both sides: the child that serves, and the handle a test holds.
+
+use crate::Pair;
+use bakeoff_servers::{
+    CounterSnapshot, Counters, ServerConfig, ServiceConfig, Stop, listen, models, services,
+};
+use procfs::process::Process;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The variable that makes this executable a server.
+const VARIABLE: &str = "BAKEOFF_CONFORMANCE_SERVER";
+
+/// How long anything may take before the test gives up: a guard, never a measurement.
+pub(crate) const GUARD: Duration = Duration::from_secs(30);
+
+/// What the child is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Options {
+    pub(crate) model: String,
+    pub(crate) service: String,
+    pub(crate) config: ServerConfig,
+    /// Threads and processes that the server's user may have, the server running as a user of its own.
+    pub(crate) max_processes: Option<u64>,
+}
+
+/// The configuration of every server here: small pools, so that tests fill them.
+pub(crate) fn config() -> ServerConfig {
+    ServerConfig {
+        pool_workers: 8,
+        blocking_workers: 4,
+        compute_workers: 2,
+        runtime_workers: 2,
+        job_queue: 16,
+        stop_deadline: Duration::from_secs(10),
+    }
+}
+
+/// Serves and returns the exit code, if this process was started to be a server.
+pub(crate) fn serve_if_asked() -> Option<ExitCode> {
+    let options: Options = serde_json::from_str(&std::env::var(VARIABLE).ok()?).expect("options");
+    let model = models::find(&options.model).expect("a model");
+    let service = (services::find(&options.service).expect("a service").build)(&ServiceConfig::default());
+    let stop = Stop::on_signals().expect("signal handlers");
+    let counters = Counters::shared().expect("shared counters");
+    let listener =
+        listen::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &listen::ListenOptions::default()).expect("bind");
+    if let Some(limit) = options.max_processes {
+        become_limited_user(limit);
+    }
+    // The test that started us may die; its server must not stay.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).expect("death signal");
+    println!("{}", listener.local_addr().expect("address").port());
+    model.serve(listener, Arc::clone(&service), &options.config, &stop, counters).expect("serve");
+    println!("{}", serde_json::to_string(&counters.snapshot()).expect("snapshot"));
+    std::io::stdout().flush().expect("stdout");
+    Some(ExitCode::SUCCESS)
+}
+
+/// Becomes a user nobody else is, with a limit on its threads and processes: the limit does not bind root.
+fn become_limited_user(limit: u64) {
+    let maximum = getrlimit(Resource::Nproc).maximum;
+    setrlimit(Resource::Nproc, Rlimit { current: Some(limit), maximum }).expect("limit");
+    let id = 100_000 + std::process::id();
+    let user = rustix::process::Uid::from_raw(id);
+    rustix::thread::set_thread_res_uid(user, user, user).expect("become another user");
+}
+
+/// A running server. Dropping it kills it.
+pub(crate) struct Server {
+    child: Child,
+    stdout: BufReader<ChildStdout>,
+    pub(crate) addr: SocketAddr,
+    ended: bool,
+}
+
+impl Server {
+    pub(crate) fn start(pair: &Pair) -> Self {
+        Self::start_with(pair, |_| {})
+    }
+
+    pub(crate) fn start_with(pair: &Pair, adjust: impl FnOnce(&mut Options)) -> Self {
+        let mut options = Options {
+            model: pair.model.name().into(),
+            service: pair.service.name.into(),
+            config: config(),
+            max_processes: None,
+        };
+        adjust(&mut options);
+        let mut child = Command::new(std::env::current_exe().expect("own path"))
+            .env(VARIABLE, serde_json::to_string(&options).expect("options"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .process_group(0) // as a shell starts it: Ctrl-C reaches the server and its children
+            .spawn()
+            .expect("start a server");
+        let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("the ready line");
+        let port: u16 = line.trim().parse().expect("a port");
+        Self { child, stdout, addr: SocketAddr::from(([127, 0, 0, 1], port)), ended: false }
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn process(&self) -> Process {
+        Process::new(self.pid().as_raw_nonzero().get()).expect("the server's process")
+    }
+
+    /// Processes the server has forked and not reaped, zombies included.
+    pub(crate) fn children(&self) -> Vec<i32> {
+        let tasks = self.process().tasks().expect("threads").filter_map(Result::ok);
+        tasks.flat_map(|task| task.children().unwrap_or_default()).map(|pid| pid as i32).collect()
+    }
+
+    /// The server's process and its children.
+    pub(crate) fn tree(&self) -> Vec<Process> {
+        let children = self.children().into_iter().filter_map(|pid| Process::new(pid).ok());
+        children.chain([self.process()]).collect()
+    }
+
+    pub(crate) fn terminate(&self) {
+        kill_process(self.pid(), Signal::TERM).expect("SIGTERM");
+    }
+
+    /// Sends a signal to the server's process group.
+    pub(crate) fn signal_group(&self, signal: Signal) {
+        rustix::process::kill_process_group(self.pid(), signal).expect("signal the group");
+    }
+
+    /// Waits for the end and reads the counters.
+    pub(crate) fn wait(mut self) -> (ExitStatus, CounterSnapshot) {
+        let pid = self.pid();
+        until("the server ends", || self.child.try_wait().expect("wait").is_some());
+        self.ended = true;
+        let status = self.child.wait().expect("wait");
+        assert!(Process::new(pid.as_raw_nonzero().get()).is_err(), "the process is gone");
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).expect("the counters");
+        (status, serde_json::from_str(rest.trim()).unwrap_or_else(|error| panic!("{error}: {rest:?}")))
+    }
+
+    /// Stops the server, which must end well with every account settled, and returns the counters.
+    pub(crate) fn stop(self) -> CounterSnapshot {
+        self.terminate();
+        let (status, counters) = self.wait();
+        assert!(status.success(), "{status}");
+        assert_eq!(counters.active, 0, "{counters:?}");
+        assert_eq!(counters.accepted, counters.closed, "{counters:?}");
+        counters
+    }
+
+    /// [`stop`](Self::stop) after nothing went wrong for `accepted` clients.
+    pub(crate) fn stop_clean(self, accepted: usize) -> CounterSnapshot {
+        let counters = self.stop();
+        let CounterSnapshot { accept_errors, spawn_errors, backoffs, .. } = counters;
+        assert_eq!(counters.accepted, accepted as u64, "{counters:?}");
+        assert_eq!((accept_errors, spawn_errors, backoffs), (0, 0, 0), "{counters:?}");
+        assert_eq!(
+            (counters.crashed, counters.cut_at_stop, counters.protocol_errors),
+            (0, 0, 0),
+            "{counters:?}"
+        );
+        counters
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if !self.ended {
+            let _ = self.child.kill(); // and its children by their death signal
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Waits until something holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + GUARD;
+    while !holds() {
+        assert!(Instant::now() < end, "waited {GUARD:?} until {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
