@@ -21,6 +21,14 @@ pub enum HistogramError {
     /// The bytes are no V2 histogram.
     #[error("histogram is not in the HDR V2 deflate format: {0}")]
     Format(#[from] hdrhistogram::serialization::DeserializeError),
+    /// The histogram has another range or resolution than the project's, so it would not merge without loss.
+    #[error("histogram covers up to {highest} ns at {digits} digits, not one hour at 2 or 3")]
+    Shape {
+        /// Its upper end.
+        highest: u64,
+        /// Its significant digits.
+        digits: u8,
+    },
     /// The counts inside and beside the histogram differ.
     #[error("histogram holds {inside} values but its record says {beside}")]
     Count {
@@ -37,7 +45,7 @@ pub enum HistogramError {
 pub struct Recorder {
     histogram: Histogram<u64>,
     saturated: u64,
-    sum_ns: u128,
+    sum_ns: u64,
     max_ns: u64,
 }
 
@@ -64,13 +72,18 @@ impl Recorder {
             self.saturated += 1;
         }
         self.histogram.saturating_record(value_ns);
-        self.sum_ns += u128::from(value_ns);
+        self.sum_ns = self.sum_ns.saturating_add(value_ns);
         self.max_ns = self.max_ns.max(value_ns);
     }
 
     /// Values recorded.
     pub fn count(&self) -> u64 {
         self.histogram.len()
+    }
+
+    /// The exact largest value in nanoseconds; 0 when empty.
+    pub fn max_ns(&self) -> u64 {
+        self.max_ns
     }
 
     /// The histogram so far.
@@ -103,6 +116,10 @@ impl Recorder {
     pub fn decode(encoded: &EncodedHistogram) -> Result<Self, HistogramError> {
         let bytes = STANDARD.decode(&encoded.hdr_v2)?;
         let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice())?;
+        let (highest, digits) = (histogram.high(), histogram.sigfig());
+        if highest != HIGHEST_NS || !(2..=3).contains(&digits) {
+            return Err(HistogramError::Shape { highest, digits });
+        }
         if histogram.len() != encoded.count {
             return Err(HistogramError::Count { inside: histogram.len(), beside: encoded.count });
         }
@@ -113,7 +130,7 @@ impl Recorder {
     pub fn merge(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("all histograms of the project share one range");
         self.saturated += other.saturated;
-        self.sum_ns += other.sum_ns;
+        self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
         self.max_ns = self.max_ns.max(other.max_ns);
     }
 }

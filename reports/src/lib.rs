@@ -3,7 +3,27 @@
 //! [`record`] is the boundary: whoever measures writes these records, and everything else in this crate is derived
 //! from them and from nothing else. The crate is pure: it opens no socket, reads no clock, starts no process; the same
 //! records give the same bytes.
+//!
+//! ```text
+//! bundle::load -> analysis::analyse -> html::report
+//!                                   -> terminal::summary
+//! ```
 #![deny(missing_docs)]
 
+pub mod analysis;
+pub mod bundle;
+pub mod cell;
+mod gather;
 pub mod histogram;
+pub mod html;
+pub mod measurement;
+mod plot;
+mod reason;
 pub mod record;
+#[doc(hidden)]
+pub mod sample;
+pub mod statistics;
+pub mod terminal;
+pub mod units;
+pub mod verdict;
+mod words;

@@ -13,9 +13,10 @@ use std::collections::BTreeMap;
 /// The version of this schema. Raised whenever a reader of the old one would misread the new one.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// One line of a bundle.
+/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}` or `{"end":{...}}`.
+// Tagged from outside: an inner tag would make serde buffer every trial before it can read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "record", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
 pub enum Record {
     /// The head of the bundle.
     Run(Box<Run>),
@@ -193,14 +194,18 @@ pub struct Measured {
     pub completed_in_window: u64,
     /// Payload and framing bytes of those replies.
     pub reply_bytes_in_window: u64,
-    /// Requests sent before the window, to warm up.
+    /// Requests sent before the window, to warm up, that came to an outcome.
     pub warmup_sent: u64,
     /// Response time: completion minus *intended* send time.
     pub response: EncodedHistogram,
     /// Service time: completion minus actual send time.
     pub service: EncodedHistogram,
-    /// Send lag: actual minus intended send time, of every request sent.
+    /// Send lag: actual minus intended send time, of every request sent. Includes the wait for a free connection (open
+    /// loop) or for the connect (churn).
     pub send_lag: EncodedHistogram,
+    /// The part of the send lag that is the generator's own fault: from the intended send time until the swarm acted
+    /// on the request, that is wrote it, queued it because every connection was busy, or began to connect for it.
+    pub dispatch_lag: EncodedHistogram,
     /// Time of each TCP connect in the window (set-up connects for loads that keep their connections).
     pub connect: EncodedHistogram,
     /// The window in equal slices, in order.
@@ -220,8 +225,9 @@ pub struct Measured {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Counts {
-    /// Requests due in the window by the schedule (open loop), or begun in it (closed loop, churn). Those that had
-    /// found no free connection when the trial ended were never written; they count as sent and in flight.
+    /// Requests due in the window by the schedule (open loop), or begun in it (closed loop, churn); and those from
+    /// before the window that had no outcome even when the trial ended, for they were in flight throughout. Requests
+    /// that had found no free connection when the trial ended were never written; they count as sent and in flight.
     pub sent: u64,
     /// Answered with exactly the right bytes.
     pub ok: u64,
@@ -295,7 +301,7 @@ pub struct Spread {
     /// Replies, summed over connections.
     pub replies: u64,
     /// Squared replies, summed over connections.
-    pub replies_squared: u128,
+    pub replies_squared: u64,
     /// Fewest replies on a connection.
     pub fewest: u64,
     /// Most replies on a connection.
@@ -310,8 +316,8 @@ pub struct EncodedHistogram {
     pub count: u64,
     /// Values above the range, recorded at its upper end.
     pub saturated: u64,
-    /// The exact sum of the values.
-    pub sum_ns: u128,
+    /// The exact sum of the values (584 years at most).
+    pub sum_ns: u64,
     /// The exact largest value; 0 when empty.
     pub max_ns: u64,
     /// V2 deflate, base64.
@@ -340,6 +346,24 @@ pub struct Usage {
     pub processes: Reading<u64>,
     /// Share of the window in which the pinned server CPUs were stolen by the hypervisor, 0 to 1.
     pub steal_share: Reading<f64>,
+}
+
+impl Usage {
+    /// Nothing measured, all for the same reason.
+    pub fn absent(reason: &str) -> Self {
+        let absent = || Reading::Absent(reason.to_string());
+        Self {
+            window_cpu_ns: absent(),
+            life_user_ns: absent(),
+            life_system_ns: absent(),
+            life_voluntary_switches: absent(),
+            life_involuntary_switches: absent(),
+            pss_bytes: absent(),
+            threads: absent(),
+            processes: absent(),
+            steal_share: Reading::Absent(reason.to_string()),
+        }
+    }
 }
 
 /// Why a trial must not be compared.
@@ -372,8 +396,8 @@ pub enum Invalid {
     Unbalanced,
     /// The swarm itself sent too late.
     GeneratorLate {
-        /// Send lag p99.
-        lag_p99_ns: u64,
+        /// Dispatch lag p50.
+        lag_p50_ns: u64,
         /// Response p50.
         response_p50_ns: u64,
     },

@@ -1,0 +1,180 @@
+//! One cell of the matrix: a model under a workload, round by round and over all its rounds.
+//!
+//! Only what the reports need is kept: `gather` makes it from the raw histograms. An absent reading
+//! stays absent with its reason.
+
+use crate::histogram::Recorder;
+use crate::record::{ErrorKind, Merit, Reading};
+use crate::statistics::median;
+use crate::statistics::quantile::{Distribution, Quantile};
+use std::collections::BTreeMap;
+
+/// The percentiles that tables show.
+pub const SHOWN: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
+
+/// Points of a curve by percentile, per factor of ten of the share that is slower.
+const CURVE_POINTS_PER_DECADE: u32 = 12;
+
+/// A time over requests, as tables and plots need it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latency {
+    /// Requests sent.
+    pub sent: u64,
+    /// Requests answered.
+    pub answered: u64,
+    /// The percentiles of [`SHOWN`].
+    pub shown: [Quantile; SHOWN.len()],
+    /// Largest time in nanoseconds, infinite when a request was never answered.
+    pub max_ns: f64,
+    /// Share (0 to below 1) and quantile, as far as the samples suffice. Empty unless asked for.
+    pub curve: Vec<(f64, Quantile)>,
+}
+
+impl Latency {
+    pub(crate) fn of(recorder: &Recorder, sent: u64, with_curve: bool) -> Self {
+        let distribution = Distribution::new(recorder, sent);
+        Self {
+            sent: distribution.sent(),
+            answered: distribution.answered(),
+            shown: SHOWN.map(|p| distribution.quantile(p)),
+            max_ns: distribution.max_ns(),
+            curve: if with_curve { curve(&distribution) } else { Vec::new() },
+        }
+    }
+
+    /// The median.
+    pub fn p50(&self) -> Quantile {
+        self.shown[0]
+    }
+
+    /// The 99th percentile.
+    pub fn p99(&self) -> Quantile {
+        self.shown[2]
+    }
+}
+
+fn curve(distribution: &Distribution) -> Vec<(f64, Quantile)> {
+    let steps = (0..).map(|step| 1.0 - 10_f64.powf(-f64::from(step) / f64::from(CURVE_POINTS_PER_DECADE)));
+    let mut points: Vec<_> = steps
+        .take_while(|&p| p <= distribution.last_share())
+        .map(|p| (p, distribution.quantile(p)))
+        .filter(|(_, quantile)| !matches!(quantile, Quantile::Insufficient { .. }))
+        .collect();
+    if let Some(first) = points.iter().position(|(_, quantile)| *quantile == Quantile::NeverAnswered) {
+        points.truncate(first + 1);
+    }
+    points
+}
+
+/// What one round says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoundFigures {
+    /// The round, from 0.
+    pub round: u32,
+    /// Replies per second in the window.
+    pub throughput_per_s: f64,
+    /// Response time over the requests sent.
+    pub response: Latency,
+    /// CPU time of the server's process tree per reply, in nanoseconds.
+    pub cpu_ns_per_request: Reading<f64>,
+    /// Context switches of the tree per request over the server's life.
+    pub switches_per_request: Reading<f64>,
+    /// Proportional set size of the tree at the window's end, in bytes.
+    pub pss_bytes: Reading<f64>,
+    /// Threads in the tree at the window's end.
+    pub threads: Reading<f64>,
+    /// Processes in the tree at the window's end.
+    pub processes: Reading<f64>,
+}
+
+impl RoundFigures {
+    /// The figure of merit; `None` when there were too few requests for it.
+    pub fn merit(&self, merit: Merit) -> Option<f64> {
+        match merit {
+            Merit::Throughput => Some(self.throughput_per_s),
+            Merit::ResponseP99 => self.response.p99().ns(),
+            Merit::ResponseP50 => self.response.p50().ns(),
+        }
+    }
+}
+
+/// A moment of the window, over all rounds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moment {
+    /// The middle of the slice, in nanoseconds from the window's start.
+    pub at_ns: u64,
+    /// Response times of the replies completed in it; they are answered by definition.
+    pub response: Latency,
+}
+
+/// What the rounds say together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Merged {
+    /// Response time over the requests sent, with its curve.
+    pub response: Latency,
+    /// Service time over the requests answered.
+    pub service: Latency,
+    /// Send lag over the requests written.
+    pub send_lag: Latency,
+    /// Connect time over the connects made.
+    pub connect: Latency,
+    /// Failed requests by kind.
+    pub errors: BTreeMap<ErrorKind, u64>,
+    /// Requests given up after the timeout.
+    pub timeouts: u64,
+    /// Requests without an answer when the trial ended.
+    pub pending: u64,
+    /// Connections, summed over rounds.
+    pub connections: u64,
+    /// Connections that never received a reply, summed over rounds.
+    pub never_served: u64,
+    /// Jain's index of fairness over connections: 1 when all got the same, 1/n when one got everything. The median of
+    /// the rounds. Source: Jain, Chiu, Hawe, DEC-TR-301 (1984).
+    pub fairness: Option<f64>,
+    /// The window slice by slice.
+    pub moments: Vec<Moment>,
+}
+
+/// Costs: medians over rounds, with the reason where they are absent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Costs {
+    /// CPU time per reply, in nanoseconds.
+    pub cpu_ns_per_request: Reading<f64>,
+    /// Context switches per request.
+    pub switches_per_request: Reading<f64>,
+    /// Memory, in bytes.
+    pub pss_bytes: Reading<f64>,
+    /// Threads.
+    pub threads: Reading<f64>,
+    /// Processes.
+    pub processes: Reading<f64>,
+}
+
+/// A model under a workload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cell {
+    /// The model's name.
+    pub model: String,
+    /// Its valid rounds, in order.
+    pub rounds: Vec<RoundFigures>,
+    /// Trials that were left out.
+    pub excluded: u32,
+    /// The rounds together; absent without a valid one.
+    pub merged: Option<Merged>,
+    /// What it cost.
+    pub costs: Costs,
+    /// Reasons for caution, one a kind, each with how many rounds it concerns.
+    pub doubts: Vec<String>,
+}
+
+impl Cell {
+    /// Median throughput of the rounds.
+    pub fn throughput_per_s(&self) -> Option<f64> {
+        median(&self.rounds.iter().map(|round| round.throughput_per_s).collect::<Vec<_>>())
+    }
+
+    /// Median figure of merit of the rounds that have one.
+    pub fn merit(&self, merit: Merit) -> Option<f64> {
+        median(&self.rounds.iter().filter_map(|round| round.merit(merit)).collect::<Vec<_>>())
+    }
+}

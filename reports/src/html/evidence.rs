@@ -1,0 +1,156 @@
+//! What the figures stand on: the method, the run, what was left out.
+
+use super::{Field, escape, table};
+use crate::analysis::Analysis;
+use crate::record::{Environment, Reading};
+use crate::statistics::bootstrap::{CONFIDENCE, RESAMPLES, confidence_at_most};
+use crate::units;
+use crate::verdict::{LATENCY_FLOOR, MIN_ROUNDS, THROUGHPUT_FLOOR};
+use std::fmt::Write as _;
+
+/// The sections below the workloads.
+pub(super) fn sections(analysis: &Analysis) -> String {
+    [method(analysis), models(analysis), run(analysis), discarded(analysis)].concat()
+}
+
+fn method(analysis: &Analysis) -> String {
+    let rounds = analysis.run.rounds as usize;
+    format!(
+        "<section id=\"method\">\n<h2>How to read this</h2>\n\
+         <p>A <em>round</em> runs every model once under every workload, each in a fresh server process, in an order \
+         shuffled from the seed. Models are compared within a round, so that what the machine did to one it did to all; \
+         the factor shown is the median over the rounds.</p>\n\
+         <p>The interval is a percentile bootstrap of that median, {} resamples, nominally {:.0}&nbsp;%. With few \
+         rounds it is close to the range of the rounds, which contains the true median with a confidence of \
+         1&nbsp;−&nbsp;2/2<sup>R</sup>: with the {rounds} rounds of this run, {} at most. Intervals are per comparison and \
+         not corrected for how many there are, and the best model is picked from the same rounds.</p>\n\
+         <p>A model is behind the best when its whole interval lies above 1 plus the practical floor, \
+         {:.0}&nbsp;% for throughput and {:.0}&nbsp;% for latency. All others share first place. Fewer than {MIN_ROUNDS} valid rounds are undecided.</p>\n\
+         <p>Response time runs from the <em>intended</em> send time to the last byte of the right reply. A percentile is \
+         shown only when enough requests were sent for its upper confidence bound to exist: 381 for p99, 3,838 for \
+         p99.9.</p>\n</section>\n",
+        units::grouped(RESAMPLES as u64),
+        CONFIDENCE * 100.0,
+        units::share(confidence_at_most(rounds)),
+        THROUGHPUT_FLOOR * 100.0,
+        LATENCY_FLOOR * 100.0,
+    )
+}
+
+fn models(analysis: &Analysis) -> String {
+    let mut html = String::from("<section id=\"models\">\n<h2>The models</h2>\n<dl class=\"pairs\">\n");
+    for (series, model) in analysis.run.models.iter().enumerate() {
+        let swatch = crate::plot::swatch(series);
+        let _ = writeln!(html, "<dt>{swatch}{}</dt><dd>{}</dd>", escape(&model.name), escape(&model.summary));
+    }
+    html.push_str("</dl>\n</section>\n");
+    html
+}
+
+fn run(analysis: &Analysis) -> String {
+    let run = &analysis.run;
+    let mut html = format!(
+        "<section id=\"run\">\n<h2>The run</h2>\n<p>The exact command, and the seed that makes the same schedules and the \
+         same order again:</p>\n<pre class=\"command\">{}</pre>\n<dl class=\"pairs\">\n",
+        escape(&command_line(&run.command))
+    );
+    let finished =
+        analysis.end.as_ref().map_or_else(|| "never".to_owned(), |end| units::moment(end.finished_unix_ms));
+    let facts = [
+        ("seed", run.seed.to_string()),
+        ("started", units::moment(run.started_unix_ms)),
+        ("finished", finished),
+        (
+            "trials",
+            format!(
+                "{} planned, {} recorded, {} valid",
+                run.planned_trials, analysis.recorded, analysis.valid
+            ),
+        ),
+        ("schema", format!("version {}", run.schema_version)),
+    ];
+    for (name, value) in facts.into_iter().chain(environment(&run.environment)) {
+        let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(&value));
+    }
+    html.push_str("</dl>\n</section>\n");
+    html
+}
+
+/// Words of a command as a shell would need them.
+pub(crate) fn command_line(words: &[String]) -> String {
+    let plain = |word: &str| {
+        !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_./=:,+@%".contains(c))
+    };
+    let quote =
+        |word: &String| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', "'\\''")) };
+    words.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+fn environment(environment: &Environment) -> Vec<(&str, String)> {
+    fn or_why<T>(reading: &Reading<T>, show: impl Fn(&T) -> String) -> String {
+        match reading {
+            Reading::Value(value) => show(value),
+            Reading::Absent(why) => format!("absent: {why}"),
+        }
+    }
+    let list = |cpus: &[u32]| match cpus {
+        [] => "not pinned".to_owned(),
+        cpus => cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
+    };
+    let count = |value: &u64| units::grouped(*value);
+    let mut rows = vec![
+        ("kernel", or_why(&environment.kernel, String::clone)),
+        ("processor", or_why(&environment.cpu_model, String::clone)),
+        ("CPUs allowed", list(&environment.cpus)),
+        ("server CPUs", list(&environment.server_cpus)),
+        ("swarm CPUs", list(&environment.swarm_cpus)),
+        ("memory", or_why(&environment.memory_bytes, |value| units::bytes(*value as f64))),
+        ("frequency governor", or_why(&environment.governor, String::clone)),
+        ("descriptors per process", or_why(&environment.max_descriptors, count)),
+        ("processes and threads", or_why(&environment.max_processes, count)),
+        ("listen backlog cap", or_why(&environment.somaxconn, count)),
+        ("congestion control", or_why(&environment.congestion_control, String::clone)),
+        (
+            "compute calibration",
+            or_why(&environment.compute_ns_per_nominal_us, |ns| {
+                format!("{} per nominal µs", units::time(*ns))
+            }),
+        ),
+    ];
+    rows.extend(environment.notes.iter().map(|(name, text)| (name.as_str(), text.clone())));
+    rows
+}
+
+fn discarded(analysis: &Analysis) -> String {
+    let mut html = String::from("<section id=\"discarded\">\n<h2>Discarded trials</h2>\n");
+    if analysis.excluded.is_empty() {
+        html.push_str("<p>None: every recorded trial counts.</p>\n");
+    } else {
+        let row = |trial: &crate::analysis::Excluded| {
+            let number = |value: u32| Field::figure(value.to_string(), f64::from(value));
+            let fields = vec![
+                number(trial.round + 1),
+                Field::text(&trial.scenario),
+                Field::text(&trial.model),
+                Field::text(trial.reasons.join("; ")),
+            ];
+            ((trial.index + 1).to_string(), fields)
+        };
+        let rows: Vec<(String, Vec<Field>)> = analysis.excluded.iter().map(row).collect();
+        html.push_str("<p>Left out of every figure above.</p>\n");
+        html.push_str(&table("Discarded trials", &["trial", "round", "workload", "model", "reason"], &rows));
+    }
+    html.push_str("</section>\n");
+    html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command_line;
+
+    #[test]
+    fn a_command_can_be_pasted_into_a_shell() {
+        let words = ["bakeoff", "run", "--out=a b", "it's", ""].map(str::to_owned);
+        assert_eq!(command_line(&words), r"bakeoff run '--out=a b' 'it'\''s' ''");
+    }
+}

@@ -1,0 +1,199 @@
+//! The surface: frame, grid, labels, series. The only file that talks to plotters.
+
+use super::axis::Axis;
+use crate::html::escape;
+use plotters::backend::{DrawingBackend, SVGBackend};
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::{Color, IntoFont, RGBColor, ShapeStyle, TextStyle};
+use std::fmt::Write as _;
+
+/// Size of a picture in its own units.
+const WIDTH: i32 = 1200;
+const HEIGHT: i32 = 820;
+/// The frame inside it.
+const LEFT: i32 = 168;
+const RIGHT: i32 = WIDTH - 44;
+const TOP: i32 = 104;
+const BOTTOM: i32 = HEIGHT - 118;
+/// The strip above the frame for what has no finite place.
+const NEVER: i32 = 72;
+const LABEL: i32 = 38;
+
+/// Different markers; series beyond wrap around with another colour and dash.
+const MARKERS: usize = 6;
+
+/// The class of a series: the style sheet has eight colours and dashes.
+pub(super) fn class(series: usize) -> String {
+    format!("s{}", series % 8)
+}
+
+/// A drawing in the making.
+pub(super) struct Canvas {
+    x: Axis,
+    y: Axis,
+    body: String,
+}
+
+impl Canvas {
+    /// A frame with grid lines and labels at the given ticks, and what the axes show.
+    pub(super) fn new(x: (Axis, &[(f64, String)], &str), y: (Axis, &[(f64, String)], &str)) -> Self {
+        let mut canvas = Self { x: x.0, y: y.0, body: String::new() };
+        let grid = layer(|backend| {
+            for (at, _) in x.1 {
+                let x = canvas.across(*at);
+                line(backend, (x, TOP), (x, BOTTOM), 1);
+            }
+            for (at, _) in y.1 {
+                let y = canvas.down(*at);
+                line(backend, (LEFT, y), (RIGHT, y), 1);
+            }
+        });
+        let edge = layer(|backend| line(backend, (LEFT, BOTTOM), (RIGHT, BOTTOM), 2));
+        let labels = layer(|backend| {
+            for (at, label) in x.1 {
+                text(backend, label, (canvas.across(*at), BOTTOM + 12), HPos::Center, VPos::Top);
+            }
+            for (at, label) in y.1 {
+                text(backend, label, (LEFT - 14, canvas.down(*at)), HPos::Right, VPos::Center);
+            }
+            text(backend, x.2, ((LEFT + RIGHT) / 2, HEIGHT - 50), HPos::Center, VPos::Top);
+            text(backend, y.2, (6, 4), HPos::Left, VPos::Top);
+        });
+        canvas.group("grid", &grid);
+        canvas.group("edge", &edge);
+        canvas.group("labels", &labels);
+        canvas
+    }
+
+    fn group(&mut self, class: &str, content: &str) {
+        let _ = writeln!(self.body, "<g class=\"{class}\">\n{content}</g>");
+    }
+
+    fn across(&self, value: f64) -> i32 {
+        LEFT + (f64::from(RIGHT - LEFT) * self.x.place(value)).round() as i32
+    }
+
+    /// Infinite figures have their place above the frame.
+    fn down(&self, value: f64) -> i32 {
+        if value.is_infinite() {
+            NEVER
+        } else {
+            BOTTOM - (f64::from(BOTTOM - TOP) * self.y.place(value)).round() as i32
+        }
+    }
+
+    /// A line through the points, with a marker at every `every`th of them; infinite ones lie above the frame.
+    pub(super) fn series(&mut self, series: usize, points: &[(f64, f64)], every: usize) {
+        let points: Vec<(i32, i32)> = points.iter().map(|(x, y)| (self.across(*x), self.down(*y))).collect();
+        let drawn = layer(|backend| {
+            let style = stroke(4);
+            backend.draw_path(points.iter().copied(), &style).expect("drawing into memory cannot fail");
+        });
+        // Stagger the markers, so that series on top of each other can all be seen.
+        let markers = layer(|backend| {
+            points
+                .iter()
+                .skip(series * 2 % every.max(1))
+                .step_by(every.max(1))
+                .for_each(|at| marker(backend, series, *at));
+        });
+        self.group(&format!("line {}", class(series)), &drawn);
+        self.group(&format!("mark {}", class(series)), &markers);
+    }
+
+    /// Markers alone.
+    pub(super) fn points(&mut self, series: usize, points: &[(f64, f64)]) {
+        let markers = layer(|backend| {
+            points.iter().for_each(|(x, y)| marker(backend, series, (self.across(*x), self.down(*y))));
+        });
+        self.group(&format!("mark {}", class(series)), &markers);
+    }
+
+    /// Says that the strip above the frame means "never answered".
+    pub(super) fn label_never(&mut self) {
+        let label = layer(|backend| text(backend, "never answered", (RIGHT, 4), HPos::Right, VPos::Top));
+        let rule = layer(|backend| line(backend, (LEFT, TOP - 10), (RIGHT, TOP - 10), 2));
+        self.group("labels", &label);
+        self.group("never", &rule);
+    }
+
+    /// The finished picture; `id` must be unique in the page.
+    pub(super) fn finish(self, id: &str, title: &str, description: &str) -> String {
+        format!(
+            "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
+             <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n{}</svg>\n",
+            escape(title),
+            escape(description),
+            self.body
+        )
+    }
+}
+
+/// The marker and dash of a series, to stand before its name.
+pub(crate) fn swatch(series: usize) -> String {
+    let line = layer(|backend| line(backend, (2, 14), (58, 14), 5));
+    let mark = layer(|backend| marker(backend, series, (30, 14)));
+    let class = class(series);
+    format!(
+        "<svg class=\"swatch\" viewBox=\"0 0 60 28\" aria-hidden=\"true\"><g class=\"line {class}\">{line}</g>\
+         <g class=\"mark {class}\">{mark}</g></svg>"
+    )
+}
+
+/// What `draw` makes, without the document around it.
+fn layer(draw: impl FnOnce(&mut SVGBackend<'_>)) -> String {
+    let mut document = String::new();
+    {
+        let mut backend = SVGBackend::with_string(&mut document, (WIDTH as u32, HEIGHT as u32));
+        draw(&mut backend);
+        backend.present().expect("drawing into memory cannot fail");
+    }
+    let inner = document.split_once('>').map_or("", |(_, inner)| inner);
+    let inner = inner.trim_start().trim_end().trim_end_matches("</svg>");
+    // Colours and opacity come from the style sheet; without them the pictures take half the room.
+    inner.replace(" opacity=\"1\"", "").replace(" stroke=\"#000000\"", "").replace(" fill=\"#000000\"", "")
+}
+
+fn stroke(width: u32) -> ShapeStyle {
+    ShapeStyle { color: RGBColor(0, 0, 0).to_rgba(), filled: false, stroke_width: width }
+}
+
+fn line(backend: &mut SVGBackend<'_>, from: (i32, i32), to: (i32, i32), width: u32) {
+    backend.draw_line(from, to, &stroke(width)).expect("drawing into memory cannot fail");
+}
+
+fn text(backend: &mut SVGBackend<'_>, label: &str, at: (i32, i32), horizontal: HPos, vertical: VPos) {
+    let style = TextStyle::from(("sans-serif", LABEL).into_font()).pos(Pos::new(horizontal, vertical));
+    backend.draw_text(label, &style, at).expect("drawing into memory cannot fail");
+}
+
+fn marker(backend: &mut SVGBackend<'_>, series: usize, (x, y): (i32, i32)) {
+    let filled = ShapeStyle { filled: true, ..stroke(0) };
+    let corners =
+        |corners: &[(i32, i32)]| corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect::<Vec<_>>();
+    let polygon = match series % MARKERS {
+        0 => {
+            backend.draw_circle((x, y), 10, &filled, true).expect("drawing into memory cannot fail");
+            return;
+        }
+        1 => corners(&[(-9, -9), (9, -9), (9, 9), (-9, 9)]),
+        2 => corners(&[(0, -12), (11, 9), (-11, 9)]),
+        3 => corners(&[(0, -13), (13, 0), (0, 13), (-13, 0)]),
+        4 => corners(&[(0, 12), (11, -9), (-11, -9)]),
+        _ => corners(&[
+            (-4, -12),
+            (4, -12),
+            (4, -4),
+            (12, -4),
+            (12, 4),
+            (4, 4),
+            (4, 12),
+            (-4, 12),
+            (-4, 4),
+            (-12, 4),
+            (-12, -4),
+            (-4, -4),
+        ]),
+    };
+    backend.fill_polygon(polygon, &filled).expect("drawing into memory cannot fail");
+}

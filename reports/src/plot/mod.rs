@@ -1,0 +1,34 @@
+//! Pictures as SVG text, drawn with plotters: throughput against latency, latency by percentile, latency over time.
+//!
+//! Drawing never computes a statistic. Colours are classes, so that the page's style sheet decides them for light,
+//! dark and paper; each series also has its own marker and dash. Coordinates are twice the size they are shown at,
+//! because plotters rounds to whole pixels; the picture scales by its viewBox and has no width or height.
+
+mod axis;
+mod canvas;
+mod over_time;
+mod percentile;
+mod throughput;
+
+pub(crate) use canvas::swatch;
+pub(crate) use over_time::over_time;
+pub(crate) use percentile::by_percentile;
+pub(crate) use throughput::throughput_latency;
+
+/// A picture, with its data as rows for those who cannot or will not look.
+#[derive(Debug)]
+pub(crate) struct Plot {
+    /// The `svg` element.
+    pub(crate) svg: String,
+    /// What it is, as a heading over it.
+    pub(crate) title: String,
+    /// One sentence on how to read it.
+    pub(crate) caption: String,
+    /// Names of the columns.
+    pub(crate) columns: Vec<String>,
+    /// The data.
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+/// A plot, or why there is nothing to draw.
+pub(crate) type Drawn = Result<Plot, String>;

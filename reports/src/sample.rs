@@ -1,0 +1,361 @@
+//! Made-up bundles for tests, benches and documentation. Never a measurement, and every one of them says so.
+//!
+//! Deterministic: the same [`Spec`] gives the same bundle. The figures imitate what separates the models, with one
+//! invalid trial, one model that starves its clients (its p99 is infinite), and absent readings with reasons.
+
+use crate::analysis::SYNTHETIC;
+use crate::bundle::Bundle;
+use crate::histogram::Recorder;
+use crate::record::*;
+use crate::statistics::random::Random;
+use std::collections::BTreeMap;
+
+/// How large a bundle to make.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Seed of every figure.
+    pub seed: u64,
+    /// Workloads, 1 to 8.
+    pub scenarios: usize,
+    /// Models, 1 to 8.
+    pub models: usize,
+    /// Rounds.
+    pub rounds: u32,
+    /// Requests of a trial.
+    pub requests: u64,
+    /// Slices of a window.
+    pub slices: u32,
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Self { seed: 2026, scenarios: 6, models: 7, rounds: 6, requests: 2_000, slices: 10 }
+    }
+}
+
+impl Spec {
+    /// A bundle of 1,000 trials or a few more: 5 workloads, 8 models, 25 rounds.
+    pub fn thousand() -> Self {
+        Self { scenarios: 5, models: 8, rounds: 25, ..Self::default() }
+    }
+}
+
+/// Name, summary, CPU per request in microseconds, switches per request, memory in MiB, threads, processes.
+type ModelRow = (&'static str, &'static str, f64, f64, f64, u64, u64);
+
+const MODELS: [ModelRow; 8] = [
+    ("iterative", "one client at a time: the baseline", 6.5, 1.1, 1.4, 1, 1),
+    ("fork-per-client", "a process for each connection", 11.9, 2.2, 38.0, 65, 65),
+    ("thread-per-client", "a thread for each connection", 10.4, 2.1, 3.9, 65, 1),
+    ("thread-pool", "workers that each hold a connection", 10.1, 2.0, 2.6, 17, 1),
+    ("mio-event-loop", "one readiness loop, jobs to a pool", 6.8, 0.3, 2.0, 1, 1),
+    ("tokio", "work-stealing tasks", 7.4, 0.5, 3.1, 2, 1),
+    ("mio-event-loop-inline", "one readiness loop that computes itself", 6.7, 0.3, 1.9, 1, 1),
+    ("tokio-current-thread", "tasks on one thread", 6.9, 0.3, 2.4, 1, 1),
+];
+
+/// Name, about, load, merit, clients, scheduled rate, base response in microseconds, and how each model differs from
+/// the best: a factor of slowness.
+type ScenarioRow = (&'static str, &'static str, &'static str, Merit, u64, Option<f64>, f64, [f64; 8]);
+
+const SCENARIOS: [ScenarioRow; 8] = [
+    (
+        "echo-small",
+        "64 bytes back and forth: the cost of a hand-off",
+        "closed loop, 64 clients",
+        Merit::Throughput,
+        64,
+        None,
+        640.0,
+        [1.0, 1.75, 1.62, 1.58, 1.0, 1.12, 1.01, 1.04],
+    ),
+    (
+        "echo-paced",
+        "the same at a rate all can sustain",
+        "open loop, 8,000/s, Poisson, 64 connections",
+        Merit::ResponseP99,
+        64,
+        Some(8_000.0),
+        52.0,
+        [1.0, 2.9, 2.2, 2.1, 1.0, 1.35, 1.01, 1.1],
+    ),
+    (
+        "echo-large",
+        "64 KiB each way: copying dominates",
+        "closed loop, 16 clients",
+        Merit::Throughput,
+        16,
+        None,
+        900.0,
+        [1.3, 1.02, 1.0, 1.01, 1.02, 1.01, 1.02, 1.03],
+    ),
+    (
+        "churn",
+        "connect, one request, close",
+        "churn, 32 sessions",
+        Merit::Throughput,
+        32,
+        None,
+        1_900.0,
+        [1.2, 3.4, 1.7, 1.0, 1.05, 1.3, 1.04, 1.2],
+    ),
+    (
+        "compute-bimodal",
+        "99 % short jobs of 50 µs, 1 % long ones of 5 ms",
+        "open loop, 2,000/s, Poisson, 32 connections",
+        Merit::ResponseP99,
+        32,
+        Some(2_000.0),
+        900.0,
+        [30.0, 1.15, 1.0, 1.3, 1.6, 1.7, 9.0, 2.2],
+    ),
+    (
+        "wait-database",
+        "a wait of 5 ms, more clients than pool workers",
+        "closed loop, 128 clients",
+        Merit::Throughput,
+        128,
+        None,
+        5_200.0,
+        [40.0, 1.1, 1.03, 7.8, 1.01, 1.0, 1.02, 1.01],
+    ),
+    (
+        "burst",
+        "quiet, then everyone at once",
+        "open loop, 4,000/s, Poisson, 256 connections",
+        Merit::ResponseP50,
+        256,
+        Some(4_000.0),
+        210.0,
+        [12.0, 2.0, 1.6, 2.4, 1.0, 1.02, 1.03, 1.0],
+    ),
+    (
+        "one-client",
+        "a single connection: latency alone",
+        "closed loop, 1 client",
+        Merit::ResponseP50,
+        1,
+        None,
+        24.0,
+        [1.0, 1.04, 1.03, 1.3, 1.1, 1.6, 1.1, 1.2],
+    ),
+];
+
+const WINDOW_NS: u64 = 500_000_000;
+
+/// Makes a bundle.
+///
+/// # Panics
+/// If `scenarios` or `models` lies outside 1 to 8.
+pub fn bundle(spec: &Spec) -> Bundle {
+    assert!(
+        (1..=8).contains(&spec.scenarios) && (1..=8).contains(&spec.models),
+        "the tables have 8 rows each"
+    );
+    let mut trials = Vec::new();
+    for round in 0..spec.rounds {
+        // What the machine does in a round, it does to all.
+        let drift = 1.0 + 0.35 * Random::named(spec.seed, &["drift", &round.to_string()]).unit();
+        for scenario in 0..spec.scenarios {
+            for model in 0..spec.models {
+                trials.push(trial(spec, trials.len() as u32, round, (scenario, model), drift));
+            }
+        }
+    }
+    let planned = trials.len() as u32;
+    spoil(&mut trials);
+    let end = End { finished_unix_ms: started_ms(planned), trials: planned, interrupted: false };
+    Bundle { run: run(spec, planned), trials, end: Some(end), damage: Vec::new() }
+}
+
+fn started_ms(index: u32) -> u64 {
+    1_790_000_000_000 + u64::from(index) * 650
+}
+
+/// One invalid trial, as any long run has.
+fn spoil(trials: &mut [Trial]) {
+    let at = trials.len() / 2;
+    if let Some(trial) = trials.get_mut(at) {
+        trial.invalid.push(Invalid::GeneratorLate { lag_p50_ns: 410_000, response_p50_ns: 612_000 });
+    }
+}
+
+fn run(spec: &Spec, planned_trials: u32) -> Run {
+    let names: Vec<String> = MODELS[..spec.models].iter().map(|row| row.0.to_owned()).collect();
+    let model = |row: &ModelRow| ModelRecord { name: row.0.to_owned(), summary: row.1.to_owned() };
+    Run {
+        schema_version: SCHEMA_VERSION,
+        tool_version: "0.1.0".to_owned(),
+        command: ["bakeoff", "run", "--rounds", &spec.rounds.to_string()].map(str::to_owned).to_vec(),
+        started_unix_ms: started_ms(0),
+        seed: spec.seed,
+        rounds: spec.rounds,
+        planned_trials,
+        scenarios: SCENARIOS[..spec.scenarios].iter().map(|row| scenario(row, &names)).collect(),
+        models: MODELS[..spec.models].iter().map(model).collect(),
+        environment: environment(),
+    }
+}
+
+fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
+    let parameter = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    ScenarioRecord {
+        name: row.0.to_owned(),
+        about: row.1.to_owned(),
+        service: "echo".to_owned(),
+        load: row.2.to_owned(),
+        merit: row.3,
+        models: models.to_vec(),
+        clients: row.4,
+        scheduled_rate_per_s: row.5,
+        warmup_ns: 100_000_000,
+        window_ns: WINDOW_NS,
+        parameters: BTreeMap::from([parameter("payload", "64 bytes"), parameter("timeout", "2 s")]),
+        toml: format!("name = {:?}\nservice = \"echo\"\nclients = {}\n", row.0, row.4),
+    }
+}
+
+fn environment() -> Environment {
+    let text = |text: &str| Reading::Value(text.to_owned());
+    Environment {
+        kernel: text("Linux 6.18 (imagined)"),
+        cpu_model: text("Imaginary CPU at 3.0 GHz"),
+        cpus: vec![0, 1],
+        server_cpus: vec![0],
+        swarm_cpus: vec![1],
+        memory_bytes: Reading::Value(25_769_803_776),
+        governor: Reading::Absent("the kernel shows no frequency driver".to_owned()),
+        max_descriptors: Reading::Value(20_000),
+        max_processes: Reading::Value(32_768),
+        somaxconn: Reading::Value(4_096),
+        congestion_control: text("cubic"),
+        compute_ns_per_nominal_us: Reading::Value(1_012.0),
+        notes: BTreeMap::from([(
+            SYNTHETIC.to_owned(),
+            "every figure below was made up by a random number generator to show the report.".to_owned(),
+        )]),
+    }
+}
+
+fn trial(spec: &Spec, index: u32, round: u32, (scenario, model): (usize, usize), drift: f64) -> Trial {
+    let (workload, contender) = (&SCENARIOS[scenario], &MODELS[model]);
+    let mut random = Random::named(spec.seed, &[workload.0, contender.0, &round.to_string()]);
+    let slowness = workload.7[model] * drift * (1.0 + 0.012 * random.normal());
+    let clients = workload.4;
+    // The iterative server answers one connection and leaves the rest waiting.
+    let starves = model == 0 && clients > 1 && workload.0 != "churn";
+    let measured = measure(spec, workload, slowness, starves, &mut random);
+    let requests = measured.completed_in_window + measured.warmup_sent;
+    let mut doubts = Vec::new();
+    if starves {
+        let (requests, sent) = (measured.counts.unanswered(), measured.counts.sent);
+        doubts.push(Doubt::Starved { connections: measured.spread.never_served });
+        doubts.push(Doubt::Unanswered { requests, sent });
+    }
+    if workload.0 == "echo-small" && model >= 4 {
+        doubts.push(Doubt::GeneratorBusy { share: 0.96 + 0.02 * random.unit() });
+    }
+    Trial {
+        index,
+        round,
+        scenario: workload.0.to_owned(),
+        model: contender.0.to_owned(),
+        started_unix_ms: started_ms(index),
+        usage: usage(contender, measured.completed_in_window, requests, drift),
+        measured: Reading::Value(measured),
+        server: Reading::Value(BTreeMap::from([
+            ("accepted".to_owned(), clients),
+            ("requests".to_owned(), requests),
+        ])),
+        invalid: Vec::new(),
+        doubts,
+    }
+}
+
+fn measure(
+    spec: &Spec,
+    workload: &ScenarioRow,
+    slowness: f64,
+    starves: bool,
+    random: &mut Random,
+) -> Measured {
+    let (clients, base_ns) = (workload.4, workload.6 * 1_000.0 * slowness);
+    let mut response = Recorder::fine();
+    let (mut service, mut send_lag, mut connect) = (response.clone(), response.clone(), response.clone());
+    let mut slices = vec![Recorder::coarse(); spec.slices as usize];
+    let lost = if starves { spec.requests / 4 } else { 0 };
+    let answered = spec.requests - lost;
+    for at in 0..answered {
+        let mut service_ns = base_ns * (0.18 * random.normal()).exp();
+        if random.unit() < 0.03 {
+            service_ns *= 2.0 + 3.0 * random.unit();
+        }
+        let lag_ns = 900.0 + 2_500.0 * random.unit() * random.unit();
+        response.record((service_ns + lag_ns) as u64);
+        service.record(service_ns as u64);
+        send_lag.record(lag_ns as u64);
+        if let Some(slice) = slices.get_mut((at * u64::from(spec.slices) / answered) as usize) {
+            slice.record((service_ns + lag_ns) as u64);
+        }
+    }
+    (0..clients).for_each(|_| connect.record((60_000.0 * (0.3 * random.normal()).exp()) as u64));
+    let per_second = workload.5.unwrap_or(clients as f64 * 1e9 / (base_ns * 1.08));
+    let per_second = if starves { per_second / clients as f64 } else { per_second };
+    let completed = (per_second * WINDOW_NS as f64 / 1e9) as u64;
+    let served = if starves { 1 } else { clients };
+    let each = completed / served;
+    Measured {
+        window_ns: WINDOW_NS,
+        counts: Counts {
+            sent: spec.requests,
+            ok: answered,
+            in_flight_at_end: lost,
+            never_written: lost / 2,
+            ..Counts::default()
+        },
+        completed_in_window: completed,
+        reply_bytes_in_window: completed * 64,
+        warmup_sent: completed / 5,
+        response: response.encode(),
+        service: service.encode(),
+        send_lag: send_lag.encode(),
+        dispatch_lag: send_lag.encode(),
+        connect: connect.encode(),
+        slices: slices.iter().enumerate().map(|(at, slice)| encode_slice(spec, at, slice)).collect(),
+        spread: Spread {
+            connections: clients,
+            never_served: clients - served,
+            replies: each * served,
+            replies_squared: each.pow(2) * served,
+            fewest: if starves { 0 } else { each },
+            most: each,
+        },
+        swarm_cpu_ns: WINDOW_NS / 2,
+        swarm_workers: 1,
+        swarm_spins: workload.5.is_some(),
+    }
+}
+
+fn encode_slice(spec: &Spec, at: usize, slice: &Recorder) -> Slice {
+    let length_ns = WINDOW_NS / u64::from(spec.slices.max(1));
+    Slice { start_ns: at as u64 * length_ns, length_ns, completed: slice.count(), response: slice.encode() }
+}
+
+fn usage(model: &ModelRow, completed: u64, requests: u64, drift: f64) -> Usage {
+    let cpu_ns = (completed as f64 * model.2 * 1_000.0 * drift) as u64;
+    let switches = (requests as f64 * model.3) as u64;
+    Usage {
+        window_cpu_ns: Reading::Value(cpu_ns),
+        life_user_ns: Reading::Value(cpu_ns / 3),
+        life_system_ns: Reading::Value(cpu_ns),
+        life_voluntary_switches: Reading::Value(switches * 9 / 10),
+        life_involuntary_switches: Reading::Value(switches / 10),
+        pss_bytes: match model.0 {
+            "iterative" => Reading::Absent("smaps_rollup could not be read".to_owned()),
+            _ => Reading::Value((model.4 * 1_048_576.0) as u64),
+        },
+        threads: Reading::Value(model.5),
+        processes: Reading::Value(model.6),
+        steal_share: Reading::Value(0.002),
+    }
+}

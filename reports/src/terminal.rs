@@ -1,0 +1,340 @@
+//! The summary for a terminal: the answer first, then the matrix, then what to be careful about.
+//!
+//! Text from a bundle never reaches the terminal as control characters. Nothing is wider than the width given, except
+//! a single word or path that is longer itself.
+
+use crate::analysis::{Analysis, Workload};
+use crate::record::Merit;
+use crate::statistics::bootstrap::confidence_at_most;
+use crate::units;
+use crate::verdict::{Outcome, Place};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+/// How to lay the summary out.
+#[derive(Clone, Debug)]
+pub struct SummaryOptions {
+    /// Columns of the terminal; below 40 it is laid out for 40.
+    pub width: usize,
+    /// Whether to use colour.
+    pub colour: bool,
+    /// Where the full report is, to end with.
+    pub report_path: Option<PathBuf>,
+}
+
+impl Default for SummaryOptions {
+    fn default() -> Self {
+        Self { width: 80, colour: false, report_path: None }
+    }
+}
+
+/// Doubts told one by one; the rest is counted.
+const MOST_DOUBTS: usize = 8;
+
+/// Discarded trials told one by one; the rest is counted.
+const MOST_DISCARDED: usize = 5;
+
+#[derive(Clone, Copy)]
+struct Style {
+    width: usize,
+    colour: bool,
+}
+
+impl Style {
+    fn paint(self, code: &str, text: &str) -> String {
+        // Blanks at the end stay outside, so that they can be trimmed from a line.
+        let (core, blanks) = text.split_at(text.trim_end().len());
+        let colour = self.colour && !core.is_empty();
+        if colour { format!("\u{1b}[{code}m{core}\u{1b}[0m{blanks}") } else { text.to_owned() }
+    }
+
+    fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+
+    fn good(self, text: &str) -> String {
+        self.paint("1;32", text)
+    }
+
+    fn warn(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+}
+
+/// The summary of a run.
+pub fn summary(analysis: &Analysis, options: &SummaryOptions) -> String {
+    let style = Style { width: options.width.max(40), colour: options.colour };
+    let mut out = String::new();
+    head(&mut out, analysis, style);
+    for workload in &analysis.workloads {
+        answer(&mut out, workload, style);
+    }
+    matrix(&mut out, analysis, style);
+    care(&mut out, analysis, style);
+    if let Some(path) = &options.report_path {
+        let _ = writeln!(out, "\nReport: {}", style.bold(&clean(&path.display().to_string())));
+    }
+    out
+}
+
+fn head(out: &mut String, analysis: &Analysis, style: Style) {
+    let run = &analysis.run;
+    let _ = writeln!(out, "{}", style.bold("Which model fits which workload"));
+    let facts = format!(
+        "{}, {}, {}; {} of {} trials valid; seed {}",
+        units::plural(run.models.len() as u64, "model"),
+        units::plural(run.scenarios.len() as u64, "workload"),
+        units::plural(u64::from(run.rounds), "round"),
+        units::grouped(u64::from(analysis.valid)),
+        units::grouped(u64::from(analysis.recorded)),
+        run.seed
+    );
+    push_wrapped(out, &facts, style.width, "", |line| style.dim(line));
+    for caveat in analysis.caveats() {
+        push_wrapped(out, &caveat, style.width, "! ", |line| style.warn(line));
+    }
+}
+
+fn answer(out: &mut String, workload: &Workload, style: Style) {
+    let (scenario, verdict) = (&workload.scenario, &workload.verdict);
+    let name = clean(&scenario.name);
+    let choice = verdict.choice();
+    let figure = match &verdict.outcome {
+        Outcome::Chosen { .. } => verdict.standings[0].figure.map(|figure| verdict.merit.show(figure)),
+        _ => None,
+    };
+    let about = format!("{}; {}", clean(&scenario.about), clean(&scenario.load));
+    let _ = writeln!(
+        out,
+        "\n{}  {}",
+        style.bold(&name),
+        style.dim(&cut(&about, style.width.saturating_sub(width(&name) + 2)))
+    );
+    let chosen = matches!(verdict.outcome, Outcome::Chosen { .. });
+    let paint = |line: &str| if chosen { style.good(line) } else { style.warn(line) };
+    push_wrapped(out, &choice, style.width, "  → ", paint);
+    let figure =
+        figure.map_or_else(String::new, |figure| format!("{} {figure}. ", capital(verdict.merit.label())));
+    let text = format!("{figure}{} {}", verdict.lead(), verdict.reason);
+    push_wrapped(out, text.trim(), style.width, "    ", str::to_owned);
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+/// A factor without its sign, which the heading of the matrix says.
+fn bare(factor: f64) -> String {
+    units::factor(factor).trim_end_matches('×').to_owned()
+}
+
+/// What the matrix calls a figure of merit, in a few letters.
+fn short(merit: Merit) -> &'static str {
+    match merit {
+        Merit::Throughput => "req/s",
+        Merit::ResponseP99 => "p99",
+        Merit::ResponseP50 => "p50",
+    }
+}
+
+/// A cell as it is shown, and whether it wins.
+fn cell(workload: &Workload, model: &str) -> (String, bool) {
+    let Some(standing) = workload.verdict.standing(model) else { return ("-".to_owned(), false) };
+    let doubted = workload.cell(model).is_some_and(|cell| !cell.doubts.is_empty());
+    let doubt = if doubted { "?" } else { " " };
+    match standing.place {
+        Place::Best => (format!("best {doubt}"), true),
+        Place::Tied(factor) => (format!("{}={doubt}", bare(factor.median)), true),
+        Place::Behind(factor) => (format!("{} {doubt}", bare(factor.median)), false),
+        Place::Undecided { more } => (format!("+{more}r {doubt}"), false),
+        Place::Invalid => (format!("invalid {doubt}"), false),
+    }
+}
+
+fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
+    let models: Vec<&str> = analysis.run.models.iter().map(|model| model.name.as_str()).collect();
+    if models.is_empty() || analysis.workloads.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{}", style.bold("How many times worse than the best"));
+    let unit = |workload: &Workload| short(workload.verdict.merit);
+    let first = analysis.workloads.iter().map(|one| width(&clean(&one.scenario.name))).max().unwrap_or(0);
+    let first = first.clamp(8, style.width / 4);
+    let units_wide = analysis.workloads.iter().map(|one| unit(one).len()).max().unwrap_or(0);
+    let heads: Vec<Vec<String>> = models.iter().map(|model| pieces(&clean(model))).collect();
+    let column = |at: usize| {
+        let cells = analysis.workloads.iter().map(|workload| width(&cell(workload, models[at]).0));
+        heads[at].iter().map(|piece| width(piece)).chain(cells).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..models.len()).map(column).collect();
+    let mut from = 0;
+    while from < models.len() {
+        let mut used = first + 1 + units_wide + 1 + widths[from];
+        let mut to = from + 1;
+        while to < models.len() && used + 1 + widths[to] <= style.width {
+            used += 1 + widths[to];
+            to += 1;
+        }
+        if from > 0 {
+            out.push('\n');
+        }
+        block(out, analysis, style, (first, units_wide), &heads, &widths, from..to);
+        from = to;
+    }
+    let key = "best and = cannot be told apart, or differ by less than matters; ? has a doubt, see below; ∞ left too many requests unanswered; +2r \
+               undecided, 2 more rounds needed at least";
+    push_wrapped(out, key, style.width, "", |line| style.dim(line));
+    let rounds = analysis.run.rounds as usize;
+    let worth = format!(
+        "In brackets: bootstrap interval over {}, confidence {} at most, each comparison by itself.",
+        units::plural(rounds as u64, "round"),
+        units::share(confidence_at_most(rounds))
+    );
+    push_wrapped(out, &worth, style.width, "", |line| style.dim(line));
+}
+
+fn block(
+    out: &mut String,
+    analysis: &Analysis,
+    style: Style,
+    (first, units_wide): (usize, usize),
+    heads: &[Vec<String>],
+    widths: &[usize],
+    columns: std::ops::Range<usize>,
+) {
+    let lead = first + 1 + units_wide;
+    let height = columns.clone().map(|at| heads[at].len()).max().unwrap_or(0);
+    for row in 0..height {
+        let mut line = " ".repeat(lead);
+        for at in columns.clone() {
+            // Names stand on the floor of the head, one piece a line.
+            let above = height - heads[at].len();
+            let piece = row.checked_sub(above).map_or("", |piece| heads[at][piece].as_str());
+            let _ = write!(line, " {}{piece}", " ".repeat(widths[at].saturating_sub(width(piece))));
+        }
+        let _ = writeln!(out, "{}", style.dim(line.trim_end()));
+    }
+    for workload in &analysis.workloads {
+        let name = cut(&clean(&workload.scenario.name), first);
+        let unit = short(workload.verdict.merit);
+        let mut line = format!(
+            "{name}{} {}",
+            " ".repeat(first - width(&name)),
+            style.dim(&format!("{unit:units_wide$}"))
+        );
+        for at in columns.clone() {
+            let (text, wins) = cell(workload, &analysis.run.models[at].name);
+            let space = " ".repeat(widths[at] - width(&text));
+            let _ = write!(line, " {space}{}", if wins { style.good(&text) } else { text });
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
+/// A name cut at its hyphens, to stand in a narrow column.
+fn pieces(name: &str) -> Vec<String> {
+    name.split_inclusive('-').map(str::to_owned).collect()
+}
+
+fn care(out: &mut String, analysis: &Analysis, style: Style) {
+    if !analysis.excluded.is_empty() {
+        let count = units::plural(analysis.excluded.len() as u64, "trial");
+        let _ = writeln!(out, "\n{}", style.bold(&format!("Discarded: {count}")));
+        for trial in analysis.excluded.iter().take(MOST_DISCARDED) {
+            let text = format!(
+                "{} / {}, round {}: {}",
+                trial.scenario,
+                trial.model,
+                trial.round + 1,
+                trial.reasons.join("; ")
+            );
+            push_wrapped(out, &text, style.width, "  ", str::to_owned);
+        }
+        push_rest(out, analysis.excluded.len(), MOST_DISCARDED);
+    }
+    let doubts: Vec<_> = analysis.doubts().collect();
+    if !doubts.is_empty() {
+        let _ = writeln!(out, "\n{}", style.bold("Doubts"));
+        for (scenario, model, doubt) in doubts.iter().take(MOST_DOUBTS) {
+            let text = format!("{scenario} / {model}: {doubt}");
+            push_wrapped(out, &text, style.width, "  ", str::to_owned);
+        }
+        push_rest(out, doubts.len(), MOST_DOUBTS);
+    }
+}
+
+fn push_rest(out: &mut String, all: usize, told: usize) {
+    if all > told {
+        let _ = writeln!(out, "  and {} more, all in the report", all - told);
+    }
+}
+
+/// Text without control characters, so that a name cannot drive the terminal.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// At most so many columns of a text.
+fn cut(text: &str, most: usize) -> String {
+    if width(text) <= most {
+        return text.to_owned();
+    }
+    match most {
+        0 => String::new(),
+        most => text.chars().take(most - 1).chain(['…']).collect(),
+    }
+}
+
+/// Appends cleaned text, wrapped, each line painted.
+fn push_wrapped(out: &mut String, text: &str, most: usize, indent: &str, paint: impl Fn(&str) -> String) {
+    for line in wrap(&clean(text), most, indent) {
+        let _ = writeln!(out, "{}", paint(&line));
+    }
+}
+
+/// Words on lines of at most `most` columns; the first begins with `indent`, the others with as many blanks.
+fn wrap(text: &str, most: usize, indent: &str) -> Vec<String> {
+    let blanks = " ".repeat(width(indent));
+    let mut lines = vec![indent.to_owned()];
+    let mut empty = true;
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        let gap = usize::from(!empty);
+        if !empty && width(line) + gap + width(word) > most {
+            lines.push(format!("{blanks}{word}"));
+        } else {
+            line.push_str(&" ".repeat(gap));
+            line.push_str(word);
+        }
+        empty = false;
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_wrapped_and_never_lost() {
+        assert_eq!(wrap("aa bb cc", 6, "  "), ["  aa", "  bb", "  cc"]);
+        assert_eq!(wrap("aa bb cc", 7, "- "), ["- aa bb", "  cc"]);
+        assert_eq!(wrap("a-word-too-long b", 5, ""), ["a-word-too-long", "b"]);
+        assert_eq!(wrap("", 5, "  "), ["  "]);
+    }
+
+    #[test]
+    fn names_cannot_drive_the_terminal() {
+        assert_eq!(clean("a\u{1b}[31mb\r\n"), "a\u{fffd}[31mb\u{fffd}\u{fffd}");
+        assert_eq!([cut("abcdef", 6), cut("abcdef", 4), cut("abcdef", 0)], ["abcdef", "abc…", ""]);
+    }
+}

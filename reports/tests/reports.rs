@@ -1,0 +1,212 @@
+//! The reports: fixed pictures of what they say, escaping, determinism, size.
+
+use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::bundle::Bundle;
+use bakeoff_reports::html;
+use bakeoff_reports::record::Doubt;
+use bakeoff_reports::sample::{self, Spec};
+use bakeoff_reports::terminal::{SummaryOptions, summary};
+
+fn small() -> Bundle {
+    sample::bundle(&Spec {
+        scenarios: 2,
+        models: 4,
+        rounds: 5,
+        requests: 1_000,
+        slices: 4,
+        ..Spec::default()
+    })
+}
+
+fn at_width(bundle: &Bundle, width: usize) -> String {
+    let options =
+        SummaryOptions { width, colour: false, report_path: Some("runs/sample/report.html".into()) };
+    summary(&analyse(bundle), &options)
+}
+
+#[test]
+fn the_summary_at_80_columns() {
+    insta::assert_snapshot!(at_width(&sample::bundle(&Spec::default()), 80));
+}
+
+#[test]
+fn the_summary_at_120_columns() {
+    insta::assert_snapshot!(at_width(&sample::bundle(&Spec::default()), 120));
+}
+
+#[test]
+fn no_line_of_a_summary_is_wider_than_asked() {
+    let bundle =
+        sample::bundle(&Spec { scenarios: 8, models: 8, rounds: 5, requests: 500, ..Spec::default() });
+    for width in [40, 60, 80, 100, 120, 200] {
+        let text = at_width(&bundle, width);
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(width), "{widest:?} columns for {width}:\n{text}");
+    }
+}
+
+#[test]
+fn colour_only_adds_codes() {
+    let analysis = analyse(&small());
+    let options = |colour| SummaryOptions { colour, ..SummaryOptions::default() };
+    let (plain, coloured) = (summary(&analysis, &options(false)), summary(&analysis, &options(true)));
+    assert!(!plain.contains('\u{1b}') && coloured.contains("\u{1b}[1;32m"));
+    let stripped: String = coloured
+        .split('\u{1b}')
+        .enumerate()
+        .map(|(at, part)| if at == 0 { part } else { part.split_once('m').map_or("", |code| code.1) })
+        .collect();
+    assert_eq!(stripped, plain);
+}
+
+/// What a reader of the page reads: its text, a block a line, without style, script and pictures.
+fn text_of(page: &str) -> String {
+    let mut rest = page.to_owned();
+    for (open, close) in [("<style>", "</style>"), ("<script>", "</script>"), ("<svg", "</svg>")] {
+        while let Some(from) = rest.find(open) {
+            let to = rest[from..].find(close).expect("every element is closed") + from + close.len();
+            rest.replace_range(from..to, "");
+        }
+    }
+    let mut text = String::new();
+    for part in rest.split('<') {
+        let (tag, content) = part.split_once('>').unwrap_or(("", part));
+        let cell = ["td", "th", "/td", "/th"].iter().any(|name| tag.split(' ').next() == Some(name));
+        text.push_str(if cell { " | " } else { "" });
+        text.push_str(content);
+    }
+    let lines = text.lines().map(|line| line.replace(" |  | ", " | ")).map(|line| line.trim().to_owned());
+    lines.filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
+}
+
+#[test]
+fn the_text_of_the_page() {
+    insta::assert_snapshot!(text_of(&html::report(&analyse(&small()))));
+}
+
+#[test]
+fn the_same_records_give_the_same_bytes_on_any_number_of_threads() {
+    let bundle = small();
+    let page = html::report(&analyse(&bundle));
+    for threads in [1, 3] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        assert!(pool.install(|| html::report(&analyse(&bundle))) == page, "{threads} threads");
+    }
+}
+
+/// A label that would break out of text, attributes in either quote, a script, a comment, and a terminal.
+const HOSTILE: &str =
+    "<script>alert(1)</script>\"'--><img src=x onerror=alert(2)>&amp;\u{1b}[31m\u{0}</title></style>";
+
+fn hostile() -> Bundle {
+    let mut bundle = small();
+    let rename = |name: &mut String| *name = format!("{HOSTILE}{name}");
+    for model in &mut bundle.run.models {
+        rename(&mut model.name);
+        rename(&mut model.summary);
+    }
+    for scenario in &mut bundle.run.scenarios {
+        let texts = [
+            &mut scenario.name,
+            &mut scenario.about,
+            &mut scenario.load,
+            &mut scenario.service,
+            &mut scenario.toml,
+        ];
+        texts.into_iter().for_each(rename);
+        scenario.models.iter_mut().for_each(rename);
+        scenario.parameters.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
+    }
+    for trial in &mut bundle.trials {
+        rename(&mut trial.scenario);
+        rename(&mut trial.model);
+        trial.usage.threads = bakeoff_reports::record::Reading::Absent(HOSTILE.to_owned());
+    }
+    bundle.trials[0].doubts.push(Doubt::SharedCpu);
+    bundle.trials[1]
+        .invalid
+        .push(bakeoff_reports::record::Invalid::ServerDied { detail: HOSTILE.to_owned() });
+    bundle.run.command.push(HOSTILE.to_owned());
+    bundle.run.tool_version = HOSTILE.to_owned();
+    bundle.run.environment.notes.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
+    bundle
+}
+
+#[test]
+fn labels_from_a_bundle_stay_text() {
+    let analysis = analyse(&hostile());
+    assert!(analysis.valid > 0, "the hostile names still match");
+    let page = html::report(&analysis);
+    let plain = html::report(&analyse(&small()));
+    let count = |page: &str, what: &str| page.matches(what).count();
+    for tag in ["<script", "</script", "</style", "</title", "-->", "<!--"] {
+        assert_eq!(count(&page, tag), count(&plain, tag), "{tag}");
+    }
+    assert_eq!(count(&page, "<script"), 1);
+    assert_eq!(count(&page, "<img"), 0);
+    assert!(page.contains("&lt;script&gt;alert(1)"));
+    let control = |c: char| c.is_control() && c != '\n';
+    assert!(!page.contains(control), "no control character reaches the page");
+    let text = summary(&analysis, &SummaryOptions::default());
+    assert!(!text.contains(control), "no control character reaches the terminal");
+}
+
+#[test]
+fn a_page_asks_nothing_of_anybody() {
+    let page = html::report(&analyse(&small()));
+    for reach in ["http:", "https:", "src=", "@import", "url(", "<link", "fetch("] {
+        // The namespace of SVG would be an address, but inline SVG needs none.
+        assert!(!page.contains(reach), "{reach}");
+    }
+    for broken in ["NaN", "inf\"", "-inf"] {
+        assert!(!page.contains(broken), "{broken}");
+    }
+}
+
+#[test]
+fn every_picture_is_described_and_ids_are_unique() {
+    let page = html::report(&analyse(&small()));
+    let plots = page.matches("<svg class=\"plot\"").count();
+    assert_eq!(plots, 6, "three for each of two workloads");
+    assert_eq!(page.matches("<desc id=").count(), plots);
+    assert_eq!(page.matches("<summary>Data</summary>").count(), plots);
+    let mut ids: Vec<&str> = page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let all = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
+}
+
+#[test]
+fn eight_workloads_of_eight_models_fit_in_two_megabytes() {
+    let page = html::report(&analyse(&sample::bundle(&Spec {
+        scenarios: 8,
+        models: 8,
+        requests: 500,
+        ..Spec::default()
+    })));
+    assert!(page.len() < 2_000_000, "{} bytes", page.len());
+}
+
+#[test]
+fn empty_and_broken_runs_still_make_reports_that_say_so() {
+    let mut bundle = small();
+    bundle.trials.clear();
+    bundle.end = None;
+    let analysis = analyse(&bundle);
+    let (page, text) = (html::report(&analysis), summary(&analysis, &SummaryOptions::default()));
+    assert!(page.contains("did not end properly: 0 of 40") && page.contains("Nothing to draw"));
+    assert!(text.contains("undecided") && text.contains("did not end properly"));
+    bundle.run.scenarios.clear();
+    bundle.run.models.clear();
+    let page = html::report(&analyse(&bundle));
+    assert!(page.contains("nothing to answer"));
+}
+
+#[test]
+fn a_thousand_trials_make_one_report() {
+    let spec = Spec { requests: 50, slices: 2, ..Spec::thousand() };
+    let analysis = analyse(&sample::bundle(&spec));
+    assert_eq!(analysis.recorded, 1_000);
+    assert!(html::report(&analysis).len() < 2_000_000);
+}
