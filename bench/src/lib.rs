@@ -1,6 +1,31 @@
-//! The harness: scenarios, the client swarm, launching and sampling servers, the trial loop, the command line.
+//! The harness: scenarios, the client swarm, launching and sampling servers, the trial loop.
 //!
 //! The library exists for the binary, its benches and its tests; it draws no picture and computes no statistic.
 #![deny(missing_docs)]
 
+pub mod clock;
+pub mod environment;
+pub mod judge;
+pub mod launch;
 pub mod load;
+pub mod plan;
+pub mod preflight;
+pub mod progress;
+pub mod runner;
+pub mod scenario;
+pub mod serving;
+pub mod squad;
+pub mod suggest;
+pub mod swarm;
+pub mod sys;
+pub mod trial;
+pub mod usage;
+
+/// Columns of the terminal, 80 when there is none.
+pub fn terminal_width() -> usize {
+    rustix::termios::tcgetwinsize(std::io::stdout())
+        .ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|w| *w > 0)
+        .unwrap_or(80)
+}

@@ -132,3 +132,15 @@ pub struct WorkerSpec {
     /// Congestion control to ask for; `None` leaves the system's.
     pub congestion_control: Option<String>,
 }
+
+impl DemandShape {
+    /// The largest demand that can be drawn.
+    pub fn largest(&self) -> Duration {
+        match *self {
+            Self::None => Duration::ZERO,
+            Self::Fixed { value } => value,
+            Self::Exponential { mean } => mean * 20,
+            Self::Bimodal { short, long, .. } => short.max(long),
+        }
+    }
+}

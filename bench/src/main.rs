@@ -1,2 +1,18 @@
-//! The `bakeoff` tool.
-fn main() {}
+//! `bakeoff`: which server concurrency model fits which workload? Measured, with its uncertainty.
+//!
+//! Exit status: 0 fine, 2 usage or runtime error, 130 interrupted.
+
+mod cli;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::Cli::parse().dispatch() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bakeoff: {error}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The harness's own parts under criterion: schedule, verification, recording, the codec under every service, and the
+//! making of a report (target: 1,000 trials in under two seconds).
+
+use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
+use bakeoff::swarm::schedule::Schedule;
+use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::histogram::Recorder;
+use bakeoff_reports::{html, sample};
+use bakeoff_servers::exchange::Request;
+use bakeoff_servers::services::{self, ServiceConfig};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use std::hint::black_box;
+use std::time::Duration;
+
+fn schedule(c: &mut Criterion) {
+    let load = Load::Open { clients: 64, rate_per_s: 100_000.0, arrivals: Arrivals::Poisson };
+    let request =
+        RequestShape { size: 64, demand: DemandShape::Exponential { mean: Duration::from_micros(100) } };
+    let timing = Timing {
+        warmup: Duration::ZERO,
+        window: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
+        drain: Duration::ZERO,
+    };
+    let mut group = c.benchmark_group("schedule");
+    group.throughput(Throughput::Elements(100_000));
+    group.bench_function("poisson", |b| {
+        b.iter(|| Schedule::new(black_box(1), &load, &request, &timing, 0, 1).expect("valid"));
+    });
+    group.finish();
+}
+
+fn recording(c: &mut Criterion) {
+    let mut recorder = Recorder::fine();
+    let mut value = 1u64;
+    let mut group = c.benchmark_group("histogram");
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("record", |b| {
+        b.iter(|| {
+            value = value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            recorder.record(value >> 40);
+        });
+    });
+    group.finish();
+}
+
+/// One request through the session of each service, its reply verified, without a socket. Jobs are not run: their
+/// length is the request's own.
+fn codec(c: &mut Criterion) {
+    let mut group = c.benchmark_group("codec");
+    for entry in services::ALL {
+        let service = (entry.build)(&ServiceConfig::default());
+        let exchange = (entry.exchange)(64);
+        let request = Request { id: 7, size: 64, demand_ns: 1 };
+        let bytes = exchange.request(&request).to_vec();
+        let mut session = service.open();
+        let mut output = Vec::new();
+        group.bench_function(entry.name, |b| {
+            b.iter(|| {
+                output.clear();
+                let next = session.advance(black_box(&bytes), &mut output).next;
+                if let bakeoff_servers::Next::Run(job) = next {
+                    session.complete(job.run(), &mut output);
+                }
+                exchange.reply(&request).verify(0, &output).expect("the right reply")
+            });
+        });
+    }
+    group.finish();
+}
+
+fn report(c: &mut Criterion) {
+    let mut group = c.benchmark_group("report");
+    group.sample_size(10);
+    group.bench_function("1000 trials", |b| {
+        b.iter_batched(
+            || sample::bundle(&sample::Spec::thousand()),
+            |bundle| html::report(&analyse(&bundle)).len(),
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, schedule, recording, codec, report);
+criterion_main!(benches);

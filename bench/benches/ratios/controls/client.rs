@@ -1,0 +1,62 @@
+//! The bare limit of a client: one thread, level-triggered epoll, closed loop, one write and one read per request, no
+//! verification, no histogram, two counters.
+
+use super::BUFFER;
+use bakeoff::clock::monotonic_ns;
+use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+
+/// What the bare client is asked to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ClientSpec {
+    pub(crate) target: SocketAddr,
+    pub(crate) clients: usize,
+    pub(crate) size: usize,
+    pub(crate) warmup_ns: u64,
+    pub(crate) window_ns: u64,
+}
+
+/// Runs it and returns the replies completed in the window.
+pub(crate) fn run_client(spec: &ClientSpec) -> io::Result<u64> {
+    let poll = epoll::create(CreateFlags::CLOEXEC)?;
+    let message = vec![b'x'; spec.size];
+    let mut connections = Vec::new();
+    for i in 0..spec.clients {
+        let stream = TcpStream::connect(spec.target)?;
+        stream.set_nodelay(true)?;
+        rustix::net::sockopt::set_tcp_congestion(&stream, "cubic")?;
+        stream.set_nonblocking(true)?;
+        epoll::add(&poll, &stream, EventData::new_u64(i as u64), EventFlags::IN)?;
+        connections.push((stream, 0));
+    }
+    for (stream, _) in &mut connections {
+        stream.write_all(&message)?;
+    }
+    let begin = monotonic_ns() + spec.warmup_ns;
+    let end = begin + spec.window_ns;
+    let mut buffer = vec![0; BUFFER];
+    let mut events: Vec<epoll::Event> = Vec::with_capacity(1024);
+    let mut completed = 0;
+    loop {
+        events.clear();
+        epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), None)?;
+        let now = monotonic_ns();
+        if now >= end {
+            return Ok(completed);
+        }
+        for event in &events {
+            let (stream, got) = &mut connections[event.data.u64() as usize];
+            match stream.read(&mut buffer)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                n => *got += n,
+            }
+            if *got >= spec.size {
+                *got = 0;
+                completed += u64::from(now >= begin);
+                stream.write_all(&message)?;
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Controls: echo servers and a client written by hand, without the project's traits, as limits to compare with.
+//!
+//! They share the listener's options with the models (backlog, TCP_NODELAY), the size of the read buffer (64 KiB) and
+//! nothing else. A control is this bench program run again with `--control NAME`; it speaks the ready line of
+//! `bakeoff serve` and ends by SIGTERM's default.
+
+mod client;
+mod epoll;
+mod mio;
+mod threads;
+mod tokio;
+
+pub(crate) use client::{ClientSpec, run_client};
+
+use bakeoff::environment::pin;
+use bakeoff::launch::die_with_parent;
+use bakeoff::serving::FromServer;
+use bakeoff_servers::listen::{ListenOptions, bind};
+use std::io::{self, Write as _};
+use std::net::TcpListener;
+
+/// Size of every control's read buffer, as the models have it.
+const BUFFER: usize = 64 * 1024;
+
+type Serve = fn(TcpListener) -> io::Result<()>;
+
+/// The control servers by name. Each but the first is the hand-written twin of the model of the same name.
+pub(crate) const SERVERS: &[(&str, Serve)] = &[
+    ("epoll", epoll::serve),
+    ("mio-event-loop", mio::serve),
+    ("tokio-current-thread", tokio::serve_current_thread),
+    ("tokio", tokio::serve_multi_thread),
+    ("thread-per-client", threads::serve_thread_per_client),
+    ("thread-pool", threads::serve_pool),
+    ("fork-per-client", threads::serve_fork_per_client),
+];
+
+/// Runs a control server until it is ended.
+pub(crate) fn run_server(name: &str, cpus: &[u32], parent: u32) -> Result<(), String> {
+    if !die_with_parent(parent) {
+        return Err("the bench has ended".into());
+    }
+    pin(cpus).map_err(|e| e.to_string())?;
+    bakeoff::preflight::raise_descriptor_limit();
+    let (_, serve) =
+        SERVERS.iter().find(|(n, _)| *n == name).ok_or_else(|| format!("no control `{name}`"))?;
+    let options = ListenOptions { congestion_control: Some("cubic".into()), ..ListenOptions::default() };
+    let listener = bind("127.0.0.1:0".parse().expect("an address"), &options).map_err(|e| e.to_string())?;
+    let address = listener.local_addr().map_err(|e| e.to_string())?;
+    let ready = serde_json::to_string(&FromServer::Ready { address }).expect("our own type");
+    writeln!(io::stdout(), "{ready}").map_err(|e| e.to_string())?;
+    serve(listener).map_err(|e| e.to_string())
+}

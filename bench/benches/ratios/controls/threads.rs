@@ -1,0 +1,50 @@
+//! Blocking echo servers by hand: a thread per client, a pool, a forked process per client.
+
+use super::BUFFER;
+use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+
+fn echo(mut stream: &TcpStream) {
+    let mut buffer = vec![0; BUFFER];
+    while let Ok(n @ 1..) = stream.read(&mut buffer) {
+        if stream.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+    }
+}
+
+pub(super) fn serve_thread_per_client(listener: TcpListener) -> io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept()?;
+        thread::Builder::new().stack_size(256 * 1024).spawn(move || echo(&stream))?;
+    }
+}
+
+pub(super) fn serve_pool(listener: TcpListener) -> io::Result<()> {
+    let (queue, connections) = crossbeam_channel::bounded::<TcpStream>(1024);
+    // A worker holds its connection, so there must be one for each: the most that a comparison opens.
+    for _ in 0..1000 {
+        let connections = connections.clone();
+        thread::Builder::new().stack_size(256 * 1024).spawn(move || {
+            for stream in connections {
+                echo(&stream);
+            }
+        })?;
+    }
+    loop {
+        let (stream, _) = listener.accept()?;
+        queue.send(stream).map_err(io::Error::other)?;
+    }
+}
+
+pub(super) fn serve_fork_per_client(listener: TcpListener) -> io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept()?;
+        if crate::sys::fork_child()? {
+            drop(listener);
+            echo(&stream);
+            std::process::exit(0);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! `bakeoff list`: what there is to choose from.
+
+use super::output;
+use bakeoff::scenario::{BUILT_IN, Scenario};
+use bakeoff_servers::{models, services};
+use clap::Args;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// Show the models, services and built-in scenarios, a line on each
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {}
+
+impl ListArgs {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        let scenarios: Vec<Scenario> =
+            BUILT_IN.iter().map(|b| Scenario::built_in(b.name).expect("checked by a test")).collect();
+        let mut text = String::new();
+        section(&mut text, "MODELS (--model)", models::ALL.iter().map(|m| (m.name(), m.summary())));
+        section(&mut text, "SERVICES (--service)", services::ALL.iter().map(|s| (s.name, s.summary)));
+        section(
+            &mut text,
+            "SCENARIOS (bakeoff run NAME)",
+            scenarios.iter().map(|s| (s.name.as_str(), s.about.as_str())),
+        );
+        output::print(&text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A headed table of name and line, the line broken to the terminal's width under its own column.
+fn section<'a>(text: &mut String, head: &str, rows: impl Iterator<Item = (&'a str, &'a str)>) {
+    const COLUMN: usize = 24;
+    let width = bakeoff::terminal_width().clamp(60, 110) - COLUMN - 2;
+    let _ = writeln!(text, "{head}");
+    for (name, line) in rows {
+        let mut left = name;
+        let mut row = String::new();
+        for word in line.split_whitespace() {
+            if !row.is_empty() && row.chars().count() + 1 + word.chars().count() > width {
+                let _ = writeln!(text, "  {left:<COLUMN$}{row}");
+                (left, row) = ("", String::new());
+            }
+            if !row.is_empty() {
+                row.push(' ');
+            }
+            row.push_str(word);
+        }
+        let _ = writeln!(text, "  {left:<COLUMN$}{row}");
+    }
+    text.push('\n');
+}

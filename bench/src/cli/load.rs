@@ -1,0 +1,152 @@
+//! `bakeoff load`: the swarm alone, against any server that speaks one of the services.
+
+use super::output;
+use bakeoff::environment::CpuPlan;
+use bakeoff::launch::{Interrupt, LaunchError, Launcher};
+use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use bakeoff::preflight::{Limits, require_loopback};
+use bakeoff::scenario::units::{parse_duration, parse_positive_duration, parse_size, show_duration};
+use bakeoff::squad::Squad;
+use bakeoff::swarm::schedule;
+use bakeoff::{judge, suggest};
+use bakeoff_reports::measurement;
+use bakeoff_reports::record::Usage;
+use bakeoff_servers::services;
+use clap::{Args, value_parser};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Drive any server that speaks a service (echo, say), in any language
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bakeoff load --addr 127.0.0.1:5000 --service line --clients 64\n  \
+    bakeoff load --addr 127.0.0.1:7 --rate 20000 --for 10s")]
+pub(super) struct LoadArgs {
+    /// The server's address
+    #[arg(long)]
+    addr: SocketAddr,
+    /// What it speaks (see `bakeoff list`)
+    #[arg(long, short, default_value = "echo")]
+    service: String,
+    /// Connections
+    #[arg(long, short, default_value_t = 64, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    clients: u32,
+    /// Open loop: so many requests per second, whatever the server does; closed loop when not given
+    #[arg(long, value_name = "PER_SECOND")]
+    rate: Option<f64>,
+    /// Open loop: evenly spaced instead of Poisson arrivals
+    #[arg(long, requires = "rate")]
+    fixed: bool,
+    /// Closed loop: pause between a reply and the next request
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration, conflicts_with_all = ["rate", "churn"])]
+    think: Duration,
+    /// Churn: so many requests on a connection, then close and connect again
+    #[arg(long, value_name = "REQUESTS", value_parser = value_parser!(u32).range(1..=1_000_000), conflicts_with = "rate")]
+    churn: Option<u32>,
+    /// Payload of a request
+    #[arg(long, default_value = "64 B", value_parser = parse_size)]
+    size: u32,
+    /// What a request demands of the server, for services that do work
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
+    demand: Option<Duration>,
+    /// Measured window
+    #[arg(long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_positive_duration)]
+    window: Duration,
+    /// Load before it that is not measured
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = parse_duration)]
+    warmup: Duration,
+    /// Give a request up after this time
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_positive_duration)]
+    timeout: Duration,
+    /// Seed of the schedule
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Load a server on another machine; make sure that it is yours
+    #[arg(long)]
+    allow_remote: bool,
+}
+
+impl LoadArgs {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        if !self.allow_remote {
+            require_loopback(self.addr.ip(), "say --allow-remote if the server there is yours to load")?;
+        }
+        let spec = self.spec()?;
+        let interrupt =
+            Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
+        let launcher = Launcher::this_program(interrupt);
+        let cpus = CpuPlan::split(bakeoff::environment::allowed_cpus());
+        let shards = Limits::of_this_system().workers(&spec.load, cpus.swarm.len());
+        let measured = match self.drive(&launcher, &spec, shards, &cpus.swarm) {
+            Ok(measured) => measured,
+            Err(LaunchError::Interrupted) => return Ok(ExitCode::from(130)),
+            Err(error) => return Err(error.to_string()),
+        };
+        let doubts = judge::doubts(&measured, &Usage::absent("another program's server"), &spec.load, &cpus);
+        output::print(&measurement::table(&measured, &doubts).map_err(|e| e.to_string())?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn drive(
+        &self,
+        launcher: &Launcher,
+        spec: &WorkerSpec,
+        shards: u32,
+        cpus: &[u32],
+    ) -> Result<bakeoff_reports::record::Measured, LaunchError> {
+        let mut squad = Squad::gather(launcher, spec, shards, cpus)?;
+        eprintln!(
+            "{} connections to {}, measuring for {}",
+            self.clients,
+            self.addr,
+            show_duration(self.window)
+        );
+        let window = squad.start()?;
+        squad.sleep_until(window.end)?;
+        squad.collect()
+    }
+
+    fn spec(&self) -> Result<WorkerSpec, String> {
+        let entry = services::find(&self.service).ok_or_else(|| {
+            suggest::unknown("service", &self.service, services::ALL.iter().map(|s| s.name))
+        })?;
+        let least = (entry.exchange)(self.size).min_payload();
+        if self.size < least {
+            return Err(format!(
+                "--size is {} B; the service {} needs at least {least} B",
+                self.size, self.service
+            ));
+        }
+        if self.demand.is_some() && entry.demand.is_none() {
+            return Err(format!("the service {} does no work, so --demand has no meaning", self.service));
+        }
+        let clients = self.clients;
+        let load = match (self.rate, self.churn) {
+            (Some(rate_per_s), _) if rate_per_s.is_finite() && rate_per_s > 0.0 => {
+                let arrivals = if self.fixed { Arrivals::Fixed } else { Arrivals::Poisson };
+                Load::Open { clients, rate_per_s, arrivals }
+            }
+            (Some(rate), _) => return Err(format!("--rate is {rate}; it must be above zero")),
+            (None, Some(requests_per_connection)) => Load::Churn { clients, requests_per_connection },
+            (None, None) => Load::Closed { clients, think: self.think },
+        };
+        let timing =
+            Timing { warmup: self.warmup, window: self.window, timeout: self.timeout, drain: self.timeout };
+        let demand = self.demand.map_or(DemandShape::None, |value| DemandShape::Fixed { value });
+        let request = RequestShape { size: self.size, demand };
+        schedule::check(&load, &request, &timing, 0, 1).map_err(|e| e.to_string())?;
+        Ok(WorkerSpec {
+            target: self.addr,
+            service: self.service.clone(),
+            load,
+            request,
+            timing,
+            slices: 10,
+            seed: self.seed,
+            shard: 0,
+            shards: 1,
+            cpus: Vec::new(),
+            congestion_control: None,
+        })
+    }
+}

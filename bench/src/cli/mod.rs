@@ -1,0 +1,67 @@
+//! The command line: one file per subcommand, and the table of them.
+
+mod list;
+mod load;
+mod manual;
+mod output;
+mod report;
+mod run;
+mod scenario;
+mod serve;
+mod worker;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Which server concurrency model fits which workload? Measured, with its uncertainty.
+///
+/// Without a subcommand it does the default run: five models, six workloads, under two minutes, and a report.
+#[derive(Debug, Parser)]
+#[command(name = "bakeoff", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(run::RunArgs),
+    Serve(serve::ServeArgs),
+    Load(load::LoadArgs),
+    Report(report::ReportArgs),
+    List(list::ListArgs),
+    Scenario(scenario::ScenarioArgs),
+    Completions(manual::CompletionsArgs),
+    Man(manual::ManArgs),
+    #[command(hide = true)]
+    SwarmWorker(worker::WorkerArgs),
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn dispatch(self) -> Result<ExitCode, String> {
+        match self.command {
+            None => Self::parse_from(["bakeoff", "run"]).dispatch(),
+            Some(Command::Run(args)) => args.run(),
+            Some(Command::Serve(args)) => args.run(),
+            Some(Command::Load(args)) => args.run(),
+            Some(Command::Report(args)) => args.run(),
+            Some(Command::List(args)) => args.run(),
+            Some(Command::Scenario(args)) => args.run(),
+            Some(Command::Completions(args)) => args.run(),
+            Some(Command::Man(args)) => args.run(),
+            Some(Command::SwarmWorker(args)) => args.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,72 @@
+//! `bakeoff report`: the summary and the HTML page, derived again from a bundle.
+
+use super::output;
+use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::{bundle, html, terminal};
+use clap::Args;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The bundle's file in a folder of results.
+pub(super) const BUNDLE_NAME: &str = "run.jsonl";
+/// The page's file in a folder of results.
+pub(super) const REPORT_NAME: &str = "report.html";
+
+/// Derive the summary and the HTML report of a run again, byte for byte
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The bundle, or the folder that holds it
+    bundle: PathBuf,
+    /// Where to write the page [default: report.html beside the bundle]
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write the page only
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl ReportArgs {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        let bundle = if self.bundle.is_dir() { self.bundle.join(BUNDLE_NAME) } else { self.bundle };
+        let page = self.out.unwrap_or_else(|| bundle.with_file_name(REPORT_NAME));
+        write(&bundle, &page, !self.quiet)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Writes the page of a bundle, whole or not at all, and prints the summary.
+pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<(), String> {
+    let loaded = bundle::load(bundle).map_err(|e| e.to_string())?;
+    for damage in &loaded.damage {
+        eprintln!("bakeoff: {}: {damage}", bundle.display());
+    }
+    let analysis = analyse(&loaded);
+    replace(page, &html::report(&analysis)).map_err(|e| {
+        format!(
+            "writing the report {} failed: {e}; the bundle {} is whole, so `bakeoff report` can try again",
+            page.display(),
+            bundle.display()
+        )
+    })?;
+    if summary {
+        let options = terminal::SummaryOptions {
+            width: bakeoff::terminal_width(),
+            colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            report_path: Some(page.to_path_buf()),
+        };
+        output::print(&terminal::summary(&analysis, &options))?;
+    }
+    Ok(())
+}
+
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(mode)?;
+    file.persist(path)?;
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! `bakeoff run`: models x workloads x rounds, into a bundle and a report.
+
+use super::report;
+use bakeoff::launch::{Interrupt, Launcher};
+use bakeoff::plan::Plan;
+use bakeoff::preflight::{Limits, require_loopback};
+use bakeoff::runner::{self, Ending, RunOptions};
+use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
+use bakeoff::scenario::{BUILT_IN, Scenario};
+use bakeoff::suggest;
+use clap::{Args, value_parser};
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Compare models: workloads x models x rounds, into a bundle and a report
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  bakeoff run\n  bakeoff run churn wait --rounds 10\n  \
+    bakeoff run my.toml --model tokio --model mio-event-loop")]
+pub(super) struct RunArgs {
+    /// Names of built-in scenarios, or scenario files (*.toml); all built-in ones when none is given
+    scenarios: Vec<String>,
+    /// Run only this model; may be given several times
+    #[arg(long = "model", short)]
+    models: Vec<String>,
+    /// Rounds; a round runs every model under every workload once, in an order of its own
+    #[arg(long, short, default_value_t = 6, value_parser = value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Seed of all schedules and orders
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Measured window of every trial, instead of the scenario's
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
+    window: Option<Duration>,
+    /// Warm-up of every trial, instead of the scenario's
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    warmup: Option<Duration>,
+    /// Folder for the bundle and the report; must not hold a bundle yet [default: bakeoff-results/<UTC time>]
+    #[arg(long, short, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Loopback address the servers listen on; port 0 takes a free one for each
+    #[arg(long, default_value = "127.0.0.1:0")]
+    addr: SocketAddr,
+    /// No progress, no summary
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl RunArgs {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        require_loopback(
+            self.addr.ip(),
+            "run loads this machine only; use `bakeoff load` for a server elsewhere",
+        )?;
+        let scenarios = self.read_scenarios()?;
+        let plan = Plan::new(scenarios, &self.models, self.rounds, self.seed)?;
+        let limits = Limits::of_this_system();
+        for (i, scenario) in plan.scenarios.iter().enumerate() {
+            limits.check(scenario, &plan.models_of(i))?;
+        }
+        let interrupt =
+            Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
+        check_port(self.addr)?;
+        let folder = self.out.clone().unwrap_or_else(default_folder);
+        fs::create_dir_all(&folder).map_err(|e| {
+            format!(
+                "making the folder {} for the results failed: {e}; choose another with --out",
+                folder.display()
+            )
+        })?;
+        let bundle = folder.join(report::BUNDLE_NAME);
+        let options = RunOptions {
+            seed: self.seed,
+            rounds: self.rounds,
+            command: std::env::args().collect(),
+            address: self.addr,
+            progress: !self.quiet,
+        };
+        let launcher = Launcher::this_program(interrupt);
+        let ending = runner::run(&plan, &options, &launcher, &bundle).map_err(|e| e.to_string())?;
+        report::write(&bundle, &folder.join(report::REPORT_NAME), !self.quiet)?;
+        Ok(match ending {
+            Ending::Complete => ExitCode::SUCCESS,
+            Ending::Interrupted => ExitCode::from(130),
+        })
+    }
+
+    fn read_scenarios(&self) -> Result<Vec<Scenario>, String> {
+        let mut scenarios: Vec<Scenario> = Vec::new();
+        let all: Vec<String> = BUILT_IN.iter().map(|b| b.name.to_string()).collect();
+        for name in if self.scenarios.is_empty() { &all } else { &self.scenarios } {
+            let mut scenario = match Scenario::built_in(name) {
+                Some(scenario) => scenario,
+                None if is_path(name) => read_scenario(Path::new(name))?,
+                None => {
+                    let known = suggest::unknown("scenario", name, BUILT_IN.iter().map(|b| b.name));
+                    return Err(format!("{known}; or a file that ends in .toml"));
+                }
+            };
+            if scenarios.iter().any(|s| s.name == scenario.name) {
+                return Err(format!(
+                    "two scenarios are named `{}`; the report could not tell them apart",
+                    scenario.name
+                ));
+            }
+            scenario.timing.window = self.window.unwrap_or(scenario.timing.window);
+            scenario.timing.warmup = self.warmup.unwrap_or(scenario.timing.warmup);
+            bakeoff::swarm::schedule::check(&scenario.load, &scenario.request, &scenario.timing, 0, 1)
+                .map_err(|e| {
+                    format!("scenario `{}` with the given --window and --warmup: {e}", scenario.name)
+                })?;
+            scenarios.push(scenario);
+        }
+        Ok(scenarios)
+    }
+}
+
+fn is_path(name: &str) -> bool {
+    name.ends_with(".toml") || name.contains('/')
+}
+
+/// Reads a scenario file.
+pub(super) fn read_scenario(path: &Path) -> Result<Scenario, String> {
+    let text = fs::read_to_string(path)
+        .map_err(|e| format!("reading the scenario file {} failed: {e}", path.display()))?;
+    Scenario::parse(&text, &path.display().to_string()).map_err(|e| e.to_string())
+}
+
+fn default_folder() -> PathBuf {
+    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
+    Path::new("bakeoff-results").join(now.to_string())
+}
+
+/// A fixed port must be free before the first trial, not fail each of them.
+fn check_port(address: SocketAddr) -> Result<(), String> {
+    let options = bakeoff_servers::listen::ListenOptions::default();
+    bakeoff_servers::listen::bind(address, &options)
+        .map(drop)
+        .map_err(|e| bakeoff::serving::bind_error(address, &e))
+}

@@ -1,0 +1,86 @@
+//! `bakeoff serve`: one model alone.
+
+use bakeoff::environment::allowed_cpus;
+use bakeoff::preflight::require_loopback;
+use bakeoff::scenario::DEFAULT_BACKLOG;
+use bakeoff::serving::{ServeOptions, serve};
+use bakeoff_servers::ServerConfig;
+use clap::{Args, value_parser};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+/// Run one server until Ctrl-C: any model with any service
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: bakeoff serve --model thread-per-client --service line\n         nc 127.0.0.1 5000"
+)]
+pub(super) struct ServeArgs {
+    /// The concurrency model (see `bakeoff list`)
+    #[arg(long, short)]
+    model: String,
+    /// The service (see `bakeoff list`)
+    #[arg(long, short, default_value = "line")]
+    service: String,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, default_value = "127.0.0.1:5000")]
+    addr: SocketAddr,
+    /// Listen on an address that others can reach
+    #[arg(long)]
+    allow_remote: bool,
+    /// Connections the kernel may hold before they are accepted
+    #[arg(long, default_value_t = DEFAULT_BACKLOG, value_parser = value_parser!(u32).range(1..=65_535))]
+    backlog: u32,
+    /// Threads of the thread pool; each holds a connection
+    #[arg(long, value_parser = value_parser!(u64).range(1..=10_000))]
+    pool_workers: Option<u64>,
+    /// Threads that the asynchronous models give to blocking jobs
+    #[arg(long, value_parser = value_parser!(u64).range(1..=10_000))]
+    blocking_workers: Option<u64>,
+    /// Threads that the asynchronous models give to computing jobs
+    #[arg(long, value_parser = value_parser!(u64).range(1..=1_024))]
+    compute_workers: Option<u64>,
+    /// Threads of the multi-threaded task runtime
+    #[arg(long, value_parser = value_parser!(u64).range(1..=1_024))]
+    runtime_workers: Option<u64>,
+    /// CPUs to stay on, such as 0,2
+    #[arg(long, value_delimiter = ',')]
+    cpus: Vec<u32>,
+    /// TCP congestion control of its sockets; the system's default otherwise
+    #[arg(long)]
+    congestion_control: Option<String>,
+    /// Speak JSON lines with the runner
+    #[arg(long, hide = true, requires = "parent")]
+    for_runner: bool,
+    /// Process id of the runner; the server ends with it
+    #[arg(long, hide = true)]
+    parent: Option<u32>,
+}
+
+impl ServeArgs {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        if !self.allow_remote {
+            require_loopback(self.addr.ip(), "say --allow-remote if others shall reach this server")?;
+        }
+        let cpus = if self.cpus.is_empty() { allowed_cpus().len() } else { self.cpus.len() };
+        let mut config = ServerConfig::for_cpus(cpus);
+        for (slot, value) in [
+            (&mut config.pool_workers, self.pool_workers),
+            (&mut config.blocking_workers, self.blocking_workers),
+            (&mut config.compute_workers, self.compute_workers),
+            (&mut config.runtime_workers, self.runtime_workers),
+        ] {
+            *slot = value.map_or(*slot, |v| v as usize);
+        }
+        let options = ServeOptions {
+            model: self.model,
+            service: self.service,
+            address: self.addr,
+            backlog: self.backlog,
+            congestion_control: self.congestion_control,
+            cpus: self.cpus,
+            config,
+        };
+        serve(&options, self.parent.filter(|_| self.for_runner))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,28 @@
+//! `bakeoff swarm-worker`: one worker of the swarm, started by the runner, spoken with by lines.
+
+use bakeoff::launch::die_with_parent;
+use bakeoff::preflight::raise_descriptor_limit;
+use bakeoff::swarm::protocol::run_worker;
+use bakeoff_servers::services;
+use clap::Args;
+use std::io;
+use std::process::ExitCode;
+
+#[derive(Debug, Args)]
+pub(super) struct WorkerArgs {
+    /// Process id of the runner; the worker ends with it
+    #[arg(long)]
+    parent: u32,
+}
+
+impl WorkerArgs {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        if !die_with_parent(self.parent) {
+            return Err("the runner has ended".into());
+        }
+        raise_descriptor_limit();
+        let exchange = |name: &str, size| services::find(name).map(|entry| (entry.exchange)(size));
+        run_worker(io::stdin().lock(), io::stdout().lock(), exchange).map_err(|e| e.to_string())?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,195 @@
+//! What a reader must know of the machine: read once before a run and stamped on its records.
+
+use bakeoff_reports::record::{Environment, Reading};
+use bakeoff_servers::services;
+use procfs::Current as _;
+use rustix::process::{Resource, getrlimit};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::time::Instant;
+
+/// How the CPUs are divided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CpuPlan {
+    /// All the tool may use.
+    pub all: Vec<u32>,
+    /// For servers.
+    pub server: Vec<u32>,
+    /// For the swarm.
+    pub swarm: Vec<u32>,
+}
+
+impl CpuPlan {
+    /// The first half for servers, the second for the swarm; with a single CPU both share it.
+    pub fn split(all: Vec<u32>) -> Self {
+        let half = all.len() / 2;
+        let (server, swarm) =
+            if half == 0 { (all.clone(), all.clone()) } else { (all[..half].to_vec(), all[half..].to_vec()) };
+        Self { all, server, swarm }
+    }
+
+    /// Whether servers and swarm compete for CPUs.
+    pub fn shared(&self) -> bool {
+        self.server.iter().any(|cpu| self.swarm.contains(cpu))
+    }
+}
+
+/// The CPUs this process may run on.
+pub fn allowed_cpus() -> Vec<u32> {
+    let set = sched_getaffinity(None).unwrap_or_default();
+    (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).map(|cpu| cpu as u32).collect()
+}
+
+/// Keeps the calling thread, and what it starts from now on, on these CPUs; on any when empty.
+///
+/// # Errors
+/// The system's, when a CPU does not exist or is not allowed, with those that are.
+pub fn pin(cpus: &[u32]) -> io::Result<()> {
+    if cpus.is_empty() {
+        return Ok(());
+    }
+    let mut set = CpuSet::new();
+    for cpu in cpus {
+        if *cpu as usize >= CpuSet::MAX_CPU {
+            return Err(io::Error::other(format!("there is no CPU {cpu}; allowed are {:?}", allowed_cpus())));
+        }
+        set.set(*cpu as usize);
+    }
+    sched_setaffinity(None, &set).map_err(|e| {
+        let allowed = allowed_cpus();
+        io::Error::new(
+            io::Error::from(e).kind(),
+            format!("pinning to CPUs {cpus:?} failed: {e}; allowed are {allowed:?}"),
+        )
+    })
+}
+
+/// Reads the environment. `congestion_control` is what the sockets of the run will use.
+pub fn read(plan: &CpuPlan, congestion_control: Reading<String>) -> Environment {
+    let uname = rustix::system::uname();
+    let cpu_model = procfs::CpuInfo::current().map_err(|e| format!("/proc/cpuinfo: {e}")).and_then(|info| {
+        info.model_name(0).map(str::to_string).ok_or_else(|| "/proc/cpuinfo names no model".into())
+    });
+    let memory = procfs::Meminfo::current().map(|m| m.mem_total).map_err(|e| format!("/proc/meminfo: {e}"));
+    let mut notes = BTreeMap::new();
+    notes.insert(
+        "pinning".into(),
+        format!("servers on CPUs {:?}, swarm on CPUs {:?}", plan.server, plan.swarm),
+    );
+    if plan.all.len() <= 2 {
+        let cores = "One CPU serves and one loads: nothing here says how a model scales over cores.";
+        notes.insert("cores".into(), cores.into());
+    }
+    Environment {
+        kernel: Reading::Value(format!(
+            "{} {}",
+            uname.sysname().to_string_lossy(),
+            uname.release().to_string_lossy()
+        )),
+        cpu_model: reading(cpu_model),
+        cpus: plan.all.clone(),
+        server_cpus: plan.server.clone(),
+        swarm_cpus: plan.swarm.clone(),
+        memory_bytes: reading(memory),
+        governor: text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        max_descriptors: descriptor_limit()
+            .map_or_else(|| Reading::Absent("no limit is set".into()), Reading::Value),
+        max_processes: process_limit()
+            .map_or_else(|| Reading::Absent("no limit is set".into()), |l| Reading::Value(l.0)),
+        somaxconn: number("/proc/sys/net/core/somaxconn"),
+        congestion_control,
+        compute_ns_per_nominal_us: compute_speed(&plan.server),
+        notes,
+    }
+}
+
+/// Descriptors a process may open: the hard limit, which servers and workers raise themselves to.
+pub fn descriptor_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
+/// Processes and threads there may be, with the limit's name: the smallest that applies.
+pub fn process_limit() -> Option<(u64, String)> {
+    // Root is exempt from RLIMIT_NPROC.
+    let own = getrlimit(Resource::Nproc).current.filter(|_| !rustix::process::geteuid().is_root());
+    let file = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    [
+        (own, "`ulimit -u`"),
+        (file("/proc/sys/kernel/pid_max"), "/proc/sys/kernel/pid_max"),
+        (file("/proc/sys/kernel/threads-max"), "/proc/sys/kernel/threads-max"),
+        (cgroup_pids(), "the pids.max of the control group"),
+    ]
+    .into_iter()
+    .filter_map(|(limit, name)| Some((limit?, name.to_string())))
+    .min()
+}
+
+fn cgroup_pids() -> Option<u64> {
+    let groups = procfs::process::Process::myself().ok()?.cgroups().ok()?;
+    groups
+        .into_iter()
+        .filter_map(|group| {
+            let mount = match group.controllers.as_slice() {
+                [] => "/sys/fs/cgroup",
+                list if list.iter().any(|c| c == "pids") => "/sys/fs/cgroup/pids",
+                _ => return None,
+            };
+            let path = format!("{mount}{}/pids.max", group.pathname.trim_end_matches('/'));
+            fs::read_to_string(path).ok()?.trim().parse().ok()
+        })
+        .min()
+}
+
+/// Times the compute service alone on a server CPU: the fastest of some short goes, in a thread of its own so that
+/// the caller's pinning stays.
+fn compute_speed(cpus: &[u32]) -> Reading<f64> {
+    const NOMINAL_NS: u64 = 1_000_000;
+    let cpus = cpus.to_vec();
+    let timed = std::thread::spawn(move || {
+        pin(&cpus).map_err(|e| e.to_string())?;
+        let mut best = u128::MAX;
+        for seed in 0..10 {
+            let begin = Instant::now();
+            std::hint::black_box(services::hash::compute(seed, NOMINAL_NS));
+            best = best.min(begin.elapsed().as_nanos());
+        }
+        Ok::<f64, String>(best as f64 / (NOMINAL_NS / 1000) as f64)
+    });
+    reading(timed.join().unwrap_or_else(|_| Err("the timing thread panicked".into())))
+}
+
+fn reading<T>(result: Result<T, String>) -> Reading<T> {
+    result.map_or_else(Reading::Absent, Reading::Value)
+}
+
+fn text(path: &str) -> Reading<String> {
+    reading(fs::read_to_string(path).map(|t| t.trim().to_string()).map_err(|e| format!("{path}: {e}")))
+}
+
+fn number(path: &str) -> Reading<u64> {
+    match text(path) {
+        Reading::Value(text) => reading(text.parse().map_err(|_| format!("{path} holds no number"))),
+        Reading::Absent(reason) => Reading::Absent(reason),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_and_swarm_get_cpus_of_their_own_where_there_are_two() {
+        assert!(CpuPlan::split(vec![3]).shared());
+        let plan = CpuPlan::split(vec![0, 1, 5]);
+        assert_eq!((plan.server.as_slice(), plan.swarm.as_slice()), ([0].as_slice(), [1, 5].as_slice()));
+        assert!(!plan.shared());
+    }
+
+    #[test]
+    fn a_cpu_that_is_not_there_is_refused_with_the_list() {
+        let error = std::thread::spawn(|| pin(&[1_000])).join().expect("no panic").expect_err("no such CPU");
+        assert!(error.to_string().contains("allowed are"), "{error}");
+    }
+}

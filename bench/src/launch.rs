@@ -1,0 +1,359 @@
+//! Child processes of the runner: started, spoken with by lines, stopped, reaped, and never left behind.
+//!
+//! Servers and swarm workers are this same program, run again. Three nets catch them: they are asked to stop and
+//! reaped in order; when a [`Child`] is dropped on any other path, its process group is killed and reaped; and when
+//! the runner itself is killed, the kernel kills them ([`die_with_parent`]).
+
+use crate::sys::{self, Ended};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Set when the person, or the system, wants the tool to end.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// Set from now on by SIGINT, SIGTERM and SIGHUP.
+    ///
+    /// # Errors
+    /// The system's, when a handler cannot be installed.
+    pub fn on_signals() -> io::Result<Self> {
+        let flag = Self::default();
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP]
+        {
+            signal_hook::flag::register(signal, Arc::clone(&flag.0))?;
+        }
+        Ok(flag)
+    }
+
+    /// Whether it was asked for.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Asks for it.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Sleeps until `deadline`; false when interrupted before.
+    pub fn sleep_until(&self, deadline: Instant) -> bool {
+        // A signal ends a sleep early only on the thread that takes it, so look again now and then.
+        const LOOK: Duration = Duration::from_millis(50);
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.is_set() {
+                return false;
+            }
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(LOOK));
+        }
+    }
+}
+
+/// What went wrong with a child process.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// It could not be started.
+    #[error("starting the {name} failed: {source}")]
+    Start {
+        /// Which child.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// It ended before it said what was expected.
+    #[error("the {name} {how}{said}")]
+    Ended {
+        /// Which child.
+        name: String,
+        /// How it ended.
+        how: String,
+        /// What it said on standard error, with a lead.
+        said: String,
+    },
+    /// It did not answer in time.
+    #[error("the {name} did not answer within {waited:.1?}")]
+    Silent {
+        /// Which child.
+        name: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+    /// It said something that was not expected.
+    #[error("the {name} said something unexpected: {said}")]
+    Unexpected {
+        /// Which child.
+        name: String,
+        /// The words.
+        said: String,
+    },
+    /// The tool was asked to end.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// How this program is started again as a server or a worker.
+#[derive(Clone, Debug)]
+pub struct Launcher {
+    /// The program.
+    pub program: PathBuf,
+    /// Ends all waiting.
+    pub interrupt: Interrupt,
+}
+
+impl Launcher {
+    /// Starts the running program itself again, even when its file was replaced meanwhile.
+    pub fn this_program(interrupt: Interrupt) -> Self {
+        Self { program: "/proc/self/exe".into(), interrupt }
+    }
+
+    /// Starts a child in a process group of its own. `name` is for messages.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn start(
+        &self,
+        name: &str,
+        arguments: impl IntoIterator<Item = OsString>,
+    ) -> Result<Child, LaunchError> {
+        let start = |source| LaunchError::Start { name: name.into(), source };
+        let mut child = Command::new(&self.program)
+            .arg0("bakeoff")
+            .args(arguments)
+            .arg(format!("--parent={}", std::process::id()))
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(start)?;
+        let (sender, lines) = channel();
+        let stdout = child.stdout.take().expect("piped");
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines() {
+                if line.is_err() || sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        let words = Arc::new(Mutex::new(VecDeque::new()));
+        let stderr = child.stderr.take().expect("piped");
+        let listener = std::thread::spawn({
+            let words = Arc::clone(&words);
+            move || keep_last_words(stderr, &words)
+        });
+        Ok(Child {
+            name: name.into(),
+            pid: child.id(),
+            stdin: child.stdin.take(),
+            lines,
+            words,
+            threads: vec![reader, listener],
+            ended: None,
+            interrupt: self.interrupt.clone(),
+        })
+    }
+}
+
+/// Keeps the last 4 KiB of what a child says on standard error.
+fn keep_last_words(mut stderr: impl Read, words: &Mutex<VecDeque<u8>>) {
+    let mut buffer = [0; 1024];
+    while let Ok(n @ 1..) = stderr.read(&mut buffer) {
+        let mut words = words.lock().expect("no holder panics");
+        words.extend(&buffer[..n]);
+        let excess = words.len().saturating_sub(4096);
+        words.drain(..excess);
+    }
+}
+
+/// A running child. Dropping it kills its process group and reaps it.
+#[derive(Debug)]
+pub struct Child {
+    name: String,
+    pid: u32,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<io::Result<String>>,
+    words: Arc<Mutex<VecDeque<u8>>>,
+    threads: Vec<JoinHandle<()>>,
+    ended: Option<Ended>,
+    interrupt: Interrupt,
+}
+
+impl Child {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Sends it a line.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn send(&mut self, line: &str) -> Result<(), LaunchError> {
+        let sent = self.stdin.as_mut().map(|stdin| writeln!(stdin, "{line}").and_then(|()| stdin.flush()));
+        match sent {
+            Some(Ok(())) => Ok(()),
+            _ => Err(self.how_it_ended()),
+        }
+    }
+
+    /// Waits for its next line.
+    ///
+    /// # Errors
+    /// When it ends, says nothing until `deadline`, or the tool is interrupted.
+    pub fn line(&mut self, deadline: Instant) -> Result<String, LaunchError> {
+        const LOOK: Duration = Duration::from_millis(50);
+        let begin = Instant::now();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left.min(LOOK)) {
+                Ok(Ok(line)) => return Ok(line),
+                Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(self.how_it_ended()),
+                Err(RecvTimeoutError::Timeout) if self.interrupt.is_set() => {
+                    return Err(LaunchError::Interrupted);
+                }
+                Err(RecvTimeoutError::Timeout) if left.is_zero() => {
+                    return Err(LaunchError::Silent { name: self.name.clone(), waited: begin.elapsed() });
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    /// Whether it has ended (and is then reaped).
+    pub fn has_ended(&mut self) -> bool {
+        if self.ended.is_none() {
+            self.ended = sys::try_reap(self.pid).ok().flatten();
+        }
+        self.ended.is_some()
+    }
+
+    /// Asks it to stop, by SIGTERM.
+    pub fn ask_to_stop(&mut self) {
+        if !self.has_ended() {
+            // It may end in between; then there is nobody to ask.
+            let _ = kill_process(self.group(), Signal::TERM);
+        }
+    }
+
+    /// Waits until it ends by itself and reaps it; kills its group at the deadline. Says whether it had to be killed.
+    pub fn reap(&mut self, deadline: Instant) -> (Option<Ended>, bool) {
+        while !self.has_ended() && Instant::now() < deadline && !self.interrupt.is_set() {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        let killed = !self.has_ended();
+        self.end();
+        (self.ended, killed)
+    }
+
+    fn group(&self) -> Pid {
+        Pid::from_raw(self.pid as i32).expect("a process id is above zero")
+    }
+
+    /// Kills whatever is left of the group, reaps the child, joins the reading threads.
+    fn end(&mut self) {
+        if !self.has_ended() {
+            let _ = kill_process_group(self.group(), Signal::KILL);
+            while sys::try_reap(self.pid).map(|ended| self.ended = ended).is_ok() && self.ended.is_none() {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+        self.stdin = None;
+        for thread in self.threads.drain(..) {
+            // Ends with the pipes, which close with the last process of the tree.
+            let _ = thread.join();
+        }
+    }
+
+    fn how_it_ended(&mut self) -> LaunchError {
+        let (ended, killed) = self.reap(Instant::now() + Duration::from_secs(1));
+        let how = match ended {
+            Some(_) if killed => "closed its output without ending and was killed".into(),
+            Some(ended) => ended.describe(),
+            None => "is gone".into(),
+        };
+        let words: Vec<u8> = self.words.lock().expect("no holder panics").iter().copied().collect();
+        let words = String::from_utf8_lossy(&words);
+        let said =
+            if words.trim().is_empty() { String::new() } else { format!(", saying: {}", words.trim()) };
+        LaunchError::Ended { name: self.name.clone(), how, said }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// For a child: be killed when the parent ends, however it ends. Says false when the parent is gone already.
+pub fn die_with_parent(parent: u32) -> bool {
+    let armed = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).is_ok();
+    // The parent may have ended before the signal was armed.
+    armed && rustix::process::getppid().is_some_and(|p| p.as_raw_nonzero().get() as u32 == parent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Child {
+        let launcher = Launcher { program: "/bin/sh".into(), interrupt: Interrupt::default() };
+        launcher.start("shell", ["-c".into(), script.into()]).expect("sh")
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    #[test]
+    fn lines_go_both_ways_and_the_end_is_reaped() {
+        let mut child = shell("read x; echo got $x");
+        child.send("this").expect("it reads");
+        assert_eq!(child.line(soon()).expect("an answer"), "got this");
+        let (ended, killed) = child.reap(soon());
+        assert!(ended.expect("ended").success() && !killed);
+    }
+
+    #[test]
+    fn last_words_are_part_of_the_error() {
+        let mut child = shell("echo no such thing >&2; exit 2");
+        let error = child.line(soon()).expect_err("it says nothing").to_string();
+        assert_eq!(error, "the shell exited with status 2, saying: no such thing");
+    }
+
+    #[test]
+    fn a_child_that_does_not_stop_is_killed_with_its_group() {
+        let mut child = shell("trap '' TERM; sleep 60 & echo $!; wait; wait");
+        let sleeper: i32 = child.line(soon()).expect("a pid").parse().expect("a number");
+        child.ask_to_stop();
+        let (ended, killed) = child.reap(Instant::now() + Duration::from_millis(100));
+        assert!(killed);
+        assert_eq!(ended.expect("reaped").describe(), "was ended by signal 9");
+        let gone = |pid| match procfs::process::Process::new(pid).and_then(|p| p.stat()) {
+            Ok(stat) => stat.state == 'Z',
+            Err(_) => true,
+        };
+        assert!(gone(sleeper), "the group's other process is killed too");
+    }
+
+    #[test]
+    fn interruption_ends_waiting() {
+        let mut child = shell("sleep 60");
+        child.interrupt.set();
+        assert!(matches!(child.line(soon()), Err(LaunchError::Interrupted)));
+    }
+}

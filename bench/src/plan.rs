@@ -1,0 +1,150 @@
+//! What runs in which order: rounds of shuffled cells, a pure function of the seed.
+
+use crate::scenario::{DEFAULT_MODELS, Scenario};
+use crate::suggest;
+use crate::swarm::draw::{Purpose, Stream};
+use bakeoff_servers::{ServerModel, models};
+
+/// A model under a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cell {
+    /// Position of the scenario in the plan.
+    pub scenario: usize,
+    /// Position of the model in the plan.
+    pub model: usize,
+}
+
+/// One trial to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// The round, from 0.
+    pub round: u32,
+    /// What runs.
+    pub cell: Cell,
+}
+
+/// Everything a run will do.
+#[derive(Debug)]
+pub struct Plan {
+    /// The workloads.
+    pub scenarios: Vec<Scenario>,
+    /// The models, in the registry's order.
+    pub models: Vec<&'static dyn ServerModel>,
+    /// The trials in order.
+    pub slots: Vec<Slot>,
+}
+
+impl Plan {
+    /// Plans `rounds` rounds of `scenarios` with the chosen models, or with the defaults and what each scenario adds
+    /// when none are chosen.
+    ///
+    /// # Errors
+    /// An unknown model, or nothing to run.
+    pub fn new(scenarios: Vec<Scenario>, chosen: &[String], rounds: u32, seed: u64) -> Result<Self, String> {
+        for name in chosen {
+            if models::find(name).is_none() {
+                return Err(suggest::unknown("model", name, models::ALL.iter().map(|m| m.name())));
+            }
+        }
+        let wanted: Vec<Vec<String>> = scenarios.iter().map(|s| models_of(s, chosen)).collect();
+        let models: Vec<_> =
+            models::ALL.iter().copied().filter(|m| wanted.iter().flatten().any(|w| w == m.name())).collect();
+        let mut cells = Vec::new();
+        for (scenario, wanted) in wanted.iter().enumerate() {
+            for (model, entry) in models.iter().enumerate() {
+                if wanted.iter().any(|name| name == entry.name()) {
+                    cells.push(Cell { scenario, model });
+                }
+            }
+        }
+        if cells.is_empty() {
+            return Err("nothing to run: no scenario takes any of the chosen models".into());
+        }
+        let slots = (0..rounds)
+            .flat_map(|round| {
+                let mut cells = cells.clone();
+                shuffle(&mut cells, seed, round);
+                cells.into_iter().map(move |cell| Slot { round, cell })
+            })
+            .collect();
+        Ok(Self { scenarios, models, slots })
+    }
+
+    /// Names of the models that run a scenario.
+    pub fn models_of(&self, scenario: usize) -> Vec<String> {
+        let runs = |m: usize| self.slots.iter().any(|s| s.cell == Cell { scenario, model: m });
+        (0..self.models.len()).filter(|m| runs(*m)).map(|m| self.models[m].name().to_string()).collect()
+    }
+}
+
+fn models_of(scenario: &Scenario, chosen: &[String]) -> Vec<String> {
+    if !chosen.is_empty() {
+        return chosen.to_vec();
+    }
+    let own = scenario.models.clone();
+    let mut models = own.unwrap_or_else(|| DEFAULT_MODELS.iter().map(ToString::to_string).collect());
+    models.extend(scenario.also.iter().cloned());
+    models
+}
+
+/// Fisher-Yates with draws that depend on seed, round and position alone.
+fn shuffle<T>(items: &mut [T], seed: u64, round: u32) {
+    let stream = Stream::new(seed, Purpose::Order, round.into());
+    for last in (1..items.len()).rev() {
+        let draw = stream.bits(last as u64);
+        // The bias of a modulo over a few dozen items is below 1e-17.
+        items.swap(last, (draw % (last as u64 + 1)) as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::BUILT_IN;
+
+    fn default_plan(seed: u64) -> Plan {
+        let scenarios = BUILT_IN.iter().map(|b| Scenario::built_in(b.name).expect("built in")).collect();
+        Plan::new(scenarios, &[], 6, seed).expect("a plan")
+    }
+
+    #[test]
+    fn every_round_runs_every_cell_once_in_another_order() {
+        let plan = default_plan(1);
+        let cells = plan.slots.len() / 6;
+        assert!(cells >= 30);
+        let order = |round: u32| {
+            plan.slots.iter().filter(move |s| s.round == round).map(|s| s.cell).collect::<Vec<_>>()
+        };
+        for round in 0..6 {
+            let mut sorted = order(round);
+            assert_ne!(sorted, order((round + 1) % 6));
+            sorted.sort_by_key(|c| (c.scenario, c.model));
+            sorted.dedup();
+            assert_eq!(sorted.len(), cells);
+        }
+    }
+
+    #[test]
+    fn the_order_depends_on_the_seed_alone() {
+        assert_eq!(default_plan(7).slots, default_plan(7).slots);
+        assert_ne!(default_plan(7).slots, default_plan(8).slots);
+    }
+
+    #[test]
+    fn each_position_of_a_round_is_as_likely_for_each_cell() {
+        // 4 cells, 4,000 rounds: each cell comes first 1,000 times, give or take 5 standard deviations (137).
+        let mut first = [0u32; 4];
+        for round in 0..4000 {
+            let mut cells = [0, 1, 2, 3];
+            shuffle(&mut cells, 3, round);
+            first[cells[0]] += 1;
+        }
+        assert!(first.iter().all(|n| n.abs_diff(1000) < 137), "{first:?}");
+    }
+
+    #[test]
+    fn an_unknown_model_is_refused_with_what_was_meant() {
+        let error = Plan::new(vec![], &["tokyo".into()], 1, 1).expect_err("unknown");
+        assert!(error.contains("did you mean `tokio`"), "{error}");
+    }
+}

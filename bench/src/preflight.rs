@@ -1,0 +1,138 @@
+//! Refusals before anything starts: what a run needs of the system against what it may have.
+
+use crate::environment;
+use crate::load::Load;
+use crate::scenario::Scenario;
+use rustix::process::{Resource, getrlimit, setrlimit};
+use std::net::IpAddr;
+
+/// Descriptors a process of ours needs besides those of its connections: pipes, polls, the listener, runtimes.
+const SPARE_DESCRIPTORS: u64 = 64;
+/// Processes and threads the tool needs besides those per client.
+const SPARE_PROCESSES: u64 = 128;
+
+/// What the system allows.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Descriptors per process; `None` for no limit.
+    pub descriptors: Option<u64>,
+    /// Processes and threads, and which limit says so; `None` for no limit.
+    pub processes: Option<(u64, String)>,
+}
+
+impl Limits {
+    /// Of this system, for this process and its children.
+    pub fn of_this_system() -> Self {
+        Self { descriptors: environment::descriptor_limit(), processes: environment::process_limit() }
+    }
+
+    /// Swarm workers that a load needs: one per swarm CPU, more where one process may not open enough descriptors.
+    pub fn workers(&self, load: &Load, swarm_cpus: usize) -> u32 {
+        let per_worker = self.descriptors.map_or(u64::MAX, |d| d.saturating_sub(SPARE_DESCRIPTORS).max(1));
+        let clients = u64::from(load.clients());
+        let needed = clients.div_ceil(per_worker).max(swarm_cpus as u64).min(clients);
+        u32::try_from(needed).unwrap_or(u32::MAX)
+    }
+
+    /// Whether a server can hold the scenario's clients under `models`.
+    ///
+    /// # Errors
+    /// Needed, allowed, and how to raise it.
+    pub fn check(&self, scenario: &Scenario, models: &[String]) -> Result<(), String> {
+        let clients = u64::from(scenario.load.clients());
+        let needed = clients + SPARE_DESCRIPTORS;
+        if let Some(allowed) = self.descriptors.filter(|allowed| *allowed < needed) {
+            return Err(format!(
+                "scenario `{}`: {clients} clients need {needed} descriptors in the server process, but only {allowed} \
+                 are allowed; raise the hard limit (`ulimit -Hn {needed}`, or LimitNOFILE= of the service) or lower \
+                 `clients`",
+                scenario.name
+            ));
+        }
+        let per_client =
+            models.iter().find(|m| matches!(m.as_str(), "fork-per-client" | "thread-per-client"));
+        let (Some(model), Some((allowed, limit))) = (per_client, &self.processes) else { return Ok(()) };
+        let needed = clients + SPARE_PROCESSES;
+        if *allowed < needed {
+            return Err(format!(
+                "scenario `{}`: {clients} clients under {model} need {needed} processes or threads, but {limit} allows \
+                 {allowed}; raise it, lower `clients`, or leave the model out with --model",
+                scenario.name
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Raises the number of descriptors this process may open to the hard limit. What cannot be raised stays as it is, and
+/// was counted with before.
+pub fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// Refuses an address outside loopback.
+///
+/// # Errors
+/// The reason, and `how` to go on.
+pub fn require_loopback(address: IpAddr, how: &str) -> Result<(), String> {
+    if address.is_loopback() {
+        return Ok(());
+    }
+    Err(format!(
+        "{address} is not a loopback address: load on a network can hurt others, and what it measures is the network; \
+         {how}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+
+    fn limits(descriptors: u64, processes: u64) -> Limits {
+        Limits { descriptors: Some(descriptors), processes: Some((processes, "pid_max".into())) }
+    }
+
+    fn echo(clients: u32) -> Scenario {
+        let mut scenario = Scenario::built_in("small-echo-closed").expect("built in");
+        scenario.load = Load::Closed { clients, think: std::time::Duration::ZERO };
+        scenario
+    }
+
+    #[test]
+    fn too_few_descriptors_are_told_with_what_is_needed_and_how_to_raise_it() {
+        let error = limits(1000, 32_768).check(&echo(2000), &[]).expect_err("too few");
+        assert!(error.contains("2064") && error.contains("1000") && error.contains("ulimit -Hn"), "{error}");
+        assert_eq!(limits(2064, 32_768).check(&echo(2000), &[]), Ok(()));
+    }
+
+    #[test]
+    fn too_few_processes_matter_only_to_models_that_take_one_per_client() {
+        let limits = limits(100_000, 1000);
+        let error = limits.check(&echo(2000), &["thread-per-client".into()]).expect_err("too few");
+        assert!(error.contains("thread-per-client") && error.contains("pid_max"), "{error}");
+        assert_eq!(limits.check(&echo(2000), &["tokio".into()]), Ok(()));
+    }
+
+    #[test]
+    fn more_clients_than_descriptors_take_more_workers() {
+        let load = |clients| Load::Closed { clients, think: std::time::Duration::ZERO };
+        let limits = limits(1064, 1000);
+        assert_eq!(limits.workers(&load(1000), 1), 1);
+        assert_eq!(limits.workers(&load(1001), 1), 2);
+        assert_eq!(limits.workers(&load(10_000), 4), 10);
+        assert_eq!(limits.workers(&load(2), 4), 2, "never more workers than clients");
+    }
+
+    #[test]
+    fn only_loopback_is_loaded() {
+        for good in ["127.0.0.1", "127.9.9.9", "::1"] {
+            assert_eq!(require_loopback(good.parse().expect("an address"), ""), Ok(()));
+        }
+        for bad in ["10.0.0.1", "0.0.0.0", "192.0.2.1", "::"] {
+            assert!(require_loopback(bad.parse().expect("an address"), "").is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What a person sees while a run goes on: a bar on a terminal, a line a round in a log. Drawn between trials only, so
+//! that drawing takes no CPU from a measurement.
+
+use crate::plan::{Plan, Slot};
+use crate::runner::Ending;
+use crate::scenario::Scenario;
+use bakeoff_reports::record::Trial;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal as _;
+use std::time::Instant;
+
+/// The progress of a run.
+#[derive(Debug)]
+pub struct Progress {
+    style: Style,
+    begun: Instant,
+    total: usize,
+    per_round: usize,
+    done: usize,
+    invalid: usize,
+}
+
+#[derive(Debug)]
+enum Style {
+    Bar(ProgressBar),
+    Lines,
+    Silent,
+}
+
+impl Progress {
+    /// For the trials of a plan; silent unless `wanted`.
+    pub fn new(plan: &Plan, wanted: bool) -> Self {
+        let total = plan.slots.len();
+        let per_round = plan.slots.iter().filter(|s| s.round == 0).count();
+        let style = if !wanted {
+            Style::Silent
+        } else if std::io::stderr().is_terminal() {
+            let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+            let template = "{bar:24.green/dim} {pos}/{len} trials, about {eta} left  {wide_msg}";
+            bar.set_style(
+                ProgressStyle::with_template(template).expect("a constant template").progress_chars("━━─"),
+            );
+            Style::Bar(bar)
+        } else {
+            Style::Lines
+        };
+        Self { style, begun: Instant::now(), total, per_round, done: 0, invalid: 0 }
+    }
+
+    /// A trial begins.
+    pub fn begin(&self, slot: &Slot, scenario: &Scenario, model: &str) {
+        if let Style::Bar(bar) = &self.style {
+            bar.set_message(format!("round {}: {} / {model}", slot.round + 1, scenario.name));
+            bar.tick();
+        }
+    }
+
+    /// A trial is done and on disk.
+    pub fn finished(&mut self, trial: &Trial) {
+        self.done += 1;
+        if !trial.invalid.is_empty() {
+            self.invalid += 1;
+        }
+        match &self.style {
+            Style::Bar(bar) => bar.inc(1),
+            Style::Lines if self.done.is_multiple_of(self.per_round) => eprintln!("{}", self.line()),
+            Style::Lines | Style::Silent => {}
+        }
+    }
+
+    /// The run is over.
+    pub fn end(&self, ending: Ending) {
+        if let Style::Bar(bar) = &self.style {
+            bar.finish_and_clear();
+        }
+        if ending == Ending::Interrupted && !matches!(self.style, Style::Silent) {
+            eprintln!("interrupted after {} of {} trials; those are on disk", self.done, self.total);
+        }
+    }
+
+    fn line(&self) -> String {
+        let elapsed = self.begun.elapsed().as_secs_f64();
+        let left = elapsed / self.done as f64 * (self.total - self.done) as f64;
+        let invalid = match self.invalid {
+            0 => String::new(),
+            n => format!(", {n} invalid"),
+        };
+        let (round, rounds) = (self.done / self.per_round, self.total / self.per_round);
+        format!(
+            "round {round} of {rounds} done, {} of {} trials{invalid}, about {left:.0} s left",
+            self.done, self.total
+        )
+    }
+}

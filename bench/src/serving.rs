@@ -1,0 +1,143 @@
+//! Running one server: what `bakeoff serve` does, for a person or for the runner, and what the two say to each other.
+//!
+//! To the runner a server says two lines of JSON on standard output: that it is ready and where, and at its end what it
+//! counted. To a person it says the same in words.
+
+use crate::{environment, launch, preflight, suggest};
+use bakeoff_servers::listen::{ListenOptions, bind};
+use bakeoff_servers::services::ServiceConfig;
+use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Stop, models, services};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::io::{self, ErrorKind, Write as _};
+use std::net::SocketAddr;
+
+/// What to serve, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServeOptions {
+    /// Name of the model.
+    pub model: String,
+    /// Name of the service.
+    pub service: String,
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Listen backlog.
+    pub backlog: u32,
+    /// Congestion control; `None` leaves the system's.
+    pub congestion_control: Option<String>,
+    /// CPUs to stay on; empty for any.
+    pub cpus: Vec<u32>,
+    /// Sizes.
+    pub config: ServerConfig,
+}
+
+/// What a server says to the runner.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromServer {
+    /// It listens.
+    Ready {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// It has stopped; this is what it counted.
+    Served {
+        /// The counters.
+        counters: CounterSnapshot,
+    },
+}
+
+impl ServeOptions {
+    /// The arguments of `bakeoff serve` that say the same, for the runner.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let c = &self.config;
+        let mut arguments: Vec<OsString> = vec!["serve".into(), "--for-runner".into()];
+        let mut add = |name: &str, value: String| arguments.push(format!("--{name}={value}").into());
+        add("model", self.model.clone());
+        add("service", self.service.clone());
+        add("addr", self.address.to_string());
+        add("backlog", self.backlog.to_string());
+        add("pool-workers", c.pool_workers.to_string());
+        add("blocking-workers", c.blocking_workers.to_string());
+        add("compute-workers", c.compute_workers.to_string());
+        add("runtime-workers", c.runtime_workers.to_string());
+        if let Some(name) = &self.congestion_control {
+            add("congestion-control", name.clone());
+        }
+        if !self.cpus.is_empty() {
+            add("cpus", self.cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
+        }
+        arguments
+    }
+}
+
+/// Serves until asked to stop (SIGTERM, Ctrl-C), then says what was counted.
+///
+/// `parent` is the runner's process id when it speaks with the runner.
+///
+/// # Errors
+/// Unknown names, a port that is taken, CPUs or limits that are not to be had.
+pub fn serve(options: &ServeOptions, parent: Option<u32>) -> Result<(), String> {
+    let model = models::find(&options.model)
+        .ok_or_else(|| suggest::unknown("model", &options.model, models::ALL.iter().map(|m| m.name())))?;
+    let service = services::find(&options.service)
+        .ok_or_else(|| suggest::unknown("service", &options.service, services::ALL.iter().map(|s| s.name)))?;
+    if parent.is_some_and(|pid| !launch::die_with_parent(pid)) {
+        return Err("the runner has ended".into());
+    }
+    environment::pin(&options.cpus).map_err(|e| e.to_string())?;
+    preflight::raise_descriptor_limit();
+    let listen = ListenOptions {
+        backlog: i32::try_from(options.backlog).unwrap_or(i32::MAX),
+        congestion_control: options.congestion_control.clone(),
+        ..ListenOptions::default()
+    };
+    let listener = bind(options.address, &listen).map_err(|e| bind_error(options.address, &e))?;
+    let address =
+        listener.local_addr().map_err(|e| format!("asking for the port that was bound failed: {e}"))?;
+    let stop = Stop::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
+    let counters = Counters::shared().map_err(|e| format!("making memory for the counters failed: {e}"))?;
+    if parent.is_some() {
+        say(&FromServer::Ready { address });
+    } else {
+        eprintln!("{} serves {} on {address}; Ctrl-C stops it", model.name(), service.name);
+        if service.name == "line" {
+            eprintln!("try: nc {} {}   (a line `exit` closes the connection)", address.ip(), address.port());
+        }
+    }
+    model
+        .serve(listener, (service.build)(&ServiceConfig::default()), &options.config, &stop, counters)
+        .map_err(|e| format!("{} could not serve: {e}", model.name()))?;
+    let counters = counters.snapshot();
+    if parent.is_some() {
+        say(&FromServer::Served { counters });
+    } else {
+        for (name, count) in counters.rows() {
+            eprintln!("{name:>18} {count}");
+        }
+    }
+    Ok(())
+}
+
+fn say(words: &FromServer) {
+    let line = serde_json::to_string(words).expect("our own types");
+    let mut out = io::stdout().lock();
+    // Nobody listens any more: then the runner is gone, and the kernel ends us.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+/// A failed bind in words, with what to do.
+pub fn bind_error(address: SocketAddr, error: &io::Error) -> String {
+    let hint = match error.kind() {
+        ErrorKind::AddrInUse => {
+            let port = address.port();
+            format!(
+                "another program listens there; find it with `ss -ltnp 'sport = :{port}'`, or take port 0 for a free one"
+            )
+        }
+        ErrorKind::PermissionDenied => "ports below 1024 need privileges; take a higher one".into(),
+        ErrorKind::AddrNotAvailable => "this machine has no such address; 127.0.0.1 always works".into(),
+        _ => "check the address".into(),
+    };
+    format!("listening on {address} failed: {error}; {hint}")
+}

@@ -1,0 +1,227 @@
+//! One client connection: its socket and how far the request and the reply on it have come.
+//!
+//! Sends a request straight from the parts that describe it, and checks every byte of the reply against the parts
+//! that it must equal. Never copies a message, never allocates, never decides what is asked next.
+
+use bakeoff_reports::record::ErrorKind;
+use bakeoff_servers::exchange::Parts;
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
+use std::io::IoSlice;
+
+/// What became of the reply when the socket was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Received {
+    /// More bytes must come; what has come is right.
+    Part,
+    /// The whole reply has come, right to the last byte, and nothing behind it.
+    Whole,
+}
+
+/// A connected non-blocking socket with at most one request outstanding.
+#[derive(Debug)]
+pub(super) struct Connection {
+    socket: OwnedFd,
+    sent: usize,
+    sent_whole: bool,
+    received: usize,
+}
+
+impl Connection {
+    /// A connection over `socket`, which must be connected (or connecting) and non-blocking.
+    pub(super) fn new(socket: OwnedFd) -> Self {
+        Self { socket, sent: 0, sent_whole: false, received: 0 }
+    }
+
+    /// The socket.
+    pub(super) fn socket(&self) -> &OwnedFd {
+        &self.socket
+    }
+
+    /// Forgets the request before, so that the next can be sent.
+    pub(super) fn reset(&mut self) {
+        (self.sent, self.sent_whole, self.received) = (0, false, 0);
+    }
+
+    /// Sends what the socket takes of the request. Says whether all of it is sent.
+    pub(super) fn send(&mut self, request: &Parts<'_>) -> Result<bool, ErrorKind> {
+        let length = request.len();
+        while self.sent < length {
+            match send_from(&self.socket, request, self.sent) {
+                Ok(n) => self.sent += n,
+                Err(Errno::AGAIN) => return Ok(false),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error_kind(error)),
+            }
+        }
+        self.sent_whole = true;
+        Ok(true)
+    }
+
+    /// Whether the request is sent in full.
+    pub(super) fn sent_whole(&self) -> bool {
+        self.sent_whole
+    }
+
+    /// Reads what has come and compares it with the reply it must be.
+    ///
+    /// Reads until the socket is empty. A read that leaves room in `buffer` has emptied it, which spares the read that
+    /// would say so, unless the peer is known to have hung up: then `to_the_end` makes sure that the end is seen.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] for a wrong byte, for bytes behind the reply, and for a reply to a request that is not
+    /// yet sent in full; otherwise how the connection ended.
+    pub(super) fn receive(
+        &mut self,
+        reply: &Parts<'_>,
+        buffer: &mut [u8],
+        to_the_end: bool,
+    ) -> Result<Received, ErrorKind> {
+        loop {
+            match recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
+                Ok((_, 0)) => return Err(ErrorKind::Closed),
+                Ok((_, n)) => {
+                    if reply.verify(self.received, &buffer[..n]) != Ok(n) {
+                        return Err(ErrorKind::Corrupt);
+                    }
+                    self.received += n;
+                    if self.received == reply.len() {
+                        return if self.sent_whole { Ok(Received::Whole) } else { Err(ErrorKind::Corrupt) };
+                    }
+                    if n < buffer.len() && !to_the_end {
+                        return Ok(Received::Part);
+                    }
+                }
+                Err(Errno::AGAIN) => return Ok(Received::Part),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error_kind(error)),
+            }
+        }
+    }
+}
+
+/// One system call that sends from `offset` on. A message in one piece, the usual one, takes the cheaper call.
+fn send_from(socket: &OwnedFd, message: &Parts<'_>, offset: usize) -> Result<usize, Errno> {
+    let mut rest: [&[u8]; 3] = [&[]; 3];
+    let (mut pieces, mut skip) = (0, offset);
+    for piece in message.pieces() {
+        let skipped = skip.min(piece.len());
+        skip -= skipped;
+        if skipped < piece.len() {
+            rest[pieces] = &piece[skipped..];
+            pieces += 1;
+        }
+    }
+    // A closed peer must be an error of this connection, not a signal to the process.
+    let flags = SendFlags::NOSIGNAL;
+    if pieces == 1 {
+        return send(socket, rest[0], flags);
+    }
+    let slices = rest.map(IoSlice::new);
+    sendmsg(socket, &slices[..pieces], &mut SendAncillaryBuffer::default(), flags)
+}
+
+/// How an error of a connected socket is counted.
+pub(super) fn error_kind(error: Errno) -> ErrorKind {
+    match error {
+        Errno::CONNREFUSED => ErrorKind::Refused,
+        Errno::CONNRESET | Errno::PIPE | Errno::CONNABORTED => ErrorKind::Reset,
+        _ => ErrorKind::Other,
+    }
+}
+
+/// How an error while connecting is counted.
+pub(super) fn connect_error_kind(error: Errno) -> ErrorKind {
+    match error_kind(error) {
+        ErrorKind::Other => ErrorKind::Connect,
+        kind => kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    fn pair() -> (Connection, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().expect("a socket pair");
+        ours.set_nonblocking(true).expect("a flag");
+        (Connection::new(ours.into()), theirs)
+    }
+
+    fn parts() -> Parts<'static> {
+        Parts::new(b"head", b"the body", b"\n")
+    }
+
+    #[test]
+    fn a_request_arrives_whole_even_when_the_socket_takes_it_in_bits() {
+        let (mut connection, mut peer) = pair();
+        let body: Vec<u8> = (0..3_000_000_u32).map(|i| i as u8).collect();
+        let request = Parts::new(b"0123456789", &body, b"end");
+        assert_eq!(connection.send(&request), Ok(false), "the socket cannot take 3 MB at once");
+        let reader = std::thread::spawn(move || {
+            let mut got = vec![0; 3_000_013];
+            peer.read_exact(&mut got).map(|()| got)
+        });
+        while !connection.send(&request).expect("the peer reads") {
+            std::thread::yield_now();
+        }
+        assert!(reader.join().expect("no panic").expect("all bytes") == request.to_vec());
+    }
+
+    #[test]
+    fn a_reply_is_right_in_whatever_bits_it_comes_and_through_the_smallest_buffer() {
+        let whole = parts().to_vec();
+        for cut in 0..=whole.len() {
+            for size in [1, 3, 64] {
+                let (mut connection, mut peer) = pair();
+                assert_eq!(connection.send(&parts()), Ok(true));
+                let mut buffer = vec![0; size];
+                peer.write_all(&whole[..cut]).expect("room");
+                let first = connection.receive(&parts(), &mut buffer, false);
+                let done = if cut == whole.len() { Received::Whole } else { Received::Part };
+                assert_eq!(first, Ok(done), "cut at {cut}, buffer of {size}");
+                if done == Received::Part {
+                    peer.write_all(&whole[cut..]).expect("room");
+                    assert_eq!(connection.receive(&parts(), &mut buffer, false), Ok(Received::Whole));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_wrong_byte_and_every_extra_byte_is_corrupt() {
+        for at in 0..=parts().len() {
+            let (mut connection, mut peer) = pair();
+            connection.send(&parts()).expect("room");
+            let mut wrong = parts().to_vec();
+            match wrong.get_mut(at) {
+                Some(byte) => *byte ^= 1,
+                None => wrong.push(0),
+            }
+            peer.write_all(&wrong).expect("room");
+            assert_eq!(connection.receive(&parts(), &mut [0; 64], false), Err(ErrorKind::Corrupt));
+        }
+    }
+
+    #[test]
+    fn a_reply_before_the_request_is_sent_is_corrupt() {
+        let (mut connection, mut peer) = pair();
+        peer.write_all(&parts().to_vec()).expect("room");
+        assert_eq!(connection.receive(&parts(), &mut [0; 64], false), Err(ErrorKind::Corrupt));
+    }
+
+    #[test]
+    fn a_close_in_the_middle_is_seen() {
+        let (mut connection, mut peer) = pair();
+        connection.send(&parts()).expect("room");
+        peer.write_all(b"head").expect("room");
+        drop(peer);
+        // Bytes were left unread by the peer, so the kernel may say reset instead of end.
+        let got = connection.receive(&parts(), &mut [0; 64], true);
+        assert!(matches!(got, Err(ErrorKind::Closed | ErrorKind::Reset)), "{got:?}");
+        assert!(matches!(connection.send(&Parts::new(b"", &[0; 99], b"")), Err(ErrorKind::Reset)));
+    }
+}

@@ -1,0 +1,144 @@
+//! How the swarm's sockets are made: non-blocking, no delay, congestion control as asked, sources spread.
+//!
+//! A client that opens very many connections from one address makes the kernel search ever longer for a free port,
+//! and closed ones linger in TIME_WAIT on the client's side (the client closes first). On the loopback network,
+//! which has 16 million addresses, connections are therefore spread over several sources, each with a port that we
+//! choose in turn: neither a search, nor the exclusive port that a bind to port 0 would take.
+
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+
+/// Ports used for spread sources: the kernel's default range for clients (net.ipv4.ip_local_port_range).
+const FIRST_PORT: u16 = 32_768;
+/// How many they are.
+const PORTS: u64 = 28_232;
+/// Connections that one source address serves without a noticeable search.
+const CONNECTIONS_PER_SOURCE: u32 = 4_000;
+/// Sources of one worker under churn. With a TIME_WAIT of 60 s that the kernel does not reuse, they carry
+/// 64 x 28,232 / 60 = 30,000 connections per second.
+const CHURN_SOURCES: u32 = 64;
+/// Ports tried for one connection before giving up: others may hold one, not this many in a row.
+const TRIES: u32 = 32;
+
+/// Makes the sockets of one worker.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    target: SocketAddr,
+    congestion_control: Option<String>,
+    sources: Vec<Ipv4Addr>,
+    turn: u64,
+}
+
+impl Dialer {
+    /// A dialer for `connections` at once to `target`; `churn` says that they are made again and again.
+    pub(super) fn new(
+        target: SocketAddr,
+        congestion_control: Option<String>,
+        shard: u32,
+        connections: u32,
+        churn: bool,
+    ) -> Self {
+        let sources = sources(target.ip(), shard, connections, churn);
+        // Swarms of different processes against one server should not walk the same ports in step.
+        let turn = u64::from(std::process::id()).wrapping_mul(7_919) % PORTS * sources.len().max(1) as u64;
+        Self { target, congestion_control, sources, turn }
+    }
+
+    /// Begins a connection. It is established, or has failed, when its socket becomes writable.
+    pub(super) fn dial(&mut self) -> Result<OwnedFd, Errno> {
+        let mut last = Errno::ADDRNOTAVAIL;
+        for _ in 0..TRIES {
+            let socket = self.socket()?;
+            if let Some(source) = self.next_source() {
+                sockopt::set_socket_reuseaddr(&socket, true)?;
+                match rustix::net::bind(&socket, &source) {
+                    Ok(()) => {}
+                    Err(taken @ (Errno::ADDRINUSE | Errno::ACCESS)) => {
+                        last = taken;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            match rustix::net::connect(&socket, &self.target) {
+                Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => return Ok(socket),
+                Err(taken @ (Errno::ADDRNOTAVAIL | Errno::ADDRINUSE)) if !self.sources.is_empty() => {
+                    last = taken;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last)
+    }
+
+    fn socket(&self) -> Result<OwnedFd, Errno> {
+        let family = if self.target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+        sockopt::set_tcp_nodelay(&socket, true)?;
+        if let Some(name) = &self.congestion_control {
+            // A kernel without it keeps its default; the worker's ready line tells which one is in use.
+            let _ = sockopt::set_tcp_congestion(&socket, name);
+        }
+        Ok(socket)
+    }
+
+    /// The congestion control that sockets made here really have; `None` if the kernel does not tell.
+    pub(super) fn congestion_control_in_use(&self) -> Option<String> {
+        sockopt::tcp_congestion(self.socket().ok()?).ok()
+    }
+
+    fn next_source(&mut self) -> Option<SocketAddrV4> {
+        let sources = self.sources.len() as u64;
+        let turn = self.turn;
+        let address = *self.sources.get(turn.checked_rem(sources)? as usize)?;
+        self.turn += 1;
+        Some(SocketAddrV4::new(address, FIRST_PORT + (turn / sources % PORTS) as u16))
+    }
+}
+
+/// The addresses to connect from; none leaves it to the kernel.
+fn sources(target: IpAddr, shard: u32, connections: u32, churn: bool) -> Vec<Ipv4Addr> {
+    let IpAddr::V4(target) = target else { return Vec::new() };
+    if !target.is_loopback() || !(churn || connections > CONNECTIONS_PER_SOURCE) {
+        return Vec::new();
+    }
+    let count = if churn { CHURN_SOURCES } else { connections.div_ceil(CONNECTIONS_PER_SOURCE).min(250) };
+    // Each worker has a /24 of its own: 127.1.0.x for shard 0, 127.2.0.x for shard 1, ...
+    let (second, third) = ((1 + shard % 250) as u8, (shard / 250 % 250) as u8);
+    (1..=count).map(|last| Ipv4Addr::new(127, second, third, last as u8)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn few_connections_and_other_networks_are_left_to_the_kernel() {
+        assert!(sources(Ipv4Addr::LOCALHOST.into(), 0, 64, false).is_empty());
+        assert!(sources("10.0.0.1".parse().expect("an address"), 0, 100_000, true).is_empty());
+        assert!(sources("::1".parse().expect("an address"), 0, 100_000, true).is_empty());
+    }
+
+    #[test]
+    fn sources_and_ports_do_not_repeat_before_all_were_used() {
+        let target = SocketAddr::from(([127, 0, 0, 1], 9));
+        let mut dialer = Dialer::new(target, None, 3, 64, true);
+        let all = PORTS as usize * CHURN_SOURCES as usize;
+        let seen: HashSet<_> = (0..all).filter_map(|_| dialer.next_source()).collect();
+        assert_eq!(seen.len(), all);
+        assert!(
+            seen.iter().all(|a| a.ip().octets()[..3] == [127, 4, 0] && (32_768..61_000).contains(&a.port()))
+        );
+    }
+
+    #[test]
+    fn shards_do_not_share_sources() {
+        let of = |shard| sources(Ipv4Addr::LOCALHOST.into(), shard, 20_000, false);
+        assert_eq!(of(0).len(), 5);
+        assert!(of(0).iter().all(|a| !of(1).contains(a) && !of(250).contains(a)));
+    }
+}

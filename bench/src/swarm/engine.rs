@@ -1,0 +1,264 @@
+//! The event loop of a worker: one thread that sends when it is time and reads when there is something.
+//!
+//! Edge-triggered epoll, each socket registered once for both directions: a request costs one send, one receive and
+//! its share of a wait, and nothing else. Near a send time the loop spins (it waits with a timeout of zero), because
+//! a sleep overshoots by tens of microseconds. Never allocates per request, never touches memory of other workers.
+//!
+//! Times are nanoseconds from the common start, except during set-up, when they are of the monotonic clock itself.
+
+use super::deadlines::Deadlines;
+use super::dial::Dialer;
+use super::merge::WorkerPart;
+use super::recorder::Books;
+use super::schedule::Schedule;
+use super::slot::{Phase, Slot};
+use crate::clock::{self, nanoseconds};
+use crate::load::{Load, WorkerSpec};
+use bakeoff_servers::exchange::Exchange;
+use rustix::event::epoll::{self, Event, EventData, EventFlags};
+use rustix::fd::OwnedFd;
+use rustix::io::Errno;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::io;
+
+/// How long before a send time the loop stops sleeping and spins: sleeps overshoot by up to so much.
+const SPIN_NS: u64 = 60_000;
+/// Events taken in one wait.
+const EVENTS: usize = 256;
+/// The one receive buffer of a worker.
+const BUFFER_BYTES: usize = 64 << 10;
+/// What a hang-up or an error of a socket looks like.
+pub(super) const HANGUP: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR);
+
+/// What a slot does after a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    /// The next request after a pause.
+    Closed { think_ns: u64 },
+    /// Whatever is due.
+    Open,
+    /// The next request, on a new connection after so many.
+    Churn { session: u32 },
+}
+
+/// Everything one worker holds.
+pub(super) struct Engine<'a> {
+    pub(super) exchange: &'a dyn Exchange,
+    pub(super) schedule: Schedule,
+    pub(super) mode: Mode,
+    pub(super) timeout_ns: u64,
+    pub(super) slots: Vec<Slot>,
+    pub(super) deadlines: Deadlines,
+    pub(super) books: Books,
+    pub(super) buffer: Box<[u8]>,
+    pub(super) dialer: Dialer,
+    /// Open loop: slots that are free, longest first.
+    pub(super) free: VecDeque<u32>,
+    /// Open loop: arrivals before this one have been given to a slot. From here to `noticed` they queue.
+    pub(super) given: usize,
+    /// Open loop: arrivals before this one have become due.
+    pub(super) noticed: usize,
+    /// When slots that pause go on.
+    pub(super) pauses: BinaryHeap<Reverse<(u64, u32)>>,
+    pub(super) end_ns: u64,
+    window_begins_ns: u64,
+    give_up_ns: u64,
+    origin_ns: u64,
+    epoll: OwnedFd,
+    cpu_at_window: [Option<u64>; 2],
+}
+
+impl<'a> Engine<'a> {
+    /// An engine for a checked `spec`, without any connection yet.
+    pub(super) fn new(spec: &WorkerSpec, schedule: Schedule, exchange: &'a dyn Exchange) -> io::Result<Self> {
+        let count = schedule.connections();
+        let slots = count as usize;
+        let mode = match spec.load {
+            Load::Closed { think, .. } => Mode::Closed { think_ns: nanoseconds(think) },
+            Load::Open { .. } => Mode::Open,
+            Load::Churn { requests_per_connection, .. } => Mode::Churn { session: requests_per_connection },
+        };
+        let churn = matches!(mode, Mode::Churn { .. });
+        let timing = &spec.timing;
+        let window_begins_ns = nanoseconds(timing.warmup);
+        let end_ns = window_begins_ns + nanoseconds(timing.window);
+        Ok(Self {
+            exchange,
+            schedule,
+            mode,
+            timeout_ns: nanoseconds(timing.timeout),
+            slots: (0..slots).map(|_| Slot::new()).collect(),
+            deadlines: Deadlines::new(slots),
+            books: Books::new(timing, spec.slices, slots),
+            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            dialer: Dialer::new(spec.target, spec.congestion_control.clone(), spec.shard, count, churn),
+            free: VecDeque::with_capacity(slots),
+            given: 0,
+            noticed: 0,
+            pauses: BinaryHeap::with_capacity(slots),
+            end_ns,
+            window_begins_ns,
+            give_up_ns: end_ns + nanoseconds(timing.drain),
+            origin_ns: 0,
+            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            cpu_at_window: [None; 2],
+        })
+    }
+
+    /// The time now.
+    #[inline]
+    pub(super) fn now(&self) -> u64 {
+        clock::monotonic_ns().saturating_sub(self.origin_ns)
+    }
+
+    /// Watches the socket of a slot for the rest of its life, both directions, by edges.
+    pub(super) fn watch(&self, index: u32, generation: u32, socket: &OwnedFd) -> Result<(), Errno> {
+        let token = EventData::new_u64(u64::from(generation) << 32 | u64::from(index));
+        let edges = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
+        epoll::add(&self.epoll, socket, token, edges)
+    }
+
+    /// Waits for events, at most `timeout_ns`. Returns how many there are at the front of `events`.
+    pub(super) fn wait(&self, events: &mut Vec<Event>, timeout_ns: u64) -> io::Result<usize> {
+        match epoll::wait(&self.epoll, events, Some(&clock::timespec(timeout_ns))) {
+            Ok(count) => Ok(count),
+            Err(Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The slot an event is for; `None` if it is about a connection that is gone.
+    #[inline]
+    pub(super) fn slot_of(&self, event: &Event) -> Option<u32> {
+        let token = event.data.u64();
+        let index = token as u32;
+        (self.slots[index as usize].generation == (token >> 32) as u32).then_some(index)
+    }
+
+    /// Room for the events of one wait.
+    pub(super) fn event_buffer() -> Vec<Event> {
+        vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS]
+    }
+
+    /// Runs the trial that starts when CLOCK_MONOTONIC shows `start_ns`, to its end.
+    pub(super) fn run(mut self, start_ns: u64) -> io::Result<WorkerPart> {
+        clock::sleep_until(start_ns.saturating_sub(SPIN_NS));
+        while clock::monotonic_ns() < start_ns {
+            std::hint::spin_loop();
+        }
+        self.origin_ns = start_ns;
+        self.note_cpu(0);
+        for index in 0..self.slots.len() as u32 {
+            self.go_on(index, 0);
+        }
+        let mut events = Self::event_buffer();
+        loop {
+            let now = self.now();
+            self.note_cpu(now);
+            self.end_pauses(now);
+            self.expire(now);
+            self.dispatch(now);
+            if self.finished(now) {
+                return Ok(self.close());
+            }
+            let count = self.wait(&mut events, self.sleep_ns(now))?;
+            for event in &events[..count] {
+                if let Some(index) = self.slot_of(event) {
+                    self.on_event(index, event.flags);
+                }
+                if self.noticed < self.schedule.offsets_ns().len() {
+                    self.dispatch(self.now());
+                }
+            }
+        }
+    }
+
+    /// Gives every request that is due to a free slot, or leaves it in the queue.
+    fn dispatch(&mut self, now: u64) {
+        while let Some(&intended_ns) = self.schedule.offsets_ns().get(self.noticed) {
+            if intended_ns > now {
+                return;
+            }
+            self.books.due(intended_ns);
+            let arrival = self.noticed;
+            self.noticed += 1;
+            // A slot that becomes free takes from the queue at once, so a free slot means an empty queue.
+            match self.free.pop_front() {
+                Some(index) => {
+                    self.given += 1;
+                    self.begin(index, self.schedule.arrival(arrival), intended_ns, false);
+                }
+                None => self.books.held_up(intended_ns, now),
+            }
+        }
+    }
+
+    /// Wakes the slots whose pause is over.
+    fn end_pauses(&mut self, now: u64) {
+        while let Some(&Reverse((due_ns, index))) = self.pauses.peek() {
+            if due_ns > now {
+                return;
+            }
+            self.pauses.pop();
+            self.go_on(index, due_ns);
+        }
+    }
+
+    /// Gives up what has waited too long.
+    fn expire(&mut self, now: u64) {
+        while let Some((index, deadline_ns)) = self.deadlines.oldest() {
+            if deadline_ns > now {
+                return;
+            }
+            self.time_out(index);
+        }
+    }
+
+    /// Whether every request of the window has its outcome, or the drain is over.
+    fn finished(&self, now: u64) -> bool {
+        let all_due = self.noticed == self.schedule.offsets_ns().len();
+        now >= self.end_ns && (now >= self.give_up_ns || all_due && self.books.outstanding() == 0)
+    }
+
+    /// How long the loop may sleep: to a little before the next send, or exactly to what else comes next.
+    fn sleep_ns(&self, now: u64) -> u64 {
+        let send = self.schedule.offsets_ns().get(self.noticed).copied();
+        let pause = self.pauses.peek().map(|&Reverse((due_ns, _))| due_ns);
+        // The end of a think time is a send time; the end of a back-off need not be met exactly.
+        let thinks = matches!(self.mode, Mode::Closed { think_ns } if think_ns > 0);
+        let sharp = if thinks { pause } else { send };
+        let marks = [self.window_begins_ns, self.end_ns, self.give_up_ns];
+        let mark = marks.into_iter().find(|&mark| mark > now);
+        let deadline = self.deadlines.oldest().map(|(_, deadline_ns)| deadline_ns);
+        let next =
+            [sharp.map(|at| at.saturating_sub(SPIN_NS)), pause, mark, deadline].into_iter().flatten().min();
+        next.map_or(0, |next| next.saturating_sub(now))
+    }
+
+    /// Whether the loop spins near send times.
+    fn spins(&self) -> bool {
+        matches!(self.mode, Mode::Open) || matches!(self.mode, Mode::Closed { think_ns } if think_ns > 0)
+    }
+
+    /// Notes this thread's CPU time once when the window begins and once when it ends.
+    #[inline]
+    fn note_cpu(&mut self, now: u64) {
+        if self.cpu_at_window[1].is_none() && now >= self.window_begins_ns {
+            if self.cpu_at_window[0].is_none() {
+                self.cpu_at_window[0] = Some(clock::thread_cpu_ns());
+            }
+            if now >= self.end_ns {
+                self.cpu_at_window[1] = Some(clock::thread_cpu_ns());
+            }
+        }
+    }
+
+    fn close(self) -> WorkerPart {
+        let spins = self.spins();
+        let never_written = (self.noticed - self.given) as u64;
+        let [begin, end] = self.cpu_at_window.map(Option::unwrap_or_default);
+        debug_assert!(self.slots.iter().all(|slot| slot.phase != Phase::Busy || slot.connection.is_some()));
+        self.books.close(never_written, end - begin, spins)
+    }
+}

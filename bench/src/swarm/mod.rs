@@ -1,0 +1,22 @@
+//! The client swarm: one seeded schedule, cut into shards; each shard driven by one worker (a process, one thread);
+//! the parts merged exactly.
+//!
+//! The way through: [`schedule`] says what is asked and when, as a pure function of the seed; [`worker`] drives its
+//! shard of it against a server and times every request; [`merge`] puts the parts of all workers together;
+//! [`protocol`] is how a runner and a worker process talk. Workers share a start instant, never memory.
+//!
+//! Nothing here starts a process, computes a statistic or draws.
+
+mod connection;
+mod deadlines;
+mod dial;
+pub(crate) mod draw;
+mod engine;
+pub mod merge;
+pub mod protocol;
+mod recorder;
+mod requests;
+pub mod schedule;
+mod setup;
+mod slot;
+pub mod worker;

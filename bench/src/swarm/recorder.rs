@@ -1,0 +1,237 @@
+//! What a worker writes down: every request by what became of it, and the times of those answered.
+//!
+//! Knows no socket and reads no clock: it is told intended, send and completion times, in nanoseconds from the start.
+//! Recording never allocates.
+
+use super::merge::WorkerPart;
+use crate::clock::nanoseconds;
+use crate::load::Timing;
+use bakeoff_reports::histogram::Recorder;
+use bakeoff_reports::record::{Counts, ErrorKind, Slice, Spread};
+
+/// Kinds of error, in the order of their counters.
+const KINDS: [ErrorKind; 6] = [
+    ErrorKind::Refused,
+    ErrorKind::Reset,
+    ErrorKind::Closed,
+    ErrorKind::Corrupt,
+    ErrorKind::Connect,
+    ErrorKind::Other,
+];
+
+/// The books of one worker.
+#[derive(Debug)]
+pub(super) struct Books {
+    begin_ns: u64,
+    end_ns: u64,
+    slice_ends: Vec<u64>,
+    slice: usize,
+    slices: Vec<Recorder>,
+    sent: u64,
+    ok: u64,
+    errors: [u64; KINDS.len()],
+    timeouts: u64,
+    warmup: u64,
+    /// Requests from before the window that have no outcome yet.
+    warmup_open: u64,
+    completed_in_window: u64,
+    reply_bytes_in_window: u64,
+    response: Recorder,
+    service: Recorder,
+    direct_lag: Recorder,
+    late_lag: Recorder,
+    late_dispatch: Recorder,
+    connect: Recorder,
+    replies: Vec<u64>,
+}
+
+impl Books {
+    /// Empty books for `slots` connections (or sessions) and a window cut into `slices`.
+    pub(super) fn new(timing: &Timing, slices: u32, slots: usize) -> Self {
+        let begin_ns = nanoseconds(timing.warmup);
+        let window_ns = nanoseconds(timing.window);
+        let slice_ends = (1..=u128::from(slices))
+            .map(|i| begin_ns + (u128::from(window_ns) * i / u128::from(slices)) as u64)
+            .collect();
+        Self {
+            begin_ns,
+            end_ns: begin_ns + window_ns,
+            slice_ends,
+            slice: 0,
+            slices: (0..slices).map(|_| Recorder::coarse()).collect(),
+            sent: 0,
+            ok: 0,
+            errors: [0; KINDS.len()],
+            timeouts: 0,
+            warmup: 0,
+            warmup_open: 0,
+            completed_in_window: 0,
+            reply_bytes_in_window: 0,
+            response: Recorder::fine(),
+            service: Recorder::fine(),
+            direct_lag: Recorder::fine(),
+            late_lag: Recorder::fine(),
+            late_dispatch: Recorder::fine(),
+            connect: Recorder::fine(),
+            replies: vec![0; slots],
+        }
+    }
+
+    /// Whether a request with this intended time counts (requests are never begun after the window).
+    pub(super) fn counts(&self, intended_ns: u64) -> bool {
+        intended_ns >= self.begin_ns
+    }
+
+    /// Requests of the window that have no outcome yet.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.sent - self.ok - self.timeouts - self.errors.iter().sum::<u64>()
+    }
+
+    /// A request became due.
+    #[inline]
+    pub(super) fn due(&mut self, intended_ns: u64) {
+        if self.counts(intended_ns) {
+            self.sent += 1;
+        } else {
+            self.warmup += 1;
+            self.warmup_open += 1;
+        }
+    }
+
+    /// A due request could not go out at once: it was queued for want of a connection, or began with a connect.
+    pub(super) fn held_up(&mut self, intended_ns: u64, now_ns: u64) {
+        if self.counts(intended_ns) {
+            self.late_dispatch.record(now_ns.saturating_sub(intended_ns));
+        }
+    }
+
+    /// A request is about to be written. `held_up`: it was reported so before.
+    #[inline]
+    pub(super) fn written(&mut self, intended_ns: u64, now_ns: u64, held_up: bool) {
+        if self.counts(intended_ns) {
+            let lag = now_ns.saturating_sub(intended_ns);
+            if held_up { self.late_lag.record(lag) } else { self.direct_lag.record(lag) }
+        }
+    }
+
+    /// The right reply, of `bytes`, came to the connection in `slot`.
+    #[inline]
+    pub(super) fn answered(
+        &mut self,
+        slot: usize,
+        bytes: usize,
+        intended_ns: u64,
+        sent_ns: u64,
+        now_ns: u64,
+    ) {
+        let response = now_ns.saturating_sub(intended_ns);
+        if self.counts(intended_ns) {
+            self.ok += 1;
+            self.response.record(response);
+            self.service.record(now_ns.saturating_sub(sent_ns));
+        } else {
+            self.warmup_open -= 1;
+        }
+        if now_ns >= self.begin_ns && now_ns < self.end_ns {
+            self.completed_in_window += 1;
+            self.reply_bytes_in_window += bytes as u64;
+            self.replies[slot] += 1;
+            while now_ns >= self.slice_ends[self.slice] {
+                self.slice += 1;
+            }
+            self.slices[self.slice].record(response);
+        }
+    }
+
+    /// A request failed.
+    pub(super) fn failed(&mut self, intended_ns: u64, kind: ErrorKind) {
+        if self.counts(intended_ns) {
+            let position = KINDS.iter().position(|&other| other == kind).expect("every kind is listed");
+            self.errors[position] += 1;
+        } else {
+            self.warmup_open -= 1;
+        }
+    }
+
+    /// A request was given up.
+    pub(super) fn timed_out(&mut self, intended_ns: u64) {
+        if self.counts(intended_ns) {
+            self.timeouts += 1;
+        } else {
+            self.warmup_open -= 1;
+        }
+    }
+
+    /// A connection was made before the start.
+    pub(super) fn connected_in_setup(&mut self, took_ns: u64) {
+        self.connect.record(took_ns);
+    }
+
+    /// A connection was made during the run.
+    pub(super) fn connected(&mut self, took_ns: u64, now_ns: u64) {
+        if now_ns >= self.begin_ns && now_ns < self.end_ns {
+            self.connect.record(took_ns);
+        }
+    }
+
+    /// Closes the books. `never_written` of the requests without an outcome were still queued.
+    ///
+    /// A request from before the window that has no outcome even now was in flight throughout the window: it counts
+    /// among the window's, or a connection that is starved from its first request on would leave no trace.
+    pub(super) fn close(self, never_written: u64, swarm_cpu_ns: u64, spins: bool) -> WorkerPart {
+        let in_flight_at_end = self.outstanding() + self.warmup_open;
+        let errors = KINDS.into_iter().zip(self.errors).filter(|&(_, count)| count > 0).collect();
+        let counts = Counts {
+            sent: self.sent + self.warmup_open,
+            ok: self.ok,
+            errors,
+            timeouts: self.timeouts,
+            in_flight_at_end,
+            never_written,
+        };
+        let (mut send_lag, mut dispatch_lag) = (self.direct_lag.clone(), self.direct_lag);
+        send_lag.merge(&self.late_lag);
+        dispatch_lag.merge(&self.late_dispatch);
+        let mut start_ns = 0;
+        let ends = self.slice_ends.iter().map(|end| end - self.begin_ns);
+        let slices = ends.zip(&self.slices).map(|(end, recorder)| {
+            let slice = Slice {
+                start_ns,
+                length_ns: end - start_ns,
+                completed: recorder.count(),
+                response: recorder.encode(),
+            };
+            start_ns = end;
+            slice
+        });
+        WorkerPart {
+            shard: 0,
+            shards: 1,
+            window_ns: self.end_ns - self.begin_ns,
+            counts,
+            completed_in_window: self.completed_in_window,
+            reply_bytes_in_window: self.reply_bytes_in_window,
+            warmup_sent: self.warmup - self.warmup_open,
+            response: self.response.encode(),
+            service: self.service.encode(),
+            send_lag: send_lag.encode(),
+            dispatch_lag: dispatch_lag.encode(),
+            connect: self.connect.encode(),
+            slices: slices.collect(),
+            spread: spread(&self.replies),
+            swarm_cpu_ns,
+            spins,
+        }
+    }
+}
+
+fn spread(replies: &[u64]) -> Spread {
+    Spread {
+        connections: replies.len() as u64,
+        never_served: replies.iter().filter(|&&n| n == 0).count() as u64,
+        replies: replies.iter().sum(),
+        replies_squared: replies.iter().map(|&n| n * n).sum(),
+        fewest: replies.iter().copied().min().unwrap_or(0),
+        most: replies.iter().copied().max().unwrap_or(0),
+    }
+}

@@ -1,0 +1,267 @@
+//! What the swarm asks, and when: a pure function of the seed and the load. No clock, no socket.
+//!
+//! The whole schedule is never built by anyone: shard *i* of *n* takes the arrivals *k* with `k % n == i` and the
+//! connections *c* with `c % n == i`, and because every draw is numbered (SplitMix64 by counter: Steele, Lea, Flood,
+//! OOPSLA 2014), the union over the shards is exactly the schedule of one shard.
+//!
+//! Request numbers (ids) are unique over the swarm and never come twice in a trial: in an open loop the arrival's
+//! number *k*; otherwise `c + j * clients` for the *j*-th request of connection *c*.
+
+use super::draw::{Purpose, Stream};
+use crate::clock::nanoseconds;
+use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
+use bakeoff_servers::exchange::Request;
+use std::time::Duration;
+
+/// Most requests an open loop may schedule, warm-up included. At 8 bytes each in memory: 400 MB.
+pub const MAX_REQUESTS: u64 = 50_000_000;
+/// Most connections (or concurrent sessions) of a swarm.
+pub const MAX_CLIENTS: u32 = 1_000_000;
+/// Largest payload in bytes: 64 MiB.
+pub const MAX_SIZE_BYTES: u32 = 64 << 20;
+/// Longest time that a trial, a demand, a think time or a timeout may have: what a histogram tells apart.
+pub const MAX_DURATION: Duration = Duration::from_secs(3600);
+/// Exponential demands are cut off at so many times their mean.
+pub const EXPONENTIAL_CUT: f64 = 20.0;
+
+/// A schedule that cannot be made, with the bound that it breaks.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ScheduleError {
+    /// Clients outside 1 to [`MAX_CLIENTS`].
+    #[error("{0} clients: give 1 to {MAX_CLIENTS}")]
+    Clients(u32),
+    /// A rate that is no positive number.
+    #[error("a rate of {0} requests per second: give a number above 0")]
+    Rate(f64),
+    /// More requests than a schedule holds.
+    #[error(
+        "{rate_per_s} requests per second for {duration:?} are {requests:.0} requests, and a schedule holds \
+         {MAX_REQUESTS}: lower the rate or shorten the window"
+    )]
+    TooManyRequests {
+        /// The rate asked for.
+        rate_per_s: f64,
+        /// Warm-up and window together.
+        duration: Duration,
+        /// Their product.
+        requests: f64,
+    },
+    /// Sessions without requests.
+    #[error("0 requests per connection: give at least 1")]
+    EmptySession,
+    /// A payload outside 1 to [`MAX_SIZE_BYTES`].
+    #[error("a payload of {0} bytes: give 1 to {MAX_SIZE_BYTES}")]
+    Size(u32),
+    /// A probability outside 0 to 1.
+    #[error("long_share = {0}: a probability lies between 0 and 1")]
+    Share(f64),
+    /// A time that must not be zero.
+    #[error("{0} is zero: give a positive time")]
+    Zero(&'static str),
+    /// A time above [`MAX_DURATION`].
+    #[error("{what} is {value:?}: the longest is {MAX_DURATION:?}")]
+    TooLong {
+        /// Which time.
+        what: &'static str,
+        /// How long it is.
+        value: Duration,
+    },
+    /// A shard that does not exist, or that would have no connection.
+    #[error("shard {shard} of {shards} over {clients} clients: shards count from 0, and each needs a client")]
+    Shard {
+        /// The shard asked for.
+        shard: u32,
+        /// How many there are.
+        shards: u32,
+        /// Clients of the swarm.
+        clients: u32,
+    },
+}
+
+/// Checks that a schedule can be made of these values, without making it.
+///
+/// # Errors
+/// The first bound that is broken, with the value and the bound.
+pub fn check(
+    load: &Load,
+    request: &RequestShape,
+    timing: &Timing,
+    shard: u32,
+    shards: u32,
+) -> Result<(), ScheduleError> {
+    let clients = load.clients();
+    if clients == 0 || clients > MAX_CLIENTS {
+        return Err(ScheduleError::Clients(clients));
+    }
+    if shard >= shards || shards > clients {
+        return Err(ScheduleError::Shard { shard, shards, clients });
+    }
+    check_times(timing)?;
+    match *load {
+        Load::Closed { think, .. } => not_too_long("the think time", think)?,
+        Load::Open { rate_per_s, .. } => {
+            if !(rate_per_s.is_finite() && rate_per_s > 0.0) {
+                return Err(ScheduleError::Rate(rate_per_s));
+            }
+            let duration = timing.warmup + timing.window;
+            let requests = rate_per_s * duration.as_secs_f64();
+            if requests > MAX_REQUESTS as f64 {
+                return Err(ScheduleError::TooManyRequests { rate_per_s, duration, requests });
+            }
+        }
+        Load::Churn { requests_per_connection: 0, .. } => return Err(ScheduleError::EmptySession),
+        Load::Churn { .. } => {}
+    }
+    check_request(request)
+}
+
+fn check_times(timing: &Timing) -> Result<(), ScheduleError> {
+    for (what, value) in [
+        ("the warm-up", timing.warmup),
+        ("the window", timing.window),
+        ("the request timeout", timing.timeout),
+        ("the drain", timing.drain),
+    ] {
+        not_too_long(what, value)?;
+    }
+    for (what, value) in [("the window", timing.window), ("the request timeout", timing.timeout)] {
+        if value.is_zero() {
+            return Err(ScheduleError::Zero(what));
+        }
+    }
+    Ok(())
+}
+
+fn check_request(request: &RequestShape) -> Result<(), ScheduleError> {
+    if request.size == 0 || request.size > MAX_SIZE_BYTES {
+        return Err(ScheduleError::Size(request.size));
+    }
+    match request.demand {
+        DemandShape::None => Ok(()),
+        DemandShape::Fixed { value } => not_too_long("the demand", value),
+        DemandShape::Exponential { mean } => not_too_long("the mean demand", mean),
+        DemandShape::Bimodal { short, long, long_share } => {
+            not_too_long("the short demand", short)?;
+            not_too_long("the long demand", long)?;
+            if (0.0..=1.0).contains(&long_share) { Ok(()) } else { Err(ScheduleError::Share(long_share)) }
+        }
+    }
+}
+
+fn not_too_long(what: &'static str, value: Duration) -> Result<(), ScheduleError> {
+    if value > MAX_DURATION { Err(ScheduleError::TooLong { what, value }) } else { Ok(()) }
+}
+
+/// One shard's part of a schedule.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    size: u32,
+    demand: DemandShape,
+    seed: u64,
+    clients: u32,
+    shard: u32,
+    shards: u32,
+    offsets_ns: Vec<u64>,
+}
+
+impl Schedule {
+    /// The part of shard `shard` of `shards`.
+    ///
+    /// # Errors
+    /// As [`check`].
+    pub fn new(
+        seed: u64,
+        load: &Load,
+        request: &RequestShape,
+        timing: &Timing,
+        shard: u32,
+        shards: u32,
+    ) -> Result<Self, ScheduleError> {
+        check(load, request, timing, shard, shards)?;
+        let offsets_ns = match *load {
+            Load::Open { rate_per_s, arrivals, .. } => {
+                let end_ns = (timing.warmup + timing.window).as_nanos() as u64;
+                arrival_offsets(seed, rate_per_s, arrivals, end_ns, shard, shards)
+            }
+            Load::Closed { .. } | Load::Churn { .. } => Vec::new(),
+        };
+        let clients = load.clients();
+        Ok(Self { size: request.size, demand: request.demand, seed, clients, shard, shards, offsets_ns })
+    }
+
+    /// How many connections (or concurrent sessions) are this shard's.
+    pub fn connections(&self) -> u32 {
+        (self.clients - self.shard).div_ceil(self.shards)
+    }
+
+    /// The swarm-wide number of this shard's connection `index`.
+    pub fn connection(&self, index: u32) -> u32 {
+        self.shard + index * self.shards
+    }
+
+    /// Open loop: the intended send times of this shard's arrivals, in nanoseconds from the start, ascending, from
+    /// warm-up to the end of the window. Empty for loads that follow the server.
+    pub fn offsets_ns(&self) -> &[u64] {
+        &self.offsets_ns
+    }
+
+    /// Open loop: the request of this shard's arrival `index`.
+    pub fn arrival(&self, index: usize) -> Request {
+        let k = u64::from(self.shard) + index as u64 * u64::from(self.shards);
+        Request { id: k, size: self.size, demand_ns: self.demand_ns(Purpose::ArrivalDemand, 0, k) }
+    }
+
+    /// Closed loop and churn: request `j` of connection (or session slot) `connection`, swarm-wide number.
+    pub fn request_of(&self, connection: u32, j: u64) -> Request {
+        let lane = u64::from(connection);
+        let id = lane + j * u64::from(self.clients);
+        Request { id, size: self.size, demand_ns: self.demand_ns(Purpose::ConnectionDemand, lane, j) }
+    }
+
+    /// Demand number `index` of a lane, in nanoseconds. Draws only where there is something to draw.
+    fn demand_ns(&self, purpose: Purpose, lane: u64, index: u64) -> u64 {
+        let stream = || Stream::new(self.seed, purpose, lane);
+        match self.demand {
+            DemandShape::None => 0,
+            DemandShape::Fixed { value } => nanoseconds(value),
+            DemandShape::Exponential { mean } => {
+                let times_mean = stream().exponential(index).min(EXPONENTIAL_CUT);
+                (times_mean * nanoseconds(mean) as f64).round() as u64
+            }
+            DemandShape::Bimodal { short, long, long_share } => {
+                nanoseconds(if stream().unit(index) <= long_share { long } else { short })
+            }
+        }
+    }
+}
+
+/// Every shard walks all arrivals, because a Poisson arrival's time is the sum of all gaps before it, in the same
+/// order and so with the same rounding; it keeps its own.
+fn arrival_offsets(
+    seed: u64,
+    rate_per_s: f64,
+    arrivals: Arrivals,
+    end_ns: u64,
+    shard: u32,
+    shards: u32,
+) -> Vec<u64> {
+    let mean_gap_ns = 1e9 / rate_per_s;
+    let expected = end_ns as f64 / mean_gap_ns / f64::from(shards);
+    let mut offsets = Vec::with_capacity((expected * 1.01) as usize + 64);
+    let gaps = Stream::new(seed, Purpose::Gaps, 0);
+    let mut at_ns = 0.0_f64;
+    for k in 0_u64.. {
+        match arrivals {
+            Arrivals::Fixed => at_ns = k as f64 * mean_gap_ns,
+            Arrivals::Poisson => at_ns += gaps.exponential(k) * mean_gap_ns,
+        }
+        let offset = at_ns.round() as u64;
+        if offset >= end_ns {
+            break;
+        }
+        if k % u64::from(shards) == u64::from(shard) {
+            offsets.push(offset);
+        }
+    }
+    offsets
+}

@@ -1,0 +1,218 @@
+//! A worker: one thread that drives one shard of the schedule against the server.
+//!
+//! [`prepare`] checks what is asked, takes its seat (pinning, timers) and opens the connections; [`Prepared::run`]
+//! waits for the common start and returns the worker's part. Both work on the calling thread, and change its CPU
+//! affinity and timer slack for good: a worker owns its thread.
+
+use super::engine::Engine;
+use super::merge::WorkerPart;
+use super::schedule::{Schedule, ScheduleError};
+use crate::load::{Load, WorkerSpec};
+use crate::{clock, environment};
+use bakeoff_servers::exchange::Exchange;
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::fmt;
+use std::io;
+
+/// Most slices of a window.
+pub const MAX_SLICES: u32 = 1_000;
+/// Descriptors a worker needs beside its connections.
+const OTHER_DESCRIPTORS: u64 = 32;
+
+/// Why a worker could not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum SwarmError {
+    /// The schedule cannot be made.
+    #[error("the schedule cannot be made: {0}")]
+    Schedule(#[from] ScheduleError),
+    /// Slices outside 1 to [`MAX_SLICES`].
+    #[error("{0} slices: give 1 to {MAX_SLICES}")]
+    Slices(u32),
+    /// The service cannot carry so small a payload.
+    #[error("the service {service} needs a payload of at least {needed} bytes, and {size} were asked for")]
+    SizeTooSmall {
+        /// The service.
+        service: String,
+        /// What it needs.
+        needed: u32,
+        /// What was asked for.
+        size: u32,
+    },
+    /// No such service.
+    #[error("the swarm does not know the service {0}; `bakeoff list` names those it knows")]
+    UnknownService(String),
+    /// Not enough descriptors.
+    #[error(
+        "{connections} connections in one worker need {needed} descriptors, and {allowed} are allowed: raise the \
+         limit (ulimit -n), or use more workers"
+    )]
+    Descriptors {
+        /// Connections of this worker.
+        connections: u32,
+        /// Descriptors it needs.
+        needed: u64,
+        /// The hard limit.
+        allowed: u64,
+    },
+    /// Not one connection could be opened.
+    #[error(
+        "none of {connections} connections to {target} could be opened ({reason}): is the server running?"
+    )]
+    NothingConnected {
+        /// Connections that were tried.
+        connections: u32,
+        /// The server.
+        target: std::net::SocketAddr,
+        /// How the last attempt failed.
+        reason: io::Error,
+    },
+    /// A call to the system failed.
+    #[error("{doing} failed: {source}")]
+    System {
+        /// What was being done.
+        doing: &'static str,
+        /// How it failed.
+        source: io::Error,
+    },
+    /// A line from the other side that cannot be understood.
+    #[error("the line {line:?} is not {expected}: {reason}")]
+    Protocol {
+        /// The start of the line.
+        line: String,
+        /// What was expected.
+        expected: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// A worker that is ready to start.
+pub struct Prepared<'a> {
+    engine: Engine<'a>,
+    connected: u32,
+    congestion_control: Option<String>,
+    shard: u32,
+    shards: u32,
+}
+
+impl fmt::Debug for Prepared<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("shard", &self.shard)
+            .field("shards", &self.shards)
+            .field("connected", &self.connected)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks a specification without doing anything: everything that can be known wrong without a socket.
+///
+/// # Errors
+/// What is wrong, with the bound.
+pub fn check(spec: &WorkerSpec, exchange: &dyn Exchange) -> Result<(), SwarmError> {
+    super::schedule::check(&spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
+    if spec.slices == 0 || spec.slices > MAX_SLICES {
+        return Err(SwarmError::Slices(spec.slices));
+    }
+    let (size, needed) = (spec.request.size, exchange.min_payload());
+    if size < needed {
+        return Err(SwarmError::SizeTooSmall { service: spec.service.clone(), needed, size });
+    }
+    Ok(())
+}
+
+/// Makes the calling thread a worker: checks `spec`, pins, generates the schedule, opens the connections (none for
+/// churn, whose sessions make their own).
+///
+/// # Errors
+/// What is wrong with the specification, or which resource is missing. Connections that could not be opened are an
+/// error only if all of them failed; the others are tried again by their first request.
+pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prepared<'a>, SwarmError> {
+    check(spec, exchange)?;
+    let schedule =
+        Schedule::new(spec.seed, &spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
+    let connections = schedule.connections();
+    reserve_descriptors(connections)?;
+    environment::pin(&spec.cpus)
+        .map_err(|source| SwarmError::System { doing: "pinning the worker to its CPUs", source })?;
+    clock::sharpen_timers();
+    let failed = |doing| move |source| SwarmError::System { doing, source };
+    let mut engine =
+        Engine::new(spec, schedule, exchange).map_err(failed("making the worker's poll instance"))?;
+    let mut connected = 0;
+    if !matches!(spec.load, Load::Churn { .. }) {
+        let opened = engine.open_all().map_err(failed("waiting for the connections"))?;
+        connected = opened.connected;
+        if connected == 0 {
+            let reason = opened.last_error.unwrap_or(Errno::TIMEDOUT).into();
+            return Err(SwarmError::NothingConnected { connections, target: spec.target, reason });
+        }
+    }
+    let congestion_control = engine.dialer.congestion_control_in_use();
+    Ok(Prepared { engine, connected, congestion_control, shard: spec.shard, shards: spec.shards })
+}
+
+impl Prepared<'_> {
+    /// Connections that are open; 0 for churn.
+    pub fn connected(&self) -> u32 {
+        self.connected
+    }
+
+    /// The congestion control of the swarm's sockets, as the kernel tells it.
+    pub fn congestion_control(&self) -> Option<&str> {
+        self.congestion_control.as_deref()
+    }
+
+    /// Runs the trial that starts when CLOCK_MONOTONIC shows `start_ns` nanoseconds. Returns at the latest when the
+    /// drain is over.
+    ///
+    /// # Errors
+    /// When waiting for events fails, which a healthy system never does.
+    ///
+    /// # Panics
+    /// If the accounting identity does not hold: a bug, and no figure may survive it.
+    pub fn run(self, start_ns: u64) -> Result<WorkerPart, SwarmError> {
+        let run = self.engine.run(start_ns);
+        let part = run.map_err(|source| SwarmError::System { doing: "waiting for events", source })?;
+        assert!(part.counts.balanced(), "every request has exactly one outcome: {:?}", part.counts);
+        Ok(WorkerPart { shard: self.shard, shards: self.shards, ..part })
+    }
+}
+
+/// Raises the soft limit of descriptors where the connections need it.
+fn reserve_descriptors(connections: u32) -> Result<(), SwarmError> {
+    let Some(raised) = limit_for(connections, getrlimit(Resource::Nofile))? else { return Ok(()) };
+    setrlimit(Resource::Nofile, raised).map_err(|error| SwarmError::System {
+        doing: "raising the limit of descriptors",
+        source: error.into(),
+    })
+}
+
+/// The limit of descriptors to set before opening so many connections; `None` if `limit` will do as it is.
+fn limit_for(connections: u32, limit: Rlimit) -> Result<Option<Rlimit>, SwarmError> {
+    let needed = u64::from(connections) + OTHER_DESCRIPTORS;
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(None);
+    }
+    match limit.maximum {
+        Some(allowed) if allowed < needed => Err(SwarmError::Descriptors { connections, needed, allowed }),
+        _ => Ok(Some(Rlimit { current: Some(needed), maximum: limit.maximum })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descriptors_are_reserved_or_the_shortage_is_told() {
+        let limit = |current, maximum| Rlimit { current, maximum };
+        assert_eq!(limit_for(968, limit(Some(1_000), Some(1_000))).expect("just enough"), None);
+        assert_eq!(limit_for(1_000_000, limit(None, None)).expect("no limit"), None);
+        let raised = limit_for(969, limit(Some(1_000), Some(2_000))).expect("allowed");
+        assert_eq!(raised, Some(limit(Some(1_001), Some(2_000))));
+        let error = limit_for(2_000, limit(Some(1_000), Some(2_000))).expect_err("not allowed").to_string();
+        assert!(error.contains("2032") && error.contains("2000 are allowed"), "{error}");
+    }
+}

@@ -1,0 +1,341 @@
+//! The tool from outside, as people and CI use it: bad input, whole runs, interruption, the same bytes again.
+
+mod support;
+
+use bakeoff_reports::bundle;
+use bakeoff_reports::record::Reading;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Command, Stdio};
+use support::{Folder, bakeoff, children_of, ended, fails, signal, succeeds, tool, wait_for};
+
+/// A workload of 50 ms that every model passes.
+const TINY: &str = r#"
+name = "tiny"
+about = "a test"
+service = "echo"
+merit = "throughput"
+[load]
+kind = "closed"
+clients = 4
+[request]
+size = "64 B"
+[trial]
+warmup = "10ms"
+window = "50ms"
+"#;
+
+#[test]
+fn what_is_unknown_is_refused_with_what_was_meant_and_the_list() {
+    for (arguments, words) in [
+        (vec!["run", "small-echo-clsed"], vec!["small-echo-closed", "churn", ".toml"]),
+        (vec!["run", "--model", "tokyo"], vec!["did you mean `tokio`", "thread-pool"]),
+        (
+            vec!["serve", "--model", "thread-per-cleint"],
+            vec!["did you mean `thread-per-client`", "iterative"],
+        ),
+        (vec!["serve", "--model", "tokio", "--service", "ecko"], vec!["did you mean `echo`", "hash"]),
+        (vec!["load", "--addr", "127.0.0.1:1", "--service", "wat"], vec!["unknown service `wat`", "wait"]),
+        (vec!["scenario", "show", "chrun"], vec!["did you mean `churn`"]),
+        (vec!["frobnicate"], vec!["unrecognized subcommand"]),
+    ] {
+        let error = fails(&arguments, 2);
+        for word in words {
+            assert!(error.contains(word), "{arguments:?} should mention {word}: {error}");
+        }
+    }
+}
+
+#[test]
+fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
+    let folder = Folder::new();
+    let change = |from: &str, to: &str| {
+        assert!(TINY.contains(from), "{from}");
+        TINY.replacen(from, to, 1)
+    };
+    for (text, line, words) in [
+        (change("clients = 4", "clinets = 4"), 8, "unknown field `clinets`"),
+        (change("clients = 4", "clients = 0"), 8, "must be from 1"),
+        (change("clients = 4", "clients = -3"), 8, "must be from 1"),
+        (change("size = \"64 B\"", "size = \"64 us\""), 10, "not a size"),
+        (change("size = \"64 B\"", "size = \"0 B\""), 10, "at least"),
+        (change("window = \"50ms\"", "window = \"50\""), 13, "not a duration"),
+        (change("window = \"50ms\"", "window = \"0ms\""), 13, "zero"),
+        (change("window = \"50ms\"", "window = \"-1ms\""), 13, "negative"),
+        (change("service = \"echo\"", "service = \"ecko\""), 4, "did you mean `echo`"),
+        (
+            change("kind = \"closed\"", "kind = \"closed\"\nrate = 100"),
+            8,
+            "has no meaning in a load of kind \"closed\"",
+        ),
+        (change("kind = \"closed\"", "kind = \"open\"\nrate = 0"), 8, "above zero"),
+        (change("kind = \"closed\"", "kind = \"open\""), 6, "needs `rate`"),
+        (change("kind = \"closed\"", "kind = \"open\"\nrate = 1e15"), 6, "requests"),
+        (
+            change("size = \"64 B\"", "size = \"64 B\"\ndemand = { kind = \"fixed\", value = \"1ms\" }"),
+            11,
+            "no work",
+        ),
+        (change("merit = \"throughput\"", "merit = \"beauty\""), 5, "beauty"),
+        (change("about = \"a test\"", "about = \"a test\"\nmodels = [\"tokyo\"]"), 4, "did you mean `tokio`"),
+        (change("name = \"tiny\"", "name = \"tiny"), 2, "string"),
+    ] {
+        let file = folder.file("bad.toml", &text);
+        let error = fails(&["run", &file], 2);
+        assert!(error.contains("bad.toml"), "{error}");
+        assert!(error.contains(&format!("line {line}:")), "line {line}: {error}");
+        assert!(error.to_lowercase().contains(&words.to_lowercase()), "should say {words}: {error}");
+    }
+    assert!(fails(&["run", "no-such.toml"], 2).contains("no-such.toml"));
+}
+
+#[test]
+fn addresses_outside_loopback_need_a_word() {
+    assert!(fails(&["run", "--addr", "0.0.0.0:0"], 2).contains("not a loopback address"));
+    assert!(fails(&["serve", "--model", "tokio", "--addr", "0.0.0.0:0"], 2).contains("--allow-remote"));
+    assert!(fails(&["load", "--addr", "192.0.2.1:7"], 2).contains("--allow-remote"));
+}
+
+#[test]
+fn a_port_that_is_taken_is_told_before_anything_runs() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("bound").to_string();
+    let folder = Folder::new();
+    let out = folder.path("out");
+    let error = fails(&["run", "--addr", &address, "--out", &out], 2);
+    assert!(error.contains("another program listens there"), "{error}");
+    assert!(!fs::exists(&out).expect("readable"), "nothing was begun");
+    assert!(
+        fails(&["serve", "--model", "tokio", "--addr", &address], 2)
+            .contains("another program listens there")
+    );
+}
+
+#[test]
+fn too_many_clients_for_the_descriptors_are_told_with_what_is_needed() {
+    let folder = Folder::new();
+    let file = folder.file("many.toml", &TINY.replace("clients = 4", "clients = 100"));
+    let script = "ulimit -n 80; exec \"$0\" run \"$1\" --out \"$2\"";
+    let output =
+        Command::new("sh").args(["-c", script, tool(), &file, &folder.path("out")]).output().expect("sh");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("164") && error.contains("80") && error.contains("ulimit"), "{error}");
+}
+
+#[test]
+fn a_run_that_cannot_keep_its_results_does_not_begin() {
+    let folder = Folder::new();
+    let file = folder.file("tiny.toml", TINY);
+    let plain = folder.file("plain", "");
+    assert!(fails(&["run", &file, "--out", &plain], 2).contains("--out"));
+    let out = folder.path("out");
+    succeeds(&["run", &file, "--model", "tokio", "--rounds", "1", "--quiet", "--out", &out]);
+    let before = fs::read(format!("{out}/run.jsonl")).expect("a bundle");
+    let error = fails(&["run", &file, "--model", "tokio", "--rounds", "1", "--out", &out], 2);
+    assert!(error.contains("run.jsonl"), "{error}");
+    assert_eq!(fs::read(format!("{out}/run.jsonl")).expect("still there"), before, "nothing is overwritten");
+}
+
+#[test]
+fn a_run_leaves_a_whole_bundle_and_a_report_that_can_be_made_again_byte_for_byte() {
+    let folder = Folder::new();
+    let file = folder.file("tiny.toml", TINY);
+    let out = folder.path("out");
+    let summary = succeeds(&["run", &file, "--rounds", "2", "--out", &out]);
+    assert!(summary.contains("tiny") && summary.contains("report.html"), "{summary}");
+    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
+    assert_eq!(loaded.trials.len(), 10, "two rounds of the five default models");
+    assert!(loaded.damage.is_empty());
+    assert!(!loaded.end.expect("it ended").interrupted);
+    for trial in &loaded.trials {
+        let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
+        assert!(measured.counts.ok > 0 && measured.counts.balanced(), "{trial:?}");
+        let Reading::Value(server) = &trial.server else { panic!("{trial:?}") };
+        assert_eq!(server["active"], 0, "{trial:?}");
+        assert!(
+            server["requests"] >= measured.counts.ok,
+            "the server counted at least what was answered: {trial:?}"
+        );
+    }
+    let first = fs::read(format!("{out}/report.html")).expect("a report");
+    let again = folder.path("again.html");
+    succeeds(&["report", &out, "--out", &again]);
+    assert!(first == fs::read(&again).expect("a report"), "the same bytes");
+}
+
+#[test]
+fn a_damaged_bundle_says_which_record_and_reports_the_rest() {
+    let folder = Folder::new();
+    let file = folder.file("tiny.toml", TINY);
+    let out = folder.path("out");
+    succeeds(&["run", &file, "--rounds", "1", "--quiet", "--out", &out]);
+    let path = format!("{out}/run.jsonl");
+    let bytes = fs::read(&path).expect("a bundle");
+    fs::write(&path, &bytes[..bytes.len() * 2 / 3]).expect("writable");
+    let output = bakeoff(&["report", &out]).output().expect("it runs");
+    assert!(output.status.success());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("cut off") && error.contains("readable"), "{error}");
+    fs::write(&path, "not a bundle\n").expect("writable");
+    assert!(fails(&["report", &out], 2).contains("run.jsonl"));
+}
+
+#[test]
+fn a_scenario_named_as_a_tag_stays_text() {
+    let folder = Folder::new();
+    let file = folder.file("tag.toml", &TINY.replace("\"tiny\"", "\"<script>alert(1)</script>\""));
+    let out = folder.path("out");
+    succeeds(&["run", &file, "--model", "tokio", "--rounds", "1", "--quiet", "--out", &out]);
+    let page = fs::read_to_string(format!("{out}/report.html")).expect("a report");
+    assert!(!page.contains("<script>alert"), "escaped everywhere");
+    assert!(page.contains("&lt;script&gt;alert"), "and still shown");
+}
+
+#[test]
+fn every_built_in_scenario_runs_tiny() {
+    let folder = Folder::new();
+    let out = folder.path("out");
+    succeeds(&["run", "--rounds", "1", "--warmup", "20ms", "--window", "60ms", "--quiet", "--out", &out]);
+    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
+    assert!(loaded.run.scenarios.len() >= 6);
+    assert_eq!(loaded.trials.len(), loaded.run.planned_trials as usize);
+    for trial in &loaded.trials {
+        let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
+        assert!(measured.counts.ok > 0, "{} under {}: {:?}", trial.model, trial.scenario, measured.counts);
+        assert_eq!(measured.counts.errors_total(), 0, "{} under {}", trial.model, trial.scenario);
+    }
+}
+
+#[test]
+fn an_interrupted_run_leaves_nothing_running_and_what_it_finished() {
+    for (name, by) in [("SIGINT", 2), ("SIGTERM", 15)] {
+        let folder = Folder::new();
+        let file = folder.file("tiny.toml", TINY);
+        let out = folder.path("out");
+        let mut run = bakeoff(&["run", &file, "--rounds", "500", "--out", &out])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it runs");
+        let path = format!("{out}/run.jsonl");
+        wait_for("two trials on disk", || bundle::load(path.as_ref()).is_ok_and(|b| b.trials.len() >= 2));
+        signal(run.id(), by);
+        let mut status = None;
+        wait_for("the tool to end", || {
+            status = run.try_wait().expect("our child");
+            status.is_some()
+        });
+        assert_eq!(status.expect("ended").code(), Some(130), "{name}");
+        let loaded = bundle::load(path.as_ref()).expect("a bundle");
+        assert!(loaded.damage.is_empty() && loaded.end.expect("closed in order").interrupted);
+        assert!(fs::exists(format!("{out}/report.html")).expect("readable"), "what there is was reported");
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_no_process_and_every_finished_trial() {
+    for model in ["fork-per-client", "thread-per-client", "tokio"] {
+        let folder = Folder::new();
+        let file = folder.file("tiny.toml", TINY);
+        let out = folder.path("out");
+        let mut run = bakeoff(&["run", &file, "--model", model, "--rounds", "500", "--quiet", "--out", &out])
+            .spawn()
+            .expect("it runs");
+        let path = format!("{out}/run.jsonl");
+        let mut family = Vec::new();
+        wait_for("a trial on disk and another under way", || {
+            family = children_of(run.id());
+            family.len() >= 2 && bundle::load(path.as_ref()).is_ok_and(|b| !b.trials.is_empty())
+        });
+        run.kill().expect("our child");
+        run.wait().expect("our child");
+        for pid in family {
+            wait_for("the family to end", || ended(pid));
+        }
+        let loaded = bundle::load(path.as_ref()).expect("a bundle");
+        assert!(!loaded.trials.is_empty() && loaded.end.is_none());
+        succeeds(&["report", &out, "--quiet"]);
+    }
+}
+
+#[test]
+fn one_server_can_be_talked_to_by_hand_and_loaded() {
+    let mut server =
+        bakeoff(&["serve", "--model", "thread-per-client", "--service", "line", "--addr", "127.0.0.1:0"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+    let mut words = BufReader::new(server.stderr.take().expect("piped"));
+    let mut line = String::new();
+    words.read_line(&mut line).expect("it says where it listens");
+    let address = line.split_whitespace().find(|w| w.starts_with("127.")).expect("an address");
+    let address = address.trim_end_matches(';').to_string();
+    let mut client = TcpStream::connect(&address).expect("it listens");
+    client.write_all(b"hello\nexit\n").expect("open");
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).expect("closed by the server after exit");
+    assert_eq!(reply, "hello\n");
+    let load = [
+        "load",
+        "--addr",
+        &address,
+        "--service",
+        "line",
+        "--clients",
+        "3",
+        "--for",
+        "100ms",
+        "--warmup",
+        "10ms",
+    ];
+    let summary = succeeds(&load);
+    assert!(summary.contains("requests/s"), "{summary}");
+    signal(server.id(), 15);
+    let status = server.wait().expect("our child");
+    let mut rest = String::new();
+    words.read_to_string(&mut rest).expect("its counters");
+    assert!(status.success() && rest.contains("accepted 4"), "{status} {rest}");
+}
+
+#[test]
+fn load_says_what_is_wrong_with_a_server() {
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("bound").to_string();
+    drop(silent);
+    let error = fails(&["load", "--addr", &address, "--for", "100ms"], 2);
+    assert!(error.to_lowercase().contains("refused"), "{error}");
+}
+
+#[test]
+fn the_list_the_completions_and_the_manual_come_from_one_definition() {
+    let list = succeeds(&["list"]);
+    for word in [
+        "iterative",
+        "fork-per-client",
+        "mio-event-loop-inline",
+        "tokio-current-thread",
+        "echo",
+        "block",
+        "churn",
+    ] {
+        assert!(list.contains(word), "{word}: {list}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(succeeds(&["completions", shell]).contains("serve"));
+    }
+    assert!(succeeds(&["man"]).contains(".TH bakeoff"));
+    assert!(succeeds(&["man", "run"]).contains("rounds"));
+}
+
+#[test]
+fn built_in_scenarios_can_be_copied_out_and_checked() {
+    let folder = Folder::new();
+    let mine = folder.path("mine");
+    assert!(succeeds(&["scenario", "init", &mine]).contains("wrote"));
+    assert!(succeeds(&["scenario", "init", &mine]).contains("left"));
+    let churn = format!("{mine}/churn.toml");
+    assert!(succeeds(&["scenario", "check", &churn]).contains("16 sessions"));
+    assert_eq!(fs::read_to_string(&churn).expect("copied"), succeeds(&["scenario", "show", "churn"]));
+}

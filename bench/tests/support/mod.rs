@@ -1,0 +1,84 @@
+//! What the tests of the tool share: running it, folders that go away, looking after processes.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The tool's path.
+pub(crate) fn tool() -> &'static str {
+    env!("CARGO_BIN_EXE_bakeoff")
+}
+
+/// The tool with these arguments.
+pub(crate) fn bakeoff(arguments: &[&str]) -> Command {
+    let mut command = Command::new(tool());
+    command.args(arguments);
+    command
+}
+
+/// Runs the tool, which must succeed; returns its standard output.
+pub(crate) fn succeeds(arguments: &[&str]) -> String {
+    let output = bakeoff(arguments).output().expect("the tool can be started");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments:?}: {}: {error}", output.status);
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Runs the tool, which must fail with `code`; returns its standard error.
+pub(crate) fn fails(arguments: &[&str], code: i32) -> String {
+    let output = bakeoff(arguments).output().expect("the tool can be started");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
+    error
+}
+
+/// A folder that goes away with the test.
+pub(crate) struct Folder(tempfile::TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    /// A path in it, as text.
+    pub(crate) fn path(&self, name: &str) -> String {
+        let path: PathBuf = self.0.path().join(name);
+        path.to_str().expect("text").to_string()
+    }
+
+    /// A file in it with this text; returns its path.
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("writable");
+        path
+    }
+}
+
+/// Waits until something holds; fails the test after half a minute.
+pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Sends a signal to a process that the test started.
+pub(crate) fn signal(pid: u32, number: i32) {
+    let signal = rustix::process::Signal::from_named_raw(number).expect("a signal");
+    let pid = rustix::process::Pid::from_raw(pid as i32).expect("above zero");
+    rustix::process::kill_process(pid, signal).expect("our child");
+}
+
+/// The living descendants of a process, without itself.
+pub(crate) fn children_of(pid: u32) -> Vec<i32> {
+    bakeoff::usage::tree(pid).iter().map(procfs::process::Process::pid).filter(|p| *p != pid as i32).collect()
+}
+
+/// Whether a process has ended (a zombie has).
+pub(crate) fn ended(pid: i32) -> bool {
+    match procfs::process::Process::new(pid).and_then(|p| p.stat()) {
+        Ok(stat) => stat.state == 'Z',
+        Err(_) => true,
+    }
+}

@@ -1,0 +1,225 @@
+//! The schedule as a pure function: exact values, properties, distributions.
+//!
+//! Distribution tests compare a Kolmogorov-Smirnov distance with the critical value at 0.1 %: of a thousand seeds one
+//! would fail a correct generator. The seeds are fixed, so these tests never flicker.
+
+use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
+use bakeoff::swarm::schedule::{EXPONENTIAL_CUT, Schedule, ScheduleError, check};
+use proptest::prelude::*;
+use std::collections::HashSet;
+use std::time::Duration;
+
+fn timing(total_ms: u64) -> Timing {
+    Timing {
+        warmup: Duration::from_millis(total_ms / 4),
+        window: Duration::from_millis(total_ms - total_ms / 4),
+        timeout: Duration::from_secs(1),
+        drain: Duration::from_secs(1),
+    }
+}
+
+fn open(clients: u32, rate_per_s: f64, arrivals: Arrivals) -> Load {
+    Load::Open { clients, rate_per_s, arrivals }
+}
+
+fn shape(demand: DemandShape) -> RequestShape {
+    RequestShape { size: 64, demand }
+}
+
+fn exponential(mean_us: u64) -> RequestShape {
+    shape(DemandShape::Exponential { mean: Duration::from_micros(mean_us) })
+}
+
+fn schedule(seed: u64, load: &Load, request: &RequestShape, total_ms: u64) -> Schedule {
+    Schedule::new(seed, load, request, &timing(total_ms), 0, 1).expect("within bounds")
+}
+
+/// Distance between the sample and the exponential distribution with mean 1, times the root of the sample size.
+fn ks_exponential(mut sample: Vec<f64>) -> f64 {
+    sample.sort_by(f64::total_cmp);
+    let n = sample.len() as f64;
+    let gaps = sample.iter().zip(0_u32..).map(|(x, i)| {
+        let cdf = 1.0 - (-x).exp();
+        (cdf - f64::from(i) / n).max(f64::from(i + 1) / n - cdf)
+    });
+    gaps.fold(0.0, f64::max) * n.sqrt()
+}
+
+/// Critical value of the Kolmogorov distribution at 0.1 %.
+const KS_CRITICAL: f64 = 1.949;
+
+#[test]
+fn the_schedule_of_a_seed_never_changes() {
+    let poisson = schedule(42, &open(4, 1_000.0, Arrivals::Poisson), &exponential(100), 1_000);
+    assert_eq!(poisson.offsets_ns()[..6], POISSON_42);
+    let demands: Vec<u64> = (0..6).map(|i| poisson.arrival(i).demand_ns).collect();
+    assert_eq!(demands, ARRIVAL_DEMANDS_42);
+    let closed = Load::Closed { clients: 4, think: Duration::ZERO };
+    let closed = schedule(42, &closed, &exponential(100), 1_000);
+    let demands: Vec<u64> = (0..6).map(|j| closed.request_of(3, j).demand_ns).collect();
+    assert_eq!(demands, CONNECTION_3_DEMANDS_42);
+    let bimodal = DemandShape::Bimodal {
+        short: Duration::from_micros(10),
+        long: Duration::from_millis(1),
+        long_share: 0.25,
+    };
+    let bimodal = schedule(7, &open(4, 1_000.0, Arrivals::Fixed), &shape(bimodal), 1_000);
+    let long: Vec<usize> = (0..24).filter(|&i| bimodal.arrival(i).demand_ns == 1_000_000).collect();
+    assert_eq!(long, LONG_ONES_7);
+    assert_eq!(bimodal.offsets_ns()[..4], [0, 1_000_000, 2_000_000, 3_000_000]);
+}
+
+// Computed by a second implementation, in Python, from the definition in the schedule's documentation.
+const POISSON_42: [u64; 6] = [299_309, 1_587_717, 2_242_801, 2_485_166, 3_194_596, 5_122_391];
+const ARRIVAL_DEMANDS_42: [u64; 6] = [37_427, 85_259, 1_426, 805, 207_511, 15_627];
+const CONNECTION_3_DEMANDS_42: [u64; 6] = [9_724, 86_818, 32_787, 21_108, 113_353, 82_213];
+const LONG_ONES_7: [usize; 8] = [0, 1, 3, 6, 8, 9, 10, 19];
+
+#[test]
+fn poisson_gaps_are_exponential() {
+    for seed in [1, 2, 3, 4] {
+        let schedule =
+            schedule(seed, &open(1, 50_000.0, Arrivals::Poisson), &shape(DemandShape::None), 1_000);
+        let offsets = schedule.offsets_ns();
+        let gaps: Vec<f64> = offsets.windows(2).map(|w| (w[1] - w[0]) as f64 / 20_000.0).collect();
+        // A Poisson count of mean 50,000 stays within 5 standard deviations but for one seed in a million.
+        assert!((48_882..51_118).contains(&offsets.len()), "{} arrivals", offsets.len());
+        let distance = ks_exponential(gaps);
+        assert!(distance < KS_CRITICAL, "seed {seed}: {distance}");
+    }
+}
+
+#[test]
+fn exponential_demands_are_exponential_and_cut() {
+    for seed in [1, 2, 3, 4] {
+        let closed = Load::Closed { clients: 10, think: Duration::ZERO };
+        let schedule = schedule(seed, &closed, &exponential(1_000), 1_000);
+        let ids = (0..10).flat_map(|c| (0..5_000).map(move |j| (c, j)));
+        let demands: Vec<f64> = ids.map(|(c, j)| schedule.request_of(c, j).demand_ns as f64 / 1e6).collect();
+        assert!(demands.iter().all(|&d| d <= EXPONENTIAL_CUT));
+        let distance = ks_exponential(demands);
+        assert!(distance < KS_CRITICAL, "seed {seed}: {distance}");
+    }
+}
+
+#[test]
+fn the_ks_test_would_notice_a_wrong_distribution() {
+    let uniform = (0..50_000).map(|i| f64::from(i) / 25_000.0).collect();
+    assert!(ks_exponential(uniform) > 10.0 * KS_CRITICAL);
+}
+
+#[test]
+fn the_rare_demand_is_as_rare_as_asked() {
+    for (share, seed) in [(0.0, 1), (0.01, 2), (0.5, 3), (1.0, 4)] {
+        let short = Duration::from_nanos(1);
+        let long = Duration::from_nanos(2);
+        let demand = DemandShape::Bimodal { short, long, long_share: share };
+        let closed = Load::Closed { clients: 1, think: Duration::ZERO };
+        let schedule = schedule(seed, &closed, &shape(demand), 1_000);
+        let n = 100_000;
+        let rare = (0..n).filter(|&j| schedule.request_of(0, j).demand_ns == 2).count() as f64;
+        // Five standard deviations of a binomial: one seed in a million.
+        let deviation = (n as f64 * share * (1.0 - share)).sqrt();
+        assert!((rare - n as f64 * share).abs() <= 5.0 * deviation, "{rare} of {n} at {share}");
+    }
+}
+
+#[test]
+fn what_cannot_be_scheduled_is_refused_with_its_bound() {
+    let none = shape(DemandShape::None);
+    let t = timing(1_000);
+    let closed = |clients| Load::Closed { clients, think: Duration::ZERO };
+    assert_eq!(check(&closed(0), &none, &t, 0, 1), Err(ScheduleError::Clients(0)));
+    assert_eq!(check(&closed(1_000_001), &none, &t, 0, 1), Err(ScheduleError::Clients(1_000_001)));
+    for (shard, shards) in [(0, 0), (2, 2), (0, 5)] {
+        let refused = Err(ScheduleError::Shard { shard, shards, clients: 4 });
+        assert_eq!(check(&closed(4), &none, &t, shard, shards), refused);
+    }
+    for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let got = check(&open(4, rate, Arrivals::Fixed), &none, &t, 0, 1);
+        assert!(matches!(got, Err(ScheduleError::Rate(_))), "{rate}: {got:?}");
+    }
+    let too_many = check(&open(4, 50_000_001.0, Arrivals::Poisson), &none, &t, 0, 1);
+    assert!(too_many.expect_err("over the bound").to_string().contains("50000001 requests"));
+    assert_eq!(check(&open(4, 50_000_000.0, Arrivals::Poisson), &none, &t, 0, 1), Ok(()));
+    let empty = Load::Churn { clients: 1, requests_per_connection: 0 };
+    assert_eq!(check(&empty, &none, &t, 0, 1), Err(ScheduleError::EmptySession));
+    for size in [0, (64 << 20) + 1] {
+        let request = RequestShape { size, demand: DemandShape::None };
+        assert_eq!(check(&closed(1), &request, &t, 0, 1), Err(ScheduleError::Size(size)));
+    }
+    for long_share in [-0.1, 1.1] {
+        let demand = DemandShape::Bimodal { short: Duration::ZERO, long: Duration::ZERO, long_share };
+        assert_eq!(check(&closed(1), &shape(demand), &t, 0, 1), Err(ScheduleError::Share(long_share)));
+    }
+    let no_window = Timing { window: Duration::ZERO, ..t };
+    assert_eq!(check(&closed(1), &none, &no_window, 0, 1), Err(ScheduleError::Zero("the window")));
+    let long = Timing { drain: Duration::from_secs(3601), ..t };
+    assert!(matches!(check(&closed(1), &none, &long, 0, 1), Err(ScheduleError::TooLong { .. })));
+}
+
+fn arrivals() -> impl Strategy<Value = Arrivals> {
+    prop_oneof![Just(Arrivals::Fixed), Just(Arrivals::Poisson)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_shards_of_an_open_loop_are_the_whole(
+        seed: u64, rate in 1.0_f64..20_000.0, arrivals in arrivals(), shards in 1_u32..8,
+    ) {
+        let (load, request) = (open(16, rate, arrivals), exponential(50));
+        let whole = schedule(seed, &load, &request, 200);
+        let mut union: Vec<(u64, u64, u64)> = Vec::new();
+        for shard in 0..shards {
+            let part = Schedule::new(seed, &load, &request, &timing(200), shard, shards).expect("within bounds");
+            union.extend(part.offsets_ns().iter().enumerate().map(|(i, &at)| {
+                let request = part.arrival(i);
+                (request.id, at, request.demand_ns)
+            }));
+        }
+        union.sort_unstable();
+        let expected: Vec<_> = whole.offsets_ns().iter().enumerate()
+            .map(|(i, &at)| (i as u64, at, whole.arrival(i).demand_ns)).collect();
+        prop_assert_eq!(union, expected);
+        prop_assert!(whole.offsets_ns().is_sorted());
+        prop_assert!(whole.offsets_ns().iter().all(|&at| at < 200_000_000));
+    }
+
+    #[test]
+    fn fixed_gaps_give_the_rate_exactly(rate in 1_u32..100_000) {
+        let schedule = schedule(1, &open(1, f64::from(rate), Arrivals::Fixed), &shape(DemandShape::None), 1_000);
+        prop_assert_eq!(schedule.offsets_ns().len(), rate as usize);
+    }
+
+    #[test]
+    fn the_shards_of_connections_are_the_whole(seed: u64, clients in 1_u32..50, shards in 1_u32..8) {
+        prop_assume!(shards <= clients);
+        let load = Load::Churn { clients, requests_per_connection: 3 };
+        let whole = schedule(seed, &load, &exponential(50), 200);
+        let mut seen = HashSet::new();
+        let mut ids = HashSet::new();
+        for shard in 0..shards {
+            let part = Schedule::new(seed, &load, &exponential(50), &timing(200), shard, shards)
+                .expect("within bounds");
+            for c in (0..part.connections()).map(|index| part.connection(index)) {
+                prop_assert!(seen.insert(c));
+                for j in 0..5 {
+                    prop_assert_eq!(part.request_of(c, j), whole.request_of(c, j));
+                    prop_assert!(ids.insert(part.request_of(c, j).id));
+                }
+            }
+        }
+        prop_assert_eq!(seen, (0..clients).collect::<HashSet<_>>());
+    }
+
+    #[test]
+    fn a_connections_demands_do_not_depend_on_how_many_there_are(seed: u64, c in 0_u32..8, j in 0_u64..1_000) {
+        let of = |clients| {
+            let load = Load::Closed { clients, think: Duration::ZERO };
+            schedule(seed, &load, &exponential(50), 200).request_of(c, j).demand_ns
+        };
+        prop_assert_eq!(of(8), of(64));
+    }
+}
