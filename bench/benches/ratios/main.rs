@@ -1,9 +1,10 @@
 //! The speed targets, as ratios: models against hand-written twins and a bare epoll server, the swarm against a bare
 //! epoll client.
 //!
-//! A figure alone says little on a machine that drifts by a factor of two between minutes. So every round runs all
-//! contenders once, in shuffled order, each server in a fresh process pinned to one half of the CPUs and the client to
-//! the other, and what is printed are ratios paired by round with their bootstrap intervals.
+//! A figure alone says little on a machine that drifts by a factor of two between minutes. So the two sides of a ratio
+//! run one right after the other, in either order by chance, each server in a fresh process pinned to one half of the
+//! CPUs and the client to the other; a round does that for every ratio, in shuffled order; and what is printed is the
+//! median over the rounds with its bootstrap interval.
 //!
 //! `cargo bench --bench ratios`             20 rounds, about ten minutes
 //! `cargo bench --bench ratios -- --rounds 6 --connections 64`
@@ -14,6 +15,7 @@ mod measure;
 mod sys;
 
 use bakeoff::launch::Interrupt;
+use bakeoff_reports::statistics::median;
 use bakeoff_reports::statistics::paired::{Better, factor};
 use bakeoff_reports::statistics::random::Random;
 use clap::Parser;
@@ -27,7 +29,7 @@ struct Args {
     #[arg(long, default_value_t = 20)]
     rounds: u32,
     /// Measured window of each trial, in milliseconds
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 250)]
     window_ms: u64,
     /// Only this many connections (1, 64 or 1000)
     #[arg(long)]
@@ -50,12 +52,19 @@ struct Args {
     parent: u32,
 }
 
-/// One ratio and the least it should be.
+/// One ratio, the least it should be, and what was measured: replies per second of both sides by round.
 struct Comparison {
     name: String,
-    subject: usize,
-    limit: usize,
+    subject: Contender,
+    limit: Contender,
     target: f64,
+    rates: Vec<(f64, f64)>,
+}
+
+impl Comparison {
+    fn new(name: String, subject: Contender, limit: Contender, target: f64) -> Self {
+        Self { name, subject, limit, target, rates: Vec::new() }
+    }
 }
 
 fn main() -> ExitCode {
@@ -84,109 +93,87 @@ fn compare(args: &Args) -> Result<(), String> {
     let stage = Stage::new(interrupt, window);
     let all = if args.test { vec![1, 64] } else { vec![1, 64, 1000] };
     for connections in all.into_iter().filter(|c| args.connections.is_none_or(|only| only == *c)) {
-        let (mut contenders, mut comparisons) = field(connections);
+        let mut comparisons = field(connections);
         if let Some(filter) = &args.filter {
             comparisons.retain(|c| c.name.contains(filter.as_str()));
         }
-        if comparisons.is_empty() {
-            continue;
+        if !comparisons.is_empty() {
+            measure(&stage, &mut comparisons, connections, rounds)?;
+            print(connections, &comparisons);
         }
-        // Only what some comparison needs; positions stay.
-        let needed = |i: usize| comparisons.iter().any(|c| c.subject == i || c.limit == i);
-        let rates = rounds_of(&stage, &mut contenders, needed, connections, rounds)?;
-        print(connections, &comparisons, &rates, &contenders);
     }
     Ok(())
 }
 
-/// Who runs at this many connections, and what is compared with what.
-fn field(connections: u32) -> (Vec<Contender>, Vec<Comparison>) {
-    let mut contenders = Vec::new();
+/// What is compared with what at this many connections.
+fn field(connections: u32) -> Vec<Comparison> {
+    let model = |name| Contender { server: Server::Model(name), client: Client::Swarm };
+    let control = |name| Contender { server: Server::Control(name), client: Client::Swarm };
+    let epoll = control("epoll");
     let mut comparisons = Vec::new();
-    for (name, _) in controls::SERVERS {
-        contenders.push(Contender { server: Server::Control(name), client: Client::Swarm });
+    for (name, _) in controls::SERVERS.iter().filter(|(name, _)| *name != "epoll") {
+        let twin = format!("{name} / its hand-written twin");
+        comparisons.push(Comparison::new(twin, model(name), control(name), 0.98));
     }
-    for (twin, (name, _)) in controls::SERVERS.iter().enumerate().skip(1) {
-        let subject = contenders.len();
-        contenders.push(Contender { server: Server::Model(name), client: Client::Swarm });
-        comparisons.push(Comparison {
-            name: format!("{name} / its hand-written twin"),
-            subject,
-            limit: twin,
-            target: 0.98,
-        });
-        let target = match *name {
-            "mio-event-loop" => 0.98,
-            "tokio-current-thread" => 0.95,
-            _ => continue,
-        };
-        comparisons.push(Comparison {
-            name: format!("{name} / bare epoll server"),
-            subject,
-            limit: 0,
-            target,
-        });
+    for (name, target) in [("mio-event-loop", 0.98), ("tokio-current-thread", 0.95)] {
+        comparisons.push(Comparison::new(format!("{name} / bare epoll server"), model(name), epoll, target));
     }
     if connections == 64 {
-        let limit = contenders.len();
-        contenders.push(Contender { server: Server::Control("epoll"), client: Client::Bare });
-        comparisons.push(Comparison {
-            name: "swarm / bare epoll client".into(),
-            subject: 0,
-            limit,
-            target: 0.95,
-        });
+        let bare = Contender { client: Client::Bare, ..epoll };
+        comparisons.push(Comparison::new("swarm / bare epoll client".into(), epoll, bare, 0.95));
     }
-    (contenders, comparisons)
+    comparisons
 }
 
-/// Replies per second by contender and round.
-fn rounds_of(
+fn measure(
     stage: &Stage,
-    contenders: &mut [Contender],
-    needed: impl Fn(usize) -> bool,
+    comparisons: &mut [Comparison],
     connections: u32,
     rounds: u32,
-) -> Result<Vec<Vec<Option<f64>>>, String> {
-    let mut rates = vec![Vec::new(); contenders.len()];
+) -> Result<(), String> {
     let mut random = Random::named(u64::from(connections), &["order of a round"]);
     for _ in 0..rounds {
-        let mut order: Vec<usize> = (0..contenders.len()).filter(|i| needed(*i)).collect();
+        let mut order: Vec<usize> = (0..comparisons.len()).collect();
         for last in (1..order.len()).rev() {
             order.swap(last, random.below(last + 1));
         }
         for i in order {
-            rates[i].push(Some(stage.rate(&contenders[i], connections)?));
+            let pair = &mut comparisons[i];
+            let (subject, limit);
+            if random.below(2) == 0 {
+                subject = stage.rate(&pair.subject, connections)?;
+                limit = stage.rate(&pair.limit, connections)?;
+            } else {
+                limit = stage.rate(&pair.limit, connections)?;
+                subject = stage.rate(&pair.subject, connections)?;
+            }
+            pair.rates.push((subject, limit));
         }
     }
-    Ok(rates)
+    Ok(())
 }
 
-fn print(connections: u32, comparisons: &[Comparison], rates: &[Vec<Option<f64>>], contenders: &[Contender]) {
+fn print(connections: u32, comparisons: &[Comparison]) {
     println!("\n{connections} connection(s), 64 B echo, closed loop");
-    println!("  {:<48} {:>6}  {:<15} {:>6}  {:>9}", "ratio", "median", "95 % interval", "target", "limit/s");
+    println!("  {:<46} {:>6}  {:<15} {:>6} {:>9}", "ratio", "median", "95 % interval", "target", "limit/s");
     for comparison in comparisons {
-        let (subject, limit) = (&rates[comparison.subject], &rates[comparison.limit]);
+        let (subject, limit): (Vec<_>, Vec<_>) =
+            comparison.rates.iter().map(|(subject, limit)| (Some(*subject), Some(*limit))).unzip();
         let mut random = Random::named(1, &[&comparison.name]);
         // How many times less the limit does than the subject: the subject's rate over the limit's.
-        let Some(ratio) = factor(subject, limit, Better::More, &mut random) else { continue };
+        let Some(ratio) = factor(&subject, &limit, Better::More, &mut random) else { continue };
         let verdict = match comparison.target {
             target if ratio.low >= target => "met",
             target if ratio.high < target => "missed",
-            _ => "not decided",
+            target if ratio.median >= target => "met by the median",
+            _ => "missed by the median",
         };
-        let limit_rate =
-            bakeoff_reports::statistics::median(&limit.iter().flatten().copied().collect::<Vec<_>>());
+        let limit = median(&limit.into_iter().flatten().collect::<Vec<_>>()).unwrap_or(f64::NAN);
         println!(
-            "  {:<48} {:>6.3}  [{:.3}, {:.3}]  {:>6.2}  {:>9.0}  {verdict}",
-            comparison.name,
-            ratio.median,
-            ratio.low,
-            ratio.high,
-            comparison.target,
-            limit_rate.unwrap_or(f64::NAN),
+            "  {:<46} {:>6.3}  [{:.3}, {:.3}]  {:>6.2} {limit:>9.0}  {verdict}",
+            comparison.name, ratio.median, ratio.low, ratio.high, comparison.target
         );
     }
-    let rounds = rates.iter().map(|r| r.iter().flatten().count()).max().unwrap_or(0);
-    println!("  {rounds} rounds of {} contenders, shuffled", contenders.len());
+    let rounds = comparisons.iter().map(|c| c.rates.len()).max().unwrap_or(0);
+    println!("  {rounds} rounds");
 }
