@@ -210,6 +210,11 @@ impl Child {
         }
     }
 
+    /// Closes its standard input, which tells it that there is no more to come.
+    pub fn hang_up(&mut self) {
+        self.stdin = None;
+    }
+
     /// Waits for its next line.
     ///
     /// # Errors

@@ -85,11 +85,12 @@ impl Squad {
         if self.interrupt.sleep_until(instant) { Ok(()) } else { Err(LaunchError::Interrupted) }
     }
 
-    /// Waits for every worker's part and merges them.
+    /// Waits for every worker's part and merges them. The workers go on holding their connections, idle, until they are
+    /// dismissed.
     ///
     /// # Errors
     /// When a worker fails, or the parts do not fit together.
-    pub fn collect(mut self) -> Result<Measured, LaunchError> {
+    pub fn collect(&mut self) -> Result<Measured, LaunchError> {
         let timing = self.spec.timing;
         let patience = timing.warmup + timing.window + timing.drain + timing.timeout + PATIENCE;
         let mut parts: Vec<WorkerPart> = Vec::new();
@@ -98,9 +99,20 @@ impl Squad {
                 Answer::Part(part) => parts.push(*part),
                 other => return Err(unexpected(name, &other)),
             }
-            worker.reap(Instant::now() + PATIENCE);
         }
         merge(parts).map_err(|e| LaunchError::Unexpected { name: "swarm".into(), said: e.to_string() })
+    }
+}
+
+impl Squad {
+    /// Lets the workers close their connections and end.
+    pub fn dismiss(mut self) {
+        for (_, worker) in &mut self.workers {
+            worker.hang_up();
+        }
+        for (_, worker) in &mut self.workers {
+            worker.reap(Instant::now() + PATIENCE);
+        }
     }
 }
 

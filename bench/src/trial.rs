@@ -2,12 +2,13 @@
 
 use crate::environment::CpuPlan;
 use crate::launch::{Child, LaunchError, Launcher};
+use crate::load::Load;
 use crate::plan::Slot;
 use crate::preflight::Limits;
 use crate::scenario::Scenario;
 use crate::serving::{FromServer, ServeOptions};
 use crate::squad::{PATIENCE, Squad, expect};
-use crate::usage::{CpuMark, TreeSize};
+use crate::usage::{self, CpuMark, Population};
 use crate::{clock, judge};
 use bakeoff_reports::record::{Invalid, Measured, Reading, Trial, Usage};
 use std::collections::BTreeMap;
@@ -40,7 +41,8 @@ struct Seen {
     measured: Measured,
     window_cpu: Reading<u64>,
     steal: Reading<f64>,
-    size: TreeSize,
+    population: Population,
+    pss_bytes: Reading<u64>,
 }
 
 impl Bench<'_> {
@@ -85,9 +87,9 @@ impl Bench<'_> {
             Ok(seen) => {
                 trial.usage.window_cpu_ns = seen.window_cpu;
                 trial.usage.steal_share = seen.steal;
-                trial.usage.pss_bytes = seen.size.pss_bytes;
-                trial.usage.threads = seen.size.threads;
-                trial.usage.processes = seen.size.processes;
+                trial.usage.pss_bytes = seen.pss_bytes;
+                trial.usage.threads = seen.population.threads;
+                trial.usage.processes = seen.population.processes;
                 trial.invalid.extend(judge::invalid(&seen.measured, &trial.usage, &scenario.load));
                 trial.doubts = judge::doubts(&seen.measured, &trial.usage, &scenario.load, self.cpus);
                 trial.measured = Reading::Value(seen.measured);
@@ -135,9 +137,21 @@ impl Bench<'_> {
         let before = CpuMark::take(server, &self.cpus.server);
         squad.sleep_until(window.end)?;
         let after = CpuMark::take(server, &self.cpus.server);
-        let size = TreeSize::take(server);
+        let population = Population::take(server);
+        // Reading the memory of a tree takes a while, and its locks. So it waits until the load is over, while the
+        // connections are still open; only churn, which leaves none open, is read at the window's end.
+        let churn = matches!(scenario.load, Load::Churn { .. });
+        let at_end = churn.then(|| usage::pss_bytes(server));
         let measured = squad.collect()?;
-        Ok(Seen { measured, window_cpu: before.cpu_until(&after), steal: before.steal_until(&after), size })
+        let pss_bytes = at_end.unwrap_or_else(|| usage::pss_bytes(server));
+        squad.dismiss();
+        Ok(Seen {
+            measured,
+            window_cpu: before.cpu_until(&after),
+            steal: before.steal_until(&after),
+            population,
+            pss_bytes,
+        })
     }
 }
 

@@ -99,62 +99,54 @@ fn steal_ticks(cpus: &[u32]) -> Result<(u64, u64), String> {
     Ok((stolen, total))
 }
 
-/// Memory, threads and processes of a tree at one instant.
+/// Threads and processes of a tree at one instant. Cheap to take.
 #[derive(Clone, Debug)]
-pub struct TreeSize {
-    /// Proportional set size, in bytes.
-    pub pss_bytes: Reading<u64>,
+pub struct Population {
     /// Threads.
     pub threads: Reading<u64>,
     /// Processes.
     pub processes: Reading<u64>,
 }
 
-impl TreeSize {
-    /// The sizes now.
+impl Population {
+    /// Those living now.
     pub fn take(root: u32) -> Self {
-        let processes = tree(root);
-        if processes.is_empty() {
-            let gone = || "the server had ended".to_string();
-            return Self {
-                pss_bytes: Reading::Absent(gone()),
-                threads: Reading::Absent(gone()),
-                processes: Reading::Absent(gone()),
-            };
+        // A process that ends between the listing and the reading is counted in neither.
+        let threads: Vec<u64> = tree(root)
+            .iter()
+            .filter_map(|process| process.stat().ok())
+            .map(|stat| u64::try_from(stat.num_threads).unwrap_or_default())
+            .collect();
+        if threads.is_empty() {
+            return Self { threads: Reading::Absent(GONE.into()), processes: Reading::Absent(GONE.into()) };
         }
         Self {
-            pss_bytes: pss(&processes),
-            threads: threads(&processes),
-            processes: Reading::Value(processes.len() as u64),
+            threads: Reading::Value(threads.iter().sum()),
+            processes: Reading::Value(threads.len() as u64),
         }
     }
 }
 
-fn pss(processes: &[Process]) -> Reading<u64> {
-    let mut sum = 0;
-    for (position, process) in processes.iter().enumerate() {
+const GONE: &str = "the server had ended";
+
+/// Proportional set size of a tree now, in bytes. Takes a fraction of a millisecond for each process, and the lock of
+/// its memory map.
+pub fn pss_bytes(root: u32) -> Reading<u64> {
+    let mut sum = None;
+    for process in tree(root) {
         let rollup = process.smaps_rollup().map_err(|e| e.to_string());
         let bytes = rollup.and_then(|r| {
             let map = r.memory_map_rollup.0.into_iter().next().ok_or("empty smaps_rollup")?;
             map.extension.map.get("Pss").copied().ok_or_else(|| "no Pss line".to_string())
         });
         match bytes {
-            Ok(bytes) => sum += bytes,
-            // Children end at any time; the root must be readable.
-            Err(reason) if position == 0 => return Reading::Absent(format!("smaps_rollup: {reason}")),
+            Ok(bytes) => sum = Some(sum.unwrap_or(0) + bytes),
+            // Children end at any time; the root, which comes first, must be readable.
+            Err(reason) if sum.is_none() => return Reading::Absent(format!("smaps_rollup: {reason}")),
             Err(_) => {}
         }
     }
-    Reading::Value(sum)
-}
-
-fn threads(processes: &[Process]) -> Reading<u64> {
-    let counts = processes.iter().map(|p| p.stat().map(|s| s.num_threads));
-    let sum: i64 = counts.filter_map(Result::ok).sum();
-    match u64::try_from(sum) {
-        Ok(sum) if sum > 0 => Reading::Value(sum),
-        _ => Reading::Absent("no thread of the tree could be read".into()),
-    }
+    sum.map_or_else(|| Reading::Absent(GONE.into()), Reading::Value)
 }
 
 #[cfg(test)]
@@ -173,16 +165,17 @@ mod tests {
         let mut up = [0; 3];
         shell.stdout.take().expect("piped").read_exact(&mut up).expect("the shell says it is up");
         let pids: Vec<i32> = tree(shell.id()).iter().map(Process::pid).collect();
-        let size = TreeSize::take(shell.id());
+        let population = Population::take(shell.id());
+        let pss = pss_bytes(shell.id());
         for pid in &pids {
             let pid = rustix::process::Pid::from_raw(*pid).expect("above zero");
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("our own child");
         }
         shell.wait().expect("our child");
         assert_eq!(pids.len(), 3, "{pids:?}");
-        assert_eq!(size.processes, Reading::Value(3));
-        assert_eq!(size.threads, Reading::Value(3));
-        assert!(size.pss_bytes.value().is_some_and(|b| *b > 10_000), "{size:?}");
+        assert_eq!(population.processes, Reading::Value(3));
+        assert_eq!(population.threads, Reading::Value(3));
+        assert!(pss.value().is_some_and(|b| *b > 10_000), "{pss:?}");
     }
 
     #[test]
@@ -193,6 +186,7 @@ mod tests {
         let (before, after) = (CpuMark::take(pid, &[0]), CpuMark::take(pid, &[100_000]));
         assert!(matches!(before.cpu_until(&after), Reading::Absent(_)));
         assert!(matches!(before.steal_until(&after), Reading::Absent(_)));
-        assert!(matches!(TreeSize::take(pid).pss_bytes, Reading::Absent(_)));
+        assert!(matches!(Population::take(pid).processes, Reading::Absent(_)));
+        assert!(matches!(pss_bytes(pid), Reading::Absent(_)));
     }
 }

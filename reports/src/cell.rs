@@ -116,6 +116,8 @@ pub struct Merged {
     pub service: Latency,
     /// Send lag over the requests written.
     pub send_lag: Latency,
+    /// Dispatch lag: the generator's own part of the send lag.
+    pub dispatch_lag: Latency,
     /// Connect time over the connects made.
     pub connect: Latency,
     /// Failed requests by kind.
@@ -163,6 +165,9 @@ pub struct Cell {
     pub merged: Option<Merged>,
     /// What it cost.
     pub costs: Costs,
+    /// What the servers counted, by the counter's name: summed over the valid rounds that could tell, the peak of
+    /// connections as the largest.
+    pub counted: BTreeMap<String, u64>,
     /// Reasons for caution, one a kind, each with how many rounds it concerns.
     pub doubts: Vec<String>,
 }

@@ -15,6 +15,7 @@ struct Opened {
     response: Recorder,
     service: Recorder,
     send_lag: Recorder,
+    dispatch_lag: Recorder,
     connect: Recorder,
     slices: Vec<(u64, Recorder)>,
 }
@@ -24,6 +25,7 @@ struct Sum {
     response: Recorder,
     service: Recorder,
     send_lag: Recorder,
+    dispatch_lag: Recorder,
     connect: Recorder,
     slices: BTreeMap<u64, Recorder>,
 }
@@ -35,6 +37,7 @@ impl Sum {
             response: empty.clone(),
             service: empty.clone(),
             send_lag: empty.clone(),
+            dispatch_lag: empty.clone(),
             connect: empty,
             slices: BTreeMap::new(),
         }
@@ -44,6 +47,7 @@ impl Sum {
         self.response.merge(&opened.response);
         self.service.merge(&opened.service);
         self.send_lag.merge(&opened.send_lag);
+        self.dispatch_lag.merge(&opened.dispatch_lag);
         self.connect.merge(&opened.connect);
         for (at, slice) in opened.slices {
             self.slices.entry(at).and_modify(|whole| whole.merge(&slice)).or_insert(slice);
@@ -79,6 +83,7 @@ pub(crate) fn gather<'a>(
             threads: middle(&rounds, |round| &round.threads),
             processes: middle(&rounds, |round| &round.processes),
         },
+        counted: counted(&valid),
         doubts: doubts(&valid),
         merged: (!valid.is_empty()).then(|| merged(&sum, &valid)),
         rounds,
@@ -115,6 +120,7 @@ fn open(trial: &Trial) -> Result<(&Measured, Opened), String> {
         response: decode("response", &measured.response)?,
         service: decode("service", &measured.service)?,
         send_lag: decode("send lag", &measured.send_lag)?,
+        dispatch_lag: decode("dispatch lag", &measured.dispatch_lag)?,
         connect: decode("connect", &measured.connect)?,
         slices: slices.collect::<Result<_, String>>()?,
     };
@@ -186,6 +192,7 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
         response: Latency::of(&sum.response, total(|m| m.counts.sent), true),
         service: of(&sum.service),
         send_lag: of(&sum.send_lag),
+        dispatch_lag: of(&sum.dispatch_lag),
         connect: of(&sum.connect),
         errors,
         timeouts: total(|m| m.counts.timeouts),
@@ -196,6 +203,19 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
         moments: moments.collect(),
     }
 }
+
+/// The servers' own counters over the rounds.
+fn counted(valid: &[(&Trial, &Measured)]) -> BTreeMap<String, u64> {
+    let mut counted = BTreeMap::new();
+    for (name, count) in valid.iter().filter_map(|(trial, _)| trial.server.value()).flatten() {
+        let sum = counted.entry(name.clone()).or_insert(0_u64);
+        *sum = if name == PEAK { (*sum).max(*count) } else { sum.saturating_add(*count) };
+    }
+    counted
+}
+
+/// The counter that does not add up over rounds.
+const PEAK: &str = "peak";
 
 /// Jain's index: the squared sum over n times the sum of squares.
 fn jain(measured: &Measured) -> Option<f64> {

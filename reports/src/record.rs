@@ -338,7 +338,8 @@ pub struct Usage {
     pub life_voluntary_switches: Reading<u64>,
     /// Involuntary context switches (it was preempted) over the server's whole life.
     pub life_involuntary_switches: Reading<u64>,
-    /// Proportional set size of the tree at the window's end.
+    /// Proportional set size of the tree after the window, while the clients still hold their connections; for churn,
+    /// which leaves none open, at the window's end.
     pub pss_bytes: Reading<u64>,
     /// Threads in the tree at the window's end.
     pub threads: Reading<u64>,

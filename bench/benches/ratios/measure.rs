@@ -121,7 +121,9 @@ impl Stage {
         let run = || {
             let mut squad = Squad::gather(&self.tool, &spec, 1, &self.cpus.swarm)?;
             squad.start()?;
-            squad.collect()
+            let measured = squad.collect();
+            squad.dismiss();
+            measured
         };
         let measured = run().map_err(|e: bakeoff::launch::LaunchError| e.to_string())?;
         if measured.counts.errors_total() > 0 {

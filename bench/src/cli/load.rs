@@ -103,7 +103,9 @@ impl LoadArgs {
         );
         let window = squad.start()?;
         squad.sleep_until(window.end)?;
-        squad.collect()
+        let measured = squad.collect();
+        squad.dismiss();
+        measured
     }
 
     fn spec(&self) -> Result<WorkerSpec, String> {

@@ -141,8 +141,9 @@ impl<'a> Engine<'a> {
         vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS]
     }
 
-    /// Runs the trial that starts when CLOCK_MONOTONIC shows `start_ns`, to its end.
-    pub(super) fn run(mut self, start_ns: u64) -> io::Result<WorkerPart> {
+    /// Runs the trial that starts when CLOCK_MONOTONIC shows `start_ns`, to its end. The slots still hold their
+    /// connections.
+    pub(super) fn run(mut self, start_ns: u64) -> io::Result<(WorkerPart, Vec<Slot>)> {
         clock::sleep_until(start_ns.saturating_sub(SPIN_NS));
         while clock::monotonic_ns() < start_ns {
             std::hint::spin_loop();
@@ -254,11 +255,11 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn close(self) -> WorkerPart {
+    fn close(self) -> (WorkerPart, Vec<Slot>) {
         let spins = self.spins();
         let never_written = (self.noticed - self.given) as u64;
         let [begin, end] = self.cpu_at_window.map(Option::unwrap_or_default);
         debug_assert!(self.slots.iter().all(|slot| slot.phase != Phase::Busy || slot.connection.is_some()));
-        self.books.close(never_written, end - begin, spins)
+        (self.books.close(never_written, end - begin, spins), self.slots)
     }
 }

@@ -5,6 +5,7 @@
 //! worker -> runner   {"ready":{"connected":64,"congestion_control":"cubic"}}   or {"failed":"why"}
 //! runner -> worker   {"start_ns":123456789}          CLOCK_MONOTONIC, the same for all workers
 //! worker -> runner   {"part":{...}}                  or {"failed":"why"}
+//! runner             closes the pipe: the worker closes its connections and ends
 //! ```
 //!
 //! A worker whose stdin ends before the start leaves quietly. During the run it reads nothing: a runner that dies
@@ -113,6 +114,10 @@ fn converse(
     let ready = Ready { connected: worker.connected(), congestion_control };
     write_line(output, &Answer::Ready(ready)).map_err(gone)?;
     let Some(Start { start_ns }) = read_line(&mut input, "a start instant")? else { return Ok(()) };
-    let part = worker.run(start_ns)?;
-    write_line(output, &Answer::Part(Box::new(part))).map_err(gone)
+    let (part, held) = worker.run_and_hold(start_ns)?;
+    write_line(output, &Answer::Part(Box::new(part))).map_err(gone)?;
+    // Whatever comes, be it the end or an error, it is time to go.
+    let _ = input.read_line(&mut String::new());
+    drop(held);
+    Ok(())
 }

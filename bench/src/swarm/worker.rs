@@ -7,6 +7,7 @@
 use super::engine::Engine;
 use super::merge::WorkerPart;
 use super::schedule::{Schedule, ScheduleError};
+use super::slot::Slot;
 use crate::load::{Load, WorkerSpec};
 use crate::{clock, environment};
 use bakeoff_servers::exchange::Exchange;
@@ -173,11 +174,28 @@ impl Prepared<'_> {
     /// # Panics
     /// If the accounting identity does not hold: a bug, and no figure may survive it.
     pub fn run(self, start_ns: u64) -> Result<WorkerPart, SwarmError> {
-        let run = self.engine.run(start_ns);
-        let part = run.map_err(|source| SwarmError::System { doing: "waiting for events", source })?;
-        assert!(part.counts.balanced(), "every request has exactly one outcome: {:?}", part.counts);
-        Ok(WorkerPart { shard: self.shard, shards: self.shards, ..part })
+        self.run_and_hold(start_ns).map(|(part, _)| part)
     }
+
+    /// As [`run`](Self::run), and keeps the connections open until the second value is dropped, so that the memory of
+    /// a server can be read while it holds them and is left in peace.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn run_and_hold(self, start_ns: u64) -> Result<(WorkerPart, HeldConnections), SwarmError> {
+        let run = self.engine.run(start_ns);
+        let (part, slots) =
+            run.map_err(|source| SwarmError::System { doing: "waiting for events", source })?;
+        assert!(part.counts.balanced(), "every request has exactly one outcome: {:?}", part.counts);
+        let held = HeldConnections { _slots: slots };
+        Ok((WorkerPart { shard: self.shard, shards: self.shards, ..part }, held))
+    }
+}
+
+/// The connections of a worker whose trial is over. They close when this is dropped.
+#[derive(Debug)]
+pub struct HeldConnections {
+    _slots: Vec<Slot>,
 }
 
 /// Raises the soft limit of descriptors where the connections need it.

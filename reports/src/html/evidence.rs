@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 /// The sections below the workloads.
 pub(super) fn sections(analysis: &Analysis) -> String {
-    [method(analysis), models(analysis), run(analysis), discarded(analysis)].concat()
+    [method(analysis), models(analysis), run(analysis), discarded(analysis), missing()].concat()
 }
 
 fn method(analysis: &Analysis) -> String {
@@ -141,6 +141,25 @@ fn discarded(analysis: &Analysis) -> String {
         html.push_str(&table("Discarded trials", &["trial", "round", "workload", "model", "reason"], &rows));
     }
     html.push_str("</section>\n");
+    html
+}
+
+/// What a reader may look for and why it is not here.
+fn missing() -> String {
+    let sections = [
+        (
+            "Capacity, knee and decision card",
+            "needs runs at several rates or numbers of clients; a run measures one of each",
+        ),
+        ("Theory", "no queueing model is fitted to the measured points"),
+        ("Failure envelope", "no trial raised its load until something broke"),
+        ("History", "a bundle knows one run; it is compared with no other"),
+    ];
+    let mut html = String::from("<section id=\"missing\">\n<h2>Not in this report</h2>\n<dl>\n");
+    for (name, why) in sections {
+        let _ = writeln!(html, "<dt>{name}</dt><dd>{why}.</dd>");
+    }
+    html.push_str("</dl>\n</section>\n");
     html
 }
 

@@ -58,6 +58,7 @@ pub(super) fn section(analysis: &Analysis, workload: &Workload, number: usize) -
     html.push_str(&split(workload, &series));
     html.push_str("</div>\n");
     html.push_str(&costs(workload, &series));
+    html.push_str(&counted(workload, &series));
     html.push_str(&parameters(workload));
     html.push_str("</section>\n");
     html
@@ -85,7 +86,7 @@ fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
                 (Some(merged), Some(rate)) => {
                     fields.push(Field::figure(units::rate(rate), rate));
                     fields.extend(merged.response.shown.map(Field::quantile));
-                    fields.push(Field::quantile(merged.send_lag.p99()));
+                    fields.push(Field::quantile(merged.dispatch_lag.p99()));
                     let failed = merged.errors.values().sum::<u64>() + merged.timeouts + merged.pending;
                     fields.push(Field::figure(units::grouped(failed), failed as f64));
                 }
@@ -97,11 +98,12 @@ fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
     let percentiles = SHOWN.map(units::percentile);
     let mut columns = vec!["model", "rounds", "throughput"];
     columns.extend(percentiles.iter().map(String::as_str));
-    columns.extend(["send lag p99", "unanswered"]);
+    columns.extend(["generator lag p99", "unanswered"]);
     let table = table(&format!("Figures of {}", workload.scenario.name), &columns, &rows);
     format!(
         "<h3>Figures</h3>\n{table}<p class=\"note\">Throughput is the median of the rounds. Response percentiles are over \
-         all requests sent in all rounds; whatever was never answered counts as infinite, <em>never</em>.</p>\n"
+         all requests sent in all rounds; whatever was never answered counts as infinite, <em>never</em>. Generator lag is \
+         how late the load generator itself acted on a request that was due.</p>\n"
     )
 }
 
@@ -236,7 +238,7 @@ fn costs(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
     format!(
         "<h3>What it costs</h3>\n{}<p class=\"note\">Medians of the rounds, of the server's whole process tree: CPU time in \
          the window over replies in it; context switches over the server's life per request it answered; memory as \
-         proportional set size at the window's end. Fairness is Jain's index over connections: 1 when all got the same. \
+         proportional set size after the window with the clients still connected (churn: at its end). Fairness is Jain's index over connections: 1 when all got the same. \
          Never served counts connections without any reply, over all rounds.{absent}</p>\n",
         table(&format!("Costs of {}", workload.scenario.name), &columns, &rows)
     )
@@ -255,6 +257,35 @@ fn reasons(cell: &Cell) -> impl Iterator<Item = &str> {
         Reading::Absent(why) => Some(why.as_str()),
         Reading::Value(_) => None,
     })
+}
+
+/// What the servers counted themselves, to hold against what the swarm saw. A counter that is zero everywhere has no
+/// column.
+fn counted(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, count) in workload.cells.iter().flat_map(|cell| &cell.counted) {
+        if *count > 0 && !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let row = |cell: &Cell| {
+        let fields = names.iter().map(|name| match cell.counted.get(*name) {
+            Some(count) => Field::figure(units::grouped(*count), *count as f64),
+            None => Field::absent("no server lived to tell"),
+        });
+        (name(cell, series), fields.collect::<Vec<_>>())
+    };
+    let rows: Vec<_> = ordered(workload).map(row).collect();
+    if names.is_empty() {
+        return "<p class=\"note\">No server told what it had counted.</p>\n".to_owned();
+    }
+    let heads: Vec<String> = names.iter().map(|name| name.replace('_', " ")).collect();
+    let columns: Vec<&str> = std::iter::once("model").chain(heads.iter().map(String::as_str)).collect();
+    format!(
+        "<details><summary>What the servers counted</summary>\n{}<p class=\"note\">Over a server's whole life, warm-up \
+         included, summed over the rounds; the peak of open connections is the largest.</p>\n</details>\n",
+        table(&format!("Counters of the servers of {}", workload.scenario.name), &columns, &rows)
+    )
 }
 
 fn parameters(workload: &Workload) -> String {
