@@ -36,7 +36,7 @@ impl Progress {
             Style::Silent
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-            let template = "{bar:24.green/dim} {pos}/{len} trials, about {eta} left  {wide_msg}";
+            let template = "{bar:16.green/dim} {pos}/{len}, about {eta} left  {wide_msg}";
             bar.set_style(
                 ProgressStyle::with_template(template).expect("a constant template").progress_chars("━━─"),
             );
@@ -50,7 +50,7 @@ impl Progress {
     /// A trial begins.
     pub fn begin(&self, slot: &Slot, scenario: &Scenario, model: &str) {
         if let Style::Bar(bar) = &self.style {
-            bar.set_message(format!("round {}: {} / {model}", slot.round + 1, scenario.name));
+            bar.set_message(format!("{} / {model}, round {}", scenario.name, slot.round + 1));
             bar.tick();
         }
     }

@@ -107,13 +107,8 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
         Outcome::Chosen { .. } => verdict.standings[0].figure.map(|figure| verdict.merit.show(figure)),
         _ => None,
     };
-    let about = format!("{}; {}", clean(&scenario.about), clean(&scenario.load));
-    let _ = writeln!(
-        out,
-        "\n{}  {}",
-        style.bold(&name),
-        style.dim(&cut(&about, style.width.saturating_sub(width(&name) + 2)))
-    );
+    let _ = writeln!(out, "\n{}", style.bold(&name));
+    push_wrapped(out, &scenario.about, style.width, "  ", |line| style.dim(line));
     let chosen = matches!(verdict.outcome, Outcome::Chosen { .. });
     let paint = |line: &str| if chosen { style.good(line) } else { style.warn(line) };
     push_wrapped(out, &choice, style.width, "  → ", paint);
