@@ -38,13 +38,15 @@ macro_rules! counters {
 counters! {
     /// Connections accepted.
     accepted,
-    /// Connections open now.
+    /// Connections open now: accepted and not closed yet, those that wait for a thread of a pool included.
     active,
-    /// The most connections open at once.
+    /// The most connections open at once, counted as in `active`: not how many were served at the same time.
     peak,
     /// Connections closed, for whatever reason.
     closed,
-    /// Requests answered (reply handed to the kernel).
+    /// Requests answered (reply handed to the kernel). A service without framing (`echo`) cannot tell where one ends:
+    /// there each read that brought bytes counts as one, so a message larger than a read counts several times, and
+    /// several that arrive together count once. Whoever needs the number of messages counts at the client.
     requests,
     /// Bytes read from clients.
     bytes_in,

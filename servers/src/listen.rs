@@ -17,14 +17,12 @@ pub struct ListenOptions {
     pub backlog: i32,
     /// TCP congestion control of the accepted sockets; `None` leaves the system's.
     pub congestion_control: Option<String>,
-    /// Whether several listeners may share the address (`SO_REUSEPORT`), the kernel spreading connections over them.
-    pub reuse_port: bool,
 }
 
 impl Default for ListenOptions {
-    /// Backlog 4,096 (Linux's default cap), the system's congestion control, one listener.
+    /// Backlog 4,096 (Linux's default cap), the system's congestion control.
     fn default() -> Self {
-        Self { backlog: 4096, congestion_control: None, reuse_port: false }
+        Self { backlog: 4096, congestion_control: None }
     }
 }
 
@@ -35,9 +33,6 @@ impl Default for ListenOptions {
 pub fn bind(addr: SocketAddr, options: &ListenOptions) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?; // a predecessor's connections in TIME_WAIT must not keep us out
-    if options.reuse_port {
-        socket.set_reuse_port(true)?;
-    }
     socket.set_tcp_nodelay(true)?;
     if let Some(name) = &options.congestion_control {
         sockopt::set_tcp_congestion(&socket, name).map_err(|error| {
@@ -88,12 +83,5 @@ mod tests {
         assert!(error.to_string().contains(&addr.to_string()), "{error}");
         let options = ListenOptions { congestion_control: Some("nosuch".into()), ..ListenOptions::default() };
         assert!(bind(loopback(), &options).unwrap_err().to_string().contains("nosuch"));
-    }
-
-    #[test]
-    fn listeners_share_a_port_only_when_asked() {
-        let shared = ListenOptions { reuse_port: true, ..ListenOptions::default() };
-        let first = bind(loopback(), &shared).unwrap();
-        bind(first.local_addr().unwrap(), &shared).expect("both asked to share");
     }
 }

@@ -14,8 +14,11 @@ use std::{fmt, io};
 /// stop. In between it accepts from the listener, drives a [`Session`](crate::Session) per connection by way of
 /// [`drive`](crate::drive), and counts in `counters`. Running out of descriptors, threads or processes never ends it
 /// nor makes it spin: it backs off, counts, recovers. When asked to stop it accepts no more, answers what it has
-/// received, closes every connection, and returns within the configured deadline with every thread joined and every
-/// child reaped.
+/// received, closes every connection, and returns within the configured deadline with every child reaped and every
+/// thread joined, with two exceptions that end with the process: a thread that is stuck in a job at the deadline, and
+/// the thread of a client in thread per client, which is detached and, its connection closed, has only to end.
+///
+/// A session or job that panics ends its own connection, counted once as crashed, and nothing else.
 pub trait ServerModel: Sync {
     /// The model's name in the field's terms, in kebab case.
     fn name(&self) -> &'static str;

@@ -7,6 +7,8 @@
 mod cases;
 #[path = "conformance/client.rs"]
 mod client;
+#[path = "conformance/faulty.rs"]
+mod faulty;
 #[path = "conformance/limits.rs"]
 mod limits;
 #[path = "conformance/server.rs"]
@@ -36,7 +38,7 @@ impl Pair {
 type Case = (&'static str, fn(&Pair));
 
 fn main() -> ExitCode {
-    if let Some(code) = server::serve_if_asked() {
+    if let Some(code) = server::serve_if_asked().or_else(server::change_limit_if_asked) {
         return code;
     }
     let arguments = Arguments::from_args();
@@ -46,10 +48,11 @@ fn main() -> ExitCode {
             let pair = Pair { model, service };
             let all = cases::ALL.iter().chain(stopping::ALL);
             trials.extend(all.map(|&case| trial(pair, case)));
+            let limits = limits::ALL.iter().filter(|(_, _, applies)| applies(model.name(), service.name));
+            trials.extend(limits.map(|&(name, case, _)| trial(pair, (name, case))));
         }
-        let pair = Pair { model, service: services::find("echo").expect("echo is registered") };
-        let limits = limits::ALL.iter().filter(|(_, _, applies)| applies(model.name()));
-        trials.extend(limits.map(|&(name, case, _)| trial(pair, (name, case))));
+        let pair = Pair { model, service: &faulty::ENTRY };
+        trials.extend(faulty::ALL.iter().map(|&case| trial(pair, case)));
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -3,6 +3,7 @@
 //! No error ends a server, and none makes it spin: what passes is retried, what is exhausted is counted and waited for.
 
 use crate::{Counters, Stop};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -107,6 +108,13 @@ pub fn accept_until_stop(
         }
     }
     Ok(())
+}
+
+/// Whether a listener has something to accept, or has been shut down, before `limit` is over. May be wrong in saying
+/// no: a signal ends the wait.
+pub fn readable_within(listener: &TcpListener, limit: Duration) -> bool {
+    let Ok(limit) = Timespec::try_from(limit) else { return false };
+    poll(&mut [PollFd::new(listener, PollFlags::IN)], Some(&limit)).is_ok_and(|ready| ready > 0)
 }
 
 /// Tries to spawn or fork until it works, backing off in between; gives up only at the stop.

@@ -27,7 +27,7 @@ pub struct Conversation {
     /// Input not consumed yet, from `start` on; empty unless a request is partial or a job is running.
     leftover: Vec<u8>,
     start: usize,
-    /// What comes when the output is flushed.
+    /// What comes when the output is flushed; [`Need::Read`] whenever no flush is under way.
     after_flush: Need,
     /// Requests answered in the output that is being flushed.
     unflushed: u32,
@@ -48,12 +48,22 @@ impl Conversation {
     }
 
     /// Takes in bytes that were read, replies into the empty `output`.
+    #[inline]
     pub fn take_in(&mut self, input: &[u8], output: &mut Vec<u8>) -> Need {
         if self.leftover.is_empty() {
             let (used, next) = self.advance(input, output);
-            self.leftover.extend_from_slice(&input[used..]);
+            if used < input.len() {
+                self.leftover.extend_from_slice(&input[used..]);
+            }
             return self.settle(next, output);
         }
+        self.take_in_more(input, output)
+    }
+
+    /// Takes in bytes that come after others. Apart, as is all that is not the usual request, so that the usual one can
+    /// be inlined into its driver.
+    #[inline(never)]
+    fn take_in_more(&mut self, input: &[u8], output: &mut Vec<u8>) -> Need {
         if self.start > 0 {
             self.leftover.drain(..self.start);
             self.start = 0;
@@ -78,8 +88,13 @@ impl Conversation {
     }
 
     /// The output has been handed to the kernel. Returns how many requests that answered, and what is needed next.
+    #[inline]
     pub fn flushed(&mut self) -> (u32, Need) {
-        (std::mem::take(&mut self.unflushed), std::mem::replace(&mut self.after_flush, Need::Read))
+        let answered = std::mem::take(&mut self.unflushed);
+        match self.after_flush {
+            Need::Read => (answered, Need::Read), // nearly always; a job is not moved for nothing
+            _ => (answered, std::mem::replace(&mut self.after_flush, Need::Read)),
+        }
     }
 
     /// Why the peer was rejected, if it was.
@@ -101,6 +116,7 @@ impl Conversation {
     }
 
     /// Offers input until the session wants something else than the rest of it.
+    #[inline]
     fn advance(&mut self, input: &[u8], output: &mut Vec<u8>) -> (usize, Next) {
         let mut used = 0;
         while used < input.len() {
@@ -115,7 +131,17 @@ impl Conversation {
         (used, Next::Read)
     }
 
+    #[inline]
     fn settle(&mut self, next: Next, output: &[u8]) -> Need {
+        match next {
+            Next::Read if output.is_empty() => Need::Read,
+            Next::Read => Need::Flush,
+            next => self.settle_otherwise(next, output),
+        }
+    }
+
+    #[inline(never)]
+    fn settle_otherwise(&mut self, next: Next, output: &[u8]) -> Need {
         let need = match next {
             Next::Read => Need::Read,
             Next::Run(job) => Need::Run(job),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const FLUSH_EVERY: u64 = 4096;
 
 /// How long whoever serves a connection has to come back after it was cut.
-const CUT_GRACE: Duration = Duration::from_millis(200);
+pub const CUT_GRACE: Duration = Duration::from_millis(200);
 
 /// What one connection has counted since it last added it to the counters. Written by its server alone.
 #[derive(Debug, Default)]
@@ -38,9 +38,12 @@ impl Tally {
     }
 }
 
-/// Adds without a locked instruction: there is one writer.
-fn add(counter: &AtomicU64, n: u64) {
-    counter.store(counter.load(Relaxed) + n, Relaxed);
+/// Adds without a locked instruction, since there is one writer; returns the sum.
+#[inline]
+fn add(counter: &AtomicU64, n: u64) -> u64 {
+    let sum = counter.load(Relaxed) + n;
+    counter.store(sum, Relaxed);
+    sum
 }
 
 /// Counts for one connection.
@@ -57,19 +60,21 @@ impl Meter {
     }
 
     /// Counts bytes read.
+    #[inline]
     pub fn received(&self, bytes: usize) {
         add(&self.tally.bytes_in, bytes as u64);
     }
 
     /// Counts bytes written.
+    #[inline]
     pub fn sent(&self, bytes: usize) {
         add(&self.tally.bytes_out, bytes as u64);
     }
 
     /// Counts requests whose replies were handed to the kernel.
+    #[inline]
     pub fn answered(&self, requests: u32) {
-        add(&self.tally.requests, u64::from(requests));
-        if self.tally.requests.load(Relaxed) >= FLUSH_EVERY {
+        if add(&self.tally.requests, u64::from(requests)) >= FLUSH_EVERY {
             self.flush();
         }
     }
@@ -90,6 +95,7 @@ impl Meter {
     }
 
     /// Adds what was counted to the shared counters.
+    #[cold]
     pub fn flush(&self) {
         self.tally.flush(self.counters);
     }
@@ -145,7 +151,8 @@ impl Live {
     }
 
     /// Brings every connection to its end: hangs up (what has arrived is still answered), waits until `deadline`, cuts
-    /// the rest. Returns whether all handlers came back.
+    /// the rest. Returns whether all handlers came back. Blocks: a loop or runtime that serves on the calling thread
+    /// takes the same steps itself, so that it can go on serving in between.
     pub fn finish(&self, deadline: Instant) -> bool {
         self.hang_up();
         if self.wait_empty(deadline) {
@@ -158,7 +165,7 @@ impl Live {
     }
 
     /// Shuts all connections, present and future, down for reading.
-    fn hang_up(&self) {
+    pub fn hang_up(&self) {
         let mut inner = self.lock();
         inner.hanging_up = true;
         for entry in inner.entries.values() {
@@ -176,7 +183,7 @@ impl Live {
     }
 
     /// Shuts what is left down both ways, so that whoever is stuck in a read or write comes back.
-    fn cut(&self) {
+    pub fn cut(&self) {
         for entry in self.lock().entries.values() {
             sys::shutdown_both(entry.socket);
             Counters::count(&self.counters.cut_at_stop);
@@ -184,7 +191,7 @@ impl Live {
     }
 
     /// Settles the accounts of connections whose handler is stuck in a job: the process is about to end.
-    fn abandon(&self) {
+    pub fn abandon(&self) {
         for (_, entry) in self.lock().entries.drain() {
             entry.tally.flush(self.counters);
             self.counters.closed();

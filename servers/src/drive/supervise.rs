@@ -1,6 +1,10 @@
-//! Running a server that has one thread of its own, so that even a loop stuck in a job cannot outlive the deadline.
+//! Running a server that does everything on one thread, jobs included, so that even one stuck in a job cannot outlive
+//! the deadline.
 //!
-//! The calling thread sleeps until the stop and does nothing per connection or request.
+//! No thread can be called back from a job, and `serve` must return in time: so it is not the caller's thread that
+//! serves here, but one that can be left behind. The calling thread sleeps until the stop and does nothing per
+//! connection or request. What a second thread in the process costs the first is the kernel's care for a shared table
+//! of descriptors; models that never run a job where they wait do without (see `models::mio_event_loop`).
 
 use super::live::Live;
 use crate::{ServerConfig, Stop};

@@ -1,9 +1,11 @@
 //! Jobs away from an event loop or task: the CPU pool that asynchronous models share the making of, and the two bounded
 //! pools of a loop.
 //!
-//! The threads of a pool start with the first job for it: a server that never gets one has none.
+//! The threads of a pool start with the first job for it: a server that never gets one has none. Where there is no
+//! room for them, jobs wait and the pool is tried again after a pause: nothing here fails a job for want of a thread.
 
-use crate::{Demand, Job, ServerConfig};
+use super::accept::Backoff;
+use crate::{Counters, Demand, Job, ServerConfig};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::VecDeque;
@@ -11,23 +13,67 @@ use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 /// Runs a job; `None` when it panicked.
 pub fn run_caught(job: Job) -> Option<u64> {
     catch_unwind(AssertUnwindSafe(|| job.run())).ok()
 }
 
-/// A pool of `compute_workers` threads for computing jobs.
-///
-/// # Errors
-/// When the threads cannot be spawned.
-pub fn compute_pool(config: &ServerConfig) -> io::Result<ThreadPool> {
-    ThreadPoolBuilder::new()
-        .num_threads(config.compute_workers.max(1))
-        .thread_name(|index| format!("compute-{index}"))
-        .build()
-        .map_err(io::Error::other)
+fn join_all(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        let _ = thread.join(); // jobs are caught inside
+    }
+}
+
+/// A pool of threads for computing jobs.
+#[derive(Debug)]
+pub struct ComputePool {
+    pool: ThreadPool,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl ComputePool {
+    /// A pool of `compute_workers` threads, or of as many as there is room for now. Counts each thread refused.
+    ///
+    /// # Errors
+    /// When there is no room for a single thread.
+    pub fn new(config: &ServerConfig, counters: &Counters) -> io::Result<Self> {
+        let mut workers = config.compute_workers.max(1);
+        loop {
+            let mut threads = Vec::with_capacity(workers);
+            let built = ThreadPoolBuilder::new()
+                .num_threads(workers)
+                .spawn_handler(|thread| {
+                    let name = format!("compute-{}", thread.index());
+                    threads.push(thread::Builder::new().name(name).spawn(|| thread.run())?);
+                    Ok(())
+                })
+                .build();
+            let error = match built {
+                Ok(pool) => return Ok(Self { pool, threads }),
+                Err(error) => io::Error::other(error),
+            };
+            Counters::count(&counters.spawn_errors);
+            workers = threads.len(); // fewer than were asked for
+            join_all(threads); // the pool that failed has told them to end
+            if workers == 0 {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Runs `work` after what was given before.
+    pub fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        self.pool.spawn_fifo(work);
+    }
+
+    /// Ends the threads and joins them. To be called when no job is running: one that is stuck is waited for.
+    pub fn join(self) {
+        drop(self.pool);
+        join_all(self.threads);
+    }
 }
 
 /// A finished job.
@@ -72,21 +118,54 @@ impl Bound {
         Self { handed_over: 0, limit: workers.max(1) + queue, parked: VecDeque::new() }
     }
 
-    /// Takes the job over if there is room, else parks it.
-    fn admit(&mut self, key: usize, job: Job) -> Option<Job> {
-        if self.handed_over < self.limit {
-            self.handed_over += 1;
-            return Some(job);
-        }
-        self.parked.push_back((key, job));
-        None
+    /// Whether a job that comes now may be handed over at once: there is room, and none came before it.
+    fn open(&self) -> bool {
+        self.parked.is_empty() && self.handed_over < self.limit
     }
 
-    /// One is finished: the next that was parked may go, in the order they came.
-    fn release(&mut self) -> Option<(usize, Job)> {
-        let next = self.parked.pop_front();
-        self.handed_over -= usize::from(next.is_none());
-        next
+    /// Takes the job that was parked longest, if it may be handed over.
+    fn next(&mut self) -> Option<(usize, Job)> {
+        if self.handed_over < self.limit { self.parked.pop_front() } else { None }
+    }
+
+    fn has_jobs(&self) -> bool {
+        self.handed_over > 0 || !self.parked.is_empty()
+    }
+}
+
+/// Threads for blocking jobs. They end when this is dropped.
+struct BlockPool {
+    queue: Sender<(usize, Job)>, // bounded by the count of jobs handed over
+    jobs: Receiver<(usize, Job)>,
+    threads: Vec<JoinHandle<()>>,
+    wanted: usize,
+}
+
+impl BlockPool {
+    fn new(wanted: usize) -> Self {
+        let (queue, jobs) = unbounded();
+        Self { queue, jobs, threads: Vec::new(), wanted }
+    }
+
+    /// Spawns what is missing, until there is no room.
+    fn grow(&mut self, outlet: &Outlet, counters: &Counters) -> io::Result<()> {
+        while self.threads.len() < self.wanted {
+            let (jobs, outlet) = (self.jobs.clone(), outlet.clone());
+            let name = format!("blocking-{}", self.threads.len());
+            let spawned = thread::Builder::new().name(name).spawn(move || {
+                for (key, job) in jobs {
+                    outlet.run(key, job);
+                }
+            });
+            let counted = |_: &io::Error| Counters::count(&counters.spawn_errors);
+            self.threads.push(spawned.inspect_err(counted)?);
+        }
+        Ok(())
+    }
+
+    fn join(self) {
+        drop((self.queue, self.jobs));
+        join_all(self.threads);
     }
 }
 
@@ -94,74 +173,137 @@ impl Bound {
 /// [`Pools::next_done`] after a wake-up.
 pub struct Pools {
     config: ServerConfig,
+    counters: &'static Counters,
     outlet: Outlet,
     finished: Receiver<Done>,
     block: Bound,
     compute: Bound,
-    block_queue: Option<Sender<(usize, Job)>>,
-    compute_pool: Option<ThreadPool>,
+    block_pool: BlockPool,
+    compute_pool: Option<ComputePool>,
+    backoff: Backoff,
+    /// After a thread was refused: no other attempt before.
+    not_before: Option<Instant>,
+    /// The same, until the loop has been told.
+    retry_at: Option<Instant>,
 }
 
 impl Pools {
     /// Pools without threads yet. `wake` is called by workers when something is finished, from their threads.
-    pub fn new(config: &ServerConfig, wake: impl Fn() + Send + Sync + 'static) -> Self {
+    pub fn new(
+        config: &ServerConfig,
+        counters: &'static Counters,
+        wake: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         let (done, finished) = unbounded(); // holds at most one entry per connection
         Self {
             config: config.clone(),
+            counters,
             outlet: Outlet { done, wake: Arc::new(wake) },
             finished,
             block: Bound::new(config.blocking_workers, config.job_queue),
             compute: Bound::new(config.compute_workers, config.job_queue),
-            block_queue: None,
+            block_pool: BlockPool::new(config.blocking_workers.max(1)),
             compute_pool: None,
+            backoff: Backoff::new(),
+            not_before: None,
+            retry_at: None,
         }
     }
 
-    /// Hands a job to the pool for its kind, or parks it while that is full.
-    ///
-    /// # Errors
-    /// When the pool has no thread yet and none can be spawned now; the job is lost.
-    pub fn submit(&mut self, key: usize, job: Job) -> io::Result<()> {
+    /// Hands a job to the pool for its kind, or parks it while that is full or there is no thread to be had. To be
+    /// followed by [`Pools::retry_at`].
+    pub fn submit(&mut self, key: usize, job: Job) {
         let demand = job.demand();
-        let Some(job) = self.bound(demand).admit(key, job) else { return Ok(()) };
-        let handed_over = self.hand_over(key, job);
-        if handed_over.is_err() {
-            self.bound(demand).handed_over -= 1;
+        if self.bound(demand).open() && self.staffed(demand) {
+            self.hand_over(key, job);
+        } else {
+            self.bound(demand).parked.push_back((key, job));
         }
-        handed_over
     }
 
-    /// The next finished job, without waiting. Its place in the pool goes to the one parked longest.
-    ///
-    /// # Errors
-    /// When that one cannot be handed over, which takes a pool whose threads are gone.
-    pub fn next_done(&mut self) -> io::Result<Option<Done>> {
-        let Ok(done) = self.finished.try_recv() else { return Ok(None) };
-        if let Some((key, job)) = self.bound(done.demand).release() {
-            self.hand_over(key, job)?;
+    /// The next finished job, without waiting. Its place in the pool goes to the one parked longest. To be followed by
+    /// [`Pools::retry_at`].
+    pub fn next_done(&mut self) -> Option<Done> {
+        let done = self.finished.try_recv().ok()?;
+        self.bound(done.demand).handed_over -= 1;
+        self.fill(done.demand);
+        Some(done)
+    }
+
+    /// When [`Pools::retry`] is to be called, if a thread was refused since this was last asked.
+    pub fn retry_at(&mut self) -> Option<Instant> {
+        self.retry_at.take()
+    }
+
+    /// Tries again to get the threads that were refused, where jobs wait for them. To be followed by
+    /// [`Pools::retry_at`].
+    pub fn retry(&mut self) {
+        for demand in [Demand::Block, Demand::Compute] {
+            if self.bound(demand).has_jobs() && self.staffed(demand) {
+                self.fill(demand);
+            }
         }
-        Ok(Some(done))
+    }
+
+    /// Ends the pools. Their threads are joined, unless some are still in a job: for that nobody waits.
+    pub fn end(self) {
+        if self.block.handed_over > 0 || self.compute.handed_over > 0 {
+            return;
+        }
+        self.block_pool.join();
+        if let Some(pool) = self.compute_pool {
+            pool.join();
+        }
     }
 
     fn bound(&mut self, demand: Demand) -> &mut Bound {
         if demand == Demand::Compute { &mut self.compute } else { &mut self.block }
     }
 
-    fn hand_over(&mut self, key: usize, job: Job) -> io::Result<()> {
-        let outlet = self.outlet.clone();
-        if job.demand() == Demand::Compute {
-            let pool = match &mut self.compute_pool {
-                Some(pool) => pool,
-                none => none.insert(compute_pool(&self.config)?),
-            };
-            pool.spawn_fifo(move || outlet.run(key, job));
-            return Ok(());
+    fn fill(&mut self, demand: Demand) {
+        while self.staffed(demand)
+            && let Some((key, job)) = self.bound(demand).next()
+        {
+            self.hand_over(key, job);
         }
-        let queue = match &mut self.block_queue {
-            Some(queue) => queue,
-            none => none.insert(spawn_blocking_workers(self.config.blocking_workers.max(1), &outlet)?),
+    }
+
+    /// Whether the pool has a thread, having tried to get what is missing if that is due.
+    fn staffed(&mut self, demand: Demand) -> bool {
+        let compute = demand == Demand::Compute;
+        let short = if compute {
+            self.compute_pool.is_none()
+        } else {
+            self.block_pool.threads.len() < self.block_pool.wanted
         };
-        queue.send((key, job)).map_err(|_| io::Error::other("the blocking workers are gone"))
+        if short && self.not_before.is_none_or(|time| Instant::now() >= time) {
+            let grown = if compute {
+                ComputePool::new(&self.config, self.counters).map(|pool| self.compute_pool = Some(pool))
+            } else {
+                self.block_pool.grow(&self.outlet, self.counters)
+            };
+            self.not_before = match grown {
+                Ok(()) => {
+                    self.backoff.reset();
+                    None
+                }
+                Err(_) => Some(Instant::now() + self.backoff.pause(self.counters)),
+            };
+            self.retry_at = self.not_before;
+        }
+        if compute { self.compute_pool.is_some() } else { !self.block_pool.threads.is_empty() }
+    }
+
+    /// To a pool that has a thread.
+    fn hand_over(&mut self, key: usize, job: Job) {
+        self.bound(job.demand()).handed_over += 1;
+        match &self.compute_pool {
+            Some(pool) if job.demand() == Demand::Compute => {
+                let outlet = self.outlet.clone();
+                pool.spawn(move || outlet.run(key, job));
+            }
+            _ => self.block_pool.queue.send((key, job)).expect("the pool itself holds a receiver"),
+        }
     }
 }
 
@@ -174,28 +316,13 @@ impl fmt::Debug for Pools {
     }
 }
 
-/// Spawns workers that end when the queue is dropped. Fewer than asked is enough, none is an error.
-fn spawn_blocking_workers(workers: usize, outlet: &Outlet) -> io::Result<Sender<(usize, Job)>> {
-    let (sender, receiver) = unbounded::<(usize, Job)>(); // bounded by the count of jobs handed over
-    for index in 0..workers {
-        let (receiver, outlet) = (receiver.clone(), outlet.clone());
-        let spawned = thread::Builder::new().name(format!("blocking-{index}")).spawn(move || {
-            for (key, job) in receiver {
-                outlet.run(key, job);
-            }
-        });
-        match spawned {
-            Ok(_) => {}
-            Err(error) if index == 0 => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(sender)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn counters() -> &'static Counters {
+        Counters::shared().unwrap()
+    }
 
     #[test]
     fn more_jobs_than_the_bound_are_all_done_once() {
@@ -206,16 +333,16 @@ mod tests {
             ..ServerConfig::for_cpus(1)
         };
         let (sender, woken) = unbounded();
-        let mut pools = Pools::new(&config, move || sender.send(()).unwrap_or_default());
+        let mut pools = Pools::new(&config, counters(), move || sender.send(()).unwrap_or_default());
         for key in 0..40 {
             let job = if key % 2 == 0 { Job::block(move || key) } else { Job::compute(move || key) };
-            pools.submit(key as usize, job).unwrap();
+            pools.submit(key as usize, job);
             assert!(pools.block.handed_over <= 5 && pools.compute.handed_over <= 4);
         }
         let mut seen = [0; 40];
         while seen.iter().sum::<u32>() < 40 {
             woken.recv_timeout(std::time::Duration::from_secs(20)).expect("every job is reported");
-            while let Some(done) = pools.next_done().unwrap() {
+            while let Some(done) = pools.next_done() {
                 assert_eq!(done.result, Some(done.key as u64));
                 seen[done.key] += 1;
             }
@@ -228,13 +355,13 @@ mod tests {
     fn a_job_that_panics_is_reported_and_its_worker_lives() {
         let config = ServerConfig { blocking_workers: 1, ..ServerConfig::for_cpus(1) };
         let (sender, woken) = unbounded();
-        let mut pools = Pools::new(&config, move || sender.send(()).unwrap_or_default());
-        pools.submit(1, Job::block(|| panic!("a test's panic"))).unwrap();
-        pools.submit(2, Job::block(|| 5)).unwrap();
+        let mut pools = Pools::new(&config, counters(), move || sender.send(()).unwrap_or_default());
+        pools.submit(1, Job::block(|| panic!("a test's panic")));
+        pools.submit(2, Job::block(|| 5));
         let mut results = Vec::new();
         while results.len() < 2 {
             woken.recv_timeout(std::time::Duration::from_secs(20)).expect("both are reported");
-            while let Some(done) = pools.next_done().unwrap() {
+            while let Some(done) = pools.next_done() {
                 results.push((done.key, done.result));
             }
         }

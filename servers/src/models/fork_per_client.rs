@@ -69,15 +69,16 @@ fn serve_in_child(
     counters: &'static Counters,
 ) -> ! {
     sys::close_in_child(listener);
+    let meter = Meter::new(counters);
     let life = AssertUnwindSafe(|| {
         // SIGTERM, from the parent's stop, hangs up on this client; a read gets what has arrived and then the end.
         let _hang_up = stop.hang_up(stream)?;
-        let meter = Meter::new(counters);
         converse(stream, service.open(), &meter, &mut Buffers::new());
-        meter.flush();
         io::Result::Ok(())
     });
-    match catch_unwind(life) {
+    let ended = catch_unwind(life);
+    meter.flush(); // what a session did before it panicked was done
+    match ended {
         Ok(Ok(())) => sys::exit_child(0),
         Ok(Err(_)) => sys::exit_child(1),
         Err(_) => sys::exit_child(101), // as an uncaught panic would

@@ -3,10 +3,14 @@
 //! Two variants. One hands blocking and computing jobs to bounded pools and keeps a heap of timers for waits; the other
 //! runs every job inline on the loop, waits included: the naive way, here because showing why it hurts is part of the
 //! answer.
+//!
+//! The first is one thread, the caller's, from the start to the end: nothing keeps it from its timers, and so it keeps
+//! the deadline of a stop itself. The second may be stuck in a job when that deadline passes, and then somebody else
+//! must return: it serves on a thread of its own, under `drive::supervise`.
 
 use crate::drive::accept::{AcceptFailure, Backoff};
 use crate::drive::buffers::Buffers;
-use crate::drive::live::{Held, Live};
+use crate::drive::live::{CUT_GRACE, Held, Live};
 use crate::drive::slots::{RESERVED_KEYS, Slots};
 use crate::drive::supervise::supervise;
 use crate::drive::timers::Timers;
@@ -20,6 +24,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -35,6 +40,12 @@ pub(super) static INLINE: MioEventLoop = MioEventLoop { inline: true };
 const LISTENER: usize = RESERVED_KEYS;
 const WAKER: usize = RESERVED_KEYS + 1;
 const TIMER: usize = RESERVED_KEYS + 2;
+/// A timer's key: the time to answer after a stop is over.
+const DEADLINE: usize = RESERVED_KEYS + 3;
+/// A timer's key: the time to come back after being cut is over.
+const ABANDON: usize = RESERVED_KEYS + 4;
+/// A timer's key: a pool that was refused a thread may try again.
+const RETRY: usize = RESERVED_KEYS + 5;
 
 /// Events taken from one epoll_wait(2).
 const EVENTS: usize = 1024;
@@ -72,8 +83,26 @@ impl ServerModel for MioEventLoop {
         listener.set_nonblocking(true)?;
         let live = Live::new(counters);
         let reactor = Reactor::new(listener, service, config, Arc::clone(&live), self.inline)?;
-        supervise(self.name(), stop, config, &live, |stop| reactor.run(stop))
+        if self.inline {
+            return supervise(self.name(), stop, config, &live, |stop| reactor.run(stop, None));
+        }
+        reactor.run(stop, Some(config.stop_deadline))
     }
+}
+
+/// Lets a connection act. A session that panics ends its own connection only, and is counted; as long as none does,
+/// this costs a few instructions.
+#[inline]
+fn caught(
+    connection: &mut Connection,
+    buffers: &mut Buffers,
+    act: impl FnOnce(&mut Connection, &mut Buffers) -> Step,
+) -> Step {
+    catch_unwind(AssertUnwindSafe(|| act(connection, buffers))).unwrap_or_else(|_| {
+        connection.crashed();
+        *buffers = Buffers::new(); // half a reply may be in there
+        Step::Close
+    })
 }
 
 /// When the loop accepts next.
@@ -121,7 +150,7 @@ impl Reactor {
         let waker = Waker::new(poll.registry(), Token(WAKER))?;
         let woken = Arc::new(AtomicBool::new(false));
         let wake_pending = Arc::clone(&woken);
-        let pools = Pools::new(config, move || {
+        let pools = Pools::new(config, live.counters(), move || {
             if !wake_pending.swap(true, Ordering::AcqRel) {
                 let _ = waker.wake(); // fails only for a full eventfd, which is readable anyway
             }
@@ -143,11 +172,23 @@ impl Reactor {
         })
     }
 
-    fn run(mut self, stop: &Stop) -> io::Result<()> {
+    /// Serves until the stop is requested and the connections are done: answered, or cut `stop_deadline` later. With
+    /// no deadline given, it is kept by a supervisor.
+    fn run(mut self, stop: &Stop, mut stop_deadline: Option<Duration>) -> io::Result<()> {
         let listener = Arc::clone(&self.listener);
         let _hang_up = stop.hang_up(&*listener)?; // makes an event, too, which wakes the loop
         let mut events = Events::with_capacity(EVENTS);
-        while !(stop.requested() && self.connections.is_empty()) {
+        loop {
+            if stop.requested() {
+                if let Some(limit) = stop_deadline.take() {
+                    self.live.hang_up();
+                    self.timers.add(Instant::now() + limit, DEADLINE);
+                }
+                if self.connections.is_empty() {
+                    self.pools.end();
+                    return Ok(());
+                }
+            }
             self.timers.arm()?;
             let limit = (!self.unfinished.is_empty()).then_some(Duration::ZERO);
             match self.poll.poll(&mut events, limit) {
@@ -168,13 +209,12 @@ impl Reactor {
                 match event.token() {
                     Token(LISTENER) if self.accepting == Accepting::OnEvent => self.accept(stop),
                     Token(LISTENER) => {} // its turn will come
-                    Token(WAKER) => self.take_finished()?,
+                    Token(WAKER) => self.take_finished(),
                     Token(TIMER) => self.take_due(stop),
                     Token(key) => self.turn(key, Some(event)),
                 }
             }
         }
-        Ok(())
     }
 
     /// Accepts what waits, a turn's worth. Out of descriptors it tries again after a pause: with edge-triggered
@@ -211,12 +251,16 @@ impl Reactor {
     fn open(&mut self, stream: mio::net::TcpStream) {
         let mut held = Held::new(stream, &self.live);
         let (service, registry) = (&self.service, self.poll.registry());
-        let opened = self.connections.insert_with(|key| {
-            // Both interests once and for all: edge-triggered, they cost nothing until something changes.
-            registry.register(&mut held.stream, Token(key), Interest::READABLE | Interest::WRITABLE)?;
-            io::Result::Ok(Connection::new(held, service.open()))
+        let connections = &mut self.connections;
+        let open = AssertUnwindSafe(|| {
+            connections.insert_with(|key| {
+                // Both interests once and for all: edge-triggered, they cost nothing until something changes.
+                registry.register(&mut held.stream, Token(key), Interest::READABLE | Interest::WRITABLE)?;
+                io::Result::Ok(Connection::new(held, service.open()))
+            })
         });
-        if opened.is_err() {
+        // A service that panics here takes its `Held` along, and that counts it.
+        if let Ok(Err(_)) = catch_unwind(open) {
             // No memory for one more in the poll set: the connection is closed with its `Held`.
             Counters::count(&self.live.counters().connection_errors);
         }
@@ -235,8 +279,10 @@ impl Reactor {
             }
             None => connection.queued = false,
         }
-        let step = connection.turn(&mut self.buffers);
-        self.follow(key, step);
+        match caught(connection, &mut self.buffers, Connection::turn) {
+            Step::Idle => {} // nearly always
+            step => self.follow(key, step),
+        }
     }
 
     /// Does what a turn ended with.
@@ -269,9 +315,13 @@ impl Reactor {
         if let Demand::Wait(delay) = job.demand() {
             return self.timers.add(Instant::now() + delay, key);
         }
-        if self.pools.submit(key, job).is_err() {
-            Counters::count(&self.live.counters().spawn_errors);
-            self.connections.remove(key);
+        self.pools.submit(key, job);
+        self.arrange_retry();
+    }
+
+    fn arrange_retry(&mut self) {
+        if let Some(time) = self.pools.retry_at() {
+            self.timers.add(time, RETRY);
         }
     }
 
@@ -279,7 +329,11 @@ impl Reactor {
     fn complete(&mut self, key: usize, result: Option<u64>) -> Option<Step> {
         let connection = self.connections.get_mut(key)?;
         match result {
-            Some(result) => Some(connection.complete(result, &mut self.buffers)),
+            Some(result) => {
+                let complete =
+                    |connection: &mut Connection, buffers: &mut Buffers| connection.complete(result, buffers);
+                Some(caught(connection, &mut self.buffers, complete))
+            }
             None => {
                 connection.crashed();
                 Some(Step::Close)
@@ -287,24 +341,39 @@ impl Reactor {
         }
     }
 
-    fn take_finished(&mut self) -> io::Result<()> {
+    fn take_finished(&mut self) {
         // Before looking: what is finished after this look wakes again.
         self.woken.store(false, Ordering::Release);
-        while let Some(done) = self.pools.next_done()? {
+        while let Some(done) = self.pools.next_done() {
             if let Some(step) = self.complete(done.key, done.result) {
                 self.follow(done.key, step);
             }
         }
-        Ok(())
+        self.arrange_retry();
     }
 
     fn take_due(&mut self, stop: &Stop) {
         let now = Instant::now();
         while let Some(key) = self.timers.pop_due(now) {
-            if key == LISTENER {
-                self.accept(stop);
-            } else if let Some(step) = self.complete(key, Some(0)) {
-                self.follow(key, step);
+            match key {
+                LISTENER => self.accept(stop),
+                DEADLINE => {
+                    self.live.cut(); // whoever waits for its socket is reported ready and closes
+                    self.timers.add(Instant::now() + CUT_GRACE, ABANDON);
+                }
+                ABANDON => {
+                    self.live.abandon();
+                    self.connections = Slots::new(); // what a pool has still to do for them reaches nobody
+                }
+                RETRY => {
+                    self.pools.retry();
+                    self.arrange_retry();
+                }
+                key => {
+                    if let Some(step) = self.complete(key, Some(0)) {
+                        self.follow(key, step);
+                    }
+                }
             }
         }
     }

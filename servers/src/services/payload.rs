@@ -9,6 +9,9 @@ const OFFSETS: usize = 65_521;
 const SEED: u64 = 0x6261_6b65_6f66_6621; // "bakeoff!"
 
 /// SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014): the next value.
+///
+/// It stands here although the generator of schedules and the bootstrap have the like: the bytes of a payload are part
+/// of a protocol and must not change with them, and this crate depends on neither of theirs.
 pub fn splitmix64(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mut z = *state;

@@ -172,7 +172,7 @@ fn a_client_that_stops_reading(pair: &Pair) {
     let mut greedy = Client::connect_narrow(&server, &*exchange);
     greedy.exchange(&request(u64::MAX, 64));
     let before = resident_bytes(&server);
-    let (whole, missing) = greedy.send_until_stuck(|id| request(id, SIZE), MOST);
+    let (whole, missing) = greedy.send_until_stuck(&server, |id| request(id, SIZE), MOST);
     let grown = resident_bytes(&server).saturating_sub(before);
     assert!(grown < 8 << 20, "the server grew by {grown} bytes for one client that does not read");
     // The replies of hash are a few bytes each: 32 MiB of requests do not fill what the kernel keeps of them.
@@ -184,6 +184,10 @@ fn a_client_that_stops_reading(pair: &Pair) {
         let mut other = Client::connect(&server, &*exchange);
         other.exchange(&request(7, 64));
         accepted += 1;
+    }
+    if whole < MOST {
+        let still = || greedy.left_unread(&server);
+        until("the server, having served another, still leaves the greedy client's bytes unread", still);
     }
     // It reads again, and has lost nothing.
     let mut writer = greedy.stream.try_clone().expect("clone");

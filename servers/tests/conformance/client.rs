@@ -6,7 +6,7 @@ use bakeoff_servers::{Exchange, Request};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Largest payload used here.
 pub(crate) const MIB: u32 = 1 << 20;
@@ -101,22 +101,32 @@ impl<'a> Client<'a> {
         });
     }
 
-    /// Sends without reading until the server does not read either, or `most` requests were sent whole. Returns how
-    /// many were, and what is missing of the one that was cut.
-    pub(crate) fn send_until_stuck(&mut self, next: impl Fn(u64) -> Request, most: u64) -> (u64, Vec<u8>) {
+    /// Sends without reading until the server provably does not read either, or `most` requests were sent whole.
+    /// Returns how many were, and what is missing of the one that was cut.
+    pub(crate) fn send_until_stuck(
+        &mut self,
+        server: &Server,
+        next: impl Fn(u64) -> Request,
+        most: u64,
+    ) -> (u64, Vec<u8>) {
         self.stream.set_write_timeout(Some(Duration::from_millis(100))).expect("timeout");
         let mut stuck = None;
         'requests: for id in 0..most {
             let bytes = self.exchange.request(&next(id)).to_vec();
             let mut sent = 0;
+            let mut guard = Instant::now() + GUARD;
             while sent < bytes.len() {
                 match self.stream.write(&bytes[sent..]) {
-                    Ok(n) => sent += n,
+                    Ok(n) => {
+                        sent += n;
+                        guard = Instant::now() + GUARD;
+                    }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        if self.server_has_stopped_reading() {
+                        if self.left_unread(server) {
                             stuck = Some((id, bytes[sent..].to_vec()));
                             break 'requests;
                         }
+                        assert!(Instant::now() < guard, "the server neither reads nor leaves it for good");
                     }
                     Err(error) => panic!("send: {error}"),
                 }
@@ -126,14 +136,18 @@ impl<'a> Client<'a> {
         stuck.unwrap_or((most, Vec::new()))
     }
 
-    /// Whether bytes wait unread in the server's socket, and stay for a while. That this client cannot write is no
-    /// proof: with its own window closed, the kernel may have lost the news that the server's is open again.
-    fn server_has_stopped_reading(&self) -> bool {
-        let first = self.unread_by_server();
+    /// Whether the server leaves this client's bytes unread of its own will: they lie in its socket while all its
+    /// threads sleep, and not one runs or waits for a CPU from the first look to the last. Whoever wanted them would
+    /// have been woken by them. That this client cannot write is no proof: with its own window closed, the kernel may
+    /// have lost the news that the server's is open again. To be asked while no other client is being served.
+    pub(crate) fn left_unread(&self, server: &Server) -> bool {
+        let look = || (self.unread_by_server(), server.asleep());
+        let first = look();
         let pause = || std::thread::sleep(Duration::from_millis(60));
-        first > 0 && (0..3).all(|_| (pause(), self.unread_by_server() == first).1)
+        first.0 > 0 && first.1.is_some() && (0..3).all(|_| (pause(), look() == first).1)
     }
 
+    /// Bytes that lie in the server's socket, arrived and not read.
     fn unread_by_server(&self) -> u32 {
         let port = self.stream.local_addr().expect("address").port();
         let sockets = std::fs::read_to_string("/proc/net/tcp").expect("/proc/net/tcp");

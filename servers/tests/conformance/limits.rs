@@ -1,4 +1,5 @@
-//! What happens at the limits of descriptors and processes, when processes die, and at Ctrl-C.
+//! How many threads a model has; what happens at the limits of descriptors and processes, when processes die, and at
+//! Ctrl-C.
 
 use crate::Pair;
 use crate::client::{Client, exchange, request};
@@ -6,15 +7,26 @@ use crate::server::{Server, config, until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::time::Duration;
 
-/// A case with the models it applies to, by name.
-type Limited = (&'static str, fn(&Pair), fn(&str) -> bool);
+/// A case with the models and services it applies to, by name.
+type Limited = (&'static str, fn(&Pair), fn(&str, &str) -> bool);
 
 pub(crate) const ALL: &[Limited] = &[
-    ("out_of_descriptors", out_of_descriptors, |_| true),
-    ("out_of_processes", out_of_processes, |model| matches!(model, "fork-per-client" | "thread-per-client")),
-    ("ctrl_c_stops_in_order", ctrl_c_stops_in_order, |_| true),
-    ("a_killed_server_leaves_no_child", a_killed_server_leaves_no_child, |model| model == "fork-per-client"),
-    ("a_killed_child_harms_no_other", a_killed_child_harms_no_other, |model| model == "fork-per-client"),
+    ("has_the_threads_it_should", has_the_threads_it_should, |_, service| service == "echo"),
+    ("out_of_descriptors", out_of_descriptors, |_, service| service == "echo"),
+    ("out_of_processes", out_of_processes, |model, service| {
+        matches!(model, "fork-per-client" | "thread-per-client" | "thread-pool") && service == "echo"
+    }),
+    ("out_of_threads_for_jobs", out_of_threads_for_jobs, |model, service| {
+        matches!(model, "mio-event-loop" | "tokio" | "tokio-current-thread")
+            && matches!(service, "block" | "hash")
+    }),
+    ("ctrl_c_stops_in_order", ctrl_c_stops_in_order, |_, service| service == "echo"),
+    ("a_killed_server_leaves_no_child", a_killed_server_leaves_no_child, |model, service| {
+        model == "fork-per-client" && service == "echo"
+    }),
+    ("a_killed_child_harms_no_other", a_killed_child_harms_no_other, |model, service| {
+        model == "fork-per-client" && service == "echo"
+    }),
 ];
 
 /// How long a server stays at its limit: time enough to be seen spinning.
@@ -23,10 +35,43 @@ const AT_THE_LIMIT: Duration = Duration::from_millis(600);
 /// Pauses of a server that backs off as it should, with a wide margin: one that spins counts thousands.
 const MOST_BACKOFFS: u64 = 300;
 
+/// While no job has been asked for. A thread more than a model needs costs it something with every system call.
+fn has_the_threads_it_should(pair: &Pair) {
+    const CLIENTS: usize = 3;
+    let server = Server::start(pair);
+    let exchange = exchange(pair);
+    let count = pair.concurrency(&config()).min(CLIENTS);
+    let mut clients: Vec<Client<'_>> = (0..count).map(|_| Client::connect(&server, &*exchange)).collect();
+    for client in &mut clients {
+        client.exchange(&request(1, 64));
+    }
+    let expected = match pair.model.name() {
+        "fork-per-client" | "mio-event-loop" | "tokio-current-thread" => Some(1),
+        "iterative" | "mio-event-loop-inline" => Some(2), // one that can be left behind in a job
+        "thread-per-client" => Some(1 + CLIENTS),
+        "thread-pool" => Some(1 + config().pool_workers),
+        "tokio" => Some(1 + config().runtime_workers),
+        _ => None, // a new model; give it a line here when you know what it should have
+    };
+    let threads = server.process().stat().expect("stat").num_threads as usize;
+    assert_eq!(threads, expected.unwrap_or(threads));
+    drop(clients);
+    server.stop_clean(count);
+}
+
 fn limit_descriptors(server: &Server, limit: u64) {
     let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
     let limit = Rlimit { current: Some(limit), maximum };
     prlimit(Some(server.pid()), Resource::Nofile, limit).expect("change the server's limit");
+}
+
+/// Whether the test may go on. Only root can give the server a user of its own, whose processes alone are limited.
+fn can_limit_processes() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        println!("skipped: limiting the server's processes takes root");
+    }
+    root
 }
 
 /// The lowest descriptor that the server has not open.
@@ -42,7 +87,14 @@ fn out_of_descriptors(pair: &Pair) {
     Client::connect(&server, &*exchange).exchange(&request(0, 16));
     until("the first client is gone", || server.children().is_empty());
     // Iterative and forking servers hold at most one accepted descriptor: to run out, they must have no room at all.
-    let holds_many = !matches!(pair.model.name(), "iterative" | "fork-per-client");
+    let holds_many = pair.concurrency(&config()) > 1 && pair.model.name() != "fork-per-client";
+    // Those two have the listener and nothing else once the first client is gone. The others may keep sockets of their
+    // runtime, and have room for one more or less.
+    let sockets = || {
+        let open = server.process().fd().expect("its descriptors").flatten();
+        open.filter(|fd| matches!(fd.target, procfs::process::FDTarget::Socket(_))).count()
+    };
+    until("the first client's socket is closed", || holds_many || sockets() == 1);
     let mut free = 0;
     until("the first client's descriptor is free", || {
         let before = std::mem::replace(&mut free, lowest_free(&server));
@@ -85,27 +137,67 @@ fn out_of_descriptors(pair: &Pair) {
 
 fn out_of_processes(pair: &Pair) {
     const CLIENTS: usize = 12;
-    if !rustix::process::geteuid().is_root() {
-        println!(
-            "skipped: only root can give the server a user of its own, whose processes alone are limited"
-        );
+    /// What the limit leaves beside the server's first thread.
+    const ROOM: usize = 4;
+    if !can_limit_processes() {
         return;
     }
-    let server = Server::start_with(pair, |options| options.max_processes = Some(5));
+    let server = Server::start_with(pair, |options| options.max_processes = Some(1 + ROOM as u64));
     let exchange = exchange(pair);
     let mut clients: Vec<Client<'_>> = (0..CLIENTS).map(|_| Client::connect(&server, &*exchange)).collect();
     for client in &mut clients {
         client.send(&request(1, 64));
     }
     std::thread::sleep(AT_THE_LIMIT);
+    let mut rest = clients.split_off(ROOM);
     for mut client in clients {
         client.expect(&request(1, 64)); // its end makes room for another
     }
+    server.limit_processes(1000);
+    for client in &mut rest {
+        client.expect(&request(1, 64)); // each while those before it stay
+    }
+    drop(rest);
     let counters = server.stop();
     assert_eq!((counters.accepted, counters.requests), (CLIENTS as u64, CLIENTS as u64), "{counters:?}");
     assert!(counters.spawn_errors > 0, "{counters:?}");
     assert!((1..MOST_BACKOFFS).contains(&counters.backoffs), "{counters:?}");
     assert_eq!((counters.accept_errors, counters.crashed, counters.cut_at_stop), (0, 0, 0), "{counters:?}");
+}
+
+/// No thread to be had for jobs, then one, then as many as wanted.
+fn out_of_threads_for_jobs(pair: &Pair) {
+    const CLIENTS: usize = 12;
+    if !can_limit_processes() {
+        return;
+    }
+    let own = if pair.model.name() == "tokio" { 1 + config().runtime_workers as u64 } else { 1 };
+    let server = Server::start_with(pair, |options| options.max_processes = Some(own));
+    let exchange = exchange(pair);
+    let mut clients: Vec<Client<'_>> = (0..CLIENTS).map(|_| Client::connect(&server, &*exchange)).collect();
+    for client in &mut clients {
+        client.send(&request(1, 64));
+    }
+    std::thread::sleep(AT_THE_LIMIT);
+    for (room, client) in clients.iter_mut().enumerate() {
+        if room == 0 || room == CLIENTS / 2 {
+            server.limit_processes(own + if room == 0 { 2 } else { 1000 }); // one for the process that changes it
+        }
+        client.expect(&request(1, 64));
+    }
+    for client in &mut clients {
+        client.exchange(&request(2, 64));
+    }
+    drop(clients);
+    let counters = server.stop();
+    assert_eq!((counters.accepted, counters.requests), (CLIENTS as u64, 2 * CLIENTS as u64), "{counters:?}");
+    assert!(counters.spawn_errors > 0, "{counters:?}");
+    assert!((1..MOST_BACKOFFS).contains(&counters.backoffs), "{counters:?}");
+    assert_eq!(
+        (counters.crashed, counters.connection_errors, counters.cut_at_stop),
+        (0, 0, 0),
+        "{counters:?}"
+    );
 }
 
 fn a_killed_child_harms_no_other(pair: &Pair) {

@@ -1,11 +1,11 @@
 //! A server in a process of its own, seen from both sides: the child that serves, and the handle a test holds.
 
-use crate::Pair;
+use crate::{Pair, faulty};
 use bakeoff_servers::{
     CounterSnapshot, Counters, ServerConfig, ServiceConfig, Stop, listen, models, services,
 };
 use procfs::process::Process;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
@@ -16,6 +16,9 @@ use std::time::{Duration, Instant};
 
 /// The variable that makes this executable a server.
 const VARIABLE: &str = "BAKEOFF_CONFORMANCE_SERVER";
+
+/// The variable that makes this executable change a server's limit of processes.
+const CHANGE_LIMIT: &str = "BAKEOFF_CONFORMANCE_CHANGE_LIMIT";
 
 /// How long anything may take before the test gives up: a guard, never a measurement.
 pub(crate) const GUARD: Duration = Duration::from_secs(30);
@@ -46,7 +49,9 @@ pub(crate) fn config() -> ServerConfig {
 pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     let options: Options = serde_json::from_str(&std::env::var(VARIABLE).ok()?).expect("options");
     let model = models::find(&options.model).expect("a model");
-    let service = (services::find(&options.service).expect("a service").build)(&ServiceConfig::default());
+    let entry = services::find(&options.service).unwrap_or(&faulty::ENTRY);
+    assert_eq!(entry.name, options.service, "a service");
+    let service = (entry.build)(&ServiceConfig::default());
     let stop = Stop::on_signals().expect("signal handlers");
     let counters = Counters::shared().expect("shared counters");
     let listener =
@@ -63,13 +68,30 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     Some(ExitCode::SUCCESS)
 }
 
+fn at_most(limit: u64) -> Rlimit {
+    Rlimit { current: Some(limit), maximum: getrlimit(Resource::Nproc).maximum }
+}
+
 /// Becomes a user nobody else is, with a limit on its threads and processes: the limit does not bind root.
 fn become_limited_user(limit: u64) {
-    let maximum = getrlimit(Resource::Nproc).maximum;
-    setrlimit(Resource::Nproc, Rlimit { current: Some(limit), maximum }).expect("limit");
-    let id = 100_000 + std::process::id();
-    let user = rustix::process::Uid::from_raw(id);
+    setrlimit(Resource::Nproc, at_most(limit)).expect("limit");
+    become_user_of(Pid::from_raw(std::process::id() as i32).expect("a pid"));
+}
+
+fn become_user_of(server: Pid) {
+    let user = rustix::process::Uid::from_raw(100_000 + server.as_raw_nonzero().get() as u32);
     rustix::thread::set_thread_res_uid(user, user, user).expect("become another user");
+}
+
+/// Changes a limited server's limit and returns the exit code, if this process was started to. Only the user of a
+/// process may do that, not even root without a special capability.
+pub(crate) fn change_limit_if_asked() -> Option<ExitCode> {
+    let (server, limit): (i32, u64) =
+        serde_json::from_str(&std::env::var(CHANGE_LIMIT).ok()?).expect("pid, limit");
+    let server = Pid::from_raw(server).expect("a pid");
+    become_user_of(server);
+    prlimit(Some(server), Resource::Nproc, at_most(limit)).expect("change the limit");
+    Some(ExitCode::SUCCESS)
 }
 
 /// A running server. Dropping it kills it.
@@ -107,6 +129,13 @@ impl Server {
         Self { child, stdout, addr: SocketAddr::from(([127, 0, 0, 1], port)), ended: false }
     }
 
+    /// Changes the limit of a server that was started with `max_processes`.
+    pub(crate) fn limit_processes(&self, limit: u64) {
+        let words = serde_json::to_string(&(self.pid().as_raw_nonzero().get(), limit)).expect("words");
+        let mut changing = Command::new(std::env::current_exe().expect("own path"));
+        assert!(changing.env(CHANGE_LIMIT, words).status().expect("start it").success());
+    }
+
     pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
@@ -125,6 +154,23 @@ impl Server {
     pub(crate) fn tree(&self) -> Vec<Process> {
         let children = self.children().into_iter().filter_map(|pid| Process::new(pid).ok());
         children.chain([self.process()]).collect()
+    }
+
+    /// Every thread's id and how often it has been switched, if all of them sleep. Twice the same answer says that
+    /// none has run in between nor wanted to: a thread that waits for a CPU does not sleep.
+    pub(crate) fn asleep(&self) -> Option<Vec<(i32, u64)>> {
+        let mut switches = Vec::new();
+        for process in self.tree() {
+            for task in process.tasks().ok()?.filter_map(Result::ok) {
+                let (stat, status) = (task.stat().ok()?, task.status().ok()?);
+                if stat.state != 'S' {
+                    return None;
+                }
+                let count = status.voluntary_ctxt_switches? + status.nonvoluntary_ctxt_switches?;
+                switches.push((task.tid, count));
+            }
+        }
+        Some(switches)
     }
 
     pub(crate) fn terminate(&self) {
