@@ -9,6 +9,7 @@ use crate::gather;
 use crate::record::{End, Run, ScenarioRecord, Trial};
 use crate::verdict::{self, Verdict};
 use rayon::prelude::*;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run says.
@@ -85,8 +86,29 @@ impl Analysis {
             }
             Some(_) => {}
         }
+        caveats.extend(self.disturbed());
         caveats.extend(self.damage.iter().map(|damage| format!("The bundle is damaged: {damage}.")));
         caveats
+    }
+
+    /// What to do when many trials had to be left out.
+    fn disturbed(&self) -> Option<String> {
+        if self.excluded.len() as f64 <= MOST_LEFT_OUT * f64::from(self.recorded) {
+            return None;
+        }
+        // Reasons of one kind differ in their figures only.
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        for reason in self.excluded.iter().flat_map(|trial| &trial.reasons) {
+            let kind = reason.split(|c: char| c.is_ascii_digit()).next().unwrap_or(reason);
+            *kinds.entry(kind.trim_end()).or_default() += 1;
+        }
+        let (kind, count) = kinds.into_iter().max_by_key(|(kind, count)| (*count, Reverse(*kind)))?;
+        Some(format!(
+            "{} of {} trials had to be left out, most of them ({count}) because: {kind} ... Run again while the machine \
+             has nothing else to do, or with more rounds.",
+            self.excluded.len(),
+            self.recorded
+        ))
     }
 
     /// Every doubt about a cell, as (workload, model, doubt).
@@ -99,6 +121,9 @@ impl Analysis {
         })
     }
 }
+
+/// The share of trials that may be left out before a reader is warned first of all.
+const MOST_LEFT_OUT: f64 = 0.15;
 
 /// The name of the environment note that marks made-up records; its text is shown above every figure.
 pub const SYNTHETIC: &str = "synthetic";

@@ -56,7 +56,8 @@ impl Latency {
 fn curve(distribution: &Distribution) -> Vec<(f64, Quantile)> {
     let steps = (0..).map(|step| 1.0 - 10_f64.powf(-f64::from(step) / f64::from(CURVE_POINTS_PER_DECADE)));
     let mut points: Vec<_> = steps
-        .take_while(|&p| p <= distribution.last_share())
+        // For very many requests both round to 1, where the steps would never end.
+        .take_while(|&p| p < 1.0 && p <= distribution.last_share())
         .map(|p| (p, distribution.quantile(p)))
         .filter(|(_, quantile)| !matches!(quantile, Quantile::Insufficient { .. }))
         .collect();
@@ -77,14 +78,19 @@ pub struct RoundFigures {
     pub response: Latency,
     /// CPU time of the server's process tree per reply, in nanoseconds.
     pub cpu_ns_per_request: Reading<f64>,
-    /// Context switches of the tree per request over the server's life.
+    /// Context switches of the tree over the server's life, per request that the swarm saw to its end, warm-up included.
     pub switches_per_request: Reading<f64>,
-    /// Proportional set size of the tree at the window's end, in bytes.
+    /// Proportional set size of the tree in bytes, after the window while the clients still hold their connections
+    /// (churn: at the window's end).
     pub pss_bytes: Reading<f64>,
     /// Threads in the tree at the window's end.
     pub threads: Reading<f64>,
     /// Processes in the tree at the window's end.
     pub processes: Reading<f64>,
+    /// Share of the window in which the hypervisor took the pinned CPUs, 0 to 1.
+    pub steal_share: Reading<f64>,
+    /// Share of the window in which other programs used the pinned CPUs, 0 to 1.
+    pub foreign_share: Reading<f64>,
 }
 
 impl RoundFigures {
@@ -126,15 +132,23 @@ pub struct Merged {
     pub timeouts: u64,
     /// Requests without an answer when the trial ended.
     pub pending: u64,
-    /// Connections, summed over rounds.
+    /// Connections that were given a request, summed over rounds.
     pub connections: u64,
-    /// Connections that never received a reply, summed over rounds.
+    /// Those of them that never received a reply, summed over rounds.
     pub never_served: u64,
     /// Jain's index of fairness over connections: 1 when all got the same, 1/n when one got everything. The median of
     /// the rounds. Source: Jain, Chiu, Hawe, DEC-TR-301 (1984).
     pub fairness: Option<f64>,
     /// The window slice by slice.
     pub moments: Vec<Moment>,
+}
+
+impl Merged {
+    /// Requests without a right answer.
+    pub fn unanswered(&self) -> u64 {
+        let errors = self.errors.values().fold(0, |sum: u64, count| sum.saturating_add(*count));
+        errors.saturating_add(self.timeouts).saturating_add(self.pending)
+    }
 }
 
 /// Costs: medians over rounds, with the reason where they are absent.

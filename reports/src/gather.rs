@@ -6,7 +6,7 @@
 
 use crate::cell::{Cell, Costs, Latency, Merged, Moment, RoundFigures};
 use crate::histogram::{HistogramError, Recorder};
-use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, Trial};
+use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, Trial, Usage};
 use crate::statistics::median;
 use std::collections::BTreeMap;
 
@@ -140,23 +140,27 @@ fn figures(trial: &Trial, measured: &Measured, response: &Recorder) -> RoundFigu
         throughput_per_s: completed as f64 * 1e9 / measured.window_ns as f64,
         response: Latency::of(response, measured.counts.sent, false),
         cpu_ns_per_request: then(&usage.window_cpu_ns, per_reply),
-        switches_per_request: switches_per_request(trial),
+        switches_per_request: switches_per_request(usage, measured),
         pss_bytes: as_float(&usage.pss_bytes),
         threads: as_float(&usage.threads),
         processes: as_float(&usage.processes),
+        steal_share: usage.steal_share.clone(),
+        foreign_share: usage.foreign_share.clone(),
     }
 }
 
-/// Switches are counted over the server's whole life, so they are shared among all it answered, warm-up included.
-fn switches_per_request(trial: &Trial) -> Reading<f64> {
-    let usage = &trial.usage;
+/// Switches are counted over the server's whole life, so they are shared among the requests of the whole trial, warm-up
+/// included. As the swarm counts them: what a server counts as a request is its own affair, and where messages have no
+/// frame (echo) it is every read.
+fn switches_per_request(usage: &Usage, measured: &Measured) -> Reading<f64> {
     then(&usage.life_voluntary_switches, |voluntary| {
-        match (&usage.life_involuntary_switches, &trial.server) {
-            (Reading::Absent(why), _) | (_, Reading::Absent(why)) => Err(why.clone()),
-            (Reading::Value(involuntary), Reading::Value(counters)) => match counters.get("requests") {
-                None | Some(0) => Err("the server counted no requests".to_owned()),
-                Some(&requests) => Ok((*voluntary as f64 + *involuntary as f64) / requests as f64),
-            },
+        let involuntary = match &usage.life_involuntary_switches {
+            Reading::Value(involuntary) => *involuntary,
+            Reading::Absent(why) => return Err(why.clone()),
+        };
+        match measured.counts.ok.saturating_add(measured.warmup_sent) {
+            0 => Err("no request to share the switches among".to_owned()),
+            requests => Ok((*voluntary as f64 + involuntary as f64) / requests as f64),
         }
     })
 }
@@ -181,10 +185,13 @@ fn middle(rounds: &[RoundFigures], reading: impl Fn(&RoundFigures) -> &Reading<f
 
 fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
     let of = |recorder: &Recorder| Latency::of(recorder, recorder.count(), false);
-    let total = |count: fn(&Measured) -> u64| valid.iter().map(|(_, measured)| count(measured)).sum::<u64>();
+    let total = |count: fn(&Measured) -> u64| {
+        valid.iter().fold(0_u64, |sum, (_, measured)| sum.saturating_add(count(measured)))
+    };
     let mut errors = BTreeMap::new();
     for (kind, count) in valid.iter().flat_map(|(_, measured)| &measured.counts.errors) {
-        *errors.entry(*kind).or_insert(0) += count;
+        let sum = errors.entry(*kind).or_insert(0_u64);
+        *sum = sum.saturating_add(*count);
     }
     let fairness: Vec<f64> = valid.iter().filter_map(|(_, measured)| jain(measured)).collect();
     let moments = sum.slices.iter().map(|(at, slice)| Moment { at_ns: *at, response: of(slice) });
@@ -217,11 +224,13 @@ fn counted(valid: &[(&Trial, &Measured)]) -> BTreeMap<String, u64> {
 /// The counter that does not add up over rounds.
 const PEAK: &str = "peak";
 
-/// Jain's index: the squared sum over n times the sum of squares.
+/// Jain's index: the squared sum over n times the sum of squares. `None` without replies, and for sums that no replies
+/// can have: by Cauchy's inequality the index is 1 at most.
 fn jain(measured: &Measured) -> Option<f64> {
     let spread = &measured.spread;
     let (n, squared) = (spread.connections as f64, spread.replies_squared as f64);
-    (n > 0.0 && squared > 0.0).then(|| (spread.replies as f64).powi(2) / (n * squared))
+    let index = (n > 0.0 && squared > 0.0).then(|| (spread.replies as f64).powi(2) / (n * squared));
+    index.filter(|index| *index <= 1.0 + 1e-9)
 }
 
 /// One line for each kind of doubt, with the gravest of its kind and how many rounds have one.

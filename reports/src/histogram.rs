@@ -12,9 +12,16 @@ use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerial
 /// The largest value a histogram tells apart, in nanoseconds: one hour. Larger ones are recorded here and counted.
 pub const HIGHEST_NS: u64 = 3_600_000_000_000;
 
+/// The most values a recorded histogram may hold: 1.1 million million, twelve days at a million a second. Far above any
+/// trial, and so far below 64 bits that merging any number of trials cannot overflow.
+pub const MOST_VALUES: u64 = 1 << 40;
+
 /// A histogram could not be decoded or merged.
 #[derive(Debug, thiserror::Error)]
 pub enum HistogramError {
+    /// It holds more than any trial can, so sums over it might overflow.
+    #[error("histogram holds more than {MOST_VALUES} values")]
+    TooMany,
     /// The text is not base64.
     #[error("histogram is not base64: {0}")]
     Base64(#[from] base64::DecodeError),
@@ -22,8 +29,10 @@ pub enum HistogramError {
     #[error("histogram is not in the HDR V2 deflate format: {0}")]
     Format(#[from] hdrhistogram::serialization::DeserializeError),
     /// The histogram has another range or resolution than the project's, so it would not merge without loss.
-    #[error("histogram covers up to {highest} ns at {digits} digits, not one hour at 2 or 3")]
+    #[error("histogram covers {lowest} to {highest} ns at {digits} digits, not 1 ns to one hour at 2 or 3")]
     Shape {
+        /// Its lower end.
+        lowest: u64,
         /// Its upper end.
         highest: u64,
         /// Its significant digits.
@@ -69,7 +78,7 @@ impl Recorder {
     #[inline]
     pub fn record(&mut self, value_ns: u64) {
         if value_ns > HIGHEST_NS {
-            self.saturated += 1;
+            self.saturated = self.saturated.saturating_add(1);
         }
         self.histogram.saturating_record(value_ns);
         self.sum_ns = self.sum_ns.saturating_add(value_ns);
@@ -116,9 +125,12 @@ impl Recorder {
     pub fn decode(encoded: &EncodedHistogram) -> Result<Self, HistogramError> {
         let bytes = STANDARD.decode(&encoded.hdr_v2)?;
         let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice())?;
-        let (highest, digits) = (histogram.high(), histogram.sigfig());
-        if highest != HIGHEST_NS || !(2..=3).contains(&digits) {
-            return Err(HistogramError::Shape { highest, digits });
+        let (lowest, highest, digits) = (histogram.low(), histogram.high(), histogram.sigfig());
+        if lowest != 1 || highest != HIGHEST_NS || !(2..=3).contains(&digits) {
+            return Err(HistogramError::Shape { lowest, highest, digits });
+        }
+        if histogram.len() > MOST_VALUES {
+            return Err(HistogramError::TooMany);
         }
         if histogram.len() != encoded.count {
             return Err(HistogramError::Count { inside: histogram.len(), beside: encoded.count });
@@ -129,7 +141,7 @@ impl Recorder {
     /// Adds another histogram's values to this one.
     pub fn merge(&mut self, other: &Self) {
         self.histogram.add(&other.histogram).expect("all histograms of the project share one range");
-        self.saturated += other.saturated;
+        self.saturated = self.saturated.saturating_add(other.saturated);
         self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
         self.max_ns = self.max_ns.max(other.max_ns);
     }
@@ -168,5 +180,18 @@ mod tests {
         let mut encoded = recorder.encode();
         encoded.count = 2;
         assert!(matches!(Recorder::decode(&encoded), Err(HistogramError::Count { inside: 1, beside: 2 })));
+    }
+
+    #[test]
+    fn a_histogram_that_would_not_merge_is_refused() {
+        let encode =
+            |histogram: Histogram<u64>| Recorder { histogram, saturated: 0, sum_ns: 0, max_ns: 0 }.encode();
+        let mut too_many = Recorder::fine().histogram;
+        too_many.record_n(7, 1 << 62).expect("in range");
+        too_many.record_n(9, 1 << 62).expect("in range");
+        assert!(matches!(Recorder::decode(&encode(too_many)), Err(HistogramError::TooMany)));
+        let coarse_below = Histogram::new_with_bounds(1_000, HIGHEST_NS, 3).expect("valid bounds");
+        let refused = Recorder::decode(&encode(coarse_below));
+        assert!(matches!(refused, Err(HistogramError::Shape { lowest: 1_000, .. })), "{refused:?}");
     }
 }

@@ -15,7 +15,8 @@ const SHARES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
 /// When a histogram is damaged.
 pub fn table(measured: &Measured, doubts: &[Doubt]) -> Result<String, HistogramError> {
     let mut out = String::new();
-    let seconds = measured.window_ns as f64 / 1e9;
+    // A window without length holds no reply, and a rate over it is 0, not NaN.
+    let seconds = measured.window_ns.max(1) as f64 / 1e9;
     let rate = measured.completed_in_window as f64 / seconds;
     let bytes = measured.reply_bytes_in_window as f64 / seconds;
     let _ = writeln!(out, "{rate:.0} requests/s, {}/s of replies", units::bytes(bytes));
@@ -117,7 +118,8 @@ mod tests {
             "{text}"
         );
         assert!(line("response time").contains("never"), "the 99th of 500 with 10 unanswered: {text}");
-        assert!(line("response time").contains("too few"), "500 are too few for p99.9: {text}");
+        assert!(!line("response time").contains("too few"), "p99.9 is no earlier than p99: {text}");
+        assert!(line("send lag").contains("too few"), "490 are too few for p99.9: {text}");
         assert!(line("send lag").contains("486 µs"), "what was never answered has no lag of its own: {text}");
         assert_eq!(line("connect"), "", "no connect was timed: {text}");
         assert!(text.contains("careful: server and swarm shared a CPU"), "{text}");

@@ -1,5 +1,5 @@
 //! Why a model won, read off the cost figures. Every number in the sentence was measured; a figure that is absent is
-//! not mentioned, and when nothing differs the sentence says that.
+//! not mentioned as if it were equal, and when nothing differs the sentence says that.
 
 use crate::cell::{Cell, Costs};
 use crate::record::Reading;
@@ -39,37 +39,47 @@ pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome)
             }
             sentences.extend(cheapest(winners.iter().filter_map(|model| cell(model)).collect()));
             sentences.extend(starved(cells, standings));
+            sentences.extend(starving_winners(cells, standings));
             sentences.join(" ")
         }
     }
 }
 
 fn undecided(cells: &[Cell]) -> String {
-    let excluded: u32 = cells.iter().map(|cell| cell.excluded).sum();
-    if excluded > 0 {
-        return format!("{} left out as invalid.", units::plural(u64::from(excluded), "trial"));
+    if cells.iter().any(|cell| cell.excluded > 0) {
+        return "The reasons stand with the discarded trials.".to_owned();
     }
     "Run more rounds, or a longer window if the figure needs more requests.".to_owned()
 }
 
 /// How the costs of two models differ, the most telling first.
 fn against(best: &Cell, next: &Cell) -> String {
-    let mut found: Vec<(f64, String)> = COSTS
-        .iter()
-        .filter_map(|cost| {
-            let ours = *(cost.reading)(&best.costs).value()?;
-            let theirs = *(cost.reading)(&next.costs).value()?;
-            let ratio = theirs.max(1e-9) / ours.max(1e-9);
+    let (mut known, mut found): (Vec<&str>, Vec<(f64, String)>) = (Vec::new(), Vec::new());
+    for cost in &COSTS {
+        let readings = ((cost.reading)(&best.costs).value(), (cost.reading)(&next.costs).value());
+        let (Some(&ours), Some(&theirs)) = readings else { continue };
+        known.push(cost.name);
+        let ratio = theirs.max(1e-9) / ours.max(1e-9);
+        if ratio >= TELLING {
             let (ours, theirs) = ((cost.show)(ours), (cost.show)(theirs));
-            (ratio >= TELLING).then(|| (ratio, format!("{ours} {} against {theirs}", cost.name)))
-        })
-        .collect();
+            found.push((ratio, format!("{ours} {} against {theirs}", cost.name)));
+        }
+    }
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     if found.is_empty() {
-        return format!("Neither switches nor CPU per request explain the lead over {}.", next.model);
+        return unexplained(&known, &next.model);
     }
     let found: Vec<String> = found.into_iter().map(|(_, text)| text).collect();
     format!("Beside {}: {}.", next.model, found.join(", "))
+}
+
+/// What to say when no cost differs: only of costs that both models have.
+fn unexplained(known: &[&str], next: &str) -> String {
+    match known {
+        [] => format!("Nothing explains the lead over {next}: no cost could be measured for both."),
+        [one] => format!("A difference in {one} does not explain the lead over {next}."),
+        _ => format!("Neither switches nor CPU per request explain the lead over {next}."),
+    }
 }
 
 /// Among models that tie, the one that uses least CPU, if it is clearly less than the most any of them uses.
@@ -86,19 +96,29 @@ fn cheapest(winners: Vec<&Cell>) -> Option<String> {
     })
 }
 
-/// The models behind that left connections without any reply.
+/// The share of its connections that a model left without any reply, over all its rounds; `None` when none was.
+fn unserved(cells: &[Cell], standing: &Standing) -> Option<f64> {
+    let merged = cells.iter().find(|cell| cell.model == standing.model)?.merged.as_ref()?;
+    (merged.never_served > 0).then(|| merged.never_served as f64 / merged.connections.max(1) as f64)
+}
+
+/// The models that do not win and left connections without any reply.
 fn starved(cells: &[Cell], standings: &[Standing]) -> Option<String> {
-    let left: Vec<String> = standings
-        .iter()
-        .filter(|standing| !standing.wins())
+    let losers = standings.iter().filter(|standing| !standing.wins());
+    let left: Vec<String> = losers
         .filter_map(|standing| {
-            let cell = cells.iter().find(|cell| cell.model == standing.model)?;
-            let merged = cell.merged.as_ref()?;
-            (merged.never_served > 0).then(|| {
-                let share = merged.never_served as f64 / merged.connections.max(1) as f64;
-                format!("{} ({:.0} %)", cell.model, share * 100.0)
-            })
+            Some(format!("{} ({})", standing.model, units::share(unserved(cells, standing)?)))
         })
         .collect();
     (!left.is_empty()).then(|| format!("Left connections without any reply: {}.", left.join(", ")))
+}
+
+/// A winner that serves a few and lets the others wait is fast for the few: whoever chooses it must know.
+fn starving_winners(cells: &[Cell], standings: &[Standing]) -> Vec<String> {
+    let winners = standings.iter().filter(|standing| standing.wins());
+    let warn = |standing: &Standing| {
+        let share = units::share(unserved(cells, standing)?);
+        Some(format!("Careful: {} wins while {share} of its connections never got a reply.", standing.model))
+    };
+    winners.filter_map(warn).collect()
 }

@@ -245,7 +245,7 @@ fn trial(spec: &Spec, index: u32, round: u32, (scenario, model): (usize, usize),
     // The iterative server answers one connection and leaves the rest waiting.
     let starves = model == 0 && clients > 1 && workload.0 != "churn";
     let measured = measure(spec, workload, slowness, starves, &mut random);
-    let requests = measured.completed_in_window + measured.warmup_sent;
+    let requests = measured.counts.ok + measured.warmup_sent;
     let mut doubts = Vec::new();
     if starves {
         let (requests, sent) = (measured.counts.unanswered(), measured.counts.sent);
@@ -357,5 +357,6 @@ fn usage(model: &ModelRow, completed: u64, requests: u64, drift: f64) -> Usage {
         threads: Reading::Value(model.5),
         processes: Reading::Value(model.6),
         steal_share: Reading::Value(0.002),
+        foreign_share: Reading::Value(0.0),
     }
 }

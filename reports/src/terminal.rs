@@ -143,6 +143,12 @@ fn cell(workload: &Workload, model: &str) -> (String, bool) {
     let doubted = workload.cell(model).is_some_and(|cell| !cell.doubts.is_empty());
     let doubt = if doubted { "?" } else { " " };
     match standing.place {
+        // Where nothing was chosen, nothing is called best.
+        _ if standing.wins() && standing.useless(workload.verdict.merit) => (format!("∞ {doubt}"), false),
+        Place::Best if !workload.verdict.crowns(standing) => (format!("1.00 {doubt}"), false),
+        Place::Tied(factor) if !workload.verdict.crowns(standing) => {
+            (format!("{} {doubt}", bare(factor.median)), false)
+        }
         Place::Best => (format!("best {doubt}"), true),
         Place::Tied(factor) => (format!("{}={doubt}", bare(factor.median)), true),
         Place::Behind(factor) => (format!("{} {doubt}", bare(factor.median)), false),
@@ -181,12 +187,13 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
         block(out, analysis, style, (first, units_wide), &heads, &widths, from..to);
         from = to;
     }
-    let key = "best and = cannot be told apart, or differ by less than matters; ? has a doubt, see below; ∞ left too many requests unanswered; +2r \
+    let key = "best and = cannot be told apart, or differ by less than matters; ? has a doubt, see below; ∞ left too many requests unanswered, or all; +2r \
                undecided, 2 more rounds needed at least";
     push_wrapped(out, key, style.width, "", |line| style.dim(line));
     let rounds = analysis.run.rounds as usize;
     let worth = format!(
-        "In brackets: bootstrap interval over {}, confidence {} at most, each comparison by itself.",
+        "The parentheses after a factor in the answers above: its bootstrap interval over {}, confidence {} at most, \
+         each comparison by itself.",
         units::plural(rounds as u64, "round"),
         units::share(confidence_at_most(rounds))
     );
@@ -245,7 +252,7 @@ fn care(out: &mut String, analysis: &Analysis, style: Style) {
                 "{} / {}, round {}: {}",
                 trial.scenario,
                 trial.model,
-                trial.round + 1,
+                u64::from(trial.round) + 1,
                 trial.reasons.join("; ")
             );
             push_wrapped(out, &text, style.width, "  ", str::to_owned);

@@ -64,8 +64,11 @@ pub fn interval(low: f64, high: f64) -> String {
 
 /// A share of 0 to 1 as a percentage: "97.5 %".
 pub fn share(share: f64) -> String {
-    let percent = share * 100.0;
-    if percent > 0.0 && percent < 0.1 { "under 0.1 %".to_owned() } else { format!("{percent:.1} %") }
+    match share * 100.0 {
+        percent if percent > 0.0 && percent < 0.1 => "under 0.1 %".to_owned(),
+        percent if percent > 100_000.0 => "over 100,000 %".to_owned(),
+        percent => format!("{percent:.1} %"),
+    }
 }
 
 /// A percentile's name: "p99.9".
@@ -144,6 +147,10 @@ mod tests {
             ["1.00×", "1.61×", "38.4×", "12k×", "∞×"]
         );
         assert_eq!(interval(1.5, f64::INFINITY), "1.50 to ∞");
+        assert_eq!(
+            [0.0, 0.0004, 0.975, f64::MAX].map(share),
+            ["0.0 %", "under 0.1 %", "97.5 %", "over 100,000 %"]
+        );
         assert_eq!(
             [0, 999, 1000, 38_413, 1_000_000].map(grouped),
             ["0", "999", "1,000", "38,413", "1,000,000"]

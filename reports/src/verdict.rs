@@ -2,7 +2,8 @@
 //!
 //! # The rule
 //! 1. Each workload declares its figure of merit. A round in which a model has too few requests for that figure gives
-//!    it none (see [`quantile`](crate::statistics::quantile)); requests that were never answered count as infinite.
+//!    it none (see [`quantile`](crate::statistics::quantile)); requests that were never answered count as infinite. A
+//!    trial in which nothing was answered counts like any other: its throughput is 0 and its percentiles are infinite.
 //! 2. A model with a figure in fewer than [`MIN_ROUNDS`] = 4 rounds is *undecided*: at least so many more rounds are
 //!    needed. With no valid trial at all, although some were run, it is *invalid*.
 //! 3. The others are compared pair by pair. For each round that both have, d = ln(how many times worse); a model beats
@@ -10,9 +11,11 @@
 //!    by the median figure, then by name.
 //! 4. A model is *behind* the best when the whole 95 % bootstrap interval of the median factor lies above 1 plus the
 //!    practical floor: 3 % for throughput, 5 % for latency. Every other model cannot be told from the best, or differs
-//!    by less than matters, and shares first place with it: the winner is a set.
-//! 5. When the best model's own figure is infinite, no model fits the workload. With fewer than two models to compare,
-//!    the workload is undecided.
+//!    by less than matters, and shares first place with it: the winner is a set. A model whose own figure says that it
+//!    does not do the work (infinite, or a throughput of 0) is behind a best that does, however wide the interval.
+//! 5. When the best model's own figure is infinite, or a throughput of 0, no model fits the workload. With fewer than two
+//!    models to compare, or fewer than half of the workload's models, the workload is undecided: the survivors of a run
+//!    that failed the others are no choice. Models that could not be compared are always named.
 //! 6. The reason given is read off the cost figures: context switches and CPU per request, where the first model behind
 //!    needs more by a factor of at least 1.2. It is what was measured beside the verdict, not a proof of its cause.
 //!
@@ -28,7 +31,6 @@ use crate::reason;
 use crate::record::{Merit, ScenarioRecord};
 use crate::statistics::paired::{self, Factor};
 use crate::statistics::random::Random;
-use crate::units;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
@@ -78,12 +80,33 @@ pub struct Standing {
     pub figure: Option<f64>,
     /// Rounds that have the figure.
     pub rounds: usize,
+    /// Valid rounds with too few requests for it.
+    pub without_figure: usize,
+    /// Trials that were left out as invalid.
+    pub excluded: u32,
 }
 
 impl Standing {
-    /// Whether it is among the winners.
+    /// Whether it cannot be told from the best; see [`Verdict::crowns`] for whether that makes it a winner.
     pub fn wins(&self) -> bool {
         matches!(self.place, Place::Best | Place::Tied(_))
+    }
+
+    /// Whether it could be compared at all.
+    pub fn compared(&self) -> bool {
+        matches!(self.place, Place::Best | Place::Tied(_) | Place::Behind(_))
+    }
+
+    /// Whether its figure says that it does not do the work: an infinite time, or a throughput of 0.
+    pub fn useless(&self, merit: Merit) -> bool {
+        self.figure.is_some_and(|figure| useless(merit, figure))
+    }
+}
+
+fn useless(merit: Merit, figure: f64) -> bool {
+    match merit {
+        Merit::Throughput => figure == 0.0,
+        Merit::ResponseP99 | Merit::ResponseP50 => figure.is_infinite(),
     }
 }
 
@@ -97,11 +120,11 @@ pub enum Outcome {
         /// The first model behind, and how far; absent when there is none.
         next: Option<(String, Factor)>,
     },
-    /// Not even the best model has a finite figure.
+    /// Not even the best model does the work: its figure is infinite, or a throughput of 0.
     NoneFits,
-    /// Too little was measured.
+    /// Too few models could be compared.
     Undecided {
-        /// How many more valid rounds are needed at least.
+        /// How many more valid rounds are needed at least; 0 when there are not two models.
         more: usize,
     },
 }
@@ -125,51 +148,9 @@ impl Verdict {
         self.standings.iter().find(|standing| standing.model == model)
     }
 
-    /// The choice in a few words: "tokio", "tokio or mio-event-loop", "no model", "undecided".
-    pub fn choice(&self) -> String {
-        match &self.outcome {
-            Outcome::Chosen { winners, .. } => units::any_of(winners),
-            Outcome::NoneFits => "no model".to_owned(),
-            Outcome::Undecided { .. } => "undecided".to_owned(),
-        }
-    }
-
-    /// How far the choice is ahead, as a sentence.
-    pub fn lead(&self) -> String {
-        match &self.outcome {
-            Outcome::Chosen { winners, next: None } if winners.len() > 1 => {
-                format!(
-                    "All {} models compared cannot be told apart by {}, or differ by less than matters.",
-                    winners.len(),
-                    self.merit.label()
-                )
-            }
-            Outcome::Chosen { next: None, .. } => "No other model could be compared.".to_owned(),
-            Outcome::Chosen { next: Some((next, factor)), .. } if factor.median.is_infinite() => {
-                format!(
-                    "The next, {next}, never answered enough of its requests to have a {}.",
-                    self.merit.label()
-                )
-            }
-            Outcome::Chosen { winners, next: Some((next, factor)) } => {
-                let (best, figure) = (&winners[0], self.merit.label());
-                let (by, interval) = (units::factor(factor.median), units::interval(factor.low, factor.high));
-                match self.merit {
-                    Merit::Throughput => format!("{best} has {by} the {figure} of {next} ({interval})."),
-                    _ => format!("{next} has {by} the {figure} of {best} ({interval})."),
-                }
-            }
-            Outcome::NoneFits => {
-                format!(
-                    "Every model left so many requests unanswered that its {} is infinite.",
-                    self.merit.label()
-                )
-            }
-            Outcome::Undecided { more: 0 } => "There are not two models to compare.".to_owned(),
-            Outcome::Undecided { more } => {
-                format!("Needs at least {}.", units::plural(*more as u64, "more valid round"))
-            }
-        }
+    /// Whether a model is among the winners. Where nothing was chosen, nobody is, however the models stand.
+    pub fn crowns(&self, standing: &Standing) -> bool {
+        matches!(self.outcome, Outcome::Chosen { .. }) && standing.wins()
     }
 }
 
@@ -194,7 +175,7 @@ pub(crate) fn decide(scenario: &ScenarioRecord, cells: &[Cell], seed: u64) -> Ve
     // The winners first, then those behind by how far they are; stable, so equal ones keep the order of wins.
     standings.sort_by(|a, b| order_key(a).partial_cmp(&order_key(b)).unwrap_or(Ordering::Equal));
     standings.extend(waiting.iter().map(|cell| without_comparison(cell, merit)));
-    let outcome = outcome(&standings);
+    let outcome = outcome(&standings, merit);
     let reason = reason::explain(cells, &standings, &outcome);
     Verdict { merit, standings, outcome, reason }
 }
@@ -246,7 +227,8 @@ fn place(scenario: &ScenarioRecord, best: &Contender<'_>, other: &Contender<'_>,
     let mut random = Random::named(seed, &[&scenario.name, &best.cell.model, &other.cell.model]);
     match paired::factor(&best.figures, &other.figures, scenario.merit.better(), &mut random) {
         Some(factor) if factor.rounds >= MIN_ROUNDS => {
-            let behind = factor.low > 1.0 + floor(scenario.merit);
+            let failed = |contender: &Contender<'_>| useless(scenario.merit, contender.median);
+            let behind = factor.low > 1.0 + floor(scenario.merit) || failed(other) && !failed(best);
             if behind { Place::Behind(factor) } else { Place::Tied(factor) }
         }
         few => Place::Undecided { more: MIN_ROUNDS - few.map_or(0, |factor| factor.rounds) },
@@ -254,8 +236,7 @@ fn place(scenario: &ScenarioRecord, best: &Contender<'_>, other: &Contender<'_>,
 }
 
 fn standing(contender: &Contender<'_>, place: Place) -> Standing {
-    let rounds = contender.figures.iter().flatten().count();
-    Standing { model: contender.cell.model.clone(), place, figure: Some(contender.median), rounds }
+    stand(contender.cell, place, Some(contender.median), contender.figures.iter().flatten().count())
 }
 
 fn without_comparison(cell: &Cell, merit: Merit) -> Standing {
@@ -265,19 +246,29 @@ fn without_comparison(cell: &Cell, merit: Merit) -> Standing {
     } else {
         Place::Undecided { more: MIN_ROUNDS - rounds }
     };
-    Standing { model: cell.model.clone(), place, figure: cell.merit(merit), rounds }
+    stand(cell, place, cell.merit(merit), rounds)
 }
 
-fn outcome(standings: &[Standing]) -> Outcome {
-    let compared = standings.iter().filter(|standing| order_key(standing).0 < 3).count();
-    if compared < 2 {
-        let more = standings.iter().filter_map(|standing| match standing.place {
+fn stand(cell: &Cell, place: Place, figure: Option<f64>, rounds: usize) -> Standing {
+    let without_figure = cell.rounds.len().saturating_sub(rounds);
+    Standing { model: cell.model.clone(), place, figure, rounds, without_figure, excluded: cell.excluded }
+}
+
+fn outcome(standings: &[Standing], merit: Merit) -> Outcome {
+    let compared = standings.iter().filter(|standing| standing.compared()).count();
+    let wanted = standings.len().div_ceil(2).max(2);
+    if compared < wanted {
+        let needs = |standing: &Standing| match standing.place {
             Place::Undecided { more } => Some(more),
+            Place::Invalid => Some(MIN_ROUNDS),
             _ => None,
-        });
-        return Outcome::Undecided { more: more.max().unwrap_or(0) };
+        };
+        let mut needs: Vec<usize> = standings.iter().filter_map(needs).collect();
+        needs.sort_unstable();
+        // Of those that are missing, the ones nearest to a comparison would be enough.
+        return Outcome::Undecided { more: needs.get(wanted - compared - 1).copied().unwrap_or(0) };
     }
-    if standings[0].figure.is_none_or(|figure| figure.is_infinite()) {
+    if standings[0].useless(merit) {
         return Outcome::NoneFits;
     }
     let winners =

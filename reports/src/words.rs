@@ -1,10 +1,12 @@
-//! Reasons and doubts in words, the same in every report.
+//! Verdicts, reasons and doubts in words, the same in every report.
 //!
-//! A reason names what happened and its size; it never guesses at a cause that was not measured.
+//! A reason names what happened and its size; it never guesses at a cause that was not measured. A verdict never speaks of
+//! "all" models when some could not be compared.
 
 use crate::record::{Doubt, ErrorKind, Invalid, Merit};
-use crate::statistics::paired::Better;
+use crate::statistics::paired::{Better, Factor};
 use crate::units;
+use crate::verdict::{MIN_ROUNDS, Outcome, Verdict};
 use std::fmt;
 
 impl fmt::Display for Invalid {
@@ -16,7 +18,6 @@ impl fmt::Display for Invalid {
             Self::WrongReply { replies } => {
                 write!(f, "replies with a wrong byte: {}", units::grouped(*replies))
             }
-            Self::NothingAnswered => write!(f, "no request was answered in the window"),
             Self::Unbalanced => {
                 write!(f, "the requests do not add up: sent is not answered + failed + pending")
             }
@@ -26,8 +27,17 @@ impl fmt::Display for Invalid {
                 units::time(*lag_p50_ns as f64),
                 units::time(*response_p50_ns as f64)
             ),
+            Self::GeneratorTail { lag_p99_ns, response_p99_ns } => write!(
+                f,
+                "the swarm itself sent too late: lag p99 {} of a response p99 of {}",
+                units::time(*lag_p99_ns as f64),
+                units::time(*response_p99_ns as f64)
+            ),
+            Self::ForeignLoad { share } => {
+                write!(f, "other programs used {} of the pinned CPUs", units::share(*share))
+            }
             Self::Stolen { share } => {
-                write!(f, "the hypervisor took {} of the server's CPUs", units::share(*share))
+                write!(f, "the hypervisor took {} of the pinned CPUs", units::share(*share))
             }
         }
     }
@@ -62,6 +72,19 @@ impl fmt::Display for Doubt {
                 )
             }
             Self::SharedCpu => write!(f, "server and swarm shared a CPU"),
+            Self::ServerDied { detail } => write!(f, "the server ended during the trial: {detail}"),
+            Self::PartlyConnected { connected, clients } => write!(
+                f,
+                "only {} of {} connections could be opened before the start",
+                units::grouped(*connected),
+                units::grouped(*clients)
+            ),
+            Self::GeneratorTail { lag_p99_ns, response_p99_ns } => write!(
+                f,
+                "the swarm's own lag is a large part of the tail: p99 {} of {}",
+                units::time(*lag_p99_ns as f64),
+                units::time(*response_p99_ns as f64)
+            ),
             Self::KilledAtStop => write!(f, "the server did not stop in time and was killed"),
             Self::LittlesLaw { off } => {
                 write!(
@@ -89,6 +112,9 @@ impl Doubt {
             Self::KilledAtStop => 5,
             Self::LittlesLaw { .. } => 6,
             Self::Saturated { .. } => 7,
+            Self::ServerDied { .. } => 8,
+            Self::PartlyConnected { .. } => 9,
+            Self::GeneratorTail { .. } => 10,
         }
     }
 
@@ -99,10 +125,110 @@ impl Doubt {
             Self::Unsteady { ratio } => ratio.max(1e-9).ln().abs(),
             Self::Starved { connections } => *connections as f64,
             Self::Unanswered { requests, .. } => *requests as f64,
-            Self::SharedCpu | Self::KilledAtStop => 0.0,
+            Self::SharedCpu | Self::KilledAtStop | Self::ServerDied { .. } => 0.0,
+            Self::PartlyConnected { connected, clients } => clients.saturating_sub(*connected) as f64,
+            Self::GeneratorTail { lag_p99_ns, .. } => *lag_p99_ns as f64,
             Self::LittlesLaw { off } => off.abs(),
             Self::Saturated { values } => *values as f64,
         }
+    }
+}
+
+impl Verdict {
+    /// The choice in a few words: "tokio", "tokio or mio-event-loop", "no model", "undecided".
+    pub fn choice(&self) -> String {
+        match &self.outcome {
+            Outcome::Chosen { winners, .. } => units::any_of(winners),
+            Outcome::NoneFits => "no model".to_owned(),
+            Outcome::Undecided { .. } => "undecided".to_owned(),
+        }
+    }
+
+    /// How far the choice is ahead, and which models it was not compared with, as sentences.
+    pub fn lead(&self) -> String {
+        let lead = match &self.outcome {
+            Outcome::Chosen { winners, next } => match next {
+                None => self.all_tie(),
+                Some((next, factor)) => self.ahead(&winners[0], next, factor),
+            },
+            Outcome::NoneFits => match self.merit {
+                Merit::Throughput => {
+                    "Not even the best model compared completed a reply in the window, in half of its rounds or more.".to_owned()
+                }
+                _ => format!(
+                    "Every model compared left so many requests unanswered that its {} is infinite.",
+                    self.merit.label()
+                ),
+            },
+            Outcome::Undecided { more } => self.too_few(*more),
+        };
+        [Some(lead), self.not_compared()].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+
+    fn compared(&self) -> usize {
+        self.standings.iter().filter(|standing| standing.compared()).count()
+    }
+
+    fn all_tie(&self) -> String {
+        let (compared, all) = (self.compared(), self.standings.len());
+        let which = if compared == all {
+            format!("The {all} models")
+        } else {
+            format!("The {compared} models that could be compared, of {all},")
+        };
+        format!("{which} cannot be told apart by {}, or differ by less than matters.", self.merit.label())
+    }
+
+    fn ahead(&self, best: &str, next: &str, factor: &Factor) -> String {
+        let figure = self.merit.label();
+        if factor.median.is_infinite() {
+            return match self.merit {
+                Merit::Throughput => format!(
+                    "The next, {next}, completed no reply in the window, in half of the rounds or more."
+                ),
+                _ => format!("The next, {next}, never answered enough of its requests to have a {figure}."),
+            };
+        }
+        let (by, interval) = (units::factor(factor.median), units::interval(factor.low, factor.high));
+        match self.merit {
+            Merit::Throughput => format!("{best} has {by} the {figure} of {next} ({interval})."),
+            _ => format!("{next} has {by} the {figure} of {best} ({interval})."),
+        }
+    }
+
+    fn too_few(&self, more: usize) -> String {
+        let (compared, all) = (self.compared(), self.standings.len());
+        if all < 2 {
+            return "There are not two models to compare.".to_owned();
+        }
+        let which = match compared {
+            0 => format!("None of the {all} models could be compared"),
+            _ => format!("Only {compared} of {all} models could be compared, too few for a choice"),
+        };
+        format!("{which}: needs at least {}.", units::plural(more as u64, "more valid round"))
+    }
+
+    /// The models that the outcome says nothing of, each with the reason.
+    fn not_compared(&self) -> Option<String> {
+        let out = self.standings.iter().filter(|standing| !standing.compared());
+        let out: Vec<String> = out
+            .map(|standing| {
+                let mut why = vec![match standing.rounds {
+                    rounds if rounds < MIN_ROUNDS => format!("{rounds} of the {MIN_ROUNDS} rounds needed"),
+                    _ => format!("fewer than {MIN_ROUNDS} rounds shared with the best"),
+                }];
+                if standing.excluded > 0 {
+                    let trials = units::plural(u64::from(standing.excluded), "trial");
+                    why.push(format!("{trials} left out as invalid"));
+                }
+                if standing.without_figure > 0 {
+                    let rounds = units::plural(standing.without_figure as u64, "round");
+                    why.push(format!("{rounds} with too few requests for a {}", self.merit.label()));
+                }
+                format!("{} ({})", standing.model, why.join(", "))
+            })
+            .collect();
+        (!out.is_empty()).then(|| format!("Not compared: {}.", out.join("; ")))
     }
 }
 

@@ -2,9 +2,12 @@
 
 use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::bundle::Bundle;
-use bakeoff_reports::record::{Invalid, Measured, Merit, Reading};
+use bakeoff_reports::histogram::Recorder;
+use bakeoff_reports::html;
+use bakeoff_reports::record::{Counts, Doubt, ErrorKind, Invalid, Measured, Merit, Reading, Spread, Trial};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::statistics::random::Random;
+use bakeoff_reports::terminal::{SummaryOptions, summary};
 use bakeoff_reports::verdict::{MIN_ROUNDS, Outcome, Place};
 use proptest::prelude::*;
 
@@ -66,6 +69,28 @@ fn a_difference_that_is_not_certain_is_a_tie_however_large() {
 }
 
 #[test]
+fn a_model_that_fails_in_most_rounds_does_not_win_by_its_wide_interval() {
+    // Ahead in two rounds, nothing at all in four: the interval reaches below 1.
+    let analysis = analyse(&with_throughput(&[&[1000; 6], &[0, 1100, 0, 1100, 0, 0]]));
+    assert_eq!(winners(&analysis), ["iterative"]);
+    assert!(matches!(analysis.workloads[0].verdict.standings[1].place, Place::Behind(_)));
+}
+
+#[test]
+fn many_discarded_trials_are_told_before_anything_else_with_what_to_do() {
+    let mut bundle = with_throughput(&[&[1000; 6], &[1000; 6]]);
+    assert!(analyse(&bundle).caveats().iter().all(|caveat| !caveat.contains("left out")));
+    for (at, trial) in bundle.trials.iter_mut().take(4).enumerate() {
+        trial.invalid.push(Invalid::ForeignLoad { share: 0.2 + at as f64 / 10.0 });
+    }
+    let caveats = analyse(&bundle).caveats().join(" ");
+    assert!(
+        caveats.contains("4 of 12 trials had to be left out, most of them (4) because: other programs used"),
+        "{caveats}"
+    );
+}
+
+#[test]
 fn exact_ties_are_ordered_by_name() {
     let analysis = analyse(&with_throughput(&[&[1000; 5], &[1000; 5], &[1000; 5]]));
     assert_eq!(winners(&analysis), ["fork-per-client", "iterative", "thread-per-client"]);
@@ -77,6 +102,7 @@ fn too_few_rounds_are_undecided_and_say_how_many_are_missing() {
     let verdict = &analysis.workloads[0].verdict;
     assert_eq!(winners(&analysis), ["fork-per-client"], "three rounds do not win, however good");
     assert_eq!(verdict.standings[2].place, Place::Undecided { more: MIN_ROUNDS - 3 });
+    assert!(verdict.lead().contains("Not compared: thread-per-client (3 of the 4 rounds needed)."));
     let analysis = analyse(&with_throughput(&[&[1000; 2], &[1100; 2]]));
     assert_eq!(analysis.workloads[0].verdict.outcome, Outcome::Undecided { more: 2 });
     assert!(analysis.workloads[0].verdict.lead().contains("at least 2 more valid rounds"));
@@ -93,6 +119,250 @@ fn a_model_whose_trials_are_all_invalid_is_invalid_and_they_are_listed() {
     assert_eq!(analysis.workloads[0].verdict.standings[2].place, Place::Invalid);
     assert_eq!((analysis.excluded.len(), analysis.valid, analysis.recorded), (5, 10, 15));
     assert_eq!(analysis.excluded[0].reasons, ["replies with a wrong byte: 1"]);
+}
+
+/// Makes the trials of a model invalid, the first so many of them.
+fn spoil(bundle: &mut Bundle, model: &str, trials: usize) {
+    let of_model = bundle.trials.iter_mut().filter(|trial| trial.model == model);
+    of_model.take(trials).for_each(|trial| trial.invalid.push(Invalid::Stolen { share: 0.2 }));
+}
+
+#[test]
+fn models_that_could_not_be_compared_are_named_wherever_a_choice_is() {
+    let mut bundle = with_throughput(&[&[1000; 6], &[1000; 6], &[1000; 6], &[1000; 6], &[1000; 6]]);
+    spoil(&mut bundle, "fork-per-client", 6);
+    spoil(&mut bundle, "thread-per-client", 3);
+    let analysis = analyse(&bundle);
+    let told = "Not compared: fork-per-client (0 of the 4 rounds needed, 6 trials left out as invalid); \
+                thread-per-client (3 of the 4 rounds needed, 3 trials left out as invalid).";
+    let verdict = &analysis.workloads[0].verdict;
+    assert_eq!(winners(&analysis).len(), 3);
+    assert_eq!(
+        verdict.lead(),
+        format!(
+            "The 3 models that could be compared, of 5, cannot be told apart by throughput, or differ by less than \
+             matters. {told}"
+        )
+    );
+    assert_eq!(html::report(&analysis).matches(told).count(), 2, "in the card and in the section");
+    let text = summary(&analysis, &SummaryOptions { width: 1_000, ..SummaryOptions::default() });
+    assert!(text.contains(told), "{text}");
+    let all = analyse(&with_throughput(&[&[1000; 5], &[1000; 5]]));
+    assert!(all.workloads[0].verdict.lead().starts_with("The 2 models cannot be told apart"));
+}
+
+#[test]
+fn the_few_survivors_of_a_workload_are_no_choice() {
+    let mut bundle = with_throughput(&[&[1000; 6], &[2000; 6], &[1000; 6], &[1000; 6], &[1000; 6]]);
+    spoil(&mut bundle, "thread-per-client", 6);
+    spoil(&mut bundle, "thread-pool", 4);
+    assert_eq!(winners(&analyse(&bundle)), ["fork-per-client"], "3 of 5 are a comparison");
+    spoil(&mut bundle, "mio-event-loop", 3);
+    let analysis = analyse(&bundle);
+    let verdict = &analysis.workloads[0].verdict;
+    assert_eq!(verdict.outcome, Outcome::Undecided { more: 1 }, "2 of 5 are not");
+    assert!(verdict.lead().starts_with("Only 2 of 5 models could be compared, too few for a choice"));
+    assert!(!verdict.crowns(&verdict.standings[0]));
+    let text = summary(&analysis, &SummaryOptions::default());
+    assert!(!text.contains("best  ") && text.contains("1.00"), "nobody is called best: {text}");
+    assert!(!html::report(&analysis).contains("<td class=\"f0\">"), "nor on the page");
+}
+
+#[test]
+fn too_few_requests_are_told_apart_from_invalid_trials() {
+    let mut bundle =
+        sample::bundle(&Spec { scenarios: 2, models: 3, rounds: 5, requests: 400, ..Spec::default() });
+    for trial in bundle.trials.iter_mut().filter(|trial| trial.model == "thread-per-client") {
+        let measured = measured(&mut trial.measured);
+        let mut few = Recorder::fine();
+        (1..=100).for_each(|at| few.record(at * 1_000));
+        measured.counts = Counts { sent: 100, ok: 100, ..Counts::default() };
+        measured.response = few.encode();
+    }
+    let lead = analyse(&bundle).workloads[1].verdict.lead();
+    let told =
+        "thread-per-client (0 of the 4 rounds needed, 5 rounds with too few requests for a response p99)";
+    assert!(lead.contains(told), "{lead}");
+}
+
+/// A trial in which the server answered nothing, whether it lives or died.
+fn silence(trial: &mut Trial, sent: u64) {
+    trial.doubts = vec![Doubt::ServerDied { detail: "signal 11".to_owned() }];
+    trial.server = Reading::Absent("it died".to_owned());
+    let measured = measured(&mut trial.measured);
+    let empty = Recorder::fine().encode();
+    measured.counts = Counts { sent, in_flight_at_end: sent, ..Counts::default() };
+    measured.warmup_sent = 0;
+    (measured.completed_in_window, measured.reply_bytes_in_window) = (0, 0);
+    (measured.response, measured.service) = (empty.clone(), empty);
+    let connections = measured.spread.connections;
+    measured.spread = Spread { connections, never_served: connections, ..Spread::default() };
+    measured.slices.iter_mut().for_each(|slice| {
+        slice.completed = 0;
+        slice.response = Recorder::coarse().encode();
+    });
+}
+
+#[test]
+fn a_model_that_answers_nothing_is_behind_and_never_excluded() {
+    // As many requests as a percentile needs; as many as a closed loop sends that is never answered.
+    for sent in [1_000, 64] {
+        let mut bundle =
+            sample::bundle(&Spec { scenarios: 2, models: 3, rounds: 5, requests: 400, ..Spec::default() });
+        bundle.trials.iter_mut().for_each(|trial| trial.invalid.clear());
+        let silent = |trial: &&mut Trial| trial.model == "thread-per-client";
+        bundle.trials.iter_mut().filter(silent).for_each(|trial| silence(trial, sent));
+        let analysis = analyse(&bundle);
+        assert_eq!(analysis.valid, analysis.recorded);
+        for workload in &analysis.workloads {
+            let standing = workload.verdict.standing("thread-per-client").expect("it ran");
+            let Place::Behind(factor) = standing.place else { panic!("{sent}: {standing:?}") };
+            assert_eq!((factor.median, factor.low), (f64::INFINITY, f64::INFINITY));
+            let costs = &workload.cell("thread-per-client").expect("it ran").costs;
+            let absent = |reading: &Reading<f64>| match reading {
+                Reading::Absent(why) => why.clone(),
+                Reading::Value(value) => panic!("{value} for no reply"),
+            };
+            assert_eq!(absent(&costs.cpu_ns_per_request), "no reply to share it among");
+            assert_eq!(absent(&costs.switches_per_request), "no request to share the switches among");
+        }
+        told_without_nan(&analysis);
+        bundle.trials.iter_mut().for_each(|trial| silence(trial, sent));
+        let analysis = analyse(&bundle);
+        for workload in &analysis.workloads {
+            assert_eq!(workload.verdict.outcome, Outcome::NoneFits, "{sent}: {}", workload.scenario.name);
+        }
+        let text = told_without_nan(&analysis);
+        assert!(text.contains("no model") && !text.contains("best  "), "{text}");
+    }
+}
+
+/// Both reports, for what must stand in neither; the summary is handed back.
+fn told_without_nan(analysis: &Analysis) -> String {
+    let (page, text) = (html::report(analysis), summary(analysis, &SummaryOptions::default()));
+    for broken in ["NaN", "inf"] {
+        let found = |text: &str| text.split(|c: char| !c.is_alphanumeric()).any(|word| word == broken);
+        assert!(!found(&page) && !found(&text), "{broken}");
+    }
+    text
+}
+
+#[test]
+fn switches_are_shared_among_the_requests_of_the_swarm() {
+    let mut bundle = with_throughput(&[&[1000; 4], &[900; 4]]);
+    for trial in &mut bundle.trials {
+        let measured = measured(&mut trial.measured);
+        measured.warmup_sent = 100;
+        // 500 requests; the server counts every read of a large message.
+        let ok = measured.counts.ok;
+        trial.usage.life_voluntary_switches = Reading::Value(2 * (ok + 100) - 7);
+        trial.usage.life_involuntary_switches = Reading::Value(7);
+        trial.server = Reading::Value([("requests".to_owned(), 16 * (ok + 100))].into());
+    }
+    let analysis = analyse(&bundle);
+    for cell in &analysis.workloads[0].cells {
+        assert_eq!(cell.costs.switches_per_request, Reading::Value(2.0));
+    }
+}
+
+#[test]
+fn a_winner_that_starves_is_told_on() {
+    let mut bundle = with_throughput(&[&[1000; 5], &[2000; 5]]);
+    for trial in &mut bundle.trials {
+        let winner = trial.model == "fork-per-client";
+        let spread = &mut measured(&mut trial.measured).spread;
+        (spread.connections, spread.never_served) = (64, if winner { 48 } else { 0 });
+    }
+    let analysis = analyse(&bundle);
+    assert_eq!(winners(&analysis), ["fork-per-client"]);
+    let reason = &analysis.workloads[0].verdict.reason;
+    let told = "Careful: fork-per-client wins while 75.0 % of its connections never got a reply.";
+    assert!(reason.contains(told), "{reason}");
+}
+
+#[test]
+fn a_cost_that_is_absent_is_not_said_to_be_equal() {
+    let mut bundle = with_throughput(&[&[1000; 5], &[2000; 5]]);
+    for trial in &mut bundle.trials {
+        trial.usage.window_cpu_ns = Reading::Absent("no /proc".to_owned());
+        trial.usage.life_voluntary_switches = Reading::Value(0);
+        trial.usage.life_involuntary_switches = Reading::Value(0);
+    }
+    let reason = |bundle: &Bundle| analyse(bundle).workloads[0].verdict.reason.clone();
+    let only = "A difference in context switches per request does not explain the lead over iterative.";
+    assert!(reason(&bundle).starts_with(only), "{}", reason(&bundle));
+    for trial in &mut bundle.trials {
+        trial.usage.life_voluntary_switches = Reading::Absent("no /proc".to_owned());
+    }
+    assert!(
+        reason(&bundle).starts_with("Nothing explains the lead over iterative: no cost could be measured")
+    );
+}
+
+#[test]
+fn the_largest_numbers_a_record_can_hold_break_nothing() {
+    let mut bundle = with_throughput(&[&[u64::MAX; 5], &[u64::MAX; 5], &[1; 5]]);
+    for trial in &mut bundle.trials {
+        (trial.index, trial.started_unix_ms) = (u32::MAX, u64::MAX);
+        trial.server = Reading::Value([("accepted".to_owned(), u64::MAX)].into());
+        let most = || Reading::Value(u64::MAX);
+        let usage = &mut trial.usage;
+        (usage.window_cpu_ns, usage.pss_bytes, usage.threads) = (most(), most(), most());
+        (usage.processes, usage.life_voluntary_switches) = (most(), most());
+        usage.life_involuntary_switches = most();
+        usage.foreign_share = Reading::Value(f64::MAX);
+        let measured = measured(&mut trial.measured);
+        measured.window_ns = if trial.round == 0 { 1 } else { u64::MAX };
+        let ok = measured.counts.ok;
+        measured.counts.sent = u64::MAX;
+        measured.counts.timeouts = u64::MAX - ok - 2;
+        measured.counts.errors = [(ErrorKind::Reset, 1), (ErrorKind::Other, 1)].into();
+        (measured.counts.in_flight_at_end, measured.counts.never_written) = (0, 0);
+        assert!(measured.counts.balanced());
+        (measured.warmup_sent, measured.reply_bytes_in_window) = (u64::MAX, u64::MAX);
+        for histogram in [&mut measured.response, &mut measured.service, &mut measured.connect] {
+            (histogram.sum_ns, histogram.max_ns, histogram.saturated) = (u64::MAX, u64::MAX, u64::MAX);
+        }
+        let most = u64::MAX;
+        measured.spread = Spread {
+            connections: most,
+            never_served: most,
+            replies: most,
+            replies_squared: most,
+            fewest: most,
+            most,
+        };
+        for slice in &mut measured.slices {
+            (slice.start_ns, slice.length_ns, slice.completed) = (most, most, most);
+        }
+        trial.doubts = vec![
+            Doubt::Unanswered { requests: most, sent: most },
+            Doubt::PartlyConnected { connected: most, clients: 0 },
+            Doubt::Unsteady { ratio: f64::MAX },
+        ];
+    }
+    // Rounds and indices are shown from 1.
+    let last = bundle.trials.last_mut().expect("there are trials");
+    last.round = u32::MAX;
+    bundle.trials[0].invalid.push(Invalid::Stolen { share: f64::MAX });
+    bundle.trials[0].round = u32::MAX;
+    bundle.run.rounds = u32::MAX;
+    let scenario = &mut bundle.run.scenarios[0];
+    (scenario.clients, scenario.window_ns, scenario.warmup_ns) = (u64::MAX, u64::MAX, u64::MAX);
+    for merit in [Merit::Throughput, Merit::ResponseP99, Merit::ResponseP50] {
+        bundle.run.scenarios[0].merit = merit;
+        let analysis = analyse(&bundle);
+        assert_eq!((analysis.valid, analysis.excluded.len()), (14, 1), "{:?}", analysis.excluded);
+        told_without_nan(&analysis);
+    }
+}
+
+#[test]
+fn a_sum_too_large_for_its_counts_is_not_balanced() {
+    let errors = [(ErrorKind::Reset, u64::MAX), (ErrorKind::Other, u64::MAX)].into();
+    let counts = Counts { sent: u64::MAX, ok: 5, errors, timeouts: 9, ..Counts::default() };
+    assert_eq!((counts.errors_total(), counts.unanswered()), (u64::MAX, u64::MAX));
+    assert!(!counts.balanced());
 }
 
 #[test]

@@ -108,6 +108,18 @@ fn matrix_cell(workload: &Workload, model: &str) -> String {
     };
     let figure = figure(standing, merit);
     match standing.place {
+        // Where nothing was chosen, nothing is called best.
+        Place::Best | Place::Tied(_) if !workload.verdict.crowns(standing) => {
+            let factor = match standing.place {
+                _ if standing.useless(merit) => f64::INFINITY,
+                Place::Tied(factor) => factor.median,
+                _ => 1.0,
+            };
+            format!(
+                "<td class=\"none\">{mark}<strong>{}</strong><small>{figure}</small></td>",
+                units::factor(factor)
+            )
+        }
         Place::Best => format!(
             "<td class=\"f0\"><span class=\"tag win\">best</span>{mark}<strong>1.00×</strong><small>{figure}</small></td>"
         ),

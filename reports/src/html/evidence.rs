@@ -4,6 +4,7 @@ use super::{Field, escape, table};
 use crate::analysis::Analysis;
 use crate::record::{Environment, Reading};
 use crate::statistics::bootstrap::{CONFIDENCE, RESAMPLES, confidence_at_most};
+use crate::statistics::median;
 use crate::units;
 use crate::verdict::{LATENCY_FLOOR, MIN_ROUNDS, THROUGHPUT_FLOOR};
 use std::fmt::Write as _;
@@ -28,7 +29,11 @@ fn method(analysis: &Analysis) -> String {
          {:.0}&nbsp;% for throughput and {:.0}&nbsp;% for latency. All others share first place. Fewer than {MIN_ROUNDS} valid rounds are undecided.</p>\n\
          <p>Response time runs from the <em>intended</em> send time to the last byte of the right reply. A percentile is \
          shown only when enough requests were sent for its upper confidence bound to exist: 381 for p99, 3,838 for \
-         p99.9.</p>\n</section>\n",
+         p99.9. Fewer suffice for <em>never</em>: when so many of them went unanswered that the percentile is infinite \
+         beyond reasonable doubt (2.5&nbsp;%).</p>\n\
+         <p>A trial in which nothing was answered, or whose server died on the way, counts like \
+         any other: what it left unanswered is infinite, and its throughput may be 0. When fewer than half of a workload's models could be compared, \
+         the workload is undecided.</p>\n</section>\n",
         units::grouped(RESAMPLES as u64),
         CONFIDENCE * 100.0,
         units::share(confidence_at_most(rounds)),
@@ -69,11 +74,43 @@ fn run(analysis: &Analysis) -> String {
         ),
         ("schema", format!("version {}", run.schema_version)),
     ];
-    for (name, value) in facts.into_iter().chain(environment(&run.environment)) {
+    let facts = facts.into_iter().chain(disturbance(analysis));
+    for (name, value) in facts.chain(environment(&run.environment)) {
         let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(&value));
     }
     html.push_str("</dl>\n</section>\n");
     html
+}
+
+/// What took the pinned CPUs from server and swarm while valid trials were measured.
+fn disturbance(analysis: &Analysis) -> [(&'static str, String); 2] {
+    let rounds = || analysis.workloads.iter().flat_map(|one| &one.cells).flat_map(|cell| &cell.rounds);
+    let foreign = rounds().map(|round| &round.foreign_share);
+    let steal = rounds().map(|round| &round.steal_share);
+    [("other programs", most(foreign, "used")), ("hypervisor", most(steal, "took"))]
+}
+
+/// The largest of the shares and their median, and how many trials could not tell.
+fn most<'a>(shares: impl Iterator<Item = &'a Reading<f64>>, verb: &str) -> String {
+    let (mut known, mut absent) = (Vec::new(), Vec::new());
+    for share in shares {
+        match share {
+            Reading::Value(share) => known.push(*share),
+            Reading::Absent(why) => absent.push(why.as_str()),
+        }
+    }
+    let mut parts = Vec::new();
+    if let Some(median) = median(&known) {
+        let largest = known.iter().copied().fold(0.0, f64::max);
+        let (largest, median) = (units::share(largest), units::share(median));
+        parts.push(format!(
+            "{verb} at most {largest} of the pinned CPUs in any valid trial (median {median})"
+        ));
+    }
+    if let Some(why) = absent.first() {
+        parts.push(format!("absent in {}: {why}", units::plural(absent.len() as u64, "valid trial")));
+    }
+    if parts.is_empty() { "no valid trial".to_owned() } else { parts.join("; ") }
 }
 
 /// Words of a command as a shell would need them.
@@ -127,14 +164,14 @@ fn discarded(analysis: &Analysis) -> String {
         html.push_str("<p>None: every recorded trial counts.</p>\n");
     } else {
         let row = |trial: &crate::analysis::Excluded| {
-            let number = |value: u32| Field::figure(value.to_string(), f64::from(value));
+            let round = u64::from(trial.round) + 1;
             let fields = vec![
-                number(trial.round + 1),
+                Field::figure(round.to_string(), round as f64),
                 Field::text(&trial.scenario),
                 Field::text(&trial.model),
                 Field::text(trial.reasons.join("; ")),
             ];
-            ((trial.index + 1).to_string(), fields)
+            ((u64::from(trial.index) + 1).to_string(), fields)
         };
         let rows: Vec<(String, Vec<Field>)> = analysis.excluded.iter().map(row).collect();
         html.push_str("<p>Left out of every figure above.</p>\n");
@@ -165,11 +202,25 @@ fn missing() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::command_line;
+    use super::{command_line, most};
+    use crate::record::Reading;
 
     #[test]
     fn a_command_can_be_pasted_into_a_shell() {
         let words = ["bakeoff", "run", "--out=a b", "it's", ""].map(str::to_owned);
         assert_eq!(command_line(&words), r"bakeoff run '--out=a b' 'it'\''s' ''");
+    }
+
+    #[test]
+    fn disturbance_is_told_at_its_worst_and_what_is_absent_is_told_too() {
+        let shares = [Reading::Value(0.01), Reading::Value(0.04), Reading::Value(0.02)];
+        let quiet = "used at most 4.0 % of the pinned CPUs in any valid trial (median 2.0 %)";
+        assert_eq!(most(shares.iter(), "used"), quiet);
+        let absent = Reading::Absent("no clock".to_owned());
+        assert_eq!(
+            most(shares.iter().chain([&absent]), "used"),
+            format!("{quiet}; absent in 1 valid trial: no clock")
+        );
+        assert_eq!(most([].iter(), "used"), "no valid trial");
     }
 }

@@ -3,8 +3,11 @@
 //! Every text that comes from a bundle is escaped. The page depends on the analysis alone, byte for byte.
 
 mod answer;
+mod costs;
 mod evidence;
+mod figures;
 mod page;
+mod pictures;
 mod workload;
 
 pub use page::report;

@@ -35,7 +35,7 @@ pub(crate) fn throughput_latency(workload: &Workload, series_of: impl Fn(&str) -
             let latency = latency(round).map_or_else(|| "too few requests".to_owned(), units::time);
             vec![
                 cell.model.clone(),
-                (round.round + 1).to_string(),
+                (u64::from(round.round) + 1).to_string(),
                 units::rate(round.throughput_per_s),
                 latency,
             ]

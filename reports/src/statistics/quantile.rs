@@ -1,4 +1,8 @@
 //! Quantiles over *sent* requests: what was never answered counts as infinite, and too few samples give no number.
+//!
+//! "Never" is not a number, and needs fewer samples than one: when so few of the requests sent were answered that the
+//! quantile is infinite beyond reasonable doubt, it is [`Quantile::NeverAnswered`] below [`needed`] samples too. A model
+//! that answers nothing would otherwise be asked for more requests and so escape the comparison.
 
 use crate::histogram::Recorder;
 use std::cmp::Ordering;
@@ -12,6 +16,26 @@ pub const Z_SQUARED: f64 = 1.96 * 1.96;
 /// How many samples the quantile `p` (0 to 1, below 1) needs before it is shown: 381 for p99, 3,838 for p99.9.
 pub fn needed(p: f64) -> u64 {
     (Z_SQUARED * p / (1.0 - p)).ceil() as u64
+}
+
+/// The natural logarithm of 40: what is less likely than 1 in 40 (2.5 %, one tail of 95 %) is beyond reasonable doubt.
+const LN_40: f64 = 3.688_879_454_113_936;
+
+/// Whether the quantile `p` is infinite beyond reasonable doubt when `answered` of `sent` requests were answered.
+///
+/// It is finite only if a share `p` or more of all requests would be answered. With that share, the chance of at most
+/// `answered` out of `sent` is at most `exp(-sent * D)`, where `D = a ln(a/p) + (1-a) ln((1-a)/(1-p))` and
+/// `a = answered/sent < p`. Source: Hoeffding, Probability inequalities for sums of bounded random variables (1963),
+/// theorem 1. The bound is exact for `answered` = 0: `(1-p)^sent`.
+fn surely_never(p: f64, answered: u64, sent: u64) -> bool {
+    let a = answered as f64 / sent.max(1) as f64;
+    if sent == 0 || a >= p {
+        return false;
+    }
+    // The limit of x ln x at 0 is 0.
+    let from_answered = if answered == 0 { 0.0 } else { a * (a / p).ln() };
+    let divergence = from_answered + (1.0 - a) * ((1.0 - a) / (1.0 - p)).ln();
+    sent as f64 * divergence >= LN_40
 }
 
 /// A quantile of a time.
@@ -56,7 +80,7 @@ impl Distribution {
         let mut steps = Vec::new();
         let mut below = 0;
         for step in recorder.histogram().iter_recorded() {
-            below += step.count_since_last_iteration();
+            below = u64::saturating_add(below, step.count_since_last_iteration());
             // A bucket's upper end may lie above anything recorded; the exact maximum is known. Saturated values were
             // recorded at the range's end, where the exact maximum is the honest bound.
             steps.push((step.value_iterated_to().min(recorder.max_ns()), below));
@@ -86,6 +110,9 @@ impl Distribution {
     pub fn quantile(&self, p: f64) -> Quantile {
         let need = needed(p).max(1);
         if self.sent < need {
+            if surely_never(p, self.answered(), self.sent) {
+                return Quantile::NeverAnswered;
+            }
             return Quantile::Insufficient { have: self.sent, need };
         }
         // A product such as 0.99 x 100 may come out a hair above the whole number it means.
@@ -145,6 +172,21 @@ mod tests {
         assert_eq!(of(1..=989, 1000).quantile(0.5), Quantile::Value(500), "the middle is answered");
         assert_eq!(of([], 1000).quantile(0.5), Quantile::NeverAnswered);
         assert_eq!(of(1..=989, 1000).max_ns(), f64::INFINITY);
+    }
+
+    #[test]
+    fn never_needs_fewer_requests_than_a_number() {
+        let few = |sent, p| Quantile::Insufficient { have: sent, need: needed(p) };
+        // 64 clients of a closed loop that wait for ever: no number, but no doubt either.
+        assert_eq!(of([], 64).quantile(0.99), Quantile::NeverAnswered);
+        assert_eq!(of([], 1).quantile(0.99), Quantile::NeverAnswered, "1 in 100 by chance");
+        assert_eq!(of([], 1).quantile(0.9), few(1, 0.9), "1 in 10 by chance");
+        assert_eq!(of([], 2).quantile(0.9), Quantile::NeverAnswered, "1 in 100 by chance");
+        assert_eq!(of([], 0).quantile(0.99), few(0, 0.99), "nothing asked, nothing known");
+        assert_eq!(of([], 3).quantile(0.5), few(3, 0.5), "1 in 8 by chance");
+        // A server that died on the way; and a few that were lost by bad luck, which decide nothing.
+        assert_eq!(of(1..=100, 164).quantile(0.99), Quantile::NeverAnswered);
+        assert_eq!(of(1..=98, 100).quantile(0.99), few(100, 0.99));
     }
 
     proptest! {

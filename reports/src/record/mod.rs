@@ -7,6 +7,10 @@
 //!
 //! Units stand in the names: `_ns`, `_bytes`, `_per_s`. Counts have no suffix.
 
+mod findings;
+
+pub use findings::{Doubt, Invalid};
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -144,7 +148,7 @@ pub struct Environment {
     pub governor: Reading<String>,
     /// Descriptors one process may open.
     pub max_descriptors: Reading<u64>,
-    /// Processes and threads there may be (the smallest of the limits that apply).
+    /// Processes and threads that could still be started before the run (under the smallest limit that applies).
     pub max_processes: Reading<u64>,
     /// The system's cap on a listen backlog.
     pub somaxconn: Reading<u64>,
@@ -242,19 +246,22 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Errors of all kinds.
+    /// Errors of all kinds; `u64::MAX` should they exceed it.
     pub fn errors_total(&self) -> u64 {
-        self.errors.values().sum()
+        self.errors.values().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
-    /// Requests without a right answer: infinite in every percentile.
+    /// Requests without a right answer: infinite in every percentile. `u64::MAX` should they exceed it.
     pub fn unanswered(&self) -> u64 {
-        self.errors_total() + self.timeouts + self.in_flight_at_end
+        self.errors_total().saturating_add(self.timeouts).saturating_add(self.in_flight_at_end)
     }
 
-    /// Whether `sent = ok + errors + timeouts + in_flight_at_end`.
+    /// Whether `sent = ok + errors + timeouts + in_flight_at_end`, exactly.
     pub fn balanced(&self) -> bool {
-        self.sent == self.ok + self.unanswered() && self.never_written <= self.in_flight_at_end
+        // Wider than the counts, so that a sum too large for them cannot pass for a balanced one.
+        let outcomes = [self.ok, self.timeouts, self.in_flight_at_end];
+        let total: u128 = outcomes.iter().chain(self.errors.values()).map(|count| u128::from(*count)).sum();
+        u128::from(self.sent) == total && self.never_written <= self.in_flight_at_end
     }
 }
 
@@ -294,13 +301,13 @@ pub struct Slice {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spread {
-    /// Connections (or concurrent sessions).
+    /// Connections (or concurrent sessions) that were given a request at any time of the trial.
     pub connections: u64,
-    /// Those that received no reply at all.
+    /// Those of them that received no reply in the whole trial.
     pub never_served: u64,
-    /// Replies, summed over connections.
+    /// Replies completed in the window, summed over connections.
     pub replies: u64,
-    /// Squared replies, summed over connections.
+    /// Squared replies, summed over connections; stays at `u64::MAX` should it reach it.
     pub replies_squared: u64,
     /// Fewest replies on a connection.
     pub fewest: u64,
@@ -316,7 +323,7 @@ pub struct EncodedHistogram {
     pub count: u64,
     /// Values above the range, recorded at its upper end.
     pub saturated: u64,
-    /// The exact sum of the values (584 years at most).
+    /// The sum of the values: exact up to 584 years, where it stays at `u64::MAX`.
     pub sum_ns: u64,
     /// The exact largest value; 0 when empty.
     pub max_ns: u64,
@@ -345,8 +352,11 @@ pub struct Usage {
     pub threads: Reading<u64>,
     /// Processes in the tree at the window's end.
     pub processes: Reading<u64>,
-    /// Share of the window in which the pinned server CPUs were stolen by the hypervisor, 0 to 1.
+    /// Share of the window in which the hypervisor took the pinned CPUs, of server and swarm, 0 to 1.
     pub steal_share: Reading<f64>,
+    /// Share of the window in which programs other than server and swarm used the pinned CPUs, 0 to 1. As coarse as the
+    /// clock ticks it is made of.
+    pub foreign_share: Reading<f64>,
 }
 
 impl Usage {
@@ -363,92 +373,9 @@ impl Usage {
             threads: absent(),
             processes: absent(),
             steal_share: Reading::Absent(reason.to_string()),
+            foreign_share: Reading::Absent(reason.to_string()),
         }
     }
-}
-
-/// Why a trial must not be compared.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "reason", rename_all = "snake_case")]
-pub enum Invalid {
-    /// The server could not be started.
-    ServerDidNotStart {
-        /// What it said.
-        detail: String,
-    },
-    /// The server ended during the trial.
-    ServerDied {
-        /// How it ended.
-        detail: String,
-    },
-    /// The swarm failed.
-    SwarmFailed {
-        /// What it said.
-        detail: String,
-    },
-    /// A reply had a wrong byte.
-    WrongReply {
-        /// Replies that failed verification.
-        replies: u64,
-    },
-    /// No request was answered in the window.
-    NothingAnswered,
-    /// The accounting identity did not hold.
-    Unbalanced,
-    /// The swarm itself sent too late.
-    GeneratorLate {
-        /// Dispatch lag p50.
-        lag_p50_ns: u64,
-        /// Response p50.
-        response_p50_ns: u64,
-    },
-    /// The hypervisor took too much of the server's CPUs.
-    Stolen {
-        /// Share of the window, 0 to 1.
-        share: f64,
-    },
-}
-
-/// A reason for caution about a trial.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "doubt", rename_all = "snake_case")]
-pub enum Doubt {
-    /// The swarm used nearly all its CPU in closed loop: the figure may be the generator's limit.
-    GeneratorBusy {
-        /// CPU share of the busiest worker, 0 to 1.
-        share: f64,
-    },
-    /// The two halves of the window differ.
-    Unsteady {
-        /// Throughput of the second half over the first.
-        ratio: f64,
-    },
-    /// Some connections were never served.
-    Starved {
-        /// How many.
-        connections: u64,
-    },
-    /// Requests failed, timed out, or were still unanswered at the end.
-    Unanswered {
-        /// How many.
-        requests: u64,
-        /// Of so many sent.
-        sent: u64,
-    },
-    /// Server and swarm shared CPUs, because there was only one.
-    SharedCpu,
-    /// The server did not stop within its deadline and was killed.
-    KilledAtStop,
-    /// Little's law, |N - X (R + Z)| / N, was off by more than 2 %.
-    LittlesLaw {
-        /// By how much, as a share of N.
-        off: f64,
-    },
-    /// Values lay above the histogram's range.
-    Saturated {
-        /// How many.
-        values: u64,
-    },
 }
 
 /// The end of a run.

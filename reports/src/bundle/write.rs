@@ -1,0 +1,204 @@
+//! Writing a bundle: each record whole and on disk before the next, never over an older bundle.
+
+use super::{AfterFailure, Bundle, BundleError, Line};
+use crate::record::{Record, Run};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The line of a record, line feed included.
+fn line_of(record: &Record) -> io::Result<Vec<u8>> {
+    let body = serde_json::value::to_raw_value(record)?;
+    let crc32 = format!("{:08x}", crc32fast::hash(body.get().as_bytes()));
+    let mut line = serde_json::to_vec(&Line { crc32, body: &body })?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+/// What a writer needs of its file; a seam, so that a full disk can be tested without one.
+trait Backing {
+    fn write_whole(&mut self, bytes: &[u8]) -> io::Result<()>;
+    fn sync(&mut self) -> io::Result<()>;
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+}
+
+impl Backing for File {
+    fn write_whole(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        // The file is open for appending, so its offset needs no care.
+        self.set_len(length)?;
+        self.sync_data()
+    }
+}
+
+#[derive(Debug)]
+struct Log<B> {
+    backing: B,
+    length: u64,
+    records: usize,
+}
+
+impl<B: Backing> Log<B> {
+    fn append(&mut self, record: &Record) -> Result<(), (io::Error, AfterFailure)> {
+        let written = line_of(record).and_then(|line| {
+            self.backing.write_whole(&line)?;
+            self.backing.sync()?;
+            Ok(line.len() as u64)
+        });
+        match written {
+            Ok(length) => {
+                self.length += length;
+                self.records += 1;
+                Ok(())
+            }
+            Err(source) => {
+                let after = match self.backing.cut(self.length) {
+                    Ok(()) => AfterFailure::CutBack(self.records),
+                    Err(why) => AfterFailure::Torn(self.records, why),
+                };
+                Err((source, after))
+            }
+        }
+    }
+}
+
+/// A bundle being written.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    log: Log<File>,
+}
+
+impl Writer {
+    /// Creates the bundle with its first record, on disk when this returns.
+    ///
+    /// # Errors
+    /// The file exists already (a bundle is never overwritten), cannot be created, or the record cannot be written;
+    /// in the last case the file is removed again.
+    pub fn create(path: &Path, run: &Run) -> Result<Self, BundleError> {
+        let create = |source| BundleError::Create { path: path.to_owned(), source };
+        let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(create)?;
+        let mut writer = Self { path: path.to_owned(), log: Log { backing: file, length: 0, records: 0 } };
+        if let Err(error) = writer.append(&Record::Run(Box::new(run.clone()))) {
+            // Nothing of value is in it, and a leftover would make the next attempt fail for another reason.
+            let _ = std::fs::remove_file(path);
+            return Err(error);
+        }
+        sync_folder(path).map_err(create)?;
+        Ok(writer)
+    }
+
+    /// Appends a record, on disk when this returns.
+    ///
+    /// # Errors
+    /// The record could not be written. The file is then cut back to its last whole record, and the error says so.
+    pub fn append(&mut self, record: &Record) -> Result<(), BundleError> {
+        self.log.append(record).map_err(|(source, after)| BundleError::Append {
+            path: self.path.clone(),
+            record: self.log.records + 1,
+            source,
+            after,
+        })
+    }
+
+    /// Where the bundle is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Makes the file's name as durable as its contents.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    File::open(folder)?.sync_all()
+}
+
+/// The bytes of a whole bundle, as a [`Writer`] would have left them. For tests and benches: whoever measures appends
+/// record by record instead.
+///
+/// # Errors
+/// A record cannot be put into JSON.
+pub fn to_bytes(bundle: &Bundle) -> io::Result<Vec<u8>> {
+    let mut bytes = line_of(&Record::Run(Box::new(bundle.run.clone())))?;
+    for trial in &bundle.trials {
+        bytes.extend(line_of(&Record::Trial(Box::new(trial.clone())))?);
+    }
+    if let Some(end) = &bundle.end {
+        bytes.extend(line_of(&Record::End(end.clone()))?);
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::End;
+
+    /// A disk with room for so many bytes.
+    struct FullDisk {
+        room: usize,
+        content: Vec<u8>,
+        can_cut: bool,
+    }
+
+    impl Backing for FullDisk {
+        fn write_whole(&mut self, bytes: &[u8]) -> io::Result<()> {
+            let fits = bytes.len().min(self.room - self.content.len());
+            self.content.extend_from_slice(&bytes[..fits]);
+            if fits < bytes.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        }
+
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn cut(&mut self, length: u64) -> io::Result<()> {
+            if !self.can_cut {
+                return Err(io::ErrorKind::PermissionDenied.into());
+            }
+            self.content.truncate(length as usize);
+            Ok(())
+        }
+    }
+
+    fn end(trials: u32) -> Record {
+        Record::End(End { finished_unix_ms: 1, trials, interrupted: false })
+    }
+
+    #[test]
+    fn a_full_disk_leaves_whole_records() {
+        let line = line_of(&end(1)).expect("serializes").len();
+        for room in line..2 * line {
+            let backing = FullDisk { room, content: Vec::new(), can_cut: true };
+            let mut log = Log { backing, length: 0, records: 0 };
+            log.append(&end(1)).expect("there is room for one");
+            let (error, after) = log.append(&end(2)).expect_err("there is none for two");
+            assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+            assert!(matches!(after, AfterFailure::CutBack(1)));
+            assert_eq!(log.backing.content, line_of(&end(1)).expect("serializes"));
+            log.backing.room = 2 * line;
+            log.append(&end(3)).expect("space was freed");
+            assert_eq!(log.backing.content.len(), 2 * line);
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_cut_back_is_said_to_be_torn() {
+        let line = line_of(&end(1)).expect("serializes").len();
+        let backing = FullDisk { room: line + 3, content: Vec::new(), can_cut: false };
+        let mut log = Log { backing, length: 0, records: 0 };
+        log.append(&end(1)).expect("there is room for one");
+        let (_, after) = log.append(&end(2)).expect_err("there is none for two");
+        assert!(after.to_string().contains("first 1 records load"), "{after}");
+    }
+}

@@ -1,0 +1,66 @@
+//! The tables of times and rates of a workload.
+//!
+//! A percentile here is over the requests sent, or says over what else; none is shown that the samples do not bear.
+
+use super::workload::{name, ordered};
+use super::{Field, table};
+use crate::analysis::Workload;
+use crate::cell::{Latency, SHOWN};
+use crate::units;
+
+/// Throughput, percentiles over all that was sent, and what was never answered.
+pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
+    let rows: Vec<(String, Vec<Field>)> = ordered(workload)
+        .map(|cell| {
+            let rounds = format!("{}", cell.rounds.len());
+            let mut fields = vec![Field::figure(rounds, cell.rounds.len() as f64)];
+            match (&cell.merged, cell.throughput_per_s()) {
+                (Some(merged), Some(rate)) => {
+                    fields.push(Field::figure(units::rate(rate), rate));
+                    fields.extend(merged.response.shown.map(Field::quantile));
+                    fields.push(Field::quantile(merged.dispatch_lag.p99()));
+                    let failed = merged.unanswered();
+                    fields.push(Field::figure(units::grouped(failed), failed as f64));
+                }
+                _ => fields.extend((0..7).map(|_| Field::absent("no valid trial"))),
+            }
+            (name(cell, series), fields)
+        })
+        .collect();
+    let percentiles = SHOWN.map(units::percentile);
+    let mut columns = vec!["model", "rounds", "throughput"];
+    columns.extend(percentiles.iter().map(String::as_str));
+    columns.extend(["generator lag p99", "unanswered"]);
+    let table = table(&format!("Figures of {}", workload.scenario.name), &columns, &rows);
+    format!(
+        "<h3>Figures</h3>\n{table}<p class=\"note\">Throughput is the median of the rounds. Response percentiles are over \
+         all requests sent in all rounds; whatever was never answered counts as infinite, <em>never</em>. Generator lag is \
+         how late the load generator itself acted on a request that was due.</p>\n"
+    )
+}
+
+/// Where the time goes: send lag, service, response.
+pub(super) fn split(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
+    let pair = |latency: &Latency| [Field::quantile(latency.p50()), Field::quantile(latency.p99())];
+    let rows: Vec<(String, Vec<Field>)> = ordered(workload)
+        .filter_map(|cell| {
+            let merged = cell.merged.as_ref()?;
+            let parts = [&merged.send_lag, &merged.service, &merged.response];
+            Some((name(cell, series), parts.into_iter().flat_map(pair).collect()))
+        })
+        .collect();
+    let title = "Where the time goes";
+    if rows.is_empty() {
+        return format!(
+            "<figure><figcaption><b>{title}</b> No valid trial, so nothing to split.</figcaption></figure>\n"
+        );
+    }
+    let columns = ["model", "send lag p50", "p99", "service p50", "p99", "response p50", "p99"];
+    format!(
+        "<figure>\n<figcaption><b>{title}</b> Response is send lag plus service, request by request; percentiles do \
+         not add up. Send lag is from the intended to the actual send: the generator's own lateness and, in open loop, \
+         the wait for a free connection; in churn it includes the connect, for the first request of a session. Queueing inside the server is part of service. Service is over the requests \
+         answered, response over all that were sent.</figcaption>\n{}</figure>\n",
+        table(&format!("Split of the response time of {}", workload.scenario.name), &columns, &rows)
+    )
+}

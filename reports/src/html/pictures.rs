@@ -1,0 +1,41 @@
+//! The pictures of a workload, each with its data as a table, and the split of the response time beside them.
+//!
+//! A picture that cannot be drawn leaves a sentence that says why, never a gap.
+
+use super::figures::split;
+use super::{Field, escape, table};
+use crate::analysis::Workload;
+use crate::plot::{self, Drawn};
+
+/// All pictures of a workload; `id` begins the fragment names in them.
+pub(super) fn pictures(workload: &Workload, series: &impl Fn(&str) -> usize, id: &str) -> String {
+    let drawn = [
+        ("Throughput and latency", plot::throughput_latency(workload, series, &format!("{id}-a"))),
+        ("Response time by percentile", plot::by_percentile(workload, series, &format!("{id}-b"))),
+        ("Response time over the window", plot::over_time(workload, series, &format!("{id}-c"))),
+    ];
+    let pictures: String = drawn.into_iter().map(|(title, drawn)| picture(drawn, title)).collect();
+    format!("<div class=\"plots\">\n{pictures}{}</div>\n", split(workload, series))
+}
+
+fn picture(drawn: Drawn, title: &str) -> String {
+    let plot = match drawn {
+        Ok(plot) => plot,
+        Err(why) => {
+            return format!(
+                "<figure><figcaption><b>{title}</b> Nothing to draw: {}</figcaption></figure>\n",
+                escape(&why)
+            );
+        }
+    };
+    let columns: Vec<&str> = plot.columns.iter().map(String::as_str).collect();
+    let row = |row: &Vec<String>| (escape(&row[0]), row[1..].iter().map(Field::text).collect());
+    let rows: Vec<(String, Vec<Field>)> = plot.rows.iter().map(row).collect();
+    format!(
+        "<figure>\n<figcaption><b>{}</b> {}</figcaption>\n{}<details><summary>Data</summary>\n{}</details>\n</figure>\n",
+        escape(&plot.title),
+        escape(&plot.caption),
+        plot.svg,
+        table(&plot.title, &columns, &rows).replace(" class=\"sortable\"", "")
+    )
+}

@@ -1,0 +1,117 @@
+//! What is to be thought of a trial, as typed values that travel with it: why it must not be compared, and reasons for
+//! caution. They carry the figures they rest on; the words are made by whoever shows them.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a trial must not be compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "reason", rename_all = "snake_case")]
+pub enum Invalid {
+    /// The server could not be started.
+    ServerDidNotStart {
+        /// What it said.
+        detail: String,
+    },
+    /// The server ended during the trial.
+    ServerDied {
+        /// How it ended.
+        detail: String,
+    },
+    /// The swarm failed.
+    SwarmFailed {
+        /// What it said.
+        detail: String,
+    },
+    /// A reply had a wrong byte.
+    WrongReply {
+        /// Replies that failed verification.
+        replies: u64,
+    },
+    /// The accounting identity did not hold.
+    Unbalanced,
+    /// The swarm itself sent too late.
+    GeneratorLate {
+        /// Dispatch lag p50.
+        lag_p50_ns: u64,
+        /// Response p50.
+        response_p50_ns: u64,
+    },
+    /// The swarm itself sent so late in the tail that a 99th percentile says nothing of the server.
+    GeneratorTail {
+        /// Dispatch lag p99.
+        lag_p99_ns: u64,
+        /// Response p99.
+        response_p99_ns: u64,
+    },
+    /// Other programs took too much of the pinned CPUs.
+    ForeignLoad {
+        /// Share of the window, 0 to 1.
+        share: f64,
+    },
+    /// The hypervisor took too much of the pinned CPUs.
+    Stolen {
+        /// Share of the window, 0 to 1.
+        share: f64,
+    },
+}
+
+/// A reason for caution about a trial.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "doubt", rename_all = "snake_case")]
+pub enum Doubt {
+    /// The swarm used nearly all its CPU in closed loop: the figure may be the generator's limit.
+    GeneratorBusy {
+        /// Share of the swarm's CPUs that its workers used together, 0 to 1.
+        share: f64,
+    },
+    /// The two halves of the window differ.
+    Unsteady {
+        /// Throughput of the second half over the first.
+        ratio: f64,
+    },
+    /// Some connections were never served.
+    Starved {
+        /// How many.
+        connections: u64,
+    },
+    /// Requests failed, timed out, or were still unanswered at the end.
+    Unanswered {
+        /// How many.
+        requests: u64,
+        /// Of so many sent.
+        sent: u64,
+    },
+    /// Server and swarm shared CPUs, because there was only one.
+    SharedCpu,
+    /// The server ended during the trial; what it left unanswered counts as infinite.
+    ServerDied {
+        /// How it ended.
+        detail: String,
+    },
+    /// Some connections could not be opened before the start; they were tried again by their requests.
+    PartlyConnected {
+        /// Opened.
+        connected: u64,
+        /// Asked for.
+        clients: u64,
+    },
+    /// The swarm's own lateness is a large part of the tail.
+    GeneratorTail {
+        /// Dispatch lag p99.
+        lag_p99_ns: u64,
+        /// Response p99.
+        response_p99_ns: u64,
+    },
+    /// The server did not stop within its deadline and was killed.
+    KilledAtStop,
+    /// Little's law, |N - X (R + Z)| / N, was off by more than 2 %.
+    LittlesLaw {
+        /// By how much, as a share of N.
+        off: f64,
+    },
+    /// Values lay above the histogram's range.
+    Saturated {
+        /// How many.
+        values: u64,
+    },
+}
