@@ -110,24 +110,37 @@ pub fn descriptor_limit() -> Option<u64> {
     getrlimit(Resource::Nofile).maximum
 }
 
-/// Processes and threads there may be, with the limit's name: the smallest that applies.
+/// Processes and threads that may still be started, with the limit's name: the smallest that applies.
 pub fn process_limit() -> Option<(u64, String)> {
-    // Root is exempt from RLIMIT_NPROC.
-    let own = getrlimit(Resource::Nproc).current.filter(|_| !rustix::process::geteuid().is_root());
     let file = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
+    let running = tasks_running().unwrap_or(0);
+    // Root is exempt from RLIMIT_NPROC. What the user runs elsewhere counts too; all that runs is the careful guess.
+    let own = getrlimit(Resource::Nproc).current.filter(|_| !rustix::process::geteuid().is_root());
+    let left = |limit: u64| limit.saturating_sub(running);
     [
-        (own, "`ulimit -u`"),
-        (file("/proc/sys/kernel/pid_max"), "/proc/sys/kernel/pid_max"),
-        (file("/proc/sys/kernel/threads-max"), "/proc/sys/kernel/threads-max"),
-        (cgroup_pids(), "the pids.max of the control group"),
+        (own.map(left), "`ulimit -u`"),
+        (file("/proc/sys/kernel/pid_max").map(left), "/proc/sys/kernel/pid_max"),
+        (file("/proc/sys/kernel/threads-max").map(left), "/proc/sys/kernel/threads-max"),
+        (cgroup_pids_left(), "the pids.max of the control group"),
     ]
     .into_iter()
     .filter_map(|(limit, name)| Some((limit?, name.to_string())))
     .min()
 }
 
-fn cgroup_pids() -> Option<u64> {
+/// Threads of all processes of the system.
+fn tasks_running() -> Option<u64> {
+    // "0.20 0.18 0.12 1/80 11206": the fourth field is running/existing.
+    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().nth(3)?.split_once('/')?.1.parse().ok()
+}
+
+fn cgroup_pids_left() -> Option<u64> {
     let groups = procfs::process::Process::myself().ok()?.cgroups().ok()?;
+    let left = |folder: String| {
+        let number =
+            |name: &str| fs::read_to_string(format!("{folder}/{name}")).ok()?.trim().parse::<u64>().ok();
+        Some(number("pids.max")?.saturating_sub(number("pids.current").unwrap_or(0)))
+    };
     groups
         .into_iter()
         .filter_map(|group| {
@@ -136,8 +149,7 @@ fn cgroup_pids() -> Option<u64> {
                 list if list.iter().any(|c| c == "pids") => "/sys/fs/cgroup/pids",
                 _ => return None,
             };
-            let path = format!("{mount}{}/pids.max", group.pathname.trim_end_matches('/'));
-            fs::read_to_string(path).ok()?.trim().parse().ok()
+            left(format!("{mount}{}", group.pathname.trim_end_matches('/')))
         })
         .min()
 }

@@ -6,14 +6,20 @@
 use crate::environment::CpuPlan;
 use crate::load::Load;
 use bakeoff_reports::histogram::Recorder;
-use bakeoff_reports::record::{Doubt, ErrorKind, Invalid, Measured, Reading, Usage};
+use bakeoff_reports::record::{
+    Doubt, EncodedHistogram, ErrorKind, Invalid, Measured, Merit, Reading, Slice, Usage,
+};
 use std::time::Duration;
 
 /// In open loop the typical send must not be later than this share of the typical response, or the response time says
-/// more of the generator than of the server.
+/// more of the generator than of the server. In the tail the same share is a doubt.
 pub const LAG_SHARE: f64 = 0.10;
-/// The hypervisor may take this share of the server's CPUs in a window.
+/// Where the 99th percentile decides, the generator's own must stay below this share of it.
+pub const TAIL_SHARE: f64 = 0.50;
+/// The hypervisor may take this share of the pinned CPUs in a window (of two CPUs and 300 ms: three clock ticks).
 pub const STEAL_SHARE: f64 = 0.05;
+/// Other programs may take this share of the pinned CPUs in a window (of two CPUs and 300 ms: six clock ticks).
+pub const FOREIGN_SHARE: f64 = 0.10;
 /// A closed-loop swarm that uses more of its CPUs than this, while the server leaves some of its own idle, is what
 /// limits the figure.
 pub const BUSY_SHARE: f64 = 0.95;
@@ -22,34 +28,62 @@ pub const STEADY_RATIO: f64 = 1.25;
 /// Little's law must hold within this share.
 pub const LITTLE_SHARE: f64 = 0.02;
 
-/// Why the trial must not be compared.
-pub fn invalid(measured: &Measured, usage: &Usage, load: &Load) -> Vec<Invalid> {
-    let mut found = Vec::new();
+/// What is to be thought of a trial.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// Why it must not be compared; empty when it may.
+    pub invalid: Vec<Invalid>,
+    /// Reasons for caution.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Judges a trial. What a server did badly (no answer, an early end) is a result and no reason to leave it out; what
+/// the generator or the neighbours did is.
+pub fn judge(measured: &Measured, usage: &Usage, merit: Merit, load: &Load, cpus: &CpuPlan) -> Judgement {
+    let mut judgement = Judgement::default();
     let corrupt = measured.counts.errors.get(&ErrorKind::Corrupt).copied().unwrap_or(0);
     if corrupt > 0 {
-        found.push(Invalid::WrongReply { replies: corrupt });
+        judgement.invalid.push(Invalid::WrongReply { replies: corrupt });
     }
     if !measured.counts.balanced() {
-        found.push(Invalid::Unbalanced);
+        judgement.invalid.push(Invalid::Unbalanced);
     }
-    if measured.counts.ok == 0 {
-        found.push(Invalid::NothingAnswered);
-    }
-    if let (Load::Open { .. }, Some(lag), Some(response)) =
-        (load, median(&measured.dispatch_lag), median(&measured.response))
-        && lag as f64 > LAG_SHARE * response as f64
-    {
-        found.push(Invalid::GeneratorLate { lag_p50_ns: lag, response_p50_ns: response });
+    if matches!(load, Load::Open { .. }) {
+        judge_lag(measured, merit, &mut judgement);
     }
     if let Reading::Value(share) = usage.steal_share
         && share > STEAL_SHARE
     {
-        found.push(Invalid::Stolen { share });
+        judgement.invalid.push(Invalid::Stolen { share });
     }
-    found
+    if let Reading::Value(share) = usage.foreign_share
+        && share > FOREIGN_SHARE
+    {
+        judgement.invalid.push(Invalid::ForeignLoad { share });
+    }
+    judgement.doubts.extend(doubts(measured, usage, load, cpus));
+    judgement
 }
 
-/// Reasons for caution.
+/// Whether the generator kept its schedule, at the median and in the tail.
+fn judge_lag(measured: &Measured, merit: Merit, judgement: &mut Judgement) {
+    let at = |share| Some((quantile(&measured.dispatch_lag, share)?, quantile(&measured.response, share)?));
+    if let Some((lag_p50_ns, response_p50_ns)) = at(0.5)
+        && lag_p50_ns as f64 > LAG_SHARE * response_p50_ns as f64
+    {
+        judgement.invalid.push(Invalid::GeneratorLate { lag_p50_ns, response_p50_ns });
+    }
+    if let Some((lag_p99_ns, response_p99_ns)) = at(0.99) {
+        let share = lag_p99_ns as f64 / response_p99_ns.max(1) as f64;
+        if merit == Merit::ResponseP99 && share > TAIL_SHARE {
+            judgement.invalid.push(Invalid::GeneratorTail { lag_p99_ns, response_p99_ns });
+        } else if share > LAG_SHARE {
+            judgement.doubts.push(Doubt::GeneratorTail { lag_p99_ns, response_p99_ns });
+        }
+    }
+}
+
+/// Reasons for caution that need no figure of merit.
 pub fn doubts(measured: &Measured, usage: &Usage, load: &Load, cpus: &CpuPlan) -> Vec<Doubt> {
     let mut found = Vec::new();
     if cpus.shared() {
@@ -71,9 +105,10 @@ pub fn doubts(measured: &Measured, usage: &Usage, load: &Load, cpus: &CpuPlan) -
     found
 }
 
-fn median(encoded: &bakeoff_reports::record::EncodedHistogram) -> Option<u64> {
+/// A quantile of what was recorded, in nanoseconds; `None` when there is nothing.
+fn quantile(encoded: &EncodedHistogram, share: f64) -> Option<u64> {
     let recorder = Recorder::decode(encoded).ok()?;
-    (recorder.count() > 0).then(|| recorder.histogram().value_at_quantile(0.5))
+    (recorder.count() > 0).then(|| recorder.histogram().value_at_quantile(share))
 }
 
 /// Two that keep each other busy are a fair match: only a busy swarm before an idle server is a doubt, or one before a
@@ -93,8 +128,7 @@ fn generator_busy(measured: &Measured, usage: &Usage, cpus: &CpuPlan) -> Option<
 /// limit (with n replies a half, the ratio scatters by about sqrt(2/n): 5 % at 800).
 fn unsteady(measured: &Measured) -> Option<Doubt> {
     let half = measured.slices.len() / 2;
-    let completed =
-        |slices: &[bakeoff_reports::record::Slice]| slices.iter().map(|s| s.completed).sum::<u64>();
+    let completed = |slices: &[Slice]| slices.iter().map(|s| s.completed).sum::<u64>();
     let first = completed(&measured.slices[..half]);
     let second = completed(&measured.slices[measured.slices.len() - half..]);
     if first.max(second) < 800 {
@@ -122,7 +156,7 @@ fn littles_law(measured: &Measured, load: &Load) -> Option<Doubt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bakeoff_reports::record::{Counts, Slice, Spread};
+    use bakeoff_reports::record::{Counts, Spread};
 
     /// 1,000 replies of 1 ms each over one second from one client: Little's law holds exactly.
     fn measured() -> Measured {
@@ -159,6 +193,10 @@ mod tests {
 
     fn usage(steal: f64) -> Usage {
         Usage { steal_share: Reading::Value(steal), ..Usage::absent("not measured in this test") }
+    }
+
+    fn invalid(measured: &Measured, usage: &Usage, load: &Load) -> Vec<Invalid> {
+        judge(measured, usage, Merit::ResponseP99, load, &two_cpus()).invalid
     }
 
     fn two_cpus() -> CpuPlan {
@@ -199,6 +237,32 @@ mod tests {
         m.dispatch_lag = lag.encode();
         assert!(matches!(invalid(&m, &usage(0.0), &OPEN)[..], [Invalid::GeneratorLate { .. }]));
         assert_eq!(invalid(&m, &usage(0.0), &CLOSED), []);
+    }
+
+    #[test]
+    fn a_late_tail_is_a_doubt_and_disqualifies_where_the_tail_decides() {
+        let mut m = measured();
+        let mut lag = Recorder::fine();
+        (0..1000).for_each(|i| lag.record(if i < 980 { 2_000 } else { 800_000 }));
+        m.dispatch_lag = lag.encode();
+        assert!(matches!(invalid(&m, &usage(0.0), &OPEN)[..], [Invalid::GeneratorTail { .. }]));
+        let by_throughput = judge(&m, &usage(0.0), Merit::Throughput, &OPEN, &two_cpus());
+        assert_eq!(by_throughput.invalid, []);
+        assert!(matches!(by_throughput.doubts[..], [Doubt::GeneratorTail { .. }]));
+    }
+
+    #[test]
+    fn a_server_that_answers_nothing_is_a_result() {
+        let mut m = measured();
+        m.counts = Counts { sent: 1000, in_flight_at_end: 1000, ..Counts::default() };
+        m.response = Recorder::fine().encode();
+        assert_eq!(invalid(&m, &usage(0.0), &OPEN), []);
+    }
+
+    #[test]
+    fn the_work_of_others_disqualifies() {
+        let disturbed = Usage { foreign_share: Reading::Value(0.2), ..usage(0.0) };
+        assert_eq!(invalid(&measured(), &disturbed, &CLOSED), [Invalid::ForeignLoad { share: 0.2 }]);
     }
 
     #[test]

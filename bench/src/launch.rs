@@ -92,6 +92,17 @@ pub enum LaunchError {
         /// How long was waited.
         waited: Duration,
     },
+    /// It was not even tried.
+    #[error("{0}")]
+    Refused(String),
+    /// It could not do its work, and said why.
+    #[error("{reason} ({name})")]
+    Failed {
+        /// Which child.
+        name: String,
+        /// Its words.
+        reason: String,
+    },
     /// It said something that was not expected.
     #[error("the {name} said something unexpected: {said}")]
     Unexpected {
@@ -352,7 +363,12 @@ mod tests {
             Ok(stat) => stat.state == 'Z',
             Err(_) => true,
         };
-        assert!(gone(sleeper), "the group's other process is killed too");
+        // Its pipe closes a moment before it is gone.
+        let deadline = soon();
+        while !gone(sleeper) {
+            assert!(Instant::now() < deadline, "the group's other process is killed too");
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     #[test]

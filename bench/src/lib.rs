@@ -29,3 +29,9 @@ pub fn terminal_width() -> usize {
         .filter(|w| *w > 0)
         .unwrap_or(80)
 }
+
+/// Writes a line to standard error. That nobody listens any more is no reason to stop what is being done.
+pub fn tell(line: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "{line}");
+}

@@ -2,6 +2,7 @@
 //!
 //! These are the types a scenario file is checked into and a swarm worker is started with.
 
+use bakeoff_servers::services::{self, ServiceEntry};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -91,6 +92,51 @@ pub struct RequestShape {
     pub size: u32,
     /// Demand.
     pub demand: DemandShape,
+}
+
+impl RequestShape {
+    /// Checks that a service can be asked this.
+    ///
+    /// # Errors
+    /// Which part it cannot take, and why.
+    pub fn check(&self, service: &ServiceEntry) -> Result<(), RequestError> {
+        let (size, name) = (self.size, service.name);
+        let least = (service.exchange)(size).min_payload();
+        if size < least {
+            return Err(RequestError::Size(format!(
+                "`size` is {size} B; the service {name} needs at least {least} B"
+            )));
+        }
+        if self.demand == DemandShape::None {
+            return Ok(());
+        }
+        if service.demand.is_none() {
+            let working: Vec<_> =
+                services::ALL.iter().filter(|s| s.demand.is_some()).map(|s| s.name).collect();
+            let working = working.join(", ");
+            let reason =
+                format!("the service {name} does no work, so `demand` has no meaning; these do: {working}");
+            return Err(RequestError::Demand(reason));
+        }
+        let largest = self.demand.largest();
+        if largest > services::MAX_DEMAND {
+            let most = services::MAX_DEMAND;
+            let reason = format!("a demand of {largest:?} can occur; the services take at most {most:?}");
+            return Err(RequestError::Demand(reason));
+        }
+        Ok(())
+    }
+}
+
+/// A request that a service cannot be asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// Its size.
+    #[error("{0}")]
+    Size(String),
+    /// Its demand.
+    #[error("{0}")]
+    Demand(String),
 }
 
 /// The times of a trial, from the common start.

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
     match cli::Cli::parse().dispatch() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("bakeoff: {error}");
+            bakeoff::tell(&format!("bakeoff: {error}"));
             ExitCode::from(2)
         }
     }

@@ -35,8 +35,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans `rounds` rounds of `scenarios` with the chosen models, or with the defaults and what each scenario adds
-    /// when none are chosen.
+    /// Plans `rounds` rounds of `scenarios` with the chosen models and no others; when none are chosen, with those that
+    /// each scenario names, or the default ones, and what it adds.
     ///
     /// # Errors
     /// An unknown model, or nothing to run.
@@ -58,7 +58,7 @@ impl Plan {
             }
         }
         if cells.is_empty() {
-            return Err("nothing to run: no scenario takes any of the chosen models".into());
+            return Err("nothing to run: the scenarios name no models; give some with --model".into());
         }
         let slots = (0..rounds)
             .flat_map(|round| {

@@ -5,9 +5,14 @@ use crate::load::Load;
 use crate::scenario::Scenario;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::net::IpAddr;
+use std::path::Path;
 
 /// Descriptors a process of ours needs besides those of its connections: pipes, polls, the listener, runtimes.
 const SPARE_DESCRIPTORS: u64 = 64;
+/// Workers beyond which starting and merging them would itself be a load.
+pub const MAX_WORKERS: u32 = 256;
+/// The model that holds no connection in its own process.
+const FORKING: &str = "fork-per-client";
 /// Processes and threads the tool needs besides those per client.
 const SPARE_PROCESSES: u64 = 128;
 
@@ -16,7 +21,7 @@ const SPARE_PROCESSES: u64 = 128;
 pub struct Limits {
     /// Descriptors per process; `None` for no limit.
     pub descriptors: Option<u64>,
-    /// Processes and threads, and which limit says so; `None` for no limit.
+    /// Processes and threads that may still be started, and which limit says so; `None` for no limit.
     pub processes: Option<(u64, String)>,
 }
 
@@ -27,11 +32,20 @@ impl Limits {
     }
 
     /// Swarm workers that a load needs: one per swarm CPU, more where one process may not open enough descriptors.
-    pub fn workers(&self, load: &Load, swarm_cpus: usize) -> u32 {
+    ///
+    /// # Errors
+    /// When they would be more than [`MAX_WORKERS`]: needed, allowed, how to raise it.
+    pub fn workers(&self, load: &Load, swarm_cpus: usize) -> Result<u32, String> {
         let per_worker = self.descriptors.map_or(u64::MAX, |d| d.saturating_sub(SPARE_DESCRIPTORS).max(1));
         let clients = u64::from(load.clients());
         let needed = clients.div_ceil(per_worker).max(swarm_cpus as u64).min(clients);
-        u32::try_from(needed).unwrap_or(u32::MAX)
+        match u32::try_from(needed) {
+            Ok(workers @ 0..=MAX_WORKERS) => Ok(workers),
+            _ => Err(format!(
+                "{clients} clients need {needed} load processes of {per_worker} connections each, and {MAX_WORKERS} are \
+                 the most; raise the hard limit of descriptors (`ulimit -Hn`) or lower the number of clients"
+            )),
+        }
     }
 
     /// Whether a server can hold the scenario's clients under `models`.
@@ -41,7 +55,9 @@ impl Limits {
     pub fn check(&self, scenario: &Scenario, models: &[String]) -> Result<(), String> {
         let clients = u64::from(scenario.load.clients());
         let needed = clients + SPARE_DESCRIPTORS;
-        if let Some(allowed) = self.descriptors.filter(|allowed| *allowed < needed) {
+        // A server that forks hands each connection to its child and keeps none.
+        let holds = models.iter().any(|model| model != FORKING);
+        if let Some(allowed) = self.descriptors.filter(|allowed| holds && *allowed < needed) {
             return Err(format!(
                 "scenario `{}`: {clients} clients need {needed} descriptors in the server process, but only {allowed} \
                  are allowed; raise the hard limit (`ulimit -Hn {needed}`, or LimitNOFILE= of the service) or lower \
@@ -49,14 +65,13 @@ impl Limits {
                 scenario.name
             ));
         }
-        let per_client =
-            models.iter().find(|m| matches!(m.as_str(), "fork-per-client" | "thread-per-client"));
+        let per_client = models.iter().find(|m| matches!(m.as_str(), FORKING | "thread-per-client"));
         let (Some(model), Some((allowed, limit))) = (per_client, &self.processes) else { return Ok(()) };
         let needed = clients + SPARE_PROCESSES;
         if *allowed < needed {
             return Err(format!(
-                "scenario `{}`: {clients} clients under {model} need {needed} processes or threads, but {limit} allows \
-                 {allowed}; raise it, lower `clients`, or leave the model out with --model",
+                "scenario `{}`: {clients} clients under {model} need {needed} processes or threads, but {limit} leaves \
+                 room for {allowed}; raise it, lower `clients`, or leave the model out with --model",
                 scenario.name
             ));
         }
@@ -70,6 +85,29 @@ pub fn raise_descriptor_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     let _ = setrlimit(Resource::Nofile, limit);
+}
+
+/// What a trial's record takes on disk at most: twice what was seen.
+const BYTES_PER_TRIAL: u64 = 32 * 1024;
+/// What the report takes.
+const BYTES_OF_REPORT: u64 = 2 * 1024 * 1024;
+
+/// Refuses a folder whose disk has no room for the records of so many trials.
+///
+/// # Errors
+/// Needed and free. A disk that does not tell is given the benefit of the doubt.
+pub fn require_room(folder: &Path, trials: u64) -> Result<(), String> {
+    let needed = trials * BYTES_PER_TRIAL + BYTES_OF_REPORT;
+    match rustix::fs::statvfs(folder) {
+        Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < needed => Err(format!(
+            "the disk of {} has {} KiB free, and {trials} trials and their report may take {} KiB; free some space or \
+             choose another folder with --out",
+            folder.display(),
+            disk.f_bavail.saturating_mul(disk.f_frsize) / 1024,
+            needed / 1024
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses an address outside loopback.
@@ -103,9 +141,11 @@ mod tests {
 
     #[test]
     fn too_few_descriptors_are_told_with_what_is_needed_and_how_to_raise_it() {
-        let error = limits(1000, 32_768).check(&echo(2000), &[]).expect_err("too few");
+        let tokio = ["tokio".to_string()];
+        let error = limits(1000, 32_768).check(&echo(2000), &tokio).expect_err("too few");
         assert!(error.contains("2064") && error.contains("1000") && error.contains("ulimit -Hn"), "{error}");
-        assert_eq!(limits(2064, 32_768).check(&echo(2000), &[]), Ok(()));
+        assert_eq!(limits(2064, 32_768).check(&echo(2000), &tokio), Ok(()));
+        assert_eq!(limits(1000, 32_768).check(&echo(2000), &["fork-per-client".into()]), Ok(()));
     }
 
     #[test]
@@ -120,10 +160,20 @@ mod tests {
     fn more_clients_than_descriptors_take_more_workers() {
         let load = |clients| Load::Closed { clients, think: std::time::Duration::ZERO };
         let limits = limits(1064, 1000);
-        assert_eq!(limits.workers(&load(1000), 1), 1);
-        assert_eq!(limits.workers(&load(1001), 1), 2);
-        assert_eq!(limits.workers(&load(10_000), 4), 10);
-        assert_eq!(limits.workers(&load(2), 4), 2, "never more workers than clients");
+        assert_eq!(limits.workers(&load(1000), 1), Ok(1));
+        assert_eq!(limits.workers(&load(1001), 1), Ok(2));
+        assert_eq!(limits.workers(&load(10_000), 4), Ok(10));
+        assert_eq!(limits.workers(&load(2), 4), Ok(2), "never more workers than clients");
+        let error = limits.workers(&load(1_000_000), 1).expect_err("a thousand workers");
+        assert!(error.contains("1000 load processes") && error.contains("ulimit"), "{error}");
+    }
+
+    #[test]
+    fn a_run_that_would_fill_the_disk_is_refused() {
+        let folder = std::env::temp_dir();
+        assert_eq!(require_room(&folder, 1), Ok(()));
+        let error = require_room(&folder, u64::MAX / BYTES_PER_TRIAL / 2).expect_err("no disk is so large");
+        assert!(error.contains("KiB free") && error.contains("--out"), "{error}");
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! that drawing takes no CPU from a measurement.
 
 use crate::plan::{Plan, Slot};
-use crate::runner::Ending;
 use crate::scenario::Scenario;
+use crate::tell;
 use bakeoff_reports::record::Trial;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
@@ -63,18 +63,18 @@ impl Progress {
         }
         match &self.style {
             Style::Bar(bar) => bar.inc(1),
-            Style::Lines if self.done.is_multiple_of(self.per_round) => eprintln!("{}", self.line()),
+            Style::Lines if self.done.is_multiple_of(self.per_round) => tell(&self.line()),
             Style::Lines | Style::Silent => {}
         }
     }
 
-    /// The run is over.
-    pub fn end(&self, ending: Ending) {
+    /// The run is over, or was interrupted.
+    pub fn end(&self, interrupted: bool) {
         if let Style::Bar(bar) = &self.style {
             bar.finish_and_clear();
         }
-        if ending == Ending::Interrupted && !matches!(self.style, Style::Silent) {
-            eprintln!("interrupted after {} of {} trials; those are on disk", self.done, self.total);
+        if interrupted && !matches!(self.style, Style::Silent) {
+            tell(&format!("interrupted after {} of {} trials; those are on disk", self.done, self.total));
         }
     }
 

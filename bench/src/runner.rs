@@ -4,13 +4,14 @@ use crate::clock;
 use crate::environment::{self, CpuPlan};
 use crate::launch::Launcher;
 use crate::plan::Plan;
-use crate::preflight::Limits;
+use crate::preflight::{self, Limits};
 use crate::progress::Progress;
 use crate::trial::{Bench, Interrupted};
 use bakeoff_reports::bundle::{BundleError, Writer};
 use bakeoff_reports::record::{End, ModelRecord, Reading, Record, Run, SCHEMA_VERSION};
 use bakeoff_servers::ServerModel;
-use std::net::SocketAddr;
+use rustix::net::sockopt;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 /// How a run is to be done, besides what.
@@ -47,6 +48,7 @@ pub fn run(
     launcher: &Launcher,
     path: &Path,
 ) -> Result<Ending, BundleError> {
+    preflight::raise_descriptor_limit();
     let cpus = CpuPlan::split(environment::allowed_cpus());
     let limits = Limits::of_this_system();
     let congestion_control = choose_congestion_control();
@@ -79,8 +81,8 @@ pub fn run(
             }
         }
     }
-    progress.end(ending);
     let interrupted = ending == Ending::Interrupted;
+    progress.end(interrupted);
     bundle.append(&Record::End(End { finished_unix_ms: clock::unix_ms(), trials: written, interrupted }))?;
     Ok(ending)
 }
@@ -106,15 +108,15 @@ fn head(plan: &Plan, options: &RunOptions, cpus: &CpuPlan, congestion_control: &
     }
 }
 
-/// Cubic where there is a choice, so that runs on differently configured machines compare; else the system's own.
+/// Cubic where it may be had, so that runs on differently configured machines compare; else the system's own.
 fn choose_congestion_control() -> Reading<String> {
-    let path = "/proc/sys/net/ipv4/tcp_available_congestion_control";
-    match std::fs::read_to_string(path) {
-        Ok(list) if list.split_whitespace().any(|name| name == "cubic") => Reading::Value("cubic".into()),
-        Ok(list) => Reading::Absent(format!(
-            "cubic is not among the available ({}); the default is used",
-            list.trim()
-        )),
-        Err(error) => Reading::Absent(format!("{path}: {error}; the default is used")),
+    const WANTED: &str = "cubic";
+    // Asked of a socket, because what a user may have is less than what there is.
+    let socket = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string());
+    match socket.and_then(|s| sockopt::set_tcp_congestion(&s, WANTED).map_err(|e| e.to_string())) {
+        Ok(()) => Reading::Value(WANTED.into()),
+        Err(why) => {
+            Reading::Absent(format!("{WANTED} is not to be had ({why}); the system's default is used"))
+        }
     }
 }

@@ -3,13 +3,13 @@
 //! To the runner a server says two lines of JSON on standard output: that it is ready and where, and at its end what it
 //! counted. To a person it says the same in words.
 
-use crate::{environment, launch, preflight, suggest};
+use crate::{environment, launch, preflight, suggest, tell};
 use bakeoff_servers::listen::{ListenOptions, bind};
 use bakeoff_servers::services::ServiceConfig;
 use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Stop, models, services};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
-use std::io::{self, ErrorKind, Write as _};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 
 /// What to serve, and how.
@@ -90,9 +90,8 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>) -> Result<(), String> 
     let listen = ListenOptions {
         backlog: i32::try_from(options.backlog).unwrap_or(i32::MAX),
         congestion_control: options.congestion_control.clone(),
-        ..ListenOptions::default()
     };
-    let listener = bind(options.address, &listen).map_err(|e| bind_error(options.address, &e))?;
+    let listener = bind(options.address, &listen).map_err(|e| e.to_string())?;
     let address =
         listener.local_addr().map_err(|e| format!("asking for the port that was bound failed: {e}"))?;
     let stop = Stop::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
@@ -100,9 +99,13 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>) -> Result<(), String> 
     if parent.is_some() {
         say(&FromServer::Ready { address });
     } else {
-        eprintln!("{} serves {} on {address}; Ctrl-C stops it", model.name(), service.name);
+        tell(&format!("{} serves {} on {address}; Ctrl-C stops it", model.name(), service.name));
         if service.name == "line" {
-            eprintln!("try: nc {} {}   (a line `exit` closes the connection)", address.ip(), address.port());
+            tell(&format!(
+                "try: nc {} {}   (a line `exit` closes the connection)",
+                address.ip(),
+                address.port()
+            ));
         }
     }
     model
@@ -113,7 +116,7 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>) -> Result<(), String> 
         say(&FromServer::Served { counters });
     } else {
         for (name, count) in counters.rows() {
-            eprintln!("{name:>18} {count}");
+            tell(&format!("{name:>18} {count}"));
         }
     }
     Ok(())
@@ -124,20 +127,4 @@ fn say(words: &FromServer) {
     let mut out = io::stdout().lock();
     // Nobody listens any more: then the runner is gone, and the kernel ends us.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
-}
-
-/// A failed bind in words, with what to do.
-pub fn bind_error(address: SocketAddr, error: &io::Error) -> String {
-    let hint = match error.kind() {
-        ErrorKind::AddrInUse => {
-            let port = address.port();
-            format!(
-                "another program listens there; find it with `ss -ltnp 'sport = :{port}'`, or take port 0 for a free one"
-            )
-        }
-        ErrorKind::PermissionDenied => "ports below 1024 need privileges; take a higher one".into(),
-        ErrorKind::AddrNotAvailable => "this machine has no such address; 127.0.0.1 always works".into(),
-        _ => "check the address".into(),
-    };
-    format!("listening on {address} failed: {error}; {hint}")
 }

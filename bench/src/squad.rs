@@ -19,6 +19,7 @@ pub struct Squad {
     workers: Vec<(String, Child)>,
     interrupt: Interrupt,
     spec: WorkerSpec,
+    connected: u64,
 }
 
 /// The edges of the measured window.
@@ -53,13 +54,19 @@ impl Squad {
         }
         // Setting up may take the longer the more clients there are.
         let patience = PATIENCE + Duration::from_millis(2) * spec.load.clients();
+        let mut connected = 0;
         for (name, worker) in &mut workers {
             match expect(worker, name, patience)? {
-                Answer::Ready(_) => {}
-                other => return Err(unexpected(name, &other)),
+                Answer::Ready(ready) => connected += u64::from(ready.connected),
+                other => return Err(unexpected(name, other)),
             }
         }
-        Ok(Self { workers, interrupt: launcher.interrupt.clone(), spec: spec.clone() })
+        Ok(Self { workers, interrupt: launcher.interrupt.clone(), spec: spec.clone(), connected })
+    }
+
+    /// Connections that are open before the start; 0 for churn.
+    pub fn connected(&self) -> u64 {
+        self.connected
     }
 
     /// Gives the common start instant, a little ahead, so that every worker has read it in time.
@@ -97,7 +104,7 @@ impl Squad {
         for (name, worker) in &mut self.workers {
             match expect(worker, name, patience)? {
                 Answer::Part(part) => parts.push(*part),
-                other => return Err(unexpected(name, &other)),
+                other => return Err(unexpected(name, other)),
             }
         }
         merge(parts).map_err(|e| LaunchError::Unexpected { name: "swarm".into(), said: e.to_string() })
@@ -116,13 +123,13 @@ impl Squad {
     }
 }
 
-fn unexpected(name: &str, words: &Answer) -> LaunchError {
+fn unexpected(name: &str, words: Answer) -> LaunchError {
     let said = match words {
-        Answer::Failed(reason) => reason.clone(),
-        Answer::Ready(_) => "ready, again".into(),
-        Answer::Part(_) => "a result, before its start".into(),
+        Answer::Failed(reason) => return LaunchError::Failed { name: name.into(), reason },
+        Answer::Ready(_) => "that it is ready, again",
+        Answer::Part(_) => "a result before its start",
     };
-    LaunchError::Unexpected { name: name.into(), said }
+    LaunchError::Unexpected { name: name.into(), said: said.into() }
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -8,9 +8,10 @@ use crate::preflight::Limits;
 use crate::scenario::Scenario;
 use crate::serving::{FromServer, ServeOptions};
 use crate::squad::{PATIENCE, Squad, expect};
-use crate::usage::{self, CpuMark, Population};
+use crate::swarm::schedule;
+use crate::usage::{self, Between, Mark, Population};
 use crate::{clock, judge};
-use bakeoff_reports::record::{Invalid, Measured, Reading, Trial, Usage};
+use bakeoff_reports::record::{Doubt, Invalid, Measured, Reading, Trial, Usage};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -26,7 +27,7 @@ pub struct Bench<'a> {
     pub limits: &'a Limits,
     /// Congestion control for every socket.
     pub congestion_control: Option<&'a str>,
-    /// Seed of the schedules.
+    /// Seed of the run; each round has a schedule of its own, the same for all models.
     pub seed: u64,
     /// Where servers listen; port 0 for a free one each time.
     pub address: SocketAddr,
@@ -39,8 +40,9 @@ pub struct Interrupted;
 /// Everything the runner saw of a trial that went through.
 struct Seen {
     measured: Measured,
-    window_cpu: Reading<u64>,
-    steal: Reading<f64>,
+    /// Connections open before the start; 0 for churn.
+    connected: u64,
+    between: Between,
     population: Population,
     pss_bytes: Reading<u64>,
 }
@@ -77,37 +79,49 @@ impl Bench<'_> {
                 return Ok(trial);
             }
         };
-        let seen = self.load(scenario, address, server.pid());
+        let seen = self.load(scenario, slot.round, address, server.pid());
         let died = server.has_ended();
         let (counters, killed) = stop_server(&mut server, scenario, &mut trial.usage, died);
-        match seen {
-            Err(LaunchError::Interrupted) => return Err(Interrupted),
-            Err(error) if !died => trial.invalid.push(Invalid::SwarmFailed { detail: error.to_string() }),
-            Err(_) => {}
-            Ok(seen) => {
-                trial.usage.window_cpu_ns = seen.window_cpu;
-                trial.usage.steal_share = seen.steal;
-                trial.usage.pss_bytes = seen.pss_bytes;
-                trial.usage.threads = seen.population.threads;
-                trial.usage.processes = seen.population.processes;
-                trial.invalid.extend(judge::invalid(&seen.measured, &trial.usage, &scenario.load));
-                trial.doubts = judge::doubts(&seen.measured, &trial.usage, &scenario.load, self.cpus);
-                trial.measured = Reading::Value(seen.measured);
-            }
+        if self.launcher.interrupt.is_set() {
+            return Err(Interrupted);
         }
-        match counters {
-            Ok(counters) => trial.server = Reading::Value(counters),
-            Err(error) => {
-                trial.server = Reading::Absent(error.to_string());
-                if died {
-                    trial.invalid.push(Invalid::ServerDied { detail: error.to_string() });
-                }
-            }
+        if let (Err(error), false) = (&seen, died) {
+            trial.invalid.push(Invalid::SwarmFailed { detail: error.to_string() });
         }
         if killed && !died {
-            trial.doubts.push(bakeoff_reports::record::Doubt::KilledAtStop);
+            trial.doubts.push(Doubt::KilledAtStop);
         }
+        if let (true, Err(error)) = (died, &counters) {
+            let detail = error.to_string();
+            // With a measurement it is the model's result; without one there is nothing to compare.
+            match seen {
+                Ok(_) => trial.doubts.push(Doubt::ServerDied { detail }),
+                Err(_) => trial.invalid.push(Invalid::ServerDied { detail }),
+            }
+        }
+        if let Ok(seen) = seen {
+            self.enter(&mut trial, scenario, seen);
+        }
+        trial.server = counters.map_or_else(|error| Reading::Absent(error.to_string()), Reading::Value);
         Ok(trial)
+    }
+
+    /// Enters what was seen, and what to think of it.
+    fn enter(&self, trial: &mut Trial, scenario: &Scenario, seen: Seen) {
+        trial.usage.window_cpu_ns = seen.between.tree_cpu_ns;
+        trial.usage.steal_share = seen.between.steal_share;
+        trial.usage.foreign_share = seen.between.foreign_share;
+        trial.usage.pss_bytes = seen.pss_bytes;
+        trial.usage.threads = seen.population.threads;
+        trial.usage.processes = seen.population.processes;
+        let clients = u64::from(scenario.load.clients());
+        if seen.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {
+            trial.doubts.push(Doubt::PartlyConnected { connected: seen.connected, clients });
+        }
+        let verdict = judge::judge(&seen.measured, &trial.usage, scenario.merit, &scenario.load, self.cpus);
+        trial.invalid.extend(verdict.invalid);
+        trial.doubts.extend(verdict.doubts);
+        trial.measured = Reading::Value(seen.measured);
     }
 
     fn start_server(&self, scenario: &Scenario, model: &str) -> Result<(Child, SocketAddr), LaunchError> {
@@ -128,15 +142,25 @@ impl Bench<'_> {
         }
     }
 
-    fn load(&self, scenario: &Scenario, target: SocketAddr, server: u32) -> Result<Seen, LaunchError> {
-        let shards = self.limits.workers(&scenario.load, self.cpus.swarm.len());
-        let spec = scenario.spec(target, self.seed, self.congestion_control);
+    fn load(
+        &self,
+        scenario: &Scenario,
+        round: u32,
+        target: SocketAddr,
+        server: u32,
+    ) -> Result<Seen, LaunchError> {
+        let shards =
+            self.limits.workers(&scenario.load, self.cpus.swarm.len()).map_err(LaunchError::Refused)?;
+        let seed = schedule::seed_of_round(self.seed, round);
+        let spec = scenario.spec(target, seed, self.congestion_control);
         let mut squad = Squad::gather(self.launcher, &spec, shards, &self.cpus.swarm)?;
+        let squad_connected = squad.connected();
         let window = squad.start()?;
         squad.sleep_until(window.begin)?;
-        let before = CpuMark::take(server, &self.cpus.server);
+        let pinned: Vec<u32> = self.cpus.server.iter().chain(&self.cpus.swarm).copied().collect();
+        let before = Mark::take(server, &pinned);
         squad.sleep_until(window.end)?;
-        let after = CpuMark::take(server, &self.cpus.server);
+        let after = Mark::take(server, &pinned);
         let population = Population::take(server);
         // Reading the memory of a tree takes a while, and its locks. So it waits until the load is over, while the
         // connections are still open; only churn, which leaves none open, is read at the window's end.
@@ -145,13 +169,8 @@ impl Bench<'_> {
         let measured = squad.collect()?;
         let pss_bytes = at_end.unwrap_or_else(|| usage::pss_bytes(server));
         squad.dismiss();
-        Ok(Seen {
-            measured,
-            window_cpu: before.cpu_until(&after),
-            steal: before.steal_until(&after),
-            population,
-            pss_bytes,
-        })
+        let between = before.until(&after, scenario.timing.window, measured.swarm_cpu_ns);
+        Ok(Seen { measured, connected: squad_connected, between, population, pss_bytes })
     }
 }
 

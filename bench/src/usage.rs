@@ -3,100 +3,153 @@
 //! Reading never stops the tree and happens at the edges of the window only. What cannot be read is absent with the
 //! reason.
 
+use crate::clock::nanoseconds;
 use crate::sys;
 use bakeoff_reports::record::Reading;
 use procfs::process::Process;
-use procfs::{CurrentSI as _, KernelStats};
-use std::time::Duration;
+use procfs::{CurrentSI as _, KernelStats, ProcError, ProcResult};
+use std::time::{Duration, Instant};
 
-/// CPU figures at one instant; the difference of two is what was used between them.
+/// CPU figures at one instant; [`Mark::until`] says what was used between two.
 #[derive(Clone, Debug)]
-pub struct CpuMark {
+pub struct Mark {
+    at: Instant,
     tree: Result<Duration, String>,
-    /// Stolen and total ticks of the pinned CPUs.
-    steal: Result<(u64, u64), String>,
+    ticks: Result<Ticks, String>,
+    cpus: usize,
 }
 
-impl CpuMark {
+/// Clock ticks of some CPUs since the system started.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ticks {
+    /// Given to processes: user, nice and system, without interrupts.
+    worked: u64,
+    /// Taken by the hypervisor.
+    stolen: u64,
+    total: u64,
+}
+
+/// What happened on the CPUs between two marks.
+#[derive(Clone, Debug)]
+pub struct Between {
+    /// CPU nanoseconds of the tree, scaled to the length of the window.
+    pub tree_cpu_ns: Reading<u64>,
+    /// Share that the hypervisor took, 0 to 1.
+    pub steal_share: Reading<f64>,
+    /// Share that went to neither the tree nor the swarm, 0 to 1.
+    pub foreign_share: Reading<f64>,
+}
+
+impl Mark {
     /// The figures now, of the tree under `root` and of `cpus`.
     pub fn take(root: u32, cpus: &[u32]) -> Self {
-        Self { tree: tree_cpu_time(root), steal: steal_ticks(cpus) }
+        let mut cpus = cpus.to_vec();
+        cpus.sort_unstable();
+        cpus.dedup();
+        // The CPU times last: what is read before them takes time, and the mark is of the moment of the times.
+        let ticks = ticks(&cpus);
+        let tree = tree_cpu_time(root);
+        Self { at: Instant::now(), tree, ticks, cpus: cpus.len() }
     }
 
-    /// CPU nanoseconds the tree used from `self` to `later`.
-    pub fn cpu_until(&self, later: &Self) -> Reading<u64> {
-        match (&self.tree, &later.tree) {
-            (Ok(before), Ok(after)) => {
-                Reading::Value(crate::clock::nanoseconds(after.saturating_sub(*before)))
-            }
-            (Err(reason), _) | (_, Err(reason)) => Reading::Absent(reason.clone()),
+    /// What was used from `self` to `later`, where the swarm used `swarm_ns` in a window of length `window`. The marks
+    /// are never exactly at its edges (a large tree takes a while to read), so times are scaled to its length.
+    pub fn until(&self, later: &Self, window: Duration, swarm_ns: u64) -> Between {
+        let span = later.at.saturating_duration_since(self.at).as_secs_f64().max(1e-9);
+        let tree = both(&self.tree, &later.tree).map(|(before, after)| after.saturating_sub(before));
+        let ticks =
+            both(&self.ticks, &later.ticks).and_then(|(before, after)| match after.total - before.total {
+                0 => Err("the window is shorter than a clock tick".to_string()),
+                total => Ok((after.worked - before.worked, after.stolen - before.stolen, total)),
+            });
+        let foreign = both(&tree, &ticks).map(|(tree, (worked, _, _))| {
+            let worked_s = worked as f64 / procfs::ticks_per_second() as f64;
+            let ours_s = tree.as_secs_f64() + swarm_ns as f64 / 1e9 * span / window.as_secs_f64();
+            ((worked_s - ours_s) / (span * self.cpus.max(1) as f64)).clamp(0.0, 1.0)
+        });
+        let scaled = |used: Duration| nanoseconds(used.mul_f64(window.as_secs_f64() / span));
+        Between {
+            tree_cpu_ns: reading(tree.map(scaled)),
+            steal_share: reading(ticks.map(|(_, stolen, total)| stolen as f64 / total as f64)),
+            foreign_share: reading(foreign),
         }
     }
+}
 
-    /// Share of the time from `self` to `later` that the hypervisor took from the CPUs, 0 to 1.
-    pub fn steal_until(&self, later: &Self) -> Reading<f64> {
-        match (&self.steal, &later.steal) {
-            (Ok((stolen, total)), Ok((stolen_later, total_later))) => {
-                match total_later.saturating_sub(*total) {
-                    0 => Reading::Absent("the window is shorter than a clock tick".into()),
-                    ticks => Reading::Value(stolen_later.saturating_sub(*stolen) as f64 / ticks as f64),
-                }
-            }
-            (Err(reason), _) | (_, Err(reason)) => Reading::Absent(reason.clone()),
-        }
-    }
+fn both<A: Clone, B: Clone>(a: &Result<A, String>, b: &Result<B, String>) -> Result<(A, B), String> {
+    Ok((a.clone()?, b.clone()?))
+}
+
+fn reading<T>(result: Result<T, String>) -> Reading<T> {
+    result.map_or_else(Reading::Absent, Reading::Value)
 }
 
 /// The living processes of the tree under `root`, itself first. Processes that end meanwhile are left out.
-pub fn tree(root: u32) -> Vec<Process> {
+///
+/// # Errors
+/// When a process that is there cannot be read: then a figure of the tree would be wrong, not small.
+pub fn tree(root: u32) -> Result<Vec<u32>, String> {
     let mut found = Vec::new();
     let mut waiting = vec![root];
     while let Some(pid) = waiting.pop() {
-        let Ok(process) = i32::try_from(pid).map_err(drop).and_then(|p| Process::new(p).map_err(drop)) else {
-            continue;
-        };
-        if let Ok(tasks) = process.tasks() {
-            for task in tasks.flatten() {
-                waiting.extend(task.children().unwrap_or_default());
-            }
+        // No handle is kept: a tree may have more processes than we may have descriptors.
+        let Some(tasks) = living(pid, process(pid).and_then(|p| p.tasks()))? else { continue };
+        for task in tasks.flatten() {
+            // A thread that has ended has no children.
+            waiting.extend(task.children().unwrap_or_default());
         }
-        found.push(process);
+        found.push(pid);
     }
-    found
+    if found.is_empty() { Err(GONE.into()) } else { Ok(found) }
 }
 
-/// CPU time of the tree: living processes to the nanosecond, reaped descendants of the root to the clock tick.
+const GONE: &str = "the server had ended";
+
+fn process(pid: u32) -> ProcResult<Process> {
+    Process::new(i32::try_from(pid).map_err(|e| ProcError::Other(e.to_string()))?)
+}
+
+/// A figure of a process; `None` when it has ended.
+fn living<T>(pid: u32, figure: ProcResult<T>) -> Result<Option<T>, String> {
+    match figure {
+        Ok(figure) => Ok(Some(figure)),
+        Err(ProcError::NotFound(_)) => Ok(None),
+        Err(ProcError::Io(e, _)) if e.raw_os_error() == Some(libc::ESRCH) => Ok(None),
+        Err(error) => Err(format!("/proc/{pid} cannot be read: {error}")),
+    }
+}
+
+/// CPU time of the tree: living processes to the nanosecond, reaped descendants of the root to the clock tick (10 ms),
+/// because the kernel tells it no finer.
 fn tree_cpu_time(root: u32) -> Result<Duration, String> {
-    let own = sys::process_cpu_time(root)
-        .map_err(|e| format!("the CPU clock of the server cannot be read: {e}"))?;
-    let mut sum = own;
-    for process in tree(root) {
-        let pid = process.pid() as u32;
-        if pid != root {
-            // A child that ended since the list was made has moved to the reaped ones.
-            sum += sys::process_cpu_time(pid).unwrap_or_default();
+    // The reaped ones first: a child that is reaped in between is then missed for a tick, not counted twice.
+    let stat = living(root, process(root).and_then(|p| p.stat()))?.ok_or(GONE)?;
+    let reaped_ticks = u64::try_from(stat.cutime + stat.cstime).unwrap_or_default();
+    let mut sum = Duration::from_nanos(reaped_ticks * (1_000_000_000 / procfs::ticks_per_second()));
+    for pid in tree(root)? {
+        match sys::process_cpu_time(pid) {
+            Ok(time) => sum += time,
+            Err(_) if pid != root => {} // ended since it was listed
+            Err(e) => return Err(format!("the CPU clock of the server cannot be read: {e}")),
         }
     }
-    let stat = i32::try_from(root)
-        .map_err(|e| e.to_string())
-        .and_then(|pid| Process::new(pid).and_then(|p| p.stat()).map_err(|e| e.to_string()))
-        .map_err(|e| format!("/proc/{root}/stat cannot be read: {e}"))?;
-    let reaped_ticks = u64::try_from(stat.cutime + stat.cstime).unwrap_or_default();
-    Ok(sum + Duration::from_nanos(reaped_ticks * (1_000_000_000 / procfs::ticks_per_second())))
+    Ok(sum)
 }
 
-fn steal_ticks(cpus: &[u32]) -> Result<(u64, u64), String> {
+fn ticks(cpus: &[u32]) -> Result<Ticks, String> {
     let stats = KernelStats::current().map_err(|e| format!("/proc/stat cannot be read: {e}"))?;
-    let (mut stolen, mut total) = (0, 0);
+    let mut sum = Ticks::default();
     for cpu in cpus {
         let time =
             stats.cpu_time.get(*cpu as usize).ok_or_else(|| format!("/proc/stat does not list CPU {cpu}"))?;
         let steal = time.steal.ok_or("this kernel does not report steal")?;
         let rest = [time.iowait, time.irq, time.softirq].into_iter().flatten().sum::<u64>();
-        stolen += steal;
-        total += time.user + time.nice + time.system + time.idle + rest + steal;
+        let worked = time.user + time.nice + time.system;
+        sum.stolen += steal;
+        sum.worked += worked;
+        sum.total += worked + time.idle + rest + steal;
     }
-    Ok((stolen, total))
+    Ok(sum)
 }
 
 /// Threads and processes of a tree at one instant. Cheap to take.
@@ -111,42 +164,41 @@ pub struct Population {
 impl Population {
     /// Those living now.
     pub fn take(root: u32) -> Self {
-        // A process that ends between the listing and the reading is counted in neither.
-        let threads: Vec<u64> = tree(root)
-            .iter()
-            .filter_map(|process| process.stat().ok())
-            .map(|stat| u64::try_from(stat.num_threads).unwrap_or_default())
-            .collect();
-        if threads.is_empty() {
-            return Self { threads: Reading::Absent(GONE.into()), processes: Reading::Absent(GONE.into()) };
-        }
-        Self {
-            threads: Reading::Value(threads.iter().sum()),
-            processes: Reading::Value(threads.len() as u64),
+        match Self::count(root) {
+            Ok((threads, processes)) => {
+                Self { threads: Reading::Value(threads), processes: Reading::Value(processes) }
+            }
+            Err(why) => Self { threads: Reading::Absent(why.clone()), processes: Reading::Absent(why) },
         }
     }
-}
 
-const GONE: &str = "the server had ended";
+    fn count(root: u32) -> Result<(u64, u64), String> {
+        let (mut threads, mut processes) = (0, 0);
+        for pid in tree(root)? {
+            // A process that ends between the listing and the reading is counted in neither.
+            if let Some(stat) = living(pid, process(pid).and_then(|p| p.stat()))? {
+                threads += u64::try_from(stat.num_threads).unwrap_or_default();
+                processes += 1;
+            }
+        }
+        if processes == 0 { Err(GONE.into()) } else { Ok((threads, processes)) }
+    }
+}
 
 /// Proportional set size of a tree now, in bytes. Takes a fraction of a millisecond for each process, and the lock of
 /// its memory map.
 pub fn pss_bytes(root: u32) -> Reading<u64> {
-    let mut sum = None;
-    for process in tree(root) {
-        let rollup = process.smaps_rollup().map_err(|e| e.to_string());
-        let bytes = rollup.and_then(|r| {
-            let map = r.memory_map_rollup.0.into_iter().next().ok_or("empty smaps_rollup")?;
-            map.extension.map.get("Pss").copied().ok_or_else(|| "no Pss line".to_string())
-        });
-        match bytes {
-            Ok(bytes) => sum = Some(sum.unwrap_or(0) + bytes),
-            // Children end at any time; the root, which comes first, must be readable.
-            Err(reason) if sum.is_none() => return Reading::Absent(format!("smaps_rollup: {reason}")),
-            Err(_) => {}
+    let sum = || {
+        let mut sum = 0;
+        for pid in tree(root)? {
+            let Some(rollup) = living(pid, process(pid).and_then(|p| p.smaps_rollup()))? else { continue };
+            let map = rollup.memory_map_rollup.0.into_iter().next();
+            let pss = map.and_then(|map| map.extension.map.get("Pss").copied());
+            sum += pss.ok_or_else(|| format!("/proc/{pid}/smaps_rollup has no Pss line"))?;
         }
-    }
-    sum.map_or_else(|| Reading::Absent(GONE.into()), Reading::Value)
+        if sum == 0 { Err(GONE.to_string()) } else { Ok(sum) }
+    };
+    reading(sum())
 }
 
 #[cfg(test)]
@@ -164,11 +216,11 @@ mod tests {
             .expect("sh");
         let mut up = [0; 3];
         shell.stdout.take().expect("piped").read_exact(&mut up).expect("the shell says it is up");
-        let pids: Vec<i32> = tree(shell.id()).iter().map(Process::pid).collect();
+        let pids = tree(shell.id()).expect("it lives");
         let population = Population::take(shell.id());
         let pss = pss_bytes(shell.id());
         for pid in &pids {
-            let pid = rustix::process::Pid::from_raw(*pid).expect("above zero");
+            let pid = rustix::process::Pid::from_raw(*pid as i32).expect("above zero");
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("our own child");
         }
         shell.wait().expect("our child");
@@ -183,10 +235,37 @@ mod tests {
         let mut child = Command::new("true").spawn().expect("true");
         let pid = child.id();
         child.wait().expect("our child");
-        let (before, after) = (CpuMark::take(pid, &[0]), CpuMark::take(pid, &[100_000]));
-        assert!(matches!(before.cpu_until(&after), Reading::Absent(_)));
-        assert!(matches!(before.steal_until(&after), Reading::Absent(_)));
+        let (before, after) = (Mark::take(pid, &[0]), Mark::take(pid, &[100_000]));
+        let between = before.until(&after, Duration::from_millis(1), 0);
+        assert!(matches!(between.tree_cpu_ns, Reading::Absent(_)), "{between:?}");
+        assert!(matches!(between.steal_share, Reading::Absent(_)), "{between:?}");
+        assert!(matches!(between.foreign_share, Reading::Absent(_)), "{between:?}");
         assert!(matches!(Population::take(pid).processes, Reading::Absent(_)));
         assert!(matches!(pss_bytes(pid), Reading::Absent(_)));
+    }
+
+    #[test]
+    fn work_of_others_on_the_cpus_is_seen_and_our_own_is_not() {
+        // One CPU, one second: 100 ticks, of which 60 worked; the tree used 0.3 s and the swarm 0.1 s.
+        let mark = |at, tree_ms, worked, total| Mark {
+            at,
+            tree: Ok(Duration::from_millis(tree_ms)),
+            ticks: Ok(Ticks { worked: worked * procfs::ticks_per_second() / 100, stolen: 5, total }),
+            cpus: 1,
+        };
+        let begin = Instant::now();
+        let second = Duration::from_secs(1);
+        let (before, after) = (mark(begin, 1000, 0, 0), mark(begin + second, 1300, 60, 100));
+        let between = before.until(&after, second, 100_000_000);
+        assert_eq!(between.tree_cpu_ns, Reading::Value(300_000_000));
+        let Reading::Value(foreign) = between.foreign_share else { panic!("{between:?}") };
+        assert!((foreign - 0.2).abs() < 1e-9, "{foreign}");
+        // Marks that lie twice as far apart as the window is long: half of what lies between is the window's.
+        let wide = before.until(&after, second / 2, 50_000_000);
+        assert_eq!(wide.tree_cpu_ns, Reading::Value(150_000_000));
+        assert!(
+            matches!(wide.foreign_share, Reading::Value(share) if (share - 0.2).abs() < 1e-9),
+            "{wide:?}"
+        );
     }
 }

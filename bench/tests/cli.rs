@@ -3,12 +3,12 @@
 mod support;
 
 use bakeoff_reports::bundle;
-use bakeoff_reports::record::Reading;
+use bakeoff_reports::record::{Doubt, Invalid, Reading, Trial};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Stdio};
-use support::{Folder, bakeoff, children_of, ended, fails, signal, succeeds, tool, wait_for};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use support::{Folder, bakeoff, children_of, ended, fails, is_server, signal, succeeds, tool, wait_for};
 
 /// A workload of 50 ms that every model passes.
 const TINY: &str = r#"
@@ -71,7 +71,7 @@ fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
         ),
         (change("kind = \"closed\"", "kind = \"open\"\nrate = 0"), 8, "above zero"),
         (change("kind = \"closed\"", "kind = \"open\""), 6, "needs `rate`"),
-        (change("kind = \"closed\"", "kind = \"open\"\nrate = 1e15"), 6, "requests"),
+        (change("kind = \"closed\"", "kind = \"open\"\nrate = 1e15"), 8, "requests"),
         (
             change("size = \"64 B\"", "size = \"64 B\"\ndemand = { kind = \"fixed\", value = \"1ms\" }"),
             11,
@@ -79,6 +79,7 @@ fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
         ),
         (change("merit = \"throughput\"", "merit = \"beauty\""), 5, "beauty"),
         (change("about = \"a test\"", "about = \"a test\"\nmodels = [\"tokyo\"]"), 4, "did you mean `tokio`"),
+        (change("about = \"a test\"", "about = \"a test\"\nmodels = []"), 4, "empty"),
         (change("name = \"tiny\"", "name = \"tiny"), 2, "string"),
     ] {
         let file = folder.file("bad.toml", &text);
@@ -104,11 +105,10 @@ fn a_port_that_is_taken_is_told_before_anything_runs() {
     let folder = Folder::new();
     let out = folder.path("out");
     let error = fails(&["run", "--addr", &address, "--out", &out], 2);
-    assert!(error.contains("another program listens there"), "{error}");
+    assert!(error.contains("another server listens there"), "{error}");
     assert!(!fs::exists(&out).expect("readable"), "nothing was begun");
     assert!(
-        fails(&["serve", "--model", "tokio", "--addr", &address], 2)
-            .contains("another program listens there")
+        fails(&["serve", "--model", "tokio", "--addr", &address], 2).contains("another server listens there")
     );
 }
 
@@ -197,7 +197,7 @@ fn a_scenario_named_as_a_tag_stays_text() {
 fn every_built_in_scenario_runs_tiny() {
     let folder = Folder::new();
     let out = folder.path("out");
-    succeeds(&["run", "--rounds", "1", "--warmup", "20ms", "--window", "60ms", "--quiet", "--out", &out]);
+    succeeds(&["run", "--rounds", "1", "--warmup", "20ms", "--window", "150ms", "--quiet", "--out", &out]);
     let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
     assert!(loaded.run.scenarios.len() >= 6);
     assert_eq!(loaded.trials.len(), loaded.run.planned_trials as usize);
@@ -261,17 +261,91 @@ fn a_killed_run_leaves_no_process_and_every_finished_trial() {
 }
 
 #[test]
-fn one_server_can_be_talked_to_by_hand_and_loaded() {
-    let mut server =
-        bakeoff(&["serve", "--model", "thread-per-client", "--service", "line", "--addr", "127.0.0.1:0"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it runs");
+fn a_server_that_dies_is_the_models_result_and_the_run_goes_on() {
+    let folder = Folder::new();
+    let file =
+        folder.file("long.toml", &TINY.replace("window = \"50ms\"", "window = \"1s\"\ndrain = \"100ms\""));
+    let out = folder.path("out");
+    let mut run = bakeoff(&["run", &file, "--model", "tokio", "--rounds", "2", "--quiet", "--out", &out])
+        .spawn()
+        .expect("it runs");
+    let mut victim = None;
+    wait_for("a server under load", || {
+        let family = children_of(run.id());
+        let connected =
+            |pid: &i32| procfs::process::Process::new(*pid).and_then(|p| p.fd_count()).unwrap_or(0) >= 12;
+        victim = family.iter().copied().find(|pid| is_server(*pid) && connected(pid));
+        victim.is_some()
+    });
+    signal(victim.expect("found") as u32, 9);
+    assert!(run.wait().expect("our child").success(), "the run goes on");
+    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
+    assert_eq!(loaded.trials.len(), 2);
+    let told = |trial: &Trial| {
+        trial.doubts.iter().any(|d| matches!(d, Doubt::ServerDied { .. }))
+            || trial.invalid.iter().any(|i| matches!(i, Invalid::ServerDied { .. }))
+    };
+    assert!(told(&loaded.trials[0]) && !told(&loaded.trials[1]), "{:?}", loaded.trials);
+    assert!(matches!(loaded.trials[0].server, Reading::Absent(_)), "it did not live to tell");
+    assert!(matches!(loaded.trials[0].usage.life_user_ns, Reading::Absent(_)));
+}
+
+#[test]
+fn a_run_goes_on_when_nobody_reads_its_progress() {
+    let folder = Folder::new();
+    let file = folder.file("tiny.toml", TINY);
+    let out = folder.path("out");
+    let mut run = bakeoff(&["run", &file, "--model", "tokio", "--rounds", "3", "--out", &out])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    drop((run.stdout.take(), run.stderr.take()));
+    assert!(run.wait().expect("our child").success());
+    assert!(bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle").end.is_some());
+    assert!(fs::exists(format!("{out}/report.html")).expect("readable"));
+}
+
+#[test]
+fn an_argument_that_is_no_text_is_no_crash() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let folder = Folder::new();
+    let file = folder.file("tiny.toml", TINY);
+    let out = std::path::Path::new(&folder.path("out")).join(std::ffi::OsStr::from_bytes(b"x\xff"));
+    let status = bakeoff(&["run", &file, "--model", "tokio", "--rounds", "1", "--quiet", "--out"])
+        .arg(&out)
+        .status()
+        .expect("it runs");
+    assert!(status.success() && out.join("report.html").exists());
+}
+
+/// A server alone, with its address and what it goes on to say.
+fn serve(model: &str, service: &str) -> (Child, String, BufReader<ChildStderr>) {
+    let mut server = bakeoff(&["serve", "--model", model, "--service", service, "--addr", "127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
     let mut words = BufReader::new(server.stderr.take().expect("piped"));
     let mut line = String::new();
     words.read_line(&mut line).expect("it says where it listens");
     let address = line.split_whitespace().find(|w| w.starts_with("127.")).expect("an address");
     let address = address.trim_end_matches(';').to_string();
+    (server, address, words)
+}
+
+/// Stops a server alone; returns its counters as it says them.
+fn stop(mut server: Child, mut words: BufReader<ChildStderr>) -> String {
+    signal(server.id(), 15);
+    let status = server.wait().expect("our child");
+    let mut rest = String::new();
+    words.read_to_string(&mut rest).expect("its counters");
+    assert!(status.success(), "{status} {rest}");
+    rest
+}
+
+#[test]
+fn one_server_can_be_talked_to_by_hand_and_loaded() {
+    let (server, address, words) = serve("thread-per-client", "line");
     let mut client = TcpStream::connect(&address).expect("it listens");
     client.write_all(b"hello\nexit\n").expect("open");
     let mut reply = String::new();
@@ -292,11 +366,30 @@ fn one_server_can_be_talked_to_by_hand_and_loaded() {
     ];
     let summary = succeeds(&load);
     assert!(summary.contains("requests/s"), "{summary}");
-    signal(server.id(), 15);
-    let status = server.wait().expect("our child");
-    let mut rest = String::new();
-    words.read_to_string(&mut rest).expect("its counters");
-    assert!(status.success() && rest.contains("accepted 4"), "{status} {rest}");
+    let counted = stop(server, words);
+    assert!(counted.contains("accepted 4"), "{counted}");
+}
+
+#[test]
+fn more_clients_than_one_process_may_have_descriptors_are_shared_among_workers() {
+    let (server, address, words) = serve("mio-event-loop", "echo");
+    let script = "ulimit -n 200; exec \"$0\" load --addr \"$1\" --clients 500 --for 300ms --warmup 50ms";
+    let output = Command::new("sh").args(["-c", script, tool(), &address]).output().expect("sh");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && error.contains("500 connections"), "{error}");
+    let summary = String::from_utf8_lossy(&output.stdout);
+    assert!(!summary.contains("never served") && !summary.contains("unanswered"), "{summary}");
+    let counted = stop(server, words);
+    assert!(counted.contains("accepted 500") && counted.contains("peak 500"), "{counted}");
+}
+
+#[test]
+fn load_fails_when_the_server_does_not_speak_the_service() {
+    let (server, address, words) = serve("thread-per-client", "line");
+    let error =
+        fails(&["load", "--addr", &address, "--service", "wait", "--clients", "2", "--for", "200ms"], 2);
+    assert!(error.contains("does") && error.contains("speak wait"), "{error}");
+    stop(server, words);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! would fail a correct generator. The seeds are fixed, so these tests never flicker.
 
 use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
-use bakeoff::swarm::schedule::{EXPONENTIAL_CUT, Schedule, ScheduleError, check};
+use bakeoff::swarm::schedule::{EXPONENTIAL_CUT, Schedule, ScheduleError, check, seed_of_round};
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -144,10 +144,10 @@ fn what_cannot_be_scheduled_is_refused_with_its_bound() {
     assert_eq!(check(&open(4, 50_000_000.0, Arrivals::Poisson), &none, &t, 0, 1), Ok(()));
     let empty = Load::Churn { clients: 1, requests_per_connection: 0 };
     assert_eq!(check(&empty, &none, &t, 0, 1), Err(ScheduleError::EmptySession));
-    for size in [0, (64 << 20) + 1] {
-        let request = RequestShape { size, demand: DemandShape::None };
-        assert_eq!(check(&closed(1), &request, &t, 0, 1), Err(ScheduleError::Size(size)));
-    }
+    let sized = |size| RequestShape { size, demand: DemandShape::None };
+    assert_eq!(check(&closed(1), &sized(0), &t, 0, 1), Ok(()), "an empty payload is one");
+    assert_eq!(check(&closed(1), &sized(4 << 20), &t, 0, 1), Ok(()));
+    assert_eq!(check(&closed(1), &sized((4 << 20) + 1), &t, 0, 1), Err(ScheduleError::Size((4 << 20) + 1)));
     for long_share in [-0.1, 1.1] {
         let demand = DemandShape::Bimodal { short: Duration::ZERO, long: Duration::ZERO, long_share };
         assert_eq!(check(&closed(1), &shape(demand), &t, 0, 1), Err(ScheduleError::Share(long_share)));
@@ -222,4 +222,25 @@ proptest! {
         };
         prop_assert_eq!(of(8), of(64));
     }
+}
+
+#[test]
+fn a_drawn_demand_is_never_zero_which_would_ask_for_the_servers_default() {
+    let demand = DemandShape::Exponential { mean: Duration::from_nanos(2) };
+    let schedule =
+        Schedule::new(1, &open(4, 10_000.0, Arrivals::Fixed), &shape(demand), &timing(1_000), 0, 1)
+            .expect("within bounds");
+    let demands: Vec<u64> = (0..10_000).map(|i| schedule.arrival(i).demand_ns).collect();
+    assert!(demands.contains(&1) && !demands.contains(&0));
+}
+
+#[test]
+fn every_round_has_a_schedule_of_its_own_which_the_seed_decides() {
+    let seeds = |seed| (0..1000).map(|round| seed_of_round(seed, round)).collect::<Vec<_>>();
+    let (one, two) = (seeds(1), seeds(2));
+    assert_eq!(one, seeds(1));
+    let mut all = [one, two].concat();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), 2000);
 }

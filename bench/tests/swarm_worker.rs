@@ -35,7 +35,7 @@ fn a_closed_loop_is_answered_and_balances() {
     assert_eq!(part.slices.len(), 5);
     assert_eq!(part.slices.iter().map(|slice| slice.completed).sum::<u64>(), part.completed_in_window);
     assert_eq!(part.slices.iter().map(|slice| slice.length_ns).sum::<u64>(), part.window_ns);
-    assert!(part.warmup_sent >= 8 && part.swarm_cpu_ns > 0 && !part.spins);
+    assert!(part.warmup_sent >= 8 && part.swarm_cpu_ns > 0 && !part.swarm_spins);
     assert!(part.response.sum_ns >= part.service.sum_ns);
 }
 
@@ -46,7 +46,7 @@ fn large_messages_and_a_think_time_work_too() {
     spec.request.size = 1 << 20;
     let part = run(&spec);
     assert_eq!(part.counts.unanswered(), 0, "{:?}", part.counts);
-    assert!(part.counts.ok > 0 && part.spins);
+    assert!(part.counts.ok > 0 && part.swarm_spins);
     assert_eq!(part.reply_bytes_in_window, part.completed_in_window << 20);
 }
 
@@ -62,7 +62,7 @@ fn an_open_loop_sends_exactly_its_schedule() {
         assert_eq!(part.response.count, within);
         assert_eq!(part.send_lag.count, within);
         assert_eq!(part.dispatch_lag.count, within);
-        assert!(part.spins);
+        assert!(part.swarm_spins);
         assert_eq!(
             part.response.sum_ns,
             part.service.sum_ns + part.send_lag.sum_ns,
@@ -157,7 +157,7 @@ fn a_server_that_dies_is_refused_afterwards() {
         let spec = spec(server.address, load.clone());
         let worker = prepare(&spec, &Echo).expect("the server is there");
         server.stop();
-        let part = worker.run(monotonic_ns()).expect("a dead server is no error of the worker");
+        let part = worker.run(monotonic_ns()).expect("a dead server is no error of the worker").measured;
         let counts = &part.counts;
         assert!(counts.balanced() && counts.ok == 0, "{load:?}: {counts:?}");
         assert!(counts.errors.get(&ErrorKind::Refused).is_some_and(|&n| n > 0), "{load:?}: {counts:?}");
@@ -217,7 +217,7 @@ fn a_server_whose_backlog_is_full_does_not_hang_the_worker() {
     let spec = hasty(spec(server.address, closed(6)));
     let worker = prepare(&spec, &Echo).expect("some connections are made");
     assert!(worker.connected() < 6, "{} connected", worker.connected());
-    let counts = worker.run(monotonic_ns()).expect("it ends").counts;
+    let counts = worker.run(monotonic_ns()).expect("it ends").measured.counts;
     assert!(counts.balanced() && counts.ok == 0, "{counts:?}");
     assert!(counts.errors.get(&ErrorKind::Connect).is_some_and(|&n| n > 0), "{counts:?}");
 }
@@ -236,7 +236,7 @@ fn the_conversation_with_a_worker_goes_as_documented() {
     let mut answers = text.lines().map(|line| serde_json::from_str(line).expect("an answer"));
     assert!(matches!(answers.next(), Some(Answer::Ready(ready)) if ready.connected == 2), "{text}");
     let Some(Answer::Part(part)) = answers.next() else { panic!("{text}") };
-    assert!(part.counts.ok > 0 && part.counts.balanced());
+    assert!(part.measured.counts.ok > 0 && part.measured.counts.balanced());
     merge(vec![*part]).expect("a part survives its line");
     assert_eq!(answers.next(), None);
 }

@@ -44,6 +44,8 @@ struct Args {
     filter: Option<String>,
     #[arg(long, hide = true)]
     control: Option<String>,
+    #[arg(long, hide = true, default_value_t = 0)]
+    pool: usize,
     #[arg(long, hide = true)]
     bare_client: bool,
     #[arg(long, hide = true, value_delimiter = ',')]
@@ -70,7 +72,7 @@ impl Comparison {
 fn main() -> ExitCode {
     let args = Args::parse();
     let done = match (&args.control, args.bare_client) {
-        (Some(name), _) => controls::run_server(name, &args.cpus, args.parent),
+        (Some(name), _) => controls::run_server(name, args.pool, &args.cpus, args.parent),
         (None, true) => measure::bare_client(&args.cpus, args.parent),
         (None, false) => compare(&args),
     };

@@ -90,7 +90,11 @@ impl Stage {
                 };
                 (&self.tool, options.arguments(), model)
             }
-            Server::Control(name) => (&self.this, control(&["--control", name], &self.cpus.server), name),
+            Server::Control(name) => {
+                let pool = connections.to_string();
+                let words = ["--control", name, "--pool", &pool];
+                (&self.this, control(&words, &self.cpus.server), name)
+            }
         };
         let mut child = launcher.start(name, arguments).map_err(|e| e.to_string())?;
         match expect(&mut child, name, PATIENCE).map_err(|e| e.to_string())? {

@@ -22,8 +22,8 @@ use std::time::Duration;
 #[command(after_help = "Examples:\n  bakeoff load --addr 127.0.0.1:5000 --service line --clients 64\n  \
     bakeoff load --addr 127.0.0.1:7 --rate 20000 --for 10s")]
 pub(super) struct LoadArgs {
-    /// The server's address
-    #[arg(long)]
+    /// The server's address and port
+    #[arg(long, value_parser = super::parse_address)]
     addr: SocketAddr,
     /// What it speaks (see `bakeoff list`)
     #[arg(long, short, default_value = "echo")]
@@ -76,7 +76,7 @@ impl LoadArgs {
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
         let launcher = Launcher::this_program(interrupt);
         let cpus = CpuPlan::split(bakeoff::environment::allowed_cpus());
-        let shards = Limits::of_this_system().workers(&spec.load, cpus.swarm.len());
+        let shards = Limits::of_this_system().workers(&spec.load, cpus.swarm.len())?;
         let measured = match self.drive(&launcher, &spec, shards, &cpus.swarm) {
             Ok(measured) => measured,
             Err(LaunchError::Interrupted) => return Ok(ExitCode::from(130)),
@@ -84,6 +84,14 @@ impl LoadArgs {
         };
         let doubts = judge::doubts(&measured, &Usage::absent("another program's server"), &spec.load, &cpus);
         output::print(&measurement::table(&measured, &doubts).map_err(|e| e.to_string())?)?;
+        let counts = &measured.counts;
+        if counts.ok * 2 < counts.sent {
+            let service = &self.service;
+            return Err(format!(
+                "only {} of {} requests were answered rightly; does {} speak {service}? (--service)",
+                counts.ok, counts.sent, self.addr
+            ));
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -95,12 +103,12 @@ impl LoadArgs {
         cpus: &[u32],
     ) -> Result<bakeoff_reports::record::Measured, LaunchError> {
         let mut squad = Squad::gather(launcher, spec, shards, cpus)?;
-        eprintln!(
-            "{} connections to {}, measuring for {}",
-            self.clients,
-            self.addr,
-            show_duration(self.window)
-        );
+        let window = show_duration(self.window);
+        let clients = match self.churn {
+            Some(_) => format!("{} sessions at once", self.clients),
+            None => format!("{} connections", squad.connected()),
+        };
+        bakeoff::tell(&format!("{clients} to {}, measuring for {window}", self.addr));
         let window = squad.start()?;
         squad.sleep_until(window.end)?;
         let measured = squad.collect();
@@ -112,16 +120,9 @@ impl LoadArgs {
         let entry = services::find(&self.service).ok_or_else(|| {
             suggest::unknown("service", &self.service, services::ALL.iter().map(|s| s.name))
         })?;
-        let least = (entry.exchange)(self.size).min_payload();
-        if self.size < least {
-            return Err(format!(
-                "--size is {} B; the service {} needs at least {least} B",
-                self.size, self.service
-            ));
-        }
-        if self.demand.is_some() && entry.demand.is_none() {
-            return Err(format!("the service {} does no work, so --demand has no meaning", self.service));
-        }
+        let demand = self.demand.map_or(DemandShape::None, |value| DemandShape::Fixed { value });
+        let request = RequestShape { size: self.size, demand };
+        request.check(entry).map_err(|e| e.to_string())?;
         let clients = self.clients;
         let load = match (self.rate, self.churn) {
             (Some(rate_per_s), _) if rate_per_s.is_finite() && rate_per_s > 0.0 => {
@@ -134,8 +135,6 @@ impl LoadArgs {
         };
         let timing =
             Timing { warmup: self.warmup, window: self.window, timeout: self.timeout, drain: self.timeout };
-        let demand = self.demand.map_or(DemandShape::None, |value| DemandShape::Fixed { value });
-        let request = RequestShape { size: self.size, demand };
         schedule::check(&load, &request, &timing, 0, 1).map_err(|e| e.to_string())?;
         Ok(WorkerSpec {
             target: self.addr,

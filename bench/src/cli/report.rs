@@ -39,7 +39,7 @@ impl ReportArgs {
 pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<(), String> {
     let loaded = bundle::load(bundle).map_err(|e| e.to_string())?;
     for damage in &loaded.damage {
-        eprintln!("bakeoff: {}: {damage}", bundle.display());
+        bakeoff::tell(&format!("bakeoff: {}: {damage}", bundle.display()));
     }
     let analysis = analyse(&loaded);
     replace(page, &html::report(&analysis)).map_err(|e| {

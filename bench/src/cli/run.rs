@@ -1,9 +1,10 @@
 //! `bakeoff run`: models x workloads x rounds, into a bundle and a report.
 
 use super::report;
+use bakeoff::environment::allowed_cpus;
 use bakeoff::launch::{Interrupt, Launcher};
 use bakeoff::plan::Plan;
-use bakeoff::preflight::{Limits, require_loopback};
+use bakeoff::preflight::{Limits, require_loopback, require_room};
 use bakeoff::runner::{self, Ending, RunOptions};
 use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
 use bakeoff::scenario::{BUILT_IN, Scenario};
@@ -22,7 +23,7 @@ use std::time::Duration;
 pub(super) struct RunArgs {
     /// Names of built-in scenarios, or scenario files (*.toml); all built-in ones when none is given
     scenarios: Vec<String>,
-    /// Run only this model; may be given several times
+    /// Run this model, and only those given so, whatever the scenarios say; may be given several times
     #[arg(long = "model", short)]
     models: Vec<String>,
     /// Rounds; a round runs every model under every workload once, in an order of its own
@@ -41,7 +42,7 @@ pub(super) struct RunArgs {
     #[arg(long, short, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Loopback address the servers listen on; port 0 takes a free one for each
-    #[arg(long, default_value = "127.0.0.1:0")]
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = super::parse_address)]
     addr: SocketAddr,
     /// No progress, no summary
     #[arg(long, short)]
@@ -59,6 +60,7 @@ impl RunArgs {
         let limits = Limits::of_this_system();
         for (i, scenario) in plan.scenarios.iter().enumerate() {
             limits.check(scenario, &plan.models_of(i))?;
+            limits.workers(&scenario.load, allowed_cpus().len())?;
         }
         let interrupt =
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
@@ -70,11 +72,12 @@ impl RunArgs {
                 folder.display()
             )
         })?;
+        require_room(&folder, plan.slots.len() as u64)?;
         let bundle = folder.join(report::BUNDLE_NAME);
         let options = RunOptions {
             seed: self.seed,
             rounds: self.rounds,
-            command: std::env::args().collect(),
+            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             address: self.addr,
             progress: !self.quiet,
         };
@@ -136,7 +139,5 @@ fn default_folder() -> PathBuf {
 /// A fixed port must be free before the first trial, not fail each of them.
 fn check_port(address: SocketAddr) -> Result<(), String> {
     let options = bakeoff_servers::listen::ListenOptions::default();
-    bakeoff_servers::listen::bind(address, &options)
-        .map(drop)
-        .map_err(|e| bakeoff::serving::bind_error(address, &e))
+    bakeoff_servers::listen::bind(address, &options).map(drop).map_err(|e| e.to_string())
 }

@@ -1,7 +1,7 @@
 //! `bakeoff scenario`: the built-in scenarios as files, to read and to change.
 
 use super::output;
-use bakeoff::scenario::{BUILT_IN, Scenario};
+use bakeoff::scenario::{BUILT_IN, BuiltIn, REFERENCE};
 use bakeoff::suggest;
 use clap::{Args, Subcommand};
 use std::fs;
@@ -17,7 +17,7 @@ pub(super) struct ScenarioArgs {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Print a built-in scenario file
+    /// Print a built-in scenario file; `reference` explains every key
     Show {
         /// Its name
         name: String,
@@ -40,9 +40,9 @@ impl ScenarioArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
         match self.action {
             Action::Show { name } => {
-                let found = BUILT_IN.iter().find(|b| b.name == name);
-                let built_in = found
-                    .ok_or_else(|| suggest::unknown("scenario", &name, BUILT_IN.iter().map(|b| b.name)))?;
+                let found = files().find(|b| b.name == name);
+                let built_in =
+                    found.ok_or_else(|| suggest::unknown("scenario", &name, files().map(|b| b.name)))?;
                 output::print(built_in.toml)?;
             }
             Action::Init { folder } => init(&folder)?,
@@ -62,10 +62,14 @@ impl ScenarioArgs {
     }
 }
 
+/// The files there are to show and to copy: the built-in scenarios, and one that explains every key.
+fn files() -> impl Iterator<Item = &'static BuiltIn> {
+    BUILT_IN.iter().chain([&REFERENCE])
+}
+
 fn init(folder: &PathBuf) -> Result<(), String> {
     fs::create_dir_all(folder).map_err(|e| format!("making the folder {} failed: {e}", folder.display()))?;
-    for built_in in BUILT_IN {
-        debug_assert!(Scenario::built_in(built_in.name).is_some());
+    for built_in in files() {
         let path = folder.join(format!("{}.toml", built_in.name));
         let made = fs::File::create_new(&path)
             .and_then(|mut f| std::io::Write::write_all(&mut f, built_in.toml.as_bytes()));

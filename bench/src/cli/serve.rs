@@ -2,9 +2,8 @@
 
 use bakeoff::environment::allowed_cpus;
 use bakeoff::preflight::require_loopback;
-use bakeoff::scenario::DEFAULT_BACKLOG;
+use bakeoff::scenario::{DEFAULT_BACKLOG, ServerTuning};
 use bakeoff::serving::{ServeOptions, serve};
-use bakeoff_servers::ServerConfig;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -22,7 +21,7 @@ pub(super) struct ServeArgs {
     #[arg(long, short, default_value = "line")]
     service: String,
     /// Where to listen; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:5000")]
+    #[arg(long, default_value = "127.0.0.1:5000", value_parser = super::parse_address)]
     addr: SocketAddr,
     /// Listen on an address that others can reach
     #[arg(long)]
@@ -62,15 +61,13 @@ impl ServeArgs {
             require_loopback(self.addr.ip(), "say --allow-remote if others shall reach this server")?;
         }
         let cpus = if self.cpus.is_empty() { allowed_cpus().len() } else { self.cpus.len() };
-        let mut config = ServerConfig::for_cpus(cpus);
-        for (slot, value) in [
-            (&mut config.pool_workers, self.pool_workers),
-            (&mut config.blocking_workers, self.blocking_workers),
-            (&mut config.compute_workers, self.compute_workers),
-            (&mut config.runtime_workers, self.runtime_workers),
-        ] {
-            *slot = value.map_or(*slot, |v| v as usize);
-        }
+        let tuning = ServerTuning {
+            backlog: Some(self.backlog),
+            pool_workers: self.pool_workers.map(|n| n as usize),
+            blocking_workers: self.blocking_workers.map(|n| n as usize),
+            compute_workers: self.compute_workers.map(|n| n as usize),
+            runtime_workers: self.runtime_workers.map(|n| n as usize),
+        };
         let options = ServeOptions {
             model: self.model,
             service: self.service,
@@ -78,7 +75,7 @@ impl ServeArgs {
             backlog: self.backlog,
             congestion_control: self.congestion_control,
             cpus: self.cpus,
-            config,
+            config: tuning.config(cpus),
         };
         serve(&options, self.parent.filter(|_| self.for_runner))?;
         Ok(ExitCode::SUCCESS)

@@ -20,10 +20,34 @@ macro_rules! built_in {
 
 built_in!["small-echo-closed", "small-echo-open", "large-echo", "churn", "compute-bimodal", "wait"];
 
+/// A scenario that shows every key with its range.
+pub const REFERENCE: BuiltIn =
+    BuiltIn { name: "reference", toml: include_str!("../../scenarios/reference.toml") };
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scenario::Scenario;
+
+    #[test]
+    fn the_reference_is_a_valid_scenario_that_names_every_key() {
+        let scenario = Scenario::parse(REFERENCE.toml, REFERENCE.name).expect("valid");
+        assert_eq!(scenario.name, REFERENCE.name);
+        // What an unknown key is answered with lists all that are known.
+        for section in ["", "[load]\n", "[request]\n", "[server]\n", "[trial]\n"] {
+            let text = if section.is_empty() {
+                format!("nonsense = 1\n{}", REFERENCE.toml)
+            } else {
+                REFERENCE.toml.replace(&section[..section.len() - 1], &format!("{section}nonsense = 1\n#"))
+            };
+            let error = Scenario::parse(&text, "test").expect_err("an unknown key").reason;
+            let known =
+                error.split("`nonsense`, expected").nth(1).unwrap_or_else(|| panic!("{section}: {error}"));
+            for key in known.split('`').skip(1).step_by(2) {
+                assert!(REFERENCE.toml.contains(key), "{key} is not explained");
+            }
+        }
+    }
 
     #[test]
     fn every_built_in_scenario_is_valid_and_named_as_its_file() {

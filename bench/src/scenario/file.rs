@@ -2,11 +2,12 @@
 
 use super::units::{PositiveSpan, Size, Span};
 use super::{DEFAULT_TIMING, Scenario, ServerTuning};
-use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
+use crate::load::{Arrivals, DemandShape, Load, RequestError, RequestShape, Timing};
 use crate::suggest;
-use crate::swarm::schedule;
+use crate::swarm::schedule::{self, ScheduleError};
 use bakeoff_reports::record::Merit;
-use bakeoff_servers::{models, services};
+use bakeoff_servers::models;
+use bakeoff_servers::services::{self, ServiceEntry};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -29,7 +30,7 @@ struct File {
     about: String,
     service: Spanned<String>,
     merit: FileMerit,
-    models: Option<Vec<Spanned<String>>>,
+    models: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     also: Vec<Spanned<String>>,
     load: Spanned<FileLoad>,
@@ -148,10 +149,10 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         return Err(check.at(&file.name, "`name` is empty"));
     }
     let service = file.service.get_ref().clone();
-    if services::find(&service).is_none() {
+    let Some(entry) = services::find(&service) else {
         let known = services::ALL.iter().map(|s| s.name);
         return Err(check.at(&file.service, suggest::unknown("service", &service, known)));
-    }
+    };
     let timing = Timing {
         warmup: file.trial.warmup.map_or(DEFAULT_TIMING.warmup, |s| s.0),
         window: file.trial.window.map_or(DEFAULT_TIMING.window, |s| s.0),
@@ -159,11 +160,11 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         drain: file.trial.drain.map_or(DEFAULT_TIMING.drain, |s| s.0),
     };
     let load = load(&check, &file.load)?;
-    let request = request(&check, &service, &file.request)?;
+    let request = request(&check, entry, &file.request)?;
     schedule::check(&load, &request, &timing, 0, 1)
-        .map_err(|reason| check.at(&file.load, reason.to_string()))?;
+        .map_err(|error| check.error(position(&error, &file.load), error.to_string()))?;
     Ok(Scenario {
-        models: file.models.as_ref().map(|m| names(&check, m)).transpose()?,
+        models: file.models.as_ref().map(|models| some_names(&check, models)).transpose()?,
         also: names(&check, &file.also)?,
         request,
         server: server(&check, &file.server)?,
@@ -198,9 +199,16 @@ fn names(check: &Checker<'_>, names: &[Spanned<String>]) -> Checked<Vec<String>>
     Ok(seen)
 }
 
+fn some_names(check: &Checker<'_>, models: &Spanned<Vec<Spanned<String>>>) -> Checked<Vec<String>> {
+    if models.get_ref().is_empty() {
+        return Err(check.at(models, "`models` is empty; name some, or leave it out for the default ones"));
+    }
+    names(check, models.get_ref())
+}
+
 fn load(check: &Checker<'_>, spanned: &Spanned<FileLoad>) -> Checked<Load> {
     let file = spanned.get_ref();
-    let clients = check.whole("clients", &file.clients, 1, 10_000_000)?;
+    let clients = check.whole("clients", &file.clients, 1, i64::from(schedule::MAX_CLIENTS))?;
     let (kind, takes) = match file.kind {
         FileLoadKind::Closed => ("closed", ["think"].as_slice()),
         FileLoadKind::Open => ("open", ["rate", "arrivals"].as_slice()),
@@ -245,43 +253,51 @@ fn load(check: &Checker<'_>, spanned: &Spanned<FileLoad>) -> Checked<Load> {
     })
 }
 
-fn request(check: &Checker<'_>, service: &str, spanned: &Spanned<FileRequest>) -> Checked<RequestShape> {
+fn request(
+    check: &Checker<'_>,
+    service: &ServiceEntry,
+    spanned: &Spanned<FileRequest>,
+) -> Checked<RequestShape> {
     let file = spanned.get_ref();
-    let entry = services::find(service).expect("checked before");
-    let size = file.size.get_ref().0;
-    let least = (entry.exchange)(size).min_payload();
-    if size < least {
-        let reason = format!("`size` is {size} B; the service {service} needs at least {least} B");
-        return Err(check.at(&file.size, reason));
-    }
-    let Some(spanned) = &file.demand else { return Ok(RequestShape { size, demand: DemandShape::None }) };
-    if entry.demand.is_none() {
-        let working = services::ALL.iter().filter(|s| s.demand.is_some()).map(|s| s.name).collect::<Vec<_>>();
-        let reason =
-            format!("the service {service} does no work, so `demand` has no meaning; these do: {working:?}");
-        return Err(check.at(spanned, reason));
-    }
-    let demand = match spanned.get_ref() {
-        FileDemand::Fixed { value } => DemandShape::Fixed { value: value.0 },
-        FileDemand::Exponential { mean } => DemandShape::Exponential { mean: mean.0 },
-        FileDemand::Bimodal { long_share, .. } if !(*long_share > 0.0 && *long_share < 1.0) => {
-            return Err(
-                check.at(spanned, format!("`long_share` is {long_share}; it must lie between 0 and 1"))
-            );
-        }
-        FileDemand::Bimodal { short, long, long_share } => {
+    let demand = match file.demand.as_ref().map(Spanned::get_ref) {
+        None => DemandShape::None,
+        Some(FileDemand::Fixed { value }) => DemandShape::Fixed { value: value.0 },
+        Some(FileDemand::Exponential { mean }) => DemandShape::Exponential { mean: mean.0 },
+        Some(FileDemand::Bimodal { short, long, long_share }) => {
             DemandShape::Bimodal { short: short.0, long: long.0, long_share: *long_share }
         }
     };
-    let largest = demand.largest();
-    if largest > services::MAX_DEMAND {
-        let reason = format!(
-            "a demand of {largest:?} can occur; the services take at most {:?}",
-            services::MAX_DEMAND
+    let at_demand = file.demand.as_ref().map_or(spanned.span().start, |demand| demand.span().start);
+    if let DemandShape::Bimodal { long_share, .. } = demand
+        && !(long_share > 0.0 && long_share < 1.0)
+    {
+        return Err(
+            check.error(at_demand, format!("`long_share` is {long_share}; it must lie between 0 and 1"))
         );
-        return Err(check.at(spanned, reason));
     }
-    Ok(RequestShape { size, demand })
+    let request = RequestShape { size: file.size.get_ref().0, demand };
+    request.check(service).map_err(|error| match &error {
+        RequestError::Size(_) => check.at(&file.size, error.to_string()),
+        RequestError::Demand(_) => check.error(at_demand, error.to_string()),
+    })?;
+    Ok(request)
+}
+
+/// Where in the file a schedule error comes from.
+fn position(error: &ScheduleError, load: &Spanned<FileLoad>) -> usize {
+    let file = load.get_ref();
+    let key = match error {
+        ScheduleError::Clients(_) | ScheduleError::Shard { .. } => Some(file.clients.span()),
+        ScheduleError::Rate(_) | ScheduleError::TooManyRequests { .. } => {
+            file.rate.as_ref().map(Spanned::span)
+        }
+        ScheduleError::EmptySession => file.requests_per_connection.as_ref().map(Spanned::span),
+        ScheduleError::TooLong { .. }
+        | ScheduleError::Zero(_)
+        | ScheduleError::Size(_)
+        | ScheduleError::Share(_) => None,
+    };
+    key.unwrap_or_else(|| load.span()).start
 }
 
 fn server(check: &Checker<'_>, file: &FileServer) -> Checked<ServerTuning> {

@@ -7,7 +7,7 @@ mod builtin;
 mod file;
 pub mod units;
 
-pub use builtin::{BUILT_IN, BuiltIn};
+pub use builtin::{BUILT_IN, BuiltIn, REFERENCE};
 pub use file::ScenarioError;
 
 use crate::clock::nanoseconds;
@@ -34,9 +34,9 @@ pub struct Scenario {
     pub service: String,
     /// The figure that decides.
     pub merit: Merit,
-    /// The only models to run, if it says so.
+    /// The models to run instead of the default ones, unless others are chosen by hand.
     pub models: Option<Vec<String>>,
-    /// Models to run besides the chosen ones.
+    /// Models to run besides these, unless others are chosen by hand.
     pub also: Vec<String>,
     /// The load.
     pub load: Load,
@@ -91,7 +91,8 @@ pub const DEFAULT_TIMING: Timing = Timing {
     warmup: Duration::from_millis(100),
     window: Duration::from_millis(300),
     timeout: Duration::from_secs(2),
-    drain: Duration::from_millis(200),
+    // As long as the timeout: a late reply is late, not lost. A trial ends as soon as nothing is outstanding.
+    drain: Duration::from_secs(2),
 };
 
 impl Scenario {

@@ -26,6 +26,8 @@ pub(crate) enum Purpose {
     ConnectionDemand = 3,
     /// The order of a round's trials.
     Order = 4,
+    /// The seeds of rounds.
+    Round = 5,
 }
 
 /// One stream of numbered draws.

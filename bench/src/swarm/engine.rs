@@ -8,12 +8,12 @@
 
 use super::deadlines::Deadlines;
 use super::dial::Dialer;
-use super::merge::WorkerPart;
 use super::recorder::Books;
 use super::schedule::Schedule;
 use super::slot::{Phase, Slot};
 use crate::clock::{self, nanoseconds};
 use crate::load::{Load, WorkerSpec};
+use bakeoff_reports::record::Measured;
 use bakeoff_servers::exchange::Exchange;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
@@ -143,7 +143,7 @@ impl<'a> Engine<'a> {
 
     /// Runs the trial that starts when CLOCK_MONOTONIC shows `start_ns`, to its end. The slots still hold their
     /// connections.
-    pub(super) fn run(mut self, start_ns: u64) -> io::Result<(WorkerPart, Vec<Slot>)> {
+    pub(super) fn run(mut self, start_ns: u64) -> io::Result<(Measured, Vec<Slot>)> {
         clock::sleep_until(start_ns.saturating_sub(SPIN_NS));
         while clock::monotonic_ns() < start_ns {
             std::hint::spin_loop();
@@ -255,7 +255,7 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn close(self) -> (WorkerPart, Vec<Slot>) {
+    fn close(self) -> (Measured, Vec<Slot>) {
         let spins = self.spins();
         let never_written = (self.noticed - self.given) as u64;
         let [begin, end] = self.cpu_at_window.map(Option::unwrap_or_default);

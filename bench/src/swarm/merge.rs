@@ -7,7 +7,7 @@ use bakeoff_reports::histogram::{HistogramError, Recorder};
 use bakeoff_reports::record::{Counts, EncodedHistogram, Measured, Slice, Spread};
 use serde::{Deserialize, Serialize};
 
-/// What one worker measured. The fields are those of [`Measured`], for its shard alone.
+/// What one worker measured: the record of its shard alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerPart {
@@ -15,37 +15,8 @@ pub struct WorkerPart {
     pub shard: u32,
     /// How many there were.
     pub shards: u32,
-    /// Length of the window.
-    pub window_ns: u64,
-    /// Requests of the window by what became of them.
-    pub counts: Counts,
-    /// Replies completed inside the window.
-    pub completed_in_window: u64,
-    /// Bytes of those replies.
-    pub reply_bytes_in_window: u64,
-    /// Requests due before the window.
-    pub warmup_sent: u64,
-    /// Completion minus intended send time.
-    pub response: EncodedHistogram,
-    /// Completion minus actual send time.
-    pub service: EncodedHistogram,
-    /// Actual minus intended send time, of every request sent. For a request that queued because every connection was
-    /// busy, or whose connection had first to be made, this includes that wait.
-    pub send_lag: EncodedHistogram,
-    /// How late the swarm itself was: from the intended send time until it acted on the request, that is wrote it,
-    /// began to connect for it, or queued it because every connection was busy. Waits that the server causes are not
-    /// in here, so this, not `send_lag`, tells whether the generator kept its schedule when a server does not.
-    pub dispatch_lag: EncodedHistogram,
-    /// Time of each connect.
-    pub connect: EncodedHistogram,
-    /// The window in slices.
-    pub slices: Vec<Slice>,
-    /// How the replies spread over this worker's connections.
-    pub spread: Spread,
-    /// CPU time of the worker in the window.
-    pub swarm_cpu_ns: u64,
-    /// Whether it spun near a send time.
-    pub spins: bool,
+    /// What it saw.
+    pub measured: Measured,
 }
 
 /// Parts that do not make one measurement.
@@ -98,20 +69,20 @@ pub fn merge(mut parts: Vec<WorkerPart>) -> Result<Measured, MergeError> {
     let counts = merge_counts(&parts);
     assert!(counts.balanced(), "a sum of balanced counts balances: {counts:?}");
     Ok(Measured {
-        window_ns: first.window_ns,
-        completed_in_window: parts.iter().map(|part| part.completed_in_window).sum(),
-        reply_bytes_in_window: parts.iter().map(|part| part.reply_bytes_in_window).sum(),
-        warmup_sent: parts.iter().map(|part| part.warmup_sent).sum(),
-        response: merge_histograms(&parts, |part| &part.response)?,
-        service: merge_histograms(&parts, |part| &part.service)?,
-        send_lag: merge_histograms(&parts, |part| &part.send_lag)?,
-        dispatch_lag: merge_histograms(&parts, |part| &part.dispatch_lag)?,
-        connect: merge_histograms(&parts, |part| &part.connect)?,
+        window_ns: first.measured.window_ns,
+        completed_in_window: parts.iter().map(|part| part.measured.completed_in_window).sum(),
+        reply_bytes_in_window: parts.iter().map(|part| part.measured.reply_bytes_in_window).sum(),
+        warmup_sent: parts.iter().map(|part| part.measured.warmup_sent).sum(),
+        response: merge_histograms(&parts, |part| &part.measured.response)?,
+        service: merge_histograms(&parts, |part| &part.measured.service)?,
+        send_lag: merge_histograms(&parts, |part| &part.measured.send_lag)?,
+        dispatch_lag: merge_histograms(&parts, |part| &part.measured.dispatch_lag)?,
+        connect: merge_histograms(&parts, |part| &part.measured.connect)?,
         slices: merge_slices(&parts)?,
         spread: merge_spread(&parts),
-        swarm_cpu_ns: parts.iter().map(|part| part.swarm_cpu_ns).sum(),
+        swarm_cpu_ns: parts.iter().map(|part| part.measured.swarm_cpu_ns).sum(),
         swarm_workers: parts.len() as u32,
-        swarm_spins: parts.iter().any(|part| part.spins),
+        swarm_spins: parts.iter().any(|part| part.measured.swarm_spins),
         counts,
     })
 }
@@ -124,14 +95,17 @@ fn check(parts: &[WorkerPart]) -> Result<(), MergeError> {
         return Err(MergeError::Shards { present, shards: first.shards });
     }
     let shape = |part: &WorkerPart| -> Vec<(u64, u64)> {
-        part.slices.iter().map(|slice| (slice.start_ns, slice.length_ns)).collect()
+        part.measured.slices.iter().map(|slice| (slice.start_ns, slice.length_ns)).collect()
     };
     for part in parts {
-        if part.window_ns != first.window_ns || shape(part) != shape(first) {
+        if part.measured.window_ns != first.measured.window_ns || shape(part) != shape(first) {
             return Err(MergeError::Shape(first.shard, part.shard));
         }
-        if !part.counts.balanced() {
-            return Err(MergeError::Unbalanced { shard: part.shard, counts: Box::new(part.counts.clone()) });
+        if !part.measured.counts.balanced() {
+            return Err(MergeError::Unbalanced {
+                shard: part.shard,
+                counts: Box::new(part.measured.counts.clone()),
+            });
         }
     }
     Ok(())
@@ -139,7 +113,7 @@ fn check(parts: &[WorkerPart]) -> Result<(), MergeError> {
 
 fn merge_counts(parts: &[WorkerPart]) -> Counts {
     let mut sum = Counts::default();
-    for counts in parts.iter().map(|part| &part.counts) {
+    for counts in parts.iter().map(|part| &part.measured.counts) {
         sum.sent += counts.sent;
         sum.ok += counts.ok;
         sum.timeouts += counts.timeouts;
@@ -170,25 +144,25 @@ fn merge_histograms<'a>(
 
 fn merge_slices(parts: &[WorkerPart]) -> Result<Vec<Slice>, MergeError> {
     let first = parts.first().ok_or(MergeError::Empty)?;
-    let merged = first.slices.iter().enumerate().map(|(index, slice)| {
+    let merged = first.measured.slices.iter().enumerate().map(|(index, slice)| {
         Ok(Slice {
             start_ns: slice.start_ns,
             length_ns: slice.length_ns,
-            completed: parts.iter().map(|part| part.slices[index].completed).sum(),
-            response: merge_histograms(parts, |part| &part.slices[index].response)?,
+            completed: parts.iter().map(|part| part.measured.slices[index].completed).sum(),
+            response: merge_histograms(parts, |part| &part.measured.slices[index].response)?,
         })
     });
     merged.collect()
 }
 
 fn merge_spread(parts: &[WorkerPart]) -> Spread {
-    let spreads = || parts.iter().map(|part| &part.spread);
+    let spreads = || parts.iter().map(|part| &part.measured.spread);
     Spread {
         connections: spreads().map(|spread| spread.connections).sum(),
         never_served: spreads().map(|spread| spread.never_served).sum(),
         replies: spreads().map(|spread| spread.replies).sum(),
         replies_squared: spreads().map(|spread| spread.replies_squared).sum(),
-        fewest: spreads().map(|spread| spread.fewest).min().unwrap_or(0),
+        fewest: spreads().filter(|s| s.connections > 0).map(|s| s.fewest).min().unwrap_or(0),
         most: spreads().map(|spread| spread.most).max().unwrap_or(0),
     }
 }
@@ -229,6 +203,7 @@ mod tests {
                 books.held_up(intended, intended + lag / 2);
             }
             if fate != 5 {
+                books.given(slot / shards as usize);
                 books.written(intended, sent, held_up);
             }
             match fate {
@@ -239,8 +214,8 @@ mod tests {
                 _ => {}
             }
         }
-        let part = books.close(never_written, 1_000 / u64::from(shards), false);
-        WorkerPart { shard, shards, ..part }
+        let measured = books.close(never_written, 1_000 / u64::from(shards), false);
+        WorkerPart { shard, shards, measured }
     }
 
     fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -277,16 +252,17 @@ mod tests {
         assert!(shards(vec![zero.clone()]), "one is missing");
         assert!(shards(vec![zero.clone(), zero.clone()]), "one came twice");
         assert!(shards(vec![zero.clone(), WorkerPart { shards: 3, ..one.clone() }]), "of different swarms");
-        let window = WorkerPart { window_ns: 5, ..one.clone() };
+        let mut window = one.clone();
+        window.measured.window_ns = 5;
         assert!(matches!(merge(vec![zero.clone(), window]), Err(MergeError::Shape(0, 1))));
         let mut slices = one.clone();
-        slices.slices.pop();
+        slices.measured.slices.pop();
         assert!(matches!(merge(vec![zero.clone(), slices]), Err(MergeError::Shape(0, 1))));
         let mut lost = one.clone();
-        lost.counts.sent += 1;
+        lost.measured.counts.sent += 1;
         assert!(matches!(merge(vec![zero.clone(), lost]), Err(MergeError::Unbalanced { shard: 1, .. })));
         let mut damaged = one.clone();
-        damaged.response.count += 1;
+        damaged.measured.response.count += 1;
         assert!(matches!(merge(vec![zero.clone(), damaged]), Err(MergeError::Histogram { shard: 1, .. })));
         assert!(merge(vec![zero, one]).is_ok());
     }

@@ -3,11 +3,10 @@
 //! Knows no socket and reads no clock: it is told intended, send and completion times, in nanoseconds from the start.
 //! Recording never allocates.
 
-use super::merge::WorkerPart;
 use crate::clock::nanoseconds;
 use crate::load::Timing;
 use bakeoff_reports::histogram::Recorder;
-use bakeoff_reports::record::{Counts, ErrorKind, Slice, Spread};
+use bakeoff_reports::record::{Counts, ErrorKind, Measured, Slice, Spread};
 
 /// Kinds of error, in the order of their counters.
 const KINDS: [ErrorKind; 6] = [
@@ -43,6 +42,8 @@ pub(super) struct Books {
     late_dispatch: Recorder,
     connect: Recorder,
     replies: Vec<u64>,
+    /// Of each slot: whether it was given a request, and whether it got a right reply, at any time.
+    seen: Vec<(bool, bool)>,
 }
 
 impl Books {
@@ -74,6 +75,7 @@ impl Books {
             late_dispatch: Recorder::fine(),
             connect: Recorder::fine(),
             replies: vec![0; slots],
+            seen: vec![(false, false); slots],
         }
     }
 
@@ -105,6 +107,12 @@ impl Books {
         }
     }
 
+    /// A request is given to the connection in `slot`.
+    #[inline]
+    pub(super) fn given(&mut self, slot: usize) {
+        self.seen[slot].0 = true;
+    }
+
     /// A request is about to be written. `held_up`: it was reported so before.
     #[inline]
     pub(super) fn written(&mut self, intended_ns: u64, now_ns: u64, held_up: bool) {
@@ -125,6 +133,7 @@ impl Books {
         now_ns: u64,
     ) {
         let response = now_ns.saturating_sub(intended_ns);
+        self.seen[slot].1 = true;
         if self.counts(intended_ns) {
             self.ok += 1;
             self.response.record(response);
@@ -178,7 +187,7 @@ impl Books {
     ///
     /// A request from before the window that has no outcome even now was in flight throughout the window: it counts
     /// among the window's, or a connection that is starved from its first request on would leave no trace.
-    pub(super) fn close(self, never_written: u64, swarm_cpu_ns: u64, spins: bool) -> WorkerPart {
+    pub(super) fn close(self, never_written: u64, swarm_cpu_ns: u64, spins: bool) -> Measured {
         let in_flight_at_end = self.outstanding() + self.warmup_open;
         let errors = KINDS.into_iter().zip(self.errors).filter(|&(_, count)| count > 0).collect();
         let counts = Counts {
@@ -204,9 +213,7 @@ impl Books {
             start_ns = end;
             slice
         });
-        WorkerPart {
-            shard: 0,
-            shards: 1,
+        Measured {
             window_ns: self.end_ns - self.begin_ns,
             counts,
             completed_in_window: self.completed_in_window,
@@ -218,20 +225,24 @@ impl Books {
             dispatch_lag: dispatch_lag.encode(),
             connect: self.connect.encode(),
             slices: slices.collect(),
-            spread: spread(&self.replies),
+            spread: spread(&self.replies, &self.seen),
             swarm_cpu_ns,
-            spins,
+            swarm_workers: 1,
+            swarm_spins: spins,
         }
     }
 }
 
-fn spread(replies: &[u64]) -> Spread {
-    Spread {
-        connections: replies.len() as u64,
-        never_served: replies.iter().filter(|&&n| n == 0).count() as u64,
-        replies: replies.iter().sum(),
-        replies_squared: replies.iter().map(|&n| n * n).sum(),
-        fewest: replies.iter().copied().min().unwrap_or(0),
-        most: replies.iter().copied().max().unwrap_or(0),
+/// The spread over the slots that were given a request: nobody can say that the others were treated badly.
+fn spread(replies: &[u64], seen: &[(bool, bool)]) -> Spread {
+    let mut spread = Spread { fewest: u64::MAX, ..Spread::default() };
+    for (&replies, &(_, served)) in replies.iter().zip(seen).filter(|(_, (given, _))| *given) {
+        spread.connections += 1;
+        spread.never_served += u64::from(!served);
+        spread.replies += replies;
+        spread.replies_squared += replies * replies;
+        spread.fewest = spread.fewest.min(replies);
+        spread.most = spread.most.max(replies);
     }
+    if spread.connections == 0 { Spread::default() } else { spread }
 }

@@ -59,6 +59,7 @@ impl Engine<'_> {
     pub(super) fn begin(&mut self, index: u32, request: Request, intended_ns: u64, held_up: bool) {
         let slot = &mut self.slots[index as usize];
         (slot.request, slot.intended_ns, slot.held_up) = (request, intended_ns, held_up);
+        self.books.given(index as usize);
         if slot.unsolicited {
             return self.fail(index, ErrorKind::Corrupt);
         }

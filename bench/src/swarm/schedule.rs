@@ -11,14 +11,15 @@ use super::draw::{Purpose, Stream};
 use crate::clock::nanoseconds;
 use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
 use bakeoff_servers::exchange::Request;
+use bakeoff_servers::services::MAX_MESSAGE;
 use std::time::Duration;
 
 /// Most requests an open loop may schedule, warm-up included. At 8 bytes each in memory: 400 MB.
 pub const MAX_REQUESTS: u64 = 50_000_000;
 /// Most connections (or concurrent sessions) of a swarm.
 pub const MAX_CLIENTS: u32 = 1_000_000;
-/// Largest payload in bytes: 64 MiB.
-pub const MAX_SIZE_BYTES: u32 = 64 << 20;
+/// Largest payload in bytes: what the services take.
+pub const MAX_SIZE_BYTES: u32 = MAX_MESSAGE;
 /// Longest time that a trial, a demand, a think time or a timeout may have: what a histogram tells apart.
 pub const MAX_DURATION: Duration = Duration::from_secs(3600);
 /// Exponential demands are cut off at so many times their mean.
@@ -49,8 +50,8 @@ pub enum ScheduleError {
     /// Sessions without requests.
     #[error("0 requests per connection: give at least 1")]
     EmptySession,
-    /// A payload outside 1 to [`MAX_SIZE_BYTES`].
-    #[error("a payload of {0} bytes: give 1 to {MAX_SIZE_BYTES}")]
+    /// A payload above [`MAX_SIZE_BYTES`].
+    #[error("a payload of {0} bytes: give {MAX_SIZE_BYTES} at most")]
     Size(u32),
     /// A probability outside 0 to 1.
     #[error("long_share = {0}: a probability lies between 0 and 1")]
@@ -76,6 +77,12 @@ pub enum ScheduleError {
         /// Clients of the swarm.
         clients: u32,
     },
+}
+
+/// The seed of the schedule of a round (from 0) of a run: every round has one of its own, so that a comparison over
+/// rounds is not about a single draw; all models of a round share it.
+pub fn seed_of_round(seed: u64, round: u32) -> u64 {
+    Stream::new(seed, Purpose::Round, 0).bits(round.into())
 }
 
 /// Checks that a schedule can be made of these values, without making it.
@@ -133,7 +140,7 @@ fn check_times(timing: &Timing) -> Result<(), ScheduleError> {
 }
 
 fn check_request(request: &RequestShape) -> Result<(), ScheduleError> {
-    if request.size == 0 || request.size > MAX_SIZE_BYTES {
+    if request.size > MAX_SIZE_BYTES {
         return Err(ScheduleError::Size(request.size));
     }
     match request.demand {
@@ -226,7 +233,8 @@ impl Schedule {
             DemandShape::Fixed { value } => nanoseconds(value),
             DemandShape::Exponential { mean } => {
                 let times_mean = stream().exponential(index).min(EXPONENTIAL_CUT);
-                (times_mean * nanoseconds(mean) as f64).round() as u64
+                // Zero would ask for the server's default.
+                ((times_mean * nanoseconds(mean) as f64).round() as u64).max(1)
             }
             DemandShape::Bimodal { short, long, long_share } => {
                 nanoseconds(if stream().unit(index) <= long_share { long } else { short })

@@ -184,11 +184,11 @@ impl Prepared<'_> {
     /// As [`run`](Self::run).
     pub fn run_and_hold(self, start_ns: u64) -> Result<(WorkerPart, HeldConnections), SwarmError> {
         let run = self.engine.run(start_ns);
-        let (part, slots) =
+        let (measured, slots) =
             run.map_err(|source| SwarmError::System { doing: "waiting for events", source })?;
-        assert!(part.counts.balanced(), "every request has exactly one outcome: {:?}", part.counts);
+        assert!(measured.counts.balanced(), "every request has exactly one outcome: {:?}", measured.counts);
         let held = HeldConnections { _slots: slots };
-        Ok((WorkerPart { shard: self.shard, shards: self.shards, ..part }, held))
+        Ok((WorkerPart { shard: self.shard, shards: self.shards, measured }, held))
     }
 }
 

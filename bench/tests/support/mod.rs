@@ -72,7 +72,8 @@ pub(crate) fn signal(pid: u32, number: i32) {
 
 /// The living descendants of a process, without itself.
 pub(crate) fn children_of(pid: u32) -> Vec<i32> {
-    bakeoff::usage::tree(pid).iter().map(procfs::process::Process::pid).filter(|p| *p != pid as i32).collect()
+    let family = bakeoff::usage::tree(pid).unwrap_or_default();
+    family.into_iter().filter(|p| *p != pid).map(|p| p as i32).collect()
 }
 
 /// Whether a process has ended (a zombie has).
@@ -81,4 +82,10 @@ pub(crate) fn ended(pid: i32) -> bool {
         Ok(stat) => stat.state == 'Z',
         Err(_) => true,
     }
+}
+
+/// Whether a process is one of the tool's servers.
+pub(crate) fn is_server(pid: i32) -> bool {
+    let words = procfs::process::Process::new(pid).and_then(|p| p.cmdline()).unwrap_or_default();
+    words.iter().any(|word| word == "serve")
 }

@@ -3,8 +3,8 @@
 
 use bakeoff::clock::monotonic_ns;
 use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
-use bakeoff::swarm::merge::WorkerPart;
 use bakeoff::swarm::worker::prepare;
+use bakeoff_reports::record::Measured;
 use bakeoff_servers::exchange::{Exchange, Parts, Request};
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
 use std::io::{Read, Write};
@@ -222,13 +222,13 @@ pub(crate) fn hasty(spec: WorkerSpec) -> WorkerSpec {
 }
 
 /// Runs one worker on a thread of its own, as it would in a process of its own.
-pub(crate) fn run(spec: &WorkerSpec) -> WorkerPart {
+pub(crate) fn run(spec: &WorkerSpec) -> Measured {
     let spec = spec.clone();
     let worker = spawn(move || {
         let worker = prepare(&spec, &Echo).expect("the server is there");
         worker.run(monotonic_ns() + 1_000_000).expect("the worker ends")
     });
-    let part = worker.join().expect("no panic");
+    let part = worker.join().expect("no panic").measured;
     assert!(part.counts.balanced(), "{:?}", part.counts);
     part
 }

@@ -22,7 +22,8 @@ use std::net::TcpListener;
 /// Size of every control's read buffer, as the models have it.
 const BUFFER: usize = 64 * 1024;
 
-type Serve = fn(TcpListener) -> io::Result<()>;
+/// Serves on the listener; the number is how many connections there will be, which a pool must know.
+type Serve = fn(TcpListener, usize) -> io::Result<()>;
 
 /// The control servers by name. Each but the first is the hand-written twin of the model of the same name.
 pub(crate) const SERVERS: &[(&str, Serve)] = &[
@@ -36,7 +37,7 @@ pub(crate) const SERVERS: &[(&str, Serve)] = &[
 ];
 
 /// Runs a control server until it is ended.
-pub(crate) fn run_server(name: &str, cpus: &[u32], parent: u32) -> Result<(), String> {
+pub(crate) fn run_server(name: &str, connections: usize, cpus: &[u32], parent: u32) -> Result<(), String> {
     if !die_with_parent(parent) {
         return Err("the bench has ended".into());
     }
@@ -44,10 +45,10 @@ pub(crate) fn run_server(name: &str, cpus: &[u32], parent: u32) -> Result<(), St
     bakeoff::preflight::raise_descriptor_limit();
     let (_, serve) =
         SERVERS.iter().find(|(n, _)| *n == name).ok_or_else(|| format!("no control `{name}`"))?;
-    let options = ListenOptions { congestion_control: Some("cubic".into()), ..ListenOptions::default() };
+    let options = ListenOptions { backlog: 1024, congestion_control: Some("cubic".into()) };
     let listener = bind("127.0.0.1:0".parse().expect("an address"), &options).map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| e.to_string())?;
     let ready = serde_json::to_string(&FromServer::Ready { address }).expect("our own type");
     writeln!(io::stdout(), "{ready}").map_err(|e| e.to_string())?;
-    serve(listener).map_err(|e| e.to_string())
+    serve(listener, connections).map_err(|e| e.to_string())
 }

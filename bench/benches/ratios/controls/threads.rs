@@ -14,20 +14,20 @@ fn echo(mut stream: &TcpStream) {
     }
 }
 
-pub(super) fn serve_thread_per_client(listener: TcpListener) -> io::Result<()> {
+pub(super) fn serve_thread_per_client(listener: TcpListener, _: usize) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept()?;
         thread::Builder::new().stack_size(256 * 1024).spawn(move || echo(&stream))?;
     }
 }
 
-pub(super) fn serve_pool(listener: TcpListener) -> io::Result<()> {
-    let (queue, connections) = crossbeam_channel::bounded::<TcpStream>(1024);
-    // A worker holds its connection, so there must be one for each: the most that a comparison opens.
-    for _ in 0..1000 {
-        let connections = connections.clone();
+pub(super) fn serve_pool(listener: TcpListener, connections: usize) -> io::Result<()> {
+    let (queue, accepted) = crossbeam_channel::bounded::<TcpStream>(1024);
+    // A worker holds its connection, so there must be one for each.
+    for _ in 0..connections {
+        let accepted = accepted.clone();
         thread::Builder::new().stack_size(256 * 1024).spawn(move || {
-            for stream in connections {
+            for stream in accepted {
                 echo(&stream);
             }
         })?;
@@ -38,7 +38,7 @@ pub(super) fn serve_pool(listener: TcpListener) -> io::Result<()> {
     }
 }
 
-pub(super) fn serve_fork_per_client(listener: TcpListener) -> io::Result<()> {
+pub(super) fn serve_fork_per_client(listener: TcpListener, _: usize) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept()?;
         if crate::sys::fork_child()? {

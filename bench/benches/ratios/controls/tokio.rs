@@ -6,11 +6,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
-pub(super) fn serve_current_thread(listener: std::net::TcpListener) -> io::Result<()> {
+pub(super) fn serve_current_thread(listener: std::net::TcpListener, _: usize) -> io::Result<()> {
     serve(&Builder::new_current_thread().enable_io().build()?, listener)
 }
 
-pub(super) fn serve_multi_thread(listener: std::net::TcpListener) -> io::Result<()> {
+pub(super) fn serve_multi_thread(listener: std::net::TcpListener, _: usize) -> io::Result<()> {
     let workers = bakeoff::environment::allowed_cpus().len();
     serve(&Builder::new_multi_thread().worker_threads(workers).enable_io().build()?, listener)
 }
