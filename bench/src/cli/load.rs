@@ -45,7 +45,7 @@ pub(super) struct LoadArgs {
     /// Churn: so many requests on a connection, then close and connect again
     #[arg(long, value_name = "REQUESTS", value_parser = value_parser!(u32).range(1..=1_000_000), conflicts_with = "rate")]
     churn: Option<u32>,
-    /// Payload of a request
+    /// Payload of a request (http: of its reply)
     #[arg(long, default_value = "64 B", value_parser = parse_size)]
     size: u32,
     /// What a request demands of the server, for services that do work

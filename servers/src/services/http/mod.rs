@@ -10,6 +10,9 @@
 //! clock, by contract: its reply is a function of its request alone, which is what makes it comparable byte by byte.
 //! *No Content-Type* on the bytes: a client that is not told assumes application/octet-stream (RFC 9110, 8.3), which
 //! is what they are.
+//!
+//! A refused connection is closed at once, as in all services, not lingered on: a client that is still sending may see a
+//! reset instead of the reply that says why (RFC 9112, 9.6).
 
 mod head;
 
