@@ -100,6 +100,9 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>) -> Result<(), String> 
         say(&FromServer::Ready { address });
     } else {
         tell(&format!("{} serves {} on {address}; Ctrl-C stops it", model.name(), service.name));
+        if service.name == "http" {
+            tell(&format!("try: curl -v http://{address}/"));
+        }
         if service.name == "line" {
             tell(&format!(
                 "try: nc {} {}   (a line `exit` closes the connection)",

@@ -23,6 +23,7 @@ pub mod record;
 #[doc(hidden)]
 pub mod sample;
 pub mod statistics;
+pub mod summary;
 pub mod terminal;
 pub mod units;
 pub mod verdict;
