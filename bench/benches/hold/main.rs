@@ -131,7 +131,8 @@ fn shares(connections: u32, most: u32) -> Vec<u32> {
 fn open(launcher: &Launcher, model: &str, clients: u32) -> Result<Pair, String> {
     let cpus = CpuPlan::split(allowed_cpus());
     let mut config = ServerConfig::for_cpus(cpus.server.len());
-    config.pool_workers = clients as usize;
+    // Models that tie a worker to a connection stop at the most workers there may be.
+    config.pool_workers = config.pool_workers.max((clients as usize).min(10_000));
     let options = ServeOptions {
         model: model.into(),
         service: "echo".into(),
