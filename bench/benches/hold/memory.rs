@@ -100,7 +100,8 @@ pub(crate) fn print(before: &Memory, silent: &Memory, after: &Memory, connection
     let mut absent = Vec::new();
     for ((name, silent), (_, after)) in rows {
         let mut cell = |figure: Figure| match figure {
-            Ok(bytes) => format!("{:.2}", bytes as f64 / 1024.0 / connections as f64),
+            // Plus zero, so that a little less than nothing is not printed as -0.00.
+            Ok(bytes) => format!("{:.2}", (bytes as f64 / 10.24 / connections as f64).round() / 100.0 + 0.0),
             Err(reason) => {
                 absent.push(format!("{name}: {reason}"));
                 "absent".into()

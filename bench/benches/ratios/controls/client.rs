@@ -1,8 +1,8 @@
 //! The bare limit of a client: one thread, level-triggered epoll, closed loop, one write and one read per request, no
-//! verification, no histogram, two counters.
+//! verification, no histogram, two counters, one reading of the clock for a batch of events.
 
 use super::BUFFER;
-use bakeoff::clock::monotonic_ns;
+use bakeoff::clock::{monotonic_ns, thread_cpu_ns};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read as _, Write as _};
@@ -18,8 +18,19 @@ pub(crate) struct ClientSpec {
     pub(crate) window_ns: u64,
 }
 
-/// Runs it and returns the replies completed in the window.
-pub(crate) fn run_client(spec: &ClientSpec) -> io::Result<u64> {
+/// What a bare client measured in the window.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct ClientPart {
+    /// Replies.
+    pub(crate) completed: u64,
+    /// CPU time of the client's thread, in nanoseconds.
+    pub(crate) cpu_ns: u64,
+    /// Median time of an exchange in nanoseconds, where it was measured.
+    pub(crate) p50_ns: Option<u64>,
+}
+
+/// Runs it.
+pub(crate) fn run_client(spec: &ClientSpec) -> io::Result<ClientPart> {
     let poll = epoll::create(CreateFlags::CLOEXEC)?;
     let message = vec![b'x'; spec.size];
     let mut connections = Vec::new();
@@ -39,12 +50,17 @@ pub(crate) fn run_client(spec: &ClientSpec) -> io::Result<u64> {
     let mut buffer = vec![0; BUFFER];
     let mut events: Vec<epoll::Event> = Vec::with_capacity(1024);
     let mut completed = 0;
+    let mut cpu_at_begin = None;
     loop {
         events.clear();
         epoll::wait(&poll, rustix::buffer::spare_capacity(&mut events), None)?;
         let now = monotonic_ns();
         if now >= end {
-            return Ok(completed);
+            let cpu_ns = thread_cpu_ns() - cpu_at_begin.unwrap_or_default();
+            return Ok(ClientPart { completed, cpu_ns, p50_ns: None });
+        }
+        if now >= begin && cpu_at_begin.is_none() {
+            cpu_at_begin = Some(thread_cpu_ns());
         }
         for event in &events {
             let (stream, got) = &mut connections[event.data.u64() as usize];

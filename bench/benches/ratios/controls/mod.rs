@@ -7,10 +7,12 @@
 mod client;
 mod epoll;
 mod mio;
+mod ping;
 mod threads;
 mod tokio;
 
-pub(crate) use client::{ClientSpec, run_client};
+pub(crate) use client::{ClientPart, ClientSpec, run_client};
+pub(crate) use ping::run_ping_pong;
 
 use bakeoff::environment::pin;
 use bakeoff::launch::die_with_parent;
