@@ -52,8 +52,6 @@ struct Args {
     pool: usize,
     #[arg(long, hide = true)]
     bare_client: bool,
-    #[arg(long, hide = true)]
-    ping_pong: bool,
     #[arg(long, hide = true, value_delimiter = ',')]
     cpus: Vec<u32>,
     #[arg(long, hide = true, default_value_t = 0)]
@@ -77,9 +75,9 @@ impl Comparison {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let done = match (&args.control, args.bare_client || args.ping_pong) {
+    let done = match (&args.control, args.bare_client) {
         (Some(name), _) => controls::run_server(name, args.pool, &args.cpus, args.parent),
-        (None, true) => measure::bare_client(&args.cpus, args.parent, args.ping_pong),
+        (None, true) => measure::bare_client(&args.cpus, args.parent),
         (None, false) => compare(&args),
     };
     match done {

@@ -1,6 +1,6 @@
 //! One trial: a server of its own under one client, and what came of it.
 
-use crate::controls::{ClientPart, ClientSpec, run_client, run_ping_pong};
+use crate::controls::{ClientPart, ClientSpec, Kind, run_client};
 use bakeoff::environment::{CpuPlan, allowed_cpus, pin};
 use bakeoff::launch::{Child, Interrupt, Launcher, die_with_parent};
 use bakeoff::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
@@ -80,7 +80,7 @@ impl Stage {
                 (measured.completed_in_window, measured.swarm_cpu_ns)
             }
             Client::Bare => {
-                let part = self.by_bare_client(contender.server, connections, false)?;
+                let part = self.by_bare_client(contender.server, connections, Kind::Closed)?;
                 (part.completed, part.cpu_ns)
             }
         };
@@ -170,18 +170,19 @@ impl Stage {
         Ok(measured)
     }
 
-    /// A bare client on a server: the closed loop, or the ping-pong of one connection.
+    /// A bare client on a server.
     pub(crate) fn by_bare_client(
         &self,
         server: Server,
         connections: u32,
-        ping_pong: bool,
+        kind: Kind,
     ) -> Result<ClientPart, String> {
-        self.on(server, connections, |target| self.bare(target, connections, ping_pong))
+        self.on(server, connections, |target| self.bare(target, connections, kind))
     }
 
-    fn bare(&self, target: SocketAddr, clients: u32, ping_pong: bool) -> Result<ClientPart, String> {
+    fn bare(&self, target: SocketAddr, clients: u32, kind: Kind) -> Result<ClientPart, String> {
         let spec = ClientSpec {
+            kind,
             target,
             clients: clients as usize,
             size: SIZE as usize,
@@ -189,8 +190,7 @@ impl Stage {
             window_ns: bakeoff::clock::nanoseconds(self.window),
         };
         let run = || {
-            let which = if ping_pong { "--ping-pong" } else { "--bare-client" };
-            let mut client = self.this.start("bare client", control(&[which], &self.cpus.swarm))?;
+            let mut client = self.this.start("bare client", control(&["--bare-client"], &self.cpus.swarm))?;
             client.send(&serde_json::to_string(&spec).expect("our own type"))?;
             expect(&mut client, "bare client", WARMUP + self.window + PATIENCE)
         };
@@ -204,7 +204,7 @@ fn control(words: &[&str], cpus: &[u32]) -> Vec<OsString> {
 }
 
 /// The process of a bare client: its orders on standard input, its part on standard output.
-pub(crate) fn bare_client(cpus: &[u32], parent: u32, ping_pong: bool) -> Result<(), String> {
+pub(crate) fn bare_client(cpus: &[u32], parent: u32) -> Result<(), String> {
     if !die_with_parent(parent) {
         return Err("the bench has ended".into());
     }
@@ -214,8 +214,7 @@ pub(crate) fn bare_client(cpus: &[u32], parent: u32, ping_pong: bool) -> Result<
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(|e| e.to_string())?;
     let spec = serde_json::from_str(&line).map_err(|e| e.to_string())?;
-    let run = if ping_pong { run_ping_pong } else { run_client };
-    let part = run(&spec).map_err(|e| e.to_string())?;
+    let part = run_client(&spec).map_err(|e| e.to_string())?;
     println!("{}", serde_json::to_string(&part).expect("our own type"));
     Ok(())
 }

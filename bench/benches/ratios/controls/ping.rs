@@ -7,7 +7,7 @@ use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 
 /// Exchanges messages one after another, over one connection whatever the number asked for.
-pub(crate) fn run_ping_pong(spec: &ClientSpec) -> io::Result<ClientPart> {
+pub(super) fn run(spec: &ClientSpec) -> io::Result<ClientPart> {
     let mut stream = TcpStream::connect(spec.target)?;
     stream.set_nodelay(true)?;
     rustix::net::sockopt::set_tcp_congestion(&stream, "cubic")?;
@@ -21,8 +21,7 @@ pub(crate) fn run_ping_pong(spec: &ClientSpec) -> io::Result<ClientPart> {
         let sent = monotonic_ns();
         if sent >= end {
             let cpu_ns = thread_cpu_ns() - cpu_at_begin.unwrap_or_default();
-            let p50_ns = (times.count() > 0).then(|| times.histogram().value_at_quantile(0.5));
-            return Ok(ClientPart { completed: times.count(), cpu_ns, p50_ns });
+            return Ok(ClientPart { completed: times.count(), cpu_ns, times: Some(times.encode()) });
         }
         if sent >= begin && cpu_at_begin.is_none() {
             cpu_at_begin = Some(thread_cpu_ns());
