@@ -1,7 +1,9 @@
 //! What a worker writes down: every request by what became of it, and the times of those answered.
 //!
 //! Knows no socket and reads no clock: it is told intended, send and completion times, in nanoseconds from the start.
-//! Recording never allocates.
+//! Recording never allocates. In a closed loop without think time every request is sent the moment it is due, so that
+//! its lag is zero and its response is its service: such values are written once or counted, and the histograms put
+//! together at the end, exactly.
 
 use crate::clock::nanoseconds;
 use crate::load::Timing;
@@ -37,6 +39,10 @@ pub(super) struct Books {
     reply_bytes_in_window: u64,
     response: Recorder,
     service: Recorder,
+    /// Times that are response and service alike.
+    both: Recorder,
+    /// Requests written the moment they were due.
+    punctual: u64,
     direct_lag: Recorder,
     late_lag: Recorder,
     late_dispatch: Recorder,
@@ -70,6 +76,8 @@ impl Books {
             reply_bytes_in_window: 0,
             response: Recorder::fine(),
             service: Recorder::fine(),
+            both: Recorder::fine(),
+            punctual: 0,
             direct_lag: Recorder::fine(),
             late_lag: Recorder::fine(),
             late_dispatch: Recorder::fine(),
@@ -118,7 +126,11 @@ impl Books {
     pub(super) fn written(&mut self, intended_ns: u64, now_ns: u64, held_up: bool) {
         if self.counts(intended_ns) {
             let lag = now_ns.saturating_sub(intended_ns);
-            if held_up { self.late_lag.record(lag) } else { self.direct_lag.record(lag) }
+            match (held_up, lag) {
+                (true, _) => self.late_lag.record(lag),
+                (false, 0) => self.punctual += 1,
+                (false, _) => self.direct_lag.record(lag),
+            }
         }
     }
 
@@ -136,8 +148,12 @@ impl Books {
         self.seen[slot].1 = true;
         if self.counts(intended_ns) {
             self.ok += 1;
-            self.response.record(response);
-            self.service.record(now_ns.saturating_sub(sent_ns));
+            if sent_ns == intended_ns {
+                self.both.record(response);
+            } else {
+                self.response.record(response);
+                self.service.record(now_ns.saturating_sub(sent_ns));
+            }
         } else {
             self.warmup_open -= 1;
         }
@@ -187,7 +203,7 @@ impl Books {
     ///
     /// A request from before the window that has no outcome even now was in flight throughout the window: it counts
     /// among the window's, or a connection that is starved from its first request on would leave no trace.
-    pub(super) fn close(self, never_written: u64, swarm_cpu_ns: u64, spins: bool) -> Measured {
+    pub(super) fn close(mut self, never_written: u64, swarm_cpu_ns: u64, spins: bool) -> Measured {
         let in_flight_at_end = self.outstanding() + self.warmup_open;
         let errors = KINDS.into_iter().zip(self.errors).filter(|&(_, count)| count > 0).collect();
         let counts = Counts {
@@ -198,6 +214,9 @@ impl Books {
             in_flight_at_end,
             never_written,
         };
+        self.response.merge(&self.both);
+        self.service.merge(&self.both);
+        self.direct_lag.record_n(0, self.punctual);
         let (mut send_lag, mut dispatch_lag) = (self.direct_lag.clone(), self.direct_lag);
         send_lag.merge(&self.late_lag);
         dispatch_lag.merge(&self.late_dispatch);
