@@ -1,0 +1,51 @@
+//! Poisson arrivals: the gaps of the schedule, and those between the requests as a server receives them.
+
+use super::super::finding::{Finding, Unit};
+use super::super::peer::{Peer, Plan};
+use super::super::rig::Rig;
+use super::super::theory::{ks_critical, ks_exponential};
+use crate::launch::LaunchError;
+use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
+use crate::swarm::schedule::Schedule;
+use std::time::Duration;
+
+/// What the wake-ups of a sender and of a receiver may add to the distance. At 2,000 received gaps chance alone exceeds
+/// it once in 20,000 (Dvoretzky, Kiefer, Wolfowitz).
+const RECEIVED: f64 = 0.05;
+/// Connections the received requests come over.
+const CONNECTIONS: u32 = 16;
+/// Arrivals per second.
+const RATE_PER_S: f64 = 1_000.0;
+
+/// Runs it.
+pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
+    let load = Load::Open { clients: CONNECTIONS, rate_per_s: RATE_PER_S, arrivals: Arrivals::Poisson };
+    let mut findings = vec![scheduled(rig, &load)?];
+    let window = Duration::from_secs(rig.scale.pick(2, 3, 20));
+    let none = Plan { seed: rig.seed, faults: &[], one_in: 1 };
+    let peer = Peer::start(none, &rig.cpus.server)
+        .map_err(|e| LaunchError::Refused(format!("starting the recording server failed: {e}")))?;
+    let spec = rig.spec(peer.address, "echo", load, window);
+    rig.trial(&spec, 1, None, |_| Ok(()))?;
+    let stamps = peer.stamps();
+    let mut gaps: Vec<f64> = stamps.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
+    let distance = ks_exponential(&mut gaps, 1e9 / RATE_PER_S);
+    let figure = format!("KS, {} received", stamps.len());
+    findings.push(Finding::between("poisson", &figure, Unit::Number, (0.0, distance), (0.0, RECEIVED)));
+    Ok(findings)
+}
+
+/// The gaps of a long schedule, which no clock has touched.
+fn scheduled(rig: &Rig<'_>, load: &Load) -> Result<Finding, LaunchError> {
+    let second = Duration::from_secs(1);
+    let timing = Timing { warmup: Duration::ZERO, window: second * 100, timeout: second, drain: second };
+    let request = RequestShape { size: 64, demand: DemandShape::None };
+    let schedule = Schedule::new(rig.seed, load, &request, &timing, 0, 1)
+        .map_err(|e| LaunchError::Refused(e.to_string()))?;
+    let times = schedule.offsets_ns();
+    let mut gaps: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
+    let distance = ks_exponential(&mut gaps, 1e9 / RATE_PER_S);
+    let most = ks_critical(gaps.len(), rig.alpha);
+    let figure = format!("KS, {} scheduled", times.len());
+    Ok(Finding::between("poisson", &figure, Unit::Number, (0.0, distance), (0.0, most)))
+}
