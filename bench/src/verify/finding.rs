@@ -41,7 +41,8 @@ pub enum Verdict {
     Pass,
     /// Outside, in a trial that nothing disturbed: the harness is wrong here.
     Fail,
-    /// Outside, but the trial was not the harness's own: says nothing about it. Holds the reason.
+    /// Says nothing about the harness, for this reason: outside in a trial that something disturbed, or of a trial that
+    /// did not come about as the theory needs it.
     Disturbed(String),
 }
 
@@ -62,6 +63,8 @@ pub struct Finding {
     pub unit: Unit,
     /// Why the trial is not to be judged by, if something disturbed it.
     pub disturbed: Option<String>,
+    /// Why the figure proves nothing, whatever it is.
+    pub void: Option<String>,
 }
 
 impl Finding {
@@ -86,11 +89,14 @@ impl Finding {
         band: (f64, f64),
     ) -> Self {
         let (expected, measured) = pair;
-        Self { oracle, figure: figure.into(), expected, measured, band, unit, disturbed: None }
+        Self { oracle, figure: figure.into(), expected, measured, band, unit, disturbed: None, void: None }
     }
 
     /// What to think of it.
     pub fn verdict(&self) -> Verdict {
+        if let Some(reason) = &self.void {
+            return Verdict::Disturbed(reason.clone());
+        }
         // NaN lies in no band.
         if (self.band.0..=self.band.1).contains(&self.measured) {
             return Verdict::Pass;
@@ -123,7 +129,10 @@ mod tests {
         }
         let disturbed = Finding { disturbed: Some("steal".into()), ..with(1.0) };
         assert_eq!(disturbed.verdict(), Verdict::Disturbed("steal".into()));
-        assert_eq!(Finding { measured: 100.0, ..disturbed }.verdict(), Verdict::Pass);
+        let right = Finding { measured: 100.0, ..disturbed };
+        assert_eq!(right.verdict(), Verdict::Pass);
+        let void = Finding { void: Some("overload".into()), ..right };
+        assert_eq!(void.verdict(), Verdict::Disturbed("overload".into()));
     }
 
     #[test]

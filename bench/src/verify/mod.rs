@@ -24,6 +24,9 @@ use rig::Rig;
 /// Probability that a sound harness on a quiet machine fails the whole table by chance.
 pub const FALSE_ALARM: f64 = 0.01;
 
+/// Room in a statistical band for what is not chance: a machine that drifts during a trial, and the theory's fit to it.
+pub const MACHINE: f64 = 0.02;
+
 /// The false alarm rate of one statistical figure: [`FALSE_ALARM`] divided by their number (Bonferroni, so it holds
 /// however the figures depend on each other).
 pub fn alpha() -> f64 {

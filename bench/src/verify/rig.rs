@@ -12,9 +12,9 @@ use crate::serving::{FromServer, ServeOptions};
 use crate::squad::{PATIENCE, Squad, Window, expect};
 use crate::swarm::defect::Defect;
 use crate::swarm::schedule::seed_of_round;
-use crate::usage::Mark;
+use crate::usage::{Between, Mark};
 use bakeoff_reports::histogram::Recorder;
-use bakeoff_reports::record::{EncodedHistogram, Measured};
+use bakeoff_reports::record::{EncodedHistogram, Measured, Reading};
 use bakeoff_reports::statistics::quantile::Distribution;
 use bakeoff_servers::ServerConfig;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -59,6 +59,15 @@ pub struct Rig<'a> {
     pub alpha: f64,
 }
 
+/// Whose work in a trial is not a disturbance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// The tree of this server process, and the swarm's.
+    Server(u32),
+    /// This process, which serves from threads of its own, and its children.
+    Ourselves,
+}
+
 /// A server process of ours; ends when dropped.
 #[derive(Debug)]
 pub struct Server {
@@ -71,6 +80,11 @@ impl Server {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.child.pid()
+    }
+
+    /// Its own work is no disturbance.
+    pub fn watch(&self) -> Watch {
+        Watch::Server(self.pid())
     }
 
     /// Asks it to stop and reaps it.
@@ -137,8 +151,8 @@ impl Rig<'_> {
         }
     }
 
-    /// Runs a trial with `shards` workers against the server of process `pid` (which is looked at for disturbances;
-    /// `None` looks at nothing), with `meanwhile` going on in the window.
+    /// Runs a trial with `shards` workers, with `meanwhile` going on in the window; looks out for the work of others than
+    /// those in `watch`.
     ///
     /// # Errors
     /// When the swarm fails, or when interrupted.
@@ -146,34 +160,26 @@ impl Rig<'_> {
         &self,
         spec: &WorkerSpec,
         shards: u32,
-        pid: Option<u32>,
+        watch: Watch,
         meanwhile: impl FnOnce(Window) -> Result<(), LaunchError>,
     ) -> Result<Outcome, LaunchError> {
         let mut squad = Squad::gather(self.launcher, spec, shards, &self.cpus.swarm)?;
         let window = squad.start()?;
         squad.sleep_until(window.begin)?;
         let pinned: Vec<u32> = self.cpus.server.iter().chain(&self.cpus.swarm).copied().collect();
-        let before = pid.map(|pid| Mark::take(pid, &pinned));
+        let root = match watch {
+            Watch::Server(pid) => pid,
+            Watch::Ourselves => std::process::id(),
+        };
+        let before = Mark::take(root, &pinned);
         meanwhile(window)?;
         squad.sleep_until(window.end)?;
-        let after = pid.map(|pid| Mark::take(pid, &pinned));
+        let after = Mark::take(root, &pinned);
         let measured = squad.collect()?;
         squad.dismiss();
-        let between = before
-            .zip(after)
-            .map(|(before, after)| before.until(&after, spec.timing.window, measured.swarm_cpu_ns));
-        let disturbed = between.and_then(|between| {
-            let share =
-                |reading: &bakeoff_reports::record::Reading<f64>| reading.value().copied().unwrap_or(0.0);
-            let (steal, foreign) = (share(&between.steal_share), share(&between.foreign_share));
-            if steal > STEAL_SHARE {
-                Some(format!("the hypervisor took {:.0} % of the CPUs", steal * 100.0))
-            } else if foreign > FOREIGN_SHARE {
-                Some(format!("other programs took {:.0} % of the CPUs", foreign * 100.0))
-            } else {
-                None
-            }
-        });
+        // The workers are children of this process, so that its own tree holds their time already.
+        let beside_ns = if watch == Watch::Ourselves { 0 } else { measured.swarm_cpu_ns };
+        let disturbed = disturbance(&before.until(&after, spec.timing.window, beside_ns));
         let decode = |histogram: &EncodedHistogram| {
             Recorder::decode(histogram).map_err(|e| LaunchError::Refused(e.to_string()))
         };
@@ -187,7 +193,7 @@ impl Rig<'_> {
     /// # Errors
     /// As there.
     pub fn plain_trial(&self, spec: &WorkerSpec, server: &Server) -> Result<Outcome, LaunchError> {
-        self.trial(spec, 1, Some(server.pid()), |_| Ok(()))
+        self.trial(spec, 1, server.watch(), |_| Ok(()))
     }
 
     /// Runs an oracle's trials; once more with a fresh seed if something disturbed them, whatever the figures are (not at
@@ -200,7 +206,7 @@ impl Rig<'_> {
         trials: impl Fn(u64) -> Result<Vec<Finding>, LaunchError>,
     ) -> Result<Vec<Finding>, LaunchError> {
         let first = trials(self.seed)?;
-        let sound = first.iter().all(|finding| finding.disturbed.is_none());
+        let sound = first.iter().all(|finding| finding.disturbed.is_none() && finding.void.is_none());
         if sound || self.scale == Scale::Quick {
             return Ok(first);
         }
@@ -243,6 +249,17 @@ impl Outcome {
         }
         findings
     }
+}
+
+/// What others took of the CPUs, where it is more than a trial bears.
+fn disturbance(between: &Between) -> Option<String> {
+    // What cannot be read is not held against the trial.
+    let share = |reading: &Reading<f64>| reading.value().copied().unwrap_or(0.0);
+    let (steal, foreign) = (share(&between.steal_share), share(&between.foreign_share));
+    if steal > STEAL_SHARE {
+        return Some(format!("the hypervisor took {:.0} % of the CPUs", steal * 100.0));
+    }
+    (foreign > FOREIGN_SHARE).then(|| format!("other programs took {:.0} % of the CPUs", foreign * 100.0))
 }
 
 fn mean_ns(histogram: &EncodedHistogram) -> f64 {

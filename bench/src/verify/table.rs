@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Verdict};
 use super::rig::Rig;
-use super::{FALSE_ALARM, passed};
+use super::{FALSE_ALARM, MACHINE, passed};
 use crate::environment::CpuPlan;
 use std::fmt::Write as _;
 
@@ -38,22 +38,28 @@ pub fn foot(findings: &[Finding], rig: &Rig<'_>) -> String {
         (true, _, Some(defect)) => {
             format!("All {} figures look right: `{}` was not caught.", findings.len(), defect.name())
         }
-        (_, 0, _) => format!("{unknown} figures are off in trials that something disturbed. Try again."),
+        (_, 0, _) => {
+            format!("{unknown} figures cannot be told: something disturbed their trials. Try again.")
+        }
         (_, _, Some(defect)) => format!("`{}` was caught: {failed} figures are wrong.", defect.name()),
         _ => format!("{failed} figures are wrong: do not trust this harness on this machine."),
     };
     let _ = writeln!(text, "\n{whole}");
-    let mut reasons: Vec<&str> = findings.iter().filter_map(|f| f.disturbed.as_deref()).collect();
+    let mut reasons: Vec<&str> =
+        findings.iter().flat_map(|f| [&f.void, &f.disturbed]).flatten().map(String::as_str).collect();
+    reasons.sort_unstable();
     reasons.dedup();
     for reason in reasons {
-        let _ = writeln!(text, "A trial was disturbed: {reason}.");
+        let _ = writeln!(text, "In a trial, {reason}.");
     }
     let _ = writeln!(
         text,
-        "\nSeed {}. Bands of mm1, md1, mmc (bar replays) and of the schedule are statistical: a\n\
-         sound harness fails one of them in {:.0} % of whole tables (Bonferroni), plus 2 % of room\n\
-         for the machine. Other bands are tolerances; counts are exact.",
+        "\nSeed {}. The bands of mm1, md1, mmc (replays apart) and of the schedule are for\n\
+         chance, with {:.0} % of room for the machine: a sound harness fails one of them in\n\
+         {:.0} % of whole tables (Bonferroni). The other bands are tolerances; counts are\n\
+         exact. Replayed: what the same arrivals and demands give in a computed queue.",
         rig.seed,
+        MACHINE * 100.0,
         FALSE_ALARM * 100.0
     );
     if rig.cpus.shared() {

@@ -2,7 +2,7 @@
 //! receive, on the same CPUs before the same server, in pairs that lie next to each other in time.
 
 use super::super::finding::{Finding, Unit};
-use super::super::rig::Rig;
+use super::super::rig::{Rig, Server};
 use crate::launch::LaunchError;
 use crate::load::{Arrivals, Load, Timing, WorkerSpec};
 use crate::{clock, environment};
@@ -19,49 +19,72 @@ const RATE_PER_S: f64 = 2_000.0;
 
 /// Runs it.
 pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
-    let (rounds, window) = rig.scale.pick((3, 150), (11, 200), (41, 500));
-    let window = Duration::from_millis(window);
-    let server = rig.serve("iterative", "echo", 1)?;
+    let (rounds, ms) = rig.scale.pick((3, 150), (11, 150), (41, 500));
     let closed = Load::Closed { clients: 1, think: Duration::ZERO };
     let open = Load::Open { clients: 1, rate_per_s: RATE_PER_S, arrivals: Arrivals::Fixed };
-    let (mut closed_ratios, mut open_ratios) = (Vec::new(), Vec::new());
-    let swarm = |load: &Load| -> Result<f64, LaunchError> {
-        let spec = WorkerSpec {
-            timing: Timing { warmup: window / 4, window, timeout: window * 20, drain: window * 20 },
-            ..rig.spec(server.address, "echo", load.clone(), window)
+    let gap = Duration::from_secs_f64(1.0 / RATE_PER_S);
+    rig.undisturbed(|seed| {
+        let server = rig.serve("iterative", "echo", 1)?;
+        let pairs = Pairs { rig, server: &server, window: Duration::from_millis(ms), seed };
+        let (mut of_closed, mut of_open) = (Vec::new(), Vec::new());
+        for round in 0..rounds {
+            of_closed.push(pairs.pair(&closed, None, round % 2 == 0)?);
+            of_open.push(pairs.pair(&open, Some(gap), round % 2 == 0)?);
+        }
+        server.stop();
+        Ok(vec![finding("closed", &of_closed), finding("open", &of_open)])
+    })
+}
+
+/// The ratio of one pair, and what disturbed its swarm.
+type Pair = (f64, Option<String>);
+
+/// The median over the pairs. A median bears some disturbed pairs, but not half of them.
+fn finding(load: &str, pairs: &[Pair]) -> Finding {
+    let ratios: Vec<f64> = pairs.iter().map(|(ratio, _)| *ratio).collect();
+    let ratio = median(&ratios).unwrap_or(f64::NAN);
+    let figure = format!("{load} p50 / bare, {} pairs", pairs.len());
+    let disturbed: Vec<&String> = pairs.iter().filter_map(|(_, reason)| reason.as_ref()).collect();
+    let reason = disturbed.first().filter(|_| disturbed.len() * 2 >= pairs.len()).copied().cloned();
+    let finding = Finding::within("bias", &figure, Unit::Number, (1.0, ratio), TOLERANCE);
+    Finding { disturbed: reason, ..finding }
+}
+
+/// What all pairs share.
+struct Pairs<'a> {
+    rig: &'a Rig<'a>,
+    server: &'a Server,
+    window: Duration,
+    seed: u64,
+}
+
+impl Pairs<'_> {
+    /// One pair: swarm over bare; each goes first as often as the other.
+    fn pair(&self, load: &Load, gap: Option<Duration>, bare_first: bool) -> Result<Pair, LaunchError> {
+        let bare = || {
+            bare_median(self.server.address, &self.rig.cpus.swarm, self.window, gap)
+                .map_err(|e| LaunchError::Refused(format!("the bare ping-pong failed: {e}")))
         };
-        Ok(rig.trial(&spec, 1, None, |_| Ok(()))?.response_ns(0.5))
-    };
-    let bare = |gap: Option<Duration>| {
-        bare_median(server.address, &rig.cpus.swarm, window, gap)
-            .map_err(|e| LaunchError::Refused(format!("the bare ping-pong failed: {e}")))
-    };
-    let gap = Some(Duration::from_secs_f64(1.0 / RATE_PER_S));
-    for round in 0..rounds {
-        // Each goes first as often as the other.
-        let (ours, theirs, ours_open, theirs_open) = if round % 2 == 0 {
-            let theirs = bare(None)?;
-            let ours = swarm(&closed)?;
-            let theirs_open = bare(gap)?;
-            (ours, theirs, swarm(&open)?, theirs_open)
+        if bare_first {
+            let theirs = bare()?;
+            let (ours, disturbed) = self.swarm(load)?;
+            Ok((ours / theirs, disturbed))
         } else {
-            let ours = swarm(&closed)?;
-            let theirs = bare(None)?;
-            let ours_open = swarm(&open)?;
-            (ours, theirs, ours_open, bare(gap)?)
-        };
-        closed_ratios.push(ours / theirs);
-        open_ratios.push(ours_open / theirs_open);
+            let (ours, disturbed) = self.swarm(load)?;
+            Ok((ours / bare()?, disturbed))
+        }
     }
-    server.stop();
-    let finding = |figure: &str, ratios: &[f64]| {
-        let ratio = median(ratios).unwrap_or(f64::NAN);
-        Finding::within("bias", figure, Unit::Number, (1.0, ratio), TOLERANCE)
-    };
-    Ok(vec![
-        finding(&format!("closed p50 / bare, {rounds} pairs"), &closed_ratios),
-        finding(&format!("open p50 / bare, {rounds} pairs"), &open_ratios),
-    ])
+
+    fn swarm(&self, load: &Load) -> Result<Pair, LaunchError> {
+        let window = self.window;
+        let spec = WorkerSpec {
+            timing: Timing { warmup: window / 4, window, timeout: window * 50, drain: window * 50 },
+            seed: self.seed,
+            ..self.rig.spec(self.server.address, "echo", load.clone(), window)
+        };
+        let outcome = self.rig.plain_trial(&spec, self.server)?;
+        Ok((outcome.response_ns(0.5), outcome.disturbed))
+    }
 }
 
 /// The median time of a blocking 64-byte ping-pong on these CPUs, in nanoseconds: as fast as it goes, or one every `gap`,
@@ -88,12 +111,12 @@ fn bare_median(target: SocketAddr, cpus: &[u32], window: Duration, gap: Option<D
                     std::hint::spin_loop();
                 }
             }
-            let sent = clock::monotonic_ns();
+            // A late send counts from when it was due, as in the swarm.
+            let from = gap.map_or_else(clock::monotonic_ns, |_| due);
             stream.write_all(&message)?;
             stream.read_exact(&mut message)?;
-            let done = clock::monotonic_ns();
-            if sent >= counted {
-                times.record(done - sent);
+            if from >= counted {
+                times.record(clock::monotonic_ns() - from);
             }
         }
         Ok(times.histogram().value_at_quantile(0.5) as f64)

@@ -54,7 +54,7 @@ pub(super) fn little(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
             let server = rig.serve("thread-per-client", "echo", 1)?;
             let load = Load::Closed { clients, think };
             let spec = WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
-            let outcome = rig.trial(&spec, workers, Some(server.pid()), |_| Ok(()))?;
+            let outcome = rig.trial(&spec, workers, server.watch(), |_| Ok(()))?;
             server.stop();
             let cycle_ns = outcome.mean_response_ns() + think.as_nanos() as f64;
             let pair = (f64::from(clients), outcome.throughput_per_ns() * cycle_ns);

@@ -3,7 +3,7 @@
 
 use super::super::finding::Finding;
 use super::super::peer::{Fate, MESSAGE, Peer, Plan};
-use super::super::rig::Rig;
+use super::super::rig::{Rig, Watch};
 use crate::launch::LaunchError;
 use crate::load::{Load, RequestShape, Timing, WorkerSpec};
 use bakeoff_reports::record::{Counts, ErrorKind};
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Clients, each with one request outstanding.
 const CLIENTS: u32 = 32;
 /// The patience that ends silence: far above any delay that the plan or a busy machine makes.
-const PATIENCE: Duration = Duration::from_millis(1_500);
+const PATIENCE: Duration = Duration::from_millis(1_000);
 /// Everything that can go wrong with a reply.
 const FAULTS: &[Fate] = &[
     Fate::Cut,
@@ -27,7 +27,7 @@ const FAULTS: &[Fate] = &[
 
 /// Runs it.
 pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
-    let window = Duration::from_millis(rig.scale.pick(800, 1_500, 20_000));
+    let window = Duration::from_millis(rig.scale.pick(600, 1_500, 20_000));
     let all = Plan { seed: rig.seed, faults: FAULTS, one_in: 100 };
     let (peer, counts) = trial(rig, all, window, (PATIENCE, PATIENCE * 2))?;
     let error = |kind| counts.errors.get(&kind).copied().unwrap_or(0);
@@ -66,6 +66,6 @@ fn trial(
         timing: Timing { warmup: Duration::ZERO, window, timeout, drain },
         ..rig.spec(peer.address, "echo", load, window)
     };
-    let outcome = rig.trial(&spec, 1, None, |_| Ok(()))?;
+    let outcome = rig.trial(&spec, 1, Watch::Ourselves, |_| Ok(()))?;
     Ok((peer, outcome.measured.counts))
 }

@@ -2,10 +2,10 @@
 
 use super::super::finding::{Finding, Unit};
 use super::super::peer::{Peer, Plan};
-use super::super::rig::Rig;
+use super::super::rig::{Rig, Watch};
 use super::super::theory::{ks_critical, ks_exponential};
 use crate::launch::LaunchError;
-use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
+use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use crate::swarm::schedule::Schedule;
 use std::time::Duration;
 
@@ -20,19 +20,25 @@ const RATE_PER_S: f64 = 1_000.0;
 /// Runs it.
 pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     let load = Load::Open { clients: CONNECTIONS, rate_per_s: RATE_PER_S, arrivals: Arrivals::Poisson };
-    let mut findings = vec![scheduled(rig, &load)?];
     let window = Duration::from_secs(rig.scale.pick(2, 3, 20));
-    let none = Plan { seed: rig.seed, faults: &[], one_in: 1 };
+    let mut findings = rig.undisturbed(|seed| received(rig, &load, window, seed))?;
+    findings.insert(0, scheduled(rig, &load)?);
+    Ok(findings)
+}
+
+/// The gaps between requests as a server reads them.
+fn received(rig: &Rig<'_>, load: &Load, window: Duration, seed: u64) -> Result<Vec<Finding>, LaunchError> {
+    let none = Plan { seed, faults: &[], one_in: 1 };
     let peer = Peer::start(none, &rig.cpus.server)
         .map_err(|e| LaunchError::Refused(format!("starting the recording server failed: {e}")))?;
-    let spec = rig.spec(peer.address, "echo", load, window);
-    rig.trial(&spec, 1, None, |_| Ok(()))?;
+    let spec = WorkerSpec { seed, ..rig.spec(peer.address, "echo", load.clone(), window) };
+    let outcome = rig.trial(&spec, 1, Watch::Ourselves, |_| Ok(()))?;
     let stamps = peer.stamps();
     let mut gaps: Vec<f64> = stamps.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
     let distance = ks_exponential(&mut gaps, 1e9 / RATE_PER_S);
     let figure = format!("KS, {} received", stamps.len());
-    findings.push(Finding::between("poisson", &figure, Unit::Number, (0.0, distance), (0.0, RECEIVED)));
-    Ok(findings)
+    let pair = (0.0, distance);
+    Ok(outcome.mark(vec![Finding::between("poisson", &figure, Unit::Number, pair, (0.0, RECEIVED))]))
 }
 
 /// The gaps of a long schedule, which no clock has touched.

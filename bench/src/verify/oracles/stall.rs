@@ -20,7 +20,7 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     let ms = Duration::from_millis;
     let (window, stall, quantiles) = rig.scale.pick(
         (ms(2_500), ms(500), [0.99, 0.90]),
-        (ms(8_000), ms(1_000), [0.99, 0.95]),
+        (ms(6_000), ms(1_000), [0.99, 0.95]),
         (ms(60_000), ms(2_000), [0.99, 0.98]),
     );
     rig.undisturbed(|seed| {
@@ -30,7 +30,7 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
         let server = rig.serve("iterative", "echo", 1)?;
         let spec = crate::load::WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
         let stood_ns = Cell::new(0);
-        let outcome = rig.trial(&spec, 1, Some(server.pid()), |window| {
+        let outcome = rig.trial(&spec, 1, server.watch(), |window| {
             stood_ns.set(stand_still(rig, &server, window, stall)?);
             Ok(())
         })?;
