@@ -4,6 +4,7 @@
 //! Quick forms, whose lies are gross: a stall of 500 ms that a broken harness reports as a millisecond. A figure off
 //! its band in a trial that other programs disturbed says nothing of the harness, and fails no test.
 
+#[allow(dead_code)] // another test uses the rest
 mod support;
 
 use bakeoff::environment::{CpuPlan, allowed_cpus};
