@@ -11,7 +11,7 @@ use bakeoff::environment::{CpuPlan, allowed_cpus};
 use bakeoff::launch::{Interrupt, Launcher};
 use bakeoff::swarm::defect::Defect;
 use bakeoff::verify::finding::{Finding, Verdict};
-use bakeoff::verify::mutants::catches;
+use bakeoff::verify::mutants::{Answer, ask};
 use bakeoff::verify::oracles::find;
 use bakeoff::verify::rig::{Rig, Scale};
 use support::{bakeoff, fails, succeeds, tool};
@@ -38,8 +38,9 @@ fn sound(oracle: &str) -> Vec<Finding> {
 fn assert_caught(oracle: &str, defects: &[Defect]) {
     let oracle = find(oracle).expect("an oracle");
     for defect in defects {
-        let caught = with_rig(|rig| catches(rig, oracle, Some(*defect))).expect("it runs");
-        assert!(caught, "{} does not catch {}", oracle.name, defect.name());
+        let answer = with_rig(|rig| ask(rig, oracle, Some(*defect))).expect("it runs");
+        // On a busy machine the gross figure comes from a disturbed trial, too.
+        assert_ne!(answer, Answer::Right, "{} does not catch {}", oracle.name, defect.name());
     }
 }
 

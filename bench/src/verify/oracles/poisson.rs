@@ -55,3 +55,29 @@ fn scheduled(rig: &Rig<'_>, load: &Load) -> Result<Finding, LaunchError> {
     let figure = format!("KS, {} scheduled", times.len());
     Ok(Finding::between("poisson", &figure, Unit::Number, (0.0, distance), (0.0, most)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::swarm::schedule::seed_of_round;
+
+    #[test]
+    fn schedules_of_many_seeds_exceed_the_distance_as_often_as_chance_does() {
+        let (load, second) = (
+            Load::Open { clients: 1, rate_per_s: RATE_PER_S, arrivals: Arrivals::Poisson },
+            Duration::from_secs(1),
+        );
+        let timing = Timing { warmup: Duration::ZERO, window: second * 5, timeout: second, drain: second };
+        let request = RequestShape { size: 64, demand: DemandShape::None };
+        let far = |round: u32| {
+            let seed = seed_of_round(3, round);
+            let schedule = Schedule::new(seed, &load, &request, &timing, 0, 1).expect("within bounds");
+            let times = schedule.offsets_ns();
+            let mut gaps: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
+            ks_exponential(&mut gaps, 1e9 / RATE_PER_S) > ks_critical(gaps.len(), 0.05)
+        };
+        let alarms = (0..200).filter(|round| far(*round)).count();
+        // Expected 10 of 200 with a standard deviation of 3.1; fixed seed.
+        assert!((1..=20).contains(&alarms), "{alarms}");
+    }
+}
