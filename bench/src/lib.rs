@@ -20,6 +20,7 @@ pub mod swarm;
 pub mod sys;
 pub mod trial;
 pub mod usage;
+pub mod verify;
 
 /// Columns of the terminal, 80 when there is none.
 pub fn terminal_width() -> usize {

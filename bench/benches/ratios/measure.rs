@@ -155,6 +155,7 @@ impl Stage {
             shards: 1,
             cpus: Vec::new(),
             congestion_control: Some("cubic".into()),
+            defect: None,
         };
         let run = || {
             let mut squad = Squad::gather(&self.tool, &spec, 1, &self.cpus.swarm)?;

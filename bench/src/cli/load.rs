@@ -160,6 +160,7 @@ impl LoadArgs {
             shards: 1,
             cpus: Vec::new(),
             congestion_control: None,
+            defect: None,
         })
     }
 }

@@ -8,6 +8,7 @@ mod report;
 mod run;
 mod scenario;
 mod serve;
+mod verify;
 mod worker;
 
 use clap::{Parser, Subcommand};
@@ -33,6 +34,7 @@ enum Command {
     Report(report::ReportArgs),
     List(list::ListArgs),
     Scenario(scenario::ScenarioArgs),
+    Verify(verify::VerifyArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
     #[command(hide = true)]
@@ -59,6 +61,7 @@ impl Cli {
             Some(Command::Report(args)) => args.run(),
             Some(Command::List(args)) => args.run(),
             Some(Command::Scenario(args)) => args.run(),
+            Some(Command::Verify(args)) => args.run(),
             Some(Command::Completions(args)) => args.run(),
             Some(Command::Man(args)) => args.run(),
             Some(Command::SwarmWorker(args)) => args.run(),

@@ -9,6 +9,7 @@
 
 mod connection;
 mod deadlines;
+pub mod defect;
 mod dial;
 pub(crate) mod draw;
 mod engine;

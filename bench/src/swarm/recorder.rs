@@ -5,6 +5,7 @@
 //! its lag is zero and its response is its service: such values are written once or counted, and the histograms put
 //! together at the end, exactly.
 
+use super::defect::{Defect, Reply, spoilt_counts};
 use crate::clock::nanoseconds;
 use crate::load::Timing;
 use bakeoff_reports::histogram::Recorder;
@@ -23,21 +24,21 @@ const KINDS: [ErrorKind; 6] = [
 /// The books of one worker.
 #[derive(Debug)]
 pub(super) struct Books {
-    begin_ns: u64,
+    pub(super) begin_ns: u64,
     end_ns: u64,
     slice_ends: Vec<u64>,
     slice: usize,
     slices: Vec<Recorder>,
-    sent: u64,
-    ok: u64,
+    pub(super) sent: u64,
+    pub(super) ok: u64,
     errors: [u64; KINDS.len()],
     timeouts: u64,
     warmup: u64,
     /// Requests from before the window that have no outcome yet.
     warmup_open: u64,
-    completed_in_window: u64,
+    pub(super) completed_in_window: u64,
     reply_bytes_in_window: u64,
-    response: Recorder,
+    pub(super) response: Recorder,
     service: Recorder,
     /// Times that are response and service alike.
     both: Recorder,
@@ -50,6 +51,8 @@ pub(super) struct Books {
     replies: Vec<u64>,
     /// Of each slot: whether it was given a request, and whether it got a right reply, at any time.
     seen: Vec<(bool, bool)>,
+    /// How to measure wrongly, for `bakeoff verify`.
+    pub(super) defect: Option<Defect>,
 }
 
 impl Books {
@@ -84,6 +87,7 @@ impl Books {
             connect: Recorder::fine(),
             replies: vec![0; slots],
             seen: vec![(false, false); slots],
+            defect: None,
         }
     }
 
@@ -144,7 +148,12 @@ impl Books {
         sent_ns: u64,
         now_ns: u64,
     ) {
-        let response = now_ns.saturating_sub(intended_ns);
+        let mut response = now_ns.saturating_sub(intended_ns);
+        if let Some(defect) = self.defect {
+            let reply = Reply { intended_ns, sent_ns, now_ns };
+            let Some(spoilt) = self.spoilt_response(defect, reply) else { return };
+            response = spoilt;
+        }
         self.seen[slot].1 = true;
         if self.counts(intended_ns) {
             self.ok += 1;
@@ -169,8 +178,12 @@ impl Books {
     }
 
     /// A request failed.
-    pub(super) fn failed(&mut self, intended_ns: u64, kind: ErrorKind) {
+    pub(super) fn failed(&mut self, intended_ns: u64, mut kind: ErrorKind) {
         if self.counts(intended_ns) {
+            if let Some(defect) = self.defect {
+                let Some(spoilt) = self.spoilt_failure(defect, kind) else { return };
+                kind = spoilt;
+            }
             let position = KINDS.iter().position(|&other| other == kind).expect("every kind is listed");
             self.errors[position] += 1;
         } else {
@@ -206,7 +219,7 @@ impl Books {
     pub(super) fn close(mut self, never_written: u64, swarm_cpu_ns: u64, spins: bool) -> Measured {
         let in_flight_at_end = self.outstanding() + self.warmup_open;
         let errors = KINDS.into_iter().zip(self.errors).filter(|&(_, count)| count > 0).collect();
-        let counts = Counts {
+        let mut counts = Counts {
             sent: self.sent + self.warmup_open,
             ok: self.ok,
             errors,
@@ -217,6 +230,9 @@ impl Books {
         self.response.merge(&self.both);
         self.service.merge(&self.both);
         self.direct_lag.record_n(0, self.punctual);
+        if let Some(defect) = self.defect {
+            counts = spoilt_counts(defect, counts);
+        }
         let (mut send_lag, mut dispatch_lag) = (self.direct_lag.clone(), self.direct_lag);
         send_lag.merge(&self.late_lag);
         dispatch_lag.merge(&self.late_dispatch);

@@ -131,8 +131,12 @@ pub fn check(spec: &WorkerSpec, exchange: &dyn Exchange) -> Result<(), SwarmErro
 /// error only if all of them failed; the others are tried again by their first request.
 pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prepared<'a>, SwarmError> {
     check(spec, exchange)?;
-    let schedule =
+    let mut schedule =
         Schedule::new(spec.seed, &spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
+    if let Some(defect) = spec.defect {
+        let end = spec.timing.warmup + spec.timing.window;
+        defect.spoil_schedule(&mut schedule, spec.seed, clock::nanoseconds(end));
+    }
     let connections = schedule.connections();
     reserve_descriptors(connections)?;
     environment::pin(&spec.cpus)
@@ -141,6 +145,10 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
     let failed = |doing| move |source| SwarmError::System { doing, source };
     let mut engine =
         Engine::new(spec, schedule, exchange).map_err(failed("making the worker's poll instance"))?;
+    if let Some(defect) = spec.defect {
+        defect.spoil_timers();
+        engine.books.spoil(defect);
+    }
     let mut connected = 0;
     if !matches!(spec.load, Load::Churn { .. }) {
         let opened = engine.open_all().map_err(failed("waiting for the connections"))?;
