@@ -109,7 +109,7 @@ fn head(plan: &Plan, options: &RunOptions, cpus: &CpuPlan, congestion_control: &
 }
 
 /// Cubic where it may be had, so that runs on differently configured machines compare; else the system's own.
-fn choose_congestion_control() -> Reading<String> {
+pub fn choose_congestion_control() -> Reading<String> {
     const WANTED: &str = "cubic";
     // Asked of a socket, because what a user may have is less than what there is.
     let socket = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string());

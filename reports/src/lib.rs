@@ -11,6 +11,7 @@
 #![deny(missing_docs)]
 
 pub mod analysis;
+pub mod anatomy;
 pub mod bundle;
 pub mod cell;
 mod gather;

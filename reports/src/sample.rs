@@ -165,7 +165,7 @@ pub fn bundle(spec: &Spec) -> Bundle {
     let planned = trials.len() as u32;
     spoil(&mut trials);
     let end = End { finished_unix_ms: started_ms(planned), trials: planned, interrupted: false };
-    Bundle { run: run(spec, planned), trials, end: Some(end), damage: Vec::new() }
+    Bundle { run: run(spec, planned), trials, anatomies: Vec::new(), end: Some(end), damage: Vec::new() }
 }
 
 fn started_ms(index: u32) -> u64 {

@@ -1,0 +1,103 @@
+//! The anatomy of one request as a table for a terminal.
+
+use super::{Layer, costs, parts, provenance, rows, title, wire_sum};
+use crate::record::{Anatomy, Phase, Reading};
+use crate::terminal::{clean, cut, wrap};
+use crate::units;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+/// Columns of "who", "what" and "result"; the rest explains.
+const COLUMNS: [usize; 3] = [15, 25, 11];
+
+/// The table, no wider than `width` (at least 60) unless a single word is.
+pub fn table(anatomy: &Anatomy, width: usize) -> String {
+    let width = width.max(60);
+    let mut out = format!(
+        "Anatomy of a request: {}, service {}\n",
+        clean(&anatomy.model),
+        clean(&anatomy.service)
+    );
+    if let Some(sum) = wire_sum(anatomy) {
+        paragraph(&mut out, &sum, width);
+    }
+    let mut said = BTreeSet::new();
+    for phase in parts(anatomy) {
+        section(&mut out, anatomy, phase, &mut said, width);
+    }
+    if let Reading::Absent(why) = &anatomy.phases {
+        paragraph(&mut out, &format!("\nNo system calls: {}.", clean(why)), width);
+    }
+    untraced(&mut out, anatomy, width);
+    out
+}
+
+fn section(
+    out: &mut String,
+    anatomy: &Anatomy,
+    phase: &Phase,
+    said: &mut BTreeSet<String>,
+    width: usize,
+) {
+    let followed = match (phase.repeats, phase.alike) {
+        (1, _) => "followed once".to_owned(),
+        (repeats, alike) => format!("{alike} of {repeats} were exactly so"),
+    };
+    let _ = writeln!(out, "\n{} ({followed})", title(phase.part).to_uppercase());
+    for row in rows(anatomy, phase) {
+        let [who, what, result] = COLUMNS;
+        let mark = match row.layer {
+            Layer::Client => ">",
+            Layer::Kernel => "~",
+            Layer::Server => " ",
+        };
+        // What was explained before is not explained again.
+        let why = if said.insert(format!("{} {}", row.what, row.why)) { row.why.as_str() } else { "" };
+        let lead =
+            format!("{mark} {:<who$} {:<what$} {:<result$} ", cut(&clean(&row.who), who), clean(&row.what), row.result);
+        let indent = lead.chars().count().max(who + what + result + 5);
+        let room = width.saturating_sub(indent).max(16);
+        let mut lines = wrap(&clean(why), room, "").into_iter();
+        let _ = writeln!(out, "{}", format!("{lead}{}", lines.next().unwrap_or_default()).trim_end());
+        for line in lines {
+            let _ = writeln!(out, "{:indent$}{line}", "");
+        }
+    }
+}
+
+fn untraced(out: &mut String, anatomy: &Anatomy, width: usize) {
+    match &anatomy.untraced {
+        Reading::Value(untraced) => {
+            let requests = units::plural(untraced.requests, "request");
+            let _ = writeln!(out, "\nPER REQUEST, UNTRACED (mean of {requests}, one at a time)");
+            for (name, figure, remark) in costs(anatomy) {
+                let figure = clean(&figure);
+                if figure.chars().count() > COLUMNS[1] {
+                    paragraph(out, &format!("  {name}: {figure}"), width);
+                } else {
+                    let _ = writeln!(out, "  {name:<20} {figure:<12} {remark}");
+                }
+            }
+        }
+        Reading::Absent(why) => {
+            paragraph(out, &format!("\nNo times: {}.", clean(why)), width);
+        }
+    }
+    out.push('\n');
+    match &anatomy.wire {
+        Reading::Value(wire) => paragraph(out, &provenance(wire), width),
+        Reading::Absent(why) => paragraph(out, &format!("No segments: {}.", clean(why)), width),
+    }
+    paragraph(out, "Calls are from a traced server, which is slow: their order counts, not their time.", width);
+}
+
+fn paragraph(out: &mut String, text: &str, width: usize) {
+    let blank = text.starts_with('\n');
+    let indent = text.len() - text.trim_start_matches(' ').len();
+    if blank {
+        out.push('\n');
+    }
+    for line in wrap(text.trim(), width - indent, "") {
+        let _ = writeln!(out, "{:indent$}{line}", "");
+    }
+}
