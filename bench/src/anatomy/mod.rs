@@ -11,15 +11,15 @@ mod phases;
 mod trace;
 mod untraced;
 
+use crate::clock;
 use crate::environment::{self, CpuPlan};
 use crate::launch::{Child, Interrupt, LaunchError, Launcher};
 use crate::scenario::{DEFAULT_BACKLOG, ServerTuning};
 use crate::serving::{FromServer, ServeOptions};
 use crate::squad::{PATIENCE, expect};
 use crate::usage::Population;
-use crate::clock;
 use bakeoff_reports::record::{Anatomy, Part, Phase, Reading};
-use bakeoff_servers::services::ServiceEntry;
+use bakeoff_servers::services::{self, ServiceEntry};
 use peer::{Peer, Question};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -45,6 +45,21 @@ pub struct AnatomyOptions {
     pub span: Duration,
     /// Where the server listens; port 0 for a free one.
     pub address: SocketAddr,
+}
+
+impl AnatomyOptions {
+    /// What a run takes of every model: an echo of 64 bytes, in a fraction of a second.
+    pub fn small_echo(model: &str, address: SocketAddr) -> Self {
+        Self {
+            model: model.into(),
+            service: services::find("echo").expect("echo is always there"),
+            size: 64,
+            demand: Duration::ZERO,
+            repeats: 5,
+            span: Duration::from_millis(60),
+            address,
+        }
+    }
 }
 
 /// How servers are started and where they run.

@@ -69,6 +69,15 @@ pub(super) fn takes_descriptor(call: &str) -> Option<usize> {
     }
 }
 
+/// What a futex call with this second argument is about.
+pub(super) fn futex_operation(argument: u64) -> Option<&'static str> {
+    match argument as libc::c_int & !(libc::FUTEX_PRIVATE_FLAG | libc::FUTEX_CLOCK_REALTIME) {
+        libc::FUTEX_WAIT | libc::FUTEX_WAIT_BITSET => Some("wait"),
+        libc::FUTEX_WAKE | libc::FUTEX_WAKE_BITSET => Some("wake"),
+        _ => None,
+    }
+}
+
 /// What a clone with these flags makes.
 pub(super) fn flags_of_clone(flags: u64) -> &'static str {
     if flags & libc::CLONE_THREAD as u64 == 0 { "process" } else { "thread" }

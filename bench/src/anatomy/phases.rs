@@ -28,16 +28,31 @@ pub(super) fn phase(part: Part, repeats: &[Vec<Step>]) -> Phase {
             *calls.entry(step.call.clone()).or_default() += 1;
         }
     }
+    let courses: Vec<Vec<String>> = repeats.iter().map(|steps| course(steps)).collect();
+    let alike = |at: &usize| courses.iter().filter(|other| **other == courses[*at]).count();
     // The first of the most frequent ones.
-    let alike = |steps: &Vec<Step>| repeats.iter().filter(|other| other.iter().eq(steps.iter())).count();
-    let typical = repeats.iter().rev().max_by_key(|steps| alike(steps));
+    let typical = (0..repeats.len()).rev().max_by_key(alike);
     Phase {
         part,
         repeats: repeats.len() as u32,
-        alike: typical.map_or(0, alike) as u32,
-        steps: typical.cloned().unwrap_or_default(),
+        alike: typical.map_or(0, |at| alike(&at)) as u32,
+        steps: typical.map_or_else(Vec::new, |at| repeats[at].clone()),
         calls,
     }
+}
+
+/// What each thread did, a text for each. Threads of a pool differ in the number behind their name only, and any of them
+/// may take a request; in which order threads that run at the same time are seen is chance. Neither counts.
+fn course(steps: &[Step]) -> Vec<String> {
+    let mut threads: BTreeMap<&str, String> = BTreeMap::new();
+    for Step { task, call, on, woken, outcome } in steps {
+        let pool = task.trim_end_matches(|c: char| c.is_ascii_digit());
+        let course = threads.entry(task).or_insert_with(|| pool.trim_end().to_string());
+        course.push_str(&format!(" | {call} {on:?} {woken} {outcome:?}"));
+    }
+    let mut courses: Vec<String> = threads.into_values().collect();
+    courses.sort_unstable();
+    courses
 }
 
 #[cfg(test)]
@@ -56,6 +71,16 @@ mod tests {
         assert_eq!((phase.repeats, phase.alike, phase.steps == usual), (3, 2, true));
         assert_eq!(phase.calls, BTreeMap::from([("read".to_string(), 3)]), "sleeping and signals are no calls");
         assert!((phase.calls_per_repeat("read") - 1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn any_thread_of_a_pool_may_take_a_request_and_order_between_threads_is_chance() {
+        let by = |task: &str, call: &str| Step { task: task.into(), ..step(call, Outcome::Returned(0)) };
+        let one = vec![by("main", "futex"), by("blocking-1", "write"), by("main", "read")];
+        let other = vec![by("blocking-12", "write"), by("main", "futex"), by("main", "read")];
+        assert_eq!(phase(Part::Request, &[one.clone(), other]).alike, 2);
+        let swapped = vec![by("main", "read"), by("blocking-1", "write"), by("main", "futex")];
+        assert_eq!(phase(Part::Request, &[one, swapped]).alike, 1, "order within a thread counts");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! It must run on a thread of its own: ptrace binds tracees to a thread, and waiting with `__WNOTHREAD` leaves the
 //! children of other threads alone.
 
-use super::objects::{Objects, flags_of_clone, takes_descriptor};
+use super::objects::{Objects, flags_of_clone, futex_operation, takes_descriptor};
 use crate::launch::Interrupt;
 use crate::sys::{SyscallStop, syscall_stop};
 use crate::usage;
@@ -235,6 +235,7 @@ impl Tracer {
                 let name = name_of(number);
                 let on = match name.as_str() {
                     "clone" | "clone3" => Some(what_is_cloned(pid, &name, arguments[0])),
+                    "futex" => futex_operation(arguments[1]).map(str::to_string),
                     "fork" | "vfork" => Some("process".into()),
                     _ => takes_descriptor(&name)
                         .and_then(|at| self.objects.describe(self.tasks.get(&thread)?.process, arguments[at])),

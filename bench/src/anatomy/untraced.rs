@@ -98,7 +98,12 @@ pub(super) fn pass(subject: &Subject<'_>, span: Duration) -> Result<(Untraced, R
 fn close(peer: &mut Peer<'_>, before: &Result<TcpInfo, String>) -> Reading<Segments> {
     let closed = peer.end().and_then(|()| peer.wait_ended(end_limit())).and_then(|()| peer.info());
     match (closed, before) {
-        (Ok(closed), Ok(before)) => Reading::Value(segments(&closed).since(&segments(before))),
+        (Ok(closed), Ok(before)) => {
+            let mut segments = segments(&closed).since(&segments(before));
+            // A FIN takes a sequence number (RFC 9293), and tcpi_bytes_received counts those.
+            segments.payload_in_bytes = segments.payload_in_bytes.saturating_sub(1);
+            Reading::Value(segments)
+        }
         (Err(why), _) => Reading::Absent(why),
         (_, Err(why)) => Reading::Absent(why.clone()),
     }

@@ -40,7 +40,8 @@ pub fn explain(call: &str, on: Option<&str>) -> Option<&'static str> {
         "rt_sigreturn" => "a signal handler returns",
         "SIGCHLD" => "a child process has ended",
         "wait4" | "waitid" => "reap an ended child process",
-        "futex" => "sleep until another thread wakes it, or wake one",
+        "futex" if on == Some("wake") => "wake a thread that waits in futex",
+        "futex" => "sleep until another thread wakes it",
         "mmap" => "get memory, such as a thread's stack",
         "munmap" => "give memory back",
         "mprotect" => "change what memory may be used for",
@@ -92,6 +93,9 @@ pub fn result(step: &Step) -> String {
             format!("{n} ready")
         }
         Outcome::Returned(_) if call.starts_with("accept") => "connection".into(),
+        Outcome::Returned(n) if call == "futex" && step.on.as_deref() == Some("wake") => {
+            format!("{n} woken")
+        }
         Outcome::Returned(0) if call == "wait4" => "none yet".into(),
         Outcome::Returned(n) if *n > 0 && (call.starts_with("clone") || call.ends_with("fork")) => {
             step.on.clone().unwrap_or_else(|| "done".into())

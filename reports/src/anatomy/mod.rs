@@ -30,17 +30,20 @@ pub(crate) struct Row {
     /// The call and what it was made on.
     pub(crate) what: String,
     pub(crate) result: String,
-    /// What it is for; empty when it was said before.
-    pub(crate) why: String,
+    /// What is special this time: "woken", what an error means.
+    pub(crate) note: String,
+    /// What it is for; the same for all rows with the same `what`.
+    pub(crate) meaning: String,
 }
 
 impl Row {
-    fn client(what: &str, result: String, why: &str) -> Self {
-        Self { layer: Layer::Client, who: "client".into(), what: what.into(), result, why: why.into() }
+    fn client(what: &str, result: String, note: &str) -> Self {
+        let (what, note) = (what.to_owned(), note.to_owned());
+        Self { layer: Layer::Client, who: "client".into(), what, result, note, meaning: String::new() }
     }
 
-    fn kernel(what: String, result: String, why: String) -> Self {
-        Self { layer: Layer::Kernel, who: "kernel".into(), what, result, why }
+    fn kernel(what: String, result: String, note: String) -> Self {
+        Self { layer: Layer::Kernel, who: "kernel".into(), what, result, note, meaning: String::new() }
     }
 
     fn server(step: &Step) -> Self {
@@ -48,16 +51,20 @@ impl Row {
             Some(on) => format!("{} ({on})", step.call),
             None => step.call.clone(),
         };
-        let meaning = explain::explain(&step.call, step.on.as_deref());
-        let why = match (explain::remark(step), &step.outcome) {
-            (Some(remark), _) => remark.to_owned(),
-            (None, Outcome::Sleeps) => {
-                format!("{}: rests here", meaning.unwrap_or("waits"))
-            }
-            (None, _) if step.woken => format!("woken: {}", meaning.unwrap_or("goes on")),
-            _ => meaning.unwrap_or_default().to_owned(),
-        };
-        Self { layer: Layer::Server, who: step.task.clone(), what, result: explain::result(step), why }
+        let woken = (step.woken && step.outcome != Outcome::Restarts).then_some("woken");
+        let note: Vec<&str> = woken.into_iter().chain(explain::remark(step)).collect();
+        Self {
+            layer: Layer::Server,
+            // A server may call a thread what the table calls its layers.
+            who: match step.task.as_str() {
+                name @ ("client" | "kernel") => format!("thread {name}"),
+                name => name.to_owned(),
+            },
+            what,
+            result: explain::result(step),
+            note: note.join(", "),
+            meaning: explain::explain(&step.call, step.on.as_deref()).unwrap_or_default().to_owned(),
+        }
     }
 }
 
@@ -124,7 +131,7 @@ pub(crate) fn rows(anatomy: &Anatomy, phase: &Phase) -> Vec<Row> {
                 rows.push(Row::kernel(
                     units::plural(close.all(), "segment"),
                     exact_bytes(wire.ip_bytes(close, 0)),
-                    "FIN and ACK of each side, seen by the client".into(),
+                    "until the server's FIN had reached the client".into(),
                 ));
             }
             rows
@@ -217,27 +224,33 @@ pub(crate) fn costs(anatomy: &Anatomy) -> Vec<(&'static str, String, &'static st
         Reading::Value(value) => show(*value),
         Reading::Absent(why) => format!("absent: {why}"),
     };
+    let in_kernel = match (&untraced.cpu_ns_per_request, &untraced.kernel_share) {
+        (Reading::Value(ns), Reading::Value(part)) => {
+            format!("{} ({:.0} %)", units::time(ns * part), part * 100.0)
+        }
+        (_, share) => show(share, units::share),
+    };
     vec![
         (
             "round trip, median",
             units::time(untraced.round_trip_p50_ns as f64),
-            "client's write to the last byte of the reply",
+            "client's write to the last reply byte",
         ),
         (
             "server CPU",
             show(&untraced.cpu_ns_per_request, units::time),
             "all threads and processes together",
         ),
-        ("of it in the kernel", show(&untraced.kernel_share, units::share), "sampled at clock ticks"),
+        ("of it in the kernel", in_kernel, "share sampled at clock ticks"),
         (
             "sleeps",
             show(&untraced.voluntary_per_request, units::quantity),
-            "voluntary switches, each ended by a wake-up",
+            "voluntary switches; as many wake-ups",
         ),
         (
             "forced switches",
             show(&untraced.involuntary_per_request, units::quantity),
-            "the CPU was given to another thread",
+            "its CPU was given to another thread",
         ),
     ]
 }

@@ -1,14 +1,16 @@
 //! The anatomy of one request as a table for a terminal.
 
-use super::{Layer, costs, parts, provenance, rows, title, wire_sum};
+use super::{Layer, Row, costs, parts, provenance, rows, title, wire_sum};
 use crate::record::{Anatomy, Phase, Reading};
 use crate::terminal::{clean, cut, wrap};
 use crate::units;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-/// Columns of "who", "what" and "result"; the rest explains.
-const COLUMNS: [usize; 3] = [15, 25, 11];
+/// Most columns of a task's name; longer ones are cut.
+const LONGEST_NAME: usize = 17;
+/// Most columns of a figure that stands in its column.
+const LONGEST_FIGURE: usize = 15;
 
 /// The table, no wider than `width` (at least 60) unless a single word is.
 pub fn table(anatomy: &Anatomy, width: usize) -> String {
@@ -41,23 +43,28 @@ fn section(
 ) {
     let followed = match (phase.repeats, phase.alike) {
         (1, _) => "followed once".to_owned(),
-        (repeats, alike) => format!("{alike} of {repeats} were exactly so"),
+        (repeats, alike) => format!("{alike} of {repeats} were like this one"),
     };
     let _ = writeln!(out, "\n{} ({followed})", title(phase.part).to_uppercase());
-    for row in rows(anatomy, phase) {
-        let [who, what, result] = COLUMNS;
+    let rows = rows(anatomy, phase);
+    let longest = |of: fn(&Row) -> &str| rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0);
+    let who = longest(|row| &row.who).min(LONGEST_NAME);
+    let (what, result) = (longest(|row| &row.what), longest(|row| &row.result));
+    for row in &rows {
         let mark = match row.layer {
             Layer::Client => ">",
             Layer::Kernel => "~",
             Layer::Server => " ",
         };
         // What was explained before is not explained again.
-        let why = if said.insert(format!("{} {}", row.what, row.why)) { row.why.as_str() } else { "" };
+        let meaning = if said.insert(row.what.clone()) { row.meaning.as_str() } else { "" };
+        let why: Vec<&str> =
+            [row.note.as_str(), meaning].into_iter().filter(|words| !words.is_empty()).collect();
         let lead =
             format!("{mark} {:<who$} {:<what$} {:<result$} ", cut(&clean(&row.who), who), clean(&row.what), row.result);
-        let indent = lead.chars().count().max(who + what + result + 5);
+        let indent = lead.chars().count();
         let room = width.saturating_sub(indent).max(16);
-        let mut lines = wrap(&clean(why), room, "").into_iter();
+        let mut lines = wrap(&clean(&why.join(": ")), room, "").into_iter();
         let _ = writeln!(out, "{}", format!("{lead}{}", lines.next().unwrap_or_default()).trim_end());
         for line in lines {
             let _ = writeln!(out, "{:indent$}{line}", "");
@@ -72,10 +79,10 @@ fn untraced(out: &mut String, anatomy: &Anatomy, width: usize) {
             let _ = writeln!(out, "\nPER REQUEST, UNTRACED (mean of {requests}, one at a time)");
             for (name, figure, remark) in costs(anatomy) {
                 let figure = clean(&figure);
-                if figure.chars().count() > COLUMNS[1] {
+                if figure.chars().count() > LONGEST_FIGURE {
                     paragraph(out, &format!("  {name}: {figure}"), width);
                 } else {
-                    let _ = writeln!(out, "  {name:<20} {figure:<12} {remark}");
+                    let _ = writeln!(out, "  {name:<20} {figure:<LONGEST_FIGURE$} {remark}");
                 }
             }
         }
@@ -88,7 +95,7 @@ fn untraced(out: &mut String, anatomy: &Anatomy, width: usize) {
         Reading::Value(wire) => paragraph(out, &provenance(wire), width),
         Reading::Absent(why) => paragraph(out, &format!("No segments: {}.", clean(why)), width),
     }
-    paragraph(out, "Calls are from a traced server, which is slow: their order counts, not their time.", width);
+    paragraph(out, "Calls are from a traced server, which is slow: their order within a thread counts, not their time.", width);
 }
 
 fn paragraph(out: &mut String, text: &str, width: usize) {

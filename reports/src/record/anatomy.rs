@@ -51,7 +51,8 @@ pub struct Phase {
     pub part: Part,
     /// How often it was followed.
     pub repeats: u32,
-    /// How many of those had exactly the steps below: same threads, calls, objects and outcomes, in this order.
+    /// How many of those were like the steps below: each thread made the same calls, on the same objects, with the same
+    /// outcomes, in this order. Threads of one pool may stand in for each other, and the order between threads may vary.
     pub alike: u32,
     /// The steps of the most frequent course of events.
     pub steps: Vec<Step>,
@@ -208,6 +209,20 @@ impl Wire {
 }
 
 impl Anatomy {
+    /// One of which nothing could be measured, for this reason.
+    pub fn absent(model: &str, service: &str, why: &str) -> Self {
+        Self {
+            model: model.to_owned(),
+            service: service.to_owned(),
+            demand_ns: 0,
+            request_bytes: 0,
+            reply_bytes: 0,
+            phases: Reading::Absent(why.to_owned()),
+            untraced: Reading::Absent(why.to_owned()),
+            wire: Reading::Absent(why.to_owned()),
+        }
+    }
+
     /// The phase of a part.
     pub fn phase(&self, part: Part) -> Option<&Phase> {
         self.phases.value()?.iter().find(|phase| phase.part == part)

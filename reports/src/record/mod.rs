@@ -130,6 +130,14 @@ impl<T> Reading<T> {
             Self::Absent(_) => None,
         }
     }
+
+    /// Why there is none.
+    pub fn absence(&self) -> Option<&str> {
+        match self {
+            Self::Value(_) => None,
+            Self::Absent(why) => Some(why),
+        }
+    }
 }
 
 /// The machine and the system a run took place on.
