@@ -192,15 +192,16 @@ pub fn tcp_info(stream: &TcpStream) -> io::Result<TcpInfo> {
     let (result, info) = unsafe {
         let socket = stream.as_raw_fd();
         let place = info.as_mut_ptr().cast();
-        let result =
-            libc::getsockopt(socket, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut length);
+        let result = libc::getsockopt(socket, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut length);
         (result, info.assume_init())
     };
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
     if (length as usize) < offset_of!(TcpInfo, bytes_sent) + size_of::<u64>() {
-        return Err(io::Error::other("this kernel's TCP_INFO does not count the bytes sent (before Linux 4.19)"));
+        return Err(io::Error::other(
+            "this kernel's TCP_INFO does not count the bytes sent (before Linux 4.19)",
+        ));
     }
     Ok(info)
 }

@@ -23,6 +23,7 @@ mod reason;
 pub mod record;
 #[doc(hidden)]
 pub mod sample;
+mod sample_anatomy;
 pub mod statistics;
 pub mod terminal;
 pub mod units;

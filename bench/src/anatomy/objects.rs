@@ -61,8 +61,8 @@ pub(super) fn takes_descriptor(call: &str) -> Option<usize> {
     match call {
         "read" | "write" | "readv" | "writev" | "recvfrom" | "sendto" | "recvmsg" | "sendmsg" | "close"
         | "accept" | "accept4" | "shutdown" | "setsockopt" | "getsockopt" | "getsockname" | "getpeername"
-        | "epoll_wait" | "epoll_pwait" | "epoll_pwait2" | "ioctl" | "fcntl" | "dup" | "sendfile" | "splice"
-        | "fstat" => Some(0),
+        | "epoll_wait" | "epoll_pwait" | "epoll_pwait2" | "ioctl" | "fcntl" | "dup" | "sendfile"
+        | "splice" | "fstat" => Some(0),
         // The third: whose readiness is asked for, not the epoll instance.
         "epoll_ctl" => Some(2),
         _ => None,

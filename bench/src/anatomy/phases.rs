@@ -69,7 +69,11 @@ mod tests {
         let rare = vec![step("read", Outcome::Failed("EAGAIN".into())), step("SIGCHLD", Outcome::Signal)];
         let phase = phase(Part::Request, &[rare, usual.clone(), usual.clone()]);
         assert_eq!((phase.repeats, phase.alike, phase.steps == usual), (3, 2, true));
-        assert_eq!(phase.calls, BTreeMap::from([("read".to_string(), 3)]), "sleeping and signals are no calls");
+        assert_eq!(
+            phase.calls,
+            BTreeMap::from([("read".to_string(), 3)]),
+            "sleeping and signals are no calls"
+        );
         assert!((phase.calls_per_repeat("read") - 1.0).abs() < 1e-12);
     }
 

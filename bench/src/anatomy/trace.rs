@@ -237,8 +237,9 @@ impl Tracer {
                     "clone" | "clone3" => Some(what_is_cloned(pid, &name, arguments[0])),
                     "futex" => futex_operation(arguments[1]).map(str::to_string),
                     "fork" | "vfork" => Some("process".into()),
-                    _ => takes_descriptor(&name)
-                        .and_then(|at| self.objects.describe(self.tasks.get(&thread)?.process, arguments[at])),
+                    _ => takes_descriptor(&name).and_then(|at| {
+                        self.objects.describe(self.tasks.get(&thread)?.process, arguments[at])
+                    }),
                 };
                 let ends = matches!(name.as_str(), "exit" | "exit_group");
                 let place = self.log.len();

@@ -33,11 +33,7 @@ impl Sample {
                 .map(read)
                 .try_fold((0, 0), |sum, one| one.map(|one| (sum.0 + one.0, sum.1 + one.1)))
         };
-        Self {
-            switches: sum(switches),
-            ticks: sum(ticks),
-            cpu: usage::tree_cpu_time(server),
-        }
+        Self { switches: sum(switches), ticks: sum(ticks), cpu: usage::tree_cpu_time(server) }
     }
 }
 
@@ -89,9 +85,8 @@ pub(super) fn pass(subject: &Subject<'_>, span: Duration) -> Result<(Untraced, R
     let (after, wire_after) = (Sample::take(subject.server), peer.info());
     let close = close(&mut peer, &wire_after);
     let requests = times.len() as u64;
-    let wire = connected.and_then(|connected| {
-        Ok(wire(subject, &connected, &wire_before?, &wire_after?, requests, close))
-    });
+    let wire = connected
+        .and_then(|connected| Ok(wire(subject, &connected, &wire_before?, &wire_after?, requests, close)));
     Ok((summary(&mut times, &before, &after), wire.map_or_else(Reading::Absent, Reading::Value)))
 }
 
@@ -140,9 +135,7 @@ fn summary(times: &mut [u64], before: &Sample, after: &Sample) -> Untraced {
     let per_request = |count: u64| count as f64 / requests as f64;
     let switches = difference(&before.switches, &after.switches);
     let cpu = match (&before.cpu, &after.cpu) {
-        (Ok(before), Ok(after)) => {
-            Reading::Value(per_request(nanoseconds(after.saturating_sub(*before))))
-        }
+        (Ok(before), Ok(after)) => Reading::Value(per_request(nanoseconds(after.saturating_sub(*before)))),
         (Err(why), _) | (_, Err(why)) => Reading::Absent(why.clone()),
     };
     Untraced {

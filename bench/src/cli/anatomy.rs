@@ -36,7 +36,7 @@ pub(super) struct AnatomyArgs {
     #[arg(long, default_value_t = 10, value_parser = value_parser!(u32).range(1..=1000))]
     repeats: u32,
     /// How long to ask untraced, for times and switches
-    #[arg(long = "for", value_name = "TIME", default_value = "1s", value_parser = parse_positive_duration)]
+    #[arg(long = "for", value_name = "TIME", default_value = "2s", value_parser = parse_positive_duration)]
     span: Duration,
     /// Loopback address the server listens on; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:0", value_parser = super::parse_address)]

@@ -30,7 +30,9 @@ pub fn explain(call: &str, on: Option<&str>) -> Option<&'static str> {
         "getsockname" => "ask for our own address",
         "fcntl" | "ioctl" => "change how a descriptor behaves",
         "dup" => "make a second descriptor for the same",
-        "clone" | "clone3" | "fork" | "vfork" if on == Some("process") => "start a process, a copy of this one",
+        "clone" | "clone3" | "fork" | "vfork" if on == Some("process") => {
+            "start a process, a copy of this one"
+        }
         "clone" | "clone3" => "start a thread",
         "set_robust_list" | "rseq" | "set_tid_address" => "a new thread introduces itself",
         "prctl" => "name the thread, and the like",
@@ -66,7 +68,16 @@ pub fn explain(call: &str, on: Option<&str>) -> Option<&'static str> {
 fn moves_bytes(call: &str) -> bool {
     matches!(
         call,
-        "read" | "readv" | "recvfrom" | "recvmsg" | "write" | "writev" | "sendto" | "sendmsg" | "sendfile" | "splice"
+        "read"
+            | "readv"
+            | "recvfrom"
+            | "recvmsg"
+            | "write"
+            | "writev"
+            | "sendto"
+            | "sendmsg"
+            | "sendfile"
+            | "splice"
     )
 }
 

@@ -236,11 +236,7 @@ pub(crate) fn costs(anatomy: &Anatomy) -> Vec<(&'static str, String, &'static st
             units::time(untraced.round_trip_p50_ns as f64),
             "client's write to the last reply byte",
         ),
-        (
-            "server CPU",
-            show(&untraced.cpu_ns_per_request, units::time),
-            "all threads and processes together",
-        ),
+        ("server CPU", show(&untraced.cpu_ns_per_request, units::time), "all threads and processes together"),
         ("of it in the kernel", in_kernel, "share sampled at clock ticks"),
         (
             "sleeps",

@@ -15,11 +15,8 @@ const LONGEST_FIGURE: usize = 15;
 /// The table, no wider than `width` (at least 60) unless a single word is.
 pub fn table(anatomy: &Anatomy, width: usize) -> String {
     let width = width.max(60);
-    let mut out = format!(
-        "Anatomy of a request: {}, service {}\n",
-        clean(&anatomy.model),
-        clean(&anatomy.service)
-    );
+    let mut out =
+        format!("Anatomy of a request: {}, service {}\n", clean(&anatomy.model), clean(&anatomy.service));
     if let Some(sum) = wire_sum(anatomy) {
         paragraph(&mut out, &sum, width);
     }
@@ -34,13 +31,7 @@ pub fn table(anatomy: &Anatomy, width: usize) -> String {
     out
 }
 
-fn section(
-    out: &mut String,
-    anatomy: &Anatomy,
-    phase: &Phase,
-    said: &mut BTreeSet<String>,
-    width: usize,
-) {
+fn section(out: &mut String, anatomy: &Anatomy, phase: &Phase, said: &mut BTreeSet<String>, width: usize) {
     let followed = match (phase.repeats, phase.alike) {
         (1, _) => "followed once".to_owned(),
         (repeats, alike) => format!("{alike} of {repeats} were like this one"),
@@ -60,29 +51,37 @@ fn section(
         let meaning = if said.insert(row.what.clone()) { row.meaning.as_str() } else { "" };
         let why: Vec<&str> =
             [row.note.as_str(), meaning].into_iter().filter(|words| !words.is_empty()).collect();
-        let lead =
-            format!("{mark} {:<who$} {:<what$} {:<result$} ", cut(&clean(&row.who), who), clean(&row.what), row.result);
-        let indent = lead.chars().count();
-        let room = width.saturating_sub(indent).max(16);
-        let mut lines = wrap(&clean(&why.join(": ")), room, "").into_iter();
-        let _ = writeln!(out, "{}", format!("{lead}{}", lines.next().unwrap_or_default()).trim_end());
-        for line in lines {
-            let _ = writeln!(out, "{:indent$}{line}", "");
-        }
+        let lead = format!(
+            "{mark} {:<who$} {:<what$} {:<result$} ",
+            cut(&clean(&row.who), who),
+            clean(&row.what),
+            row.result
+        );
+        explained(out, &lead, &why.join(": "), width);
+    }
+}
+
+/// A line whose last column is text, broken under itself.
+fn explained(out: &mut String, lead: &str, text: &str, width: usize) {
+    let indent = lead.chars().count();
+    let mut lines = wrap(&clean(text), width.saturating_sub(indent).max(16), "").into_iter();
+    let _ = writeln!(out, "{}", format!("{lead}{}", lines.next().unwrap_or_default()).trim_end());
+    for line in lines {
+        let _ = writeln!(out, "{:indent$}{line}", "");
     }
 }
 
 fn untraced(out: &mut String, anatomy: &Anatomy, width: usize) {
     match &anatomy.untraced {
         Reading::Value(untraced) => {
-            let requests = units::plural(untraced.requests, "request");
+            let requests = units::grouped(untraced.requests);
             let _ = writeln!(out, "\nPER REQUEST, UNTRACED (mean of {requests}, one at a time)");
             for (name, figure, remark) in costs(anatomy) {
                 let figure = clean(&figure);
                 if figure.chars().count() > LONGEST_FIGURE {
                     paragraph(out, &format!("  {name}: {figure}"), width);
                 } else {
-                    let _ = writeln!(out, "  {name:<20} {figure:<LONGEST_FIGURE$} {remark}");
+                    explained(out, &format!("  {name:<20} {figure:<LONGEST_FIGURE$} "), remark, width);
                 }
             }
         }
@@ -95,7 +94,11 @@ fn untraced(out: &mut String, anatomy: &Anatomy, width: usize) {
         Reading::Value(wire) => paragraph(out, &provenance(wire), width),
         Reading::Absent(why) => paragraph(out, &format!("No segments: {}.", clean(why)), width),
     }
-    paragraph(out, "Calls are from a traced server, which is slow: their order within a thread counts, not their time.", width);
+    paragraph(
+        out,
+        "Calls are from a traced server, which is slow: their order within a thread counts, not their time.",
+        width,
+    );
 }
 
 fn paragraph(out: &mut String, text: &str, width: usize) {

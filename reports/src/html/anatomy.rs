@@ -19,19 +19,33 @@ pub(super) fn section(analysis: &Analysis) -> String {
         "<section id=\"anatomy\">\n<h2>Anatomy of a request</h2>\n<p class=\"lede\">What one request makes a server and \
          the kernel do: one connection to each model, one request at a time, service {}. It follows the rounds and takes \
          no part in any figure above. Calls were traced, which slows a server down many times; switches and segments are \
-         from requests that were not. Fewer calls and sleeps leave more time for work, but which model fits is decided \
-         above.</p>\n",
-        escape(&first.service)
+         means over requests that were not{}. Fewer calls and sleeps leave more time for work, but which model fits is \
+         decided above.</p>\n",
+        escape(&first.service),
+        counted(analysis)
     );
     html.push_str(&side_by_side(analysis));
     html.push_str(&by_name(analysis));
     html.push_str(&step_by_step(analysis));
-    if let Some(Reading::Value(wire)) = analysis.anatomies.iter().map(|a| &a.wire).find(|w| w.value().is_some()) {
+    if let Some(Reading::Value(wire)) =
+        analysis.anatomies.iter().map(|a| &a.wire).find(|w| w.value().is_some())
+    {
         let _ = writeln!(html, "<p class=\"note\">{}</p>", escape(&provenance(wire)));
     }
     html.push_str(&absent(analysis));
     html.push_str("</section>\n");
     html
+}
+
+/// How many requests the means are over, from the fewest to the most.
+fn counted(analysis: &Analysis) -> String {
+    let counts = || analysis.anatomies.iter().filter_map(|a| a.untraced.value()).map(|one| one.requests);
+    match (counts().min(), counts().max()) {
+        (Some(few), Some(many)) => {
+            format!(", {} to {} of each model", units::grouped(few), units::grouped(many))
+        }
+        _ => String::new(),
+    }
 }
 
 fn name(analysis: &Analysis, anatomy: &Anatomy) -> String {
@@ -136,7 +150,7 @@ fn by_name(analysis: &Analysis) -> String {
 }
 
 fn step_by_step(analysis: &Analysis) -> String {
-    let mut html = String::from("<h3>Step by step</h3>\n");
+    let mut html = String::from("<div class=\"steps\">\n<h3>Step by step</h3>\n");
     for anatomy in analysis.anatomies.iter().filter(|anatomy| anatomy.phases.value().is_some()) {
         let _ = writeln!(html, "<details class=\"anatomy\"><summary>{}</summary>", escape(&anatomy.model));
         if let Some(sum) = wire_sum(anatomy) {
@@ -147,6 +161,7 @@ fn step_by_step(analysis: &Analysis) -> String {
         }
         html.push_str("</details>\n");
     }
+    html.push_str("</div>\n");
     html
 }
 
