@@ -3,6 +3,7 @@
 //! The library exists for the binary, its benches and its tests; it draws no picture and computes no statistic.
 #![deny(missing_docs)]
 
+pub mod anatomy;
 pub mod clock;
 pub mod environment;
 pub mod judge;

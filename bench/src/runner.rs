@@ -1,14 +1,15 @@
 //! The run: every trial of the plan in its order, each on disk before the next begins.
 
+use crate::anatomy::{self, AnatomyOptions, Workbench};
 use crate::clock;
 use crate::environment::{self, CpuPlan};
-use crate::launch::Launcher;
+use crate::launch::{LaunchError, Launcher};
 use crate::plan::Plan;
 use crate::preflight::{self, Limits};
 use crate::progress::Progress;
 use crate::trial::{Bench, Interrupted};
 use bakeoff_reports::bundle::{BundleError, Writer};
-use bakeoff_reports::record::{End, ModelRecord, Reading, Record, Run, SCHEMA_VERSION};
+use bakeoff_reports::record::{Anatomy, End, ModelRecord, Reading, Record, Run, SCHEMA_VERSION};
 use bakeoff_servers::ServerModel;
 use rustix::net::sockopt;
 use std::net::{SocketAddr, TcpListener};
@@ -25,6 +26,8 @@ pub struct RunOptions {
     pub command: Vec<String>,
     /// Where servers listen; port 0 for a free one each time.
     pub address: SocketAddr,
+    /// Whether to take the anatomy of a request of every model, after the trials.
+    pub anatomy: bool,
     /// Whether to draw progress on standard error.
     pub progress: bool,
 }
@@ -81,10 +84,35 @@ pub fn run(
             }
         }
     }
+    if options.anatomy && ending == Ending::Complete {
+        ending = anatomies(plan, &bench, &progress, &mut bundle)?;
+    }
     let interrupted = ending == Ending::Interrupted;
     progress.end(interrupted);
     bundle.append(&Record::End(End { finished_unix_ms: clock::unix_ms(), trials: written, interrupted }))?;
     Ok(ending)
+}
+
+/// Takes the anatomy of a small echo of every model of the plan, into the bundle.
+fn anatomies(
+    plan: &Plan,
+    bench: &Bench<'_>,
+    progress: &Progress,
+    bundle: &mut Writer,
+) -> Result<Ending, BundleError> {
+    let (launcher, cpus, congestion_control) = (bench.launcher, bench.cpus, bench.congestion_control);
+    let workbench = Workbench { launcher, cpus, congestion_control };
+    for model in &plan.models {
+        progress.afterwards(&format!("anatomy of a request / {}", model.name()));
+        let options = AnatomyOptions::small_echo(model.name(), bench.address);
+        let anatomy = match anatomy::take(&workbench, &options) {
+            Ok(anatomy) => anatomy,
+            Err(LaunchError::Interrupted) => return Ok(Ending::Interrupted),
+            Err(error) => Anatomy::absent(model.name(), options.service.name, &error.to_string()),
+        };
+        bundle.append(&Record::Anatomy(Box::new(anatomy)))?;
+    }
+    Ok(Ending::Complete)
 }
 
 fn head(plan: &Plan, options: &RunOptions, cpus: &CpuPlan, congestion_control: &Reading<String>) -> Run {
@@ -109,7 +137,7 @@ fn head(plan: &Plan, options: &RunOptions, cpus: &CpuPlan, congestion_control: &
 }
 
 /// Cubic where it may be had, so that runs on differently configured machines compare; else the system's own.
-fn choose_congestion_control() -> Reading<String> {
+pub fn choose_congestion_control() -> Reading<String> {
     const WANTED: &str = "cubic";
     // Asked of a socket, because what a user may have is less than what there is.
     let socket = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string());

@@ -121,7 +121,7 @@ fn living<T>(pid: u32, figure: ProcResult<T>) -> Result<Option<T>, String> {
 
 /// CPU time of the tree: living processes to the nanosecond, reaped descendants of the root to the clock tick (10 ms),
 /// because the kernel tells it no finer.
-fn tree_cpu_time(root: u32) -> Result<Duration, String> {
+pub(crate) fn tree_cpu_time(root: u32) -> Result<Duration, String> {
     // The reaped ones first: a child that is reaped in between is then missed for a tick, not counted twice.
     let stat = living(root, process(root).and_then(|p| p.stat()))?.ok_or(GONE)?;
     let reaped_ticks = u64::try_from(stat.cutime + stat.cstime).unwrap_or_default();

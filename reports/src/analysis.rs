@@ -6,7 +6,7 @@
 use crate::bundle::Bundle;
 use crate::cell::Cell;
 use crate::gather;
-use crate::record::{End, Run, ScenarioRecord, Trial};
+use crate::record::{Anatomy, End, Run, ScenarioRecord, Trial};
 use crate::verdict::{self, Verdict};
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -21,6 +21,8 @@ pub struct Analysis {
     pub end: Option<End>,
     /// The workloads, in the run's order.
     pub workloads: Vec<Workload>,
+    /// What one request makes each model do, in the order of the run's models.
+    pub anatomies: Vec<Anatomy>,
     /// Trials that were left out, in the order they were run.
     pub excluded: Vec<Excluded>,
     /// Records of the bundle that could not be read, in words.
@@ -170,8 +172,15 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         recorded: bundle.trials.len() as u32,
         damage: bundle.damage.iter().map(ToString::to_string).collect(),
         workloads,
+        anatomies: anatomies(bundle),
         excluded,
     }
+}
+
+/// One for each model of the run that has any: the last one, should there be more.
+fn anatomies(bundle: &Bundle) -> Vec<Anatomy> {
+    let of = |model: &str| bundle.anatomies.iter().rev().find(|anatomy| anatomy.model == model);
+    bundle.run.models.iter().filter_map(|model| of(&model.name)).cloned().collect()
 }
 
 /// Workload and model.

@@ -11,6 +11,7 @@
 #![deny(missing_docs)]
 
 pub mod analysis;
+pub mod anatomy;
 pub mod bundle;
 pub mod cell;
 mod gather;
@@ -22,6 +23,7 @@ mod reason;
 pub mod record;
 #[doc(hidden)]
 pub mod sample;
+mod sample_anatomy;
 pub mod statistics;
 pub mod summary;
 pub mod terminal;

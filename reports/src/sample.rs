@@ -7,6 +7,7 @@ use crate::analysis::SYNTHETIC;
 use crate::bundle::Bundle;
 use crate::histogram::Recorder;
 use crate::record::*;
+use crate::sample_anatomy;
 use crate::statistics::random::Random;
 use std::collections::BTreeMap;
 
@@ -165,7 +166,9 @@ pub fn bundle(spec: &Spec) -> Bundle {
     let planned = trials.len() as u32;
     spoil(&mut trials);
     let end = End { finished_unix_ms: started_ms(planned), trials: planned, interrupted: false };
-    Bundle { run: run(spec, planned), trials, end: Some(end), damage: Vec::new() }
+    let run = run(spec, planned);
+    let anatomies = sample_anatomy::anatomies(&run.models);
+    Bundle { run, trials, anatomies, end: Some(end), damage: Vec::new() }
 }
 
 fn started_ms(index: u32) -> u64 {

@@ -277,7 +277,7 @@ fn push_rest(out: &mut String, all: usize, told: usize) {
 }
 
 /// Text without control characters, so that a name cannot drive the terminal.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -286,7 +286,7 @@ fn width(text: &str) -> usize {
 }
 
 /// At most so many columns of a text.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     if width(text) <= most {
         return text.to_owned();
     }
@@ -304,7 +304,7 @@ fn push_wrapped(out: &mut String, text: &str, most: usize, indent: &str, paint: 
 }
 
 /// Words on lines of at most `most` columns; the first begins with `indent`, the others with as many blanks.
-fn wrap(text: &str, most: usize, indent: &str) -> Vec<String> {
+pub(crate) fn wrap(text: &str, most: usize, indent: &str) -> Vec<String> {
     let blanks = " ".repeat(width(indent));
     let mut lines = vec![indent.to_owned()];
     let mut empty = true;

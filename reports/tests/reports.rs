@@ -1,9 +1,11 @@
 //! The reports: fixed pictures of what they say, escaping, determinism, size.
 
 use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::anatomy;
 use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::html;
-use bakeoff_reports::record::Doubt;
+use bakeoff_reports::record;
+use bakeoff_reports::record::{Doubt, Reading};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::terminal::{SummaryOptions, summary};
 
@@ -32,6 +34,34 @@ fn the_summary_at_80_columns() {
 #[test]
 fn the_summary_at_120_columns() {
     insta::assert_snapshot!(at_width(&sample::bundle(&Spec::default()), 120));
+}
+
+#[test]
+fn the_anatomy_of_a_fork_and_of_an_event_loop_at_80_columns() {
+    let bundle = sample::bundle(&Spec { scenarios: 1, rounds: 1, requests: 20, ..Spec::default() });
+    let tables: Vec<String> =
+        bundle.anatomies.iter().skip(1).step_by(3).map(|anatomy| anatomy::table(anatomy, 80)).collect();
+    insta::assert_snapshot!(tables.join("\n=====\n"));
+}
+
+#[test]
+fn an_anatomy_fits_its_width_and_says_what_is_absent() {
+    let bundle =
+        sample::bundle(&Spec { scenarios: 1, models: 8, rounds: 1, requests: 20, ..Spec::default() });
+    for width in [60, 80, 120] {
+        for anatomy in &bundle.anatomies {
+            let text = anatomy::table(anatomy, width);
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(width), "{widest:?} columns for {width}:\n{text}");
+        }
+    }
+    let mut refused = bundle.anatomies[3].clone();
+    refused.wire = Reading::Absent("no TCP_INFO".into());
+    let text = anatomy::table(&refused, 80);
+    assert!(text.contains("No system calls: ptrace of the server is refused"), "{text}");
+    assert!(text.contains("No segments: no TCP_INFO") && text.contains("round trip"), "{text}");
+    let nothing = anatomy::table(&record::Anatomy::absent("tokio", "echo", "the server did not start"), 80);
+    assert!(nothing.contains("No times: the server did not start"), "{nothing}");
 }
 
 #[test]
@@ -116,6 +146,16 @@ fn hostile() -> Bundle {
         texts.into_iter().for_each(rename);
         scenario.models.iter_mut().for_each(rename);
         scenario.parameters.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
+    }
+    for anatomy in &mut bundle.anatomies {
+        [&mut anatomy.model, &mut anatomy.service].into_iter().for_each(rename);
+        let Reading::Value(phases) = &mut anatomy.phases else {
+            anatomy.phases = Reading::Absent(HOSTILE.to_owned());
+            continue;
+        };
+        for step in phases.iter_mut().flat_map(|phase| &mut phase.steps) {
+            step.on.iter_mut().chain([&mut step.task, &mut step.call]).for_each(rename);
+        }
     }
     for trial in &mut bundle.trials {
         rename(&mut trial.scenario);

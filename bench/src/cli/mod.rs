@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and the table of them.
 
+mod anatomy;
 mod list;
 mod load;
 mod manual;
@@ -31,6 +32,7 @@ enum Command {
     Run(run::RunArgs),
     Serve(serve::ServeArgs),
     Load(load::LoadArgs),
+    Anatomy(anatomy::AnatomyArgs),
     Report(report::ReportArgs),
     List(list::ListArgs),
     Scenario(scenario::ScenarioArgs),
@@ -58,6 +60,7 @@ impl Cli {
             Some(Command::Run(args)) => args.run(),
             Some(Command::Serve(args)) => args.run(),
             Some(Command::Load(args)) => args.run(),
+            Some(Command::Anatomy(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::List(args)) => args.run(),
             Some(Command::Scenario(args)) => args.run(),

@@ -44,6 +44,9 @@ pub(super) struct RunArgs {
     /// Loopback address the servers listen on; port 0 takes a free one for each
     #[arg(long, default_value = "127.0.0.1:0", value_parser = super::parse_address)]
     addr: SocketAddr,
+    /// Leave out the anatomy of a request, which follows the rounds and takes a fraction of a second for each model
+    #[arg(long)]
+    no_anatomy: bool,
     /// No progress, no summary
     #[arg(long, short)]
     quiet: bool,
@@ -79,6 +82,7 @@ impl RunArgs {
             rounds: self.rounds,
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             address: self.addr,
+            anatomy: !self.no_anatomy,
             progress: !self.quiet,
         };
         let launcher = Launcher::this_program(interrupt);

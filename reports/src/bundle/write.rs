@@ -133,6 +133,9 @@ pub fn to_bytes(bundle: &Bundle) -> io::Result<Vec<u8>> {
     for trial in &bundle.trials {
         bytes.extend(line_of(&Record::Trial(Box::new(trial.clone())))?);
     }
+    for anatomy in &bundle.anatomies {
+        bytes.extend(line_of(&Record::Anatomy(Box::new(anatomy.clone())))?);
+    }
     if let Some(end) = &bundle.end {
         bytes.extend(line_of(&Record::End(end.clone()))?);
     }

@@ -1,23 +1,25 @@
 //! The versioned schema of what a run leaves on disk: the boundary between measuring and reporting.
 //!
 //! A bundle is one file of lines. The first is a [`Run`], then come [`Trial`]s, one a line, each appended when it is
-//! finished, and last an [`End`]. Raw histograms and counts are kept, never only summaries, so that every figure of a
+//! finished, then [`Anatomy`] records, and last an [`End`]. Raw histograms and counts are kept, never only summaries, so that every figure of a
 //! report can be derived again. A figure that could not be measured is [`Reading::Absent`] with the reason; it is
 //! never zero.
 //!
 //! Units stand in the names: `_ns`, `_bytes`, `_per_s`. Counts have no suffix.
 
+mod anatomy;
 mod findings;
 
+pub use anatomy::{Anatomy, Outcome, Part, Phase, Segments, Step, Untraced, Wire};
 pub use findings::{Doubt, Invalid};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of this schema. Raised whenever a reader of the old one would misread the new one.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
-/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}` or `{"end":{...}}`.
+/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"anatomy":{...}}` or `{"end":{...}}`.
 // Tagged from outside: an inner tag would make serde buffer every trial before it can read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +28,8 @@ pub enum Record {
     Run(Box<Run>),
     /// One finished trial.
     Trial(Box<Trial>),
+    /// What one request makes a model do.
+    Anatomy(Box<Anatomy>),
     /// The end of the run. Absent when the tool was killed.
     End(End),
 }
@@ -124,6 +128,14 @@ impl<T> Reading<T> {
         match self {
             Self::Value(value) => Some(value),
             Self::Absent(_) => None,
+        }
+    }
+
+    /// Why there is none.
+    pub fn absence(&self) -> Option<&str> {
+        match self {
+            Self::Value(_) => None,
+            Self::Absent(why) => Some(why),
         }
     }
 }
