@@ -1,8 +1,9 @@
 //! The few system calls of the harness that no safe crate offers. Every `unsafe` line of this crate is here.
 #![allow(unsafe_code)]
 
+use rustix::fd::{AsRawFd as _, BorrowedFd};
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
 use std::time::Duration;
 
 /// How a reaped process ended and what it used in its life, its own reaped descendants included.
@@ -18,6 +19,10 @@ pub struct Ended {
     pub voluntary_switches: u64,
     /// Involuntary context switches.
     pub involuntary_switches: u64,
+    /// Page faults without input or output.
+    pub minor_faults: u64,
+    /// Page faults that had to read.
+    pub major_faults: u64,
 }
 
 impl Ended {
@@ -59,6 +64,8 @@ pub fn try_reap(pid: u32) -> io::Result<Option<Ended>> {
             system: time(usage.ru_stime),
             voluntary_switches: usage.ru_nvcsw as u64,
             involuntary_switches: usage.ru_nivcsw as u64,
+            minor_faults: usage.ru_minflt as u64,
+            major_faults: usage.ru_majflt as u64,
         })),
     }
 }
@@ -83,6 +90,64 @@ pub fn process_cpu_time(pid: u32) -> io::Result<Duration> {
         let time = time.assume_init();
         Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
     }
+}
+
+/// The head of `struct tcp_info`, as far as it is used here. Source: `include/uapi/linux/tcp.h`, whose fields keep their
+/// places for ever; `bytes_retrans` is in Linux 4.19 and later.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(C)]
+pub(crate) struct TcpInfo {
+    _state_to_scale: [u8; 8],
+    _rto_to_rcv_space: [u32; 23],
+    pub(crate) total_retrans: u32,
+    _pacing_rates: [u64; 2],
+    _bytes_acked: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) segs_out: u32,
+    pub(crate) segs_in: u32,
+    _notsent_bytes: u32,
+    min_rtt: u32,
+    pub(crate) data_segs_in: u32,
+    pub(crate) data_segs_out: u32,
+    _delivery_rate_to_sndbuf_limited: [u64; 4],
+    _delivered: [u32; 2],
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_retrans: u64,
+}
+
+impl TcpInfo {
+    /// The least round trip in microseconds; 0 when none was seen yet, which the kernel writes as all ones.
+    pub(crate) fn min_rtt_us(&self) -> u64 {
+        if self.min_rtt == u32::MAX { 0 } else { u64::from(self.min_rtt) }
+    }
+}
+
+/// What the kernel counted of a TCP connection.
+///
+/// # Errors
+/// When the socket is no TCP socket, or the kernel is too old to tell all of [`TcpInfo`].
+pub(crate) fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    const NEEDED: usize = offset_of!(TcpInfo, bytes_retrans) + size_of::<u64>();
+    let mut info = TcpInfo::default();
+    let mut length = size_of::<TcpInfo>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to a structure of that length, for which every bit pattern is
+    // valid; both pointers are valid for writes.
+    let done = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if (length as usize) < NEEDED {
+        return Err(io::Error::other(format!("this kernel tells {length} bytes, {NEEDED} are needed")));
+    }
+    Ok(info)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 pub mod analysis;
 pub mod bundle;
 pub mod cell;
+pub mod cost;
 mod gather;
 pub mod histogram;
 pub mod html;

@@ -19,4 +19,5 @@ mod requests;
 pub mod schedule;
 mod setup;
 mod slot;
+mod wire;
 pub mod worker;

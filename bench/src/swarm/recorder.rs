@@ -6,7 +6,7 @@
 use crate::clock::nanoseconds;
 use crate::load::Timing;
 use bakeoff_reports::histogram::Recorder;
-use bakeoff_reports::record::{Counts, ErrorKind, Measured, Slice, Spread};
+use bakeoff_reports::record::{Counts, ErrorKind, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire};
 
 /// Kinds of error, in the order of their counters.
 const KINDS: [ErrorKind; 6] = [
@@ -33,6 +33,8 @@ pub(super) struct Books {
     warmup: u64,
     /// Requests from before the window that have no outcome yet.
     warmup_open: u64,
+    /// Replies completed before the window, by slice of the time before it.
+    warmup_completed: [u64; WARMUP_SLICES],
     completed_in_window: u64,
     reply_bytes_in_window: u64,
     response: Recorder,
@@ -66,6 +68,7 @@ impl Books {
             timeouts: 0,
             warmup: 0,
             warmup_open: 0,
+            warmup_completed: [0; WARMUP_SLICES],
             completed_in_window: 0,
             reply_bytes_in_window: 0,
             response: Recorder::fine(),
@@ -149,6 +152,9 @@ impl Books {
                 self.slice += 1;
             }
             self.slices[self.slice].record(response);
+        } else if now_ns < self.begin_ns {
+            let slice = u128::from(now_ns) * WARMUP_SLICES as u128 / u128::from(self.begin_ns);
+            self.warmup_completed[slice as usize] += 1;
         }
     }
 
@@ -187,7 +193,13 @@ impl Books {
     ///
     /// A request from before the window that has no outcome even now was in flight throughout the window: it counts
     /// among the window's, or a connection that is starved from its first request on would leave no trace.
-    pub(super) fn close(self, never_written: u64, swarm_cpu_ns: u64, spins: bool) -> Measured {
+    pub(super) fn close(
+        self,
+        never_written: u64,
+        swarm_cpu_ns: u64,
+        spins: bool,
+        wire: Reading<Wire>,
+    ) -> Measured {
         let in_flight_at_end = self.outstanding() + self.warmup_open;
         let errors = KINDS.into_iter().zip(self.errors).filter(|&(_, count)| count > 0).collect();
         let counts = Counts {
@@ -219,6 +231,7 @@ impl Books {
             completed_in_window: self.completed_in_window,
             reply_bytes_in_window: self.reply_bytes_in_window,
             warmup_sent: self.warmup - self.warmup_open,
+            warmup_completed: self.warmup_completed.to_vec(),
             response: self.response.encode(),
             service: self.service.encode(),
             send_lag: send_lag.encode(),
@@ -226,6 +239,7 @@ impl Books {
             connect: self.connect.encode(),
             slices: slices.collect(),
             spread: spread(&self.replies, &self.seen),
+            wire,
             swarm_cpu_ns,
             swarm_workers: 1,
             swarm_spins: spins,
@@ -236,6 +250,7 @@ impl Books {
 /// The spread over the slots that were given a request: nobody can say that the others were treated badly.
 fn spread(replies: &[u64], seen: &[(bool, bool)]) -> Spread {
     let mut spread = Spread { fewest: u64::MAX, ..Spread::default() };
+    let mut each = Recorder::coarse();
     for (&replies, &(_, served)) in replies.iter().zip(seen).filter(|(_, (given, _))| *given) {
         spread.connections += 1;
         spread.never_served += u64::from(!served);
@@ -243,6 +258,10 @@ fn spread(replies: &[u64], seen: &[(bool, bool)]) -> Spread {
         spread.replies_squared += replies * replies;
         spread.fewest = spread.fewest.min(replies);
         spread.most = spread.most.max(replies);
+        each.record(replies);
     }
-    if spread.connections == 0 { Spread::default() } else { spread }
+    if spread.connections == 0 {
+        return Spread::default();
+    }
+    Spread { hdr_v2: each.encode().hdr_v2, ..spread }
 }
