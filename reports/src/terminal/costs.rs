@@ -51,7 +51,8 @@ pub(super) fn costs(out: &mut String, analysis: &Analysis, style: Style) {
         return;
     }
     let of = if several { "What a request costs the best of each workload" } else { "What a request costs" };
-    let _ = writeln!(out, "\n{}", style.bold(of));
+    out.push('\n');
+    push_wrapped(out, of, style.width, "", |line| style.bold(line));
     let mut head = " ".repeat(first);
     for (name, _, wide) in &columns {
         let _ = write!(head, " {name:>wide$}");
