@@ -153,6 +153,8 @@ pub struct Cell {
     pub merged: Option<Merged>,
     /// What it cost: medians over rounds, with the reason where they are absent.
     pub costs: Costs,
+    /// Whether instructions, cycles and cache misses are of user mode alone.
+    pub user_mode_only: bool,
     /// What the servers counted, by the counter's name: summed over the valid rounds that could tell, the peak of
     /// connections as the largest.
     pub counted: BTreeMap<String, u64>,

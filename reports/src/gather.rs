@@ -77,6 +77,7 @@ pub(crate) fn gather<'a>(
         model: model.to_owned(),
         excluded: excluded + refused.len() as u32,
         costs: Costs::medians(&rounds.iter().map(|round| &round.costs).collect::<Vec<_>>()),
+        user_mode_only: valid.iter().any(|(trial, _)| trial.usage.counted.user_mode_only),
         counted: counted(&valid),
         doubts: doubts(&valid),
         merged: (!valid.is_empty()).then(|| merged(&sum, &valid)),

@@ -8,10 +8,12 @@
 //!
 //! `cargo bench --bench ratios`             20 rounds, about ten minutes
 //! `cargo bench --bench ratios -- --rounds 6 --connections 64`
+//! `cargo bench --bench ratios -- sampling` only what the sampling of costs takes from the throughput
 //! `cargo bench --bench ratios -- --test`   one tiny round, to see that it works
 
 mod controls;
 mod measure;
+mod sampling;
 mod sys;
 
 use bakeoff::launch::Interrupt;
@@ -92,7 +94,7 @@ fn compare(args: &Args) -> Result<(), String> {
         (args.rounds, Duration::from_millis(args.window_ms))
     };
     let interrupt = Interrupt::on_signals().map_err(|e| e.to_string())?;
-    let stage = Stage::new(interrupt, window);
+    let stage = Stage::new(interrupt.clone(), window);
     let all = if args.test { vec![1, 64] } else { vec![1, 64, 1000] };
     for connections in all.into_iter().filter(|c| args.connections.is_none_or(|only| only == *c)) {
         let mut comparisons = field(connections);
@@ -103,6 +105,9 @@ fn compare(args: &Args) -> Result<(), String> {
             measure(&stage, &mut comparisons, connections, rounds)?;
             print(connections, &comparisons);
         }
+    }
+    if args.filter.as_ref().is_none_or(|filter| sampling::NAME.contains(filter.as_str())) {
+        sampling::run(interrupt, rounds, window)?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The memory of a process tree, the kernel's share for it included: pages, page tables, kernel stacks.
 //!
-//! What the kernel keeps for a socket itself (about 2 KiB from its caches at each end) is in none of these.
+//! What the kernel keeps for a socket itself (a few KiB from its caches at each end) is in none of these.
 
 use super::reading;
 use super::tree::{self, GONE, Proc, living};

@@ -56,7 +56,7 @@ const GROUPS: [Group; 3] = [
         ],
         note: "Memory is the proportional set size of the tree after the window with the clients still connected (churn: \
                at its end); page tables and kernel stacks come on top. Per connection is what the tree's own \
-               memory (without the pages of files), page tables and kernel stacks grew by since it was at rest, over the connections held. The sockets themselves, about 2 KiB of kernel \
+               memory (without the pages of files), page tables and kernel stacks grew by since it was at rest, over the connections held. The sockets themselves, a few KiB of kernel \
                memory at each end, are in none of these; socket buffers are those of all TCP sockets of the machine at \
                the window's end, both ends of each connection.",
     },
@@ -106,8 +106,14 @@ fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> S
         columns.extend(["never served", "connect p50"]);
     }
     let label = format!("{} of {}", group.heading, workload.scenario.name);
+    let by_cpu =
+        shown.iter().any(|cost| matches!(cost, Cost::Instructions | Cost::Cycles | Cost::CacheMisses));
+    let user_mode = match by_cpu && workload.cells.iter().any(|cell| cell.user_mode_only) {
+        true => " Instructions, cycles and cache misses are of user mode alone: the kernel's need privilege.",
+        false => "",
+    };
     format!(
-        "<h3>{}</h3>\n{}<p class=\"note\">{}{}</p>\n",
+        "<h3>{}</h3>\n{}<p class=\"note\">{}{user_mode}{}</p>\n",
         group.heading,
         table(&label, &columns, &rows),
         group.note,
