@@ -30,6 +30,8 @@ pub struct RunOptions {
     pub anatomy: bool,
     /// Whether to draw progress on standard error.
     pub progress: bool,
+    /// Whether to find out what servers cost, beyond what every verdict needs.
+    pub costs: bool,
 }
 
 /// How a run ended.
@@ -64,6 +66,7 @@ pub fn run(
         congestion_control: congestion_control.value().map(String::as_str),
         seed: options.seed,
         address: options.address,
+        costs: options.costs,
     };
     let mut progress = Progress::new(plan, options.progress);
     let mut ending = Ending::Complete;

@@ -1,10 +1,9 @@
 //! The few system calls of the harness that no safe crate offers. Every `unsafe` line of this crate is here.
 #![allow(unsafe_code)]
 
+use rustix::fd::{AsRawFd as _, BorrowedFd};
 use std::io;
-use std::mem::{MaybeUninit, offset_of, size_of};
-use std::net::TcpStream;
-use std::os::fd::AsRawFd as _;
+use std::mem::{MaybeUninit, offset_of};
 use std::time::Duration;
 
 /// How a reaped process ended and what it used in its life, its own reaped descendants included.
@@ -20,6 +19,10 @@ pub struct Ended {
     pub voluntary_switches: u64,
     /// Involuntary context switches.
     pub involuntary_switches: u64,
+    /// Page faults without input or output.
+    pub minor_faults: u64,
+    /// Page faults that had to read.
+    pub major_faults: u64,
 }
 
 impl Ended {
@@ -61,6 +64,8 @@ pub fn try_reap(pid: u32) -> io::Result<Option<Ended>> {
             system: time(usage.ru_stime),
             voluntary_switches: usage.ru_nvcsw as u64,
             involuntary_switches: usage.ru_nivcsw as u64,
+            minor_faults: usage.ru_minflt as u64,
+            major_faults: usage.ru_majflt as u64,
         })),
     }
 }
@@ -127,7 +132,7 @@ pub fn syscall_stop(pid: nix::unistd::Pid) -> io::Result<SyscallStop> {
 /// The head of the kernel's `struct tcp_info` (linux/tcp.h), as far as it is used; the names are the kernel's without
 /// their prefix.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 #[allow(missing_docs)]
 pub struct TcpInfo {
     pub state: u8,
@@ -179,29 +184,40 @@ pub struct TcpInfo {
     pub delivered: u32,
     pub delivered_ce: u32,
     pub bytes_sent: u64,
+    pub bytes_retrans: u64,
 }
 
-/// What the kernel knows of a connection.
+impl TcpInfo {
+    /// The least round trip in microseconds; 0 when none was seen yet, which the kernel writes as all ones.
+    pub fn min_rtt_us(&self) -> u64 {
+        if self.min_rtt == u32::MAX { 0 } else { u64::from(self.min_rtt) }
+    }
+}
+
+/// What the kernel counted of a TCP connection.
 ///
 /// # Errors
-/// The system's, and when the kernel is so old (before 4.19) that it does not count the bytes sent.
-pub fn tcp_info(stream: &TcpStream) -> io::Result<TcpInfo> {
-    let mut info = MaybeUninit::<TcpInfo>::zeroed();
+/// When the socket is no TCP socket, or the kernel is too old to tell all of [`TcpInfo`].
+pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    const NEEDED: usize = offset_of!(TcpInfo, bytes_retrans) + size_of::<u64>();
+    let mut info = TcpInfo::default();
     let mut length = size_of::<TcpInfo>() as libc::socklen_t;
-    // SAFETY: the pointers are valid for writes of `length` bytes; any bytes are a valid TcpInfo.
-    let (result, info) = unsafe {
-        let socket = stream.as_raw_fd();
-        let place = info.as_mut_ptr().cast();
-        let result = libc::getsockopt(socket, libc::IPPROTO_TCP, libc::TCP_INFO, place, &raw mut length);
-        (result, info.assume_init())
+    // SAFETY: the kernel writes at most `length` bytes to a structure of that length, for which every bit pattern is
+    // valid; both pointers are valid for writes.
+    let done = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
     };
-    if result != 0 {
+    if done != 0 {
         return Err(io::Error::last_os_error());
     }
-    if (length as usize) < offset_of!(TcpInfo, bytes_sent) + size_of::<u64>() {
-        return Err(io::Error::other(
-            "this kernel's TCP_INFO does not count the bytes sent (before Linux 4.19)",
-        ));
+    if (length as usize) < NEEDED {
+        return Err(io::Error::other(format!("this kernel tells {length} bytes, {NEEDED} are needed")));
     }
     Ok(info)
 }

@@ -7,7 +7,7 @@ use bakeoff::anatomy::{AnatomyOptions, Workbench, take};
 use bakeoff::environment::{CpuPlan, allowed_cpus};
 use bakeoff::launch::{Interrupt, Launcher};
 use bakeoff_reports::bundle;
-use bakeoff_reports::record::{Anatomy, Outcome, Part, Phase, Reading, Step, Wire};
+use bakeoff_reports::record::{Anatomy, Outcome, Part, Phase, Reading, Step, ConnectionWire};
 use bakeoff_servers::{models, services};
 use procfs::process::Process;
 use std::process::Stdio;
@@ -32,7 +32,7 @@ fn phase(anatomy: &Anatomy, part: Part) -> &Phase {
     }
 }
 
-fn wire(anatomy: &Anatomy) -> &Wire {
+fn wire(anatomy: &Anatomy) -> &ConnectionWire {
     anatomy.wire.value().unwrap_or_else(|| panic!("{}: {:?}", anatomy.model, anatomy.wire))
 }
 

@@ -3,7 +3,7 @@
 //! One shape for the whole project, so that any two histograms merge without loss: nanoseconds from 1 to one hour at
 //! three significant digits ([`Recorder::fine`]) or two ([`Recorder::coarse`], for time slices).
 
-use crate::record::EncodedHistogram;
+use crate::record::{EncodedHistogram, Spread};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
@@ -158,6 +158,25 @@ impl Recorder {
         self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
         self.max_ns = self.max_ns.max(other.max_ns);
     }
+}
+
+/// The replies of each connection as a histogram: the same form as times, whose values are counts here. `None` when the
+/// spread has none.
+///
+/// # Errors
+/// When it is damaged, or holds other than one value for each connection.
+pub fn replies_per_connection(spread: &Spread) -> Result<Option<Recorder>, HistogramError> {
+    if spread.hdr_v2.is_empty() {
+        return Ok(None);
+    }
+    let encoded = EncodedHistogram {
+        count: spread.connections,
+        saturated: 0,
+        sum_ns: spread.replies,
+        max_ns: spread.most,
+        hdr_v2: spread.hdr_v2.clone(),
+    };
+    Recorder::decode(&encoded).map(Some)
 }
 
 #[cfg(test)]

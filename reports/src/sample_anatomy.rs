@@ -34,7 +34,7 @@ fn anatomy(at: usize, model: &str) -> Anatomy {
             voluntary_per_request: Reading::Value(1.0),
             involuntary_per_request: Reading::Value(0.002 * at as f64),
         }),
-        wire: Reading::Value(Wire {
+        wire: Reading::Value(ConnectionWire {
             ip_header_bytes: 20,
             timestamps: true,
             sack: true,

@@ -149,7 +149,7 @@ impl Times {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Spread;
+    use crate::record::{Spread, WARMUP_SLICES};
 
     fn measured(answered: u64, lost: u64) -> Measured {
         let mut times = Recorder::fine();
@@ -161,6 +161,7 @@ mod tests {
             completed_in_window: answered,
             reply_bytes_in_window: answered * 64,
             warmup_sent: 3,
+            warmup_completed: vec![0; WARMUP_SLICES],
             response: times.encode(),
             service: times.encode(),
             send_lag: times.encode(),
@@ -171,6 +172,7 @@ mod tests {
             swarm_cpu_ns: answered * 7_000,
             swarm_workers: 1,
             swarm_spins: false,
+            wire: Reading::Absent("not read in this test".into()),
         }
     }
 

@@ -3,6 +3,8 @@
 //! Text from a bundle never reaches the terminal as control characters. Nothing is wider than the width given, except
 //! a single word or path that is longer itself.
 
+mod costs;
+
 use crate::analysis::{Analysis, Workload};
 use crate::record::Merit;
 use crate::statistics::bootstrap::confidence_at_most;
@@ -74,6 +76,7 @@ pub fn summary(analysis: &Analysis, options: &SummaryOptions) -> String {
         answer(&mut out, workload, style);
     }
     matrix(&mut out, analysis, style);
+    costs::costs(&mut out, analysis, style);
     care(&mut out, analysis, style);
     if let Some(path) = &options.report_path {
         let _ = writeln!(out, "\nReport: {}", style.bold(&clean(&path.display().to_string())));

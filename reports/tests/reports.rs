@@ -160,12 +160,12 @@ fn hostile() -> Bundle {
     for trial in &mut bundle.trials {
         rename(&mut trial.scenario);
         rename(&mut trial.model);
-        trial.usage.threads = bakeoff_reports::record::Reading::Absent(HOSTILE.to_owned());
+        trial.usage.threads = Reading::Absent(HOSTILE.to_owned());
     }
     bundle.trials[0].doubts.push(Doubt::SharedCpu);
     bundle.trials[1]
         .invalid
-        .push(bakeoff_reports::record::Invalid::ServerDied { detail: HOSTILE.to_owned() });
+        .push(record::Invalid::ServerDied { detail: HOSTILE.to_owned() });
     bundle.run.command.push(HOSTILE.to_owned());
     bundle.run.tool_version = HOSTILE.to_owned();
     bundle.run.environment.notes.insert(HOSTILE.to_owned(), HOSTILE.to_owned());

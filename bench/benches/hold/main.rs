@@ -173,6 +173,7 @@ fn one_echo_each(target: SocketAddr, clients: u32) -> WorkerSpec {
         shards: 1,
         cpus: Vec::new(),
         congestion_control: Some("cubic".into()),
+        defect: None,
     }
 }
 

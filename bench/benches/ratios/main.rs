@@ -11,11 +11,13 @@
 //! `cargo bench --bench ratios -- --rounds 6 --connections 64`
 //! `cargo bench --bench ratios -- "swarm / bare"`   only the pair of that name
 //! `cargo bench --bench ratios -- lag`      only the open loop
+//! `cargo bench --bench ratios -- sampling` only what the sampling of costs takes from the throughput
 //! `cargo bench --bench ratios -- --test`   one tiny round, to see that it works
 
 mod controls;
 mod lag;
 mod measure;
+mod sampling;
 mod sys;
 
 use bakeoff::launch::Interrupt;
@@ -96,7 +98,7 @@ fn compare(args: &Args) -> Result<(), String> {
         (args.rounds, Duration::from_millis(args.window_ms))
     };
     let interrupt = Interrupt::on_signals().map_err(|e| e.to_string())?;
-    let stage = Stage::new(interrupt, window);
+    let stage = Stage::new(interrupt.clone(), window);
     let all = if args.test { vec![1, 64] } else { vec![1, 64, 1000] };
     for connections in all.into_iter().filter(|c| args.connections.is_none_or(|only| only == *c)) {
         let mut comparisons = field(connections);
@@ -110,6 +112,9 @@ fn compare(args: &Args) -> Result<(), String> {
     }
     if args.filter.as_ref().is_none_or(|filter| lag::NAME.contains(filter.as_str())) {
         lag::run(&stage, rounds)?;
+    }
+    if args.filter.as_ref().is_none_or(|filter| sampling::NAME.contains(filter.as_str())) {
+        sampling::run(interrupt, rounds, window)?;
     }
     Ok(())
 }

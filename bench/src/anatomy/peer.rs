@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 /// What the client asks for, again and again.
@@ -163,7 +164,7 @@ impl<'a> Peer<'a> {
 
     /// What the kernel knows of the connection.
     pub(super) fn info(&self) -> Result<TcpInfo, String> {
-        tcp_info(&self.stream).map_err(|e| format!("TCP_INFO cannot be read: {e}"))
+        tcp_info(self.stream.as_fd()).map_err(|e| format!("TCP_INFO cannot be read: {e}"))
     }
 }
 

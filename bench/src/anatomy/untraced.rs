@@ -5,7 +5,7 @@ use super::{Subject, end_limit};
 use crate::clock::nanoseconds;
 use crate::sys::TcpInfo;
 use crate::usage;
-use bakeoff_reports::record::{Reading, Segments, Untraced, Wire};
+use bakeoff_reports::record::{Reading, Segments, Untraced, ConnectionWire};
 use procfs::process::Process;
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,7 @@ fn switches(pid: u32) -> Result<(u64, u64), String> {
 ///
 /// # Errors
 /// When the server does not answer as it must.
-pub(super) fn pass(subject: &Subject<'_>, span: Duration) -> Result<(Untraced, Reading<Wire>), String> {
+pub(super) fn pass(subject: &Subject<'_>, span: Duration) -> Result<(Untraced, Reading<ConnectionWire>), String> {
     let mut peer = subject.connect()?;
     let connected = peer.info();
     let begin = Instant::now();
@@ -111,10 +111,10 @@ fn wire(
     after: &TcpInfo,
     requests: u64,
     close: Reading<Segments>,
-) -> Wire {
+) -> ConnectionWire {
     // The bits of tcpi_options: linux/tcp.h, TCPI_OPT_*.
     let agreed = |bit: u8| connected.options & bit != 0;
-    Wire {
+    ConnectionWire {
         ip_header_bytes: if subject.address.is_ipv4() { 20 } else { 40 },
         timestamps: agreed(1),
         sack: agreed(2),

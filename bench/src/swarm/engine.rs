@@ -15,6 +15,7 @@ use super::dial::Dialer;
 use super::recorder::Books;
 use super::schedule::Schedule;
 use super::slot::{Phase, Slot};
+use super::wire;
 use crate::clock::{self, nanoseconds};
 use crate::load::{Load, WorkerSpec};
 use bakeoff_reports::record::Measured;
@@ -272,6 +273,8 @@ impl<'a> Engine<'a> {
         let never_written = (self.noticed - self.given) as u64;
         let [begin, end] = self.cpu_at_window.map(Option::unwrap_or_default);
         debug_assert!(self.slots.iter().all(|slot| slot.phase != Phase::Busy || slot.connection.is_some()));
-        (self.books.close(never_written, end - begin, spins), self.slots)
+        let churn = matches!(self.mode, Mode::Churn { .. });
+        let wire = wire::read(&self.slots, churn);
+        (self.books.close(never_written, end - begin, spins, wire), self.slots)
     }
 }

@@ -20,4 +20,5 @@ mod requests;
 pub mod schedule;
 mod setup;
 mod slot;
+mod wire;
 pub mod worker;

@@ -9,7 +9,7 @@ use super::defect::{Defect, Reply, spoilt_counts};
 use crate::clock::nanoseconds;
 use crate::load::Timing;
 use bakeoff_reports::histogram::Recorder;
-use bakeoff_reports::record::{Counts, ErrorKind, Measured, Slice, Spread};
+use bakeoff_reports::record::{Counts, ErrorKind, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire};
 
 /// Kinds of error, in the order of their counters.
 const KINDS: [ErrorKind; 6] = [
@@ -36,6 +36,8 @@ pub(super) struct Books {
     warmup: u64,
     /// Requests from before the window that have no outcome yet.
     warmup_open: u64,
+    /// Replies completed before the window, by slice of the time before it.
+    warmup_completed: [u64; WARMUP_SLICES],
     pub(super) completed_in_window: u64,
     reply_bytes_in_window: u64,
     pub(super) response: Recorder,
@@ -75,6 +77,7 @@ impl Books {
             timeouts: 0,
             warmup: 0,
             warmup_open: 0,
+            warmup_completed: [0; WARMUP_SLICES],
             completed_in_window: 0,
             reply_bytes_in_window: 0,
             response: Recorder::fine(),
@@ -174,6 +177,9 @@ impl Books {
                 self.slice += 1;
             }
             self.slices[self.slice].record(response);
+        } else if now_ns < self.begin_ns {
+            let slice = u128::from(now_ns) * WARMUP_SLICES as u128 / u128::from(self.begin_ns);
+            self.warmup_completed[slice as usize] += 1;
         }
     }
 
@@ -216,7 +222,13 @@ impl Books {
     ///
     /// A request from before the window that has no outcome even now was in flight throughout the window: it counts
     /// among the window's, or a connection that is starved from its first request on would leave no trace.
-    pub(super) fn close(mut self, never_written: u64, swarm_cpu_ns: u64, spins: bool) -> Measured {
+    pub(super) fn close(
+        mut self,
+        never_written: u64,
+        swarm_cpu_ns: u64,
+        spins: bool,
+        wire: Reading<Wire>,
+    ) -> Measured {
         let in_flight_at_end = self.outstanding() + self.warmup_open;
         let errors = KINDS.into_iter().zip(self.errors).filter(|&(_, count)| count > 0).collect();
         let mut counts = Counts {
@@ -254,6 +266,7 @@ impl Books {
             completed_in_window: self.completed_in_window,
             reply_bytes_in_window: self.reply_bytes_in_window,
             warmup_sent: self.warmup - self.warmup_open,
+            warmup_completed: self.warmup_completed.to_vec(),
             response: self.response.encode(),
             service: self.service.encode(),
             send_lag: send_lag.encode(),
@@ -261,6 +274,7 @@ impl Books {
             connect: self.connect.encode(),
             slices: slices.collect(),
             spread: spread(&self.replies, &self.seen),
+            wire,
             swarm_cpu_ns,
             swarm_workers: 1,
             swarm_spins: spins,
@@ -271,6 +285,7 @@ impl Books {
 /// The spread over the slots that were given a request: nobody can say that the others were treated badly.
 fn spread(replies: &[u64], seen: &[(bool, bool)]) -> Spread {
     let mut spread = Spread { fewest: u64::MAX, ..Spread::default() };
+    let mut each = Recorder::coarse();
     for (&replies, &(_, served)) in replies.iter().zip(seen).filter(|(_, (given, _))| *given) {
         spread.connections += 1;
         spread.never_served += u64::from(!served);
@@ -278,6 +293,10 @@ fn spread(replies: &[u64], seen: &[(bool, bool)]) -> Spread {
         spread.replies_squared += replies * replies;
         spread.fewest = spread.fewest.min(replies);
         spread.most = spread.most.max(replies);
+        each.record(replies);
     }
-    if spread.connections == 0 { Spread::default() } else { spread }
+    if spread.connections == 0 {
+        return Spread::default();
+    }
+    Spread { hdr_v2: each.encode().hdr_v2, ..spread }
 }

@@ -8,7 +8,7 @@ mod terminal;
 
 pub use terminal::table;
 
-use crate::record::{Anatomy, Outcome, Part, Phase, Reading, Segments, Step, Wire};
+use crate::record::{Anatomy, Outcome, Part, Phase, Reading, Segments, Step, ConnectionWire};
 use crate::units;
 
 /// Who does something.
@@ -163,7 +163,7 @@ enum Way {
 }
 
 /// The segments with payload of one direction, per request.
-fn one_way(wire: &Wire, way: Way) -> Option<Row> {
+fn one_way(wire: &ConnectionWire, way: Way) -> Option<Row> {
     let (data, payload) = match way {
         Way::Out => (wire.request.data_out, wire.request.payload_out_bytes),
         Way::In => (wire.request.data_in, wire.request.payload_in_bytes),
@@ -205,7 +205,7 @@ pub(crate) fn wire_sum(anatomy: &Anatomy) -> Option<String> {
 }
 
 /// What was measured and what was computed, for under a table.
-pub(crate) fn provenance(wire: &Wire) -> String {
+pub(crate) fn provenance(wire: &ConnectionWire) -> String {
     format!(
         "Segments and payload are counted by the client's socket (TCP_INFO), untraced; a large one is counted by its \
          MSS of {} bytes. Header bytes are computed: {} a segment (IP {}, TCP {}{}). Loopback has no link layer.",

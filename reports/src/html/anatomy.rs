@@ -7,7 +7,7 @@ use super::{Field, escape, table};
 use crate::analysis::Analysis;
 use crate::anatomy::{Layer, Row, parts, provenance, rows, title, wire_sum};
 use crate::plot;
-use crate::record::{Anatomy, Part, Phase, Reading, Segments, Wire};
+use crate::record::{Anatomy, Part, Phase, Reading, Segments, ConnectionWire};
 use crate::units;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -100,8 +100,8 @@ fn side_by_side(analysis: &Analysis) -> String {
     table("Anatomy of a request by model", &columns, &rows)
 }
 
-fn wire_fields(wire: &Reading<Wire>) -> Vec<Field> {
-    let figures = |wire: &Wire| {
+fn wire_fields(wire: &Reading<ConnectionWire>) -> Vec<Field> {
+    let figures = |wire: &ConnectionWire| {
         let (all, requests): (&Segments, f64) = (&wire.request, wire.requests.max(1) as f64);
         let bytes = wire.ip_bytes(all, 0) as f64;
         let headers = if bytes > 0.0 { 1.0 - all.payload_bytes() as f64 / bytes } else { 0.0 };

@@ -26,7 +26,7 @@ pub struct Anatomy {
     /// Times and switches of requests that were not traced.
     pub untraced: Reading<Untraced>,
     /// Segments on the wire, as the client's socket counted them, of requests that were not traced.
-    pub wire: Reading<Wire>,
+    pub wire: Reading<ConnectionWire>,
 }
 
 /// A part of a connection's life.
@@ -115,7 +115,7 @@ pub struct Untraced {
 /// Segments and bytes as the client's socket counted them (TCP_INFO).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wire {
+pub struct ConnectionWire {
     /// Bytes of an IP header without options: 20 for IPv4 (RFC 791), 40 for IPv6 (RFC 8200).
     pub ip_header_bytes: u64,
     /// Whether timestamps were agreed upon (RFC 7323): 12 bytes more in every TCP header.
@@ -185,7 +185,7 @@ impl Segments {
     }
 }
 
-impl Wire {
+impl ConnectionWire {
     /// Bytes of IP and TCP header in a segment after the handshake, without SACK blocks.
     pub fn header_bytes(&self) -> u64 {
         // 20: RFC 9293; timestamps are 10 bytes and two of padding.
@@ -245,8 +245,8 @@ impl Phase {
 mod tests {
     use super::*;
 
-    fn wire(timestamps: bool) -> Wire {
-        Wire {
+    fn wire(timestamps: bool) -> ConnectionWire {
+        ConnectionWire {
             ip_header_bytes: 20,
             timestamps,
             sack: true,
