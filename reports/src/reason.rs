@@ -29,7 +29,7 @@ const COSTS: [Cost; 2] = [
 pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome) -> String {
     let cell = |model: &str| cells.iter().find(|cell| cell.model == model);
     match outcome {
-        Outcome::Undecided { .. } => undecided(cells),
+        Outcome::Undecided { .. } | Outcome::NoVerdict { .. } => undecided(cells),
         Outcome::NoneFits => "Lower the load, or allow the models more workers.".to_owned(),
         Outcome::Chosen { winners, next } => {
             let mut sentences = Vec::new();

@@ -4,6 +4,7 @@ mod list;
 mod load;
 mod manual;
 mod output;
+mod probe;
 mod report;
 mod run;
 mod scenario;
@@ -30,6 +31,7 @@ enum Command {
     Run(run::RunArgs),
     Serve(serve::ServeArgs),
     Load(load::LoadArgs),
+    Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
     List(list::ListArgs),
     Scenario(scenario::ScenarioArgs),
@@ -37,6 +39,8 @@ enum Command {
     Man(manual::ManArgs),
     #[command(hide = true)]
     SwarmWorker(worker::WorkerArgs),
+    #[command(hide = true)]
+    NullServer(probe::NullServerArgs),
 }
 
 /// Reads an address and a port; `localhost` is 127.0.0.1.
@@ -56,12 +60,14 @@ impl Cli {
             Some(Command::Run(args)) => args.run(),
             Some(Command::Serve(args)) => args.run(),
             Some(Command::Load(args)) => args.run(),
+            Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::List(args)) => args.run(),
             Some(Command::Scenario(args)) => args.run(),
             Some(Command::Completions(args)) => args.run(),
             Some(Command::Man(args)) => args.run(),
             Some(Command::SwarmWorker(args)) => args.run(),
+            Some(Command::NullServer(args)) => args.run(),
         }
     }
 }

@@ -82,6 +82,6 @@ fn header(analysis: &Analysis) -> String {
     for (number, workload) in analysis.workloads.iter().enumerate() {
         let _ = write!(html, "<a href=\"#{}\">{}</a>", anchor(number), escape(&workload.scenario.name));
     }
-    html.push_str("<a href=\"#method\">Method</a><a href=\"#run\">Run</a><a href=\"#discarded\">Discarded</a></nav>\n</header>\n");
+    html.push_str("<a href=\"#method\">Method</a><a href=\"#run\">Run</a><a href=\"#limits\">Limits</a><a href=\"#discarded\">Discarded</a></nav>\n</header>\n");
     html
 }
