@@ -210,7 +210,7 @@ mod tests {
             (
                 |p| {
                     p.fixed_loop_ns =
-                        Reading::Value(Scatter { goes: 9, median: 1e6, variation: 0.3, range: 2.0 })
+                        Reading::Value(Scatter { goes: 9, median: 1e6, variation: 0.3, range: 2.0 });
                 },
                 "rounds",
             ),
@@ -252,7 +252,7 @@ mod tests {
             (
                 |p| {
                     p.fixed_loop_ns =
-                        Reading::Value(Scatter { goes: 9, median: 1e6, variation: 0.9, range: 4.0 })
+                        Reading::Value(Scatter { goes: 9, median: 1e6, variation: 0.9, range: 4.0 });
                 },
                 "same work",
             ),
