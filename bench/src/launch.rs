@@ -5,7 +5,7 @@
 //! the runner itself is killed, the kernel kills them ([`die_with_parent`]).
 
 use crate::sys::{self, Ended};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -151,11 +151,13 @@ impl Launcher {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(start)?;
-        let (sender, lines) = channel();
+        let (sender, lines) = sync_channel(LINES_WAITING);
         let stdout = child.stdout.take().expect("piped");
         let reader = std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines() {
-                if line.is_err() || sender.send(line).is_err() {
+            let mut stdout = BufReader::new(stdout);
+            while let Some(line) = next_line(&mut stdout) {
+                let last = line.is_err();
+                if sender.send(line).is_err() || last {
                     break;
                 }
             }
@@ -170,12 +172,36 @@ impl Launcher {
             name: name.into(),
             pid: child.id(),
             stdin: child.stdin.take(),
-            lines,
+            lines: Some(lines),
             words,
             threads: vec![reader, listener],
             ended: None,
             interrupt: self.interrupt.clone(),
         })
+    }
+}
+
+/// Lines of a child that may wait to be read. A child that says more is held up by its pipe, not kept in memory.
+const LINES_WAITING: usize = 16;
+/// The longest line a child may say: several times the part of a worker.
+const LONGEST_LINE: u64 = 64 * 1024 * 1024;
+/// How long the threads that read a child's pipes may take to see that it has ended.
+const PIPES_CLOSE: Duration = Duration::from_secs(1);
+
+/// The next line of a child, without its end; `None` when there is none.
+fn next_line(input: &mut impl BufRead) -> Option<io::Result<String>> {
+    let mut line = String::new();
+    match input.take(LONGEST_LINE).read_line(&mut line) {
+        Ok(0) => None,
+        Ok(_) if line.ends_with('\n') => {
+            line.pop();
+            Some(Ok(line))
+        }
+        Ok(read) if read as u64 >= LONGEST_LINE => {
+            Some(Err(io::Error::new(io::ErrorKind::FileTooLarge, "a line without end")))
+        }
+        Ok(_) => Some(Ok(line)),
+        Err(error) => Some(Err(error)),
     }
 }
 
@@ -196,7 +222,8 @@ pub struct Child {
     name: String,
     pid: u32,
     stdin: Option<ChildStdin>,
-    lines: Receiver<io::Result<String>>,
+    /// Gone when the child has ended.
+    lines: Option<Receiver<io::Result<String>>>,
     words: Arc<Mutex<VecDeque<u8>>>,
     threads: Vec<JoinHandle<()>>,
     ended: Option<Ended>,
@@ -235,8 +262,12 @@ impl Child {
         let begin = Instant::now();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left.min(LOOK)) {
+            let Some(lines) = &self.lines else { return Err(self.how_it_ended()) };
+            match lines.recv_timeout(left.min(LOOK)) {
                 Ok(Ok(line)) => return Ok(line),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => {
+                    return Err(LaunchError::Unexpected { name: self.name.clone(), said: error.to_string() });
+                }
                 Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => return Err(self.how_it_ended()),
                 Err(RecvTimeoutError::Timeout) if self.interrupt.is_set() => {
                     return Err(LaunchError::Interrupted);
@@ -249,12 +280,19 @@ impl Child {
         }
     }
 
-    /// Whether it has ended (and is then reaped).
+    /// Whether it has ended (and is then reaped, and what it left of its process group is killed).
     pub fn has_ended(&mut self) -> bool {
-        if self.ended.is_none() {
+        if self.ended.is_none() && self.waits_to_be_reaped() {
+            // Before it is reaped, for until then no other group can have its number.
+            let _ = kill_process_group(self.group(), Signal::KILL);
             self.ended = sys::try_reap(self.pid).ok().flatten();
         }
         self.ended.is_some()
+    }
+
+    fn waits_to_be_reaped(&self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        matches!(waitid(WaitId::Pid(self.group()), look), Ok(Some(_)))
     }
 
     /// Asks it to stop, by SIGTERM.
@@ -288,9 +326,18 @@ impl Child {
             }
         }
         self.stdin = None;
+        // Nobody listens any more: a thread that waits to hand out a line goes on.
+        self.lines = None;
+        let deadline = Instant::now() + PIPES_CLOSE;
         for thread in self.threads.drain(..) {
-            // Ends with the pipes, which close with the last process of the tree.
-            let _ = thread.join();
+            // Ends with the pipes, which close with the last process that holds them. One that left the group may hold them
+            // for as long as it likes; then the thread is left to wait for it alone.
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_micros(200));
+            }
+            if thread.is_finished() {
+                let _ = thread.join();
+            }
         }
     }
 
@@ -369,6 +416,54 @@ mod tests {
             assert!(Instant::now() < deadline, "the group's other process is killed too");
             std::thread::sleep(Duration::from_millis(1));
         }
+    }
+
+    #[test]
+    fn what_a_child_leaves_of_its_group_is_killed_when_it_ends() {
+        let mut child = shell("sleep 60 >/dev/null 2>&1 & echo $!");
+        let sleeper: i32 = child.line(soon()).expect("a pid").parse().expect("a number");
+        let (ended, killed) = child.reap(soon());
+        assert!(ended.expect("ended").success() && !killed);
+        let deadline = soon();
+        while procfs::process::Process::new(sleeper)
+            .and_then(|p| p.stat())
+            .is_ok_and(|stat| stat.state != 'Z')
+        {
+            assert!(Instant::now() < deadline, "it is left behind");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    #[test]
+    fn a_child_that_says_more_than_is_read_is_held_up_and_ends_all_the_same() {
+        let mut child = shell("while :; do echo more; done");
+        assert_eq!(child.line(soon()).expect("the first"), "more");
+        child.ask_to_stop();
+        let (ended, _) = child.reap(soon());
+        assert!(!ended.expect("reaped").success());
+        assert!(matches!(child.line(soon()), Err(LaunchError::Ended { .. })), "nothing is left to be read");
+    }
+
+    #[test]
+    fn a_line_without_end_is_an_error_and_one_that_is_cut_off_is_a_line() {
+        let mut endless = BufReader::new(io::repeat(b'x'));
+        let error = next_line(&mut endless).expect("something").expect_err("too long");
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+        let mut two = &b"one\ntwo"[..];
+        let words =
+            [next_line(&mut two), next_line(&mut two)].map(|line| line.expect("a line").expect("text"));
+        assert_eq!(words, ["one", "two"]);
+        assert!(next_line(&mut two).is_none());
+    }
+
+    #[test]
+    fn a_pipe_held_by_a_process_that_left_the_group_does_not_hold_up_the_tool() {
+        // In a session of its own it is out of reach; it ends by itself.
+        let mut child = shell("setsid sleep 5 & sleep 0.1; echo gone");
+        assert_eq!(child.line(soon()).expect("a line"), "gone");
+        let (ended, killed) = child.reap(soon());
+        assert!(ended.expect("ended").success() && !killed);
+        assert!(child.threads.is_empty());
     }
 
     #[test]

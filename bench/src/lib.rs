@@ -11,6 +11,7 @@ pub mod launch;
 pub mod load;
 pub mod plan;
 pub mod preflight;
+pub mod probe;
 pub mod progress;
 pub mod runner;
 pub mod scenario;

@@ -19,6 +19,8 @@ pub struct Cell {
 pub struct Slot {
     /// The round, from 0.
     pub round: u32,
+    /// Which try of this cell in this round it is, from 0.
+    pub attempt: u32,
     /// What runs.
     pub cell: Cell,
 }
@@ -64,16 +66,50 @@ impl Plan {
             .flat_map(|round| {
                 let mut cells = cells.clone();
                 shuffle(&mut cells, seed, round);
-                cells.into_iter().map(move |cell| Slot { round, cell })
+                cells.into_iter().map(move |cell| Slot { round, attempt: 0, cell })
             })
             .collect();
         Ok(Self { scenarios, models, slots })
+    }
+
+    /// The slots of each round, in order.
+    pub fn by_round(&self) -> impl Iterator<Item = &[Slot]> {
+        self.slots.chunk_by(|a, b| a.round == b.round)
     }
 
     /// Names of the models that run a scenario.
     pub fn models_of(&self, scenario: usize) -> Vec<String> {
         let runs = |m: usize| self.slots.iter().any(|s| s.cell == Cell { scenario, model: m });
         (0..self.models.len()).filter(|m| runs(*m)).map(|m| self.models[m].name().to_string()).collect()
+    }
+}
+
+/// How often invalid trials may be tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retries {
+    /// Further tries of one trial.
+    each: u32,
+    /// Further tries left in the run.
+    left: u32,
+}
+
+/// The share of a run's planned trials that may be added to try invalid ones again: as many as may be invalid before a run
+/// has no verdict, so that the time a run takes stays bounded.
+pub const EXTRA_SHARE: f64 = 0.15;
+
+impl Retries {
+    /// At most `each` further tries of a trial, and of all together at most [`EXTRA_SHARE`] of `planned`, rounded up.
+    pub fn new(each: u32, planned: usize) -> Self {
+        Self { each, left: (planned as f64 * EXTRA_SHARE).ceil() as u32 }
+    }
+
+    /// The next try of a slot, if there may be one; it is then taken from what is left.
+    pub fn again(&mut self, slot: Slot) -> Option<Slot> {
+        if slot.attempt >= self.each || self.left == 0 {
+            return None;
+        }
+        self.left -= 1;
+        Some(Slot { attempt: slot.attempt + 1, ..slot })
     }
 }
 
@@ -122,6 +158,29 @@ mod tests {
             sorted.dedup();
             assert_eq!(sorted.len(), cells);
         }
+    }
+
+    #[test]
+    fn tries_again_are_bounded_for_each_trial_and_for_the_run() {
+        let slot = Slot { round: 3, attempt: 0, cell: Cell { scenario: 1, model: 2 } };
+        let mut retries = Retries::new(2, 20);
+        let second = retries.again(slot).expect("one of three");
+        assert_eq!(second, Slot { attempt: 1, ..slot });
+        let third = retries.again(second).expect("two of three");
+        assert_eq!(retries.again(third), None, "two further tries of one trial");
+        assert!(retries.again(slot).is_some());
+        assert_eq!(retries.again(slot), None, "three in a run of twenty");
+        assert_eq!(Retries::new(0, 1000).again(slot), None);
+        assert!(Retries::new(1, 1).again(slot).is_some(), "a small run may try once");
+    }
+
+    #[test]
+    fn rounds_are_taken_apart_in_order() {
+        let plan = default_plan(1);
+        let rounds: Vec<&[Slot]> = plan.by_round().collect();
+        assert_eq!(rounds.len(), 6);
+        assert_eq!(rounds.concat(), plan.slots);
+        assert!(rounds.iter().zip(0..).all(|(slots, round)| slots.iter().all(|slot| slot.round == round)));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 /// Descriptors a process of ours needs besides those of its connections: pipes, polls, the listener, runtimes.
-const SPARE_DESCRIPTORS: u64 = 64;
+pub(crate) const SPARE_DESCRIPTORS: u64 = 64;
 /// Workers beyond which starting and merging them would itself be a load.
 pub const MAX_WORKERS: u32 = 256;
 /// The model that holds no connection in its own process.

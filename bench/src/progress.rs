@@ -47,20 +47,38 @@ impl Progress {
         Self { style, begun: Instant::now(), total, per_round, done: 0, invalid: 0 }
     }
 
+    /// The measurement before the run begins.
+    pub fn probing(&self) {
+        let words = "measuring the machine and the load generator first";
+        match &self.style {
+            Style::Bar(bar) => {
+                bar.set_message(words);
+                bar.tick();
+            }
+            Style::Lines => tell(&format!("{words}, about three seconds")),
+            Style::Silent => {}
+        }
+    }
+
     /// A trial begins.
     pub fn begin(&self, slot: &Slot, scenario: &Scenario, model: &str) {
         if let Style::Bar(bar) = &self.style {
-            bar.set_message(format!("{} / {model}, round {}", scenario.name, slot.round + 1));
+            let again = if slot.attempt > 0 { ", again" } else { "" };
+            bar.set_message(format!("{} / {model}, round {}{again}", scenario.name, slot.round + 1));
             bar.tick();
         }
     }
 
     /// A trial is done and on disk.
     pub fn finished(&mut self, trial: &Trial) {
-        self.done += 1;
         if !trial.invalid.is_empty() {
             self.invalid += 1;
         }
+        // Tries again are beside the plan.
+        if trial.attempt > 0 {
+            return;
+        }
+        self.done += 1;
         match &self.style {
             Style::Bar(bar) => bar.inc(1),
             Style::Lines if self.done.is_multiple_of(self.per_round) => tell(&self.line()),

@@ -1,15 +1,20 @@
-//! The run: every trial of the plan in its order, each on disk before the next begins.
+//! The run: every trial of the plan in its order, each on disk before the next begins; invalid ones again at the end of
+//! their round.
 
 use crate::anatomy::{self, AnatomyOptions, Workbench};
 use crate::clock;
 use crate::environment::{self, CpuPlan};
+use crate::judge;
 use crate::launch::{LaunchError, Launcher};
-use crate::plan::Plan;
+use crate::plan::{Plan, Retries, Slot};
 use crate::preflight::{self, Limits};
+use crate::probe::{self, Form, Point, Prober};
 use crate::progress::Progress;
-use crate::trial::{Bench, Interrupted};
+use crate::trial::Bench;
 use bakeoff_reports::bundle::{BundleError, Writer};
-use bakeoff_reports::record::{Anatomy, End, ModelRecord, Reading, Record, Run, SCHEMA_VERSION};
+use bakeoff_reports::record::{
+    Anatomy, End, ModelRecord, Probe, Reading, Record, RoundRecord, Run, SCHEMA_VERSION,
+};
 use bakeoff_servers::ServerModel;
 use rustix::net::sockopt;
 use std::net::{SocketAddr, TcpListener};
@@ -32,6 +37,10 @@ pub struct RunOptions {
     pub progress: bool,
     /// Whether to find out what servers cost, beyond what every verdict needs.
     pub costs: bool,
+    /// Further tries of a trial that the generator or the neighbours spoiled.
+    pub retries: u32,
+    /// Whether to measure the generator's own limits first.
+    pub probe: bool,
 }
 
 /// How a run ended.
@@ -41,6 +50,30 @@ pub enum Ending {
     Complete,
     /// Stopped by a signal; what was finished is on disk.
     Interrupted,
+    /// Stopped by a signal before there was anything to put on disk.
+    NotBegun,
+}
+
+/// A run under way.
+struct Running<'a> {
+    plan: &'a Plan,
+    bench: Bench<'a>,
+    bundle: Writer,
+    progress: Progress,
+    retries: Retries,
+    written: u32,
+}
+
+/// Why a round was left.
+enum Left {
+    Interrupted,
+    Failed(BundleError),
+}
+
+impl From<BundleError> for Left {
+    fn from(error: BundleError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// Runs the whole plan into a new bundle at `path`.
@@ -57,43 +90,100 @@ pub fn run(
     let cpus = CpuPlan::split(environment::allowed_cpus());
     let limits = Limits::of_this_system();
     let congestion_control = choose_congestion_control();
-    let head = head(plan, options, &cpus, &congestion_control);
-    let mut bundle = Writer::create(path, &head)?;
+    let progress = Progress::new(plan, options.progress);
+    let name = congestion_control.value().map(String::as_str);
+    let prober =
+        Prober { launcher, cpus: &cpus, limits: &limits, congestion_control: name, form: Form::Short };
+    let Ok(probed) = probe_first(plan, options, &prober, &progress) else {
+        progress.end(true);
+        return Ok(Ending::NotBegun);
+    };
+    let head = head(plan, options, &cpus, &congestion_control, probed);
     let bench = Bench {
         launcher,
         cpus: &cpus,
         limits: &limits,
-        congestion_control: congestion_control.value().map(String::as_str),
+        congestion_control: name,
         seed: options.seed,
         address: options.address,
         costs: options.costs,
+        probe: head.probe.value(),
     };
-    let mut progress = Progress::new(plan, options.progress);
-    let mut ending = Ending::Complete;
-    let mut written = 0;
-    for (index, slot) in (0u32..).zip(&plan.slots) {
-        let scenario = &plan.scenarios[slot.cell.scenario];
-        let model = plan.models[slot.cell.model].name();
-        progress.begin(slot, scenario, model);
-        match bench.trial(index, *slot, scenario, model) {
-            Ok(trial) => {
-                bundle.append(&Record::Trial(Box::new(trial.clone())))?;
-                written += 1;
-                progress.finished(&trial);
-            }
-            Err(Interrupted) => {
-                ending = Ending::Interrupted;
-                break;
+    let retries = Retries::new(options.retries, plan.slots.len());
+    let bundle = Writer::create(path, &head)?;
+    Running { plan, bench, bundle, progress, retries, written: 0 }.all(options.anatomy)
+}
+
+fn probe_first(
+    plan: &Plan,
+    options: &RunOptions,
+    prober: &Prober<'_>,
+    progress: &Progress,
+) -> Result<Reading<Probe>, probe::Interrupted> {
+    if !options.probe {
+        return Ok(Reading::Absent("the run was started with --no-probe".into()));
+    }
+    progress.probing();
+    Ok(Reading::Value(prober.probe(&Point::of(&plan.scenarios))?))
+}
+
+impl Running<'_> {
+    fn all(mut self, anatomy: bool) -> Result<Ending, BundleError> {
+        let mut ending = Ending::Complete;
+        for slots in self.plan.by_round() {
+            match self.round(slots) {
+                Ok(()) => {}
+                Err(Left::Failed(error)) => return Err(error),
+                Err(Left::Interrupted) => {
+                    ending = Ending::Interrupted;
+                    break;
+                }
             }
         }
+        if anatomy && ending == Ending::Complete {
+            ending = anatomies(self.plan, &self.bench, &self.progress, &mut self.bundle)?;
+        }
+        let interrupted = ending == Ending::Interrupted;
+        self.progress.end(interrupted);
+        let end = End { finished_unix_ms: clock::unix_ms(), trials: self.written, interrupted };
+        self.bundle.append(&Record::End(end))?;
+        Ok(ending)
     }
-    if options.anatomy && ending == Ending::Complete {
-        ending = anatomies(plan, &bench, &progress, &mut bundle)?;
+
+    /// One round: its trials, then the spoiled ones again, still under the schedule of the round and close to its others in
+    /// time, so that they pair with them; between two looks at the machine's speed.
+    fn round(&mut self, slots: &[Slot]) -> Result<(), Left> {
+        let loop_before_ns = probe::speed(self.bench.cpus);
+        let mut waiting = self.trials(slots)?;
+        while !waiting.is_empty() {
+            let again: Vec<Slot> = waiting.into_iter().filter_map(|slot| self.retries.again(slot)).collect();
+            waiting = self.trials(&again)?;
+        }
+        let Some(first) = slots.first() else { return Ok(()) };
+        let loop_after_ns = probe::speed(self.bench.cpus);
+        let record = RoundRecord { round: first.round, loop_before_ns, loop_after_ns };
+        Ok(self.bundle.append(&Record::Round(record))?)
     }
-    let interrupted = ending == Ending::Interrupted;
-    progress.end(interrupted);
-    bundle.append(&Record::End(End { finished_unix_ms: clock::unix_ms(), trials: written, interrupted }))?;
-    Ok(ending)
+
+    /// Runs trials and returns those that were spoiled in a way that may pass.
+    fn trials(&mut self, slots: &[Slot]) -> Result<Vec<Slot>, Left> {
+        let mut spoiled = Vec::new();
+        for slot in slots {
+            let scenario = &self.plan.scenarios[slot.cell.scenario];
+            let model = self.plan.models[slot.cell.model].name();
+            self.progress.begin(slot, scenario, model);
+            let Ok(trial) = self.bench.trial(self.written, *slot, scenario, model) else {
+                return Err(Left::Interrupted);
+            };
+            if judge::may_pass(&trial.invalid) {
+                spoiled.push(*slot);
+            }
+            self.progress.finished(&trial);
+            self.bundle.append(&Record::Trial(Box::new(trial)))?;
+            self.written += 1;
+        }
+        Ok(spoiled)
+    }
 }
 
 /// Takes the anatomy of a small echo of every model of the plan, into the bundle.
@@ -118,7 +208,13 @@ fn anatomies(
     Ok(Ending::Complete)
 }
 
-fn head(plan: &Plan, options: &RunOptions, cpus: &CpuPlan, congestion_control: &Reading<String>) -> Run {
+fn head(
+    plan: &Plan,
+    options: &RunOptions,
+    cpus: &CpuPlan,
+    congestion_control: &Reading<String>,
+    probe: Reading<Probe>,
+) -> Run {
     let model = |m: &&dyn ServerModel| ModelRecord { name: m.name().into(), summary: m.summary().into() };
     Run {
         schema_version: SCHEMA_VERSION,
@@ -136,6 +232,7 @@ fn head(plan: &Plan, options: &RunOptions, cpus: &CpuPlan, congestion_control: &
             .collect(),
         models: plan.models.iter().map(model).collect(),
         environment: environment::read(cpus, congestion_control.clone()),
+        probe,
     }
 }
 

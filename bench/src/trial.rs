@@ -12,7 +12,8 @@ use crate::swarm::schedule;
 use crate::sys::Ended;
 use crate::usage::{COUNTING, Watch};
 use crate::{clock, judge};
-use bakeoff_reports::record::{Doubt, Invalid, Measured, Reading, Trial, Usage};
+use bakeoff_reports::probe::Bounds;
+use bakeoff_reports::record::{Doubt, Invalid, Measured, Probe, Reading, Trial, Usage};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -34,6 +35,8 @@ pub struct Bench<'a> {
     pub address: SocketAddr,
     /// Whether to find out what a server costs, beyond what every verdict needs. Costs some time before each window.
     pub costs: bool,
+    /// What the generator can show at most; absent when it was not measured.
+    pub probe: Option<&'a Probe>,
 }
 
 /// The tool was asked to end during a trial.
@@ -64,6 +67,7 @@ impl Bench<'_> {
         let mut trial = Trial {
             index,
             round: slot.round,
+            attempt: slot.attempt,
             scenario: scenario.name.clone(),
             model: model.into(),
             started_unix_ms: clock::unix_ms(),
@@ -117,7 +121,9 @@ impl Bench<'_> {
         if seen.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {
             trial.doubts.push(Doubt::PartlyConnected { connected: seen.connected, clients });
         }
-        let verdict = judge::judge(&seen.measured, &trial.usage, scenario.merit, &scenario.load, self.cpus);
+        let ceiling = Bounds::of(self.probe, &scenario.name).ceiling_per_s;
+        let (merit, load) = (scenario.merit, &scenario.load);
+        let verdict = judge::judge(&seen.measured, &trial.usage, merit, load, self.cpus, ceiling);
         trial.invalid.extend(verdict.invalid);
         trial.doubts.extend(verdict.doubts);
         trial.measured = Reading::Value(seen.measured);

@@ -7,7 +7,7 @@ use bakeoff::anatomy::{AnatomyOptions, Workbench, take};
 use bakeoff::environment::{CpuPlan, allowed_cpus};
 use bakeoff::launch::{Interrupt, Launcher};
 use bakeoff_reports::bundle;
-use bakeoff_reports::record::{Anatomy, Outcome, Part, Phase, Reading, Step, ConnectionWire};
+use bakeoff_reports::record::{Anatomy, ConnectionWire, Outcome, Part, Phase, Reading, Step};
 use bakeoff_servers::{models, services};
 use procfs::process::Process;
 use std::process::Stdio;

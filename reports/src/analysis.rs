@@ -6,7 +6,9 @@
 use crate::bundle::Bundle;
 use crate::cell::Cell;
 use crate::gather;
-use crate::record::{Anatomy, End, Run, ScenarioRecord, Trial};
+use crate::probe::{self, Bounds};
+use crate::record::{Anatomy, End, Reading, RoundRecord, Run, ScenarioRecord, Trial};
+use crate::units;
 use crate::verdict::{self, Verdict};
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -29,8 +31,16 @@ pub struct Analysis {
     pub damage: Vec<String>,
     /// Trials that count.
     pub valid: u32,
-    /// Trials in the bundle.
+    /// Trials in the bundle, tries of the same again included.
     pub recorded: u32,
+    /// Of those, the ones that tried an invalid trial again.
+    pub tried_again: u32,
+    /// Rounds of a model under a workload that the bundle has a trial of.
+    pub asked: u32,
+    /// Of those, the ones without any valid trial.
+    pub lost: u32,
+    /// What the machine did round by round.
+    pub rounds: Vec<RoundRecord>,
 }
 
 /// A workload: its cells and its verdict.
@@ -42,12 +52,20 @@ pub struct Workload {
     pub cells: Vec<Cell>,
     /// Which models fit it.
     pub verdict: Verdict,
+    /// What the generator can show of it.
+    pub bounds: Bounds,
 }
 
 impl Workload {
     /// The cell of a model.
     pub fn cell(&self, model: &str) -> Option<&Cell> {
         self.cells.iter().find(|cell| cell.model == model)
+    }
+
+    /// The models whose median throughput lies at the generator's limit.
+    pub fn at_ceiling(&self) -> Vec<&str> {
+        let near = |cell: &&Cell| cell.throughput_per_s().is_some_and(|rate| self.bounds.at_ceiling(rate));
+        self.cells.iter().filter(near).map(|cell| cell.model.as_str()).collect()
     }
 }
 
@@ -62,8 +80,12 @@ pub struct Excluded {
     pub scenario: String,
     /// Model.
     pub model: String,
+    /// Which try it was, from 0.
+    pub attempt: u32,
     /// Why.
     pub reasons: Vec<String>,
+    /// Whether another try of the same round is valid and stands in its place.
+    pub replaced: bool,
 }
 
 impl Analysis {
@@ -73,7 +95,9 @@ impl Analysis {
         if let Some(text) = self.run.environment.notes.get(SYNTHETIC) {
             caveats.push(format!("Synthetic data, not a measurement: {text}"));
         }
-        let (recorded, planned) = (self.recorded, self.run.planned_trials);
+        // The gravest first: nothing below it is a verdict.
+        caveats.extend(self.no_verdict());
+        let (recorded, planned) = (self.recorded - self.tried_again, self.run.planned_trials);
         match &self.end {
             None => caveats.push(format!(
                 "The run did not end properly: {recorded} of {planned} planned trials are recorded."
@@ -88,28 +112,53 @@ impl Analysis {
             }
             Some(_) => {}
         }
-        caveats.extend(self.disturbed());
+        caveats.extend(self.drift());
+        if let Reading::Value(probe) = &self.run.probe {
+            let unfit = probe::unfit(probe).into_iter();
+            caveats.extend(
+                unfit.map(|why| format!("Before the run the machine was not fit to measure on: {why}.")),
+            );
+        }
         caveats.extend(self.damage.iter().map(|damage| format!("The bundle is damaged: {damage}.")));
         caveats
     }
 
-    /// What to do when many trials had to be left out.
-    fn disturbed(&self) -> Option<String> {
-        if self.excluded.len() as f64 <= MOST_LEFT_OUT * f64::from(self.recorded) {
+    /// Whether too many trials had to be left out for the rest to be a fair sample of anything.
+    pub fn is_invalid(&self) -> bool {
+        f64::from(self.lost) > MOST_LEFT_OUT * f64::from(self.asked)
+    }
+
+    /// That there is no verdict, why, and what to do.
+    fn no_verdict(&self) -> Option<String> {
+        if !self.is_invalid() {
             return None;
         }
         // Reasons of one kind differ in their figures only.
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-        for reason in self.excluded.iter().flat_map(|trial| &trial.reasons) {
+        for reason in self.excluded.iter().filter(|trial| !trial.replaced).flat_map(|trial| &trial.reasons) {
             let kind = reason.split(|c: char| c.is_ascii_digit()).next().unwrap_or(reason);
             *kinds.entry(kind.trim_end()).or_default() += 1;
         }
-        let (kind, count) = kinds.into_iter().max_by_key(|(kind, count)| (*count, Reverse(*kind)))?;
+        let most = kinds.into_iter().max_by_key(|(kind, count)| (*count, Reverse(*kind)));
+        let most = most
+            .map_or_else(String::new, |(kind, count)| format!(", most of them ({count}) because: {kind} …"));
+        let (lost, asked, limit) = (self.lost, self.asked, units::share(MOST_LEFT_OUT));
+        let again = if self.tried_again > 0 { ", tried again in vain" } else { "" };
         Some(format!(
-            "{} of {} trials had to be left out, most of them ({count}) because: {kind} ... Run again while the machine \
-             has nothing else to do, or with more rounds.",
-            self.excluded.len(),
-            self.recorded
+            "No verdict: {lost} of {asked} trials had to be left out{again}{most}. With more than {limit} left out, the rest \
+             is no fair sample. Run again while the machine has nothing else to do; a model that always fails can be left \
+             out by naming the others with --model."
+        ))
+    }
+
+    /// In how many rounds the machine's speed moved.
+    fn drift(&self) -> Option<String> {
+        let (moved, told, most) = probe::drift(&self.rounds).filter(|(moved, ..)| *moved > 0)?;
+        Some(format!(
+            "The machine's own speed moved by more than {} within {moved} of {told} rounds ({} at most): figures of such a \
+             round compare badly with each other.",
+            units::share(probe::DRIFT_SHARE),
+            units::factor(most)
         ))
     }
 
@@ -124,8 +173,8 @@ impl Analysis {
     }
 }
 
-/// The share of trials that may be left out before a reader is warned first of all.
-const MOST_LEFT_OUT: f64 = 0.15;
+/// The share of trials that may be left out, tries again included, before the run has no verdict at all.
+pub const MOST_LEFT_OUT: f64 = 0.15;
 
 /// The name of the environment note that marks made-up records; its text is shown above every figure.
 pub const SYNTHETIC: &str = "synthetic";
@@ -135,15 +184,17 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
     let mut excluded = Vec::new();
     let mut left_out: BTreeMap<Key<'_>, u32> = BTreeMap::new();
     let mut admitted: BTreeMap<Key<'_>, Vec<&Trial>> = BTreeMap::new();
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut asked) = (BTreeSet::new(), BTreeSet::new());
     for trial in &bundle.trials {
-        let key = (trial.scenario.as_str(), trial.model.as_str());
+        let key = key(trial);
+        asked.insert((key, trial.round));
+        // The first valid try of a round counts.
         let reasons = objections(&bundle.run, trial, &mut seen);
         if reasons.is_empty() {
             admitted.entry(key).or_default().push(trial);
         } else {
             *left_out.entry(key).or_default() += 1;
-            excluded.push(exclusion(trial, reasons));
+            excluded.push((trial, reasons));
         }
     }
     admitted.values_mut().for_each(|trials| trials.sort_by_key(|trial| trial.round));
@@ -159,22 +210,37 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
             .collect();
         let (cells, refused): (Vec<Cell>, Vec<_>) = cells.into_iter().unzip();
         let verdict = verdict::decide(scenario, &cells, bundle.run.seed);
-        (Workload { scenario: scenario.clone(), cells, verdict }, refused)
+        let bounds = Bounds::of(bundle.run.probe.value(), &scenario.name);
+        (Workload { scenario: scenario.clone(), cells, verdict, bounds }, refused)
     });
     let parts: Vec<_> = parts.collect();
-    let (workloads, refused): (Vec<Workload>, Vec<_>) = parts.into_iter().unzip();
-    excluded.extend(refused.into_iter().flatten().flatten().map(|(trial, why)| exclusion(trial, vec![why])));
-    excluded.sort_by_key(|trial: &Excluded| trial.index);
-    Analysis {
+    let (mut workloads, refused): (Vec<Workload>, Vec<_>) = parts.into_iter().unzip();
+    for (trial, why) in refused.into_iter().flatten().flatten() {
+        seen.remove(&(key(trial), trial.round));
+        excluded.push((trial, vec![why]));
+    }
+    excluded.sort_by_key(|(trial, _)| trial.index);
+    let valid = (bundle.trials.len() - excluded.len()) as u32;
+    let excluded = excluded.into_iter().map(|(trial, reasons)| exclusion(trial, reasons, &seen)).collect();
+    let mut analysis = Analysis {
         run: bundle.run.clone(),
         end: bundle.end.clone(),
-        valid: (bundle.trials.len() - excluded.len()) as u32,
+        valid,
         recorded: bundle.trials.len() as u32,
+        tried_again: bundle.trials.iter().filter(|trial| trial.attempt > 0).count() as u32,
+        asked: asked.len() as u32,
+        lost: (asked.len() - seen.len()) as u32,
+        rounds: bundle.rounds.clone(),
         damage: bundle.damage.iter().map(ToString::to_string).collect(),
-        workloads,
+        workloads: Vec::new(),
         anatomies: anatomies(bundle),
         excluded,
+    };
+    if analysis.is_invalid() {
+        workloads.iter_mut().for_each(|one| one.verdict.withhold(analysis.lost, analysis.asked));
     }
+    analysis.workloads = workloads;
+    analysis
 }
 
 /// One for each model of the run that has any: the last one, should there be more.
@@ -186,6 +252,10 @@ fn anatomies(bundle: &Bundle) -> Vec<Anatomy> {
 /// Workload and model.
 type Key<'a> = (&'a str, &'a str);
 
+fn key(trial: &Trial) -> Key<'_> {
+    (&trial.scenario, &trial.model)
+}
+
 /// Why a trial must be left out, as far as its head tells; none if it may be opened.
 fn objections<'a>(run: &Run, trial: &'a Trial, seen: &mut BTreeSet<(Key<'a>, u32)>) -> Vec<String> {
     if !trial.invalid.is_empty() {
@@ -196,18 +266,20 @@ fn objections<'a>(run: &Run, trial: &'a Trial, seen: &mut BTreeSet<(Key<'a>, u32
     if !run.scenarios.iter().any(declares) {
         return vec!["the head of the bundle does not declare this workload with this model".to_owned()];
     }
-    if !seen.insert(((trial.scenario.as_str(), trial.model.as_str()), trial.round)) {
+    if !seen.insert((key(trial), trial.round)) {
         return vec!["the same round of this model and workload was recorded before".to_owned()];
     }
     Vec::new()
 }
 
-fn exclusion(trial: &Trial, reasons: Vec<String>) -> Excluded {
+fn exclusion(trial: &Trial, reasons: Vec<String>, valid: &BTreeSet<(Key<'_>, u32)>) -> Excluded {
     Excluded {
         index: trial.index,
         round: trial.round,
         scenario: trial.scenario.clone(),
         model: trial.model.clone(),
+        attempt: trial.attempt,
         reasons,
+        replaced: valid.contains(&(key(trial), trial.round)),
     }
 }

@@ -20,6 +20,7 @@ pub mod histogram;
 pub mod html;
 pub mod measurement;
 mod plot;
+pub mod probe;
 mod reason;
 pub mod record;
 #[doc(hidden)]

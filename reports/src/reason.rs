@@ -35,7 +35,7 @@ const MOST: usize = 3;
 pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome) -> String {
     let cell = |model: &str| cells.iter().find(|cell| cell.model == model);
     match outcome {
-        Outcome::Undecided { .. } => undecided(cells),
+        Outcome::Undecided { .. } | Outcome::NoVerdict { .. } => undecided(cells),
         Outcome::NoneFits => "Lower the load, or allow the models more workers.".to_owned(),
         Outcome::Chosen { winners, next } => {
             let mut sentences = Vec::new();

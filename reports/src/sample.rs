@@ -166,9 +166,10 @@ pub fn bundle(spec: &Spec) -> Bundle {
     let planned = trials.len() as u32;
     spoil(&mut trials);
     let end = End { finished_unix_ms: started_ms(planned), trials: planned, interrupted: false };
+    let rounds = (0..spec.rounds).map(|round| round_record(spec, round)).collect();
     let run = run(spec, planned);
     let anatomies = sample_anatomy::anatomies(&run.models);
-    Bundle { run, trials, anatomies, end: Some(end), damage: Vec::new() }
+    Bundle { run, trials, rounds, anatomies, end: Some(end), damage: Vec::new() }
 }
 
 fn started_ms(index: u32) -> u64 {
@@ -197,6 +198,66 @@ fn run(spec: &Spec, planned_trials: u32) -> Run {
         scenarios: SCENARIOS[..spec.scenarios].iter().map(|row| scenario(row, &names)).collect(),
         models: MODELS[..spec.models].iter().map(model).collect(),
         environment: environment(),
+        probe: Reading::Value(probe(&SCENARIOS.map(|row| row.0)[..spec.scenarios])),
+    }
+}
+
+/// A machine that moved little in most rounds.
+fn round_record(spec: &Spec, round: u32) -> RoundRecord {
+    let mut random = Random::named(spec.seed, &["round", &round.to_string()]);
+    let mut time = || Reading::Value((1_012_000.0 * (1.0 + 0.06 * random.unit())).round());
+    RoundRecord { round, loop_before_ns: time(), loop_after_ns: time() }
+}
+
+/// A made-up probe of a machine with nothing wrong, whose one ceiling holds for the first of these workloads.
+pub fn probe(scenarios: &[&str]) -> Probe {
+    let timer = |asked_ns| Overshoot { asked_ns, p50_ns: 52_000, p99_ns: 71_000, samples: 100 };
+    let trip = |p50_ns, p99_ns| Reading::Value(RoundTrip { p50_ns, p99_ns, samples: 6_000 });
+    let scatter = |median| Reading::Value(Scatter { goes: 9, median, variation: 0.012, range: 1.04 });
+    Probe {
+        long: false,
+        took_ns: 1_800_000_000,
+        clock_read_ns: Reading::Value(37.0),
+        timers: Reading::Value([50_000, 200_000, 1_000_000].map(timer).to_vec()),
+        fixed_loop_ns: scatter(1_012_000.0),
+        ping_pong: trip(19_800, 25_100),
+        ping_pong_ns: scatter(19_800.0),
+        floor: trip(20_300, 26_400),
+        ceilings: vec![Ceiling {
+            scenarios: scenarios.iter().take(1).map(ToString::to_string).collect(),
+            payload_bytes: 64,
+            clients: 64,
+            requests_per_connection: None,
+            reached: Reading::Value(Reached {
+                rate_per_s: 118_000.0,
+                swarm_share: 0.99,
+                server_share: Reading::Value(0.91),
+            }),
+        }],
+        steal_share: Reading::Value(0.0),
+        foreign_share: Reading::Value(0.004),
+        system: system(),
+    }
+}
+
+fn system() -> System {
+    System {
+        cpus: 2,
+        quota_cpus: Reading::Absent("the control group sets no limit".to_owned()),
+        running_tasks: Reading::Value(1),
+        governor: Reading::Absent("the kernel shows no frequency driver".to_owned()),
+        turbo: Reading::Absent("the kernel shows no frequency driver".to_owned()),
+        smt: Reading::Value(false),
+        descriptors: Reading::Value(20_000),
+        processes: Reading::Value(32_000),
+        mappings: Reading::Value(65_530),
+        locked_bytes: Reading::Value(8_388_608),
+        local_ports: Reading::Value(28_232),
+        somaxconn: Reading::Value(4_096),
+        syn_backlog: Reading::Value(2_048),
+        congestion_control: Reading::Value("cubic".to_owned()),
+        perf_event_paranoid: Reading::Value(2),
+        tracefs: Reading::Value("/sys/kernel/tracing".to_owned()),
     }
 }
 
@@ -261,6 +322,7 @@ fn trial(spec: &Spec, index: u32, round: u32, (scenario, model): (usize, usize),
     Trial {
         index,
         round,
+        attempt: 0,
         scenario: workload.0.to_owned(),
         model: contender.0.to_owned(),
         started_unix_ms: started_ms(index),

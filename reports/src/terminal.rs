@@ -6,10 +6,12 @@
 mod costs;
 
 use crate::analysis::{Analysis, Workload};
+use crate::probe;
 use crate::record::Merit;
 use crate::statistics::bootstrap::confidence_at_most;
 use crate::units;
 use crate::verdict::{Outcome, Place};
+use crate::words::limit;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -100,6 +102,7 @@ fn head(out: &mut String, analysis: &Analysis, style: Style) {
     for caveat in analysis.caveats() {
         push_wrapped(out, &caveat, style.width, "! ", |line| style.warn(line));
     }
+    push_wrapped(out, &probe::brief(&run.probe), style.width, "", |line| style.dim(line));
 }
 
 fn answer(out: &mut String, workload: &Workload, style: Style) {
@@ -119,6 +122,9 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
         figure.map_or_else(String::new, |figure| format!("{} {figure}. ", capital(verdict.merit.label())));
     let text = format!("{figure}{} {}", verdict.lead(), verdict.reason);
     push_wrapped(out, text.trim(), style.width, "    ", str::to_owned);
+    if let Some(limit) = limit(workload) {
+        push_wrapped(out, &limit, style.width, "    ", |line| style.warn(line));
+    }
 }
 
 fn capital(text: &str) -> String {
@@ -252,11 +258,12 @@ fn care(out: &mut String, analysis: &Analysis, style: Style) {
         let _ = writeln!(out, "\n{}", style.bold(&format!("Discarded: {count}")));
         for trial in analysis.excluded.iter().take(MOST_DISCARDED) {
             let text = format!(
-                "{} / {}, round {}: {}",
+                "{} / {}, round {}: {}{}",
                 trial.scenario,
                 trial.model,
                 u64::from(trial.round) + 1,
-                trial.reasons.join("; ")
+                trial.reasons.join("; "),
+                if trial.replaced { "; another try counts" } else { "" }
             );
             push_wrapped(out, &text, style.width, "  ", str::to_owned);
         }
@@ -300,7 +307,13 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
 }
 
 /// Appends cleaned text, wrapped, each line painted.
-fn push_wrapped(out: &mut String, text: &str, most: usize, indent: &str, paint: impl Fn(&str) -> String) {
+pub(crate) fn push_wrapped(
+    out: &mut String,
+    text: &str,
+    most: usize,
+    indent: &str,
+    paint: impl Fn(&str) -> String,
+) {
     for line in wrap(&clean(text), most, indent) {
         let _ = writeln!(out, "{}", paint(&line));
     }

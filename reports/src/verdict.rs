@@ -16,6 +16,7 @@
 //! 5. When the best model's own figure is infinite, or a throughput of 0, no model fits the workload. With fewer than two
 //!    models to compare, or fewer than half of the workload's models, the workload is undecided: the survivors of a run
 //!    that failed the others are no choice. Models that could not be compared are always named.
+//!    When more than 15 % of a whole run's trials are invalid, tries again included, no workload of it has a verdict.
 //! 6. The reason given is read off the cost figures: context switches and CPU per request, where the first model behind
 //!    needs more by a factor of at least 1.2. It is what was measured beside the verdict, not a proof of its cause.
 //!
@@ -127,6 +128,13 @@ pub enum Outcome {
         /// How many more valid rounds are needed at least; 0 when there are not two models.
         more: usize,
     },
+    /// Too many trials of the run were invalid: nothing is said of any of its workloads.
+    NoVerdict {
+        /// Rounds of a model under a workload without a valid trial, in the whole run.
+        lost: u32,
+        /// Of so many.
+        asked: u32,
+    },
 }
 
 /// The verdict on a workload.
@@ -146,6 +154,12 @@ impl Verdict {
     /// The standing of a model.
     pub fn standing(&self, model: &str) -> Option<&Standing> {
         self.standings.iter().find(|standing| standing.model == model)
+    }
+
+    /// Takes the verdict back, because of what happened to the run as a whole.
+    pub(crate) fn withhold(&mut self, lost: u32, asked: u32) {
+        self.outcome = Outcome::NoVerdict { lost, asked };
+        self.reason = "The reasons stand with the discarded trials.".to_owned();
     }
 
     /// Whether a model is among the winners. Where nothing was chosen, nobody is, however the models stand.
@@ -298,6 +312,7 @@ mod tests {
             ),
             format!("{:.0} % bootstrap interval", crate::statistics::bootstrap::CONFIDENCE * 100.0),
             format!("a factor of at least {}", reason::TELLING),
+            format!("{:.0} % of a whole run's trials", crate::analysis::MOST_LEFT_OUT * 100.0),
         ] {
             assert!(prose.contains(&stated), "the prose does not say {stated:?}");
         }

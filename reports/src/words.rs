@@ -3,6 +3,7 @@
 //! A reason names what happened and its size; it never guesses at a cause that was not measured. A verdict never speaks of
 //! "all" models when some could not be compared.
 
+use crate::analysis::Workload;
 use crate::record::{Doubt, ErrorKind, Invalid, Merit};
 use crate::statistics::paired::{Better, Factor};
 use crate::units;
@@ -32,6 +33,24 @@ impl fmt::Display for Invalid {
                 "the swarm itself sent too late: lag p99 {} of a response p99 of {}",
                 units::time(*lag_p99_ns as f64),
                 units::time(*response_p99_ns as f64)
+            ),
+            Self::GeneratorBound { swarm_share, server_share, ceiling_per_s } => write!(
+                f,
+                "the swarm was the bottleneck: it used {} of its CPU and the server {}, while the null server did {}",
+                units::share(*swarm_share),
+                units::share(*server_share),
+                units::rate(*ceiling_per_s)
+            ),
+            Self::BehindSchedule { achieved_share, lag_p99_ns } => write!(
+                f,
+                "the swarm fell behind its schedule while the server was idle: {} of the rate, its own lag p99 {}",
+                units::share(*achieved_share),
+                units::time(*lag_p99_ns as f64)
+            ),
+            Self::Unsteady { ratio } => write!(
+                f,
+                "no steady state: the second half of the window ran at {} the first",
+                units::factor(*ratio)
             ),
             Self::ForeignLoad { share } => {
                 write!(f, "other programs used {} of the pinned CPUs", units::share(*share))
@@ -141,6 +160,7 @@ impl Verdict {
             Outcome::Chosen { winners, .. } => units::any_of(winners),
             Outcome::NoneFits => "no model".to_owned(),
             Outcome::Undecided { .. } => "undecided".to_owned(),
+            Outcome::NoVerdict { .. } => "no verdict".to_owned(),
         }
     }
 
@@ -161,6 +181,10 @@ impl Verdict {
                 ),
             },
             Outcome::Undecided { more } => self.too_few(*more),
+            Outcome::NoVerdict { lost, asked } => {
+                let (lost, asked) = (units::grouped(u64::from(*lost)), units::grouped(u64::from(*asked)));
+                return format!("Too many trials of the run were invalid: {lost} of {asked}.");
+            }
         };
         [Some(lead), self.not_compared()].into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
@@ -230,6 +254,17 @@ impl Verdict {
             .collect();
         (!out.is_empty()).then(|| format!("Not compared: {}.", out.join("; ")))
     }
+}
+
+/// Which models of a workload reached the generator's limit, in a sentence; `None` when none did.
+pub(crate) fn limit(workload: &Workload) -> Option<String> {
+    let models = workload.at_ceiling();
+    let ceiling = workload.bounds.ceiling_per_s.filter(|_| !models.is_empty())?;
+    Some(format!(
+        "At the generator's limit (the null server did {}): {}.",
+        units::rate(ceiling),
+        models.join(", ")
+    ))
 }
 
 impl ErrorKind {

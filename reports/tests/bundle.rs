@@ -17,6 +17,9 @@ fn write(bundle: &Bundle, folder: &Path) -> PathBuf {
     for trial in &bundle.trials {
         writer.append(&Record::Trial(Box::new(trial.clone()))).expect("there is room");
     }
+    for round in &bundle.rounds {
+        writer.append(&Record::Round(round.clone())).expect("there is room");
+    }
     for anatomy in &bundle.anatomies {
         writer.append(&Record::Anatomy(Box::new(anatomy.clone()))).expect("there is room");
     }
@@ -79,6 +82,7 @@ fn a_killed_writer_leaves_every_finished_trial() {
 fn a_last_record_cut_at_any_byte_is_told_and_the_others_are_read() {
     let (folder, mut bundle) = (folder(), small());
     bundle.end = None;
+    bundle.rounds.clear(); // so that a trial is last
     let path = write(&bundle, folder.path());
     let bytes = fs::read(&path).expect("written just now");
     let last = bytes[..bytes.len() - 1].iter().rposition(|&byte| byte == b'\n').expect("several lines") + 1;
@@ -108,7 +112,7 @@ fn a_damaged_middle_record_is_named_and_the_others_are_read() {
         write_lines(&path, &lines);
         let read = bundle::load(&path).expect("the head is whole");
         assert_eq!(read.damage.len(), 1);
-        assert_eq!((read.damage[0].record, read.damage[0].readable), (3, 4));
+        assert_eq!((read.damage[0].record, read.damage[0].readable), (3, 5));
         assert_eq!(read.damage[0].kind, expected);
         assert!(read.trials == [bundle.trials[0].clone(), bundle.trials[2].clone()]);
         assert_eq!(read.end, bundle.end);
@@ -138,6 +142,11 @@ fn a_record_of_an_unknown_kind_is_named() {
 
 #[test]
 fn a_newer_version_is_a_clear_error_even_if_its_head_has_other_fields() {
+    for other in [1, SCHEMA_VERSION + 1] {
+        let text = line(&format!(r#"{{"run":{{"schema_version":{other}}}}}"#));
+        let error = bundle::parse(text.as_bytes(), Path::new("other")).expect_err("not ours");
+        assert!(error.to_string().contains(&other.to_string()), "{error}");
+    }
     let text = line(r#"{"run":{"schema_version":99,"colour":"blue"}}"#);
     let error = bundle::parse(text.as_bytes(), Path::new("future")).expect_err("not ours");
     assert!(
@@ -170,5 +179,5 @@ fn a_damaged_or_torn_head_is_an_error_that_says_so() {
     let mut damaged = bytes;
     damaged[60] ^= 1;
     let error = bundle::parse(&damaged, &path).expect_err("damaged");
-    assert!(matches!(error, BundleError::Head { others: 4, .. }), "{error}");
+    assert!(matches!(error, BundleError::Head { others: 5, .. }), "{error}");
 }

@@ -163,9 +163,7 @@ fn hostile() -> Bundle {
         trial.usage.threads = Reading::Absent(HOSTILE.to_owned());
     }
     bundle.trials[0].doubts.push(Doubt::SharedCpu);
-    bundle.trials[1]
-        .invalid
-        .push(record::Invalid::ServerDied { detail: HOSTILE.to_owned() });
+    bundle.trials[1].invalid.push(record::Invalid::ServerDied { detail: HOSTILE.to_owned() });
     bundle.run.command.push(HOSTILE.to_owned());
     bundle.run.tool_version = HOSTILE.to_owned();
     bundle.run.environment.notes.insert(HOSTILE.to_owned(), HOSTILE.to_owned());

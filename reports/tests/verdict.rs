@@ -88,7 +88,9 @@ fn many_discarded_trials_are_told_before_anything_else_with_what_to_do() {
     }
     let caveats = analyse(&bundle).caveats().join(" ");
     assert!(
-        caveats.contains("4 of 12 trials had to be left out, most of them (4) because: other programs used"),
+        caveats.contains(
+            "No verdict: 4 of 12 trials had to be left out, most of them (4) because: other programs used"
+        ),
         "{caveats}"
     );
 }
@@ -111,16 +113,127 @@ fn too_few_rounds_are_undecided_and_say_how_many_are_missing() {
     assert!(analysis.workloads[0].verdict.lead().contains("at least 2 more valid rounds"));
 }
 
+/// Makes the bundle part of a larger run whose other trials are all valid: a workload of one model, which has no winner.
+fn in_a_larger_run(mut bundle: Bundle, trials: u32) -> Bundle {
+    let mut scenario = bundle.run.scenarios[0].clone();
+    (scenario.name, scenario.models) = ("another".to_owned(), vec!["iterative".to_owned()]);
+    let like = bundle.trials[0].clone();
+    for at in 0..trials {
+        let mut trial =
+            Trial { index: 1_000 + at, round: at, scenario: scenario.name.clone(), ..like.clone() };
+        trial.model.clone_from(&scenario.models[0]);
+        bundle.trials.push(trial);
+    }
+    bundle.run.scenarios.push(scenario);
+    bundle
+}
+
+#[test]
+fn a_run_with_too_many_invalid_trials_has_no_verdict_and_says_so_first() {
+    // 20 rounds of a model under a workload: 3 lost are 15 % and a verdict, 4 are not.
+    let bundle = |lost: usize| {
+        let mut bundle = with_throughput(&[&[1000; 10], &[2000; 10]]);
+        bundle
+            .trials
+            .iter_mut()
+            .take(lost)
+            .for_each(|trial| trial.invalid.push(Invalid::Stolen { share: 0.2 }));
+        bundle
+    };
+    let analysis = analyse(&bundle(3));
+    assert!(!analysis.is_invalid());
+    assert_eq!(winners(&analysis), ["fork-per-client"]);
+    let analysis = analyse(&bundle(4));
+    assert!(analysis.is_invalid());
+    let verdict = &analysis.workloads[0].verdict;
+    assert_eq!(verdict.outcome, Outcome::NoVerdict { lost: 4, asked: 20 });
+    assert!(verdict.standings.iter().all(|standing| !verdict.crowns(standing)));
+    assert!(analysis.caveats()[1].starts_with("No verdict: 4 of 20 trials"), "{:?}", analysis.caveats());
+    let text = summary(&analysis, &SummaryOptions::default());
+    assert!(text.contains("→ no verdict") && !text.contains("best  ") && !text.contains("→ fork"), "{text}");
+    let page = html::report(&analysis);
+    assert!(
+        !page.contains("class=\"winners\"") && !page.contains("<td class=\"f0\">"),
+        "nobody is called best"
+    );
+    assert!(page.contains("No verdict: 4 of 20 trials") && page.contains("<b>No verdict.</b>"));
+    assert!(!page.contains("Choose fork"));
+}
+
+#[test]
+fn the_first_valid_try_of_a_round_counts_and_all_are_kept() {
+    let mut bundle = with_throughput(&[&[1000; 5], &[2000; 5]]);
+    let again = |trial: &Trial, attempt, replies, invalid: &[Invalid]| {
+        let mut trial = Trial { index: 100 + attempt, attempt, ..trial.clone() };
+        measured(&mut trial.measured).completed_in_window = replies;
+        trial.invalid = invalid.to_vec();
+        trial
+    };
+    let first = bundle.trials[0].clone();
+    let stolen = [Invalid::Stolen { share: 0.2 }];
+    bundle.trials[0].invalid = stolen.to_vec();
+    // A record holds them in the order they were run: spoiled, spoiled again, valid, and one more that nobody asked for.
+    bundle.trials.push(again(&first, 1, 50, &stolen));
+    bundle.trials.push(again(&first, 2, 1_200, &[]));
+    bundle.trials.push(again(&first, 3, 9_999, &[]));
+    let analysis = analyse(&bundle);
+    assert_eq!((analysis.recorded, analysis.tried_again, analysis.valid), (13, 3, 10));
+    assert_eq!((analysis.asked, analysis.lost), (10, 0));
+    let rates: Vec<f64> =
+        analysis.workloads[0].cells[0].rounds.iter().map(|r| r.throughput_per_s / 2.0).collect();
+    assert_eq!(rates, [1_200.0, 1_000.0, 1_000.0, 1_000.0, 1_000.0], "each window is half a second");
+    let told: Vec<_> = analysis.excluded.iter().map(|t| (t.attempt, t.replaced, t.reasons.len())).collect();
+    assert_eq!(told, [(0, true, 1), (1, true, 1), (3, true, 1)]);
+    assert!(analysis.caveats().iter().all(|c| !c.contains("planned") && !c.contains("No verdict")));
+    let text = summary(&analysis, &SummaryOptions::default());
+    assert!(text.contains("another try counts"), "{text}");
+}
+
+#[test]
+fn figures_at_the_limits_of_the_generator_are_marked_wherever_they_stand() {
+    let mut bundle = with_throughput(&[&[1000; 5], &[1000; 5]]);
+    let Reading::Value(probe) = &mut bundle.run.probe else { panic!("the sample has a probe") };
+    let Reading::Value(reached) = &mut probe.ceilings[0].reached else { panic!("and a ceiling") };
+    // 1,000 replies in half a second are 2,000 a second, 80 % of 2,500.
+    reached.rate_per_s = 2_500.0;
+    let marks = |bundle: &Bundle| {
+        let analysis = analyse(bundle);
+        let text = summary(&analysis, &SummaryOptions { width: 1_000, ..SummaryOptions::default() });
+        let told = "At the generator's limit (the null server did 2.50k/s): iterative, fork-per-client.";
+        let page = html::report(&analysis);
+        assert_eq!(page.contains(&told.replace('\'', "&#39;")), text.contains(told), "both say so or none");
+        (text.contains(told), page.matches("title=\"at the generator&#39;s limit\"").count())
+    };
+    assert_eq!(marks(&bundle), (true, 2));
+    let Reading::Value(probe) = &mut bundle.run.probe else { panic!("the sample has a probe") };
+    probe.ceilings[0].scenarios = vec!["another workload".to_owned()];
+    assert_eq!(marks(&bundle), (false, 0), "a limit holds for the load it was measured with");
+    bundle.run.probe = Reading::Absent("not wanted".to_owned());
+    assert_eq!(marks(&bundle), (false, 0));
+    assert!(html::report(&analyse(&bundle)).contains("Not measured before this run: not wanted."));
+}
+
+#[test]
+fn a_machine_that_moved_within_a_round_is_told_above_the_figures() {
+    let mut bundle = with_throughput(&[&[1000; 5], &[1000; 5]]);
+    assert!(analyse(&bundle).caveats().iter().all(|caveat| !caveat.contains("speed moved")));
+    bundle.rounds[2].loop_before_ns = Reading::Value(1e6);
+    bundle.rounds[2].loop_after_ns = Reading::Value(1.5e6);
+    bundle.rounds[3].loop_after_ns = Reading::Absent("no clock".to_owned());
+    let caveats = analyse(&bundle).caveats().join(" ");
+    assert!(caveats.contains("more than 10.0 % within 1 of 4 rounds (1.50× at most)"), "{caveats}");
+}
+
 #[test]
 fn a_model_whose_trials_are_all_invalid_is_invalid_and_they_are_listed() {
-    let mut bundle = with_throughput(&[&[1000; 5], &[900; 5], &[5000; 5]]);
+    let mut bundle = in_a_larger_run(with_throughput(&[&[1000; 5], &[900; 5], &[5000; 5]]), 25);
     for trial in bundle.trials.iter_mut().filter(|trial| trial.model == "thread-per-client") {
         trial.invalid.push(Invalid::WrongReply { replies: 1 });
     }
     let analysis = analyse(&bundle);
     assert_eq!(winners(&analysis), ["iterative"]);
     assert_eq!(analysis.workloads[0].verdict.standings[2].place, Place::Invalid);
-    assert_eq!((analysis.excluded.len(), analysis.valid, analysis.recorded), (5, 10, 15));
+    assert_eq!((analysis.excluded.len(), analysis.valid, analysis.recorded), (5, 35, 40));
     assert_eq!(analysis.excluded[0].reasons, ["replies with a wrong byte: 1"]);
 }
 
@@ -133,6 +246,7 @@ fn spoil(bundle: &mut Bundle, model: &str, trials: usize) {
 #[test]
 fn models_that_could_not_be_compared_are_named_wherever_a_choice_is() {
     let mut bundle = with_throughput(&[&[1000; 6], &[1000; 6], &[1000; 6], &[1000; 6], &[1000; 6]]);
+    bundle = in_a_larger_run(bundle, 60);
     spoil(&mut bundle, "fork-per-client", 6);
     spoil(&mut bundle, "thread-per-client", 3);
     let analysis = analyse(&bundle);
@@ -157,6 +271,7 @@ fn models_that_could_not_be_compared_are_named_wherever_a_choice_is() {
 #[test]
 fn the_few_survivors_of_a_workload_are_no_choice() {
     let mut bundle = with_throughput(&[&[1000; 6], &[2000; 6], &[1000; 6], &[1000; 6], &[1000; 6]]);
+    bundle = in_a_larger_run(bundle, 80);
     spoil(&mut bundle, "thread-per-client", 6);
     spoil(&mut bundle, "thread-pool", 4);
     assert_eq!(winners(&analyse(&bundle)), ["fork-per-client"], "3 of 5 are a comparison");

@@ -51,9 +51,10 @@ pub(crate) fn run(interrupt: Interrupt, rounds: u32, window: Duration) -> Result
                 congestion_control: Some("cubic"),
                 seed: 1,
                 address: "127.0.0.1:0".parse().expect("an address"),
+                probe: None,
                 costs,
             };
-            let slot = Slot { round, cell: Cell { scenario: 0, model: 0 } };
+            let slot = Slot { round, attempt: 0, cell: Cell { scenario: 0, model: 0 } };
             let trial = bench.trial(0, slot, &scenario, model).map_err(|_| "interrupted".to_string())?;
             figures(&trial)
         };

@@ -5,7 +5,7 @@ use super::{Subject, end_limit};
 use crate::clock::nanoseconds;
 use crate::sys::TcpInfo;
 use crate::usage;
-use bakeoff_reports::record::{Reading, Segments, Untraced, ConnectionWire};
+use bakeoff_reports::record::{ConnectionWire, Reading, Segments, Untraced};
 use procfs::process::Process;
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,10 @@ fn switches(pid: u32) -> Result<(u64, u64), String> {
 ///
 /// # Errors
 /// When the server does not answer as it must.
-pub(super) fn pass(subject: &Subject<'_>, span: Duration) -> Result<(Untraced, Reading<ConnectionWire>), String> {
+pub(super) fn pass(
+    subject: &Subject<'_>,
+    span: Duration,
+) -> Result<(Untraced, Reading<ConnectionWire>), String> {
     let mut peer = subject.connect()?;
     let connected = peer.info();
     let begin = Instant::now();

@@ -5,6 +5,7 @@ mod list;
 mod load;
 mod manual;
 mod output;
+mod probe;
 mod report;
 mod run;
 mod scenario;
@@ -33,6 +34,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Load(load::LoadArgs),
     Anatomy(anatomy::AnatomyArgs),
+    Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
     List(list::ListArgs),
     Scenario(scenario::ScenarioArgs),
@@ -41,6 +43,8 @@ enum Command {
     Man(manual::ManArgs),
     #[command(hide = true)]
     SwarmWorker(worker::WorkerArgs),
+    #[command(hide = true)]
+    NullServer(probe::NullServerArgs),
 }
 
 /// Reads an address and a port; `localhost` is 127.0.0.1.
@@ -61,6 +65,7 @@ impl Cli {
             Some(Command::Serve(args)) => args.run(),
             Some(Command::Load(args)) => args.run(),
             Some(Command::Anatomy(args)) => args.run(),
+            Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::List(args)) => args.run(),
             Some(Command::Scenario(args)) => args.run(),
@@ -68,6 +73,7 @@ impl Cli {
             Some(Command::Completions(args)) => args.run(),
             Some(Command::Man(args)) => args.run(),
             Some(Command::SwarmWorker(args)) => args.run(),
+            Some(Command::NullServer(args)) => args.run(),
         }
     }
 }

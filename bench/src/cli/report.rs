@@ -35,8 +35,9 @@ impl ReportArgs {
     }
 }
 
-/// Writes the page of a bundle, whole or not at all, and prints the summary.
-pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<(), String> {
+/// Writes the page of a bundle, whole or not at all, and prints the summary. Says whether the run is invalid, so that it has
+/// no verdict.
+pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<bool, String> {
     let loaded = bundle::load(bundle).map_err(|e| e.to_string())?;
     for damage in &loaded.damage {
         bakeoff::tell(&format!("bakeoff: {}: {damage}", bundle.display()));
@@ -57,7 +58,7 @@ pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<(), Str
         };
         output::print(&terminal::summary(&analysis, &options))?;
     }
-    Ok(())
+    Ok(analysis.is_invalid())
 }
 
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {

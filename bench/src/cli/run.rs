@@ -18,8 +18,10 @@ use std::time::Duration;
 
 /// Compare models: workloads x models x rounds, into a bundle and a report
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bakeoff run\n  bakeoff run churn wait --rounds 10\n  \
-    bakeoff run my.toml --model tokio --model mio-event-loop")]
+#[command(
+    after_help = "Exit status: 0 fine, 3 too many invalid trials for a verdict.\n\nExamples:\n  bakeoff run\n  bakeoff run churn wait --rounds 10\n  \
+    bakeoff run my.toml --model tokio --model mio-event-loop"
+)]
 pub(super) struct RunArgs {
     /// Names of built-in scenarios, or scenario files (*.toml); all built-in ones when none is given
     scenarios: Vec<String>,
@@ -50,6 +52,14 @@ pub(super) struct RunArgs {
     /// Leave out what servers cost (counters of events, waits, memory at rest): 250 ms less before each window
     #[arg(long)]
     no_costs: bool,
+    /// Further tries of a trial that the load generator or the neighbours spoiled, at the end of its round; all together
+    /// add 15 % to the run at most
+    #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(0..=5))]
+    retries: u32,
+    /// Skip the measurement of the generator's own limits before the run (about three seconds); nothing is then marked as
+    /// lying at them
+    #[arg(long)]
+    no_probe: bool,
     /// No progress, no summary
     #[arg(long, short)]
     quiet: bool,
@@ -88,13 +98,19 @@ impl RunArgs {
             anatomy: !self.no_anatomy,
             progress: !self.quiet,
             costs: !self.no_costs,
+            retries: self.retries,
+            probe: !self.no_probe,
         };
         let launcher = Launcher::this_program(interrupt);
         let ending = runner::run(&plan, &options, &launcher, &bundle).map_err(|e| e.to_string())?;
-        report::write(&bundle, &folder.join(report::REPORT_NAME), !self.quiet)?;
+        if ending == Ending::NotBegun {
+            return Ok(ExitCode::from(130));
+        }
+        let invalid = report::write(&bundle, &folder.join(report::REPORT_NAME), !self.quiet)?;
         Ok(match ending {
+            Ending::Complete if invalid => ExitCode::from(3),
             Ending::Complete => ExitCode::SUCCESS,
-            Ending::Interrupted => ExitCode::from(130),
+            Ending::Interrupted | Ending::NotBegun => ExitCode::from(130),
         })
     }
 

@@ -8,7 +8,7 @@ mod terminal;
 
 pub use terminal::table;
 
-use crate::record::{Anatomy, Outcome, Part, Phase, Reading, Segments, Step, ConnectionWire};
+use crate::record::{Anatomy, ConnectionWire, Outcome, Part, Phase, Reading, Segments, Step};
 use crate::units;
 
 /// Who does something.

@@ -133,6 +133,9 @@ pub fn to_bytes(bundle: &Bundle) -> io::Result<Vec<u8>> {
     for trial in &bundle.trials {
         bytes.extend(line_of(&Record::Trial(Box::new(trial.clone())))?);
     }
+    for round in &bundle.rounds {
+        bytes.extend(line_of(&Record::Round(round.clone()))?);
+    }
     for anatomy in &bundle.anatomies {
         bytes.extend(line_of(&Record::Anatomy(Box::new(anatomy.clone())))?);
     }

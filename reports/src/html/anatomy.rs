@@ -7,7 +7,7 @@ use super::{Field, escape, table};
 use crate::analysis::Analysis;
 use crate::anatomy::{Layer, Row, parts, provenance, rows, title, wire_sum};
 use crate::plot;
-use crate::record::{Anatomy, Part, Phase, Reading, Segments, ConnectionWire};
+use crate::record::{Anatomy, ConnectionWire, Part, Phase, Reading, Segments};
 use crate::units;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -7,6 +7,7 @@ use crate::plot;
 use crate::record::Merit;
 use crate::units;
 use crate::verdict::{Outcome, Place, Standing};
+use crate::words::limit;
 use std::fmt::Write as _;
 
 /// One card for each workload: what to choose, how far ahead it is, why.
@@ -30,6 +31,7 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize) -> String {
         Outcome::Chosen { .. } => ("chosen", "Choose"),
         Outcome::NoneFits => ("open", "Nothing fits"),
         Outcome::Undecided { .. } => ("open", "Undecided"),
+        Outcome::NoVerdict { .. } => ("open", "No verdict"),
     };
     let mut html = format!(
         "<article class=\"card {class}\">\n<h3><a href=\"#{}\">{}</a></h3>\n<p class=\"about\">{}</p>\n\
@@ -56,6 +58,9 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize) -> String {
     let _ = writeln!(html, "<p class=\"lead\">{}</p>", escape(&verdict.lead()));
     if !verdict.reason.is_empty() {
         let _ = writeln!(html, "<p class=\"why\">{}</p>", escape(&verdict.reason));
+    }
+    if let Some(limit) = limit(workload) {
+        let _ = writeln!(html, "<p class=\"why\">{}</p>", escape(&limit));
     }
     html.push_str("</article>\n");
     html

@@ -1,8 +1,9 @@
 //! What the figures stand on: the method, the run, what was left out.
 
 use super::{Field, escape, table};
-use crate::analysis::Analysis;
-use crate::record::{Environment, Reading};
+use crate::analysis::{Analysis, MOST_LEFT_OUT};
+use crate::probe;
+use crate::record::{Environment, Reading, RoundRecord};
 use crate::statistics::bootstrap::{CONFIDENCE, RESAMPLES, confidence_at_most};
 use crate::statistics::median;
 use crate::units;
@@ -11,7 +12,8 @@ use std::fmt::Write as _;
 
 /// The sections below the workloads.
 pub(super) fn sections(analysis: &Analysis) -> String {
-    [method(analysis), models(analysis), run(analysis), discarded(analysis), missing()].concat()
+    [method(analysis), models(analysis), run(analysis), limits(analysis), discarded(analysis), missing()]
+        .concat()
 }
 
 fn method(analysis: &Analysis) -> String {
@@ -33,12 +35,15 @@ fn method(analysis: &Analysis) -> String {
          beyond reasonable doubt (2.5&nbsp;%).</p>\n\
          <p>A trial in which nothing was answered, or whose server died on the way, counts like \
          any other: what it left unanswered is infinite, and its throughput may be 0. When fewer than half of a workload's models could be compared, \
-         the workload is undecided.</p>\n</section>\n",
+         the workload is undecided. Trials that the generator or the neighbours spoiled are tried again at the end of their \
+         round, within bounds; the first valid try counts. With more than {}&nbsp;of a run's trials left out there is no \
+         verdict.</p>\n</section>\n",
         units::grouped(RESAMPLES as u64),
         CONFIDENCE * 100.0,
         units::share(confidence_at_most(rounds)),
         THROUGHPUT_FLOOR * 100.0,
         LATENCY_FLOOR * 100.0,
+        units::share(MOST_LEFT_OUT),
     )
 }
 
@@ -68,8 +73,8 @@ fn run(analysis: &Analysis) -> String {
         (
             "trials",
             format!(
-                "{} planned, {} recorded, {} valid",
-                run.planned_trials, analysis.recorded, analysis.valid
+                "{} planned, {} recorded ({} of them tries again), {} valid",
+                run.planned_trials, analysis.recorded, analysis.tried_again, analysis.valid
             ),
         ),
         ("schema", format!("version {}", run.schema_version)),
@@ -158,6 +163,61 @@ fn environment(environment: &Environment) -> Vec<(&str, String)> {
     rows
 }
 
+/// What the generator and the machine can show, measured before the run and round by round.
+fn limits(analysis: &Analysis) -> String {
+    let mut html = String::from("<section id=\"limits\">\n<h2>Limits of the measurement</h2>\n");
+    match &analysis.run.probe {
+        Reading::Absent(why) => {
+            let _ = writeln!(html, "<p>Not measured before this run: {}.</p>", escape(why));
+        }
+        Reading::Value(probe) => {
+            html.push_str(
+                "<p>Measured before the first round, against a null server that does nothing but return what it reads: no \
+                 server can be seen to be faster.</p>\n<dl class=\"pairs\">\n",
+            );
+            for (name, value) in probe::facts(probe) {
+                let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(&name), escape(&value));
+            }
+            html.push_str("</dl>\n");
+            let advice = probe::advice(probe);
+            if !advice.is_empty() {
+                html.push_str("<h3>What to change to measure better</h3>\n<ul>\n");
+                advice.iter().for_each(|line| html.push_str(&format!("<li>{}</li>\n", escape(line))));
+                html.push_str("</ul>\n");
+            }
+        }
+    }
+    html.push_str(&drift(analysis));
+    html.push_str("</section>\n");
+    html
+}
+
+/// The fixed work round by round.
+fn drift(analysis: &Analysis) -> String {
+    let time = |reading: &Reading<f64>| match reading {
+        Reading::Value(ns) => Field::figure(units::time(*ns), *ns),
+        Reading::Absent(why) => Field::absent(why),
+    };
+    let row = |round: &RoundRecord| {
+        let moved = match round.drift() {
+            Some(factor) => Field::figure(units::factor(factor), factor),
+            None => Field::absent("not measured before and after"),
+        };
+        let fields = vec![time(&round.loop_before_ns), time(&round.loop_after_ns), moved];
+        ((u64::from(round.round) + 1).to_string(), fields)
+    };
+    let rows: Vec<(String, Vec<Field>)> = analysis.rounds.iter().map(row).collect();
+    if rows.is_empty() {
+        return "<p>The machine's speed was recorded for no round.</p>\n".to_owned();
+    }
+    let table = table("Speed of the machine", &["round", "before", "after", "moved by"], &rows);
+    format!(
+        "<h3>Speed of the machine</h3>\n<p>The same piece of work on a server CPU, alone, before and after each round. More \
+         than {} within a round is told above all figures.</p>\n{table}",
+        units::share(probe::DRIFT_SHARE)
+    )
+}
+
 fn discarded(analysis: &Analysis) -> String {
     let mut html = String::from("<section id=\"discarded\">\n<h2>Discarded trials</h2>\n");
     if analysis.excluded.is_empty() {
@@ -169,13 +229,19 @@ fn discarded(analysis: &Analysis) -> String {
                 Field::figure(round.to_string(), round as f64),
                 Field::text(&trial.scenario),
                 Field::text(&trial.model),
+                Field::figure((u64::from(trial.attempt) + 1).to_string(), f64::from(trial.attempt)),
                 Field::text(trial.reasons.join("; ")),
+                Field::text(if trial.replaced { "another try counts" } else { "the round is missing" }),
             ];
             ((u64::from(trial.index) + 1).to_string(), fields)
         };
         let rows: Vec<(String, Vec<Field>)> = analysis.excluded.iter().map(row).collect();
         html.push_str("<p>Left out of every figure above.</p>\n");
-        html.push_str(&table("Discarded trials", &["trial", "round", "workload", "model", "reason"], &rows));
+        html.push_str(&table(
+            "Discarded trials",
+            &["trial", "round", "workload", "model", "try", "reason", "so"],
+            &rows,
+        ));
     }
     html.push_str("</section>\n");
     html

@@ -52,22 +52,30 @@ pub(crate) struct Field {
     key: Option<f64>,
     /// A remark shown on hovering and read out.
     note: Option<String>,
+    /// A sign behind the text and what it means.
+    mark: Option<(&'static str, &'static str)>,
 }
 
 impl Field {
     /// A figure and what to sort it by.
     pub(crate) fn figure(text: String, key: f64) -> Self {
-        Self { text, key: Some(key), note: None }
+        Self { text, key: Some(key), note: None, mark: None }
     }
 
     /// Text that is not a figure.
     pub(crate) fn text(text: impl Into<String>) -> Self {
-        Self { text: text.into(), key: None, note: None }
+        Self { text: text.into(), key: None, note: None, mark: None }
     }
 
     /// A figure that is absent, with the reason.
     pub(crate) fn absent(why: &str) -> Self {
-        Self { text: "absent".to_owned(), key: None, note: Some(why.to_owned()) }
+        Self { text: "absent".to_owned(), key: None, note: Some(why.to_owned()), mark: None }
+    }
+
+    /// The same with a mark behind it and what the mark means, if there is one.
+    pub(crate) fn marked(mut self, mark: Option<(&'static str, &'static str)>) -> Self {
+        self.mark = mark;
+        self
     }
 
     /// A quantile.
@@ -76,9 +84,9 @@ impl Field {
         match quantile {
             Quantile::Insufficient { have, need } => {
                 let (have, need) = (units::grouped(have), units::grouped(need));
-                Self { text, key: None, note: Some(format!("{have} requests, {need} needed")) }
+                Self { text, key: None, note: Some(format!("{have} requests, {need} needed")), mark: None }
             }
-            other => Self { text, key: other.ns(), note: None },
+            other => Self { text, key: other.ns(), note: None, mark: None },
         }
     }
 
@@ -87,15 +95,18 @@ impl Field {
         let key =
             self.key.map(|key| if key.is_infinite() { "Infinity".to_owned() } else { format!("{key}") });
         let key = key.map_or_else(String::new, |key| format!(" data-sort=\"{key}\""));
+        let mark = self.mark.map_or_else(String::new, |(sign, meaning)| {
+            format!(" <abbr class=\"limit\" title=\"{}\">{sign}</abbr>", escape(meaning))
+        });
         match &self.note {
             Some(note) => {
                 format!(
-                    "<td{key}><span class=\"quiet\" title=\"{}\">{}</span></td>",
+                    "<td{key}><span class=\"quiet\" title=\"{}\">{}</span>{mark}</td>",
                     escape(note),
                     escape(&self.text)
                 )
             }
-            None => format!("<td{key}>{}</td>", escape(&self.text)),
+            None => format!("<td{key}>{}{mark}</td>", escape(&self.text)),
         }
     }
 }

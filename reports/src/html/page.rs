@@ -86,6 +86,6 @@ fn header(analysis: &Analysis) -> String {
     if !analysis.anatomies.is_empty() {
         html.push_str("<a href=\"#anatomy\">Anatomy</a>");
     }
-    html.push_str("<a href=\"#method\">Method</a><a href=\"#run\">Run</a><a href=\"#discarded\">Discarded</a></nav>\n</header>\n");
+    html.push_str("<a href=\"#method\">Method</a><a href=\"#run\">Run</a><a href=\"#limits\">Limits</a><a href=\"#discarded\">Discarded</a></nav>\n</header>\n");
     html
 }

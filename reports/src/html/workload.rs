@@ -57,6 +57,7 @@ fn advice(verdict: &Verdict) -> String {
     match verdict.outcome {
         Outcome::NoneFits => "No model fits.".to_owned(),
         Outcome::Undecided { .. } => "Undecided.".to_owned(),
+        Outcome::NoVerdict { .. } => "No verdict.".to_owned(),
         Outcome::Chosen { .. } => format!("Choose {}.", verdict.choice()),
     }
 }

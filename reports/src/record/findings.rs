@@ -43,6 +43,28 @@ pub enum Invalid {
         /// Response p99.
         response_p99_ns: u64,
     },
+    /// The swarm was what limited a closed loop: it used all its CPU while the server did not, and a faster server would
+    /// have got more out of it.
+    GeneratorBound {
+        /// Share of the swarm's CPUs that its workers used together, 0 to 1.
+        swarm_share: f64,
+        /// Share of its CPUs that the server used, 0 to 1.
+        server_share: f64,
+        /// What the null server did under the same load, in replies per second.
+        ceiling_per_s: f64,
+    },
+    /// The swarm fell behind its schedule while the server was idle.
+    BehindSchedule {
+        /// Requests answered in the window over those scheduled in it, 0 to 1.
+        achieved_share: f64,
+        /// Dispatch lag p99.
+        lag_p99_ns: u64,
+    },
+    /// There was no steady state: the halves of the window differ by more than their own scatter explains.
+    Unsteady {
+        /// Throughput of the second half over the first.
+        ratio: f64,
+    },
     /// Other programs took too much of the pinned CPUs.
     ForeignLoad {
         /// Share of the window, 0 to 1.
@@ -64,7 +86,7 @@ pub enum Doubt {
         /// Share of the swarm's CPUs that its workers used together, 0 to 1.
         share: f64,
     },
-    /// The two halves of the window differ.
+    /// The two halves of the window differ, but so do the slices of each half.
     Unsteady {
         /// Throughput of the second half over the first.
         ratio: f64,

@@ -1,7 +1,8 @@
 //! The versioned schema of what a run leaves on disk: the boundary between measuring and reporting.
 //!
 //! A bundle is one file of lines. The first is a [`Run`], then come [`Trial`]s, one a line, each appended when it is
-//! finished, then [`Anatomy`] records, and last an [`End`]. Raw histograms and counts are kept, never only summaries, so that every figure of a
+//! finished, a [`RoundRecord`] behind those of its round, then [`Anatomy`] records, and last an [`End`]. Raw histograms
+//! and counts are kept, never only summaries, so that every figure of a
 //! report can be derived again. A figure that could not be measured is [`Reading::Absent`] with the reason; it is
 //! never zero.
 //!
@@ -10,10 +11,12 @@
 mod anatomy;
 mod costs;
 mod findings;
+mod probe;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, Invalid};
+pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,7 +24,7 @@ use std::collections::BTreeMap;
 /// The version of this schema. Raised whenever a reader of the old one would misread the new one.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"anatomy":{...}}` or `{"end":{...}}`.
+/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"round":{...}}`, `{"anatomy":{...}}` or `{"end":{...}}`.
 // Tagged from outside: an inner tag would make serde buffer every trial before it can read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,6 +33,8 @@ pub enum Record {
     Run(Box<Run>),
     /// One finished trial.
     Trial(Box<Trial>),
+    /// What the machine did in a round, behind the round's trials.
+    Round(RoundRecord),
     /// What one request makes a model do.
     Anatomy(Box<Anatomy>),
     /// The end of the run. Absent when the tool was killed.
@@ -60,6 +65,8 @@ pub struct Run {
     pub models: Vec<ModelRecord>,
     /// The machine.
     pub environment: Environment,
+    /// The pre-flight measurement: what this machine and this generator can show at most.
+    pub probe: Reading<Probe>,
 }
 
 /// A model that took part.
@@ -182,6 +189,8 @@ pub struct Trial {
     pub index: u32,
     /// The round it belongs to, from 0.
     pub round: u32,
+    /// Which try of this model under this workload in this round it is, from 0; further ones follow invalid ones.
+    pub attempt: u32,
     /// Name of the workload.
     pub scenario: String,
     /// Name of the model.

@@ -1,0 +1,80 @@
+//! `bakeoff probe`: what this machine and this load generator can show; and the null server it is found out with.
+
+use super::output;
+use bakeoff::environment::{CpuPlan, allowed_cpus};
+use bakeoff::launch::{Interrupt, Launcher};
+use bakeoff::preflight::{Limits, raise_descriptor_limit};
+use bakeoff::probe::null_server::{self, NullOptions};
+use bakeoff::probe::{Form, Point, Prober};
+use bakeoff::runner::choose_congestion_control;
+use bakeoff_reports::probe;
+use clap::Args;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+/// Measure the machine and the load generator: floor, ceiling, timers, neighbours, limits
+#[derive(Debug, Args)]
+#[command(after_help = "Exit status: 0 fit to measure on, 3 not fit (the output says why).\n\
+    Example: bakeoff probe --long")]
+pub(super) struct ProbeArgs {
+    /// More samples: about twenty seconds instead of three
+    #[arg(long)]
+    long: bool,
+    /// One JSON document, as a run stamps it on its bundle, instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Payload in bytes and clients of the ceilings that are measured when there is no run to measure them for.
+const CEILINGS: [(u32, u32); 4] = [(64, 1), (64, 64), (64, 1_000), (65_536, 16)];
+
+impl ProbeArgs {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        let interrupt =
+            Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
+        raise_descriptor_limit();
+        let congestion_control = choose_congestion_control();
+        let prober = Prober {
+            launcher: &Launcher::this_program(interrupt),
+            cpus: &CpuPlan::split(allowed_cpus()),
+            limits: &Limits::of_this_system(),
+            congestion_control: congestion_control.value().map(String::as_str),
+            form: if self.long { Form::Long } else { Form::Short },
+        };
+        let points = CEILINGS.map(|(payload, clients)| Point::closed(payload, clients));
+        let Ok(found) = prober.probe(&points) else { return Ok(ExitCode::from(130)) };
+        let text = if self.json {
+            serde_json::to_string_pretty(&found).expect("our own types have finite numbers") + "\n"
+        } else {
+            probe::table(&found, bakeoff::terminal_width())
+        };
+        output::print(&text)?;
+        Ok(if probe::unfit(&found).is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NullServerArgs {
+    /// Where to listen
+    #[arg(long, value_parser = super::parse_address)]
+    addr: SocketAddr,
+    /// TCP congestion control of its sockets
+    #[arg(long)]
+    congestion_control: Option<String>,
+    /// The CPU to stay on
+    #[arg(long)]
+    cpu: Option<u32>,
+    /// Process id of the runner; the server ends with it
+    #[arg(long)]
+    parent: u32,
+}
+
+impl NullServerArgs {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        bakeoff::preflight::require_loopback(self.addr.ip(), "the null server is for this machine only")?;
+        let options =
+            NullOptions { address: self.addr, congestion_control: self.congestion_control, cpu: self.cpu };
+        null_server::run(&options, self.parent)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,272 @@
+//! What disqualifies a trial, and what makes it doubtful: rules over what was measured, and nothing else.
+//!
+//! An *invalid* trial is kept and shown but compared with nothing. A *doubt* travels with the figure. The limits are
+//! constants with their reason; each rule is a function of the record. What spoiled a trial from outside may have passed a
+//! moment later: such trials are worth another try, those that failed by themselves are not.
+
+use crate::environment::CpuPlan;
+use crate::load::Load;
+use bakeoff_reports::histogram::Recorder;
+use bakeoff_reports::record::{
+    Doubt, EncodedHistogram, ErrorKind, Invalid, Measured, Merit, Reading, Slice, Usage,
+};
+use std::time::Duration;
+
+/// In open loop the typical send must not be later than this share of the typical response, or the response time says
+/// more of the generator than of the server. In the tail the same share is a doubt.
+pub const LAG_SHARE: f64 = 0.10;
+/// Where the 99th percentile decides, the generator's own must stay below this share of it.
+pub const TAIL_SHARE: f64 = 0.50;
+/// The hypervisor may take this share of the pinned CPUs in a window (of two CPUs and 300 ms: three clock ticks).
+pub const STEAL_SHARE: f64 = 0.05;
+/// Other programs may take this share of the pinned CPUs in a window (of two CPUs and 300 ms: six clock ticks).
+pub const FOREIGN_SHARE: f64 = 0.10;
+/// A closed-loop swarm that uses more of its CPUs than this, while the server leaves some of its own idle, is what
+/// limits the figure.
+pub const BUSY_SHARE: f64 = 0.95;
+/// A server that uses less of its CPUs than this in closed loop could have done a sixth more, beyond any practical floor, had
+/// the swarm been able to ask for it. Between this and [`BUSY_SHARE`] two that wait for each other share the blame.
+pub const IDLE_SHARE: f64 = 0.85;
+/// In open loop at least this share of the scheduled requests must be answered within the window, where the server is idle
+/// and the swarm is late.
+pub const SCHEDULE_SHARE: f64 = 0.99;
+/// A server that uses less of its CPUs than this in open loop is idle: whoever falls behind there, it is not for want of a
+/// CPU to serve with.
+pub const SLACK_SHARE: f64 = 0.50;
+/// The throughput of the window's halves may differ by this factor.
+pub const STEADY_RATIO: f64 = 1.25;
+/// Fewer slices than this in each half do not tell how they scatter.
+const SLICES_A_HALF: usize = 4;
+/// Student's t beyond which halves that differ are no chance: two-sided 0.1 % for 6 degrees of freedom, the fewest there are;
+/// with more it errs on the side of keeping the trial. (t table: 5.959.)
+const UNSTEADY_T: f64 = 5.959;
+/// Little's law must hold within this share.
+pub const LITTLE_SHARE: f64 = 0.02;
+
+/// What is to be thought of a trial.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// Why it must not be compared; empty when it may.
+    pub invalid: Vec<Invalid>,
+    /// Reasons for caution.
+    pub doubts: Vec<Doubt>,
+}
+
+/// Whether a trial was spoiled, and only by what may have passed: neighbours, a late swarm, a machine that changed its speed.
+/// A wrong reply, a server that does not start or a swarm that is too slow for it would be the same again.
+pub fn may_pass(invalid: &[Invalid]) -> bool {
+    let passes = |reason: &Invalid| match reason {
+        Invalid::GeneratorLate { .. }
+        | Invalid::GeneratorTail { .. }
+        | Invalid::BehindSchedule { .. }
+        | Invalid::Unsteady { .. }
+        | Invalid::ForeignLoad { .. }
+        | Invalid::Stolen { .. } => true,
+        Invalid::ServerDidNotStart { .. }
+        | Invalid::ServerDied { .. }
+        | Invalid::SwarmFailed { .. }
+        | Invalid::WrongReply { .. }
+        | Invalid::GeneratorBound { .. }
+        | Invalid::Unbalanced => false,
+    };
+    !invalid.is_empty() && invalid.iter().all(passes)
+}
+
+/// Judges a trial. What a server did badly (no answer, an early end) is a result and no reason to leave it out; what
+/// the generator or the neighbours did is. `ceiling_per_s` is what the null server did under the same load, if known.
+pub fn judge(
+    measured: &Measured,
+    usage: &Usage,
+    merit: Merit,
+    load: &Load,
+    cpus: &CpuPlan,
+    ceiling_per_s: Option<f64>,
+) -> Judgement {
+    let mut judgement = Judgement::default();
+    let corrupt = measured.counts.errors.get(&ErrorKind::Corrupt).copied().unwrap_or(0);
+    if corrupt > 0 {
+        judgement.invalid.push(Invalid::WrongReply { replies: corrupt });
+    }
+    if !measured.counts.balanced() {
+        judgement.invalid.push(Invalid::Unbalanced);
+    }
+    if matches!(load, Load::Open { .. }) {
+        judge_lag(measured, merit, &mut judgement);
+        judgement.invalid.extend(behind_schedule(measured, usage, cpus));
+    }
+    judgement.invalid.extend(generator_bound(measured, usage, cpus, ceiling_per_s));
+    judgement.invalid.extend(no_steady_state(measured));
+    if let Reading::Value(share) = usage.steal_share
+        && share > STEAL_SHARE
+    {
+        judgement.invalid.push(Invalid::Stolen { share });
+    }
+    if let Reading::Value(share) = usage.foreign_share
+        && share > FOREIGN_SHARE
+    {
+        judgement.invalid.push(Invalid::ForeignLoad { share });
+    }
+    judgement.doubts.extend(doubts(measured, usage, load, cpus));
+    judgement.doubts.retain(|doubt| !settled(doubt, &judgement.invalid));
+    judgement
+}
+
+/// Whether a doubt says less than a reason that was found.
+fn settled(doubt: &Doubt, invalid: &[Invalid]) -> bool {
+    invalid.iter().any(|reason| {
+        matches!(
+            (doubt, reason),
+            (Doubt::Unsteady { .. }, Invalid::Unsteady { .. })
+                | (Doubt::GeneratorBusy { .. }, Invalid::GeneratorBound { .. })
+        )
+    })
+}
+
+/// Whether the generator kept its schedule, at the median and in the tail.
+fn judge_lag(measured: &Measured, merit: Merit, judgement: &mut Judgement) {
+    let at = |share| Some((quantile(&measured.dispatch_lag, share)?, quantile(&measured.response, share)?));
+    if let Some((lag_p50_ns, response_p50_ns)) = at(0.5)
+        && lag_p50_ns as f64 > LAG_SHARE * response_p50_ns as f64
+    {
+        judgement.invalid.push(Invalid::GeneratorLate { lag_p50_ns, response_p50_ns });
+    }
+    if let Some((lag_p99_ns, response_p99_ns)) = at(0.99) {
+        let share = lag_p99_ns as f64 / response_p99_ns.max(1) as f64;
+        if merit == Merit::ResponseP99 && share > TAIL_SHARE {
+            judgement.invalid.push(Invalid::GeneratorTail { lag_p99_ns, response_p99_ns });
+        } else if share > LAG_SHARE {
+            judgement.doubts.push(Doubt::GeneratorTail { lag_p99_ns, response_p99_ns });
+        }
+    }
+}
+
+/// Reasons for caution that need no figure of merit.
+pub fn doubts(measured: &Measured, usage: &Usage, load: &Load, cpus: &CpuPlan) -> Vec<Doubt> {
+    let mut found = Vec::new();
+    if cpus.shared() {
+        found.push(Doubt::SharedCpu);
+    }
+    found.extend(generator_busy(measured, usage, cpus));
+    found.extend(unsteady(measured));
+    if measured.spread.never_served > 0 {
+        found.push(Doubt::Starved { connections: measured.spread.never_served });
+    }
+    if measured.counts.unanswered() > 0 {
+        found.push(Doubt::Unanswered { requests: measured.counts.unanswered(), sent: measured.counts.sent });
+    }
+    found.extend(littles_law(measured, load));
+    let saturated = measured.response.saturated;
+    if saturated > 0 {
+        found.push(Doubt::Saturated { values: saturated });
+    }
+    found
+}
+
+/// A quantile of what was recorded, in nanoseconds; `None` when there is nothing.
+fn quantile(encoded: &EncodedHistogram, share: f64) -> Option<u64> {
+    let recorder = Recorder::decode(encoded).ok()?;
+    (recorder.count() > 0).then(|| recorder.histogram().value_at_quantile(share))
+}
+
+/// Shares of their CPUs that swarm and server used in the window, 0 to 1; the server's absent when it was not watched.
+fn shares(measured: &Measured, usage: &Usage, cpus: &CpuPlan) -> (f64, Option<f64>) {
+    let of = |cpu_ns: u64, cpus: usize| cpu_ns as f64 / (measured.window_ns as f64 * cpus.max(1) as f64);
+    let swarm = of(measured.swarm_cpu_ns, cpus.swarm.len().min(measured.swarm_workers as usize));
+    (swarm, usage.window_cpu_ns.value().map(|cpu_ns| of(*cpu_ns, cpus.server.len())))
+}
+
+/// Two that keep each other busy are a fair match: only a busy swarm before an idle server is a doubt, or one before a
+/// server that could not be watched.
+fn generator_busy(measured: &Measured, usage: &Usage, cpus: &CpuPlan) -> Option<Doubt> {
+    let (share, server) = shares(measured, usage, cpus);
+    let busy = !measured.swarm_spins && share > BUSY_SHARE && server.unwrap_or(0.0) < BUSY_SHARE;
+    busy.then_some(Doubt::GeneratorBusy { share })
+}
+
+/// A busy swarm before a server that is clearly idle, where a null server got more out of the same swarm: what was measured
+/// is the swarm. Not where they share CPUs, for then either is idle while the other works.
+fn generator_bound(
+    measured: &Measured,
+    usage: &Usage,
+    cpus: &CpuPlan,
+    ceiling_per_s: Option<f64>,
+) -> Option<Invalid> {
+    let (swarm_share, server_share) = shares(measured, usage, cpus);
+    let (server_share, ceiling_per_s) = (server_share?, ceiling_per_s?);
+    let rate = measured.completed_in_window as f64 * 1e9 / measured.window_ns.max(1) as f64;
+    let bound = !measured.swarm_spins
+        && !cpus.shared()
+        && swarm_share > BUSY_SHARE
+        && server_share < IDLE_SHARE
+        && ceiling_per_s > rate;
+    bound.then_some(Invalid::GeneratorBound { swarm_share, server_share, ceiling_per_s })
+}
+
+/// Too few of the scheduled requests were answered in the window, the server had time for them, and it was the swarm that
+/// held them back: its own lag lasted longer than the share that is missing.
+fn behind_schedule(measured: &Measured, usage: &Usage, cpus: &CpuPlan) -> Option<Invalid> {
+    let achieved_share = measured.completed_in_window as f64 / measured.counts.sent.max(1) as f64;
+    let lag_p99_ns = quantile(&measured.dispatch_lag, 0.99)?;
+    let held_back = lag_p99_ns as f64 > (1.0 - SCHEDULE_SHARE) * measured.window_ns as f64;
+    let idle = shares(measured, usage, cpus).1.is_some_and(|share| share < SLACK_SHARE);
+    let behind = achieved_share < SCHEDULE_SHARE && idle && held_back;
+    behind.then_some(Invalid::BehindSchedule { achieved_share, lag_p99_ns })
+}
+
+/// Replies in the slices of the window's first and second half; a slice in the middle belongs to neither.
+fn halves(measured: &Measured) -> (Vec<f64>, Vec<f64>) {
+    let half = measured.slices.len() / 2;
+    let completed = |slices: &[Slice]| slices.iter().map(|s| s.completed as f64).collect();
+    (completed(&measured.slices[..half]), completed(&measured.slices[measured.slices.len() - half..]))
+}
+
+/// Compares the throughput of the window's halves, where each has enough replies that chance alone stays below the
+/// limit (with n replies a half, the ratio scatters by about sqrt(2/n): 5 % at 800).
+fn ratio_of_halves(measured: &Measured) -> Option<f64> {
+    let (first, second) = halves(measured);
+    let (first, second): (f64, f64) = (first.iter().sum(), second.iter().sum());
+    if first.max(second) < 800.0 {
+        return None;
+    }
+    let ratio = second / first.max(1.0);
+    (!(1.0 / STEADY_RATIO..=STEADY_RATIO).contains(&ratio)).then_some(ratio)
+}
+
+/// Halves that differ are a doubt,
+fn unsteady(measured: &Measured) -> Option<Doubt> {
+    ratio_of_halves(measured).map(|ratio| Doubt::Unsteady { ratio })
+}
+
+/// and a reason when they differ by more than the scatter of their own slices explains: a window that changed its speed once
+/// has no one figure, while one that stutters throughout has.
+fn no_steady_state(measured: &Measured) -> Option<Invalid> {
+    let ratio = ratio_of_halves(measured)?;
+    let (first, second) = halves(measured);
+    if first.len() < SLICES_A_HALF {
+        return None;
+    }
+    let n = first.len() as f64;
+    let mean = |half: &[f64]| half.iter().sum::<f64>() / n;
+    let squares = |half: &[f64]| half.iter().map(|x| (x - mean(half)).powi(2)).sum::<f64>();
+    let error = ((squares(&first) + squares(&second)) / (2.0 * n - 2.0) * 2.0 / n).sqrt();
+    let apart = (mean(&first) - mean(&second)).abs();
+    (apart > UNSTEADY_T * error).then_some(Invalid::Unsteady { ratio })
+}
+
+/// N = X (R + Z) for the connections that were served; a breach means that times or counts are wrong.
+fn littles_law(measured: &Measured, load: &Load) -> Option<Doubt> {
+    let Load::Closed { clients, think } = *load else { return None };
+    let served = u64::from(clients).checked_sub(measured.spread.never_served).filter(|n| *n > 0)?;
+    // Each client has at most one reply cut off by each edge of the window: with few replies per client that is noise.
+    if measured.completed_in_window < 100 * served || measured.counts.unanswered() > 0 {
+        return None;
+    }
+    let mean_ns = measured.response.sum_ns as f64 / measured.response.count.max(1) as f64;
+    let rate_per_ns = measured.completed_in_window as f64 / measured.window_ns as f64;
+    let law = rate_per_ns * (mean_ns + Duration::as_nanos(&think) as f64);
+    let off = (served as f64 - law).abs() / served as f64;
+    (off > LITTLE_SHARE).then_some(Doubt::LittlesLaw { off })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,245 @@
+//! Servers that do what no server should: each trial ends in bounded time with its typed reason, the run goes on, and
+//! nothing is left behind.
+//!
+//! The tool starts this same executable as its servers, which misbehave as their model's name says, and as its workers,
+//! which are the real ones. No assertion is about speed.
+
+#[path = "faults/server.rs"]
+mod server;
+
+use bakeoff::environment::{CpuPlan, allowed_cpus};
+use bakeoff::launch::{Interrupt, Launcher, die_with_parent};
+use bakeoff::plan::{Cell, Plan, Slot};
+use bakeoff::preflight::Limits;
+use bakeoff::runner::{self, Ending, RunOptions};
+use bakeoff::scenario::Scenario;
+use bakeoff::swarm::protocol::run_worker;
+use bakeoff::trial::Bench;
+use bakeoff_reports::bundle;
+use bakeoff_reports::record::{Doubt, ErrorKind, Invalid, Reading, Trial};
+use bakeoff_servers::services;
+use libtest_mimic::{Arguments, Trial as Test};
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+/// A workload of a moment, impatient with servers.
+const HASTY: &str = r#"
+name = "hasty"
+about = "a test"
+service = "echo"
+merit = "throughput"
+[load]
+kind = "closed"
+clients = 4
+[request]
+size = "64 B"
+[trial]
+warmup = "20ms"
+window = "100ms"
+timeout = "150ms"
+drain = "200ms"
+"#;
+
+/// Guards against hanging: the patience of the tool with a child, twice, and some.
+const GUARD: Duration = Duration::from_secs(45);
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().collect();
+    let option = |name: &str| {
+        let with = format!("--{name}=");
+        words.iter().find_map(|word| word.strip_prefix(&with)).map(str::to_owned)
+    };
+    let parent = || option("parent").and_then(|pid| pid.parse().ok()).expect("the runner's process id");
+    match words.get(1).map(String::as_str) {
+        Some("serve") => {
+            assert!(die_with_parent(parent()), "the runner has ended");
+            server::misbehave(&option("model").expect("a model"))
+        }
+        Some("swarm-worker") => {
+            assert!(die_with_parent(parent()), "the runner has ended");
+            let exchange = |name: &str, size| services::find(name).map(|entry| (entry.exchange)(size));
+            let done = run_worker(io::stdin().lock(), io::stdout().lock(), exchange);
+            if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        _ => {
+            let all: [(&str, fn()); 6] = [
+                ("servers_that_do_not_start_are_told_from_each_other", do_not_start),
+                ("a_server_that_never_says_it_is_ready_is_given_up", never_ready),
+                ("a_server_that_dies_under_load_is_a_result_with_its_end", dies),
+                ("servers_that_answer_wrongly_are_named_and_not_tried_again", answer_wrongly),
+                ("servers_that_do_not_answer_are_results", do_not_answer),
+                ("a_run_goes_on_after_each_of_them_and_ends", a_run_goes_on),
+            ];
+            let tests = all.into_iter().map(|(name, test)| {
+                Test::test(name, move || {
+                    test();
+                    Ok(())
+                })
+            });
+            libtest_mimic::run(&Arguments::from_args(), tests.collect()).exit_code()
+        }
+    }
+}
+
+fn launcher() -> Launcher {
+    Launcher::this_program(Interrupt::default())
+}
+
+fn hasty() -> Scenario {
+    Scenario::parse(HASTY, "hasty.toml").expect("a good scenario")
+}
+
+/// Runs one trial of a server with this fault; fails when it does not end, or leaves a process behind.
+fn trial(fault: &str) -> Trial {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pids = folder.path().join("pids");
+    let model = format!("{fault}:{}", pids.display());
+    let (sender, done) = channel();
+    std::thread::spawn(move || {
+        let (launcher, cpus) = (launcher(), CpuPlan::split(allowed_cpus()));
+        let limits = Limits::of_this_system();
+        let bench = Bench {
+            launcher: &launcher,
+            cpus: &cpus,
+            limits: &limits,
+            congestion_control: None,
+            seed: 1,
+            address: "127.0.0.1:0".parse().expect("an address"),
+            costs: true,
+            probe: None,
+        };
+        let slot = Slot { round: 0, attempt: 0, cell: Cell { scenario: 0, model: 0 } };
+        let _ = sender.send(bench.trial(0, slot, &hasty(), &model));
+    });
+    let trial = done.recv_timeout(GUARD).unwrap_or_else(|_| panic!("{fault}: the trial does not end"));
+    nothing_is_left(fault, &pids);
+    trial.expect("not interrupted")
+}
+
+/// Waits for the end of every process that a server said it was, or had started.
+fn nothing_is_left(fault: &str, pids: &Path) {
+    let pids = std::fs::read_to_string(pids).expect("a server says who it is");
+    let deadline = Instant::now() + GUARD;
+    let lives = |pid: &str| {
+        let process = procfs::process::Process::new(pid.parse().expect("a process id"));
+        process.and_then(|process| process.stat()).is_ok_and(|stat| stat.state != 'Z')
+    };
+    while pids.lines().any(lives) {
+        assert!(Instant::now() < deadline, "{fault} left something behind: {pids}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn do_not_start() {
+    for (fault, words) in [
+        ("exits", "no port for me"),
+        ("talks-nonsense", "unexpected"),
+        ("talks-without-end", "a line without end"),
+    ] {
+        let trial = trial(fault);
+        let [Invalid::ServerDidNotStart { detail }] = &trial.invalid[..] else {
+            panic!("{fault}: {trial:?}")
+        };
+        assert!(detail.contains(words), "{fault}: {detail}");
+        assert!(matches!(trial.measured, Reading::Absent(_)));
+    }
+}
+
+fn never_ready() {
+    let trial = trial("says-nothing");
+    let [Invalid::ServerDidNotStart { detail }] = &trial.invalid[..] else { panic!("{trial:?}") };
+    assert!(detail.contains("did not answer within"), "{detail}");
+}
+
+fn dies() {
+    let trial = trial("dies");
+    let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
+    assert!(measured.counts.balanced() && measured.counts.errors_total() > 0, "{:?}", measured.counts);
+    let told = |doubt: &Doubt| matches!(doubt, Doubt::ServerDied { detail } if detail.contains("signal 6"));
+    assert!(trial.doubts.iter().any(told), "{:?}", trial.doubts);
+    assert!(matches!(trial.server, Reading::Absent(_)), "it did not live to tell");
+}
+
+fn answer_wrongly() {
+    for fault in ["garbage", "floods"] {
+        let trial = trial(fault);
+        let wrong = |reason: &Invalid| matches!(reason, Invalid::WrongReply { replies } if *replies > 0);
+        assert!(trial.invalid.iter().any(wrong), "{fault}: {:?}", trial.invalid);
+        assert!(!bakeoff::judge::may_pass(&trial.invalid), "{fault}: it would be the same again");
+        let Reading::Value(measured) = &trial.measured else { panic!("{fault}: {trial:?}") };
+        assert!(measured.counts.balanced(), "{fault}: {:?}", measured.counts);
+        assert!(measured.counts.errors.contains_key(&ErrorKind::Corrupt), "{fault}: {:?}", measured.counts);
+    }
+}
+
+fn do_not_answer() {
+    for (fault, killed) in
+        [("closes-early", false), ("never-accepts", false), ("hangs", true), ("stops", true)]
+    {
+        let trial = trial(fault);
+        let Reading::Value(measured) = &trial.measured else { panic!("{fault}: {trial:?}") };
+        let counts = &measured.counts;
+        assert!(counts.balanced() && counts.ok == 0 && counts.unanswered() > 0, "{fault}: {counts:?}");
+        let unanswered = |doubt: &Doubt| matches!(doubt, Doubt::Unanswered { .. });
+        assert!(trial.doubts.iter().any(unanswered), "{fault}: {:?}", trial.doubts);
+        let at_stop = trial.doubts.contains(&Doubt::KilledAtStop);
+        assert_eq!(at_stop, killed, "{fault}: {:?}", trial.doubts);
+    }
+    let trial = trial("talks-while-it-serves");
+    let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
+    assert!(measured.counts.ok > 0, "it answers its clients: {:?}", measured.counts);
+    assert!(
+        matches!(&trial.server, Reading::Absent(why) if why.contains("unexpected")),
+        "{:?}",
+        trial.server
+    );
+}
+
+/// Two rounds of models that each have a fault of their own, and one that has none.
+fn a_run_goes_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run.jsonl");
+    let models = server::CAST.map(|(model, _)| model.to_string());
+    let plan = Plan::new(vec![hasty()], &models, 2, 1).expect("a plan");
+    let options = RunOptions {
+        seed: 1,
+        rounds: 2,
+        command: vec!["a test".into()],
+        address: "127.0.0.1:0".parse().expect("an address"),
+        progress: false,
+        anatomy: false,
+        costs: false,
+        retries: 2,
+        probe: false,
+    };
+    let ending = runner::run(&plan, &options, &launcher(), &path).expect("the bundle can be written");
+    assert_eq!(ending, Ending::Complete);
+    let bundle = bundle::load(&path).expect("whole");
+    assert!(bundle.damage.is_empty() && bundle.end.is_some_and(|end| !end.interrupted));
+    assert_eq!(bundle.rounds.len(), 2);
+    assert!(bundle.rounds.iter().all(|round| round.drift().is_some()), "{:?}", bundle.rounds);
+    for (model, fault) in server::CAST {
+        let trials: Vec<&Trial> = bundle.trials.iter().filter(|trial| trial.model == model).collect();
+        assert_eq!(trials.iter().filter(|trial| trial.attempt == 0).count(), 2, "{fault}");
+        for trial in trials {
+            let named = |reason: &Invalid| match fault {
+                "exits" => matches!(reason, Invalid::ServerDidNotStart { .. }),
+                "garbage" => matches!(reason, Invalid::WrongReply { .. }),
+                _ => false,
+            };
+            assert_eq!(
+                trial.invalid.iter().any(named),
+                matches!(fault, "exits" | "garbage"),
+                "{fault}: {:?}",
+                trial.invalid
+            );
+            assert!(
+                trial.attempt == 0 || !matches!(fault, "exits" | "garbage"),
+                "{fault} is not tried again"
+            );
+        }
+    }
+}

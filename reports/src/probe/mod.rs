@@ -1,0 +1,110 @@
+//! What to think of the pre-flight measurement: which figures lie at the generator's limit, whether the machine is fit to
+//! measure on, what to change.
+//!
+//! Pure rules over a [`Probe`]; the limits are constants with their reason. It must not measure.
+
+mod advice;
+mod text;
+
+pub use advice::{
+    CLOCK_UNFIT_NS, FOREIGN_UNFIT, LOOP_UNFIT_RANGE, STEAL_UNFIT, TIMER_UNFIT_NS, advice, unfit,
+};
+pub use text::{brief, facts, table};
+
+use crate::cell::SHOWN;
+use crate::record::{Ceiling, Probe, RoundRecord};
+use crate::statistics::quantile::Quantile;
+
+/// A rate within this share of the ceiling, or a latency within it of the floor, says as much of the generator as of the
+/// server: what a faster server would have shown was not to be seen.
+pub const NEAR_SHARE: f64 = 0.20;
+
+/// How much the fixed work may change its time within a round before the round's figures are doubted: a tenth, above the
+/// scatter of the work itself on a quiet machine and well below the factors of 1.5 to 2.6 seen between phases of a shared
+/// one.
+pub const DRIFT_SHARE: f64 = 0.10;
+
+/// What the generator and the machine can show of a workload.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bounds {
+    /// What the null server did under the workload's payload and clients, in replies per second.
+    pub ceiling_per_s: Option<f64>,
+    /// Median and 99th percentile of the swarm's response time with one client of the null server, in nanoseconds.
+    pub floor_ns: Option<(f64, f64)>,
+}
+
+impl Bounds {
+    /// What a probe says of a workload.
+    pub fn of(probe: Option<&Probe>, scenario: &str) -> Self {
+        let Some(probe) = probe else { return Self::default() };
+        let floor = probe.floor.value();
+        Self {
+            ceiling_per_s: ceiling(probe, scenario).and_then(|c| c.reached.value()).map(|r| r.rate_per_s),
+            floor_ns: floor.map(|floor| (floor.p50_ns as f64, floor.p99_ns as f64)),
+        }
+    }
+
+    /// Whether a rate lies within [`NEAR_SHARE`] of the ceiling, or above it.
+    pub fn at_ceiling(&self, rate_per_s: f64) -> bool {
+        self.ceiling_per_s.is_some_and(|ceiling| rate_per_s >= ceiling * (1.0 - NEAR_SHARE))
+    }
+
+    /// Whether a response time, the quantile `share` (0.5 or 0.99), lies within [`NEAR_SHARE`] of the floor, or below it.
+    pub fn at_floor(&self, share: f64, quantile: Quantile) -> bool {
+        let (Some((p50, p99)), Some(ns)) = (self.floor_ns, quantile.ns()) else { return false };
+        let floor = match share {
+            share if share == SHOWN[0] => p50,
+            share if share == SHOWN[2] => p99,
+            _ => return false,
+        };
+        ns <= floor * (1.0 + NEAR_SHARE)
+    }
+}
+
+/// The ceiling that was measured for a workload.
+pub fn ceiling<'a>(probe: &'a Probe, scenario: &str) -> Option<&'a Ceiling> {
+    probe.ceilings.iter().find(|ceiling| ceiling.scenarios.iter().any(|name| name == scenario))
+}
+
+/// In how many rounds the machine's speed moved by more than [`DRIFT_SHARE`], of how many that could tell, and the
+/// largest factor; `None` when no round could tell.
+pub fn drift(rounds: &[RoundRecord]) -> Option<(usize, usize, f64)> {
+    let factors: Vec<f64> = rounds.iter().filter_map(RoundRecord::drift).collect();
+    let moved = factors.iter().filter(|factor| **factor > 1.0 + DRIFT_SHARE).count();
+    (!factors.is_empty()).then(|| (moved, factors.len(), factors.iter().copied().fold(1.0, f64::max)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Reading;
+    use crate::sample;
+
+    #[test]
+    fn what_lies_near_the_limits_is_known_and_what_was_not_measured_is_not() {
+        let probe = sample::probe(&["echo"]);
+        let bounds = Bounds::of(Some(&probe), "echo");
+        let ceiling = bounds.ceiling_per_s.expect("measured for it");
+        assert!(bounds.at_ceiling(ceiling * 0.81) && bounds.at_ceiling(ceiling * 1.5));
+        assert!(!bounds.at_ceiling(ceiling * 0.79));
+        let (p50, p99) = bounds.floor_ns.expect("measured");
+        let near = |share, ns: f64| bounds.at_floor(share, Quantile::Value(ns as u64));
+        assert!(near(0.5, p50 * 1.19) && near(0.5, p50 * 0.5) && !near(0.5, p50 * 1.21));
+        assert!(near(0.99, p99 * 1.19) && !near(0.99, p99 * 1.21));
+        assert!(!near(0.9, p50), "no floor was measured for p90");
+        assert!(!bounds.at_floor(0.5, Quantile::NeverAnswered));
+        assert_eq!(Bounds::of(Some(&probe), "other").ceiling_per_s, None);
+        assert_eq!(Bounds::of(None, "echo"), Bounds::default());
+        assert!(!Bounds::default().at_ceiling(1e12) && !Bounds::default().at_floor(0.5, Quantile::Value(1)));
+    }
+
+    #[test]
+    fn drift_is_the_same_up_and_down_and_absent_ends_tell_nothing() {
+        let round = |before, after| RoundRecord { round: 0, loop_before_ns: before, loop_after_ns: after };
+        let value = Reading::Value;
+        let rounds = [round(value(100.0), value(105.0)), round(value(150.0), value(100.0))];
+        assert_eq!(drift(&rounds), Some((1, 2, 1.5)));
+        assert_eq!(drift(&[round(Reading::Absent("no".into()), value(1.0))]), None);
+        assert_eq!(drift(&[round(value(0.0), value(1.0))]), None, "a time of zero is no time");
+    }
+}
