@@ -58,8 +58,8 @@ pub(crate) fn print(stage: &Stage<'_>, model: &str, duels: &[Duel]) {
         }
     }
     let rounds = duels.iter().map(|duel| duel.rounds.len()).max().unwrap_or(0);
-    println!("\n  {rounds} round(s). Latency is from the write of a request to the end of its reply, as all");
-    println!("  of them count it. `differ`: the interval of the ratio leaves 1 out.");
+    println!("\n  {rounds} round(s). Latency is from the write of a request to the end of its reply,");
+    println!("  as all of them count it. `differ`: the interval of the ratio leaves 1 out.");
 }
 
 fn row(model: &str, duel: &Duel, figure: &Figure) {

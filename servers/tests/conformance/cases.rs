@@ -167,9 +167,9 @@ fn resident_bytes(server: &Server) -> u64 {
 fn a_client_that_stops_reading(pair: &Pair) {
     let server = Server::start(pair);
     let exchange = exchange(pair);
-    // 32 MiB either way; what one read brings of the requests that ask for more would make 18 MiB of replies at once.
+    // 32 MiB of requests; or of those that ask for more, enough that one read of them would make 10 MiB of replies.
     let asks_for_more = asks_for_more(&*exchange);
-    let (size, most) = if asks_for_more { (16 * 1024, 2_048) } else { (64 * 1024, 512) };
+    let (size, most) = if asks_for_more { (8 * 1024, 2_048) } else { (64 * 1024, 512) };
     let mut greedy = Client::connect_narrow(&server, &*exchange);
     greedy.exchange(&request(u64::MAX, 64));
     let before = resident_bytes(&server);
