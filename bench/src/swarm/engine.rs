@@ -159,9 +159,10 @@ impl<'a> Engine<'a> {
         loop {
             let now = self.now();
             self.note_cpu(now);
-            self.end_pauses(now);
-            self.expire(now);
-            self.dispatch(now);
+            // Each hands on the newest reading of the clock, which becomes a send time in the next.
+            let now = self.end_pauses(now);
+            let now = self.expire(now);
+            let now = self.dispatch(now);
             if self.finished(now) {
                 return Ok(());
             }
@@ -180,11 +181,13 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Gives every request that is due to a free slot, or leaves it in the queue.
-    fn dispatch(&mut self, mut now: u64) {
+    /// Gives every request that is due at `until` to a free slot, or leaves it in the queue. Returns the time when that
+    /// is done. What becomes due meanwhile waits for the next call, or events might wait without end.
+    fn dispatch(&mut self, until: u64) -> u64 {
+        let mut now = until;
         while let Some(&intended_ns) = self.schedule.offsets_ns().get(self.noticed) {
-            if intended_ns > now {
-                return;
+            if intended_ns > until {
+                break;
             }
             self.books.due(intended_ns);
             let arrival = self.noticed;
@@ -199,28 +202,34 @@ impl<'a> Engine<'a> {
                 None => self.books.held_up(intended_ns, now),
             }
         }
+        now
     }
 
-    /// Wakes the slots whose pause is over.
-    fn end_pauses(&mut self, mut now: u64) {
+    /// Wakes the slots whose pause is over at `until`. Returns the time when that is done.
+    fn end_pauses(&mut self, until: u64) -> u64 {
+        let mut now = until;
         while let Some(&Reverse((due_ns, index))) = self.pauses.peek() {
-            if due_ns > now {
-                return;
+            if due_ns > until {
+                break;
             }
             self.pauses.pop();
             self.go_on(index, due_ns, now);
             now = self.now();
         }
+        now
     }
 
-    /// Gives up what has waited too long.
-    fn expire(&mut self, now: u64) {
+    /// Gives up what has waited too long at `until`. Returns the time when that is done.
+    fn expire(&mut self, until: u64) -> u64 {
+        let mut now = until;
         while let Some((index, deadline_ns)) = self.deadlines.oldest() {
-            if deadline_ns > now {
-                return;
+            if deadline_ns > until {
+                break;
             }
             self.time_out(index);
+            now = self.now();
         }
+        now
     }
 
     /// Whether every request of the window has its outcome, or the drain is over.
