@@ -108,7 +108,8 @@ fn compare(args: &Args) -> Result<(), String> {
             print(connections, &comparisons);
         }
     }
-    if args.filter.as_ref().is_none_or(|filter| lag::NAME.contains(filter.as_str())) {
+    let lag = args.connections.is_none_or(|only| only == lag::CONNECTIONS);
+    if lag && args.filter.as_ref().is_none_or(|filter| lag::NAME.contains(filter.as_str())) {
         lag::run(&stage, rounds)?;
     }
     Ok(())
@@ -127,10 +128,8 @@ fn field(connections: u32) -> Vec<Comparison> {
     for (name, target) in [("mio-event-loop", 0.98), ("tokio-current-thread", 0.95)] {
         comparisons.push(Comparison::new(format!("{name} / bare epoll server"), model(name), epoll, target));
     }
-    if connections == 64 {
-        let bare = Contender { client: Client::Bare, ..epoll };
-        comparisons.push(Comparison::new("swarm / bare epoll client".into(), epoll, bare, 0.97));
-    }
+    let bare = Contender { client: Client::Bare, ..epoll };
+    comparisons.push(Comparison::new("swarm / bare epoll client".into(), epoll, bare, 0.97));
     comparisons
 }
 
