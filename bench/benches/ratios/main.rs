@@ -99,7 +99,7 @@ fn compare(args: &Args) -> Result<(), String> {
     let stage = Stage::new(interrupt, window);
     let all = if args.test { vec![1, 64] } else { vec![1, 64, 1000] };
     for connections in all.into_iter().filter(|c| args.connections.is_none_or(|only| only == *c)) {
-        let mut comparisons = field(connections);
+        let mut comparisons = field();
         if let Some(filter) = &args.filter {
             comparisons.retain(|c| c.name.contains(filter.as_str()));
         }
@@ -115,8 +115,8 @@ fn compare(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-/// What is compared with what at this many connections.
-fn field(connections: u32) -> Vec<Comparison> {
+/// What is compared with what.
+fn field() -> Vec<Comparison> {
     let model = |name| Contender { server: Server::Model(name), client: Client::Swarm };
     let control = |name| Contender { server: Server::Control(name), client: Client::Swarm };
     let epoll = control("epoll");

@@ -10,6 +10,7 @@
 //!
 //! Times are nanoseconds from the common start, except during set-up, when they are of the monotonic clock itself.
 
+use super::alarm::{self, Alarm};
 use super::deadlines::Deadlines;
 use super::dial::Dialer;
 use super::recorder::Books;
@@ -28,6 +29,8 @@ use std::io;
 
 /// How long before a send time the loop stops sleeping and spins: sleeps overshoot by up to so much.
 const SPIN_NS: u64 = 60_000;
+/// What is further away than this is left to the alarm.
+const FAR_NS: u64 = 10_000_000;
 /// Events taken in one wait.
 const EVENTS: usize = 256;
 /// The one receive buffer of a worker.
@@ -69,6 +72,7 @@ pub(super) struct Engine<'a> {
     window_begins_ns: u64,
     give_up_ns: u64,
     origin_ns: u64,
+    alarm: Alarm,
     epoll: OwnedFd,
     cpu_at_window: [Option<u64>; 2],
     events: Vec<Event>,
@@ -88,6 +92,7 @@ impl<'a> Engine<'a> {
         let timing = &spec.timing;
         let window_begins_ns = nanoseconds(timing.warmup);
         let end_ns = window_begins_ns + nanoseconds(timing.window);
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         Ok(Self {
             exchange,
             schedule,
@@ -106,7 +111,8 @@ impl<'a> Engine<'a> {
             window_begins_ns,
             give_up_ns: end_ns + nanoseconds(timing.drain),
             origin_ns: 0,
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            alarm: Alarm::new(&epoll)?,
+            epoll,
             cpu_at_window: [None; 2],
             events: vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS],
         })
@@ -127,7 +133,12 @@ impl<'a> Engine<'a> {
 
     /// Waits for events, at most `timeout_ns`. Returns how many there are; [`event`](Self::event) gives them.
     pub(super) fn wait(&mut self, timeout_ns: u64) -> io::Result<usize> {
-        match epoll::wait(&self.epoll, &mut self.events, Some(&clock::timespec(timeout_ns))) {
+        self.wait_at_most(Some(timeout_ns))
+    }
+
+    fn wait_at_most(&mut self, timeout_ns: Option<u64>) -> io::Result<usize> {
+        let timeout = timeout_ns.map(clock::timespec);
+        match epoll::wait(&self.epoll, &mut self.events, timeout.as_ref()) {
             Ok(count) => Ok(count),
             Err(Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
@@ -139,6 +150,9 @@ impl<'a> Engine<'a> {
     pub(super) fn event(&self, at: usize) -> Option<(u32, EventFlags)> {
         let event = self.events[at];
         let token = event.data.u64();
+        if token == alarm::TOKEN {
+            return None;
+        }
         let index = token as u32;
         (self.slots[index as usize].generation == (token >> 32) as u32).then_some((index, event.flags))
     }
@@ -166,7 +180,7 @@ impl<'a> Engine<'a> {
             if self.finished(now) {
                 return Ok(());
             }
-            let count = self.wait(self.sleep_ns(now))?;
+            let count = self.rest(now)?;
             for at in 0..count {
                 if let Some((index, flags)) = self.event(at) {
                     self.on_event(index, flags);
@@ -236,6 +250,17 @@ impl<'a> Engine<'a> {
     fn finished(&self, now: u64) -> bool {
         let all_due = self.noticed == self.schedule.offsets_ns().len();
         now >= self.end_ns && (now >= self.give_up_ns || all_due && self.books.outstanding() == 0)
+    }
+
+    /// Waits for events, or until there is something to do.
+    fn rest(&mut self, now: u64) -> io::Result<usize> {
+        let sleep_ns = self.sleep_ns(now);
+        if sleep_ns < FAR_NS || self.spins() {
+            return self.wait(sleep_ns);
+        }
+        let now = self.origin_ns + now;
+        self.alarm.by(now + sleep_ns, now)?;
+        self.wait_at_most(None)
     }
 
     /// How long the loop may sleep: to a little before the next send, or exactly to what else comes next.
