@@ -32,23 +32,12 @@ fn drive(spec: &WorkerSpec) -> (AllocationInfo, Measured) {
     worker.join().expect("no panic")
 }
 
-/// The same load for a window of 30 ms and for one ten times as long. Returns what either took, and asked.
-fn one_and_ten(spec: &WorkerSpec) -> [(AllocationInfo, u64); 2] {
-    [1, 10].map(|times| {
-        let mut spec = spec.clone();
-        spec.timing.warmup = Duration::from_millis(5);
-        spec.timing.window = Duration::from_millis(30) * times;
-        let (taken, measured) = drive(&spec);
-        (taken, measured.warmup_sent + measured.counts.sent)
-    })
-}
-
-/// Ten times the requests are exactly as many allocations: none.
+/// A load of so many requests as the machine makes of it takes nothing from the allocator.
 fn allocates_nothing(what: &str, spec: &WorkerSpec) {
-    let [(few, n), (many, more)] = one_and_ten(spec);
-    assert!(n > 0 && more > n, "{what}: {n} requests, then {more}");
-    assert_eq!((few.count_total, few.bytes_total), (0, 0), "{what}, {n} requests");
-    assert_eq!((many.count_total, many.bytes_total), (0, 0), "{what}, {more} requests");
+    let (taken, measured) = drive(spec);
+    let requests = measured.warmup_sent + measured.counts.sent;
+    assert!(requests > 0, "{what}");
+    assert_eq!((taken.count_total, taken.bytes_total), (0, 0), "{what}, {requests} requests");
 }
 
 #[test]

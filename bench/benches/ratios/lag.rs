@@ -16,7 +16,7 @@ use std::time::Duration;
 /// What a filter on the command line finds the section by.
 pub(crate) const NAME: &str = "lag";
 /// Connections of the closed and of the open loop.
-const CONNECTIONS: u32 = 64;
+pub(crate) const CONNECTIONS: u32 = 64;
 /// The null server: nothing faster is at hand.
 const SERVER: Server = Server::Control("epoll");
 /// The dispatch lag that 99 % of requests should stay below, in microseconds.

@@ -101,7 +101,7 @@ fn compare(args: &Args) -> Result<(), String> {
     let stage = Stage::new(interrupt.clone(), window);
     let all = if args.test { vec![1, 64] } else { vec![1, 64, 1000] };
     for connections in all.into_iter().filter(|c| args.connections.is_none_or(|only| only == *c)) {
-        let mut comparisons = field(connections);
+        let mut comparisons = field();
         if let Some(filter) = &args.filter {
             comparisons.retain(|c| c.name.contains(filter.as_str()));
         }
@@ -110,7 +110,8 @@ fn compare(args: &Args) -> Result<(), String> {
             print(connections, &comparisons);
         }
     }
-    if args.filter.as_ref().is_none_or(|filter| lag::NAME.contains(filter.as_str())) {
+    let lag = args.connections.is_none_or(|only| only == lag::CONNECTIONS);
+    if lag && args.filter.as_ref().is_none_or(|filter| lag::NAME.contains(filter.as_str())) {
         lag::run(&stage, rounds)?;
     }
     if args.filter.as_ref().is_none_or(|filter| sampling::NAME.contains(filter.as_str())) {
@@ -119,8 +120,8 @@ fn compare(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
-/// What is compared with what at this many connections.
-fn field(connections: u32) -> Vec<Comparison> {
+/// What is compared with what.
+fn field() -> Vec<Comparison> {
     let model = |name| Contender { server: Server::Model(name), client: Client::Swarm };
     let control = |name| Contender { server: Server::Control(name), client: Client::Swarm };
     let epoll = control("epoll");
@@ -132,10 +133,8 @@ fn field(connections: u32) -> Vec<Comparison> {
     for (name, target) in [("mio-event-loop", 0.98), ("tokio-current-thread", 0.95)] {
         comparisons.push(Comparison::new(format!("{name} / bare epoll server"), model(name), epoll, target));
     }
-    if connections == 64 {
-        let bare = Contender { client: Client::Bare, ..epoll };
-        comparisons.push(Comparison::new("swarm / bare epoll client".into(), epoll, bare, 0.97));
-    }
+    let bare = Contender { client: Client::Bare, ..epoll };
+    comparisons.push(Comparison::new("swarm / bare epoll client".into(), epoll, bare, 0.97));
     comparisons
 }
 

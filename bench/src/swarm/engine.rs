@@ -10,6 +10,7 @@
 //!
 //! Times are nanoseconds from the common start, except during set-up, when they are of the monotonic clock itself.
 
+use super::alarm::{self, Alarm};
 use super::deadlines::Deadlines;
 use super::dial::Dialer;
 use super::recorder::Books;
@@ -29,6 +30,8 @@ use std::io;
 
 /// How long before a send time the loop stops sleeping and spins: sleeps overshoot by up to so much.
 const SPIN_NS: u64 = 60_000;
+/// What is further away than this is left to the alarm.
+const FAR_NS: u64 = 10_000_000;
 /// Events taken in one wait.
 const EVENTS: usize = 256;
 /// The one receive buffer of a worker.
@@ -70,6 +73,7 @@ pub(super) struct Engine<'a> {
     window_begins_ns: u64,
     give_up_ns: u64,
     origin_ns: u64,
+    alarm: Alarm,
     epoll: OwnedFd,
     cpu_at_window: [Option<u64>; 2],
     events: Vec<Event>,
@@ -89,6 +93,7 @@ impl<'a> Engine<'a> {
         let timing = &spec.timing;
         let window_begins_ns = nanoseconds(timing.warmup);
         let end_ns = window_begins_ns + nanoseconds(timing.window);
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         Ok(Self {
             exchange,
             schedule,
@@ -107,7 +112,8 @@ impl<'a> Engine<'a> {
             window_begins_ns,
             give_up_ns: end_ns + nanoseconds(timing.drain),
             origin_ns: 0,
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            alarm: Alarm::new(&epoll)?,
+            epoll,
             cpu_at_window: [None; 2],
             events: vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS],
         })
@@ -128,7 +134,12 @@ impl<'a> Engine<'a> {
 
     /// Waits for events, at most `timeout_ns`. Returns how many there are; [`event`](Self::event) gives them.
     pub(super) fn wait(&mut self, timeout_ns: u64) -> io::Result<usize> {
-        match epoll::wait(&self.epoll, &mut self.events, Some(&clock::timespec(timeout_ns))) {
+        self.wait_at_most(Some(timeout_ns))
+    }
+
+    fn wait_at_most(&mut self, timeout_ns: Option<u64>) -> io::Result<usize> {
+        let timeout = timeout_ns.map(clock::timespec);
+        match epoll::wait(&self.epoll, &mut self.events, timeout.as_ref()) {
             Ok(count) => Ok(count),
             Err(Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
@@ -140,6 +151,9 @@ impl<'a> Engine<'a> {
     pub(super) fn event(&self, at: usize) -> Option<(u32, EventFlags)> {
         let event = self.events[at];
         let token = event.data.u64();
+        if token == alarm::TOKEN {
+            return None;
+        }
         let index = token as u32;
         (self.slots[index as usize].generation == (token >> 32) as u32).then_some((index, event.flags))
     }
@@ -160,13 +174,14 @@ impl<'a> Engine<'a> {
         loop {
             let now = self.now();
             self.note_cpu(now);
-            self.end_pauses(now);
-            self.expire(now);
-            self.dispatch(now);
+            // Each hands on the newest reading of the clock, which becomes a send time in the next.
+            let now = self.end_pauses(now);
+            let now = self.expire(now);
+            let now = self.dispatch(now);
             if self.finished(now) {
                 return Ok(());
             }
-            let count = self.wait(self.sleep_ns(now))?;
+            let count = self.rest(now)?;
             for at in 0..count {
                 if let Some((index, flags)) = self.event(at) {
                     self.on_event(index, flags);
@@ -181,11 +196,13 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Gives every request that is due to a free slot, or leaves it in the queue.
-    fn dispatch(&mut self, mut now: u64) {
+    /// Gives every request that is due at `until` to a free slot, or leaves it in the queue. Returns the time when that
+    /// is done. What becomes due meanwhile waits for the next call, or events might wait without end.
+    fn dispatch(&mut self, until: u64) -> u64 {
+        let mut now = until;
         while let Some(&intended_ns) = self.schedule.offsets_ns().get(self.noticed) {
-            if intended_ns > now {
-                return;
+            if intended_ns > until {
+                break;
             }
             self.books.due(intended_ns);
             let arrival = self.noticed;
@@ -200,34 +217,51 @@ impl<'a> Engine<'a> {
                 None => self.books.held_up(intended_ns, now),
             }
         }
+        now
     }
 
-    /// Wakes the slots whose pause is over.
-    fn end_pauses(&mut self, mut now: u64) {
+    /// Wakes the slots whose pause is over at `until`. Returns the time when that is done.
+    fn end_pauses(&mut self, until: u64) -> u64 {
+        let mut now = until;
         while let Some(&Reverse((due_ns, index))) = self.pauses.peek() {
-            if due_ns > now {
-                return;
+            if due_ns > until {
+                break;
             }
             self.pauses.pop();
             self.go_on(index, due_ns, now);
             now = self.now();
         }
+        now
     }
 
-    /// Gives up what has waited too long.
-    fn expire(&mut self, now: u64) {
+    /// Gives up what has waited too long at `until`. Returns the time when that is done.
+    fn expire(&mut self, until: u64) -> u64 {
+        let mut now = until;
         while let Some((index, deadline_ns)) = self.deadlines.oldest() {
-            if deadline_ns > now {
-                return;
+            if deadline_ns > until {
+                break;
             }
             self.time_out(index);
+            now = self.now();
         }
+        now
     }
 
     /// Whether every request of the window has its outcome, or the drain is over.
     fn finished(&self, now: u64) -> bool {
         let all_due = self.noticed == self.schedule.offsets_ns().len();
         now >= self.end_ns && (now >= self.give_up_ns || all_due && self.books.outstanding() == 0)
+    }
+
+    /// Waits for events, or until there is something to do.
+    fn rest(&mut self, now: u64) -> io::Result<usize> {
+        let sleep_ns = self.sleep_ns(now);
+        if sleep_ns < FAR_NS || self.spins() {
+            return self.wait(sleep_ns);
+        }
+        let now = self.origin_ns + now;
+        self.alarm.by(now + sleep_ns, now)?;
+        self.wait_at_most(None)
     }
 
     /// How long the loop may sleep: to a little before the next send, or exactly to what else comes next.

@@ -7,6 +7,7 @@
 //!
 //! Nothing here starts a process, computes a statistic or draws.
 
+mod alarm;
 mod connection;
 mod deadlines;
 pub mod defect;
