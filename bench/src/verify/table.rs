@@ -17,7 +17,7 @@ pub fn line(finding: &Finding) -> String {
     let verdict = match finding.verdict() {
         Verdict::Pass => "pass",
         Verdict::Fail => "FAIL",
-        Verdict::Disturbed(_) => "unknown",
+        Verdict::Unknown(_) => "unknown",
     };
     let (expected, measured) = (unit.show(finding.expected), unit.show(finding.measured));
     row(finding.oracle, &finding.figure, &expected, &measured, &finding.band_in_words(), verdict)
@@ -32,7 +32,7 @@ pub fn foot(findings: &[Finding], rig: &Rig<'_>) -> String {
     let mut text = String::new();
     let count = |wanted: fn(&Verdict) -> bool| findings.iter().filter(|f| wanted(&f.verdict())).count();
     let failed = count(|v| *v == Verdict::Fail);
-    let unknown = count(|v| matches!(v, Verdict::Disturbed(_)));
+    let unknown = count(|v| matches!(v, Verdict::Unknown(_)));
     let whole = match (passed(findings), failed, &rig.defect) {
         (true, _, None) => format!("All {} figures are right.", findings.len()),
         (true, _, Some(defect)) => {
@@ -62,13 +62,8 @@ pub fn foot(findings: &[Finding], rig: &Rig<'_>) -> String {
         MACHINE * 100.0,
         FALSE_ALARM * 100.0
     );
-    if rig.cpus.shared() {
-        text.push_str(ONE_CPU);
-    }
     text
 }
-
-const ONE_CPU: &str = "Server and swarm share a CPU here, which no queueing formula knows of.\n";
 
 /// Who runs where, for the line before the table.
 pub fn where_it_runs(cpus: &CpuPlan) -> String {
