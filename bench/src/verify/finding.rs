@@ -133,6 +133,7 @@ impl Finding {
     pub fn band_in_words(&self) -> String {
         let (low, high) = self.band;
         match self.expected {
+            e if !e.is_finite() => "none".into(),
             _ if low == high => "exact".into(),
             e if e > 0.0 => format!("{:+.1} {:+.1} %", (low / e - 1.0) * 100.0, (high / e - 1.0) * 100.0),
             _ => format!("at most {}", self.unit.show(high)),

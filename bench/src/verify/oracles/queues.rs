@@ -195,8 +195,8 @@ fn seen(rig: &Rig<'_>, shape: &Shape, seed: u64) -> Result<Seen, LaunchError> {
     let replayed = replay_schedule(&schedule, shape, &outcome, skip);
     let (mean, mean_square) = moments(&outcome);
     let rho = lambda * mean / f64::from(shape.c);
-    let void = (rho > OVERLOAD)
-        .then(|| format!("work took so much longer than before it that the utilisation was {rho:.2}"));
+    let void =
+        (rho > OVERLOAD).then(|| format!("work took longer than before it: the utilisation was {rho:.2}"));
     Ok(Seen { void, outcome, lambda, mean, mean_square, bands, replayed })
 }
 
