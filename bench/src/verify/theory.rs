@@ -43,7 +43,7 @@ pub fn mm1_wait_variance(rho: f64) -> f64 {
 }
 
 /// The two-sided standard normal quantile: z with `P(|Z| > z) = alpha`, for alpha in 1e-12 to 1. By bisection on
-/// [`normal_tail`].
+/// the tail.
 pub fn two_sided_z(alpha: f64) -> f64 {
     let (mut low, mut high) = (0.0, 8.0);
     for _ in 0..60 {
