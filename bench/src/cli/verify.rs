@@ -126,8 +126,8 @@ fn show_mutants(rig: &Rig<'_>) -> Result<bool, LaunchError> {
     print(if right {
         "\nEvery broken harness was caught, and the sound one passed."
     } else {
-        "\nNot as it should be: a broken harness passed, or the sound one did not (?: a figure is off in a trial that\n\
-         other programs disturbed; try again on a quiet machine)."
+        "\nNot as it should be: a broken harness passed, or the sound one did not.\n\
+         ? is a figure that is off in a trial which other programs disturbed."
     })?;
     Ok(right)
 }
