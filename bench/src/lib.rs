@@ -1,6 +1,6 @@
 //! The harness: scenarios, the client swarm, launching and sampling servers, the trial loop.
 //!
-//! The library exists for the binary, its benches and its tests; it draws no picture and computes no statistic.
+//! The library exists for the binary, its benches and its tests; it draws no picture and computes no statistic of a run.
 #![deny(missing_docs)]
 
 pub mod anatomy;

@@ -35,13 +35,21 @@ fn sound(oracle: &str) -> Vec<Finding> {
     with_rig(|rig| (oracle.run)(rig)).expect("it runs")
 }
 
+/// Harnesses broken in these ways are caught.
 fn assert_caught(oracle: &str, defects: &[Defect]) {
-    let oracle = find(oracle).expect("an oracle");
     for defect in defects {
-        let answer = with_rig(|rig| ask(rig, oracle, Some(*defect))).expect("it runs");
-        // On a busy machine the gross figure comes from a disturbed trial, too.
-        assert_ne!(answer, Answer::Right, "{} does not catch {}", oracle.name, defect.name());
+        assert_eq!(answer(oracle, *defect), Answer::Caught, "{oracle} does not catch {}", defect.name());
     }
+}
+
+/// The same for a figure that other programs can spoil, too: on a busy machine it comes from a disturbed trial.
+fn assert_noticed(oracle: &str, defect: Defect) {
+    assert_ne!(answer(oracle, defect), Answer::Right, "{oracle} does not notice {}", defect.name());
+}
+
+fn answer(oracle: &str, defect: Defect) -> Answer {
+    let oracle = find(oracle).expect("an oracle");
+    with_rig(|rig| ask(rig, oracle, Some(defect))).expect("it runs")
 }
 
 fn assert_not_failed(findings: &[Finding]) {
@@ -70,24 +78,25 @@ fn a_stall_is_felt_as_theory_says() {
 
 #[test]
 fn coordinated_omission_and_its_kin_are_caught() {
-    assert_caught("stall", &[Defect::ActualTime, Defect::SkipLate, Defect::AveragePercentiles]);
+    assert_caught("stall", &[Defect::ActualTime, Defect::AveragePercentiles]);
+    assert_noticed("stall", Defect::SkipLate);
 }
 
 #[test]
 fn arrivals_are_poisson_and_uniform_gaps_are_caught() {
     assert_not_failed(&sound("poisson"));
-    assert_caught("poisson", &[Defect::UniformGaps]);
+    assert_noticed("poisson", Defect::UniformGaps);
 }
 
 #[test]
 fn the_throughput_of_a_pool_is_known_and_a_counted_warm_up_is_caught() {
     assert_not_failed(&sound("closed"));
-    assert_caught("closed", &[Defect::WarmupCounted]);
+    assert_noticed("closed", Defect::WarmupCounted);
 }
 
 #[test]
 fn a_coarse_timer_is_caught() {
-    assert_caught("bias", &[Defect::CoarseTimer]);
+    assert_noticed("bias", Defect::CoarseTimer);
 }
 
 #[test]

@@ -17,7 +17,7 @@ const INVALID: u8 = 3;
 /// Check the harness on this machine against known answers
 ///
 /// Stalls, queues with analytic solutions, Little's law, arrivals, a server that fails by plan, and the generator's own
-/// bias: expected, measured, and how far apart the two may be. Takes under a minute; exits with 0 when every figure is
+/// bias: expected, measured, and how far apart the two may be. Takes under a minute on a quiet machine; exits with 0 when every figure is
 /// right and with 3 when one is not.
 #[derive(Debug, Args)]
 #[command(after_help = "Break the harness on purpose and see which oracle catches it:\n  \
@@ -126,8 +126,8 @@ fn show_mutants(rig: &Rig<'_>) -> Result<bool, LaunchError> {
     print(if right {
         "\nEvery broken harness was caught, and the sound one passed."
     } else {
-        "\nNot as it should be: a broken harness passed, or the sound one did not (?: a figure is off in a trial that\n\
-         other programs disturbed; try again on a quiet machine)."
+        "\nNot as it should be: a broken harness passed, or the sound one did not.\n\
+         ? is a figure that is off in a trial which other programs disturbed."
     })?;
     Ok(right)
 }

@@ -27,7 +27,8 @@ pub enum Defect {
     SkipLate,
     /// Requests without a reply are left out. The books balance none the less.
     DropUnanswered,
-    /// A percentile is the average of the time slices' percentiles.
+    /// A percentile is the average of the time slices' percentiles. A defect of whoever reads the histograms; the workers
+    /// ignore it.
     AveragePercentiles,
     /// Replies are not compared with what they must be.
     Unverified,

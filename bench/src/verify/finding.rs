@@ -43,7 +43,7 @@ pub enum Verdict {
     Fail,
     /// Says nothing about the harness, for this reason: outside in a trial that something disturbed, or of a trial that
     /// did not come about as the theory needs it.
-    Disturbed(String),
+    Unknown(String),
 }
 
 /// One figure of an oracle.
@@ -63,6 +63,9 @@ pub struct Finding {
     pub unit: Unit,
     /// Why the trial is not to be judged by, if something disturbed it.
     pub disturbed: Option<String>,
+    /// Whether a disturbance can only make it worse (a time longer, a rate lower), because nothing of the trial went into
+    /// what is expected. Then a figure that is too good is wrong, whatever disturbed the trial.
+    pub only_worse: bool,
     /// Why the figure proves nothing, whatever it is.
     pub void: Option<String>,
 }
@@ -89,25 +92,48 @@ impl Finding {
         band: (f64, f64),
     ) -> Self {
         let (expected, measured) = pair;
-        Self { oracle, figure: figure.into(), expected, measured, band, unit, disturbed: None, void: None }
+        Self {
+            oracle,
+            figure: figure.into(),
+            expected,
+            measured,
+            band,
+            unit,
+            disturbed: None,
+            only_worse: false,
+            void: None,
+        }
+    }
+
+    /// The same, of which a disturbance can only make a worse figure.
+    pub fn only_worse(self) -> Self {
+        Self { only_worse: true, ..self }
     }
 
     /// What to think of it.
     pub fn verdict(&self) -> Verdict {
         if let Some(reason) = &self.void {
-            return Verdict::Disturbed(reason.clone());
+            return Verdict::Unknown(reason.clone());
         }
         // NaN lies in no band.
         if (self.band.0..=self.band.1).contains(&self.measured) {
             return Verdict::Pass;
         }
-        self.disturbed.clone().map_or(Verdict::Fail, Verdict::Disturbed)
+        let too_good = match self.unit {
+            Unit::Rate => self.measured > self.band.1,
+            _ => self.measured < self.band.0,
+        };
+        match &self.disturbed {
+            Some(reason) if !(self.only_worse && too_good) => Verdict::Unknown(reason.clone()),
+            _ => Verdict::Fail,
+        }
     }
 
     /// The band in words, short.
     pub fn band_in_words(&self) -> String {
         let (low, high) = self.band;
         match self.expected {
+            e if !e.is_finite() => "none".into(),
             _ if low == high => "exact".into(),
             e if e > 0.0 => format!("{:+.1} {:+.1} %", (low / e - 1.0) * 100.0, (high / e - 1.0) * 100.0),
             _ => format!("at most {}", self.unit.show(high)),
@@ -128,11 +154,12 @@ mod tests {
             assert_eq!(with(off).verdict(), Verdict::Fail, "{off}");
         }
         let disturbed = Finding { disturbed: Some("steal".into()), ..with(1.0) };
-        assert_eq!(disturbed.verdict(), Verdict::Disturbed("steal".into()));
+        assert_eq!(disturbed.verdict(), Verdict::Unknown("steal".into()));
+        assert_eq!(disturbed.clone().only_worse().verdict(), Verdict::Fail, "nothing makes a server faster");
         let right = Finding { measured: 100.0, ..disturbed };
         assert_eq!(right.verdict(), Verdict::Pass);
         let void = Finding { void: Some("overload".into()), ..right };
-        assert_eq!(void.verdict(), Verdict::Disturbed("overload".into()));
+        assert_eq!(void.verdict(), Verdict::Unknown("overload".into()));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn ask(rig: &Rig<'_>, oracle: &Oracle, defect: Option<Defect>) -> Result<Ans
     let findings = (oracle.run)(&rig)?;
     let answers = findings.iter().map(|finding| match finding.verdict() {
         Verdict::Pass => Answer::Right,
-        Verdict::Disturbed(_) => Answer::Unknown,
+        Verdict::Unknown(_) => Answer::Unknown,
         Verdict::Fail => Answer::Caught,
     });
     Ok(answers.max_by_key(|answer| *answer as u8).unwrap_or(Answer::Right))

@@ -228,3 +228,19 @@ fn answer(stream: &mut TcpStream, message: &mut [u8; MESSAGE], fate: Fate) -> io
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_the_same_again_and_gives_each_fault_its_share() {
+        let plan = Plan { seed: 4, faults: &[Fate::Reset, Fate::Silence], one_in: 10 };
+        let fates: Vec<Fate> = (0..10_000).map(|ordinal| plan.fate(ordinal)).collect();
+        assert!((0..10_000).zip(&fates).all(|(ordinal, fate)| plan.fate(ordinal) == *fate));
+        let count = |wanted| fates.iter().filter(|fate| **fate == wanted).count();
+        // Five standard deviations of a binomial(10,000, 1/10): 150; the seed is fixed.
+        assert!([Fate::Reset, Fate::Silence].map(count).iter().all(|n| n.abs_diff(1_000) < 150));
+        assert_eq!(count(Fate::Whole) + count(Fate::Reset) + count(Fate::Silence), 10_000);
+    }
+}

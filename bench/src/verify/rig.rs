@@ -132,7 +132,7 @@ impl Rig<'_> {
         }
     }
 
-    /// A trial of 64-byte requests: half a second of warm-up, patience of 20 s. Change what differs.
+    /// A trial of 64-byte requests: 300 ms of warm-up, patience of 20 s. Change what differs.
     pub fn spec(&self, target: SocketAddr, service: &str, load: Load, window: Duration) -> WorkerSpec {
         let patience = Duration::from_secs(20);
         WorkerSpec {
@@ -179,7 +179,8 @@ impl Rig<'_> {
         squad.dismiss();
         // The workers are children of this process, so that its own tree holds their time already.
         let beside_ns = if watch == Watch::Ourselves { 0 } else { measured.swarm_cpu_ns };
-        let disturbed = disturbance(&before.until(&after, spec.timing.window, beside_ns));
+        let alone = self.cpus.shared().then(|| "server and swarm had to share a CPU".to_string());
+        let disturbed = alone.or_else(|| disturbance(&before.until(&after, spec.timing.window, beside_ns)));
         let decode = |histogram: &EncodedHistogram| {
             Recorder::decode(histogram).map_err(|e| LaunchError::Refused(e.to_string()))
         };

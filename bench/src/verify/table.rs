@@ -17,7 +17,7 @@ pub fn line(finding: &Finding) -> String {
     let verdict = match finding.verdict() {
         Verdict::Pass => "pass",
         Verdict::Fail => "FAIL",
-        Verdict::Disturbed(_) => "unknown",
+        Verdict::Unknown(_) => "unknown",
     };
     let (expected, measured) = (unit.show(finding.expected), unit.show(finding.measured));
     row(finding.oracle, &finding.figure, &expected, &measured, &finding.band_in_words(), verdict)
@@ -32,25 +32,26 @@ pub fn foot(findings: &[Finding], rig: &Rig<'_>) -> String {
     let mut text = String::new();
     let count = |wanted: fn(&Verdict) -> bool| findings.iter().filter(|f| wanted(&f.verdict())).count();
     let failed = count(|v| *v == Verdict::Fail);
-    let unknown = count(|v| matches!(v, Verdict::Disturbed(_)));
+    let unknown = count(|v| matches!(v, Verdict::Unknown(_)));
+    let n = findings.len();
     let whole = match (passed(findings), failed, &rig.defect) {
-        (true, _, None) => format!("All {} figures are right.", findings.len()),
+        (true, _, None) => format!("All {n} figures are right."),
         (true, _, Some(defect)) => {
-            format!("All {} figures look right: `{}` was not caught.", findings.len(), defect.name())
+            format!("All {n} figures look right: `{}` was not caught.", defect.name())
         }
         (_, 0, _) => {
-            format!("{unknown} figures cannot be told: something disturbed their trials. Try again.")
+            format!("{unknown} of {n} figures cannot be told: something disturbed their trials. Try again.")
         }
-        (_, _, Some(defect)) => format!("`{}` was caught: {failed} figures are wrong.", defect.name()),
-        _ => format!("{failed} figures are wrong: do not trust this harness on this machine."),
+        (_, _, Some(defect)) => format!("`{}` was caught: {failed} of {n} figures are wrong.", defect.name()),
+        _ => format!("{failed} of {n} figures are wrong: do not trust this harness on this machine."),
     };
     let _ = writeln!(text, "\n{whole}");
-    let mut reasons: Vec<&str> =
-        findings.iter().flat_map(|f| [&f.void, &f.disturbed]).flatten().map(String::as_str).collect();
-    reasons.sort_unstable();
-    reasons.dedup();
-    for reason in reasons {
-        let _ = writeln!(text, "In a trial, {reason}.");
+    let mut told = None;
+    for finding in findings {
+        if let (Verdict::Unknown(reason), true) = (finding.verdict(), told != Some(finding.oracle)) {
+            told = Some(finding.oracle);
+            let _ = writeln!(text, "{}: {reason}.", finding.oracle);
+        }
     }
     let _ = writeln!(
         text,
@@ -62,13 +63,8 @@ pub fn foot(findings: &[Finding], rig: &Rig<'_>) -> String {
         MACHINE * 100.0,
         FALSE_ALARM * 100.0
     );
-    if rig.cpus.shared() {
-        text.push_str(ONE_CPU);
-    }
     text
 }
-
-const ONE_CPU: &str = "Server and swarm share a CPU here, which no queueing formula knows of.\n";
 
 /// Who runs where, for the line before the table.
 pub fn where_it_runs(cpus: &CpuPlan) -> String {

@@ -13,9 +13,10 @@ pub fn stall_quantile(q: f64, s: f64, t: f64, rho: f64) -> f64 {
 
 /// Mean wait in an M/G/1 queue of arrival rate `lambda` and service of the two moments (Pollaczek and Khinchine; Kleinrock,
 /// Queueing Systems 1, 1975, 5.6): `lambda E[S^2] / (2 (1 - rho))`. With exponential service the mean response is
-/// `1 / (mu - lambda)`, with constant service the mean wait is `rho / (2 mu (1 - rho))`.
+/// `1 / (mu - lambda)`, with constant service the mean wait is `rho / (2 mu (1 - rho))`. Infinite from rho = 1 on.
 pub fn mg1_wait(lambda: f64, mean: f64, mean_square: f64) -> f64 {
-    lambda * mean_square / (2.0 * (1.0 - lambda * mean))
+    let idle = 1.0 - lambda * mean;
+    if idle > 0.0 { lambda * mean_square / (2.0 * idle) } else { f64::INFINITY }
 }
 
 /// Probability that an arrival waits in an M/M/c queue at an offered load of `load` = lambda/mu Erlang (Erlang C), by way
@@ -26,9 +27,11 @@ pub fn erlang_c(c: u32, load: f64) -> f64 {
     blocked / (1.0 - rho * (1.0 - blocked))
 }
 
-/// Mean wait in an M/M/c queue, as a multiple of the mean service time: `C(c, load) / (c - load)`.
+/// Mean wait in an M/M/c queue, as a multiple of the mean service time: `C(c, load) / (c - load)`. Infinite from a load of
+/// c on.
 pub fn mmc_wait_over_service(c: u32, load: f64) -> f64 {
-    erlang_c(c, load) / (f64::from(c) - load)
+    let idle = f64::from(c) - load;
+    if idle > 0.0 { erlang_c(c, load) / idle } else { f64::INFINITY }
 }
 
 /// Asymptotic variance of the mean of n waits in M/M/1 times n, in squared service times: `Var(mean W) ~ v / n` with
@@ -40,7 +43,7 @@ pub fn mm1_wait_variance(rho: f64) -> f64 {
 }
 
 /// The two-sided standard normal quantile: z with `P(|Z| > z) = alpha`, for alpha in 1e-12 to 1. By bisection on
-/// [`normal_tail`].
+/// the tail.
 pub fn two_sided_z(alpha: f64) -> f64 {
     let (mut low, mut high) = (0.0, 8.0);
     for _ in 0..60 {
@@ -94,6 +97,8 @@ mod tests {
             let got = mmc_wait_over_service(c, 0.8 * f64::from(c));
             assert!((got - expected).abs() < 2e-3, "{c}: {got}");
         }
+        assert_eq!(mmc_wait_over_service(2, 2.0), f64::INFINITY);
+        assert_eq!(mg1_wait(1.0, 1.5, 3.0), f64::INFINITY);
         assert!(near(erlang_c(1, 0.7), 0.7), "with one server the probability of waiting is rho");
         for (alpha, z) in [(0.3173105, 1.0), (0.05, 1.959964), (0.01, 2.575829), (1e-6, 4.891638)] {
             assert!(near(two_sided_z(alpha), z), "{alpha}: {}", two_sided_z(alpha));

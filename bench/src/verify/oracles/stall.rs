@@ -14,19 +14,20 @@ use std::time::Duration;
 
 /// How far a quantile may be off.
 const TOLERANCE: f64 = 0.05;
+/// Requests per second: so few that the utilisation, the only thing here that is measured and not known, hardly counts.
+const RATE_PER_S: f64 = 200.0;
 
 /// Runs it.
 pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     let ms = Duration::from_millis;
     let (window, stall, quantiles) = rig.scale.pick(
-        (ms(2_500), ms(500), [0.99, 0.90]),
+        (ms(2_500), ms(500), [0.99, 0.95]),
         (ms(6_000), ms(1_000), [0.99, 0.95]),
         (ms(60_000), ms(2_000), [0.99, 0.98]),
     );
     rig.undisturbed(|seed| {
         // Evenly spaced, so that the number of requests in the stall is not left to chance.
-        let rate_per_s = 1_000.0;
-        let load = Load::Open { clients: 1, rate_per_s, arrivals: Arrivals::Fixed };
+        let load = Load::Open { clients: 1, rate_per_s: RATE_PER_S, arrivals: Arrivals::Fixed };
         let server = rig.serve("iterative", "echo", 1)?;
         let spec = crate::load::WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
         let stood_ns = Cell::new(0);
@@ -36,11 +37,12 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
         })?;
         server.stop();
         let service_ns = outcome.service.histogram().value_at_quantile(0.5) as f64;
-        let rho = rate_per_s * service_ns / 1e9;
+        let rho = RATE_PER_S * service_ns / 1e9;
         let findings = quantiles.map(|q| {
             let expected = stall_quantile(q, stood_ns.get() as f64, window.as_nanos() as f64, rho);
             let figure = format!("p{:.0}", q * 100.0);
-            Finding::within("stall", &figure, Unit::Time, (expected, outcome.response_ns(q)), TOLERANCE)
+            let pair = (expected, outcome.response_ns(q));
+            Finding::within("stall", &figure, Unit::Time, pair, TOLERANCE).only_worse()
         });
         Ok(outcome.mark(findings.into()))
     })
