@@ -36,7 +36,7 @@ pub fn explain(call: &str, on: Option<&str>) -> Option<&'static str> {
         }
         "clone" | "clone3" => "start a thread",
         "set_robust_list" | "rseq" | "set_tid_address" => "a new thread introduces itself",
-        "prctl" => "name the thread, and the like",
+        "prctl" => "set a property, such as the thread's name",
         "sigaltstack" => "a stack for signal handlers",
         "rt_sigprocmask" => "hold signals back, or let them in",
         "rt_sigaction" => "choose what a signal does",

@@ -210,6 +210,16 @@ fn one_way(wire: &Wire, way: Way) -> Option<Row> {
     ))
 }
 
+/// The system calls of a phase, on average over its repeats, by name: "3 calls: read 1, write 1, epoll_wait 1".
+pub(crate) fn calls_sum(phase: &Phase) -> String {
+    let repeats = u64::from(phase.repeats);
+    let total: u64 = phase.calls.values().sum();
+    let names: Vec<String> =
+        phase.calls.iter().map(|(name, count)| format!("{name} {}", mean(*count, repeats))).collect();
+    let noun = if total == repeats { "call" } else { "calls" };
+    format!("{} {noun}: {}", mean(total, repeats), names.join(", "))
+}
+
 /// The sum of the wire in one sentence, per request; `None` where nothing was counted.
 pub(crate) fn wire_sum(anatomy: &Anatomy) -> Option<String> {
     let wire = anatomy.wire.value().filter(|wire| wire.requests > 0)?;
