@@ -4,8 +4,7 @@ use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::anatomy;
 use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::html;
-use bakeoff_reports::record;
-use bakeoff_reports::record::{Doubt, Reading};
+use bakeoff_reports::record::{self, Doubt, Invalid, Reading};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::terminal::{SummaryOptions, summary};
 
@@ -55,6 +54,13 @@ fn an_anatomy_fits_its_width_and_says_what_is_absent() {
             assert!(widest <= Some(width), "{widest:?} columns for {width}:\n{text}");
         }
     }
+    let mut large = bundle.anatomies[0].clone();
+    let Reading::Value(phases) = &mut large.phases else { panic!("the sample is traced") };
+    let request = &mut phases[2].steps;
+    *request = request.iter().cycle().take(500).cloned().collect();
+    let text = anatomy::table(&large, 80);
+    assert!(text.contains("464 more steps"), "{text}");
+    assert!(text.lines().count() < 90, "the many calls of a large message are cut:\n{text}");
     let mut refused = bundle.anatomies[3].clone();
     refused.wire = Reading::Absent("no TCP_INFO".into());
     let text = anatomy::table(&refused, 80);
@@ -163,7 +169,7 @@ fn hostile() -> Bundle {
         trial.usage.threads = Reading::Absent(HOSTILE.to_owned());
     }
     bundle.trials[0].doubts.push(Doubt::SharedCpu);
-    bundle.trials[1].invalid.push(record::Invalid::ServerDied { detail: HOSTILE.to_owned() });
+    bundle.trials[1].invalid.push(Invalid::ServerDied { detail: HOSTILE.to_owned() });
     bundle.run.command.push(HOSTILE.to_owned());
     bundle.run.tool_version = HOSTILE.to_owned();
     bundle.run.environment.notes.insert(HOSTILE.to_owned(), HOSTILE.to_owned());

@@ -410,22 +410,4 @@ fn outcome(value: i64) -> Outcome {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_are_told_apart_as_the_kernel_means_them() {
-        assert_eq!(outcome(64), Outcome::Returned(64));
-        assert_eq!(outcome(0), Outcome::Returned(0));
-        assert_eq!(outcome(-11), Outcome::Failed("EAGAIN".into()));
-        assert_eq!(outcome(-512), Outcome::Restarts);
-        assert_eq!(outcome(-4096), Outcome::Returned(-4096), "an address, not an error");
-    }
-
-    #[test]
-    fn calls_have_the_names_of_the_kernel() {
-        assert_eq!(name_of(libc::SYS_epoll_wait as u64), "epoll_wait");
-        assert_eq!(name_of(libc::SYS_clone3 as u64), "clone3");
-        assert_eq!(name_of(999_999), "syscall 999999");
-    }
-}
+mod tests;

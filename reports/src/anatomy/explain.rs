@@ -1,6 +1,7 @@
 //! What system calls do, in plain words, for somebody who sees them for the first time.
 
 use crate::record::{Outcome, Step};
+use crate::units;
 
 /// What a call is for, in one line; `None` for a call that has no place in a server's usual day.
 ///
@@ -35,7 +36,7 @@ pub fn explain(call: &str, on: Option<&str>) -> Option<&'static str> {
         }
         "clone" | "clone3" => "start a thread",
         "set_robust_list" | "rseq" | "set_tid_address" => "a new thread introduces itself",
-        "prctl" => "name the thread, and the like",
+        "prctl" => "set a property, such as the thread's name",
         "sigaltstack" => "a stack for signal handlers",
         "rt_sigprocmask" => "hold signals back, or let them in",
         "rt_sigaction" => "choose what a signal does",
@@ -97,7 +98,7 @@ pub fn result(step: &Step) -> String {
     let call = step.call.as_str();
     match &step.outcome {
         Outcome::Returned(0) if receives(call) && step.on.as_deref() == Some("connection") => "end".into(),
-        Outcome::Returned(n) if moves_bytes(call) => format!("{n} B"),
+        Outcome::Returned(n) if moves_bytes(call) => units::grouped(n.unsigned_abs()) + " B",
         Outcome::Returned(n)
             if call.starts_with("epoll_") && call.contains("wait") || call.ends_with("poll") =>
         {

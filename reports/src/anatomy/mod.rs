@@ -102,8 +102,29 @@ fn exact_bytes(bytes: u64) -> String {
     format!("{} B", units::grouped(bytes))
 }
 
+/// Rows of a phase that are shown; of a large message's many reads and writes the middle is left out.
+const MOST_ROWS: usize = 40;
+
 /// The rows of a phase: what the client did, what went over the wire, what the server did.
 pub(crate) fn rows(anatomy: &Anatomy, phase: &Phase) -> Vec<Row> {
+    let mut rows = all_rows(anatomy, phase);
+    let (head, tail) = (MOST_ROWS * 3 / 4, MOST_ROWS / 4);
+    if rows.len() > MOST_ROWS {
+        let left_out = rows.len() - head - tail;
+        let more = Row {
+            layer: Layer::Server,
+            who: "...".into(),
+            what: "...".into(),
+            result: String::new(),
+            note: format!("{} more steps", units::grouped(left_out as u64)),
+            meaning: String::new(),
+        };
+        rows.splice(head..head + left_out, [more]);
+    }
+    rows
+}
+
+fn all_rows(anatomy: &Anatomy, phase: &Phase) -> Vec<Row> {
     let server: Vec<Row> = phase.steps.iter().map(Row::server).collect();
     match phase.part {
         Part::Request | Part::FirstRequest => request_rows(anatomy, phase, server),
@@ -181,8 +202,22 @@ fn one_way(wire: &ConnectionWire, way: Way) -> Option<Row> {
     Some(Row::kernel(
         format!("{} {noun}", mean(data, requests)),
         exact_bytes(bytes),
-        format!("{arrow}: {} payload, {} headers", payload / requests, bytes - payload / requests),
+        format!(
+            "{arrow}: {} payload, {} headers",
+            units::grouped(payload / requests),
+            units::grouped(bytes - payload / requests)
+        ),
     ))
+}
+
+/// The system calls of a phase, on average over its repeats, by name: "3 calls: read 1, write 1, epoll_wait 1".
+pub(crate) fn calls_sum(phase: &Phase) -> String {
+    let repeats = u64::from(phase.repeats);
+    let total: u64 = phase.calls.values().sum();
+    let names: Vec<String> =
+        phase.calls.iter().map(|(name, count)| format!("{name} {}", mean(*count, repeats))).collect();
+    let noun = if total == repeats { "call" } else { "calls" };
+    format!("{} {noun}: {}", mean(total, repeats), names.join(", "))
 }
 
 /// The sum of the wire in one sentence, per request; `None` where nothing was counted.
@@ -208,8 +243,10 @@ pub(crate) fn wire_sum(anatomy: &Anatomy) -> Option<String> {
 pub(crate) fn provenance(wire: &ConnectionWire) -> String {
     format!(
         "Segments and payload are counted by the client's socket (TCP_INFO), untraced; a large one is counted by its \
-         MSS of {} bytes. Header bytes are computed: {} a segment (IP {}, TCP {}{}). Loopback has no link layer.",
+         MSS of {} bytes. Sent again: {}. Header bytes are computed: {} a segment (IP {}, TCP {}{}). Loopback has no link \
+         layer.",
         units::grouped(wire.mss_bytes),
+        units::plural(wire.retransmits, "segment"),
         wire.header_bytes(),
         wire.ip_header_bytes,
         wire.header_bytes() - wire.ip_header_bytes,

@@ -1,6 +1,6 @@
 //! The anatomy of one request as a table for a terminal.
 
-use super::{Layer, Row, costs, parts, provenance, rows, title, wire_sum};
+use super::{Layer, Row, calls_sum, costs, parts, provenance, rows, title, wire_sum};
 use crate::record::{Anatomy, Phase, Reading};
 use crate::terminal::{clean, cut, wrap};
 use crate::units;
@@ -59,6 +59,8 @@ fn section(out: &mut String, anatomy: &Anatomy, phase: &Phase, said: &mut BTreeS
         );
         explained(out, &lead, &why.join(": "), width);
     }
+    let over = if phase.repeats > 1 { ", mean of all followed" } else { "" };
+    paragraph(out, &format!("  = {}{over}", clean(&calls_sum(phase))), width);
 }
 
 /// A line whose last column is text, broken under itself.

@@ -52,8 +52,10 @@ fn name(analysis: &Analysis, anatomy: &Anatomy) -> String {
     format!("{}{}", plot::swatch(series_of(analysis, &anatomy.model)), escape(&anatomy.model))
 }
 
+/// A mean of counts; without digits behind the point when it is the same for all.
 fn mean(figure: f64) -> Field {
-    Field::figure(units::quantity(figure), figure)
+    let text = if figure.fract() == 0.0 { format!("{figure:.0}") } else { units::quantity(figure) };
+    Field::figure(text, figure)
 }
 
 /// Calls in the phase of a part, per repeat.
