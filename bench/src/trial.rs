@@ -162,6 +162,7 @@ impl Bench<'_> {
         }
         let mut squad = Squad::gather(self.launcher, &spec, shards, &self.cpus.swarm)?;
         let connected = squad.connected();
+        watch.rehearse();
         let window = squad.start()?;
         watch.window(spec.timing.warmup, (window.begin, window.end), |at| squad.sleep_until(at))?;
         // Reading the memory of a tree takes a while, and its locks. So it waits until the load is over, while the
