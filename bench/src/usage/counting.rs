@@ -4,8 +4,11 @@
 //! The counters are opened on the server before it has a second thread or a child, and are inherited from then on, so
 //! that no descendant is missed, be it alive or gone. What they count they also slow down: a system call that is counted
 //! takes a detour, and so does every one of every other process; a context switch saves and loads counters; a fork
-//! copies them. So they run under the full load but before the window, one kind after the other, and are closed, not
-//! just stopped, when the window begins: a closed counter costs nothing.
+//! copies them. So they run before the window only, and are closed, not just stopped, when it begins: a closed counter
+//! costs nothing.
+//!
+//! They run from the moment they are opened, and a count is the difference of two readings under the full load. To start
+//! or stop one under load would interrupt the server's CPU once for every thread of the tree; to read it does not.
 //!
 //! Never counts while the window is measured.
 
@@ -18,12 +21,12 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Added to a trial's warm-up to count in: two phases of a sixth of the time before the window each, and after each some
-/// time to close counters in, for which the kernel waits until no CPU can be in one (tens of milliseconds).
+/// Added to a trial's warm-up to count in: two phases of nearly a fifth of the time before the window each, and after each
+/// some time to close counters in, for which the kernel waits until no CPU can be in one (tens of milliseconds).
 pub const COUNTING: Duration = Duration::from_millis(250);
 
-/// When system calls are counted, in slices of the time before the window. They are the first, because what closing
-/// their counter leaves behind is gone when the second phase begins.
+/// When system calls are counted, in slices of the time before the window. They are the first, so that their detour is
+/// not in what the second phase counts.
 const CALLS: Range<usize> = 12..18;
 /// When everything else is counted.
 const EVENTS: Range<usize> = 22..28;
@@ -33,7 +36,7 @@ const SLACK: f64 = 0.25;
 /// Where the kernel shows its trace points, in the order to look.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
-/// Counters that do not count yet.
+/// Counters that were just opened.
 #[derive(Debug)]
 pub struct Counters {
     calls: Result<Counter, String>,
@@ -115,14 +118,6 @@ impl Counters {
             let count = |counters: &mut Vec<_>| counters.iter_mut().map(Snapshot::take).collect::<Vec<_>>();
             if counters.iter().all(Result::is_err) {
                 return Ok(finish(&count(&mut counters), &count(&mut counters), slice));
-            }
-            // To start a counter takes microseconds for each thread of the tree, to read it does not. So they are
-            // started a little ahead, and the difference of two readings counts.
-            sleep_until(at(slices.start - 1))?;
-            for slot in &mut counters {
-                if let Some(Err(e)) = slot.as_mut().ok().map(Counter::enable) {
-                    *slot = Err(format!("starting a kernel counter failed: {e}"));
-                }
             }
             sleep_until(at(slices.start))?;
             let before = count(&mut counters);
@@ -232,7 +227,7 @@ fn scale(took: Duration, phase: Duration) -> Result<f64, String> {
 
 fn build(builder: &mut Builder<'_>, server: u32) -> io::Result<Counter> {
     let pid = i32::try_from(server).map_err(io::Error::other)?;
-    builder.observe_pid(pid).any_cpu().inherit(true).enabled(false).build()
+    builder.observe_pid(pid).any_cpu().inherit(true).enabled(true).build()
 }
 
 fn open_calls(server: u32, tracefs: &[&str]) -> Result<Counter, String> {
