@@ -15,7 +15,7 @@ use crate::{clock, judge};
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Reading, Trial, Usage};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What all trials of a run share.
 #[derive(Debug)]
@@ -36,6 +36,9 @@ pub struct Bench<'a> {
     pub costs: bool,
 }
 
+/// The share of the window from which on it is told that reading went on in it.
+const LATE: f64 = 0.02;
+
 /// The tool was asked to end during a trial.
 #[derive(Debug)]
 pub struct Interrupted;
@@ -45,6 +48,8 @@ struct Seen {
     measured: Measured,
     /// Connections open before the start; 0 for churn.
     connected: u64,
+    /// How far into the window the reading of costs went that belongs before it.
+    late: Duration,
     /// All but what only the server's end can tell.
     usage: Usage,
 }
@@ -117,6 +122,9 @@ impl Bench<'_> {
         if seen.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {
             trial.doubts.push(Doubt::PartlyConnected { connected: seen.connected, clients });
         }
+        if seen.late > scenario.timing.window.mul_f64(LATE) {
+            trial.doubts.push(Doubt::SampledLate { late_ns: clock::nanoseconds(seen.late) });
+        }
         let verdict = judge::judge(&seen.measured, &trial.usage, scenario.merit, &scenario.load, self.cpus);
         trial.invalid.extend(verdict.invalid);
         trial.doubts.extend(verdict.doubts);
@@ -176,8 +184,9 @@ impl Bench<'_> {
             watch.holding();
         }
         squad.dismiss();
+        let late = watch.late();
         let usage = watch.usage(spec.timing.window, &measured);
-        Ok(Seen { measured, connected, usage })
+        Ok(Seen { measured, connected, late, usage })
     }
 }
 

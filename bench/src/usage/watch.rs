@@ -43,6 +43,7 @@ pub struct Watch {
     queue: Option<ListenQueue>,
     /// How long a mark takes at rest.
     mark_takes: Duration,
+    late: Duration,
     /// Whether the waits of each thread are read.
     waits: bool,
     tally: Option<Tally>,
@@ -79,6 +80,7 @@ impl Watch {
             idle_own: absent(),
             queue: None,
             mark_takes: Duration::ZERO,
+            late: Duration::ZERO,
             waits: costs,
             tally: None,
             before: None,
@@ -159,6 +161,7 @@ impl Watch {
         // Under load a mark takes about twice as long as it took at rest.
         sleep_until(begin - (self.mark_takes * 2).min(warmup))?;
         self.before = Some(self.edge());
+        self.late = Instant::now().saturating_duration_since(begin);
         sleep_until(end)?;
         self.after = Some(self.edge());
         self.population = Some(Population::take(self.server));
@@ -179,6 +182,11 @@ impl Watch {
         let waits = self.waits.then(|| Waits::take(&self.proc, self.server));
         let division = self.own.as_ref().filter(|_| self.costs).map(|cpus| Division::take(cpus));
         Edge { waits, division, mark: Mark::take(self.server, &self.pinned) }
+    }
+
+    /// How far into the window reading went that belongs before it.
+    pub fn late(&self) -> Duration {
+        self.late
     }
 
     /// Reads what the server holds for the connections it has now.
