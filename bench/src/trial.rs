@@ -16,7 +16,7 @@ use bakeoff_reports::probe::Bounds;
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Probe, Reading, Trial, Usage};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What all trials of a run share.
 #[derive(Debug)]
@@ -39,6 +39,9 @@ pub struct Bench<'a> {
     pub probe: Option<&'a Probe>,
 }
 
+/// The share of the window from which on it is told that reading went on in it.
+const LATE: f64 = 0.02;
+
 /// The tool was asked to end during a trial.
 #[derive(Debug)]
 pub struct Interrupted;
@@ -48,6 +51,8 @@ struct Seen {
     measured: Measured,
     /// Connections open before the start; 0 for churn.
     connected: u64,
+    /// How far into the window the reading of costs went that belongs before it.
+    late: Duration,
     /// All but what only the server's end can tell.
     usage: Usage,
 }
@@ -121,6 +126,9 @@ impl Bench<'_> {
         if seen.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {
             trial.doubts.push(Doubt::PartlyConnected { connected: seen.connected, clients });
         }
+        if seen.late > scenario.timing.window.mul_f64(LATE) {
+            trial.doubts.push(Doubt::SampledLate { late_ns: clock::nanoseconds(seen.late) });
+        }
         let ceiling = Bounds::of(self.probe, &scenario.name).ceiling_per_s;
         let (merit, load) = (scenario.merit, &scenario.load);
         let verdict = judge::judge(&seen.measured, &trial.usage, merit, load, self.cpus, ceiling);
@@ -168,6 +176,7 @@ impl Bench<'_> {
         }
         let mut squad = Squad::gather(self.launcher, &spec, shards, &self.cpus.swarm)?;
         let connected = squad.connected();
+        watch.rehearse();
         let window = squad.start()?;
         watch.window(spec.timing.warmup, (window.begin, window.end), |at| squad.sleep_until(at))?;
         // Reading the memory of a tree takes a while, and its locks. So it waits until the load is over, while the
@@ -181,8 +190,9 @@ impl Bench<'_> {
             watch.holding();
         }
         squad.dismiss();
+        let late = watch.late();
         let usage = watch.usage(spec.timing.window, &measured);
-        Ok(Seen { measured, connected, usage })
+        Ok(Seen { measured, connected, late, usage })
     }
 }
 

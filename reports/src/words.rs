@@ -104,6 +104,11 @@ impl fmt::Display for Doubt {
                 units::time(*lag_p99_ns as f64),
                 units::time(*response_p99_ns as f64)
             ),
+            Self::SampledLate { late_ns } => write!(
+                f,
+                "reading the server's costs went on for the first {} of the window",
+                units::time(*late_ns as f64)
+            ),
             Self::KilledAtStop => write!(f, "the server did not stop in time and was killed"),
             Self::LittlesLaw { off } => {
                 write!(
@@ -128,6 +133,7 @@ impl Doubt {
             Self::Starved { .. } => 2,
             Self::Unanswered { .. } => 3,
             Self::SharedCpu => 4,
+            Self::SampledLate { .. } => 20,
             Self::KilledAtStop => 5,
             Self::LittlesLaw { .. } => 6,
             Self::Saturated { .. } => 7,
@@ -148,6 +154,7 @@ impl Doubt {
             Self::PartlyConnected { connected, clients } => clients.saturating_sub(*connected) as f64,
             Self::GeneratorTail { lag_p99_ns, .. } => *lag_p99_ns as f64,
             Self::LittlesLaw { off } => off.abs(),
+            Self::SampledLate { late_ns } => *late_ns as f64,
             Self::Saturated { values } => *values as f64,
         }
     }

@@ -4,8 +4,11 @@
 //! The counters are opened on the server before it has a second thread or a child, and are inherited from then on, so
 //! that no descendant is missed, be it alive or gone. What they count they also slow down: a system call that is counted
 //! takes a detour, and so does every one of every other process; a context switch saves and loads counters; a fork
-//! copies them. So they run under the full load but before the window, one kind after the other, and are closed, not
-//! just stopped, when the window begins: a closed counter costs nothing.
+//! copies them. So they run before the window only, and are closed, not just stopped, when it begins: a closed counter
+//! costs nothing.
+//!
+//! They run from the moment they are opened, and a count is the difference of two readings under the full load. To start
+//! or stop one under load would interrupt the server's CPU once for every thread of the tree; to read it does not.
 //!
 //! Never counts while the window is measured.
 
@@ -18,28 +21,27 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Added to a trial's warm-up to count in: two phases of a sixth of the time before the window each, and after each some
-/// time to close counters in, for which the kernel waits until no CPU can be in one (tens of milliseconds).
+/// Added to a trial's warm-up to count in: two phases of nearly a fifth of the time before the window each, and after each
+/// some time to close counters in, for which the kernel waits until no CPU can be in one (tens of milliseconds).
 pub const COUNTING: Duration = Duration::from_millis(250);
 
-/// When system calls are counted, in slices of the time before the window. They are the first, because what closing
-/// their counter leaves behind is gone when the second phase begins.
+/// When system calls are counted, in slices of the time before the window. They are the first, so that their detour is
+/// not in what the second phase counts.
 const CALLS: Range<usize> = 12..18;
 /// When everything else is counted.
 const EVENTS: Range<usize> = 22..28;
-/// The share of a phase that starting and stopping its counters may take, for the count to be scaled to the phase.
+/// By how much the time between two readings may differ from the phase, for the count to be scaled to it.
 const SLACK: f64 = 0.25;
 
 /// Where the kernel shows its trace points, in the order to look.
 const TRACEFS: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 
-/// Counters that do not count yet.
+/// Counters that were just opened.
 #[derive(Debug)]
 pub struct Counters {
     calls: Result<Counter, String>,
     events: Vec<(Event, Result<Counter, String>)>,
     user_mode_only: bool,
-    spans: [Result<f64, String>; 2],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,8 +98,7 @@ impl Counters {
             (event, counter.map_err(|e| refusal(&e)))
         };
         let events = Event::ALL.into_iter().map(&mut open).collect();
-        let never = || Err("the trial ended before it was counted".to_string());
-        Self { calls: open_calls(server, &TRACEFS), events, user_mode_only, spans: [never(), never()] }
+        Self { calls: open_calls(server, &TRACEFS), events, user_mode_only }
     }
 
     /// Counts, in the time of length `before` that ends when the window begins at `window`. `sleep_until` waits and says
@@ -106,39 +107,77 @@ impl Counters {
     /// # Errors
     /// The one of `sleep_until`.
     pub fn count<E>(
-        mut self,
+        self,
         window: Instant,
         before: Duration,
         sleep_until: impl Fn(Instant) -> Result<(), E>,
     ) -> Result<Tally, E> {
         let slice = before / WARMUP_SLICES as u32;
         let at = |index: usize| window - slice * (WARMUP_SLICES - index) as u32;
-        let phase = |counters: &mut [&mut Counter], slices: &Range<usize>| {
-            if counters.is_empty() {
-                return Ok(Ok(1.0));
+        let phase = |mut counters: Vec<Result<Counter, String>>, slices: &Range<usize>| {
+            let count = |counters: &mut Vec<_>| counters.iter_mut().map(Snapshot::take).collect::<Vec<_>>();
+            if counters.iter().all(Result::is_err) {
+                return Ok(finish(&count(&mut counters), &count(&mut counters), slice));
             }
             sleep_until(at(slices.start))?;
-            let begin = Instant::now();
-            for counter in &mut *counters {
-                // What fails here fails again when it is read.
-                let _ = counter.enable();
-            }
+            let before = count(&mut counters);
             sleep_until(at(slices.end))?;
-            for counter in counters {
-                let _ = counter.disable();
-            }
-            Ok(scale(begin.elapsed(), slice * slices.len() as u32))
+            let after = count(&mut counters);
+            Ok(finish(&before, &after, slice * slices.len() as u32))
         };
-        let mut calls: Vec<&mut Counter> = self.calls.as_mut().into_iter().collect();
-        self.spans[0] = phase(&mut calls, &CALLS)?;
-        let system_calls = take(self.calls, &self.spans[0]);
-        let mut events: Vec<&mut Counter> =
-            self.events.iter_mut().filter_map(|(_, counter)| counter.as_mut().ok()).collect();
-        self.spans[1] = phase(&mut events, &EVENTS)?;
-        let span = &self.spans[1];
-        let counts = self.events.into_iter().map(|(event, counter)| (event, take(counter, span))).collect();
+        let system_calls = phase(vec![self.calls], &CALLS)?.remove(0);
+        let (names, counters): (Vec<_>, Vec<_>) = self.events.into_iter().unzip();
+        let counts = names.into_iter().zip(phase(counters, &EVENTS)?).collect();
         Ok(Tally { system_calls, counts, user_mode_only: self.user_mode_only })
     }
+}
+
+/// A reading of one counter.
+#[derive(Clone, Debug)]
+struct Snapshot {
+    at: Instant,
+    count: u64,
+    enabled_ns: u64,
+    running_ns: u64,
+}
+
+impl Snapshot {
+    fn take(counter: &mut Result<Counter, String>) -> Result<Self, String> {
+        let counter = counter.as_mut().map_err(|why| why.clone())?;
+        let read = counter.read_count_and_time();
+        let read = read.map_err(|e| format!("reading a kernel counter failed: {e}"))?;
+        Ok(Self {
+            at: Instant::now(),
+            count: read.count,
+            enabled_ns: read.time_enabled,
+            running_ns: read.time_running,
+        })
+    }
+
+    /// What was counted from `self` to `later`, scaled to a phase of that length.
+    fn until(&self, later: &Self, phase: Duration) -> Result<u64, String> {
+        let scale = scale(later.at.saturating_duration_since(self.at), phase)?;
+        // Where the CPU has fewer counters than were asked for, they take turns.
+        let enabled = later.enabled_ns.saturating_sub(self.enabled_ns);
+        let running = later.running_ns.saturating_sub(self.running_ns);
+        let share = match (enabled, running) {
+            (0, _) => 1.0,
+            (_, 0) => return Err("another program holds the CPU's counters".to_string()),
+            (enabled, running) => enabled as f64 / running as f64,
+        };
+        Ok((later.count.saturating_sub(self.count) as f64 * share * scale).round() as u64)
+    }
+}
+
+type Snapshots = [Result<Snapshot, String>];
+
+fn finish(before: &Snapshots, after: &Snapshots, phase: Duration) -> Vec<Reading<u64>> {
+    let one = |(before, after): (&Result<Snapshot, String>, &Result<Snapshot, String>)| {
+        super::reading(before.clone().and_then(|before| {
+            after.as_ref().map_err(Clone::clone).and_then(|after| before.until(after, phase))
+        }))
+    };
+    before.iter().zip(after).map(one).collect()
 }
 
 /// What was counted; the counters are closed.
@@ -186,27 +225,9 @@ fn scale(took: Duration, phase: Duration) -> Result<f64, String> {
     Ok(scale)
 }
 
-/// Reads and closes a counter.
-fn take(counter: Result<Counter, String>, scale: &Result<f64, String>) -> Reading<u64> {
-    let read = || {
-        let mut counter = counter?;
-        let read = counter.read_count_and_time();
-        let read = read.map_err(|e| format!("reading a kernel counter failed: {e}"))?;
-        let scale = scale.clone()?;
-        // Where the CPU has fewer counters than were asked for, they take turns.
-        let share = match (read.time_enabled, read.time_running) {
-            (0, _) => 1.0,
-            (_, 0) => return Err("another program holds the CPU's counters".to_string()),
-            (enabled, running) => enabled as f64 / running as f64,
-        };
-        Ok((read.count as f64 * share * scale).round() as u64)
-    };
-    super::reading(read())
-}
-
 fn build(builder: &mut Builder<'_>, server: u32) -> io::Result<Counter> {
     let pid = i32::try_from(server).map_err(io::Error::other)?;
-    builder.observe_pid(pid).any_cpu().inherit(true).enabled(false).build()
+    builder.observe_pid(pid).any_cpu().inherit(true).enabled(true).build()
 }
 
 fn open_calls(server: u32, tracefs: &[&str]) -> Result<Counter, String> {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | it listens, and has one thread | event counters are opened |
 //! | it serves, nobody is connected | its memory at rest; listen queues |
+//! | the clients are connected | how long a mark takes |
 //! | load, before the window | event counters run and are closed ([`super::Counters`]) |
 //! | just before the window | CPU time, waits |
 //! | the window | nothing |
@@ -13,11 +14,15 @@
 use super::counting::Tally;
 use super::network::socket_buffer_bytes;
 use super::{Between, Counters, Division, Footprint, ListenQueue, Mark, Population, Proc, Waits};
+use crate::environment;
 use bakeoff_reports::record::{Counted, Measured, Reading, Usage};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to start its threads before its memory at rest is read.
 const SETTLING: Duration = Duration::from_millis(50);
+
+/// Where a mark takes longer, the waits of single threads are left out of it: it could not end when the window begins.
+const LONGEST_MARK: Duration = Duration::from_millis(10);
 
 /// Why the costs of a trial are absent where the person did not want them.
 const NOT_WANTED: &str = "the run was made with --no-costs";
@@ -29,14 +34,18 @@ pub struct Watch {
     /// CPUs of server and swarm; and of the server alone, where it has any for itself.
     pinned: Vec<u32>,
     own: Option<Vec<u32>>,
+    swarm_cpus: Vec<u32>,
     proc: Proc,
     counters: Option<Counters>,
     /// Whether more is read than what every verdict needs.
     costs: bool,
     idle_own: Reading<u64>,
     queue: Option<ListenQueue>,
-    /// How long a mark takes.
-    reading: Duration,
+    /// How long a mark takes at rest.
+    mark_takes: Duration,
+    late: Duration,
+    /// Whether the waits of each thread are read.
+    waits: bool,
     tally: Option<Tally>,
     before: Option<Edge>,
     after: Option<Edge>,
@@ -64,12 +73,15 @@ impl Watch {
             server,
             pinned: server_cpus.iter().chain(swarm_cpus).copied().collect(),
             own: (!shared).then(|| server_cpus.to_vec()),
+            swarm_cpus: swarm_cpus.to_vec(),
             proc: Proc::system(),
             counters: costs.then(|| Counters::open(server)),
             costs,
             idle_own: absent(),
             queue: None,
-            reading: Duration::ZERO,
+            mark_takes: Duration::ZERO,
+            late: Duration::ZERO,
+            waits: costs,
             tally: None,
             before: None,
             after: None,
@@ -105,6 +117,16 @@ impl Watch {
         }
     }
 
+    /// Tries out how long a mark takes, so that the one before the window can end when the window begins. The clients
+    /// are connected, and the load has not begun.
+    pub fn rehearse(&mut self) {
+        self.mark_takes = self.try_mark();
+        if self.mark_takes > LONGEST_MARK && self.waits {
+            self.waits = false;
+            self.mark_takes = self.try_mark();
+        }
+    }
+
     /// Everything from the connections being open to the window's end. The load runs for `warmup` before the window,
     /// which lies between `begin` and `end`; `sleep_until` waits and says whether to go on.
     ///
@@ -116,15 +138,30 @@ impl Watch {
         (begin, end): (Instant, Instant),
         sleep_until: impl Fn(Instant) -> Result<(), E>,
     ) -> Result<(), E> {
-        // How long the marks take is tried out first, so that they can end when the window begins.
-        let trial = Instant::now();
-        self.edge();
-        self.reading = trial.elapsed();
+        // Off the server's CPUs: there this thread would disturb, and would wait behind all of the server's.
+        let home = environment::allowed_cpus();
+        let moved = self.own.is_some() && environment::pin(&self.swarm_cpus).is_ok();
+        let done = self.marks(warmup, (begin, end), sleep_until);
+        if moved {
+            // What was allowed before is allowed still.
+            let _ = environment::pin(&home);
+        }
+        done
+    }
+
+    fn marks<E>(
+        &mut self,
+        warmup: Duration,
+        (begin, end): (Instant, Instant),
+        sleep_until: impl Fn(Instant) -> Result<(), E>,
+    ) -> Result<(), E> {
         if let Some(counters) = self.counters.take() {
             self.tally = Some(counters.count(begin, warmup, &sleep_until)?);
         }
-        sleep_until(begin - self.reading.min(warmup))?;
+        // Under load a mark takes about twice as long as it took at rest.
+        sleep_until(begin - (self.mark_takes * 2).min(warmup))?;
         self.before = Some(self.edge());
+        self.late = Instant::now().saturating_duration_since(begin);
         sleep_until(end)?;
         self.after = Some(self.edge());
         self.population = Some(Population::take(self.server));
@@ -135,10 +172,21 @@ impl Watch {
         Ok(())
     }
 
+    fn try_mark(&self) -> Duration {
+        let begin = Instant::now();
+        self.edge();
+        begin.elapsed()
+    }
+
     fn edge(&self) -> Edge {
-        let waits = self.costs.then(|| Waits::take(&self.proc, self.server));
+        let waits = self.waits.then(|| Waits::take(&self.proc, self.server));
         let division = self.own.as_ref().filter(|_| self.costs).map(|cpus| Division::take(cpus));
         Edge { waits, division, mark: Mark::take(self.server, &self.pinned) }
+    }
+
+    /// How far into the window reading went that belongs before it.
+    pub fn late(&self) -> Duration {
+        self.late
     }
 
     /// Reads what the server holds for the connections it has now.
@@ -158,6 +206,9 @@ impl Watch {
                 before.mark.until(&after.mark, window, measured.swarm_cpu_ns);
             usage.run_delay_ns = match (&before.waits, &after.waits) {
                 (Some(before), Some(after)) => before.until(after, window, &tree_cpu_ns),
+                _ if self.costs => {
+                    Reading::Absent("it has too many threads to read them all so close to the window".into())
+                }
                 _ => Reading::Absent(NOT_WANTED.into()),
             };
             usage.window_user_share = match (&before.division, &after.division) {

@@ -124,6 +124,11 @@ pub enum Doubt {
         /// Response p99.
         response_p99_ns: u64,
     },
+    /// Reading what the server costs, which belongs before the window, was not done when the window began.
+    SampledLate {
+        /// How far into the window it went.
+        late_ns: u64,
+    },
     /// The server did not stop within its deadline and was killed.
     KilledAtStop,
     /// Little's law, |N - X (R + Z)| / N, was off by more than 2 %.
