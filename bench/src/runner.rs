@@ -101,7 +101,7 @@ pub fn run(
         address: options.address,
         probe: head.probe.value(),
     };
-    let retries = Retries::new(options.retries, plan.slots.len());
+    let retries = Retries::new(options.retries);
     let bundle = Writer::create(path, &head)?;
     Running { plan, bench, bundle, progress, retries, written: 0 }.all()
 }
@@ -143,6 +143,7 @@ impl Running<'_> {
     /// time, so that they pair with them; between two looks at the machine's speed.
     fn round(&mut self, slots: &[Slot]) -> Result<(), Left> {
         let loop_before_ns = probe::speed(self.bench.cpus);
+        self.retries.begin_round(slots.len());
         let mut waiting = self.trials(slots)?;
         while !waiting.is_empty() {
             let again: Vec<Slot> = waiting.into_iter().filter_map(|slot| self.retries.again(slot)).collect();

@@ -201,7 +201,7 @@ fn figures_at_the_limits_of_the_generator_are_marked_wherever_they_stand() {
         assert_eq!(page.contains(&told.replace('\'', "&#39;")), text.contains(told), "both say so or none");
         (text.contains(told), page.matches("title=\"at the generator&#39;s limit\"").count())
     };
-    assert_eq!(marks(&bundle), (true, 2));
+    assert_eq!(marks(&bundle), (true, 4), "in the matrix and in the table");
     let Reading::Value(probe) = &mut bundle.run.probe else { panic!("the sample has a probe") };
     probe.ceilings[0].scenarios = vec!["another workload".to_owned()];
     assert_eq!(marks(&bundle), (false, 0), "a limit holds for the load it was measured with");
