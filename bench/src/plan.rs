@@ -89,26 +89,36 @@ impl Plan {
 pub struct Retries {
     /// Further tries of one trial.
     each: u32,
-    /// Further tries left in the run.
-    left: u32,
+    /// Trials planned so far.
+    planned: usize,
+    /// Further tries so far.
+    used: usize,
 }
 
-/// The share of a run's planned trials that may be added to try invalid ones again: as many as may be invalid before a run
-/// has no verdict, so that the time a run takes stays bounded.
+/// The share of the planned trials that may be added to try invalid ones again: as many as may be invalid before a run has
+/// no verdict, so that the time a run takes stays bounded.
 pub const EXTRA_SHARE: f64 = 0.15;
 
 impl Retries {
-    /// At most `each` further tries of a trial, and of all together at most [`EXTRA_SHARE`] of `planned`, rounded up.
-    pub fn new(each: u32, planned: usize) -> Self {
-        Self { each, left: (planned as f64 * EXTRA_SHARE).ceil() as u32 }
+    /// At most `each` further tries of a trial, and of all together at most [`EXTRA_SHARE`] of the trials planned so far,
+    /// rounded up.
+    pub fn new(each: u32) -> Self {
+        Self { each, planned: 0, used: 0 }
     }
 
-    /// The next try of a slot, if there may be one; it is then taken from what is left.
+    /// A round of so many planned trials begins. What earlier rounds did not use it may, what later ones have it may not:
+    /// a bad beginning leaves something for the rest.
+    pub fn begin_round(&mut self, trials: usize) {
+        self.planned += trials;
+    }
+
+    /// The next try of a slot, if there may be one; it then counts as used.
     pub fn again(&mut self, slot: Slot) -> Option<Slot> {
-        if slot.attempt >= self.each || self.left == 0 {
+        let most = (self.planned as f64 * EXTRA_SHARE).ceil() as usize;
+        if slot.attempt >= self.each || self.used >= most {
             return None;
         }
-        self.left -= 1;
+        self.used += 1;
         Some(Slot { attempt: slot.attempt + 1, ..slot })
     }
 }
@@ -163,15 +173,24 @@ mod tests {
     #[test]
     fn tries_again_are_bounded_for_each_trial_and_for_the_run() {
         let slot = Slot { round: 3, attempt: 0, cell: Cell { scenario: 1, model: 2 } };
-        let mut retries = Retries::new(2, 20);
+        let mut retries = Retries::new(2);
+        assert_eq!(retries.again(slot), None, "nothing is planned yet");
+        retries.begin_round(20);
         let second = retries.again(slot).expect("one of three");
         assert_eq!(second, Slot { attempt: 1, ..slot });
         let third = retries.again(second).expect("two of three");
         assert_eq!(retries.again(third), None, "two further tries of one trial");
         assert!(retries.again(slot).is_some());
-        assert_eq!(retries.again(slot), None, "three in a run of twenty");
-        assert_eq!(Retries::new(0, 1000).again(slot), None);
-        assert!(Retries::new(1, 1).again(slot).is_some(), "a small run may try once");
+        assert_eq!(retries.again(slot), None, "three for a round of twenty");
+        retries.begin_round(20);
+        let left = (0..10).filter(|_| retries.again(slot).is_some()).count();
+        assert_eq!(left, 3, "as many for the next");
+        let mut small = Retries::new(1);
+        small.begin_round(1);
+        assert!(small.again(slot).is_some(), "a small run may try once");
+        let mut never = Retries::new(0);
+        never.begin_round(1_000);
+        assert_eq!(never.again(slot), None);
     }
 
     #[test]

@@ -109,7 +109,7 @@ pub fn run(
         costs: options.costs,
         probe: head.probe.value(),
     };
-    let retries = Retries::new(options.retries, plan.slots.len());
+    let retries = Retries::new(options.retries);
     let bundle = Writer::create(path, &head)?;
     Running { plan, bench, bundle, progress, retries, written: 0 }.all(options.anatomy)
 }
@@ -154,6 +154,7 @@ impl Running<'_> {
     /// time, so that they pair with them; between two looks at the machine's speed.
     fn round(&mut self, slots: &[Slot]) -> Result<(), Left> {
         let loop_before_ns = probe::speed(self.bench.cpus);
+        self.retries.begin_round(slots.len());
         let mut waiting = self.trials(slots)?;
         while !waiting.is_empty() {
             let again: Vec<Slot> = waiting.into_iter().filter_map(|slot| self.retries.again(slot)).collect();

@@ -145,7 +145,7 @@ impl Analysis {
         let (lost, asked, limit) = (self.lost, self.asked, units::share(MOST_LEFT_OUT));
         let again = if self.tried_again > 0 { ", tried again in vain" } else { "" };
         Some(format!(
-            "No verdict: {lost} of {asked} trials had to be left out{again}{most}. With more than {limit} left out, the rest \
+            "No verdict: {lost} of {asked} trials had to be left out{again}{most}; with more than {limit} left out, the rest \
              is no fair sample. Run again while the machine has nothing else to do; a model that always fails can be left \
              out by naming the others with --model."
         ))

@@ -229,7 +229,7 @@ pub fn probe(scenarios: &[&str]) -> Probe {
             clients: 64,
             requests_per_connection: None,
             reached: Reading::Value(Reached {
-                rate_per_s: 118_000.0,
+                rate_per_s: 96_000.0,
                 swarm_share: 0.99,
                 server_share: Reading::Value(0.91),
             }),

@@ -150,7 +150,13 @@ fn short(merit: Merit) -> &'static str {
 fn cell(workload: &Workload, model: &str) -> (String, bool) {
     let Some(standing) = workload.verdict.standing(model) else { return ("-".to_owned(), false) };
     let doubted = workload.cell(model).is_some_and(|cell| !cell.doubts.is_empty());
-    let doubt = if doubted { "?" } else { " " };
+    let limited = standing.figure.and_then(|figure| workload.bounds.limit(workload.verdict.merit, figure));
+    // One column for either: a doubt is the graver.
+    let doubt = match (doubted, limited) {
+        (true, _) => "?",
+        (false, Some(_)) => "^",
+        (false, None) => " ",
+    };
     match standing.place {
         // Where nothing was chosen, nothing is called best.
         _ if standing.wins() && standing.useless(workload.verdict.merit) => (format!("∞ {doubt}"), false),
@@ -196,7 +202,7 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
         block(out, analysis, style, (first, units_wide), &heads, &widths, from..to);
         from = to;
     }
-    let key = "best and = cannot be told apart, or differ by less than matters; ? has a doubt, see below; ∞ left too many requests unanswered, or all; +2r \
+    let key = "best and = cannot be told apart, or differ by less than matters; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or all; +2r \
                undecided, 2 more rounds needed at least";
     push_wrapped(out, key, style.width, "", |line| style.dim(line));
     let rounds = analysis.run.rounds as usize;

@@ -36,7 +36,7 @@ impl fmt::Display for Invalid {
             ),
             Self::GeneratorBound { swarm_share, server_share, ceiling_per_s } => write!(
                 f,
-                "the swarm was the bottleneck: it used {} of its CPU and the server {}, while the null server did {}",
+                "the swarm was the bottleneck: it used {} of its CPU and the server {}, while the null server did {}; give the swarm more CPUs",
                 units::share(*swarm_share),
                 units::share(*server_share),
                 units::rate(*ceiling_per_s)

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 #[command(after_help = "Exit status: 0 fit to measure on, 3 not fit (the output says why).\n\
     Example: bakeoff probe --long")]
 pub(super) struct ProbeArgs {
-    /// More samples: about twenty seconds instead of three
+    /// More samples: about thirteen seconds instead of two
     #[arg(long)]
     long: bool,
     /// One JSON document, as a run stamps it on its bundle, instead of text

@@ -154,7 +154,7 @@ fn a_swarm_behind_its_schedule_disqualifies_unless_the_server_is_what_is_slow() 
         (0..1000).for_each(|i| lag.record(if i < 970 { 2_000 } else { ns }));
         lag.encode()
     };
-    m.dispatch_lag = lagging(20_000_000);
+    m.dispatch_lag = lagging(80_000_000);
     let at = |m: &Measured, server_ns| {
         let usage = Usage { window_cpu_ns: Reading::Value(server_ns), ..usage(0.0) };
         judge(m, &usage, Merit::ResponseP50, &OPEN, &two_cpus(), None).invalid
@@ -163,10 +163,10 @@ fn a_swarm_behind_its_schedule_disqualifies_unless_the_server_is_what_is_slow() 
         matches!(at(&m, 100_000_000)[..], [Invalid::BehindSchedule { achieved_share, .. }] if achieved_share == 0.9)
     );
     assert_eq!(at(&m, 800_000_000), [], "the server had no time for more");
-    m.dispatch_lag = lagging(2_000_000);
-    assert_eq!(at(&m, 100_000_000), [], "the swarm was in time: the server kept them waiting");
+    m.dispatch_lag = lagging(40_000_000);
+    assert_eq!(at(&m, 100_000_000), [], "that explains less than half: the server kept the rest waiting");
     m.completed_in_window = 1000;
-    m.dispatch_lag = lagging(20_000_000);
+    m.dispatch_lag = lagging(80_000_000);
     assert_eq!(at(&m, 100_000_000), [], "all were answered");
 }
 
@@ -196,10 +196,15 @@ fn chance_alone_makes_no_more_windows_unsteady_than_stated() {
     // 20,000 steady windows whose slices scatter by 40 %: 0.1 % by chance is 20, less for 8 degrees of freedom (t table:
     // 0.034 %, 7), and only those whose halves differ by a quarter. 30 is beyond any chance of either.
     let mut random = bakeoff_reports::statistics::random::Random::named(1, &["unsteady"]);
-    let mut slice = || (200.0 * (1.0 + 0.4 * random.normal())).max(0.0) as u64;
-    let found =
-        (0..20_000).filter(|_| no_steady_state(&sliced([(); 10].map(|()| slice()))).is_some()).count();
-    assert!(found < 30, "{found} of 20,000");
+    let mut window = sliced([200; 10]);
+    let mut found = 0;
+    for _ in 0..20_000 {
+        for slice in &mut window.slices {
+            slice.completed = (200.0 * (1.0 + 0.4 * random.normal())).max(0.0) as u64;
+        }
+        found += usize::from(no_steady_state(&window).is_some());
+    }
+    assert!(found > 0 && found < 30, "{found} of 20,000");
 }
 
 #[test]

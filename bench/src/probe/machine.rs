@@ -157,16 +157,13 @@ fn at(sorted: &[u64], share: f64) -> u64 {
 fn scatter(values: &[f64]) -> Option<Scatter> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
-    let (least, most) = (*sorted.first().filter(|least| **least > 0.0)?, *sorted.last()?);
+    sorted.first().filter(|least| **least > 0.0)?;
+    let ranked = |share: f64| sorted[((sorted.len() as f64 * share).ceil() as usize).saturating_sub(1)];
     let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
     let squares: f64 = sorted.iter().map(|value| (value - mean).powi(2)).sum();
     let variation = (squares / (sorted.len() - 1).max(1) as f64).sqrt() / mean;
-    Some(Scatter {
-        goes: sorted.len() as u32,
-        median: sorted[sorted.len() / 2],
-        variation,
-        range: most / least,
-    })
+    let range = ranked(0.9) / ranked(0.1);
+    Some(Scatter { goes: sorted.len() as u32, median: ranked(0.5), variation, range })
 }
 
 #[cfg(test)]
@@ -183,6 +180,9 @@ mod tests {
         let found = scatter(&[3.0, 1.0, 2.0]).expect("three values");
         assert_eq!((found.goes, found.median, found.range), (3, 2.0, 3.0));
         assert!((found.variation - 0.5).abs() < 1e-12, "standard deviation 1 of a mean of 2");
+        let mut one_hiccup = [1.0; 30];
+        one_hiccup[7] = 50.0;
+        assert_eq!(scatter(&one_hiccup).map(|s| (s.median, s.range)), Some((1.0, 1.0)));
         assert_eq!(scatter(&[5.0]).map(|s| s.variation), Some(0.0));
         assert_eq!((scatter(&[]), scatter(&[0.0, 1.0])), (None, None));
     }

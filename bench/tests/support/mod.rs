@@ -24,6 +24,33 @@ pub(crate) fn succeeds(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
+/// Whether a run did what it was asked: a busy machine may make its verdict invalid (3), and that is not what is tested.
+pub(crate) fn ran(status: std::process::ExitStatus) -> bool {
+    matches!(status.code(), Some(0 | 3))
+}
+
+/// Makes a run, which must end in order; returns its standard output. Without the measurement before it and without further
+/// tries, which have tests of their own.
+pub(crate) fn runs(arguments: &[&str]) -> String {
+    let plain = ["--no-probe", "--retries", "0"];
+    let output = bakeoff(&[&["run"], arguments, &plain].concat()).output().expect("the tool can be started");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(ran(output.status), "{arguments:?}: {}: {error}", output.status);
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// Whether a trial had the CPUs for itself, so that every server has answered something in it.
+pub(crate) fn undisturbed(trial: &bakeoff_reports::record::Trial) -> bool {
+    use bakeoff_reports::record::Invalid;
+    let disturbed = |reason: &Invalid| matches!(reason, Invalid::ForeignLoad { .. } | Invalid::Stolen { .. });
+    !trial.invalid.iter().any(disturbed)
+}
+
+/// The trials of the plan, without further tries.
+pub(crate) fn first_tries(bundle: &bakeoff_reports::bundle::Bundle) -> Vec<&bakeoff_reports::record::Trial> {
+    bundle.trials.iter().filter(|trial| trial.attempt == 0).collect()
+}
+
 /// Runs the tool, which must fail with `code`; returns its standard error.
 pub(crate) fn fails(arguments: &[&str], code: i32) -> String {
     let output = bakeoff(arguments).output().expect("the tool can be started");

@@ -1,7 +1,7 @@
 //! The answer, and the matrix behind it.
 
-use super::escape;
 use super::page::{anchor, series_of};
+use super::{escape, mark};
 use crate::analysis::{Analysis, Workload};
 use crate::plot;
 use crate::record::Merit;
@@ -72,7 +72,7 @@ pub(super) fn matrix(analysis: &Analysis) -> String {
         "<section id=\"matrix\">\n<h2>How far behind the best</h2>\n<p class=\"lede\">1.00× is the best model of the \
          workload; 2.00× is half its throughput or twice its latency. Below each, the interval over the rounds. Models \
          marked <span class=\"tag win\">best</span> or <span class=\"tag win\">tied</span> cannot be told apart, or differ by \
-         less than matters.</p>\n\
+         less than matters. ▲ and ▼ stand beside figures at the limit and at the floor of the load generator.</p>\n\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Matrix of workloads and models\">\
          <table class=\"matrix\"><thead><tr><th scope=\"col\">workload</th>",
     );
@@ -106,12 +106,14 @@ fn matrix_cell(workload: &Workload, model: &str) -> String {
         return "<td class=\"none\"><span class=\"quiet\">not run</span></td>".to_owned();
     };
     let doubts = workload.cell(model).map(|cell| cell.doubts.join("; ")).unwrap_or_default();
-    let mark = if doubts.is_empty() {
+    let doubt = if doubts.is_empty() {
         String::new()
     } else {
         format!(" <abbr class=\"doubt\" title=\"{}\">?</abbr>", escape(&doubts))
     };
-    let figure = figure(standing, merit);
+    let limit = standing.figure.and_then(|figure| workload.bounds.limit(merit, figure));
+    let limit = limit.map_or_else(String::new, |limit| mark(limit.sign()));
+    let figure = figure(standing, merit) + &limit;
     match standing.place {
         // Where nothing was chosen, nothing is called best.
         Place::Best | Place::Tied(_) if !workload.verdict.crowns(standing) => {
@@ -121,29 +123,29 @@ fn matrix_cell(workload: &Workload, model: &str) -> String {
                 _ => 1.0,
             };
             format!(
-                "<td class=\"none\">{mark}<strong>{}</strong><small>{figure}</small></td>",
+                "<td class=\"none\">{doubt}<strong>{}</strong><small>{figure}</small></td>",
                 units::factor(factor)
             )
         }
         Place::Best => format!(
-            "<td class=\"f0\"><span class=\"tag win\">best</span>{mark}<strong>1.00×</strong><small>{figure}</small></td>"
+            "<td class=\"f0\"><span class=\"tag win\">best</span>{doubt}<strong>1.00×</strong><small>{figure}</small></td>"
         ),
         Place::Tied(factor) | Place::Behind(factor) => {
             let tied = matches!(standing.place, Place::Tied(_));
             let tag = if tied { "<span class=\"tag win\">tied</span>" } else { "" };
             format!(
-                "<td class=\"f{}\">{tag}{mark}<strong>{}</strong><small class=\"ci\">{}</small><small>{figure}</small></td>",
+                "<td class=\"f{}\">{tag}{doubt}<strong>{}</strong><small class=\"ci\">{}</small><small>{figure}</small></td>",
                 if tied { 0 } else { shade(factor.median) },
                 units::factor(factor.median),
                 units::interval(factor.low, factor.high)
             )
         }
         Place::Undecided { more } => format!(
-            "<td class=\"none\"><span class=\"tag\">undecided</span>{mark}<small>{} needed</small><small>{figure}</small></td>",
+            "<td class=\"none\"><span class=\"tag\">undecided</span>{doubt}<small>{} needed</small><small>{figure}</small></td>",
             units::plural(more as u64, "more round")
         ),
         Place::Invalid => format!(
-            "<td class=\"none\"><span class=\"tag bad\">invalid</span>{mark}<small><a href=\"#discarded\">why</a></small></td>"
+            "<td class=\"none\"><span class=\"tag bad\">invalid</span>{doubt}<small><a href=\"#discarded\">why</a></small></td>"
         ),
     }
 }

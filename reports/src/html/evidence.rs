@@ -239,7 +239,7 @@ fn discarded(analysis: &Analysis) -> String {
         html.push_str("<p>Left out of every figure above.</p>\n");
         html.push_str(&table(
             "Discarded trials",
-            &["trial", "round", "workload", "model", "try", "reason", "so"],
+            &["trial", "round", "workload", "model", "try", "reason", "outcome"],
             &rows,
         ));
     }

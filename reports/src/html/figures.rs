@@ -6,7 +6,7 @@ use super::workload::{name, ordered};
 use super::{Field, table};
 use crate::analysis::Workload;
 use crate::cell::{Latency, SHOWN};
-use crate::probe::NEAR_SHARE;
+use crate::probe::{Limit, NEAR_SHARE};
 use crate::units;
 
 /// Throughput, percentiles over all that was sent, and what was never answered.
@@ -17,12 +17,13 @@ pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> S
             let mut fields = vec![Field::figure(rounds, cell.rounds.len() as f64)];
             match (&cell.merged, cell.throughput_per_s()) {
                 (Some(merged), Some(rate)) => {
-                    fields.push(Field::figure(units::rate(rate), rate).marked(
-                        workload.bounds.at_ceiling(rate).then_some(("▲", "at the generator's limit")),
-                    ));
+                    fields.push(
+                        Field::figure(units::rate(rate), rate)
+                            .marked(workload.bounds.at_ceiling(rate).then_some(Limit::Ceiling.sign())),
+                    );
                     fields.extend(SHOWN.into_iter().zip(merged.response.shown).map(|(share, quantile)| {
                         let floor = workload.bounds.at_floor(share, quantile);
-                        Field::quantile(quantile).marked(floor.then_some(("▼", "at the generator's floor")))
+                        Field::quantile(quantile).marked(floor.then_some(Limit::Floor.sign()))
                     }));
                     fields.push(Field::quantile(merged.dispatch_lag.p99()));
                     let failed = merged.unanswered();

@@ -95,9 +95,7 @@ impl Field {
         let key =
             self.key.map(|key| if key.is_infinite() { "Infinity".to_owned() } else { format!("{key}") });
         let key = key.map_or_else(String::new, |key| format!(" data-sort=\"{key}\""));
-        let mark = self.mark.map_or_else(String::new, |(sign, meaning)| {
-            format!(" <abbr class=\"limit\" title=\"{}\">{sign}</abbr>", escape(meaning))
-        });
+        let mark = self.mark.map_or_else(String::new, mark);
         match &self.note {
             Some(note) => {
                 format!(
@@ -109,6 +107,11 @@ impl Field {
             None => format!("<td{key}>{}{mark}</td>", escape(&self.text)),
         }
     }
+}
+
+/// A sign behind a figure with what it means.
+pub(crate) fn mark((sign, meaning): (&str, &str)) -> String {
+    format!(" <abbr class=\"limit\" title=\"{}\">{sign}</abbr>", escape(meaning))
 }
 
 /// A table that can be sorted, in a box of its own to scroll in. The first column of a row heads it and is given as

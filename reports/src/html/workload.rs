@@ -31,7 +31,8 @@ pub(super) fn section(analysis: &Analysis, workload: &Workload, number: usize) -
     let verdict = &workload.verdict;
     let _ = writeln!(
         html,
-        "<p class=\"verdict\"><b>{}</b> {} {}</p>",
+        "<p class=\"verdict{}\"><b>{}</b> {} {}</p>",
+        if matches!(verdict.outcome, Outcome::Chosen { .. }) { "" } else { " open" },
         escape(&advice(verdict)),
         escape(&verdict.lead()),
         escape(&verdict.reason)

@@ -13,7 +13,7 @@ pub const STEAL_UNFIT: f64 = 0.20;
 pub const CLOCK_UNFIT_NS: f64 = 10_000.0;
 /// Sleeps that typically end later than this (1 ms) keep no schedule.
 pub const TIMER_UNFIT_NS: u64 = 1_000_000;
-/// A CPU whose speed changes by more than this factor within a few milliseconds has no speed.
+/// A CPU whose speed changes by more than this factor (p10 to p90) within a few milliseconds has no speed.
 pub const LOOP_UNFIT_RANGE: f64 = 3.0;
 
 /// Shares from which a change is advised; trials are discarded from 10 % and 5 %.
@@ -22,8 +22,8 @@ const STEAL_NOTED: f64 = 0.01;
 /// A read of the clock through the vDSO takes some tens of nanoseconds, a system call some hundreds.
 const CLOCK_NOTED_NS: f64 = 200.0;
 const TIMER_NOTED_NS: u64 = 200_000;
-/// Variation of the fixed work from go to go.
-const LOOP_NOTED: f64 = 0.05;
+/// Factor between the fast and the slow goes of the fixed work.
+const LOOP_NOTED: f64 = 1.10;
 /// Enough for 10,000 connections.
 const DESCRIPTORS_NOTED: u64 = 10_064;
 const PORTS_NOTED: u64 = 20_000;
@@ -92,12 +92,10 @@ fn neighbours(probe: &Probe) -> Vec<String> {
         ));
     }
     if let Reading::Value(scatter) = &probe.fixed_loop_ns
-        && scatter.variation > LOOP_NOTED
+        && scatter.range > LOOP_NOTED
     {
         lines.push(format!(
-            "The same work varied by {} from go to go ({} from fastest to slowest): compare within rounds only, and run \
-             more of them.",
-            units::share(scatter.variation),
+            "The same work took {} as long in slow goes as in fast ones: compare within rounds only, and run more of them.",
             units::factor(scatter.range)
         ));
     }

@@ -12,7 +12,7 @@ pub use advice::{
 pub use text::{brief, facts, table};
 
 use crate::cell::SHOWN;
-use crate::record::{Ceiling, Probe, RoundRecord};
+use crate::record::{Ceiling, Merit, Probe, RoundRecord};
 use crate::statistics::quantile::Quantile;
 
 /// A rate within this share of the ceiling, or a latency within it of the floor, says as much of the generator as of the
@@ -61,6 +61,38 @@ impl Bounds {
     }
 }
 
+/// Which limit of the generator a figure lies at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// A rate at the ceiling.
+    Ceiling,
+    /// A response time at the floor.
+    Floor,
+}
+
+impl Limit {
+    /// A sign to put beside a figure, and what it means.
+    pub fn sign(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Ceiling => ("▲", "at the generator's limit"),
+            Self::Floor => ("▼", "at the generator's floor"),
+        }
+    }
+}
+
+impl Bounds {
+    /// The limit that a figure of merit lies at, if it lies at one.
+    pub fn limit(&self, merit: Merit, figure: f64) -> Option<Limit> {
+        let ns = || if figure.is_finite() { Quantile::Value(figure as u64) } else { Quantile::NeverAnswered };
+        let (at, limit) = match merit {
+            Merit::Throughput => (self.at_ceiling(figure), Limit::Ceiling),
+            Merit::ResponseP50 => (self.at_floor(SHOWN[0], ns()), Limit::Floor),
+            Merit::ResponseP99 => (self.at_floor(SHOWN[2], ns()), Limit::Floor),
+        };
+        at.then_some(limit)
+    }
+}
+
 /// The ceiling that was measured for a workload.
 pub fn ceiling<'a>(probe: &'a Probe, scenario: &str) -> Option<&'a Ceiling> {
     probe.ceilings.iter().find(|ceiling| ceiling.scenarios.iter().any(|name| name == scenario))
@@ -93,6 +125,11 @@ mod tests {
         assert!(near(0.99, p99 * 1.19) && !near(0.99, p99 * 1.21));
         assert!(!near(0.9, p50), "no floor was measured for p90");
         assert!(!bounds.at_floor(0.5, Quantile::NeverAnswered));
+        assert_eq!(bounds.limit(Merit::Throughput, ceiling), Some(Limit::Ceiling));
+        assert_eq!(bounds.limit(Merit::Throughput, ceiling / 2.0), None);
+        assert_eq!(bounds.limit(Merit::ResponseP99, p99), Some(Limit::Floor));
+        assert_eq!(bounds.limit(Merit::ResponseP50, p99), None);
+        assert_eq!(bounds.limit(Merit::ResponseP50, f64::INFINITY), None);
         assert_eq!(Bounds::of(Some(&probe), "other").ceiling_per_s, None);
         assert_eq!(Bounds::of(None, "echo"), Bounds::default());
         assert!(!Bounds::default().at_ceiling(1e12) && !Bounds::default().at_floor(0.5, Quantile::Value(1)));

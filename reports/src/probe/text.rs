@@ -121,7 +121,7 @@ fn trip(trip: &RoundTrip) -> String {
 
 fn scatter(scatter: &Scatter) -> String {
     format!(
-        "{}, varies by {}, {} from fastest to slowest of {}",
+        "{}, varies by {}, {} from p10 to p90 of {} goes",
         units::time(scatter.median),
         units::share(scatter.variation),
         units::factor(scatter.range),

@@ -60,7 +60,7 @@ pub struct Scatter {
     pub median: f64,
     /// Coefficient of variation: standard deviation over mean.
     pub variation: f64,
-    /// Largest over smallest.
+    /// 90th percentile over 10th; of fewer than ten goes, largest over smallest. One hiccup among many does not show in it.
     pub range: f64,
 }
 
