@@ -181,6 +181,44 @@ fn a_run_leaves_a_whole_bundle_and_a_report_that_can_be_made_again_byte_for_byte
 }
 
 #[test]
+fn every_cost_of_a_forking_server_is_a_figure_or_a_reason() {
+    let folder = Folder::new();
+    let file = folder.file("tiny.toml", TINY);
+    let run = |name: &str, more: &[&str]| {
+        let out = folder.path(name);
+        let words = ["run", &file, "--model", "fork-per-client", "--rounds", "1", "--quiet", "--out", &out];
+        succeeds(&[&words, more].concat());
+        bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle").trials.remove(0)
+    };
+    let trial = run("with", &[]);
+    let (usage, counted) = (&trial.usage, &trial.usage.counted);
+    let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
+    let Reading::Value(wire) = &measured.wire else { panic!("loopback has TCP_INFO: {measured:?}") };
+    let requests = measured.counts.ok + measured.warmup_sent;
+    assert_eq!(wire.connections, 4);
+    // Each request is a segment with payload and so is its reply, whether it came in time to count or not.
+    assert!(wire.data_segments_out >= requests && wire.data_segments_in >= requests, "{wire:?}, {requests}");
+    assert!(wire.bytes_out >= 64 * requests && wire.bytes_in >= 64 * requests, "{wire:?}, {requests}");
+    assert_eq!(usage.processes, Reading::Value(5), "a process for each client and the one that listens");
+    assert!(usage.held_own_bytes.value() > usage.idle_own_bytes.value(), "forks take memory: {usage:?}");
+    // No reply without a system call. The machine may be too busy to count, or forbid it.
+    match (&counted.system_calls, &counted.system_call_replies) {
+        (Reading::Value(calls), Reading::Value(replies)) => {
+            assert!(*calls > 0 || *replies == 0, "{calls} for {replies}");
+        }
+        (Reading::Absent(why), _) => assert!(!why.is_empty()),
+        (Reading::Value(_), Reading::Absent(why)) => panic!("the swarm always tells its replies: {why}"),
+    }
+    let without = run("without", &["--no-costs"]);
+    assert!(without.usage.window_cpu_ns.value().is_some(), "verdicts need it: {without:?}");
+    for absent in
+        [&without.usage.run_delay_ns, &without.usage.idle_own_bytes, &without.usage.counted.system_calls]
+    {
+        assert!(matches!(absent, Reading::Absent(why) if why.contains("--no-costs")), "{absent:?}");
+    }
+}
+
+#[test]
 fn a_damaged_bundle_says_which_record_and_reports_the_rest() {
     let folder = Folder::new();
     let file = folder.file("tiny.toml", TINY);

@@ -120,9 +120,18 @@ impl Counters {
                 return Ok(finish(&count(&mut counters), &count(&mut counters), slice));
             }
             sleep_until(at(slices.start))?;
+            let before_at = Instant::now();
             let before = count(&mut counters);
             sleep_until(at(slices.end))?;
             let after = count(&mut counters);
+            let late = before_at.saturating_duration_since(at(slices.start));
+            if late > (slice * slices.len() as u32).mul_f64(SLACK) {
+                let why = format!("counting began {late:.1?} late: the machine is too busy");
+                // A counter that was never opened keeps its own reason.
+                let reason =
+                    |one: Result<Snapshot, String>| Reading::Absent(one.err().unwrap_or(why.clone()));
+                return Ok(before.into_iter().map(reason).collect());
+            }
             Ok(finish(&before, &after, slice * slices.len() as u32))
         };
         let system_calls = phase(vec![self.calls], &CALLS)?.remove(0);
