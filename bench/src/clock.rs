@@ -15,7 +15,7 @@ pub fn monotonic_ns() -> u64 {
 }
 
 /// CPU time of the calling thread in nanoseconds. Costs a system call.
-pub(crate) fn thread_cpu_ns() -> u64 {
+pub fn thread_cpu_ns() -> u64 {
     in_ns(clock_gettime(ClockId::ThreadCPUTime))
 }
 

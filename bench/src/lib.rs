@@ -1,8 +1,9 @@
 //! The harness: scenarios, the client swarm, launching and sampling servers, the trial loop.
 //!
-//! The library exists for the binary, its benches and its tests; it draws no picture and computes no statistic.
+//! The library exists for the binary, its benches and its tests; it draws no picture and computes no statistic of a run.
 #![deny(missing_docs)]
 
+pub mod anatomy;
 pub mod clock;
 pub mod environment;
 pub mod judge;
@@ -21,6 +22,7 @@ pub mod swarm;
 pub mod sys;
 pub mod trial;
 pub mod usage;
+pub mod verify;
 
 /// Columns of the terminal, 80 when there is none.
 pub fn terminal_width() -> usize {

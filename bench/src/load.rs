@@ -2,6 +2,7 @@
 //!
 //! These are the types a scenario file is checked into and a swarm worker is started with.
 
+use crate::swarm::defect::Defect;
 use bakeoff_servers::services::{self, ServiceEntry};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -177,6 +178,9 @@ pub struct WorkerSpec {
     pub cpus: Vec<u32>,
     /// Congestion control to ask for; `None` leaves the system's.
     pub congestion_control: Option<String>,
+    /// A way to measure wrongly, for `bakeoff verify`; `None` everywhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defect: Option<Defect>,
 }
 
 impl DemandShape {

@@ -86,6 +86,14 @@ impl Progress {
         }
     }
 
+    /// The trials are done, and something follows.
+    pub fn afterwards(&self, what: &str) {
+        if let Style::Bar(bar) = &self.style {
+            bar.set_message(what.to_string());
+            bar.tick();
+        }
+    }
+
     /// The run is over, or was interrupted.
     pub fn end(&self, interrupted: bool) {
         if let Style::Bar(bar) = &self.style {

@@ -1,17 +1,20 @@
 //! The run: every trial of the plan in its order, each on disk before the next begins; invalid ones again at the end of
 //! their round.
 
+use crate::anatomy::{self, AnatomyOptions, Workbench};
 use crate::clock;
 use crate::environment::{self, CpuPlan};
 use crate::judge;
-use crate::launch::Launcher;
+use crate::launch::{LaunchError, Launcher};
 use crate::plan::{Plan, Retries, Slot};
 use crate::preflight::{self, Limits};
 use crate::probe::{self, Form, Point, Prober};
 use crate::progress::Progress;
 use crate::trial::Bench;
 use bakeoff_reports::bundle::{BundleError, Writer};
-use bakeoff_reports::record::{End, ModelRecord, Probe, Reading, Record, RoundRecord, Run, SCHEMA_VERSION};
+use bakeoff_reports::record::{
+    Anatomy, End, ModelRecord, Probe, Reading, Record, RoundRecord, Run, SCHEMA_VERSION,
+};
 use bakeoff_servers::ServerModel;
 use rustix::net::sockopt;
 use std::net::{SocketAddr, TcpListener};
@@ -28,8 +31,12 @@ pub struct RunOptions {
     pub command: Vec<String>,
     /// Where servers listen; port 0 for a free one each time.
     pub address: SocketAddr,
+    /// Whether to take the anatomy of a request of every model, after the trials.
+    pub anatomy: bool,
     /// Whether to draw progress on standard error.
     pub progress: bool,
+    /// Whether to find out what servers cost, beyond what every verdict needs.
+    pub costs: bool,
     /// Further tries of a trial that the generator or the neighbours spoiled.
     pub retries: u32,
     /// Whether to measure the generator's own limits first.
@@ -99,11 +106,12 @@ pub fn run(
         congestion_control: name,
         seed: options.seed,
         address: options.address,
+        costs: options.costs,
         probe: head.probe.value(),
     };
     let retries = Retries::new(options.retries);
     let bundle = Writer::create(path, &head)?;
-    Running { plan, bench, bundle, progress, retries, written: 0 }.all()
+    Running { plan, bench, bundle, progress, retries, written: 0 }.all(options.anatomy)
 }
 
 fn probe_first(
@@ -120,7 +128,7 @@ fn probe_first(
 }
 
 impl Running<'_> {
-    fn all(mut self) -> Result<Ending, BundleError> {
+    fn all(mut self, anatomy: bool) -> Result<Ending, BundleError> {
         let mut ending = Ending::Complete;
         for slots in self.plan.by_round() {
             match self.round(slots) {
@@ -131,6 +139,9 @@ impl Running<'_> {
                     break;
                 }
             }
+        }
+        if anatomy && ending == Ending::Complete {
+            ending = anatomies(self.plan, &self.bench, &self.progress, &mut self.bundle)?;
         }
         let interrupted = ending == Ending::Interrupted;
         self.progress.end(interrupted);
@@ -174,6 +185,28 @@ impl Running<'_> {
         }
         Ok(spoiled)
     }
+}
+
+/// Takes the anatomy of a small echo of every model of the plan, into the bundle.
+fn anatomies(
+    plan: &Plan,
+    bench: &Bench<'_>,
+    progress: &Progress,
+    bundle: &mut Writer,
+) -> Result<Ending, BundleError> {
+    let (launcher, cpus, congestion_control) = (bench.launcher, bench.cpus, bench.congestion_control);
+    let workbench = Workbench { launcher, cpus, congestion_control };
+    for model in &plan.models {
+        progress.afterwards(&format!("anatomy of a request / {}", model.name()));
+        let options = AnatomyOptions::small_echo(model.name(), bench.address);
+        let anatomy = match anatomy::take(&workbench, &options) {
+            Ok(anatomy) => anatomy,
+            Err(LaunchError::Interrupted) => return Ok(Ending::Interrupted),
+            Err(error) => Anatomy::absent(model.name(), options.service.name, &error.to_string()),
+        };
+        bundle.append(&Record::Anatomy(Box::new(anatomy)))?;
+    }
+    Ok(Ending::Complete)
 }
 
 fn head(

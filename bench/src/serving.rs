@@ -71,13 +71,18 @@ impl ServeOptions {
     }
 }
 
+/// The argument of `bakeoff serve` that makes it wait, after it has said that it is ready and before it starts a thread
+/// or a child, for a line on standard input.
+pub const AWAIT_GO: &str = "--await-go";
+
 /// Serves until asked to stop (SIGTERM, Ctrl-C), then says what was counted.
 ///
-/// `parent` is the runner's process id when it speaks with the runner.
+/// `parent` is the runner's process id when it speaks with the runner. With `await_go` it then says that it is ready, and
+/// waits for a line on standard input before it starts a thread or a child; when the input ends instead, so does it.
 ///
 /// # Errors
 /// Unknown names, a port that is taken, CPUs or limits that are not to be had.
-pub fn serve(options: &ServeOptions, parent: Option<u32>) -> Result<(), String> {
+pub fn serve(options: &ServeOptions, parent: Option<u32>, await_go: bool) -> Result<(), String> {
     let model = models::find(&options.model)
         .ok_or_else(|| suggest::unknown("model", &options.model, models::ALL.iter().map(|m| m.name())))?;
     let service = services::find(&options.service)
@@ -98,8 +103,14 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>) -> Result<(), String> 
     let counters = Counters::shared().map_err(|e| format!("making memory for the counters failed: {e}"))?;
     if parent.is_some() {
         say(&FromServer::Ready { address });
+        if await_go && !was_told_to_go()? {
+            return Ok(());
+        }
     } else {
         tell(&format!("{} serves {} on {address}; Ctrl-C stops it", model.name(), service.name));
+        if service.name == "http" {
+            tell(&format!("try: curl -v http://{address}/"));
+        }
         if service.name == "line" {
             tell(&format!(
                 "try: nc {} {}   (a line `exit` closes the connection)",
@@ -120,6 +131,12 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>) -> Result<(), String> 
         }
     }
     Ok(())
+}
+
+/// Waits for a line; false when there will be none.
+fn was_told_to_go() -> Result<bool, String> {
+    let read = io::stdin().read_line(&mut String::new());
+    read.map(|bytes| bytes > 0).map_err(|e| format!("waiting for the runner's word to serve failed: {e}"))
 }
 
 fn say(words: &FromServer) {

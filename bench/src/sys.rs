@@ -1,8 +1,9 @@
 //! The few system calls of the harness that no safe crate offers. Every `unsafe` line of this crate is here.
 #![allow(unsafe_code)]
 
+use rustix::fd::{AsRawFd as _, BorrowedFd};
 use std::io;
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, offset_of};
 use std::time::Duration;
 
 /// How a reaped process ended and what it used in its life, its own reaped descendants included.
@@ -18,6 +19,10 @@ pub struct Ended {
     pub voluntary_switches: u64,
     /// Involuntary context switches.
     pub involuntary_switches: u64,
+    /// Page faults without input or output.
+    pub minor_faults: u64,
+    /// Page faults that had to read.
+    pub major_faults: u64,
 }
 
 impl Ended {
@@ -59,6 +64,8 @@ pub fn try_reap(pid: u32) -> io::Result<Option<Ended>> {
             system: time(usage.ru_stime),
             voluntary_switches: usage.ru_nvcsw as u64,
             involuntary_switches: usage.ru_nivcsw as u64,
+            minor_faults: usage.ru_minflt as u64,
+            major_faults: usage.ru_majflt as u64,
         })),
     }
 }
@@ -83,6 +90,136 @@ pub fn process_cpu_time(pid: u32) -> io::Result<Duration> {
         let time = time.assume_init();
         Ok(Duration::new(time.tv_sec as u64, time.tv_nsec as u32))
     }
+}
+
+/// Where a traced thread stands with regard to a system call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyscallStop {
+    /// It is about to make a call.
+    Entry {
+        /// The call's number.
+        number: u64,
+        /// Its arguments.
+        arguments: [u64; 6],
+    },
+    /// It is about to return from one.
+    Exit {
+        /// What it returns: negative for an error number.
+        value: i64,
+    },
+    /// It stopped for another reason.
+    Other,
+}
+
+/// What system call the stopped tracee `pid` of this thread is about to make or to leave.
+///
+/// # Errors
+/// `ESRCH` when it is no stopped tracee of this thread, `EIO` on kernels before 5.3.
+pub fn syscall_stop(pid: nix::unistd::Pid) -> io::Result<SyscallStop> {
+    let info = nix::sys::ptrace::syscall_info(pid)?;
+    // SAFETY: `op` says which member of the union the kernel filled in.
+    Ok(unsafe {
+        match info.op {
+            libc::PTRACE_SYSCALL_INFO_ENTRY => {
+                SyscallStop::Entry { number: info.u.entry.nr, arguments: info.u.entry.args }
+            }
+            libc::PTRACE_SYSCALL_INFO_EXIT => SyscallStop::Exit { value: info.u.exit.sval },
+            _ => SyscallStop::Other,
+        }
+    })
+}
+
+/// The head of the kernel's `struct tcp_info` (linux/tcp.h), as far as it is used; the names are the kernel's without
+/// their prefix.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct TcpInfo {
+    pub state: u8,
+    pub ca_state: u8,
+    pub retransmits: u8,
+    pub probes: u8,
+    pub backoff: u8,
+    pub options: u8,
+    pub window_scales: u8,
+    pub flags: u8,
+    pub rto: u32,
+    pub ato: u32,
+    pub snd_mss: u32,
+    pub rcv_mss: u32,
+    pub unacked: u32,
+    pub sacked: u32,
+    pub lost: u32,
+    pub retrans: u32,
+    pub fackets: u32,
+    pub last_data_sent: u32,
+    pub last_ack_sent: u32,
+    pub last_data_recv: u32,
+    pub last_ack_recv: u32,
+    pub pmtu: u32,
+    pub rcv_ssthresh: u32,
+    pub rtt: u32,
+    pub rttvar: u32,
+    pub snd_ssthresh: u32,
+    pub snd_cwnd: u32,
+    pub advmss: u32,
+    pub reordering: u32,
+    pub rcv_rtt: u32,
+    pub rcv_space: u32,
+    pub total_retrans: u32,
+    pub pacing_rate: u64,
+    pub max_pacing_rate: u64,
+    pub bytes_acked: u64,
+    pub bytes_received: u64,
+    pub segs_out: u32,
+    pub segs_in: u32,
+    pub notsent_bytes: u32,
+    pub min_rtt: u32,
+    pub data_segs_in: u32,
+    pub data_segs_out: u32,
+    pub delivery_rate: u64,
+    pub busy_time: u64,
+    pub rwnd_limited: u64,
+    pub sndbuf_limited: u64,
+    pub delivered: u32,
+    pub delivered_ce: u32,
+    pub bytes_sent: u64,
+    pub bytes_retrans: u64,
+}
+
+impl TcpInfo {
+    /// The least round trip in microseconds; 0 when none was seen yet, which the kernel writes as all ones.
+    pub fn min_rtt_us(&self) -> u64 {
+        if self.min_rtt == u32::MAX { 0 } else { u64::from(self.min_rtt) }
+    }
+}
+
+/// What the kernel counted of a TCP connection.
+///
+/// # Errors
+/// When the socket is no TCP socket, or the kernel is too old to tell all of [`TcpInfo`].
+pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
+    const NEEDED: usize = offset_of!(TcpInfo, bytes_retrans) + size_of::<u64>();
+    let mut info = TcpInfo::default();
+    let mut length = size_of::<TcpInfo>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to a structure of that length, for which every bit pattern is
+    // valid; both pointers are valid for writes.
+    let done = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            (&raw mut info).cast(),
+            &raw mut length,
+        )
+    };
+    if done != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if (length as usize) < NEEDED {
+        return Err(io::Error::other(format!("this kernel tells {length} bytes, {NEEDED} are needed")));
+    }
+    Ok(info)
 }
 
 #[cfg(test)]

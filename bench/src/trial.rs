@@ -6,10 +6,11 @@ use crate::load::Load;
 use crate::plan::Slot;
 use crate::preflight::Limits;
 use crate::scenario::Scenario;
-use crate::serving::{FromServer, ServeOptions};
+use crate::serving::{AWAIT_GO, FromServer, ServeOptions};
 use crate::squad::{PATIENCE, Squad, expect};
 use crate::swarm::schedule;
-use crate::usage::{self, Between, Mark, Population};
+use crate::sys::Ended;
+use crate::usage::{COUNTING, Watch};
 use crate::{clock, judge};
 use bakeoff_reports::probe::Bounds;
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Probe, Reading, Trial, Usage};
@@ -32,6 +33,8 @@ pub struct Bench<'a> {
     pub seed: u64,
     /// Where servers listen; port 0 for a free one each time.
     pub address: SocketAddr,
+    /// Whether to find out what a server costs, beyond what every verdict needs. Costs some time before each window.
+    pub costs: bool,
     /// What the generator can show at most; absent when it was not measured.
     pub probe: Option<&'a Probe>,
 }
@@ -45,9 +48,8 @@ struct Seen {
     measured: Measured,
     /// Connections open before the start; 0 for churn.
     connected: u64,
-    between: Between,
-    population: Population,
-    pss_bytes: Reading<u64>,
+    /// All but what only the server's end can tell.
+    usage: Usage,
 }
 
 impl Bench<'_> {
@@ -83,9 +85,9 @@ impl Bench<'_> {
                 return Ok(trial);
             }
         };
-        let seen = self.load(scenario, slot.round, address, server.pid());
+        let seen = self.load(scenario, slot.round, address, &mut server);
         let died = server.has_ended();
-        let (counters, killed) = stop_server(&mut server, scenario, &mut trial.usage, died);
+        let (counters, ended, killed) = stop_server(&mut server, scenario);
         if self.launcher.interrupt.is_set() {
             return Err(Interrupted);
         }
@@ -104,20 +106,17 @@ impl Bench<'_> {
             }
         }
         if let Ok(seen) = seen {
-            self.enter(&mut trial, scenario, seen);
+            self.enter(&mut trial, scenario, seen, ended.filter(|_| !killed && !died));
         }
         trial.server = counters.map_or_else(|error| Reading::Absent(error.to_string()), Reading::Value);
         Ok(trial)
     }
 
-    /// Enters what was seen, and what to think of it.
-    fn enter(&self, trial: &mut Trial, scenario: &Scenario, seen: Seen) {
-        trial.usage.window_cpu_ns = seen.between.tree_cpu_ns;
-        trial.usage.steal_share = seen.between.steal_share;
-        trial.usage.foreign_share = seen.between.foreign_share;
-        trial.usage.pss_bytes = seen.pss_bytes;
-        trial.usage.threads = seen.population.threads;
-        trial.usage.processes = seen.population.processes;
+    /// Enters what was seen, and what to think of it. `ended` is there when the server ended by itself: only then are its
+    /// descendants in its account.
+    fn enter(&self, trial: &mut Trial, scenario: &Scenario, seen: Seen, ended: Option<Ended>) {
+        trial.usage = seen.usage;
+        enter_life(&mut trial.usage, ended);
         let clients = u64::from(scenario.load.clients());
         if seen.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {
             trial.doubts.push(Doubt::PartlyConnected { connected: seen.connected, clients });
@@ -141,7 +140,8 @@ impl Bench<'_> {
             config: scenario.server.config(self.cpus.server.len()),
         };
         let name = format!("server {model}");
-        let mut server = self.launcher.start(&name, options.arguments())?;
+        let arguments = options.arguments().into_iter().chain([AWAIT_GO.into()]);
+        let mut server = self.launcher.start(&name, arguments)?;
         match expect(&mut server, &name, PATIENCE)? {
             FromServer::Ready { address, .. } => Ok((server, address)),
             other => Err(LaunchError::Unexpected { name, said: format!("{other:?}") }),
@@ -153,41 +153,44 @@ impl Bench<'_> {
         scenario: &Scenario,
         round: u32,
         target: SocketAddr,
-        server: u32,
+        server: &mut Child,
     ) -> Result<Seen, LaunchError> {
+        // The server waits for a word before it starts anything, so that all it will start is counted.
+        let mut watch = Watch::new(server.pid(), &self.cpus.server, &self.cpus.swarm, self.costs);
+        server.send("go")?;
+        watch.at_rest();
         let shards =
             self.limits.workers(&scenario.load, self.cpus.swarm.len()).map_err(LaunchError::Refused)?;
         let seed = schedule::seed_of_round(self.seed, round);
-        let spec = scenario.spec(target, seed, self.congestion_control);
+        let mut spec = scenario.spec(target, seed, self.congestion_control);
+        if self.costs {
+            spec.timing.warmup += COUNTING;
+        }
         let mut squad = Squad::gather(self.launcher, &spec, shards, &self.cpus.swarm)?;
-        let squad_connected = squad.connected();
+        let connected = squad.connected();
         let window = squad.start()?;
-        squad.sleep_until(window.begin)?;
-        let pinned: Vec<u32> = self.cpus.server.iter().chain(&self.cpus.swarm).copied().collect();
-        let before = Mark::take(server, &pinned);
-        squad.sleep_until(window.end)?;
-        let after = Mark::take(server, &pinned);
-        let population = Population::take(server);
+        watch.window(spec.timing.warmup, (window.begin, window.end), |at| squad.sleep_until(at))?;
         // Reading the memory of a tree takes a while, and its locks. So it waits until the load is over, while the
         // connections are still open; only churn, which leaves none open, is read at the window's end.
         let churn = matches!(scenario.load, Load::Churn { .. });
-        let at_end = churn.then(|| usage::pss_bytes(server));
+        if churn {
+            watch.holding();
+        }
         let measured = squad.collect()?;
-        let pss_bytes = at_end.unwrap_or_else(|| usage::pss_bytes(server));
+        if !churn {
+            watch.holding();
+        }
         squad.dismiss();
-        let between = before.until(&after, scenario.timing.window, measured.swarm_cpu_ns);
-        Ok(Seen { measured, connected: squad_connected, between, population, pss_bytes })
+        let usage = watch.usage(spec.timing.window, &measured);
+        Ok(Seen { measured, connected, usage })
     }
 }
 
-/// Asks the server to stop, takes its counters, reaps it, and enters what its life cost. Says whether it had to be
-/// killed.
-fn stop_server(
-    server: &mut Child,
-    scenario: &Scenario,
-    usage: &mut Usage,
-    died: bool,
-) -> (Result<BTreeMap<String, u64>, LaunchError>, bool) {
+/// What a server counted, how it ended, and whether it had to be killed.
+type Stopped = (Result<BTreeMap<String, u64>, LaunchError>, Option<Ended>, bool);
+
+/// Asks the server to stop, takes its counters and reaps it.
+fn stop_server(server: &mut Child, scenario: &Scenario) -> Stopped {
     let deadline = Instant::now() + scenario.server.config(1).stop_deadline + PATIENCE / 5;
     server.ask_to_stop();
     let left = deadline.saturating_duration_since(Instant::now());
@@ -199,16 +202,20 @@ fn stop_server(
         Err(error) => Err(error),
     };
     let (ended, killed) = server.reap(deadline);
-    if let Some(ended) = ended {
-        if killed || died {
-            let reason = "the server did not end by itself, so its descendants are not in its account";
-            *usage = Usage::absent(reason);
-        } else {
-            usage.life_user_ns = Reading::Value(clock::nanoseconds(ended.user));
-            usage.life_system_ns = Reading::Value(clock::nanoseconds(ended.system));
-            usage.life_voluntary_switches = Reading::Value(ended.voluntary_switches);
-            usage.life_involuntary_switches = Reading::Value(ended.involuntary_switches);
-        }
-    }
-    (counters, killed)
+    (counters, ended, killed)
+}
+
+/// Enters what the server's life cost, as its end told.
+fn enter_life(usage: &mut Usage, ended: Option<Ended>) {
+    let reason = "the server did not end by itself, so its descendants are not in its account";
+    let count = |figure: fn(&Ended) -> u64| match &ended {
+        Some(ended) => Reading::Value(figure(ended)),
+        None => Reading::Absent(reason.into()),
+    };
+    usage.life_user_ns = count(|ended| clock::nanoseconds(ended.user));
+    usage.life_system_ns = count(|ended| clock::nanoseconds(ended.system));
+    usage.life_voluntary_switches = count(|ended| ended.voluntary_switches);
+    usage.life_involuntary_switches = count(|ended| ended.involuntary_switches);
+    usage.life_minor_faults = count(|ended| ended.minor_faults);
+    usage.life_major_faults = count(|ended| ended.major_faults);
 }

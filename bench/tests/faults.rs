@@ -108,6 +108,7 @@ fn trial(fault: &str) -> Trial {
             congestion_control: None,
             seed: 1,
             address: "127.0.0.1:0".parse().expect("an address"),
+            costs: true,
             probe: None,
         };
         let slot = Slot { round: 0, attempt: 0, cell: Cell { scenario: 0, model: 0 } };
@@ -209,6 +210,8 @@ fn a_run_goes_on() {
         command: vec!["a test".into()],
         address: "127.0.0.1:0".parse().expect("an address"),
         progress: false,
+        anatomy: false,
+        costs: false,
         retries: 2,
         probe: false,
     };

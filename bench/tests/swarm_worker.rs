@@ -11,6 +11,7 @@ use bakeoff::swarm::merge::merge;
 use bakeoff::swarm::protocol::{Answer, Start, run_worker};
 use bakeoff::swarm::schedule::Schedule;
 use bakeoff::swarm::worker::{SwarmError, prepare};
+use bakeoff_reports::histogram::Recorder;
 use bakeoff_reports::record::{Counts, ErrorKind};
 use std::io::{BufReader, Cursor, Read, Write};
 use std::net::TcpListener;
@@ -36,7 +37,7 @@ fn a_closed_loop_is_answered_and_balances() {
     assert_eq!(part.slices.iter().map(|slice| slice.completed).sum::<u64>(), part.completed_in_window);
     assert_eq!(part.slices.iter().map(|slice| slice.length_ns).sum::<u64>(), part.window_ns);
     assert!(part.warmup_sent >= 8 && part.swarm_cpu_ns > 0 && !part.swarm_spins);
-    assert!(part.response.sum_ns >= part.service.sum_ns);
+    assert_eq!(part.response.sum_ns, part.service.sum_ns + part.send_lag.sum_ns, "response = lag + service");
 }
 
 #[test]
@@ -94,6 +95,22 @@ fn requests_that_find_no_free_connection_queue_and_count() {
     assert_eq!(part.send_lag.count, counts.sent - counts.never_written, "not every one was sent");
     assert_eq!(part.service.count, counts.ok);
     assert!(part.dispatch_lag.sum_ns < part.send_lag.sum_ns, "the wait is the server's, not the swarm's");
+}
+
+#[test]
+fn no_time_is_shorter_than_what_the_server_took() {
+    // The server sleeps 5 ms at least before each reply. A send stamped late, or a reply stamped early, would show.
+    let server = Server::start(Fault::Delay(Duration::from_millis(5)));
+    let thinking = Load::Closed { clients: 8, think: Duration::from_millis(1) };
+    for load in [closed(8), thinking, open(8, 400.0, Arrivals::Poisson), churn(8, 2)] {
+        let part = run(&spec(server.address, load));
+        assert!(part.service.count > 0);
+        for times in [&part.service, &part.response] {
+            let shortest = Recorder::decode(times).expect("our own").histogram().min();
+            // A histogram knows three digits.
+            assert!(shortest >= 4_995_000, "{shortest} ns");
+        }
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::bundle::Bundle;
 use crate::cell::Cell;
 use crate::gather;
 use crate::probe::{self, Bounds};
-use crate::record::{End, Reading, RoundRecord, Run, ScenarioRecord, Trial};
+use crate::record::{Anatomy, End, Reading, RoundRecord, Run, ScenarioRecord, Trial};
 use crate::units;
 use crate::verdict::{self, Verdict};
 use rayon::prelude::*;
@@ -23,6 +23,8 @@ pub struct Analysis {
     pub end: Option<End>,
     /// The workloads, in the run's order.
     pub workloads: Vec<Workload>,
+    /// What one request makes each model do, in the order of the run's models.
+    pub anatomies: Vec<Anatomy>,
     /// Trials that were left out, in the order they were run.
     pub excluded: Vec<Excluded>,
     /// Records of the bundle that could not be read, in words.
@@ -231,6 +233,7 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         rounds: bundle.rounds.clone(),
         damage: bundle.damage.iter().map(ToString::to_string).collect(),
         workloads: Vec::new(),
+        anatomies: anatomies(bundle),
         excluded,
     };
     if analysis.is_invalid() {
@@ -238,6 +241,12 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
     }
     analysis.workloads = workloads;
     analysis
+}
+
+/// One for each model of the run that has any: the last one, should there be more.
+fn anatomies(bundle: &Bundle) -> Vec<Anatomy> {
+    let of = |model: &str| bundle.anatomies.iter().rev().find(|anatomy| anatomy.model == model);
+    bundle.run.models.iter().filter_map(|model| of(&model.name)).cloned().collect()
 }
 
 /// Workload and model.

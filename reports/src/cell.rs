@@ -3,6 +3,7 @@
 //! Only what the reports need is kept: `gather` makes it from the raw histograms. An absent reading
 //! stays absent with its reason.
 
+use crate::cost::Costs;
 use crate::histogram::Recorder;
 use crate::record::{ErrorKind, Merit, Reading};
 use crate::statistics::median;
@@ -76,17 +77,8 @@ pub struct RoundFigures {
     pub throughput_per_s: f64,
     /// Response time over the requests sent.
     pub response: Latency,
-    /// CPU time of the server's process tree per reply, in nanoseconds.
-    pub cpu_ns_per_request: Reading<f64>,
-    /// Context switches of the tree over the server's life, per request that the swarm saw to its end, warm-up included.
-    pub switches_per_request: Reading<f64>,
-    /// Proportional set size of the tree in bytes, after the window while the clients still hold their connections
-    /// (churn: at the window's end).
-    pub pss_bytes: Reading<f64>,
-    /// Threads in the tree at the window's end.
-    pub threads: Reading<f64>,
-    /// Processes in the tree at the window's end.
-    pub processes: Reading<f64>,
+    /// What the server cost.
+    pub costs: Costs,
     /// Share of the window in which the hypervisor took the pinned CPUs, 0 to 1.
     pub steal_share: Reading<f64>,
     /// Share of the window in which other programs used the pinned CPUs, 0 to 1.
@@ -136,9 +128,6 @@ pub struct Merged {
     pub connections: u64,
     /// Those of them that never received a reply, summed over rounds.
     pub never_served: u64,
-    /// Jain's index of fairness over connections: 1 when all got the same, 1/n when one got everything. The median of
-    /// the rounds. Source: Jain, Chiu, Hawe, DEC-TR-301 (1984).
-    pub fairness: Option<f64>,
     /// The window slice by slice.
     pub moments: Vec<Moment>,
 }
@@ -149,21 +138,6 @@ impl Merged {
         let errors = self.errors.values().fold(0, |sum: u64, count| sum.saturating_add(*count));
         errors.saturating_add(self.timeouts).saturating_add(self.pending)
     }
-}
-
-/// Costs: medians over rounds, with the reason where they are absent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Costs {
-    /// CPU time per reply, in nanoseconds.
-    pub cpu_ns_per_request: Reading<f64>,
-    /// Context switches per request.
-    pub switches_per_request: Reading<f64>,
-    /// Memory, in bytes.
-    pub pss_bytes: Reading<f64>,
-    /// Threads.
-    pub threads: Reading<f64>,
-    /// Processes.
-    pub processes: Reading<f64>,
 }
 
 /// A model under a workload.
@@ -177,8 +151,10 @@ pub struct Cell {
     pub excluded: u32,
     /// The rounds together; absent without a valid one.
     pub merged: Option<Merged>,
-    /// What it cost.
+    /// What it cost: medians over rounds, with the reason where they are absent.
     pub costs: Costs,
+    /// Whether instructions, cycles and cache misses are of user mode alone.
+    pub user_mode_only: bool,
     /// What the servers counted, by the counter's name: summed over the valid rounds that could tell, the peak of
     /// connections as the largest.
     pub counted: BTreeMap<String, u64>,

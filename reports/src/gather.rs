@@ -4,10 +4,10 @@
 //! Histograms of rounds are merged, percentiles never averaged. A trial that contradicts itself is left out with the
 //! reason, never repaired.
 
-use crate::cell::{Cell, Costs, Latency, Merged, Moment, RoundFigures};
+use crate::cell::{Cell, Latency, Merged, Moment, RoundFigures};
+use crate::cost::Costs;
 use crate::histogram::{HistogramError, Recorder};
-use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, Trial, Usage};
-use crate::statistics::median;
+use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, Trial};
 use std::collections::BTreeMap;
 
 /// A trial with its histograms decoded.
@@ -76,13 +76,8 @@ pub(crate) fn gather<'a>(
     let cell = Cell {
         model: model.to_owned(),
         excluded: excluded + refused.len() as u32,
-        costs: Costs {
-            cpu_ns_per_request: middle(&rounds, |round| &round.cpu_ns_per_request),
-            switches_per_request: middle(&rounds, |round| &round.switches_per_request),
-            pss_bytes: middle(&rounds, |round| &round.pss_bytes),
-            threads: middle(&rounds, |round| &round.threads),
-            processes: middle(&rounds, |round| &round.processes),
-        },
+        costs: Costs::medians(&rounds.iter().map(|round| &round.costs).collect::<Vec<_>>()),
+        user_mode_only: valid.iter().any(|(trial, _)| trial.usage.counted.user_mode_only),
         counted: counted(&valid),
         doubts: doubts(&valid),
         merged: (!valid.is_empty()).then(|| merged(&sum, &valid)),
@@ -129,58 +124,14 @@ fn open(trial: &Trial) -> Result<(&Measured, Opened), String> {
 
 fn figures(trial: &Trial, measured: &Measured, response: &Recorder) -> RoundFigures {
     let completed = measured.completed_in_window;
-    let usage = &trial.usage;
-    let per_reply = |ns: &u64| match completed {
-        0 => Err("no reply to share it among".to_owned()),
-        n => Ok(*ns as f64 / n as f64),
-    };
-    let as_float = |reading: &Reading<u64>| then(reading, |value| Ok(*value as f64));
     RoundFigures {
         round: trial.round,
         throughput_per_s: completed as f64 * 1e9 / measured.window_ns as f64,
         response: Latency::of(response, measured.counts.sent, false),
-        cpu_ns_per_request: then(&usage.window_cpu_ns, per_reply),
-        switches_per_request: switches_per_request(usage, measured),
-        pss_bytes: as_float(&usage.pss_bytes),
-        threads: as_float(&usage.threads),
-        processes: as_float(&usage.processes),
-        steal_share: usage.steal_share.clone(),
-        foreign_share: usage.foreign_share.clone(),
+        costs: Costs::of(trial, measured),
+        steal_share: trial.usage.steal_share.clone(),
+        foreign_share: trial.usage.foreign_share.clone(),
     }
-}
-
-/// Switches are counted over the server's whole life, so they are shared among the requests of the whole trial, warm-up
-/// included. As the swarm counts them: what a server counts as a request is its own affair, and where messages have no
-/// frame (echo) it is every read.
-fn switches_per_request(usage: &Usage, measured: &Measured) -> Reading<f64> {
-    then(&usage.life_voluntary_switches, |voluntary| {
-        let involuntary = match &usage.life_involuntary_switches {
-            Reading::Value(involuntary) => *involuntary,
-            Reading::Absent(why) => return Err(why.clone()),
-        };
-        match measured.counts.ok.saturating_add(measured.warmup_sent) {
-            0 => Err("no request to share the switches among".to_owned()),
-            requests => Ok((*voluntary as f64 + involuntary as f64) / requests as f64),
-        }
-    })
-}
-
-fn then<T>(reading: &Reading<T>, map: impl FnOnce(&T) -> Result<f64, String>) -> Reading<f64> {
-    match reading {
-        Reading::Absent(why) => Reading::Absent(why.clone()),
-        Reading::Value(value) => map(value).map_or_else(Reading::Absent, Reading::Value),
-    }
-}
-
-fn middle(rounds: &[RoundFigures], reading: impl Fn(&RoundFigures) -> &Reading<f64>) -> Reading<f64> {
-    let values: Vec<f64> = rounds.iter().filter_map(|round| reading(round).value().copied()).collect();
-    median(&values).map_or_else(
-        || match rounds.first().map(&reading) {
-            Some(Reading::Absent(why)) => Reading::Absent(why.clone()),
-            _ => Reading::Absent("no valid round".to_owned()),
-        },
-        Reading::Value,
-    )
 }
 
 fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
@@ -193,7 +144,6 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
         let sum = errors.entry(*kind).or_insert(0_u64);
         *sum = sum.saturating_add(*count);
     }
-    let fairness: Vec<f64> = valid.iter().filter_map(|(_, measured)| jain(measured)).collect();
     let moments = sum.slices.iter().map(|(at, slice)| Moment { at_ns: *at, response: of(slice) });
     Merged {
         response: Latency::of(&sum.response, total(|m| m.counts.sent), true),
@@ -206,7 +156,6 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
         pending: total(|m| m.counts.in_flight_at_end),
         connections: total(|m| m.spread.connections),
         never_served: total(|m| m.spread.never_served),
-        fairness: median(&fairness),
         moments: moments.collect(),
     }
 }
@@ -223,15 +172,6 @@ fn counted(valid: &[(&Trial, &Measured)]) -> BTreeMap<String, u64> {
 
 /// The counter that does not add up over rounds.
 const PEAK: &str = "peak";
-
-/// Jain's index: the squared sum over n times the sum of squares. `None` without replies, and for sums that no replies
-/// can have: by Cauchy's inequality the index is 1 at most.
-fn jain(measured: &Measured) -> Option<f64> {
-    let spread = &measured.spread;
-    let (n, squared) = (spread.connections as f64, spread.replies_squared as f64);
-    let index = (n > 0.0 && squared > 0.0).then(|| (spread.replies as f64).powi(2) / (n * squared));
-    index.filter(|index| *index <= 1.0 + 1e-9)
-}
 
 /// One line for each kind of doubt, with the gravest of its kind and how many rounds have one.
 fn doubts(valid: &[(&Trial, &Measured)]) -> Vec<String> {

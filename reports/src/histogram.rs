@@ -3,7 +3,7 @@
 //! One shape for the whole project, so that any two histograms merge without loss: nanoseconds from 1 to one hour at
 //! three significant digits ([`Recorder::fine`]) or two ([`Recorder::coarse`], for time slices).
 
-use crate::record::EncodedHistogram;
+use crate::record::{EncodedHistogram, Spread};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
@@ -85,6 +85,19 @@ impl Recorder {
         self.max_ns = self.max_ns.max(value_ns);
     }
 
+    /// Records a value in nanoseconds `count` times at once.
+    pub fn record_n(&mut self, value_ns: u64, count: u64) {
+        if count == 0 {
+            return;
+        }
+        if value_ns > HIGHEST_NS {
+            self.saturated = self.saturated.saturating_add(count);
+        }
+        self.histogram.saturating_record_n(value_ns, count);
+        self.sum_ns = self.sum_ns.saturating_add(value_ns.saturating_mul(count));
+        self.max_ns = self.max_ns.max(value_ns);
+    }
+
     /// Values recorded.
     pub fn count(&self) -> u64 {
         self.histogram.len()
@@ -147,6 +160,25 @@ impl Recorder {
     }
 }
 
+/// The replies of each connection as a histogram: the same form as times, whose values are counts here. `None` when the
+/// spread has none.
+///
+/// # Errors
+/// When it is damaged, or holds other than one value for each connection.
+pub fn replies_per_connection(spread: &Spread) -> Result<Option<Recorder>, HistogramError> {
+    if spread.hdr_v2.is_empty() {
+        return Ok(None);
+    }
+    let encoded = EncodedHistogram {
+        count: spread.connections,
+        saturated: 0,
+        sum_ns: spread.replies,
+        max_ns: spread.most,
+        hdr_v2: spread.hdr_v2.clone(),
+    };
+    Recorder::decode(&encoded).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,6 +203,17 @@ mod tests {
         }
         odd.merge(&even);
         assert_eq!(odd.encode(), whole.encode());
+    }
+
+    #[test]
+    fn a_value_many_times_is_that_many_records() {
+        for value in [0, 20_001, HIGHEST_NS + 5] {
+            let (mut one_by_one, mut at_once) = (Recorder::fine(), Recorder::fine());
+            (0..3).for_each(|_| one_by_one.record(value));
+            at_once.record_n(value, 0);
+            at_once.record_n(value, 3);
+            assert_eq!(at_once.encode(), one_by_one.encode());
+        }
     }
 
     #[test]

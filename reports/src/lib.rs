@@ -11,8 +11,10 @@
 #![deny(missing_docs)]
 
 pub mod analysis;
+pub mod anatomy;
 pub mod bundle;
 pub mod cell;
+pub mod cost;
 mod gather;
 pub mod histogram;
 pub mod html;
@@ -23,7 +25,9 @@ mod reason;
 pub mod record;
 #[doc(hidden)]
 pub mod sample;
+mod sample_anatomy;
 pub mod statistics;
+pub mod summary;
 pub mod terminal;
 pub mod units;
 pub mod verdict;

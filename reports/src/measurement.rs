@@ -86,7 +86,7 @@ fn row(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{ErrorKind, Spread};
+    use crate::record::{ErrorKind, Reading, Spread};
 
     #[test]
     fn a_measurement_shows_what_was_never_answered_and_what_is_too_few() {
@@ -100,6 +100,7 @@ mod tests {
             completed_in_window: 490,
             reply_bytes_in_window: 490 * 64,
             warmup_sent: 0,
+            warmup_completed: Vec::new(),
             response: times.encode(),
             service: times.encode(),
             send_lag: times.encode(),
@@ -107,6 +108,7 @@ mod tests {
             connect: Recorder::fine().encode(),
             slices: Vec::new(),
             spread: Spread::default(),
+            wire: Reading::Absent("not measured in this test".to_owned()),
             swarm_cpu_ns: 0,
             swarm_workers: 1,
             swarm_spins: true,

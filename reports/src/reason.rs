@@ -1,29 +1,35 @@
 //! Why a model won, read off the cost figures. Every number in the sentence was measured; a figure that is absent is
 //! not mentioned as if it were equal, and when nothing differs the sentence says that.
 
-use crate::cell::{Cell, Costs};
-use crate::record::Reading;
+use crate::cell::Cell;
+use crate::cost::Cost;
 use crate::units;
 use crate::verdict::{Outcome, Standing};
 
 /// A cost that differs by less than this factor explains nothing.
 pub(crate) const TELLING: f64 = 1.2;
 
-struct Cost {
+/// A cost that a reason may name.
+struct Telling {
+    cost: Cost,
     name: &'static str,
-    reading: fn(&Costs) -> &Reading<f64>,
-    show: fn(f64) -> String,
+    /// A smaller difference, in the cost's own unit, explains nothing even where the factor is large.
+    least: f64,
 }
 
-/// The costs a reason may name. Memory is not among them: it does not make a request faster.
-const COSTS: [Cost; 2] = [
-    Cost {
-        name: "context switches per request",
-        reading: |costs| &costs.switches_per_request,
-        show: units::quantity,
-    },
-    Cost { name: "server CPU per request", reading: |costs| &costs.cpu_ns_per_request, show: units::time },
+/// The costs a reason may name. Memory is not among them: it does not make a request faster. Nor are instructions and
+/// cycles, which the CPU time stands for.
+const COSTS: [Telling; 6] = [
+    Telling { cost: Cost::Switches, name: "context switches per request", least: 0.05 },
+    Telling { cost: Cost::SystemCalls, name: "system calls per request", least: 0.2 },
+    Telling { cost: Cost::Faults, name: "page faults per request", least: 0.1 },
+    Telling { cost: Cost::Cpu, name: "server CPU per request", least: 100.0 },
+    Telling { cost: Cost::RunDelay, name: "run delay per request", least: 1_000.0 },
+    Telling { cost: Cost::Segments, name: "segments per request", least: 0.2 },
 ];
+
+/// A sentence names at most so many.
+const MOST: usize = 3;
 
 /// The reason of an outcome, in sentences.
 pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome) -> String {
@@ -55,21 +61,21 @@ fn undecided(cells: &[Cell]) -> String {
 /// How the costs of two models differ, the most telling first.
 fn against(best: &Cell, next: &Cell) -> String {
     let (mut known, mut found): (Vec<&str>, Vec<(f64, String)>) = (Vec::new(), Vec::new());
-    for cost in &COSTS {
-        let readings = ((cost.reading)(&best.costs).value(), (cost.reading)(&next.costs).value());
-        let (Some(&ours), Some(&theirs)) = readings else { continue };
-        known.push(cost.name);
+    for telling in &COSTS {
+        let readings = (best.costs.value(telling.cost), next.costs.value(telling.cost));
+        let (Some(ours), Some(theirs)) = readings else { continue };
+        known.push(telling.name);
         let ratio = theirs.max(1e-9) / ours.max(1e-9);
-        if ratio >= TELLING {
-            let (ours, theirs) = ((cost.show)(ours), (cost.show)(theirs));
-            found.push((ratio, format!("{ours} {} against {theirs}", cost.name)));
+        if ratio >= TELLING && theirs - ours >= telling.least {
+            let (ours, theirs) = (telling.cost.show(ours), telling.cost.show(theirs));
+            found.push((ratio, format!("{ours} {} against {theirs}", telling.name)));
         }
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     if found.is_empty() {
         return unexplained(&known, &next.model);
     }
-    let found: Vec<String> = found.into_iter().map(|(_, text)| text).collect();
+    let found: Vec<String> = found.into_iter().take(MOST).map(|(_, text)| text).collect();
     format!("Beside {}: {}.", next.model, found.join(", "))
 }
 
@@ -78,16 +84,20 @@ fn unexplained(known: &[&str], next: &str) -> String {
     match known {
         [] => format!("Nothing explains the lead over {next}: no cost could be measured for both."),
         [one] => format!("A difference in {one} does not explain the lead over {next}."),
-        _ => format!("Neither switches nor CPU per request explain the lead over {next}."),
+        [first @ .., last] => {
+            let names: Vec<&str> = first.iter().map(|name| name.trim_end_matches(PER)).collect();
+            let last = last.trim_end_matches(PER);
+            format!("Neither {} nor {last}{PER} explain the lead over {next}.", names.join(", "))
+        }
     }
 }
 
+const PER: &str = " per request";
+
 /// Among models that tie, the one that uses least CPU, if it is clearly less than the most any of them uses.
 fn cheapest(winners: Vec<&Cell>) -> Option<String> {
-    let mut cpu: Vec<(f64, &str)> = winners
-        .iter()
-        .filter_map(|cell| Some((*cell.costs.cpu_ns_per_request.value()?, cell.model.as_str())))
-        .collect();
+    let mut cpu: Vec<(f64, &str)> =
+        winners.iter().filter_map(|cell| Some((cell.costs.value(Cost::Cpu)?, cell.model.as_str()))).collect();
     cpu.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
     let (least, most) = (cpu.first()?, cpu.last()?);
     (most.0 >= least.0 * TELLING).then(|| {

@@ -7,6 +7,7 @@ use crate::analysis::SYNTHETIC;
 use crate::bundle::Bundle;
 use crate::histogram::Recorder;
 use crate::record::*;
+use crate::sample_anatomy;
 use crate::statistics::random::Random;
 use std::collections::BTreeMap;
 
@@ -166,7 +167,9 @@ pub fn bundle(spec: &Spec) -> Bundle {
     spoil(&mut trials);
     let end = End { finished_unix_ms: started_ms(planned), trials: planned, interrupted: false };
     let rounds = (0..spec.rounds).map(|round| round_record(spec, round)).collect();
-    Bundle { run: run(spec, planned), trials, rounds, end: Some(end), damage: Vec::new() }
+    let run = run(spec, planned);
+    let anatomies = sample_anatomy::anatomies(&run.models);
+    Bundle { run, trials, rounds, anatomies, end: Some(end), damage: Vec::new() }
 }
 
 fn started_ms(index: u32) -> u64 {
@@ -323,7 +326,7 @@ fn trial(spec: &Spec, index: u32, round: u32, (scenario, model): (usize, usize),
         scenario: workload.0.to_owned(),
         model: contender.0.to_owned(),
         started_unix_ms: started_ms(index),
-        usage: usage(contender, measured.completed_in_window, requests, drift),
+        usage: usage(contender, clients, measured.completed_in_window, requests, drift),
         measured: Reading::Value(measured),
         server: Reading::Value(BTreeMap::from([
             ("accepted".to_owned(), clients),
@@ -366,6 +369,8 @@ fn measure(
     let completed = (per_second * WINDOW_NS as f64 / 1e9) as u64;
     let served = if starves { 1 } else { clients };
     let each = completed / served;
+    let mut replies = Recorder::coarse();
+    (0..clients).for_each(|client| replies.record(if client < served { each } else { 0 }));
     Measured {
         window_ns: WINDOW_NS,
         counts: Counts {
@@ -378,6 +383,7 @@ fn measure(
         completed_in_window: completed,
         reply_bytes_in_window: completed * 64,
         warmup_sent: completed / 5,
+        warmup_completed: vec![completed / 5 / WARMUP_SLICES as u64; WARMUP_SLICES],
         response: response.encode(),
         service: service.encode(),
         send_lag: send_lag.encode(),
@@ -391,7 +397,9 @@ fn measure(
             replies_squared: each.pow(2) * served,
             fewest: if starves { 0 } else { each },
             most: each,
+            hdr_v2: replies.encode().hdr_v2,
         },
+        wire: wire(workload, clients, answered + completed / 5),
         swarm_cpu_ns: WINDOW_NS / 2,
         swarm_workers: 1,
         swarm_spins: workload.5.is_some(),
@@ -403,22 +411,70 @@ fn encode_slice(spec: &Spec, at: usize, slice: &Recorder) -> Slice {
     Slice { start_ns: at as u64 * length_ns, length_ns, completed: slice.count(), response: slice.encode() }
 }
 
-fn usage(model: &ModelRow, completed: u64, requests: u64, drift: f64) -> Usage {
+/// Two segments with payload a request, an acknowledgement now and then, and the three of the set-up.
+fn wire(workload: &ScenarioRow, clients: u64, requests: u64) -> Reading<Wire> {
+    if workload.0 == "churn" {
+        return Reading::Absent("churn closes its connections during the trial".to_owned());
+    }
+    Reading::Value(Wire {
+        connections: clients,
+        segments_out: requests + requests / 50 + 2 * clients,
+        segments_in: requests + clients,
+        data_segments_out: requests,
+        data_segments_in: requests,
+        bytes_out: 64 * requests,
+        bytes_in: 64 * requests,
+        retransmits: 0,
+        bytes_retransmitted: 0,
+        min_rtt_us: 9,
+    })
+}
+
+fn usage(model: &ModelRow, clients: u64, completed: u64, requests: u64, drift: f64) -> Usage {
     let cpu_ns = (completed as f64 * model.2 * 1_000.0 * drift) as u64;
     let switches = (requests as f64 * model.3) as u64;
+    let pss_bytes = (model.4 * 1_048_576.0) as u64;
+    let hidden = matches!(model.0, "iterative");
     Usage {
         window_cpu_ns: Reading::Value(cpu_ns),
+        window_user_share: Reading::Value(0.25),
+        run_delay_ns: Reading::Value((completed as f64 * model.3 * 4_000.0) as u64),
         life_user_ns: Reading::Value(cpu_ns / 3),
         life_system_ns: Reading::Value(cpu_ns),
         life_voluntary_switches: Reading::Value(switches * 9 / 10),
         life_involuntary_switches: Reading::Value(switches / 10),
-        pss_bytes: match model.0 {
-            "iterative" => Reading::Absent("smaps_rollup could not be read".to_owned()),
-            _ => Reading::Value((model.4 * 1_048_576.0) as u64),
+        life_minor_faults: Reading::Value(400 + 60 * model.6),
+        life_major_faults: Reading::Value(0),
+        pss_bytes: match hidden {
+            true => Reading::Absent("smaps_rollup could not be read".to_owned()),
+            false => Reading::Value(pss_bytes),
         },
+        page_table_bytes: Reading::Value(90_112 * model.6),
+        kernel_stack_bytes: Reading::Value(16_384 * model.5),
+        descriptors: Reading::Value(9 + clients),
+        idle_own_bytes: Reading::Value(pss_bytes / 4),
+        held_own_bytes: Reading::Value(pss_bytes / 2 + 16_384 * model.5),
+        socket_buffer_bytes: Reading::Value(8_192 * clients),
         threads: Reading::Value(model.5),
         processes: Reading::Value(model.6),
+        listen_overflows: Reading::Value(0),
+        listen_drops: Reading::Value(0),
+        counted: counted(model, completed),
         steal_share: Reading::Value(0.002),
         foreign_share: Reading::Value(0.0),
+    }
+}
+
+/// What a machine without hardware counters counts.
+fn counted(model: &ModelRow, completed: u64) -> Counted {
+    let replies = completed / 5 / WARMUP_SLICES as u64 * 6;
+    Counted {
+        replies: Reading::Value(replies),
+        context_switches: Reading::Value((replies as f64 * model.3) as u64),
+        migrations: Reading::Value(0),
+        page_faults: Reading::Value(model.6 - 1),
+        system_call_replies: Reading::Value(replies),
+        system_calls: Reading::Value((replies as f64 * (2.0 + 0.5 * model.3)) as u64),
+        ..Counted::absent("this CPU, or the virtual machine around it, has no such counter")
     }
 }

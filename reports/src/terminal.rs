@@ -3,6 +3,8 @@
 //! Text from a bundle never reaches the terminal as control characters. Nothing is wider than the width given, except
 //! a single word or path that is longer itself.
 
+mod costs;
+
 use crate::analysis::{Analysis, Workload};
 use crate::probe;
 use crate::record::Merit;
@@ -76,6 +78,7 @@ pub fn summary(analysis: &Analysis, options: &SummaryOptions) -> String {
         answer(&mut out, workload, style);
     }
     matrix(&mut out, analysis, style);
+    costs::costs(&mut out, analysis, style);
     care(&mut out, analysis, style);
     if let Some(path) = &options.report_path {
         let _ = writeln!(out, "\nReport: {}", style.bold(&clean(&path.display().to_string())));
@@ -290,7 +293,7 @@ fn push_rest(out: &mut String, all: usize, told: usize) {
 }
 
 /// Text without control characters, so that a name cannot drive the terminal.
-fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
@@ -299,7 +302,7 @@ fn width(text: &str) -> usize {
 }
 
 /// At most so many columns of a text.
-fn cut(text: &str, most: usize) -> String {
+pub(crate) fn cut(text: &str, most: usize) -> String {
     if width(text) <= most {
         return text.to_owned();
     }
@@ -323,7 +326,7 @@ pub(crate) fn push_wrapped(
 }
 
 /// Words on lines of at most `most` columns; the first begins with `indent`, the others with as many blanks.
-fn wrap(text: &str, most: usize, indent: &str) -> Vec<String> {
+pub(crate) fn wrap(text: &str, most: usize, indent: &str) -> Vec<String> {
     let blanks = " ".repeat(width(indent));
     let mut lines = vec![indent.to_owned()];
     let mut empty = true;

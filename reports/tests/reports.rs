@@ -1,9 +1,10 @@
 //! The reports: fixed pictures of what they say, escaping, determinism, size.
 
 use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::anatomy;
 use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::html;
-use bakeoff_reports::record::Doubt;
+use bakeoff_reports::record::{self, Doubt, Invalid, Reading};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::terminal::{SummaryOptions, summary};
 
@@ -32,6 +33,41 @@ fn the_summary_at_80_columns() {
 #[test]
 fn the_summary_at_120_columns() {
     insta::assert_snapshot!(at_width(&sample::bundle(&Spec::default()), 120));
+}
+
+#[test]
+fn the_anatomy_of_a_fork_and_of_an_event_loop_at_80_columns() {
+    let bundle = sample::bundle(&Spec { scenarios: 1, rounds: 1, requests: 20, ..Spec::default() });
+    let tables: Vec<String> =
+        bundle.anatomies.iter().skip(1).step_by(3).map(|anatomy| anatomy::table(anatomy, 80)).collect();
+    insta::assert_snapshot!(tables.join("\n=====\n"));
+}
+
+#[test]
+fn an_anatomy_fits_its_width_and_says_what_is_absent() {
+    let bundle =
+        sample::bundle(&Spec { scenarios: 1, models: 8, rounds: 1, requests: 20, ..Spec::default() });
+    for width in [60, 80, 120] {
+        for anatomy in &bundle.anatomies {
+            let text = anatomy::table(anatomy, width);
+            let widest = text.lines().map(|line| line.chars().count()).max();
+            assert!(widest <= Some(width), "{widest:?} columns for {width}:\n{text}");
+        }
+    }
+    let mut large = bundle.anatomies[0].clone();
+    let Reading::Value(phases) = &mut large.phases else { panic!("the sample is traced") };
+    let request = &mut phases[2].steps;
+    *request = request.iter().cycle().take(500).cloned().collect();
+    let text = anatomy::table(&large, 80);
+    assert!(text.contains("464 more steps"), "{text}");
+    assert!(text.lines().count() < 90, "the many calls of a large message are cut:\n{text}");
+    let mut refused = bundle.anatomies[3].clone();
+    refused.wire = Reading::Absent("no TCP_INFO".into());
+    let text = anatomy::table(&refused, 80);
+    assert!(text.contains("No system calls: ptrace of the server is refused"), "{text}");
+    assert!(text.contains("No segments: no TCP_INFO") && text.contains("round trip"), "{text}");
+    let nothing = anatomy::table(&record::Anatomy::absent("tokio", "echo", "the server did not start"), 80);
+    assert!(nothing.contains("No times: the server did not start"), "{nothing}");
 }
 
 #[test]
@@ -117,15 +153,23 @@ fn hostile() -> Bundle {
         scenario.models.iter_mut().for_each(rename);
         scenario.parameters.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
     }
+    for anatomy in &mut bundle.anatomies {
+        [&mut anatomy.model, &mut anatomy.service].into_iter().for_each(rename);
+        let Reading::Value(phases) = &mut anatomy.phases else {
+            anatomy.phases = Reading::Absent(HOSTILE.to_owned());
+            continue;
+        };
+        for step in phases.iter_mut().flat_map(|phase| &mut phase.steps) {
+            step.on.iter_mut().chain([&mut step.task, &mut step.call]).for_each(rename);
+        }
+    }
     for trial in &mut bundle.trials {
         rename(&mut trial.scenario);
         rename(&mut trial.model);
-        trial.usage.threads = bakeoff_reports::record::Reading::Absent(HOSTILE.to_owned());
+        trial.usage.threads = Reading::Absent(HOSTILE.to_owned());
     }
     bundle.trials[0].doubts.push(Doubt::SharedCpu);
-    bundle.trials[1]
-        .invalid
-        .push(bakeoff_reports::record::Invalid::ServerDied { detail: HOSTILE.to_owned() });
+    bundle.trials[1].invalid.push(Invalid::ServerDied { detail: HOSTILE.to_owned() });
     bundle.run.command.push(HOSTILE.to_owned());
     bundle.run.tool_version = HOSTILE.to_owned();
     bundle.run.environment.notes.insert(HOSTILE.to_owned(), HOSTILE.to_owned());

@@ -4,9 +4,12 @@ mod support;
 
 use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::bundle::Bundle;
+use bakeoff_reports::cost::Cost;
 use bakeoff_reports::histogram::Recorder;
 use bakeoff_reports::html;
-use bakeoff_reports::record::{Counts, Doubt, ErrorKind, Invalid, Merit, Reading, Spread, Trial};
+use bakeoff_reports::record::{
+    Counts, Doubt, ErrorKind, Invalid, Merit, Reading, Spread, Trial, Usage, WARMUP_SLICES,
+};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::statistics::random::Random;
 use bakeoff_reports::terminal::{SummaryOptions, summary};
@@ -183,6 +186,7 @@ fn silence(trial: &mut Trial, sent: u64) {
     let empty = Recorder::fine().encode();
     measured.counts = Counts { sent, in_flight_at_end: sent, ..Counts::default() };
     measured.warmup_sent = 0;
+    measured.warmup_completed = vec![0; WARMUP_SLICES];
     (measured.completed_in_window, measured.reply_bytes_in_window) = (0, 0);
     (measured.response, measured.service) = (empty.clone(), empty);
     let connections = measured.spread.connections;
@@ -213,8 +217,8 @@ fn a_model_that_answers_nothing_is_behind_and_never_excluded() {
                 Reading::Absent(why) => why.clone(),
                 Reading::Value(value) => panic!("{value} for no reply"),
             };
-            assert_eq!(absent(&costs.cpu_ns_per_request), "no reply to share it among");
-            assert_eq!(absent(&costs.switches_per_request), "no request to share the switches among");
+            assert_eq!(absent(costs.get(Cost::Cpu)), "no reply to share it among");
+            assert_eq!(absent(costs.get(Cost::Switches)), "no reply to share it among");
         }
         told_without_nan(&analysis);
         bundle.trials.iter_mut().for_each(|trial| silence(trial, sent));
@@ -251,8 +255,61 @@ fn switches_are_shared_among_the_requests_of_the_swarm() {
     }
     let analysis = analyse(&bundle);
     for cell in &analysis.workloads[0].cells {
-        assert_eq!(cell.costs.switches_per_request, Reading::Value(2.0));
+        assert_eq!(*cell.costs.get(Cost::Switches), Reading::Value(2.0));
     }
+}
+
+#[test]
+fn costs_are_divided_by_what_they_were_counted_with() {
+    let mut bundle = with_throughput(&[&[1000; 4]]);
+    for trial in &mut bundle.trials {
+        let usage = &mut trial.usage;
+        usage.window_cpu_ns = Reading::Value(8_000_000);
+        usage.window_user_share = Reading::Value(0.25);
+        usage.run_delay_ns = Reading::Value(3_000_000);
+        // Counted before the window: what the window completed must not matter.
+        usage.counted.system_calls = Reading::Value(630);
+        usage.counted.system_call_replies = Reading::Value(300);
+        usage.counted.replies = Reading::Value(10);
+        usage.counted.instructions = Reading::Value(70_000);
+        (usage.idle_own_bytes, usage.held_own_bytes) = (Reading::Value(1_000_000), Reading::Value(1_640_000));
+        let measured = measured(&mut trial.measured);
+        measured.counts.ok = measured.response.count;
+        let life = measured.counts.ok + measured.warmup_sent;
+        let wire = match &mut measured.wire {
+            Reading::Value(wire) => wire,
+            Reading::Absent(why) => panic!("{why}"),
+        };
+        (wire.connections, wire.segments_in, wire.segments_out) = (64, life, 2 * life);
+        let each: u64 = 10;
+        let mut replies = Recorder::coarse();
+        (0..64).for_each(|at| replies.record(if at == 0 { each / 2 } else { each }));
+        measured.spread = Spread {
+            connections: 64,
+            never_served: 0,
+            replies: 635,
+            replies_squared: 63 * 100 + 25,
+            fewest: 5,
+            most: 10,
+            hdr_v2: replies.encode().hdr_v2,
+        };
+    }
+    let costs = &analyse(&bundle).workloads[0].cells[0].costs;
+    let is = |cost, expected: f64| {
+        let got = costs.value(cost).unwrap_or_else(|| panic!("{cost:?}: {:?}", costs.get(cost)));
+        assert!((got - expected).abs() < 1e-9 * expected, "{cost:?}: {got}, not {expected}");
+    };
+    is(Cost::Cpu, 8_000.0);
+    is(Cost::CpuUser, 2_000.0);
+    is(Cost::CpuSystem, 6_000.0);
+    is(Cost::RunDelay, 3_000.0);
+    is(Cost::SystemCalls, 2.1);
+    is(Cost::Instructions, 7_000.0);
+    is(Cost::MemoryPerConnection, 10_000.0);
+    is(Cost::Segments, 3.0);
+    is(Cost::LeastServed, 0.5);
+    is(Cost::Fairness, 635.0 * 635.0 / (64.0 * 6_325.0));
+    assert!(matches!(costs.get(Cost::Cycles), Reading::Absent(why) if why.contains("virtual machine")));
 }
 
 #[test]
@@ -274,7 +331,8 @@ fn a_winner_that_starves_is_told_on() {
 fn a_cost_that_is_absent_is_not_said_to_be_equal() {
     let mut bundle = with_throughput(&[&[1000; 5], &[2000; 5]]);
     for trial in &mut bundle.trials {
-        trial.usage.window_cpu_ns = Reading::Absent("no /proc".to_owned());
+        trial.usage = Usage::absent("no /proc");
+        measured(&mut trial.measured).wire = Reading::Absent("no TCP_INFO".to_owned());
         trial.usage.life_voluntary_switches = Reading::Value(0);
         trial.usage.life_involuntary_switches = Reading::Value(0);
     }
@@ -321,6 +379,7 @@ fn the_largest_numbers_a_record_can_hold_break_nothing() {
             replies_squared: most,
             fewest: most,
             most,
+            hdr_v2: String::new(),
         };
         for slice in &mut measured.slices {
             (slice.start_ns, slice.length_ns, slice.completed) = (most, most, most);

@@ -4,14 +4,20 @@
 //! A figure alone says little on a machine that drifts by a factor of two between minutes. So the two sides of a ratio
 //! run one right after the other, in either order by chance, each server in a fresh process pinned to one half of the
 //! CPUs and the client to the other; a round does that for every ratio, in shuffled order; and what is printed is the
-//! median over the rounds with its bootstrap interval.
+//! median over the rounds with its bootstrap interval. The last section, `lag`, is about time: how well an open loop at
+//! half the ceiling keeps its schedule.
 //!
 //! `cargo bench --bench ratios`             20 rounds, about ten minutes
 //! `cargo bench --bench ratios -- --rounds 6 --connections 64`
+//! `cargo bench --bench ratios -- "swarm / bare"`   only the pair of that name
+//! `cargo bench --bench ratios -- lag`      only the open loop
+//! `cargo bench --bench ratios -- sampling` only what the sampling of costs takes from the throughput
 //! `cargo bench --bench ratios -- --test`   one tiny round, to see that it works
 
 mod controls;
+mod lag;
 mod measure;
+mod sampling;
 mod sys;
 
 use bakeoff::launch::Interrupt;
@@ -19,7 +25,7 @@ use bakeoff_reports::statistics::median;
 use bakeoff_reports::statistics::paired::{Better, factor};
 use bakeoff_reports::statistics::random::Random;
 use clap::Parser;
-use measure::{Client, Contender, Server, Stage};
+use measure::{Client, Contender, Figures, Server, Stage};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -40,7 +46,7 @@ struct Args {
     /// Passed by cargo
     #[arg(long, hide = true)]
     bench: bool,
-    /// Only comparisons whose name contains this
+    /// Only comparisons whose name contains this; `lag` for the open loop
     filter: Option<String>,
     #[arg(long, hide = true)]
     control: Option<String>,
@@ -54,13 +60,13 @@ struct Args {
     parent: u32,
 }
 
-/// One ratio, the least it should be, and what was measured: replies per second of both sides by round.
+/// One ratio, the least it should be, and what was measured on both sides, by round.
 struct Comparison {
     name: String,
     subject: Contender,
     limit: Contender,
     target: f64,
-    rates: Vec<(f64, f64)>,
+    rates: Vec<(Figures, Figures)>,
 }
 
 impl Comparison {
@@ -92,10 +98,10 @@ fn compare(args: &Args) -> Result<(), String> {
         (args.rounds, Duration::from_millis(args.window_ms))
     };
     let interrupt = Interrupt::on_signals().map_err(|e| e.to_string())?;
-    let stage = Stage::new(interrupt, window);
+    let stage = Stage::new(interrupt.clone(), window);
     let all = if args.test { vec![1, 64] } else { vec![1, 64, 1000] };
     for connections in all.into_iter().filter(|c| args.connections.is_none_or(|only| only == *c)) {
-        let mut comparisons = field(connections);
+        let mut comparisons = field();
         if let Some(filter) = &args.filter {
             comparisons.retain(|c| c.name.contains(filter.as_str()));
         }
@@ -104,11 +110,18 @@ fn compare(args: &Args) -> Result<(), String> {
             print(connections, &comparisons);
         }
     }
+    let lag = args.connections.is_none_or(|only| only == lag::CONNECTIONS);
+    if lag && args.filter.as_ref().is_none_or(|filter| lag::NAME.contains(filter.as_str())) {
+        lag::run(&stage, rounds)?;
+    }
+    if args.filter.as_ref().is_none_or(|filter| sampling::NAME.contains(filter.as_str())) {
+        sampling::run(interrupt, rounds, window)?;
+    }
     Ok(())
 }
 
-/// What is compared with what at this many connections.
-fn field(connections: u32) -> Vec<Comparison> {
+/// What is compared with what.
+fn field() -> Vec<Comparison> {
     let model = |name| Contender { server: Server::Model(name), client: Client::Swarm };
     let control = |name| Contender { server: Server::Control(name), client: Client::Swarm };
     let epoll = control("epoll");
@@ -120,10 +133,8 @@ fn field(connections: u32) -> Vec<Comparison> {
     for (name, target) in [("mio-event-loop", 0.98), ("tokio-current-thread", 0.95)] {
         comparisons.push(Comparison::new(format!("{name} / bare epoll server"), model(name), epoll, target));
     }
-    if connections == 64 {
-        let bare = Contender { client: Client::Bare, ..epoll };
-        comparisons.push(Comparison::new("swarm / bare epoll client".into(), epoll, bare, 0.95));
-    }
+    let bare = Contender { client: Client::Bare, ..epoll };
+    comparisons.push(Comparison::new("swarm / bare epoll client".into(), epoll, bare, 0.97));
     comparisons
 }
 
@@ -143,11 +154,11 @@ fn measure(
             let pair = &mut comparisons[i];
             let (subject, limit);
             if random.below(2) == 0 {
-                subject = stage.rate(&pair.subject, connections)?;
-                limit = stage.rate(&pair.limit, connections)?;
+                subject = stage.figures(&pair.subject, connections)?;
+                limit = stage.figures(&pair.limit, connections)?;
             } else {
-                limit = stage.rate(&pair.limit, connections)?;
-                subject = stage.rate(&pair.subject, connections)?;
+                limit = stage.figures(&pair.limit, connections)?;
+                subject = stage.figures(&pair.subject, connections)?;
             }
             pair.rates.push((subject, limit));
         }
@@ -160,7 +171,7 @@ fn print(connections: u32, comparisons: &[Comparison]) {
     println!("  {:<46} {:>6}  {:<15} {:>6} {:>9}", "ratio", "median", "95 % interval", "target", "limit/s");
     for comparison in comparisons {
         let (subject, limit): (Vec<_>, Vec<_>) =
-            comparison.rates.iter().map(|(subject, limit)| (Some(*subject), Some(*limit))).unzip();
+            comparison.rates.iter().map(|(subject, limit)| (Some(subject.rate), Some(limit.rate))).unzip();
         let mut random = Random::named(1, &[&comparison.name]);
         // How many times less the limit does than the subject: the subject's rate over the limit's.
         let Some(ratio) = factor(&subject, &limit, Better::More, &mut random) else { continue };
@@ -175,7 +186,26 @@ fn print(connections: u32, comparisons: &[Comparison]) {
             "  {:<46} {:>6.3}  [{:.3}, {:.3}]  {:>6.2} {limit:>9.0}  {verdict}",
             comparison.name, ratio.median, ratio.low, ratio.high, comparison.target
         );
+        if matches!(comparison.limit.client, Client::Bare) {
+            print_client_cpu(comparison);
+        }
     }
     let rounds = comparisons.iter().map(|c| c.rates.len()).max().unwrap_or(0);
     println!("  {rounds} rounds");
+}
+
+/// Prints the client's CPU time a reply, the subject's over the limit's: what decides where the client is the slower side.
+fn print_client_cpu(comparison: &Comparison) {
+    let (subject, limit): (Vec<_>, Vec<_>) = comparison
+        .rates
+        .iter()
+        .map(|(subject, limit)| (Some(subject.client_cpu_ns), Some(limit.client_cpu_ns)))
+        .unzip();
+    let mut random = Random::named(1, &[&comparison.name, "client CPU"]);
+    let Some(ratio) = factor(&subject, &limit, Better::More, &mut random) else { return };
+    let limit_us = median(&limit.into_iter().flatten().collect::<Vec<_>>()).unwrap_or(f64::NAN) / 1_000.0;
+    println!(
+        "  {:<46} {:>6.3}  [{:.3}, {:.3}]  {:>6} {limit_us:>6.2} us",
+        "  client CPU a reply", ratio.median, ratio.low, ratio.high, ""
+    );
 }

@@ -1,11 +1,12 @@
-//! One figure: replies per second of one server under one client.
+//! One trial: a server of its own under one client, and what came of it.
 
-use crate::controls::{ClientSpec, run_client};
+use crate::controls::{ClientPart, ClientSpec, Kind, run_client};
 use bakeoff::environment::{CpuPlan, allowed_cpus, pin};
 use bakeoff::launch::{Child, Interrupt, Launcher, die_with_parent};
 use bakeoff::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use bakeoff::serving::{FromServer, ServeOptions};
 use bakeoff::squad::{PATIENCE, Squad, expect};
+use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
 use std::ffi::OsString;
 use std::io;
@@ -42,6 +43,15 @@ pub(crate) struct Contender {
     pub(crate) client: Client,
 }
 
+/// What a contender did.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Figures {
+    /// Replies per second.
+    pub(crate) rate: f64,
+    /// CPU time of the client, in nanoseconds a reply.
+    pub(crate) client_cpu_ns: f64,
+}
+
 /// Where contenders run.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -61,17 +71,35 @@ impl Stage {
         }
     }
 
-    /// Replies per second.
-    pub(crate) fn rate(&self, contender: &Contender, connections: u32) -> Result<f64, String> {
-        let (mut server, address) = self.start(contender.server, connections)?;
-        let completed = match contender.client {
-            Client::Swarm => self.by_swarm(address, connections),
-            Client::Bare => self.by_bare_client(address, connections),
+    /// A closed loop of so many connections.
+    pub(crate) fn figures(&self, contender: &Contender, connections: u32) -> Result<Figures, String> {
+        let closed = Load::Closed { clients: connections, think: Duration::ZERO };
+        let (completed, cpu_ns) = match contender.client {
+            Client::Swarm => {
+                let measured = self.by_swarm(contender.server, closed, 1)?;
+                (measured.completed_in_window, measured.swarm_cpu_ns)
+            }
+            Client::Bare => {
+                let part = self.by_bare_client(contender.server, connections, Kind::Closed)?;
+                (part.completed, part.cpu_ns)
+            }
         };
-        server.ask_to_stop();
-        server.reap(Instant::now() + PATIENCE);
-        Ok(completed.map_err(|e| format!("{contender:?} with {connections} connections: {e}"))? as f64
-            / self.window.as_secs_f64())
+        let completed = completed as f64;
+        Ok(Figures { rate: completed / self.window.as_secs_f64(), client_cpu_ns: cpu_ns as f64 / completed })
+    }
+
+    /// What `client` brings back from a server of its own.
+    fn on<T>(
+        &self,
+        server: Server,
+        connections: u32,
+        client: impl FnOnce(SocketAddr) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let (mut process, address) = self.start(server, connections)?;
+        let brought = client(address);
+        process.ask_to_stop();
+        process.reap(Instant::now() + PATIENCE);
+        brought.map_err(|e| format!("{server:?} with {connections} connections: {e}"))
     }
 
     fn start(&self, server: Server, connections: u32) -> Result<(Child, SocketAddr), String> {
@@ -103,11 +131,17 @@ impl Stage {
         }
     }
 
-    fn by_swarm(&self, target: SocketAddr, clients: u32) -> Result<u64, String> {
+    /// The swarm's record of a load on a server.
+    pub(crate) fn by_swarm(&self, server: Server, load: Load, seed: u64) -> Result<Measured, String> {
+        let clients = load.clients();
+        self.on(server, clients, |target| self.swarm(target, load, seed))
+    }
+
+    fn swarm(&self, target: SocketAddr, load: Load, seed: u64) -> Result<Measured, String> {
         let spec = WorkerSpec {
             target,
             service: "echo".into(),
-            load: Load::Closed { clients, think: Duration::ZERO },
+            load,
             request: RequestShape { size: SIZE, demand: DemandShape::None },
             timing: Timing {
                 warmup: WARMUP,
@@ -116,11 +150,12 @@ impl Stage {
                 drain: Duration::from_millis(200),
             },
             slices: 10,
-            seed: 1,
+            seed,
             shard: 0,
             shards: 1,
             cpus: Vec::new(),
             congestion_control: Some("cubic".into()),
+            defect: None,
         };
         let run = || {
             let mut squad = Squad::gather(&self.tool, &spec, 1, &self.cpus.swarm)?;
@@ -133,11 +168,22 @@ impl Stage {
         if measured.counts.errors_total() > 0 {
             return Err(format!("requests failed: {:?}", measured.counts));
         }
-        Ok(measured.completed_in_window)
+        Ok(measured)
     }
 
-    fn by_bare_client(&self, target: SocketAddr, clients: u32) -> Result<u64, String> {
+    /// A bare client on a server.
+    pub(crate) fn by_bare_client(
+        &self,
+        server: Server,
+        connections: u32,
+        kind: Kind,
+    ) -> Result<ClientPart, String> {
+        self.on(server, connections, |target| self.bare(target, connections, kind))
+    }
+
+    fn bare(&self, target: SocketAddr, clients: u32, kind: Kind) -> Result<ClientPart, String> {
         let spec = ClientSpec {
+            kind,
             target,
             clients: clients as usize,
             size: SIZE as usize,
@@ -158,7 +204,7 @@ fn control(words: &[&str], cpus: &[u32]) -> Vec<OsString> {
     words.iter().map(OsString::from).chain([format!("--cpus={cpus}").into()]).collect()
 }
 
-/// The process of the bare client: its orders on standard input, its count on standard output.
+/// The process of a bare client: its orders on standard input, its part on standard output.
 pub(crate) fn bare_client(cpus: &[u32], parent: u32) -> Result<(), String> {
     if !die_with_parent(parent) {
         return Err("the bench has ended".into());
@@ -169,6 +215,7 @@ pub(crate) fn bare_client(cpus: &[u32], parent: u32) -> Result<(), String> {
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(|e| e.to_string())?;
     let spec = serde_json::from_str(&line).map_err(|e| e.to_string())?;
-    println!("{}", run_client(&spec).map_err(|e| e.to_string())?);
+    let part = run_client(&spec).map_err(|e| e.to_string())?;
+    println!("{}", serde_json::to_string(&part).expect("our own type"));
     Ok(())
 }

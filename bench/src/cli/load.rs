@@ -11,6 +11,7 @@ use bakeoff::swarm::schedule;
 use bakeoff::{judge, suggest};
 use bakeoff_reports::measurement;
 use bakeoff_reports::record::Usage;
+use bakeoff_reports::summary::Summary;
 use bakeoff_servers::services;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
@@ -20,7 +21,8 @@ use std::time::Duration;
 /// Drive any server that speaks a service (echo, say), in any language
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bakeoff load --addr 127.0.0.1:5000 --service line --clients 64\n  \
-    bakeoff load --addr 127.0.0.1:7 --rate 20000 --for 10s")]
+    bakeoff load --addr 127.0.0.1:7 --rate 20000 --for 10s\n  \
+    bakeoff load --addr 127.0.0.1:8080 --service http --json")]
 pub(super) struct LoadArgs {
     /// The server's address and port
     #[arg(long, value_parser = super::parse_address)]
@@ -43,7 +45,7 @@ pub(super) struct LoadArgs {
     /// Churn: so many requests on a connection, then close and connect again
     #[arg(long, value_name = "REQUESTS", value_parser = value_parser!(u32).range(1..=1_000_000), conflicts_with = "rate")]
     churn: Option<u32>,
-    /// Payload of a request
+    /// Payload of a request (http: of its reply)
     #[arg(long, default_value = "64 B", value_parser = parse_size)]
     size: u32,
     /// What a request demands of the server, for services that do work
@@ -64,6 +66,9 @@ pub(super) struct LoadArgs {
     /// Load a server on another machine; make sure that it is yours
     #[arg(long)]
     allow_remote: bool,
+    /// Print one JSON document instead of a table; times in nanoseconds, as reports/SCHEMA.md says
+    #[arg(long)]
+    json: bool,
 }
 
 impl LoadArgs {
@@ -83,7 +88,14 @@ impl LoadArgs {
             Err(error) => return Err(error.to_string()),
         };
         let doubts = judge::doubts(&measured, &Usage::absent("another program's server"), &spec.load, &cpus);
-        output::print(&measurement::table(&measured, &doubts).map_err(|e| e.to_string())?)?;
+        let text = if self.json {
+            let summary = Summary::new(&measured, doubts).map_err(|e| e.to_string())?;
+            let text = serde_json::to_string_pretty(&summary).expect("our own type, finite numbers");
+            format!("{text}\n")
+        } else {
+            measurement::table(&measured, &doubts).map_err(|e| e.to_string())?
+        };
+        output::print(&text)?;
         let counts = &measured.counts;
         if counts.ok * 2 < counts.sent {
             let service = &self.service;
@@ -148,6 +160,7 @@ impl LoadArgs {
             shards: 1,
             cpus: Vec::new(),
             congestion_control: None,
+            defect: None,
         })
     }
 }

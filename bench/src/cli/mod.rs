@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and the table of them.
 
+mod anatomy;
 mod list;
 mod load;
 mod manual;
@@ -9,6 +10,7 @@ mod report;
 mod run;
 mod scenario;
 mod serve;
+mod verify;
 mod worker;
 
 use clap::{Parser, Subcommand};
@@ -31,10 +33,12 @@ enum Command {
     Run(run::RunArgs),
     Serve(serve::ServeArgs),
     Load(load::LoadArgs),
+    Anatomy(anatomy::AnatomyArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
     List(list::ListArgs),
     Scenario(scenario::ScenarioArgs),
+    Verify(verify::VerifyArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
     #[command(hide = true)]
@@ -60,10 +64,12 @@ impl Cli {
             Some(Command::Run(args)) => args.run(),
             Some(Command::Serve(args)) => args.run(),
             Some(Command::Load(args)) => args.run(),
+            Some(Command::Anatomy(args)) => args.run(),
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::List(args)) => args.run(),
             Some(Command::Scenario(args)) => args.run(),
+            Some(Command::Verify(args)) => args.run(),
             Some(Command::Completions(args)) => args.run(),
             Some(Command::Man(args)) => args.run(),
             Some(Command::SwarmWorker(args)) => args.run(),

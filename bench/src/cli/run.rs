@@ -46,6 +46,12 @@ pub(super) struct RunArgs {
     /// Loopback address the servers listen on; port 0 takes a free one for each
     #[arg(long, default_value = "127.0.0.1:0", value_parser = super::parse_address)]
     addr: SocketAddr,
+    /// Leave out the anatomy of a request, which follows the rounds and takes a fraction of a second for each model
+    #[arg(long)]
+    no_anatomy: bool,
+    /// Leave out what servers cost (counters of events, waits, memory at rest): 250 ms less before each window
+    #[arg(long)]
+    no_costs: bool,
     /// Further tries of a trial that the load generator or the neighbours spoiled, at the end of its round; all together
     /// add 15 % to the run at most
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(0..=5))]
@@ -89,7 +95,9 @@ impl RunArgs {
             rounds: self.rounds,
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             address: self.addr,
+            anatomy: !self.no_anatomy,
             progress: !self.quiet,
+            costs: !self.no_costs,
             retries: self.retries,
             probe: !self.no_probe,
         };

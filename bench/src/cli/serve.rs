@@ -50,6 +50,9 @@ pub(super) struct ServeArgs {
     /// Speak JSON lines with the runner
     #[arg(long, hide = true, requires = "parent")]
     for_runner: bool,
+    /// Wait for a line on standard input between being ready and serving
+    #[arg(long, hide = true, requires = "for_runner")]
+    await_go: bool,
     /// Process id of the runner; the server ends with it
     #[arg(long, hide = true)]
     parent: Option<u32>,
@@ -77,7 +80,7 @@ impl ServeArgs {
             cpus: self.cpus,
             config: tuning.config(cpus),
         };
-        serve(&options, self.parent.filter(|_| self.for_runner))?;
+        serve(&options, self.parent.filter(|_| self.for_runner), self.await_go)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -315,6 +315,7 @@ impl Prober<'_> {
             shards: 1,
             cpus: Vec::new(),
             congestion_control: self.congestion_control.map(str::to_string),
+            defect: None,
         }
     }
 }

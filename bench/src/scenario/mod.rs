@@ -183,6 +183,7 @@ impl Scenario {
             shards: 1,
             cpus: Vec::new(),
             congestion_control: congestion_control.map(str::to_string),
+            defect: None,
         }
     }
 

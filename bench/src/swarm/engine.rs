@@ -2,15 +2,21 @@
 //!
 //! Edge-triggered epoll, each socket registered once for both directions: a request costs one send, one receive and
 //! its share of a wait, and nothing else. Near a send time the loop spins (it waits with a timeout of zero), because
-//! a sleep overshoots by tens of microseconds. Never allocates per request, never touches memory of other workers.
+//! a sleep overshoots by tens of microseconds. Never allocates while it runs, never touches memory of other workers.
+//!
+//! The clock is read after every receive that completes a reply, never once for a batch of events: a stamp taken before
+//! the receive would flatter the server. In a closed loop that reading is also the send time of the request that
+//! follows at once, which makes its service time longer by the few tens of nanoseconds in between, never shorter.
 //!
 //! Times are nanoseconds from the common start, except during set-up, when they are of the monotonic clock itself.
 
+use super::alarm::{self, Alarm};
 use super::deadlines::Deadlines;
 use super::dial::Dialer;
 use super::recorder::Books;
 use super::schedule::Schedule;
 use super::slot::{Phase, Slot};
+use super::wire;
 use crate::clock::{self, nanoseconds};
 use crate::load::{Load, WorkerSpec};
 use bakeoff_reports::record::Measured;
@@ -24,6 +30,8 @@ use std::io;
 
 /// How long before a send time the loop stops sleeping and spins: sleeps overshoot by up to so much.
 const SPIN_NS: u64 = 60_000;
+/// What is further away than this is left to the alarm.
+const FAR_NS: u64 = 10_000_000;
 /// Events taken in one wait.
 const EVENTS: usize = 256;
 /// The one receive buffer of a worker.
@@ -65,8 +73,10 @@ pub(super) struct Engine<'a> {
     window_begins_ns: u64,
     give_up_ns: u64,
     origin_ns: u64,
+    alarm: Alarm,
     epoll: OwnedFd,
     cpu_at_window: [Option<u64>; 2],
+    events: Vec<Event>,
 }
 
 impl<'a> Engine<'a> {
@@ -83,6 +93,7 @@ impl<'a> Engine<'a> {
         let timing = &spec.timing;
         let window_begins_ns = nanoseconds(timing.warmup);
         let end_ns = window_begins_ns + nanoseconds(timing.window);
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         Ok(Self {
             exchange,
             schedule,
@@ -101,8 +112,10 @@ impl<'a> Engine<'a> {
             window_begins_ns,
             give_up_ns: end_ns + nanoseconds(timing.drain),
             origin_ns: 0,
-            epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            alarm: Alarm::new(&epoll)?,
+            epoll,
             cpu_at_window: [None; 2],
+            events: vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS],
         })
     }
 
@@ -119,67 +132,77 @@ impl<'a> Engine<'a> {
         epoll::add(&self.epoll, socket, token, edges)
     }
 
-    /// Waits for events, at most `timeout_ns`. Returns how many there are at the front of `events`.
-    pub(super) fn wait(&self, events: &mut Vec<Event>, timeout_ns: u64) -> io::Result<usize> {
-        match epoll::wait(&self.epoll, events, Some(&clock::timespec(timeout_ns))) {
+    /// Waits for events, at most `timeout_ns`. Returns how many there are; [`event`](Self::event) gives them.
+    pub(super) fn wait(&mut self, timeout_ns: u64) -> io::Result<usize> {
+        self.wait_at_most(Some(timeout_ns))
+    }
+
+    fn wait_at_most(&mut self, timeout_ns: Option<u64>) -> io::Result<usize> {
+        let timeout = timeout_ns.map(clock::timespec);
+        match epoll::wait(&self.epoll, &mut self.events, timeout.as_ref()) {
             Ok(count) => Ok(count),
             Err(Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// The slot an event is for; `None` if it is about a connection that is gone.
+    /// Event `at` of the last wait: its slot, and what happened; `None` if it is about a connection that is gone.
     #[inline]
-    pub(super) fn slot_of(&self, event: &Event) -> Option<u32> {
+    pub(super) fn event(&self, at: usize) -> Option<(u32, EventFlags)> {
+        let event = self.events[at];
         let token = event.data.u64();
+        if token == alarm::TOKEN {
+            return None;
+        }
         let index = token as u32;
-        (self.slots[index as usize].generation == (token >> 32) as u32).then_some(index)
+        (self.slots[index as usize].generation == (token >> 32) as u32).then_some((index, event.flags))
     }
 
-    /// Room for the events of one wait.
-    pub(super) fn event_buffer() -> Vec<Event> {
-        vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS]
-    }
-
-    /// Runs the trial that starts when CLOCK_MONOTONIC shows `start_ns`, to its end. The slots still hold their
-    /// connections.
-    pub(super) fn run(mut self, start_ns: u64) -> io::Result<(Measured, Vec<Slot>)> {
+    /// Runs the trial that starts when CLOCK_MONOTONIC shows `start_ns`, to its end. Allocates nothing.
+    pub(super) fn run(&mut self, start_ns: u64) -> io::Result<()> {
         clock::sleep_until(start_ns.saturating_sub(SPIN_NS));
         while clock::monotonic_ns() < start_ns {
             std::hint::spin_loop();
         }
         self.origin_ns = start_ns;
         self.note_cpu(0);
+        let thinks = self.thinks();
         for index in 0..self.slots.len() as u32 {
-            self.go_on(index, 0);
+            let now = self.now();
+            self.go_on(index, 0, now);
         }
-        let mut events = Self::event_buffer();
         loop {
             let now = self.now();
             self.note_cpu(now);
-            self.end_pauses(now);
-            self.expire(now);
-            self.dispatch(now);
+            // Each hands on the newest reading of the clock, which becomes a send time in the next.
+            let now = self.end_pauses(now);
+            let now = self.expire(now);
+            let now = self.dispatch(now);
             if self.finished(now) {
-                return Ok(self.close());
+                return Ok(());
             }
-            let count = self.wait(&mut events, self.sleep_ns(now))?;
-            for event in &events[..count] {
-                if let Some(index) = self.slot_of(event) {
-                    self.on_event(index, event.flags);
+            let count = self.rest(now)?;
+            for at in 0..count {
+                if let Some((index, flags)) = self.event(at) {
+                    self.on_event(index, flags);
                 }
+                // A batch of events takes long, and send times do not wait for its end.
                 if self.noticed < self.schedule.offsets_ns().len() {
                     self.dispatch(self.now());
+                } else if thinks {
+                    self.end_pauses(self.now());
                 }
             }
         }
     }
 
-    /// Gives every request that is due to a free slot, or leaves it in the queue.
-    fn dispatch(&mut self, now: u64) {
+    /// Gives every request that is due at `until` to a free slot, or leaves it in the queue. Returns the time when that
+    /// is done. What becomes due meanwhile waits for the next call, or events might wait without end.
+    fn dispatch(&mut self, until: u64) -> u64 {
+        let mut now = until;
         while let Some(&intended_ns) = self.schedule.offsets_ns().get(self.noticed) {
-            if intended_ns > now {
-                return;
+            if intended_ns > until {
+                break;
             }
             self.books.due(intended_ns);
             let arrival = self.noticed;
@@ -188,32 +211,40 @@ impl<'a> Engine<'a> {
             match self.free.pop_front() {
                 Some(index) => {
                     self.given += 1;
-                    self.begin(index, self.schedule.arrival(arrival), intended_ns, false);
+                    self.begin(index, self.schedule.arrival(arrival), intended_ns, false, now);
+                    now = self.now();
                 }
                 None => self.books.held_up(intended_ns, now),
             }
         }
+        now
     }
 
-    /// Wakes the slots whose pause is over.
-    fn end_pauses(&mut self, now: u64) {
+    /// Wakes the slots whose pause is over at `until`. Returns the time when that is done.
+    fn end_pauses(&mut self, until: u64) -> u64 {
+        let mut now = until;
         while let Some(&Reverse((due_ns, index))) = self.pauses.peek() {
-            if due_ns > now {
-                return;
+            if due_ns > until {
+                break;
             }
             self.pauses.pop();
-            self.go_on(index, due_ns);
+            self.go_on(index, due_ns, now);
+            now = self.now();
         }
+        now
     }
 
-    /// Gives up what has waited too long.
-    fn expire(&mut self, now: u64) {
+    /// Gives up what has waited too long at `until`. Returns the time when that is done.
+    fn expire(&mut self, until: u64) -> u64 {
+        let mut now = until;
         while let Some((index, deadline_ns)) = self.deadlines.oldest() {
-            if deadline_ns > now {
-                return;
+            if deadline_ns > until {
+                break;
             }
             self.time_out(index);
+            now = self.now();
         }
+        now
     }
 
     /// Whether every request of the window has its outcome, or the drain is over.
@@ -222,13 +253,23 @@ impl<'a> Engine<'a> {
         now >= self.end_ns && (now >= self.give_up_ns || all_due && self.books.outstanding() == 0)
     }
 
+    /// Waits for events, or until there is something to do.
+    fn rest(&mut self, now: u64) -> io::Result<usize> {
+        let sleep_ns = self.sleep_ns(now);
+        if sleep_ns < FAR_NS || self.spins() {
+            return self.wait(sleep_ns);
+        }
+        let now = self.origin_ns + now;
+        self.alarm.by(now + sleep_ns, now)?;
+        self.wait_at_most(None)
+    }
+
     /// How long the loop may sleep: to a little before the next send, or exactly to what else comes next.
     fn sleep_ns(&self, now: u64) -> u64 {
         let send = self.schedule.offsets_ns().get(self.noticed).copied();
         let pause = self.pauses.peek().map(|&Reverse((due_ns, _))| due_ns);
         // The end of a think time is a send time; the end of a back-off need not be met exactly.
-        let thinks = matches!(self.mode, Mode::Closed { think_ns } if think_ns > 0);
-        let sharp = if thinks { pause } else { send };
+        let sharp = if self.thinks() { pause } else { send };
         let marks = [self.window_begins_ns, self.end_ns, self.give_up_ns];
         let mark = marks.into_iter().find(|&mark| mark > now);
         let deadline = self.deadlines.oldest().map(|(_, deadline_ns)| deadline_ns);
@@ -239,7 +280,12 @@ impl<'a> Engine<'a> {
 
     /// Whether the loop spins near send times.
     fn spins(&self) -> bool {
-        matches!(self.mode, Mode::Open) || matches!(self.mode, Mode::Closed { think_ns } if think_ns > 0)
+        self.mode == Mode::Open || self.thinks()
+    }
+
+    /// Whether the ends of pauses are send times.
+    fn thinks(&self) -> bool {
+        matches!(self.mode, Mode::Closed { think_ns } if think_ns > 0)
     }
 
     /// Notes this thread's CPU time once when the window begins and once when it ends.
@@ -255,11 +301,14 @@ impl<'a> Engine<'a> {
         }
     }
 
-    fn close(self) -> (Measured, Vec<Slot>) {
+    /// What was measured, and the slots, which still hold their connections.
+    pub(super) fn close(self) -> (Measured, Vec<Slot>) {
         let spins = self.spins();
         let never_written = (self.noticed - self.given) as u64;
         let [begin, end] = self.cpu_at_window.map(Option::unwrap_or_default);
         debug_assert!(self.slots.iter().all(|slot| slot.phase != Phase::Busy || slot.connection.is_some()));
-        (self.books.close(never_written, end - begin, spins), self.slots)
+        let churn = matches!(self.mode, Mode::Churn { .. });
+        let wire = wire::read(&self.slots, churn);
+        (self.books.close(never_written, end - begin, spins, wire), self.slots)
     }
 }

@@ -3,8 +3,8 @@
 //! Counts add, histograms of one shape add bucket by bucket: merging the parts of n shards gives what one worker would
 //! have written down had it seen the same requests. Never averages anything.
 
-use bakeoff_reports::histogram::{HistogramError, Recorder};
-use bakeoff_reports::record::{Counts, EncodedHistogram, Measured, Slice, Spread};
+use bakeoff_reports::histogram::{HistogramError, Recorder, replies_per_connection};
+use bakeoff_reports::record::{Counts, EncodedHistogram, Measured, Slice, Spread, WARMUP_SLICES};
 use serde::{Deserialize, Serialize};
 
 /// What one worker measured: the record of its shard alone.
@@ -73,13 +73,15 @@ pub fn merge(mut parts: Vec<WorkerPart>) -> Result<Measured, MergeError> {
         completed_in_window: parts.iter().map(|part| part.measured.completed_in_window).sum(),
         reply_bytes_in_window: parts.iter().map(|part| part.measured.reply_bytes_in_window).sum(),
         warmup_sent: parts.iter().map(|part| part.measured.warmup_sent).sum(),
+        warmup_completed: merge_warmup(&parts),
         response: merge_histograms(&parts, |part| &part.measured.response)?,
         service: merge_histograms(&parts, |part| &part.measured.service)?,
         send_lag: merge_histograms(&parts, |part| &part.measured.send_lag)?,
         dispatch_lag: merge_histograms(&parts, |part| &part.measured.dispatch_lag)?,
         connect: merge_histograms(&parts, |part| &part.measured.connect)?,
         slices: merge_slices(&parts)?,
-        spread: merge_spread(&parts),
+        spread: merge_spread(&parts)?,
+        wire: super::wire::merge(parts.iter().map(|part| &part.measured.wire)),
         swarm_cpu_ns: parts.iter().map(|part| part.measured.swarm_cpu_ns).sum(),
         swarm_workers: parts.len() as u32,
         swarm_spins: parts.iter().any(|part| part.measured.swarm_spins),
@@ -155,16 +157,34 @@ fn merge_slices(parts: &[WorkerPart]) -> Result<Vec<Slice>, MergeError> {
     merged.collect()
 }
 
-fn merge_spread(parts: &[WorkerPart]) -> Spread {
+fn merge_warmup(parts: &[WorkerPart]) -> Vec<u64> {
+    let slice = |at| parts.iter().filter_map(|part| part.measured.warmup_completed.get(at)).sum();
+    (0..WARMUP_SLICES).map(slice).collect()
+}
+
+fn merge_spread(parts: &[WorkerPart]) -> Result<Spread, MergeError> {
     let spreads = || parts.iter().map(|part| &part.measured.spread);
-    Spread {
+    let mut each: Option<Recorder> = None;
+    for part in parts {
+        let one = replies_per_connection(&part.measured.spread)
+            .map_err(|source| MergeError::Histogram { shard: part.shard, source })?;
+        each = match (each, one) {
+            (Some(mut sum), Some(one)) => {
+                sum.merge(&one);
+                Some(sum)
+            }
+            (sum, one) => sum.or(one),
+        };
+    }
+    Ok(Spread {
         connections: spreads().map(|spread| spread.connections).sum(),
         never_served: spreads().map(|spread| spread.never_served).sum(),
         replies: spreads().map(|spread| spread.replies).sum(),
         replies_squared: spreads().map(|spread| spread.replies_squared).sum(),
         fewest: spreads().filter(|s| s.connections > 0).map(|s| s.fewest).min().unwrap_or(0),
         most: spreads().map(|spread| spread.most).max().unwrap_or(0),
-    }
+        hdr_v2: each.map_or_else(String::new, |recorder| recorder.encode().hdr_v2),
+    })
 }
 
 #[cfg(test)]
@@ -172,7 +192,7 @@ mod tests {
     use super::super::recorder::Books;
     use super::*;
     use crate::load::Timing;
-    use bakeoff_reports::record::ErrorKind;
+    use bakeoff_reports::record::{ErrorKind, Reading, Wire};
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -214,7 +234,10 @@ mod tests {
                 _ => {}
             }
         }
-        let measured = books.close(never_written, 1_000 / u64::from(shards), false);
+        let connections = slots as u64;
+        let wire = Wire { connections, segments_out: 3 * connections, min_rtt_us: 7, ..Wire::default() };
+        let wire = Reading::Value(wire);
+        let measured = books.close(never_written, 1_000 / u64::from(shards), false, wire);
         WorkerPart { shard, shards, measured }
     }
 

@@ -7,8 +7,10 @@
 //!
 //! Nothing here starts a process, computes a statistic or draws.
 
+mod alarm;
 mod connection;
 mod deadlines;
+pub mod defect;
 mod dial;
 pub(crate) mod draw;
 mod engine;
@@ -19,4 +21,5 @@ mod requests;
 pub mod schedule;
 mod setup;
 mod slot;
+mod wire;
 pub mod worker;

@@ -1,12 +1,15 @@
 //! What a worker writes down: every request by what became of it, and the times of those answered.
 //!
 //! Knows no socket and reads no clock: it is told intended, send and completion times, in nanoseconds from the start.
-//! Recording never allocates.
+//! Recording never allocates. In a closed loop without think time every request is sent the moment it is due, so that
+//! its lag is zero and its response is its service: such values are written once or counted, and the histograms put
+//! together at the end, exactly.
 
+use super::defect::{Defect, Reply, spoilt_counts};
 use crate::clock::nanoseconds;
 use crate::load::Timing;
 use bakeoff_reports::histogram::Recorder;
-use bakeoff_reports::record::{Counts, ErrorKind, Measured, Slice, Spread};
+use bakeoff_reports::record::{Counts, ErrorKind, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire};
 
 /// Kinds of error, in the order of their counters.
 const KINDS: [ErrorKind; 6] = [
@@ -21,22 +24,28 @@ const KINDS: [ErrorKind; 6] = [
 /// The books of one worker.
 #[derive(Debug)]
 pub(super) struct Books {
-    begin_ns: u64,
+    pub(super) begin_ns: u64,
     end_ns: u64,
     slice_ends: Vec<u64>,
     slice: usize,
     slices: Vec<Recorder>,
-    sent: u64,
-    ok: u64,
+    pub(super) sent: u64,
+    pub(super) ok: u64,
     errors: [u64; KINDS.len()],
     timeouts: u64,
     warmup: u64,
     /// Requests from before the window that have no outcome yet.
     warmup_open: u64,
-    completed_in_window: u64,
+    /// Replies completed before the window, by slice of the time before it.
+    warmup_completed: [u64; WARMUP_SLICES],
+    pub(super) completed_in_window: u64,
     reply_bytes_in_window: u64,
-    response: Recorder,
+    pub(super) response: Recorder,
     service: Recorder,
+    /// Times that are response and service alike.
+    both: Recorder,
+    /// Requests written the moment they were due.
+    punctual: u64,
     direct_lag: Recorder,
     late_lag: Recorder,
     late_dispatch: Recorder,
@@ -44,6 +53,8 @@ pub(super) struct Books {
     replies: Vec<u64>,
     /// Of each slot: whether it was given a request, and whether it got a right reply, at any time.
     seen: Vec<(bool, bool)>,
+    /// How to measure wrongly, for `bakeoff verify`.
+    pub(super) defect: Option<Defect>,
 }
 
 impl Books {
@@ -66,16 +77,20 @@ impl Books {
             timeouts: 0,
             warmup: 0,
             warmup_open: 0,
+            warmup_completed: [0; WARMUP_SLICES],
             completed_in_window: 0,
             reply_bytes_in_window: 0,
             response: Recorder::fine(),
             service: Recorder::fine(),
+            both: Recorder::fine(),
+            punctual: 0,
             direct_lag: Recorder::fine(),
             late_lag: Recorder::fine(),
             late_dispatch: Recorder::fine(),
             connect: Recorder::fine(),
             replies: vec![0; slots],
             seen: vec![(false, false); slots],
+            defect: None,
         }
     }
 
@@ -118,7 +133,11 @@ impl Books {
     pub(super) fn written(&mut self, intended_ns: u64, now_ns: u64, held_up: bool) {
         if self.counts(intended_ns) {
             let lag = now_ns.saturating_sub(intended_ns);
-            if held_up { self.late_lag.record(lag) } else { self.direct_lag.record(lag) }
+            match (held_up, lag) {
+                (true, _) => self.late_lag.record(lag),
+                (false, 0) => self.punctual += 1,
+                (false, _) => self.direct_lag.record(lag),
+            }
         }
     }
 
@@ -132,12 +151,21 @@ impl Books {
         sent_ns: u64,
         now_ns: u64,
     ) {
-        let response = now_ns.saturating_sub(intended_ns);
+        let mut response = now_ns.saturating_sub(intended_ns);
+        if let Some(defect) = self.defect {
+            let reply = Reply { intended_ns, sent_ns, now_ns };
+            let Some(spoilt) = self.spoilt_response(defect, reply) else { return };
+            response = spoilt;
+        }
         self.seen[slot].1 = true;
         if self.counts(intended_ns) {
             self.ok += 1;
-            self.response.record(response);
-            self.service.record(now_ns.saturating_sub(sent_ns));
+            if sent_ns == intended_ns {
+                self.both.record(response);
+            } else {
+                self.response.record(response);
+                self.service.record(now_ns.saturating_sub(sent_ns));
+            }
         } else {
             self.warmup_open -= 1;
         }
@@ -149,12 +177,19 @@ impl Books {
                 self.slice += 1;
             }
             self.slices[self.slice].record(response);
+        } else if now_ns < self.begin_ns {
+            let slice = u128::from(now_ns) * WARMUP_SLICES as u128 / u128::from(self.begin_ns);
+            self.warmup_completed[slice as usize] += 1;
         }
     }
 
     /// A request failed.
-    pub(super) fn failed(&mut self, intended_ns: u64, kind: ErrorKind) {
+    pub(super) fn failed(&mut self, intended_ns: u64, mut kind: ErrorKind) {
         if self.counts(intended_ns) {
+            if let Some(defect) = self.defect {
+                let Some(spoilt) = self.spoilt_failure(defect, kind) else { return };
+                kind = spoilt;
+            }
             let position = KINDS.iter().position(|&other| other == kind).expect("every kind is listed");
             self.errors[position] += 1;
         } else {
@@ -187,10 +222,16 @@ impl Books {
     ///
     /// A request from before the window that has no outcome even now was in flight throughout the window: it counts
     /// among the window's, or a connection that is starved from its first request on would leave no trace.
-    pub(super) fn close(self, never_written: u64, swarm_cpu_ns: u64, spins: bool) -> Measured {
+    pub(super) fn close(
+        mut self,
+        never_written: u64,
+        swarm_cpu_ns: u64,
+        spins: bool,
+        wire: Reading<Wire>,
+    ) -> Measured {
         let in_flight_at_end = self.outstanding() + self.warmup_open;
         let errors = KINDS.into_iter().zip(self.errors).filter(|&(_, count)| count > 0).collect();
-        let counts = Counts {
+        let mut counts = Counts {
             sent: self.sent + self.warmup_open,
             ok: self.ok,
             errors,
@@ -198,6 +239,12 @@ impl Books {
             in_flight_at_end,
             never_written,
         };
+        self.response.merge(&self.both);
+        self.service.merge(&self.both);
+        self.direct_lag.record_n(0, self.punctual);
+        if let Some(defect) = self.defect {
+            counts = spoilt_counts(defect, counts);
+        }
         let (mut send_lag, mut dispatch_lag) = (self.direct_lag.clone(), self.direct_lag);
         send_lag.merge(&self.late_lag);
         dispatch_lag.merge(&self.late_dispatch);
@@ -219,6 +266,7 @@ impl Books {
             completed_in_window: self.completed_in_window,
             reply_bytes_in_window: self.reply_bytes_in_window,
             warmup_sent: self.warmup - self.warmup_open,
+            warmup_completed: self.warmup_completed.to_vec(),
             response: self.response.encode(),
             service: self.service.encode(),
             send_lag: send_lag.encode(),
@@ -226,6 +274,7 @@ impl Books {
             connect: self.connect.encode(),
             slices: slices.collect(),
             spread: spread(&self.replies, &self.seen),
+            wire,
             swarm_cpu_ns,
             swarm_workers: 1,
             swarm_spins: spins,
@@ -236,6 +285,7 @@ impl Books {
 /// The spread over the slots that were given a request: nobody can say that the others were treated badly.
 fn spread(replies: &[u64], seen: &[(bool, bool)]) -> Spread {
     let mut spread = Spread { fewest: u64::MAX, ..Spread::default() };
+    let mut each = Recorder::coarse();
     for (&replies, &(_, served)) in replies.iter().zip(seen).filter(|(_, (given, _))| *given) {
         spread.connections += 1;
         spread.never_served += u64::from(!served);
@@ -243,6 +293,10 @@ fn spread(replies: &[u64], seen: &[(bool, bool)]) -> Spread {
         spread.replies_squared += replies * replies;
         spread.fewest = spread.fewest.min(replies);
         spread.most = spread.most.max(replies);
+        each.record(replies);
     }
-    if spread.connections == 0 { Spread::default() } else { spread }
+    if spread.connections == 0 {
+        return Spread::default();
+    }
+    Spread { hdr_v2: each.encode().hdr_v2, ..spread }
 }

@@ -26,10 +26,12 @@ const BACKOFF_DOUBLINGS: u32 = 6;
 const BACKOFF_CROWD: usize = 640;
 
 impl Engine<'_> {
-    /// A slot is at leisure, and was meant to go on at `due_ns`: gives it its next request.
-    pub(super) fn go_on(&mut self, index: u32, due_ns: u64) {
+    /// A slot is at leisure, and was meant to go on at `due_ns`: gives it its next request. `now` is a reading of the
+    /// clock just before.
+    #[inline]
+    pub(super) fn go_on(&mut self, index: u32, due_ns: u64, now: u64) {
         if self.mode == Mode::Open {
-            return self.offer(index);
+            return self.offer(index, now);
         }
         let slot = &mut self.slots[index as usize];
         if due_ns >= self.end_ns {
@@ -39,24 +41,26 @@ impl Engine<'_> {
         let request = self.schedule.request_of(self.schedule.connection(index), slot.next);
         slot.next += 1;
         self.books.due(due_ns);
-        self.begin(index, request, due_ns, false);
+        self.begin(index, request, due_ns, false, now);
     }
 
     /// Open loop: a free slot takes the request that has queued longest, or joins the free ones.
-    fn offer(&mut self, index: u32) {
+    fn offer(&mut self, index: u32, now: u64) {
         if self.given < self.noticed {
             let arrival = self.given;
             self.given += 1;
             let intended_ns = self.schedule.offsets_ns()[arrival];
-            self.begin(index, self.schedule.arrival(arrival), intended_ns, true);
+            self.begin(index, self.schedule.arrival(arrival), intended_ns, true, now);
         } else {
             self.slots[index as usize].phase = Phase::Free;
             self.free.push_back(index);
         }
     }
 
-    /// Begins a request on a slot. `held_up`: it has queued for want of a slot.
-    pub(super) fn begin(&mut self, index: u32, request: Request, intended_ns: u64, held_up: bool) {
+    /// Begins a request on a slot. `held_up`: it has queued for want of a slot. `now`: its send time, if it goes out at
+    /// once, so nothing that takes time may stand between that reading of the clock and this call.
+    #[inline]
+    pub(super) fn begin(&mut self, index: u32, request: Request, intended_ns: u64, held_up: bool, now: u64) {
         let slot = &mut self.slots[index as usize];
         (slot.request, slot.intended_ns, slot.held_up) = (request, intended_ns, held_up);
         self.books.given(index as usize);
@@ -64,11 +68,10 @@ impl Engine<'_> {
             return self.fail(index, ErrorKind::Corrupt);
         }
         if slot.connection.is_some() {
-            return self.transmit(index);
+            return self.transmit(index, now);
         }
         if !held_up {
             slot.held_up = true;
-            let now = self.now();
             self.books.held_up(intended_ns, now);
         }
         if let Err(error) = self.dial(index) {
@@ -106,8 +109,7 @@ impl Engine<'_> {
     }
 
     /// Sends the slot's request now, or as much of it as the socket takes.
-    fn transmit(&mut self, index: u32) {
-        let now = self.now();
+    fn transmit(&mut self, index: u32, now: u64) {
         let slot = &mut self.slots[index as usize];
         let Some(connection) = &mut slot.connection else { return };
         slot.phase = Phase::Busy;
@@ -115,7 +117,7 @@ impl Engine<'_> {
         self.books.written(slot.intended_ns, now, slot.held_up);
         self.deadlines.set(index, now + self.timeout_ns);
         connection.reset();
-        if let Err(kind) = connection.send(&self.exchange.request(&slot.request)) {
+        if let Err(kind) = connection.send(&self.exchange.request(&slot.request), &mut self.buffer) {
             self.fail(index, kind);
         }
     }
@@ -143,7 +145,7 @@ impl Engine<'_> {
             (Ok(()), took_ns) => {
                 let now = self.now();
                 self.books.connected(took_ns, now);
-                self.transmit(index);
+                self.transmit(index, now);
             }
             (Err(error), _) => self.fail(index, connect_error_kind(error)),
         }
@@ -165,7 +167,7 @@ impl Engine<'_> {
         if connection.sent_whole() || !flags.contains(EventFlags::OUT) {
             return;
         }
-        if let Err(kind) = connection.send(&self.exchange.request(&slot.request)) {
+        if let Err(kind) = connection.send(&self.exchange.request(&slot.request), &mut self.buffer) {
             self.fail(index, kind);
         }
     }
@@ -180,12 +182,15 @@ impl Engine<'_> {
         self.books.answered(index as usize, bytes, slot.intended_ns, slot.sent_ns, now);
         slot.left = slot.left.saturating_sub(1);
         let session_over = matches!(self.mode, Mode::Churn { .. }) && slot.left == 0;
+        let mut sends_at = now;
         if hangup || session_over {
             self.retire(index);
+            // A close takes microseconds, and they are the generator's own.
+            sends_at = self.now();
         }
         match self.mode {
             Mode::Closed { think_ns } if think_ns > 0 => self.pause(index, now + think_ns),
-            _ => self.go_on(index, now),
+            _ => self.go_on(index, now, sends_at),
         }
     }
 

@@ -243,6 +243,23 @@ impl Schedule {
     }
 }
 
+impl Schedule {
+    /// Puts the arrivals at uniform gaps of the same mean, from 0 to twice that: a schedule that is not Poisson, for
+    /// [`Defect`](super::defect::Defect).
+    pub(super) fn make_gaps_uniform(&mut self, seed: u64, end_ns: u64) {
+        if self.offsets_ns.is_empty() {
+            return; // a load that follows the server has no gaps
+        }
+        let gaps = Stream::new(seed, Purpose::Gaps, u64::from(self.shard) + 1);
+        let widest_ns = 2.0 * end_ns as f64 / self.offsets_ns.len() as f64;
+        let times = (0_u64..).scan(0.0_f64, |at_ns, k| {
+            *at_ns += gaps.unit(k) * widest_ns;
+            Some(at_ns.round() as u64)
+        });
+        self.offsets_ns = times.take_while(|at| *at < end_ns).collect();
+    }
+}
+
 /// Every shard walks all arrivals, because a Poisson arrival's time is the sum of all gaps before it, in the same
 /// order and so with the same rounding; it keeps its own.
 fn arrival_offsets(

@@ -48,7 +48,6 @@ impl Engine<'_> {
         let mut attempts = vec![0_u32; slots];
         let mut under_way = 0_usize;
         let mut opened = Opened { connected: 0, last_error: None };
-        let mut events = Self::event_buffer();
         let mut failed: Vec<(u32, Errno)> = Vec::new();
         while (under_way > 0 || !waiting.is_empty()) && self.now() < give_up_ns {
             let now = self.now();
@@ -60,11 +59,11 @@ impl Engine<'_> {
                     failed.push((next.index, error));
                 }
             }
-            let count = self.wait(&mut events, if failed.is_empty() { TICK_NS } else { 0 })?;
-            for event in &events[..count] {
-                let Some(index) = self.slot_of(event) else { continue };
+            let count = self.wait(if failed.is_empty() { TICK_NS } else { 0 })?;
+            for at in 0..count {
+                let Some((index, flags)) = self.event(at) else { continue };
                 if self.slots[index as usize].phase != Phase::Connecting {
-                    self.on_event(index, event.flags);
+                    self.on_event(index, flags);
                     continue;
                 }
                 match self.connect_outcome(index) {
@@ -75,7 +74,7 @@ impl Engine<'_> {
                         opened.connected += 1;
                         under_way -= 1;
                         // What came with the same edge must not be lost: a server that spoke first, or hung up.
-                        self.on_event(index, event.flags);
+                        self.on_event(index, flags);
                     }
                     (Err(error), _) => {
                         self.deadlines.clear(index);

@@ -131,8 +131,12 @@ pub fn check(spec: &WorkerSpec, exchange: &dyn Exchange) -> Result<(), SwarmErro
 /// error only if all of them failed; the others are tried again by their first request.
 pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prepared<'a>, SwarmError> {
     check(spec, exchange)?;
-    let schedule =
+    let mut schedule =
         Schedule::new(spec.seed, &spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
+    if let Some(defect) = spec.defect {
+        let end = spec.timing.warmup + spec.timing.window;
+        defect.spoil_schedule(&mut schedule, spec.seed, clock::nanoseconds(end));
+    }
     let connections = schedule.connections();
     reserve_descriptors(connections)?;
     environment::pin(&spec.cpus)
@@ -141,6 +145,10 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
     let failed = |doing| move |source| SwarmError::System { doing, source };
     let mut engine =
         Engine::new(spec, schedule, exchange).map_err(failed("making the worker's poll instance"))?;
+    if let Some(defect) = spec.defect {
+        defect.spoil_timers();
+        engine.books.spoil(defect);
+    }
     let mut connected = 0;
     if !matches!(spec.load, Load::Churn { .. }) {
         let opened = engine.open_all().map_err(failed("waiting for the connections"))?;
@@ -154,7 +162,7 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
     Ok(Prepared { engine, connected, congestion_control, shard: spec.shard, shards: spec.shards })
 }
 
-impl Prepared<'_> {
+impl<'a> Prepared<'a> {
     /// Connections that are open; 0 for churn.
     pub fn connected(&self) -> u32 {
         self.connected
@@ -183,12 +191,36 @@ impl Prepared<'_> {
     /// # Errors
     /// As [`run`](Self::run).
     pub fn run_and_hold(self, start_ns: u64) -> Result<(WorkerPart, HeldConnections), SwarmError> {
+        Ok(self.drive(start_ns)?.close())
+    }
+
+    /// The load alone, without making its part up: from the common start to the end of the drain. Allocates nothing,
+    /// however many requests there are.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn drive(mut self, start_ns: u64) -> Result<Driven<'a>, SwarmError> {
         let run = self.engine.run(start_ns);
-        let (measured, slots) =
-            run.map_err(|source| SwarmError::System { doing: "waiting for events", source })?;
+        run.map_err(|source| SwarmError::System { doing: "waiting for events", source })?;
+        Ok(Driven(self))
+    }
+}
+
+/// A worker whose load is over, with its books still open.
+#[derive(Debug)]
+pub struct Driven<'a>(Prepared<'a>);
+
+impl Driven<'_> {
+    /// Makes the worker's part up. The connections stay open until the second value is dropped.
+    ///
+    /// # Panics
+    /// If the accounting identity does not hold: a bug, and no figure may survive it.
+    pub fn close(self) -> (WorkerPart, HeldConnections) {
+        let Self(Prepared { engine, shard, shards, .. }) = self;
+        let (measured, slots) = engine.close();
         assert!(measured.counts.balanced(), "every request has exactly one outcome: {:?}", measured.counts);
         let held = HeldConnections { _slots: slots };
-        Ok((WorkerPart { shard: self.shard, shards: self.shards, measured }, held))
+        (WorkerPart { shard, shards, measured }, held)
     }
 }
 

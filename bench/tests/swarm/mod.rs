@@ -212,6 +212,7 @@ pub(crate) fn spec(target: SocketAddr, load: Load) -> WorkerSpec {
         shards: 1,
         cpus: Vec::new(),
         congestion_control: None,
+        defect: None,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The format is JSON Lines. Each line is `{"crc32":"<8 hex digits>","body":{...}}`: the body is one [`Record`](crate::record::Record), and
 //! the checksum (CRC-32, IEEE polynomial) is over the exact bytes of the body as they stand in the line. The first
-//! record is a [`Run`], then come trials, last an [`End`]. Each record is one `write` followed by `fdatasync`, so a
+//! record is a [`Run`], then come trials and anatomies, last an [`End`]. Each record is one `write` followed by `fdatasync`, so a
 //! process killed at any moment leaves every finished record whole and at most one torn line at the end.
 //!
 //! The schema is written down in `SCHEMA.md` beside this crate's manifest.
@@ -17,7 +17,7 @@ pub use error::{AfterFailure, BundleError, Damage, DamageKind};
 pub use read::{load, parse};
 pub use write::{Writer, to_bytes};
 
-use crate::record::{End, RoundRecord, Run, Trial};
+use crate::record::{Anatomy, End, RoundRecord, Run, Trial};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -28,6 +28,8 @@ pub struct Bundle {
     pub run: Run,
     /// The trials that could be read, in the order they were written.
     pub trials: Vec<Trial>,
+    /// The anatomies of requests, in the order they were written.
+    pub anatomies: Vec<Anatomy>,
     /// What the machine did round by round, as far as it could be read.
     pub rounds: Vec<RoundRecord>,
     /// The end of the run; absent when the tool was killed, or the record is damaged.

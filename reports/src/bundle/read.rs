@@ -26,11 +26,16 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Bundle, BundleError> {
     let lines: Vec<&[u8]> = bytes[..bytes.len() - usize::from(ends_whole)].split(|&b| b == b'\n').collect();
     let torn_at = if ends_whole { usize::MAX } else { lines.len() - 1 };
     let run = head(lines[0], torn_at == 0, lines.len() - 1, path)?;
-    let mut bundle = Bundle { run, trials: Vec::new(), rounds: Vec::new(), end: None, damage: Vec::new() };
+    let (trials, rounds, anatomies, damage) = Default::default();
+    let mut bundle = Bundle { run, trials, rounds, anatomies, end: None, damage };
     for (at, line) in lines.iter().enumerate().skip(1) {
         let kind = match body(line).and_then(record) {
             Ok(Record::Trial(trial)) => {
                 bundle.trials.push(*trial);
+                continue;
+            }
+            Ok(Record::Anatomy(anatomy)) => {
+                bundle.anatomies.push(*anatomy);
                 continue;
             }
             Ok(Record::Round(round)) => {

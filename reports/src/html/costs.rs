@@ -1,92 +1,152 @@
 //! The tables of what a workload cost the servers, and of what they counted themselves.
 //!
-//! A cost that could not be measured is shown as absent with the reason, never as zero.
+//! A cost that could not be measured is shown as absent with the reason, never as zero. One that is absent for every
+//! model has no column; it is named below the table with the reason.
 
 use super::workload::{name, ordered};
 use super::{Field, escape, table};
 use crate::analysis::Workload;
-use crate::cell::Cell;
+use crate::cell::{Cell, Merged};
+use crate::cost::Cost;
 use crate::record::Reading;
 use crate::units;
+use std::collections::BTreeMap;
 
-/// What the servers used, per request and as a whole.
+/// One table: its heading, its costs, and what its reader must know.
+struct Group {
+    heading: &'static str,
+    costs: &'static [Cost],
+    note: &'static str,
+}
+
+const GROUPS: [Group; 3] = [
+    Group {
+        heading: "What a request costs",
+        costs: &[
+            Cost::Cpu,
+            Cost::CpuUser,
+            Cost::CpuSystem,
+            Cost::RunDelay,
+            Cost::SystemCalls,
+            Cost::VoluntarySwitches,
+            Cost::InvoluntarySwitches,
+            Cost::Faults,
+            Cost::Instructions,
+            Cost::Cycles,
+            Cost::CacheMisses,
+        ],
+        note: "Medians of the rounds, per request, of the server's whole process tree. CPU time and run delay (ready to \
+               run, waiting for a CPU, summed over threads) are of the window; user and system divide the CPU time as \
+               the kernel's ticks found the server's CPUs. System calls, page faults, instructions, cycles and cache misses are counted under the same load before \
+               the window, because counting slows down what it counts. Switches (voluntary: it waited; \
+               involuntary: it was preempted) are over the server's life, starting up included, per request of \
+               the whole trial.",
+    },
+    Group {
+        heading: "What a connection costs",
+        costs: &[
+            Cost::MemoryPerConnection,
+            Cost::Pss,
+            Cost::PageTables,
+            Cost::KernelStacks,
+            Cost::SocketBuffers,
+            Cost::Threads,
+            Cost::Processes,
+            Cost::Descriptors,
+        ],
+        note: "Memory is the proportional set size of the tree after the window with the clients still connected (churn: \
+               at its end); page tables and kernel stacks come on top. Per connection is what the tree's own \
+               memory (without the pages of files), page tables and kernel stacks grew by since it was at rest, over the connections held. The sockets themselves, a few KiB of kernel \
+               memory at each end, are in none of these; socket buffers are those of all TCP sockets of the machine at \
+               the window's end, both ends of each connection.",
+    },
+    Group {
+        heading: "The wire and who was served",
+        costs: &[
+            Cost::Segments,
+            Cost::DataSegments,
+            Cost::Retransmits,
+            Cost::ListenOverflows,
+            Cost::ListenDrops,
+            Cost::Fairness,
+            Cost::LeastServed,
+        ],
+        note: "Segments are of both directions, acknowledgements and set-up included, as the kernel counted them for \
+               each connection that was held to the end. Listen overflows and drops are of all listeners of the \
+               machine while the trial ran. Fairness is Jain's index over connections: 1 when all got the same. \
+               Least / median is the fewest replies of a connection over what half of them got at most. Never served counts \
+               connections without any reply, over all rounds.",
+    },
+];
+
+/// What the servers used, per request, per connection and as a whole.
 pub(super) fn costs(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
-    let field = |reading: &Reading<f64>, show: fn(f64) -> String| match reading {
-        Reading::Value(value) => Field::figure(show(*value), *value),
-        Reading::Absent(why) => Field::absent(why),
+    GROUPS.iter().map(|group| one(workload, group, series)).collect()
+}
+
+fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> String {
+    let measured = |cost: &Cost| workload.cells.iter().any(|cell| cell.costs.value(*cost).is_some());
+    let shown: Vec<Cost> = group.costs.iter().copied().filter(measured).collect();
+    let served = group.costs.contains(&Cost::Fairness);
+    let row = |cell: &Cell| {
+        let field = |cost: &Cost| match cell.costs.get(*cost) {
+            Reading::Value(value) => Field::figure(cost.show(*value), *value),
+            Reading::Absent(why) => Field::absent(why),
+        };
+        let mut fields: Vec<Field> = shown.iter().map(field).collect();
+        if served {
+            fields.extend(beside(cell.merged.as_ref()));
+        }
+        (name(cell, series), fields)
     };
-    let count: fn(f64) -> String = |value| units::grouped(value.round() as u64);
-    let rows: Vec<(String, Vec<Field>)> = ordered(workload)
-        .map(|cell| {
-            let costs = &cell.costs;
-            let mut fields = vec![
-                field(&costs.cpu_ns_per_request, units::time),
-                field(&costs.switches_per_request, units::quantity),
-                field(&costs.pss_bytes, units::bytes),
-                field(&costs.threads, count),
-                field(&costs.processes, count),
-            ];
-            let connect = cell.merged.as_ref().map(|merged| merged.connect.p50());
-            fields.push(connect.map_or_else(|| Field::absent("no valid trial"), Field::quantile));
-            let fairness = cell.merged.as_ref().and_then(|merged| merged.fairness);
-            fields.push(fairness.map_or_else(
-                || Field::absent("no replies"),
-                |value| Field::figure(format!("{value:.3}"), value),
-            ));
-            fields.push(cell.merged.as_ref().map_or_else(
-                || Field::absent("no valid trial"),
-                |merged| {
-                    let text = format!(
-                        "{} of {}",
-                        units::grouped(merged.never_served),
-                        units::grouped(merged.connections)
-                    );
-                    Field::figure(text, merged.never_served as f64)
-                },
-            ));
-            (name(cell, series), fields)
-        })
-        .collect();
-    let columns = [
-        "model",
-        "CPU per request",
-        "switches per request",
-        "memory",
-        "threads",
-        "processes",
-        "connect p50",
-        "fairness",
-        "never served",
-    ];
-    let mut absent: Vec<&str> = workload.cells.iter().flat_map(reasons).collect();
-    absent.sort_unstable();
-    absent.dedup();
-    let absent = match absent.as_slice() {
-        [] => String::new(),
-        reasons => format!(" Absent: {}.", escape(&reasons.join("; "))),
+    let rows: Vec<(String, Vec<Field>)> = ordered(workload).map(row).collect();
+    let labels = shown.iter().map(|cost| cost.label());
+    let mut columns: Vec<&str> = std::iter::once("model").chain(labels).collect();
+    if served {
+        columns.extend(["never served", "connect p50"]);
+    }
+    let label = format!("{} of {}", group.heading, workload.scenario.name);
+    let by_cpu =
+        shown.iter().any(|cost| matches!(cost, Cost::Instructions | Cost::Cycles | Cost::CacheMisses));
+    let user_mode = match by_cpu && workload.cells.iter().any(|cell| cell.user_mode_only) {
+        true => " Instructions, cycles and cache misses are of user mode alone: the kernel's need privilege.",
+        false => "",
     };
     format!(
-        "<h3>What it costs</h3>\n{}<p class=\"note\">Medians of the rounds, of the server's whole process tree: CPU time in \
-         the window over replies in it; context switches over the server's life per request that the swarm saw to its end, warm-up included; memory as \
-         proportional set size after the window with the clients still connected (churn: at its end). Fairness is Jain's index over connections: 1 when all got the same. \
-         Never served counts connections without any reply, over all rounds.{absent}</p>\n",
-        table(&format!("Costs of {}", workload.scenario.name), &columns, &rows)
+        "<h3>{}</h3>\n{}<p class=\"note\">{}{user_mode}{}</p>\n",
+        group.heading,
+        table(&label, &columns, &rows),
+        group.note,
+        absent(workload, group)
     )
 }
 
-fn reasons(cell: &Cell) -> impl Iterator<Item = &str> {
-    let costs = &cell.costs;
-    let all = [
-        &costs.cpu_ns_per_request,
-        &costs.switches_per_request,
-        &costs.pss_bytes,
-        &costs.threads,
-        &costs.processes,
-    ];
-    all.into_iter().filter_map(|reading| match reading {
-        Reading::Absent(why) => Some(why.as_str()),
-        Reading::Value(_) => None,
-    })
+/// The figures of the last table that are no costs: connections never served, and how long connecting took.
+fn beside(merged: Option<&Merged>) -> [Field; 2] {
+    let Some(merged) = merged else { return [(); 2].map(|()| Field::absent("no valid trial")) };
+    let (never, all) = (units::grouped(merged.never_served), units::grouped(merged.connections));
+    [
+        Field::figure(format!("{never} of {all}"), merged.never_served as f64),
+        Field::quantile(merged.connect.p50()),
+    ]
+}
+
+/// Which costs are absent and why: by reason, each with the costs it concerns.
+fn absent(workload: &Workload, group: &Group) -> String {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for cost in group.costs {
+        for cell in &workload.cells {
+            if let Reading::Absent(why) = cell.costs.get(*cost) {
+                let names = reasons.entry(why).or_default();
+                if !names.contains(&cost.label()) {
+                    names.push(cost.label());
+                }
+            }
+        }
+    }
+    let told: Vec<String> =
+        reasons.iter().map(|(why, names)| format!("{} ({})", names.join(", "), escape(why))).collect();
+    if told.is_empty() { String::new() } else { format!(" Absent: {}.", told.join("; ")) }
 }
 
 /// What the servers counted themselves, to hold against what the swarm saw. A counter that is zero everywhere has no

@@ -2,6 +2,7 @@
 //!
 //! Every text that comes from a bundle is escaped. The page depends on the analysis alone, byte for byte.
 
+mod anatomy;
 mod answer;
 mod costs;
 mod evidence;

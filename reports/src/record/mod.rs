@@ -1,15 +1,20 @@
 //! The versioned schema of what a run leaves on disk: the boundary between measuring and reporting.
 //!
 //! A bundle is one file of lines. The first is a [`Run`], then come [`Trial`]s, one a line, each appended when it is
-//! finished, a [`RoundRecord`] behind those of its round, and last an [`End`]. Raw histograms and counts are kept, never only summaries, so that every figure of a
+//! finished, a [`RoundRecord`] behind those of its round, then [`Anatomy`] records, and last an [`End`]. Raw histograms
+//! and counts are kept, never only summaries, so that every figure of a
 //! report can be derived again. A figure that could not be measured is [`Reading::Absent`] with the reason; it is
 //! never zero.
 //!
 //! Units stand in the names: `_ns`, `_bytes`, `_per_s`. Counts have no suffix.
 
+mod anatomy;
+mod costs;
 mod findings;
 mod probe;
 
+pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
+pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, Invalid};
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
 
@@ -19,7 +24,7 @@ use std::collections::BTreeMap;
 /// The version of this schema. Raised whenever a reader of the old one would misread the new one.
 pub const SCHEMA_VERSION: u32 = 2;
 
-/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"round":{...}}` or `{"end":{...}}`.
+/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"round":{...}}`, `{"anatomy":{...}}` or `{"end":{...}}`.
 // Tagged from outside: an inner tag would make serde buffer every trial before it can read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,6 +35,8 @@ pub enum Record {
     Trial(Box<Trial>),
     /// What the machine did in a round, behind the round's trials.
     Round(RoundRecord),
+    /// What one request makes a model do.
+    Anatomy(Box<Anatomy>),
     /// The end of the run. Absent when the tool was killed.
     End(End),
 }
@@ -132,6 +139,14 @@ impl<T> Reading<T> {
             Self::Absent(_) => None,
         }
     }
+
+    /// Why there is none.
+    pub fn absence(&self) -> Option<&str> {
+        match self {
+            Self::Value(_) => None,
+            Self::Absent(why) => Some(why),
+        }
+    }
 }
 
 /// The machine and the system a run took place on.
@@ -208,6 +223,8 @@ pub struct Measured {
     pub reply_bytes_in_window: u64,
     /// Requests sent before the window, to warm up, that came to an outcome.
     pub warmup_sent: u64,
+    /// Replies completed before the window, in each of [`WARMUP_SLICES`] equal slices of the time before it.
+    pub warmup_completed: Vec<u64>,
     /// Response time: completion minus *intended* send time.
     pub response: EncodedHistogram,
     /// Service time: completion minus actual send time.
@@ -224,6 +241,8 @@ pub struct Measured {
     pub slices: Vec<Slice>,
     /// How the replies spread over connections.
     pub spread: Spread,
+    /// What went over the connections; absent where they were not held until the end.
+    pub wire: Reading<Wire>,
     /// CPU time of the swarm's workers in the window, in nanoseconds, summed.
     pub swarm_cpu_ns: u64,
     /// Workers (processes, one thread each).
@@ -321,6 +340,9 @@ pub struct Spread {
     pub fewest: u64,
     /// Most replies on a connection.
     pub most: u64,
+    /// Replies of each connection as a histogram in the HDR V2 format (deflated, base64) at two significant digits, so
+    /// that a median can be read; empty when there is none. Read it with [`crate::histogram::replies_per_connection`].
+    pub hdr_v2: String,
 }
 
 /// An HDR histogram in the V2 format (deflated, base64), as other tools read it. Values are nanoseconds.
@@ -337,53 +359,6 @@ pub struct EncodedHistogram {
     pub max_ns: u64,
     /// V2 deflate, base64.
     pub hdr_v2: String,
-}
-
-/// What the server's process tree used: the server, its threads, its forked children, living and reaped.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Usage {
-    /// CPU time of the tree in the window.
-    pub window_cpu_ns: Reading<u64>,
-    /// User CPU time over the server's whole life.
-    pub life_user_ns: Reading<u64>,
-    /// System CPU time over the server's whole life.
-    pub life_system_ns: Reading<u64>,
-    /// Voluntary context switches (it waited) over the server's whole life.
-    pub life_voluntary_switches: Reading<u64>,
-    /// Involuntary context switches (it was preempted) over the server's whole life.
-    pub life_involuntary_switches: Reading<u64>,
-    /// Proportional set size of the tree after the window, while the clients still hold their connections; for churn,
-    /// which leaves none open, at the window's end.
-    pub pss_bytes: Reading<u64>,
-    /// Threads in the tree at the window's end.
-    pub threads: Reading<u64>,
-    /// Processes in the tree at the window's end.
-    pub processes: Reading<u64>,
-    /// Share of the window in which the hypervisor took the pinned CPUs, of server and swarm, 0 to 1.
-    pub steal_share: Reading<f64>,
-    /// Share of the window in which programs other than server and swarm used the pinned CPUs, 0 to 1. As coarse as the
-    /// clock ticks it is made of.
-    pub foreign_share: Reading<f64>,
-}
-
-impl Usage {
-    /// Nothing measured, all for the same reason.
-    pub fn absent(reason: &str) -> Self {
-        let absent = || Reading::Absent(reason.to_string());
-        Self {
-            window_cpu_ns: absent(),
-            life_user_ns: absent(),
-            life_system_ns: absent(),
-            life_voluntary_switches: absent(),
-            life_involuntary_switches: absent(),
-            pss_bytes: absent(),
-            threads: absent(),
-            processes: absent(),
-            steal_share: Reading::Absent(reason.to_string()),
-            foreign_share: Reading::Absent(reason.to_string()),
-        }
-    }
 }
 
 /// The end of a run.

@@ -51,7 +51,7 @@ fn drive(
             Need::Flush => {
                 send_all(stream, &buffers.output, meter)?;
                 buffers.clear_output();
-                let (answered, next) = conversation.flushed();
+                let (answered, next) = conversation.flushed(&mut buffers.output);
                 meter.answered(answered);
                 next
             }

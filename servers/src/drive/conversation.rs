@@ -2,11 +2,16 @@
 //!
 //! It keeps the order that bounds memory: replies are flushed before more is read, and a job starts only when the
 //! replies before it are gone. A client that stops reading therefore costs one batch of replies and what one read
-//! brought, never more: at most twice the service's largest message plus two reads.
+//! brought, never more: at most twice the service's largest message plus two reads. Requests that arrive together and
+//! ask for more than they bring (HTTP) are answered in batches, each flushed before the next is made.
 
-use super::buffers::{RETAINED, clear};
+use super::buffers::{READ_SIZE, RETAINED, clear};
 use crate::{Job, Next, Session};
 use std::fmt;
+
+/// Replies are flushed when so many bytes of them are made, though more requests have arrived: small replies to all that
+/// one read brings still go out in one write.
+const BATCH: usize = 4 * READ_SIZE;
 
 /// What a conversation needs from its driver to go on.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub struct Conversation {
     start: usize,
     /// What comes when the output is flushed; [`Need::Read`] whenever no flush is under way.
     after_flush: Need,
+    /// Whether requests that have arrived wait for the flush.
+    paused: bool,
     /// Requests answered in the output that is being flushed.
     unflushed: u32,
     rejected: Option<&'static str>,
@@ -42,6 +49,7 @@ impl Conversation {
             leftover: Vec::new(),
             start: 0,
             after_flush: Need::Read,
+            paused: false,
             unflushed: 0,
             rejected: None,
         }
@@ -87,10 +95,15 @@ impl Conversation {
         }
     }
 
-    /// The output has been handed to the kernel. Returns how many requests that answered, and what is needed next.
+    /// The output has been handed to the kernel. Returns how many requests that answered, and what is needed next: to
+    /// flush again, perhaps, with replies in the empty `output` to requests that had arrived before.
     #[inline]
-    pub fn flushed(&mut self) -> (u32, Need) {
+    pub fn flushed(&mut self, output: &mut Vec<u8>) -> (u32, Need) {
         let answered = std::mem::take(&mut self.unflushed);
+        if self.paused {
+            self.paused = false;
+            return (answered, self.resume(output));
+        }
         match self.after_flush {
             Need::Read => (answered, Need::Read), // nearly always; a job is not moved for nothing
             _ => (answered, std::mem::replace(&mut self.after_flush, Need::Read)),
@@ -103,6 +116,7 @@ impl Conversation {
     }
 
     /// Goes on with what is left over.
+    #[inline(never)]
     fn resume(&mut self, output: &mut Vec<u8>) -> Need {
         let mut leftover = std::mem::take(&mut self.leftover);
         let (used, next) = self.advance(&leftover[self.start..], output);
@@ -124,7 +138,12 @@ impl Conversation {
             used += step.consumed;
             self.unflushed += step.completed;
             match step.next {
-                Next::Read if step.consumed > 0 => {}
+                Next::Read if step.consumed > 0 => {
+                    if output.len() >= BATCH {
+                        self.paused = used < input.len();
+                        break;
+                    }
+                }
                 next => return (used, next),
             }
         }

@@ -253,21 +253,26 @@ impl Task {
             return Ok(need);
         }
         let mut sent = 0;
-        while sent < output.len() {
-            match Pin::new(&mut *stream).poll_write(cx, &output[sent..]) {
-                Poll::Ready(result) => {
-                    let n = result?;
-                    self.meter.sent(n);
-                    sent += n;
-                }
-                Poll::Pending => {
-                    (self.unsent, self.sent) = (std::mem::take(output), sent);
-                    return Ok(Need::Flush);
+        loop {
+            while sent < output.len() {
+                match Pin::new(&mut *stream).poll_write(cx, &output[sent..]) {
+                    Poll::Ready(result) => {
+                        let n = result?;
+                        self.meter.sent(n);
+                        sent += n;
+                    }
+                    Poll::Pending => {
+                        (self.unsent, self.sent) = (std::mem::take(output), sent);
+                        return Ok(Need::Flush);
+                    }
                 }
             }
+            clear(output, RETAINED_SHARED);
+            match self.flushed(output) {
+                Need::Flush => sent = 0, // the next batch
+                need => return Ok(need),
+            }
         }
-        clear(output, RETAINED_SHARED);
-        Ok(self.flushed())
     }
 
     /// Sends what was kept.
@@ -277,13 +282,15 @@ impl Task {
             self.meter.sent(n);
             self.sent += n;
         }
-        self.unsent = Vec::new(); // an idle connection keeps no buffer
-        Poll::Ready(Ok(self.flushed()))
+        let mut output = Vec::new(); // an idle connection keeps no buffer
+        let need = self.flushed(&mut output);
+        (self.unsent, self.sent) = (output, 0);
+        Poll::Ready(Ok(need))
     }
 
     #[inline]
-    fn flushed(&mut self) -> Need {
-        let (answered, next) = self.conversation.flushed();
+    fn flushed(&mut self, output: &mut Vec<u8>) -> Need {
+        let (answered, next) = self.conversation.flushed(output);
         self.meter.answered(answered);
         next
     }

@@ -4,6 +4,7 @@ mod block;
 mod echo;
 mod framing;
 pub mod hash;
+mod http;
 mod line;
 pub mod payload;
 mod wait;
@@ -55,7 +56,8 @@ impl fmt::Debug for ServiceEntry {
 }
 
 /// Every service, in the order to show them.
-pub static ALL: &[&ServiceEntry] = &[&echo::ENTRY, &line::ENTRY, &hash::ENTRY, &wait::ENTRY, &block::ENTRY];
+pub static ALL: &[&ServiceEntry] =
+    &[&echo::ENTRY, &line::ENTRY, &http::ENTRY, &hash::ENTRY, &wait::ENTRY, &block::ENTRY];
 
 /// The service of that name.
 pub fn find(name: &str) -> Option<&'static ServiceEntry> {

@@ -20,6 +20,11 @@ pub fn splitmix64(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Where in the block the payload of request `id` starts; numbers with the same start have the same payload.
+pub fn start(id: u64) -> usize {
+    (id % OFFSETS as u64) as usize
+}
+
 /// A block of random bytes.
 #[derive(Debug)]
 pub struct Block {
@@ -39,12 +44,37 @@ impl Block {
         Self { bytes }
     }
 
+    /// A block whose bytes repeat, for payloads of up to `max_payload` bytes: any size can be had from the smallest
+    /// such block by [`Self::append_repeating`]. The price: bytes of one payload that trade places over a multiple of
+    /// 65,521 bytes are the same bytes.
+    pub fn repeating(max_payload: u32) -> Self {
+        let mut block = Self::new(0, |byte| byte);
+        let length = max_payload as usize + OFFSETS;
+        while block.bytes.len() < length {
+            let missing = length - block.bytes.len();
+            block.bytes.extend_from_within(..OFFSETS.min(missing));
+        }
+        block
+    }
+
+    /// Appends what [`Self::payload`] of a [repeating](Self::repeating) block is, whatever block this one was made for.
+    pub fn append_repeating(&self, id: u64, size: u32, output: &mut Vec<u8>) {
+        let mut offset = start(id);
+        let mut left = size as usize;
+        while left > 0 {
+            let n = left.min(OFFSETS - offset);
+            output.extend_from_slice(&self.bytes[offset..offset + n]);
+            left -= n;
+            offset = 0;
+        }
+    }
+
     /// The payload of request `id`, `size` bytes long.
     ///
     /// # Panics
     /// If `size` is larger than the block was made for.
     pub fn payload(&self, id: u64, size: u32) -> &[u8] {
-        let offset = (id % OFFSETS as u64) as usize;
+        let offset = start(id);
         &self.bytes[offset..offset + size as usize]
     }
 }
@@ -59,6 +89,16 @@ mod tests {
         let mut state = 1_234_567;
         let values: Vec<u64> = (0..3).map(|_| splitmix64(&mut state)).collect();
         assert_eq!(values, [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423]);
+    }
+
+    #[test]
+    fn a_small_repeating_block_gives_what_a_large_one_holds() {
+        let (small, large) = (Block::repeating(0), Block::repeating(200_000));
+        for (id, size) in [(0, 0), (7, 64), (65_520, 1), (65_520, 2), (65_521, 65_521), (30_000, 200_000)] {
+            let mut appended = vec![1, 2];
+            small.append_repeating(id, size, &mut appended);
+            assert!(appended[2..] == *large.payload(id, size), "{size} bytes of {id}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::{Parts, Request};
 use proptest::prelude::*;
 
 /// Feeds `pieces` as a driver would and returns the output, the requests answered, and whether it ended.
-fn converse(service: &dyn Service, pieces: &[&[u8]]) -> (Vec<u8>, u32, bool) {
+pub(super) fn converse(service: &dyn Service, pieces: &[&[u8]]) -> (Vec<u8>, u32, bool) {
     let mut conversation = Conversation::new(service.open());
     let (mut sent, mut answered) = (Vec::new(), 0);
     for piece in pieces {
@@ -18,7 +18,7 @@ fn converse(service: &dyn Service, pieces: &[&[u8]]) -> (Vec<u8>, u32, bool) {
                 Need::Flush => {
                     assert!(!output.is_empty(), "a flush has something to send");
                     sent.append(&mut output);
-                    let (requests, next) = conversation.flushed();
+                    let (requests, next) = conversation.flushed(&mut output);
                     answered += requests;
                     next
                 }

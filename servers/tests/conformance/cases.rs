@@ -1,6 +1,6 @@
 //! What every model must do with every service while it serves.
 
-use crate::client::{Client, MIB, exchange, request};
+use crate::client::{Client, MIB, asks_for_more, exchange, request};
 use crate::server::{Server, config, until};
 use crate::{Case, Pair};
 use bakeoff_servers::{CounterSnapshot, Request};
@@ -165,19 +165,23 @@ fn resident_bytes(server: &Server) -> u64 {
 }
 
 fn a_client_that_stops_reading(pair: &Pair) {
-    const SIZE: u32 = 64 * 1024;
-    const MOST: u64 = 512; // 32 MiB
     let server = Server::start(pair);
     let exchange = exchange(pair);
+    // 32 MiB of requests; or of those that ask for more, enough that one read of them would make 10 MiB of replies.
+    let asks_for_more = asks_for_more(&*exchange);
+    let (size, most) = if asks_for_more { (8 * 1024, 2_048) } else { (64 * 1024, 512) };
     let mut greedy = Client::connect_narrow(&server, &*exchange);
     greedy.exchange(&request(u64::MAX, 64));
     let before = resident_bytes(&server);
-    let (whole, missing) = greedy.send_until_stuck(&server, |id| request(id, SIZE), MOST);
+    let (whole, missing) = greedy.send_until_stuck(&server, |id| request(id, size), most);
+    if asks_for_more {
+        until("the server leaves the rest unread", || greedy.left_unread(&server));
+    }
     let grown = resident_bytes(&server).saturating_sub(before);
     assert!(grown < 8 << 20, "the server grew by {grown} bytes for one client that does not read");
     // The replies of hash are a few bytes each: 32 MiB of requests do not fill what the kernel keeps of them.
-    if pair.service.name != "hash" {
-        assert!(whole < MOST, "the server must stop reading from a client that does not read");
+    if pair.service.name != "hash" && !asks_for_more {
+        assert!(whole < most, "the server must stop reading from a client that does not read");
     }
     let mut accepted = 1;
     if pair.concurrency(&config()) > 1 {
@@ -185,7 +189,7 @@ fn a_client_that_stops_reading(pair: &Pair) {
         other.exchange(&request(7, 64));
         accepted += 1;
     }
-    if whole < MOST {
+    if whole < most || asks_for_more {
         let still = || greedy.left_unread(&server);
         until("the server, having served another, still leaves the greedy client's bytes unread", still);
     }
@@ -194,7 +198,7 @@ fn a_client_that_stops_reading(pair: &Pair) {
     thread::scope(|scope| {
         scope.spawn(|| writer.write_all(&missing).expect("send the rest"));
         for id in 0..whole + u64::from(!missing.is_empty()) {
-            greedy.expect(&request(id, SIZE));
+            greedy.expect(&request(id, size));
         }
     });
     drop((greedy, writer));
@@ -237,11 +241,12 @@ fn a_flood_starves_nobody(pair: &Pair) {
     }
 }
 
-/// Descriptors, threads and children of the server.
+/// Descriptors, threads and children of the server. The descriptors are listed, not asked for by number: the kernel's
+/// own count includes the one that a blocked accept(2) has set aside for the connection to come.
 fn holdings(server: &Server) -> (usize, usize, usize) {
     let process = server.process();
     let threads = process.stat().expect("stat").num_threads as usize;
-    (process.fd_count().expect("descriptors"), threads, server.children().len())
+    (process.fd().expect("descriptors").count(), threads, server.children().len())
 }
 
 fn a_thousand_connects_leak_nothing(pair: &Pair) {

@@ -1,7 +1,7 @@
 //! How every model must end.
 
-use crate::client::{Client, exchange, request};
-use crate::server::{Server, config};
+use crate::client::{Client, asks_for_more, exchange, request};
+use crate::server::{Server, config, until};
 use crate::{Case, Pair};
 use bakeoff_servers::Request;
 use std::io::Read as _;
@@ -75,6 +75,9 @@ fn stop_past_the_deadline(pair: &Pair) {
     client.exchange(&request(1, 64));
     if pair.service.demand.is_some() {
         client.send(&Request { id: 3, size: 1000, demand_ns: 50_000_000_000 });
+    } else if asks_for_more(&*exchange) {
+        client.send_until_stuck(&server, |id| request(id, 16 * 1024), 2_048);
+        until("the server is stuck in a write", || client.left_unread(&server));
     } else {
         let (whole, _) = client.send_until_stuck(&server, |id| request(id, 64 * 1024), 512);
         assert!(whole < 512, "the server is stuck in a write");
@@ -83,7 +86,7 @@ fn stop_past_the_deadline(pair: &Pair) {
     let counters = server.stop();
     assert_eq!(counters.accepted, 1, "{counters:?}");
     let forked = pair.model.name() == "fork-per-client";
-    if pair.service.demand.is_some() {
+    if pair.service.demand.is_some() || asks_for_more(&*exchange) {
         assert_eq!(counters.cut_at_stop, 1, "{counters:?}");
     } else {
         // Not always cut: the stop wakes a thread that is blocked in its write, and it finds what room there is: up to

@@ -5,12 +5,14 @@
 //! `bakeoff serve` and ends by SIGTERM's default.
 
 mod client;
+mod clock;
 mod epoll;
 mod mio;
+mod ping;
 mod threads;
 mod tokio;
 
-pub(crate) use client::{ClientSpec, run_client};
+pub(crate) use client::{ClientPart, ClientSpec, Kind, run_client};
 
 use bakeoff::environment::pin;
 use bakeoff::launch::die_with_parent;

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 /// Reads a connection may do in one turn, so that one that always has more does not starve the others: at 64 KiB a
-/// read, 256 KiB or some thousands of small requests.
+/// read, 256 KiB or some thousands of small requests. Batches of replies to one read count like reads.
 const READS_A_TURN: u32 = 4;
 
 /// What the loop has to do for a connection after its turn.
@@ -133,8 +133,15 @@ impl Connection {
                     if !self.flush(buffers)? {
                         return Ok(Step::Idle);
                     }
-                    let (answered, next) = self.conversation.flushed();
+                    let (answered, next) = self.conversation.flushed(&mut buffers.output);
                     self.held.ticket.meter().answered(answered);
+                    if matches!(next, Need::Flush) {
+                        if reads == READS_A_TURN {
+                            std::mem::swap(&mut self.unsent, &mut buffers.output);
+                            return Ok(Step::Unfinished);
+                        }
+                        reads += 1;
+                    }
                     next
                 }
                 Need::Run(job) => {

@@ -1,13 +1,14 @@
-//! What a server's process tree uses, read from outside while it runs: CPU time, memory, threads, steal.
+//! CPU time at the edges of the window: what the server's tree used of it, and what the hypervisor and others took.
 //!
-//! Reading never stops the tree and happens at the edges of the window only. What cannot be read is absent with the
-//! reason.
+//! Reading takes a while in a large tree, so the marks are taken outside the window, close to its edges, and what lies
+//! between them is scaled to its length.
 
+use super::reading;
+use super::tree::{GONE, Proc, living};
 use crate::clock::nanoseconds;
 use crate::sys;
 use bakeoff_reports::record::Reading;
-use procfs::process::Process;
-use procfs::{CurrentSI as _, KernelStats, ProcError, ProcResult};
+use procfs::{CurrentSI as _, KernelStats};
 use std::time::{Duration, Instant};
 
 /// CPU figures at one instant; [`Mark::until`] says what was used between two.
@@ -22,8 +23,12 @@ pub struct Mark {
 /// Clock ticks of some CPUs since the system started.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ticks {
+    /// User and nice.
+    user: u64,
     /// Given to processes: user, nice and system, without interrupts.
     worked: u64,
+    /// Interrupts, the hard and the soft ones.
+    interrupts: u64,
     /// Taken by the hypervisor.
     stolen: u64,
     total: u64,
@@ -80,53 +85,15 @@ fn both<A: Clone, B: Clone>(a: &Result<A, String>, b: &Result<B, String>) -> Res
     Ok((a.clone()?, b.clone()?))
 }
 
-fn reading<T>(result: Result<T, String>) -> Reading<T> {
-    result.map_or_else(Reading::Absent, Reading::Value)
-}
-
-/// The living processes of the tree under `root`, itself first. Processes that end meanwhile are left out.
-///
-/// # Errors
-/// When a process that is there cannot be read: then a figure of the tree would be wrong, not small.
-pub fn tree(root: u32) -> Result<Vec<u32>, String> {
-    let mut found = Vec::new();
-    let mut waiting = vec![root];
-    while let Some(pid) = waiting.pop() {
-        // No handle is kept: a tree may have more processes than we may have descriptors.
-        let Some(tasks) = living(pid, process(pid).and_then(|p| p.tasks()))? else { continue };
-        for task in tasks.flatten() {
-            // A thread that has ended has no children.
-            waiting.extend(task.children().unwrap_or_default());
-        }
-        found.push(pid);
-    }
-    if found.is_empty() { Err(GONE.into()) } else { Ok(found) }
-}
-
-const GONE: &str = "the server had ended";
-
-fn process(pid: u32) -> ProcResult<Process> {
-    Process::new(i32::try_from(pid).map_err(|e| ProcError::Other(e.to_string()))?)
-}
-
-/// A figure of a process; `None` when it has ended.
-fn living<T>(pid: u32, figure: ProcResult<T>) -> Result<Option<T>, String> {
-    match figure {
-        Ok(figure) => Ok(Some(figure)),
-        Err(ProcError::NotFound(_)) => Ok(None),
-        Err(ProcError::Io(e, _)) if e.raw_os_error() == Some(libc::ESRCH) => Ok(None),
-        Err(error) => Err(format!("/proc/{pid} cannot be read: {error}")),
-    }
-}
-
 /// CPU time of the tree: living processes to the nanosecond, reaped descendants of the root to the clock tick (10 ms),
 /// because the kernel tells it no finer.
-fn tree_cpu_time(root: u32) -> Result<Duration, String> {
+pub(crate) fn tree_cpu_time(root: u32) -> Result<Duration, String> {
     // The reaped ones first: a child that is reaped in between is then missed for a tick, not counted twice.
-    let stat = living(root, process(root).and_then(|p| p.stat()))?.ok_or(GONE)?;
+    let proc = Proc::system();
+    let stat = living(root, proc.process(root).and_then(|p| p.stat()))?.ok_or(GONE)?;
     let reaped_ticks = u64::try_from(stat.cutime + stat.cstime).unwrap_or_default();
     let mut sum = Duration::from_nanos(reaped_ticks * (1_000_000_000 / procfs::ticks_per_second()));
-    for pid in tree(root)? {
+    for pid in proc.tree(root)? {
         match sys::process_cpu_time(pid) {
             Ok(time) => sum += time,
             Err(_) if pid != root => {} // ended since it was listed
@@ -136,6 +103,31 @@ fn tree_cpu_time(root: u32) -> Result<Duration, String> {
     Ok(sum)
 }
 
+/// How the time of some CPUs is divided between user and kernel: the shares over whatever ran there, interrupts
+/// included, for a CPU's loopback traffic is received in them.
+#[derive(Clone, Debug)]
+pub struct Division(Result<Ticks, String>);
+
+impl Division {
+    /// The division so far.
+    pub fn take(cpus: &[u32]) -> Self {
+        Self(ticks(cpus))
+    }
+
+    /// The share of user mode from `self` to `later`, 0 to 1.
+    pub fn user_share_until(&self, later: &Self) -> Reading<f64> {
+        let share = both(&self.0, &later.0).and_then(|(before, after)| {
+            let user = after.user.saturating_sub(before.user);
+            let busy = (after.worked + after.interrupts).saturating_sub(before.worked + before.interrupts);
+            if busy == 0 {
+                return Err("the server's CPUs worked for less than a clock tick in the window".to_string());
+            }
+            Ok((user as f64 / busy as f64).min(1.0))
+        });
+        reading(share)
+    }
+}
+
 fn ticks(cpus: &[u32]) -> Result<Ticks, String> {
     let stats = KernelStats::current().map_err(|e| format!("/proc/stat cannot be read: {e}"))?;
     let mut sum = Ticks::default();
@@ -143,92 +135,22 @@ fn ticks(cpus: &[u32]) -> Result<Ticks, String> {
         let time =
             stats.cpu_time.get(*cpu as usize).ok_or_else(|| format!("/proc/stat does not list CPU {cpu}"))?;
         let steal = time.steal.ok_or("this kernel does not report steal")?;
-        let rest = [time.iowait, time.irq, time.softirq].into_iter().flatten().sum::<u64>();
+        let interrupts = [time.irq, time.softirq].into_iter().flatten().sum::<u64>();
+        let rest = interrupts + time.iowait.unwrap_or_default();
         let worked = time.user + time.nice + time.system;
         sum.stolen += steal;
+        sum.user += time.user + time.nice;
         sum.worked += worked;
+        sum.interrupts += interrupts;
         sum.total += worked + time.idle + rest + steal;
     }
     Ok(sum)
 }
 
-/// Threads and processes of a tree at one instant. Cheap to take.
-#[derive(Clone, Debug)]
-pub struct Population {
-    /// Threads.
-    pub threads: Reading<u64>,
-    /// Processes.
-    pub processes: Reading<u64>,
-}
-
-impl Population {
-    /// Those living now.
-    pub fn take(root: u32) -> Self {
-        match Self::count(root) {
-            Ok((threads, processes)) => {
-                Self { threads: Reading::Value(threads), processes: Reading::Value(processes) }
-            }
-            Err(why) => Self { threads: Reading::Absent(why.clone()), processes: Reading::Absent(why) },
-        }
-    }
-
-    fn count(root: u32) -> Result<(u64, u64), String> {
-        let (mut threads, mut processes) = (0, 0);
-        for pid in tree(root)? {
-            // A process that ends between the listing and the reading is counted in neither.
-            if let Some(stat) = living(pid, process(pid).and_then(|p| p.stat()))? {
-                threads += u64::try_from(stat.num_threads).unwrap_or_default();
-                processes += 1;
-            }
-        }
-        if processes == 0 { Err(GONE.into()) } else { Ok((threads, processes)) }
-    }
-}
-
-/// Proportional set size of a tree now, in bytes. Takes a fraction of a millisecond for each process, and the lock of
-/// its memory map.
-pub fn pss_bytes(root: u32) -> Reading<u64> {
-    let sum = || {
-        let mut sum = 0;
-        for pid in tree(root)? {
-            let Some(rollup) = living(pid, process(pid).and_then(|p| p.smaps_rollup()))? else { continue };
-            let map = rollup.memory_map_rollup.0.into_iter().next();
-            let pss = map.and_then(|map| map.extension.map.get("Pss").copied());
-            sum += pss.ok_or_else(|| format!("/proc/{pid}/smaps_rollup has no Pss line"))?;
-        }
-        if sum == 0 { Err(GONE.to_string()) } else { Ok(sum) }
-    };
-    reading(sum())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read as _;
-    use std::process::{Command, Stdio};
-
-    #[test]
-    fn a_tree_is_seen_whole_with_its_memory_and_threads() {
-        let mut shell = Command::new("sh")
-            .args(["-c", "sleep 30 & sleep 30 & echo up; wait"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("sh");
-        let mut up = [0; 3];
-        shell.stdout.take().expect("piped").read_exact(&mut up).expect("the shell says it is up");
-        let pids = tree(shell.id()).expect("it lives");
-        let population = Population::take(shell.id());
-        let pss = pss_bytes(shell.id());
-        for pid in &pids {
-            let pid = rustix::process::Pid::from_raw(*pid as i32).expect("above zero");
-            rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("our own child");
-        }
-        shell.wait().expect("our child");
-        assert_eq!(pids.len(), 3, "{pids:?}");
-        assert_eq!(population.processes, Reading::Value(3));
-        assert_eq!(population.threads, Reading::Value(3));
-        assert!(pss.value().is_some_and(|b| *b > 10_000), "{pss:?}");
-    }
+    use std::process::Command;
 
     #[test]
     fn what_is_gone_is_absent_not_zero() {
@@ -240,8 +162,18 @@ mod tests {
         assert!(matches!(between.tree_cpu_ns, Reading::Absent(_)), "{between:?}");
         assert!(matches!(between.steal_share, Reading::Absent(_)), "{between:?}");
         assert!(matches!(between.foreign_share, Reading::Absent(_)), "{between:?}");
-        assert!(matches!(Population::take(pid).processes, Reading::Absent(_)));
-        assert!(matches!(pss_bytes(pid), Reading::Absent(_)));
+    }
+
+    #[test]
+    fn time_is_divided_between_user_and_kernel() {
+        let division =
+            |user, worked, interrupts| Division(Ok(Ticks { user, worked, interrupts, ..Ticks::default() }));
+        let share = division(10, 20, 5).user_share_until(&division(30, 90, 15));
+        assert_eq!(share, Reading::Value(0.25), "20 of 70 + 10");
+        let idle = division(1, 2, 3).user_share_until(&division(1, 2, 3));
+        assert!(matches!(idle, Reading::Absent(_)), "{idle:?}");
+        let missing = Division::take(&[100_000]).user_share_until(&Division::take(&[0]));
+        assert!(matches!(missing, Reading::Absent(_)), "{missing:?}");
     }
 
     #[test]
@@ -250,7 +182,12 @@ mod tests {
         let mark = |at, tree_ms, worked, total| Mark {
             at,
             tree: Ok(Duration::from_millis(tree_ms)),
-            ticks: Ok(Ticks { worked: worked * procfs::ticks_per_second() / 100, stolen: 5, total }),
+            ticks: Ok(Ticks {
+                worked: worked * procfs::ticks_per_second() / 100,
+                stolen: 5,
+                total,
+                ..Ticks::default()
+            }),
             cpus: 1,
         };
         let begin = Instant::now();

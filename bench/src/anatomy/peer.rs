@@ -1,0 +1,181 @@
+//! The client of an anatomy: one connection, one request at a time, every reply byte compared.
+//!
+//! It never blocks by itself, so that whoever traces the server can let the server go on in between.
+
+use crate::sys::{TcpInfo, tcp_info};
+use bakeoff_reports::record::Segments;
+use bakeoff_servers::services::ServiceEntry;
+use bakeoff_servers::{Exchange, Request};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::sockopt;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
+
+/// What the client asks for, again and again.
+pub(super) struct Question {
+    exchange: Box<dyn Exchange>,
+    size: u32,
+    demand_ns: u64,
+    /// Whether the protocol has a word for the end of a conversation.
+    says_exit: bool,
+}
+
+impl Question {
+    /// Requests of `size` payload bytes to a service, each demanding `demand_ns`.
+    pub(super) fn new(service: &ServiceEntry, size: u32, demand_ns: u64) -> Self {
+        let exchange = (service.exchange)(size);
+        Self { exchange, size, demand_ns, says_exit: service.name == "line" }
+    }
+
+    /// Bytes of a request and of its reply, framing included.
+    pub(super) fn lengths(&self) -> (u64, u64) {
+        let request = self.request(0);
+        (self.exchange.request(&request).len() as u64, self.exchange.reply(&request).len() as u64)
+    }
+
+    fn request(&self, id: u64) -> Request {
+        Request { id, size: self.size, demand_ns: self.demand_ns }
+    }
+}
+
+/// An open connection.
+pub(super) struct Peer<'a> {
+    question: &'a Question,
+    stream: TcpStream,
+    next: u64,
+    /// Of the current request: its bytes, how many are sent, how many of the reply have come.
+    bytes: Vec<u8>,
+    sent: usize,
+    received: usize,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Peer<'a> {
+    /// Connects.
+    pub(super) fn connect(
+        question: &'a Question,
+        address: SocketAddr,
+        congestion_control: Option<&str>,
+    ) -> Result<Self, String> {
+        let failed = |e: std::io::Error| format!("connecting to the server at {address} failed: {e}");
+        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).map_err(failed)?;
+        stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(failed)?;
+        if let Some(name) = congestion_control {
+            sockopt::set_tcp_congestion(&stream, name).map_err(|e| failed(e.into()))?;
+        }
+        let buffer = vec![0; 64 * 1024];
+        Ok(Self { question, stream, next: 0, bytes: Vec::new(), sent: 0, received: 0, buffer })
+    }
+
+    /// Begins the next request; [`Self::advance`] carries it on.
+    pub(super) fn begin(&mut self) {
+        self.bytes = self.question.exchange.request(&self.question.request(self.next)).to_vec();
+        (self.sent, self.received) = (0, 0);
+        self.next += 1;
+    }
+
+    /// Sends and receives what can be without waiting; says whether the whole reply is here.
+    pub(super) fn advance(&mut self) -> Result<bool, String> {
+        self.send()?;
+        let request = self.question.request(self.next - 1);
+        let reply = self.question.exchange.reply(&request);
+        while self.received < reply.len() {
+            match self.stream.read(&mut self.buffer) {
+                Ok(0) => return Err("the server closed the connection before it had answered".into()),
+                Ok(n) => match reply.verify(self.received, &self.buffer[..n]) {
+                    Ok(taken) if taken == n => self.received += n,
+                    _ => return Err("the server answered with a wrong byte".into()),
+                },
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(format!("reading the reply failed: {e}")),
+            }
+        }
+        Ok(self.sent == self.bytes.len())
+    }
+
+    fn send(&mut self) -> Result<(), String> {
+        while self.sent < self.bytes.len() {
+            match self.stream.write(&self.bytes[self.sent..]) {
+                Ok(n) => self.sent += n,
+                Err(e) if e.kind() == ErrorKind::WouldBlock => break,
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(format!("sending a request failed: {e}")),
+            }
+        }
+        Ok(())
+    }
+
+    /// One request and its reply, waiting. Returns the time from the write to the last byte.
+    pub(super) fn ask(&mut self, limit: Duration) -> Result<Duration, String> {
+        let begin = Instant::now();
+        self.begin();
+        while !self.advance()? {
+            self.wait(begin, limit)?;
+        }
+        Ok(begin.elapsed())
+    }
+
+    /// Ends the conversation from this side.
+    pub(super) fn end(&mut self) -> Result<(), String> {
+        if self.question.says_exit {
+            (self.bytes, self.sent) = (b"exit\n".to_vec(), 0);
+            return self.send();
+        }
+        self.stream.shutdown(Shutdown::Write).map_err(|e| format!("closing the connection failed: {e}"))
+    }
+
+    /// Whether the server has ended its side too.
+    pub(super) fn ended(&mut self) -> Result<bool, String> {
+        loop {
+            match self.stream.read(&mut self.buffer) {
+                Ok(0) => return Ok(true),
+                Ok(_) => return Err("the server sent more than the reply".into()),
+                Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(format!("waiting for the server to close failed: {e}")),
+            }
+        }
+    }
+
+    /// Waits for the server's end.
+    pub(super) fn wait_ended(&mut self, limit: Duration) -> Result<(), String> {
+        let begin = Instant::now();
+        while !self.ended()? {
+            self.wait(begin, limit)?;
+        }
+        Ok(())
+    }
+
+    /// Sleeps until something can be done on the socket, a short while at most.
+    fn wait(&self, begin: Instant, limit: Duration) -> Result<(), String> {
+        const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+        if begin.elapsed() >= limit {
+            return Err(format!("the server did not answer within {limit:.1?}"));
+        }
+        let mut flags = PollFlags::IN;
+        flags.set(PollFlags::OUT, self.sent < self.bytes.len());
+        // An interrupted or failed wait is looked at by the next read.
+        let _ = poll(&mut [PollFd::new(&self.stream, flags)], Some(&LOOK));
+        Ok(())
+    }
+
+    /// What the kernel knows of the connection.
+    pub(super) fn info(&self) -> Result<TcpInfo, String> {
+        tcp_info(self.stream.as_fd()).map_err(|e| format!("TCP_INFO cannot be read: {e}"))
+    }
+}
+
+/// The counters of a connection as the record has them. They are 32 bits wide in the kernel.
+pub(super) fn segments(info: &TcpInfo) -> Segments {
+    Segments {
+        out: info.segs_out.into(),
+        r#in: info.segs_in.into(),
+        data_out: info.data_segs_out.into(),
+        data_in: info.data_segs_in.into(),
+        payload_out_bytes: info.bytes_sent,
+        payload_in_bytes: info.bytes_received,
+    }
+}

@@ -1,0 +1,100 @@
+//! What the kernel counts of a network namespace as a whole: full listen queues and the buffers of sockets.
+//!
+//! These are not of the server alone: another program of the namespace that listens, or holds sockets, is in them.
+
+use super::reading;
+use super::tree::Proc;
+use bakeoff_reports::record::Reading;
+
+/// How often listeners had to turn connections away, since the namespace was made.
+#[derive(Clone, Debug)]
+pub struct ListenQueue {
+    overflows: Result<u64, String>,
+    drops: Result<u64, String>,
+}
+
+impl ListenQueue {
+    /// The counts so far.
+    pub fn take(proc: &Proc) -> Self {
+        let text = proc.text("self/net/netstat");
+        let count = |name| text.clone().and_then(|text| extended(&text, name));
+        Self { overflows: count("ListenOverflows"), drops: count("ListenDrops") }
+    }
+
+    /// Overflows and drops from `self` to `later`.
+    pub fn until(&self, later: &Self) -> (Reading<u64>, Reading<u64>) {
+        let difference = |before: &Result<u64, String>, after: &Result<u64, String>| {
+            reading(before.clone().and_then(|before| Ok(after.clone()?.saturating_sub(before))))
+        };
+        (difference(&self.overflows, &later.overflows), difference(&self.drops, &later.drops))
+    }
+}
+
+/// A counter of the `TcpExt` group: a line of names, and a line of values in the same order.
+fn extended(netstat: &str, name: &str) -> Result<u64, String> {
+    let mut lines = netstat.lines().filter_map(|line| line.strip_prefix("TcpExt:"));
+    let (names, values) = (lines.next(), lines.next());
+    let mut pairs = names.into_iter().flat_map(str::split_whitespace).zip(
+        // Without a second line there is nothing to pair with.
+        values.into_iter().flat_map(str::split_whitespace),
+    );
+    let value = pairs.find(|(found, _)| *found == name).and_then(|(_, value)| value.parse().ok());
+    value.ok_or_else(|| format!("/proc/net/netstat does not count {name}"))
+}
+
+/// Bytes in the buffers of all TCP sockets of the namespace now, both ends of a loopback connection.
+pub fn socket_buffer_bytes(proc: &Proc) -> Reading<u64> {
+    let pages = proc.text("self/net/sockstat").and_then(|text| {
+        let words = text.lines().find_map(|line| line.strip_prefix("TCP:")).unwrap_or_default();
+        let mut words = words.split_whitespace();
+        let pages = words.find(|word| *word == "mem").and_then(|_| words.next()?.parse::<u64>().ok());
+        pages.ok_or_else(|| "/proc/net/sockstat has no TCP memory".to_string())
+    });
+    reading(pages.map(|pages| pages.saturating_mul(rustix::param::page_size() as u64)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn proc_with(netstat: &str, sockstat: &str) -> (tempfile::TempDir, Proc) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let net = folder.path().join("self/net");
+        fs::create_dir_all(&net).expect("room");
+        fs::write(net.join("netstat"), netstat).expect("room");
+        fs::write(net.join("sockstat"), sockstat).expect("room");
+        let proc = Proc::at(folder.path());
+        (folder, proc)
+    }
+
+    #[test]
+    fn overflows_are_the_difference_of_two_readings() {
+        let netstat = |overflows: u64, drops: u64| {
+            format!(
+                "TcpExt: SyncookiesSent ListenOverflows ListenDrops Other\nTcpExt: 7 {overflows} {drops} 9\n\
+                 IpExt: ListenDrops\nIpExt: 1000\n"
+            )
+        };
+        let (_a, before) = proc_with(&netstat(5, 6), "");
+        let (_b, after) = proc_with(&netstat(8, 16), "");
+        let (before, after) = (ListenQueue::take(&before), ListenQueue::take(&after));
+        assert_eq!(before.until(&after), (Reading::Value(3), Reading::Value(10)));
+        let (_c, other) = proc_with("TcpExt: SyncookiesSent\nTcpExt: 1\n", "");
+        let (overflows, drops) = before.until(&ListenQueue::take(&other));
+        assert!(matches!(overflows, Reading::Absent(why) if why.contains("does not count ListenOverflows")));
+        assert!(matches!(drops, Reading::Absent(_)));
+        let hidden = ListenQueue::take(&Proc::at("/nowhere"));
+        assert!(matches!(hidden.until(&after).0, Reading::Absent(why) if why.contains("/nowhere")));
+    }
+
+    #[test]
+    fn buffers_are_counted_in_pages() {
+        let sockets = "sockets: used 18\nTCP: inuse 1 orphan 0 tw 9 alloc 1 mem 3\nUDP: inuse 0 mem 8\n";
+        let (_folder, proc) = proc_with("", sockets);
+        assert_eq!(socket_buffer_bytes(&proc), Reading::Value(3 * rustix::param::page_size() as u64));
+        let (_folder, proc) = proc_with("", "UDP: inuse 0 mem 8\n");
+        assert!(matches!(socket_buffer_bytes(&proc), Reading::Absent(_)));
+        assert!(matches!(socket_buffer_bytes(&Proc::system()), Reading::Value(_)));
+    }
+}

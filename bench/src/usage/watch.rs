@@ -1,0 +1,190 @@
+//! What is read of one server in the course of one trial, and when: the order is what keeps reading from disturbing.
+//!
+//! | when | what |
+//! |---|---|
+//! | it listens, and has one thread | event counters are opened |
+//! | it serves, nobody is connected | its memory at rest; listen queues |
+//! | load, before the window | event counters run and are closed ([`super::Counters`]) |
+//! | just before the window | CPU time, waits |
+//! | the window | nothing |
+//! | just after it | CPU time, waits, threads, socket buffers, listen queues |
+//! | load over, connections held | memory, descriptors |
+
+use super::counting::Tally;
+use super::network::socket_buffer_bytes;
+use super::{Between, Counters, Division, Footprint, ListenQueue, Mark, Population, Proc, Waits};
+use bakeoff_reports::record::{Counted, Measured, Reading, Usage};
+use std::time::{Duration, Instant};
+
+/// How long a server may take to start its threads before its memory at rest is read.
+const SETTLING: Duration = Duration::from_millis(50);
+
+/// Why the costs of a trial are absent where the person did not want them.
+const NOT_WANTED: &str = "the run was made with --no-costs";
+
+/// The watch over one server.
+#[derive(Debug)]
+pub struct Watch {
+    server: u32,
+    /// CPUs of server and swarm; and of the server alone, where it has any for itself.
+    pinned: Vec<u32>,
+    own: Option<Vec<u32>>,
+    proc: Proc,
+    counters: Option<Counters>,
+    /// Whether more is read than what every verdict needs.
+    costs: bool,
+    idle_own: Reading<u64>,
+    queue: Option<ListenQueue>,
+    /// How long a mark takes.
+    reading: Duration,
+    tally: Option<Tally>,
+    before: Option<Edge>,
+    after: Option<Edge>,
+    population: Option<Population>,
+    socket_buffer_bytes: Reading<u64>,
+    overflows: (Reading<u64>, Reading<u64>),
+    held: Option<Footprint>,
+}
+
+/// Marks of one moment.
+#[derive(Debug)]
+struct Edge {
+    mark: Mark,
+    division: Option<Division>,
+    waits: Option<Waits>,
+}
+
+impl Watch {
+    /// Begins to watch `server`, which listens but has no second thread and no child yet. `server_cpus` and `swarm_cpus`
+    /// are where the two run. Without `costs` only what every verdict needs is read, and nothing is counted.
+    pub fn new(server: u32, server_cpus: &[u32], swarm_cpus: &[u32], costs: bool) -> Self {
+        let shared = server_cpus.iter().any(|cpu| swarm_cpus.contains(cpu));
+        let absent = || Reading::Absent(NOT_WANTED.into());
+        Self {
+            server,
+            pinned: server_cpus.iter().chain(swarm_cpus).copied().collect(),
+            own: (!shared).then(|| server_cpus.to_vec()),
+            proc: Proc::system(),
+            counters: costs.then(|| Counters::open(server)),
+            costs,
+            idle_own: absent(),
+            queue: None,
+            reading: Duration::ZERO,
+            tally: None,
+            before: None,
+            after: None,
+            population: None,
+            socket_buffer_bytes: absent(),
+            overflows: (absent(), absent()),
+            held: None,
+        }
+    }
+
+    /// Reads the server at rest. It serves, and nobody has connected yet.
+    pub fn at_rest(&mut self) {
+        if !self.costs {
+            return;
+        }
+        self.settle();
+        self.idle_own = Footprint::take(&self.proc, self.server).own_bytes();
+        self.queue = Some(ListenQueue::take(&self.proc));
+    }
+
+    /// Waits until the server has as many threads as a moment ago.
+    fn settle(&self) {
+        let deadline = Instant::now() + SETTLING;
+        let population = || Population::take(self.server).threads.value().copied();
+        let mut last = population();
+        while Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(2));
+            let now = population();
+            if now == last {
+                return;
+            }
+            last = now;
+        }
+    }
+
+    /// Everything from the connections being open to the window's end. The load runs for `warmup` before the window,
+    /// which lies between `begin` and `end`; `sleep_until` waits and says whether to go on.
+    ///
+    /// # Errors
+    /// The one of `sleep_until`.
+    pub fn window<E>(
+        &mut self,
+        warmup: Duration,
+        (begin, end): (Instant, Instant),
+        sleep_until: impl Fn(Instant) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // How long the marks take is tried out first, so that they can end when the window begins.
+        let trial = Instant::now();
+        self.edge();
+        self.reading = trial.elapsed();
+        if let Some(counters) = self.counters.take() {
+            self.tally = Some(counters.count(begin, warmup, &sleep_until)?);
+        }
+        sleep_until(begin - self.reading.min(warmup))?;
+        self.before = Some(self.edge());
+        sleep_until(end)?;
+        self.after = Some(self.edge());
+        self.population = Some(Population::take(self.server));
+        if let Some(queue) = &self.queue {
+            self.socket_buffer_bytes = socket_buffer_bytes(&self.proc);
+            self.overflows = queue.until(&ListenQueue::take(&self.proc));
+        }
+        Ok(())
+    }
+
+    fn edge(&self) -> Edge {
+        let waits = self.costs.then(|| Waits::take(&self.proc, self.server));
+        let division = self.own.as_ref().filter(|_| self.costs).map(|cpus| Division::take(cpus));
+        Edge { waits, division, mark: Mark::take(self.server, &self.pinned) }
+    }
+
+    /// Reads what the server holds for the connections it has now.
+    pub fn holding(&mut self) {
+        self.held = Some(match self.costs {
+            true => Footprint::take(&self.proc, self.server),
+            false => Footprint::absent(NOT_WANTED),
+        });
+    }
+
+    /// What was seen, with what the swarm measured meanwhile in a window of that length. What only the end of the
+    /// server can tell is absent.
+    pub fn usage(self, window: Duration, measured: &Measured) -> Usage {
+        let mut usage = Usage::absent("the server was not seen to end");
+        if let (Some(before), Some(after)) = (&self.before, &self.after) {
+            let Between { tree_cpu_ns, steal_share, foreign_share } =
+                before.mark.until(&after.mark, window, measured.swarm_cpu_ns);
+            usage.run_delay_ns = match (&before.waits, &after.waits) {
+                (Some(before), Some(after)) => before.until(after, window, &tree_cpu_ns),
+                _ => Reading::Absent(NOT_WANTED.into()),
+            };
+            usage.window_user_share = match (&before.division, &after.division) {
+                (Some(before), Some(after)) => before.user_share_until(after),
+                _ if self.costs => Reading::Absent("server and swarm share a CPU".into()),
+                _ => Reading::Absent(NOT_WANTED.into()),
+            };
+            (usage.window_cpu_ns, usage.steal_share) = (tree_cpu_ns, steal_share);
+            usage.foreign_share = foreign_share;
+        }
+        if let Some(population) = self.population {
+            (usage.threads, usage.processes) = (population.threads, population.processes);
+        }
+        if let Some(held) = self.held {
+            usage.held_own_bytes = held.own_bytes();
+            usage.pss_bytes = held.pss_bytes;
+            usage.page_table_bytes = held.page_table_bytes;
+            usage.kernel_stack_bytes = held.kernel_stack_bytes;
+            usage.descriptors = held.descriptors;
+        }
+        usage.idle_own_bytes = self.idle_own;
+        usage.socket_buffer_bytes = self.socket_buffer_bytes;
+        (usage.listen_overflows, usage.listen_drops) = self.overflows;
+        usage.counted = match &self.tally {
+            Some(tally) => tally.with_replies(&measured.warmup_completed),
+            None => Counted::absent(NOT_WANTED),
+        };
+        usage
+    }
+}

@@ -1,0 +1,177 @@
+//! What a server cost, as read from outside: CPU, memory, counters of the kernel, and the wire.
+//!
+//! Every figure is of the server's *whole process tree*, threads and forked children included, those that have ended
+//! too, unless its words say otherwise. What could not be read is absent with the reason, never zero.
+
+use super::Reading;
+use serde::{Deserialize, Serialize};
+
+/// Equal slices of the time before the window in which replies are counted, so that what was counted of the server in
+/// some of them can be shared among the replies of just these.
+pub const WARMUP_SLICES: usize = 32;
+
+/// What the server's process tree used: the server, its threads, its forked children, living and reaped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Usage {
+    /// CPU time of the tree in the window.
+    pub window_cpu_ns: Reading<u64>,
+    /// Of the CPU time of the server's CPUs in the window, the share spent in user mode, 0 to 1. Sampled by the
+    /// kernel's tick (100 to 1,000 a second), of whatever ran there: absent where server and swarm share a CPU.
+    pub window_user_share: Reading<f64>,
+    /// Time that the tree's threads were ready to run in the window and had to wait for a CPU, summed over threads.
+    pub run_delay_ns: Reading<u64>,
+    /// User CPU time over the server's whole life.
+    pub life_user_ns: Reading<u64>,
+    /// System CPU time over the server's whole life.
+    pub life_system_ns: Reading<u64>,
+    /// Voluntary context switches (it waited) over the server's whole life.
+    pub life_voluntary_switches: Reading<u64>,
+    /// Involuntary context switches (it was preempted) over the server's whole life.
+    pub life_involuntary_switches: Reading<u64>,
+    /// Page faults without input or output over the server's whole life.
+    pub life_minor_faults: Reading<u64>,
+    /// Page faults that had to read over the server's whole life.
+    pub life_major_faults: Reading<u64>,
+    /// Proportional set size of the tree after the window, while the clients still hold their connections; for churn,
+    /// which leaves none open, at the window's end.
+    pub pss_bytes: Reading<u64>,
+    /// Page tables of the tree, at the same time.
+    pub page_table_bytes: Reading<u64>,
+    /// Kernel stacks of the tree's threads, at the same time: threads times the size of a stack, which is what the
+    /// kernel says all stacks take over how many threads there are.
+    pub kernel_stack_bytes: Reading<u64>,
+    /// Open descriptors of the tree, at the same time. A forked child's copies count.
+    pub descriptors: Reading<u64>,
+    /// What the tree holds for itself before the first client connects: its anonymous and shared memory (proportional,
+    /// without the pages of files, which the swarm maps too, for it is the same program), page tables and kernel stacks.
+    pub idle_own_bytes: Reading<u64>,
+    /// The same at the time of `pss_bytes`.
+    pub held_own_bytes: Reading<u64>,
+    /// Buffers of all TCP sockets of this network namespace at the window's end, both ends of each connection.
+    pub socket_buffer_bytes: Reading<u64>,
+    /// Threads in the tree at the window's end.
+    pub threads: Reading<u64>,
+    /// Processes in the tree at the window's end.
+    pub processes: Reading<u64>,
+    /// Connections that the kernel could not queue because a listen queue was full, from before the clients connected
+    /// until the end of the window; of all listeners of this network namespace.
+    pub listen_overflows: Reading<u64>,
+    /// Connections that a listener dropped for any reason, that one included; otherwise as `listen_overflows`.
+    pub listen_drops: Reading<u64>,
+    /// What was counted event by event, in a part of the time before the window.
+    pub counted: Counted,
+    /// Share of the window in which the hypervisor took the pinned CPUs, of server and swarm, 0 to 1.
+    pub steal_share: Reading<f64>,
+    /// Share of the window in which programs other than server and swarm used the pinned CPUs, 0 to 1. As coarse as the
+    /// clock ticks it is made of.
+    pub foreign_share: Reading<f64>,
+}
+
+/// Events that disturb what they count (a few per cent of the throughput), and are therefore counted under the full load
+/// but before the window, by counters that are closed again when the window begins. Divide a count by the replies of its
+/// phase, not by those of the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counted {
+    /// Replies that the swarm completed while everything but the system calls was counted.
+    pub replies: Reading<u64>,
+    /// Instructions retired.
+    pub instructions: Reading<u64>,
+    /// CPU cycles.
+    pub cycles: Reading<u64>,
+    /// Misses of the last-level cache, as the CPU's generic event defines them.
+    pub cache_misses: Reading<u64>,
+    /// Whether the three above are of user mode only, because the kernel's are not to be had without privilege.
+    pub user_mode_only: bool,
+    /// Context switches, of either kind.
+    pub context_switches: Reading<u64>,
+    /// Moves of a thread to another CPU.
+    pub migrations: Reading<u64>,
+    /// Page faults of either kind.
+    pub page_faults: Reading<u64>,
+    /// Replies that the swarm completed while the system calls were counted, which is after the rest.
+    pub system_call_replies: Reading<u64>,
+    /// System calls entered.
+    pub system_calls: Reading<u64>,
+}
+
+impl Counted {
+    /// Nothing counted, all for the same reason.
+    pub fn absent(reason: &str) -> Self {
+        let absent = || Reading::Absent(reason.to_string());
+        Self {
+            replies: absent(),
+            instructions: absent(),
+            cycles: absent(),
+            cache_misses: absent(),
+            user_mode_only: false,
+            context_switches: absent(),
+            migrations: absent(),
+            page_faults: absent(),
+            system_call_replies: absent(),
+            system_calls: absent(),
+        }
+    }
+}
+
+impl Usage {
+    /// Nothing measured, all for the same reason.
+    pub fn absent(reason: &str) -> Self {
+        let absent = || Reading::Absent(reason.to_string());
+        let share = || Reading::Absent(reason.to_string());
+        Self {
+            window_cpu_ns: absent(),
+            window_user_share: share(),
+            run_delay_ns: absent(),
+            life_user_ns: absent(),
+            life_system_ns: absent(),
+            life_voluntary_switches: absent(),
+            life_involuntary_switches: absent(),
+            life_minor_faults: absent(),
+            life_major_faults: absent(),
+            pss_bytes: absent(),
+            page_table_bytes: absent(),
+            kernel_stack_bytes: absent(),
+            descriptors: absent(),
+            idle_own_bytes: absent(),
+            held_own_bytes: absent(),
+            socket_buffer_bytes: absent(),
+            threads: absent(),
+            processes: absent(),
+            listen_overflows: absent(),
+            listen_drops: absent(),
+            counted: Counted::absent(reason),
+            steal_share: share(),
+            foreign_share: share(),
+        }
+    }
+}
+
+/// What went over the wire, as the kernel counted it (`TCP_INFO`) at the swarm's ends of the connections: over the whole
+/// life of each, from its first segment on, warm-up included.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wire {
+    /// Connections read: those that were still held at the end.
+    pub connections: u64,
+    /// Segments from the swarm, acknowledgements and set-up included.
+    pub segments_out: u64,
+    /// Segments from the server, acknowledgements and set-up included.
+    pub segments_in: u64,
+    /// Segments from the swarm that carried payload.
+    pub data_segments_out: u64,
+    /// Segments from the server that carried payload.
+    pub data_segments_in: u64,
+    /// Payload bytes from the swarm, retransmitted ones included.
+    pub bytes_out: u64,
+    /// Payload bytes from the server.
+    pub bytes_in: u64,
+    /// Segments that the swarm's side sent again.
+    pub retransmits: u64,
+    /// Payload bytes that the swarm's side sent again.
+    pub bytes_retransmitted: u64,
+    /// The least round trip that the kernel saw on any of the connections, in microseconds as it counts them; 0 when it
+    /// saw none.
+    pub min_rtt_us: u64,
+}

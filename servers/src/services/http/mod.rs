@@ -1,0 +1,205 @@
+//! `http`: HTTP/1.1 with keep-alive, GET and HEAD, so that load generators of others (wrk, h2load, ab, hey) can drive
+//! the models, and ours can be compared with them on the same server.
+//!
+//! `GET /` is a short page. `GET /bytes/N?id=K` is N bytes (up to 4 MiB) that are a function of K, which is what the
+//! swarm asks for and checks to the last byte. Everything else is answered as RFC 9110 and 9112 say: 404, 405 with
+//! `Allow`, and before the connection is closed 400, 413, 431, 501, 505. One write per reply; pipelined requests that
+//! arrive together share one.
+//!
+//! *No Date field.* RFC 9110 (6.6.1) wants one of a server with a clock and forbids it to one without. A session has no
+//! clock, by contract: its reply is a function of its request alone, which is what makes it comparable byte by byte.
+//! *No Content-Type* on the bytes: a client that is not told assumes application/octet-stream (RFC 9110, 8.3), which
+//! is what they are.
+//!
+//! A refused connection is closed at once, as in all services, not lingered on: a client that is still sending may see a
+//! reset instead of the reply that says why (RFC 9112, 9.6).
+
+mod head;
+
+use super::payload::{Block, start};
+use super::{ServiceConfig, ServiceEntry};
+use crate::{Advance, Exchange, Next, Parts, Request, Service, Session};
+use head::{After, Head, Method, Refusal, Target};
+use std::sync::Arc;
+
+/// The registry's line.
+pub(super) static ENTRY: ServiceEntry = ServiceEntry {
+    name: "http",
+    summary: "HTTP/1.1 with keep-alive: GET / is a short page, GET /bytes/N?id=K is N bytes",
+    demand: None,
+    build,
+    exchange,
+};
+
+/// The page at `/`: 64 bytes.
+const PAGE: &[u8; 64] = b"bakeoff speaks HTTP/1.1: GET / or GET /bytes/N?id=K, N <= 4 MiB\n";
+
+/// What a reply with content begins with, up to the length.
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: ";
+const END: &[u8] = b"\r\n\r\n";
+
+fn build(_: &ServiceConfig) -> Arc<dyn Service> {
+    Arc::new(Http { block: Arc::new(Block::repeating(0)) })
+}
+
+fn exchange(max_payload: u32) -> Box<dyn Exchange> {
+    Box::new(HttpExchange { block: Block::repeating(max_payload) })
+}
+
+struct Http {
+    block: Arc<Block>,
+}
+
+impl Service for Http {
+    fn open(&self) -> Box<dyn Session> {
+        Box::new(HttpSession { block: Arc::clone(&self.block), to_skip: 0 })
+    }
+}
+
+struct HttpSession {
+    block: Arc<Block>,
+    /// Bytes of the last request's content that are still to come.
+    to_skip: usize,
+}
+
+impl Session for HttpSession {
+    /// One request a call, so that the driver can flush between replies that are larger than their requests.
+    fn advance(&mut self, input: &[u8], output: &mut Vec<u8>) -> Advance {
+        if self.to_skip > 0 {
+            let consumed = input.len().min(self.to_skip);
+            self.to_skip -= consumed;
+            return Advance { consumed, completed: 0, next: Next::Read };
+        }
+        match head::read(input) {
+            Ok(Some((length, head))) => {
+                self.reply(&head, output);
+                let next = if head.after == After::Close { Next::Close } else { Next::Read };
+                self.to_skip = head.content as usize;
+                Advance { consumed: length, completed: 1, next }
+            }
+            Ok(None) => Advance { consumed: 0, completed: 0, next: Next::Read },
+            Err(Refusal { status, reason }) => {
+                other(output, status, "", reason, After::Close, Method::Get);
+                Advance { consumed: 0, completed: 0, next: Next::Reject(reason) }
+            }
+        }
+    }
+
+    fn complete(&mut self, _: u64, _: &mut Vec<u8>) -> Next {
+        Next::Read // never asked for a job
+    }
+}
+
+impl HttpSession {
+    fn reply(&self, head: &Head, output: &mut Vec<u8>) {
+        let Head { method, target, after, .. } = *head;
+        match (method, target) {
+            (Method::Other, _) => {
+                let allow = "Allow: GET, HEAD\r\n";
+                other(output, "405 Method Not Allowed", allow, "GET and HEAD only", after, method);
+            }
+            (_, Target::Unknown) => {
+                let reason = "there are / and /bytes/N?id=K, N up to 4194304";
+                other(output, "404 Not Found", "", reason, after, method);
+            }
+            (_, Target::Page) => {
+                output
+                    .extend_from_slice(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 64");
+                end_head(output, after);
+                if method == Method::Get {
+                    output.extend_from_slice(PAGE);
+                }
+            }
+            (_, Target::Bytes { size, id }) => {
+                output.extend_from_slice(OK);
+                output.extend_from_slice(Decimal::of(size).digits());
+                end_head(output, after);
+                if method == Method::Get {
+                    self.block.append_repeating(id, size, output);
+                }
+            }
+        }
+    }
+}
+
+/// Ends a head behind the last field's value.
+fn end_head(output: &mut Vec<u8>, after: After) {
+    output.extend_from_slice(match after {
+        After::Keep => END,
+        After::KeepAndSay => b"\r\nConnection: keep-alive\r\n\r\n",
+        After::Close => b"\r\nConnection: close\r\n\r\n",
+    });
+}
+
+/// A reply that is not 200: `fields` are whole lines, `text` is its content as a line.
+fn other(output: &mut Vec<u8>, status: &str, fields: &str, text: &str, after: After, method: Method) {
+    let length = Decimal::of(text.len() as u32 + 1);
+    for piece in ["HTTP/1.1 ", status, "\r\n", fields, "Content-Type: text/plain\r\nContent-Length: "] {
+        output.extend_from_slice(piece.as_bytes());
+    }
+    output.extend_from_slice(length.digits());
+    end_head(output, after);
+    if method != Method::Head {
+        output.extend_from_slice(text.as_bytes());
+        output.push(b'\n');
+    }
+}
+
+/// A number in decimal digits, without the machinery of `fmt`.
+struct Decimal {
+    digits: [u8; 10],
+    from: usize,
+}
+
+impl Decimal {
+    fn of(mut number: u32) -> Self {
+        let (mut digits, mut from) = ([0; 10], 10);
+        loop {
+            from -= 1;
+            digits[from] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                return Self { digits, from };
+            }
+        }
+    }
+
+    fn digits(&self) -> &[u8] {
+        &self.digits[self.from..]
+    }
+}
+
+struct HttpExchange {
+    block: Block,
+}
+
+/// Puts the pieces of a head together.
+fn head<'a>(pieces: [&[u8]; 5], body: &'a [u8]) -> Parts<'a> {
+    let (mut bytes, mut length) = ([0; Parts::HEAD], 0);
+    for piece in pieces {
+        bytes[length..length + piece.len()].copy_from_slice(piece);
+        length += piece.len();
+    }
+    Parts::new(&bytes[..length], body, &[])
+}
+
+impl Exchange for HttpExchange {
+    fn min_payload(&self) -> u32 {
+        0
+    }
+
+    /// The payload is that of the reply. Only what the payload depends on of the number goes out: five digits at most.
+    fn request(&self, request: &Request) -> Parts<'_> {
+        let (size, id) = (Decimal::of(request.size), Decimal::of(start(request.id) as u32));
+        let end = b" HTTP/1.1\r\nHost: bakeoff\r\n\r\n";
+        head([b"GET /bytes/", size.digits(), b"?id=", id.digits(), end], &[])
+    }
+
+    fn reply(&self, request: &Request) -> Parts<'_> {
+        let payload = self.block.payload(request.id, request.size);
+        head([OK, Decimal::of(request.size).digits(), END, &[], &[]], payload)
+    }
+}
+
+#[cfg(test)]
+mod tests;
