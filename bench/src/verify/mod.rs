@@ -5,13 +5,14 @@
 //! ([`Defect`](crate::swarm::defect::Defect)) and [`mutants`] shows which oracle catches which.
 //!
 //! What it must never do: move a band because of a figure, or repeat a trial because its figure is off. A trial is
-//! repeated, once, when something foreign disturbed it.
+//! repeated, twice at most, when something foreign disturbed it.
 
 pub mod finding;
 pub mod mutants;
 pub mod oracles;
 pub mod peer;
 pub mod rig;
+mod sentinel;
 pub mod simulate;
 pub mod table;
 pub mod theory;

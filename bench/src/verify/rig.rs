@@ -4,6 +4,7 @@
 //! foreign disturbed the trial it comes from.
 
 use super::finding::Finding;
+use super::sentinel::Sentinel;
 use crate::environment::CpuPlan;
 use crate::judge::{FOREIGN_SHARE, STEAL_SHARE};
 use crate::launch::{Child, LaunchError, Launcher};
@@ -41,6 +42,9 @@ impl Scale {
         }
     }
 }
+
+/// How often an oracle's trials are run at most, when something disturbs them.
+const TRIES: u32 = 3;
 
 /// What the oracles run with.
 #[derive(Debug)]
@@ -163,6 +167,17 @@ impl Rig<'_> {
         watch: Watch,
         meanwhile: impl FnOnce(Window) -> Result<(), LaunchError>,
     ) -> Result<Outcome, LaunchError> {
+        self.watched(spec, shards, watch, true, meanwhile)
+    }
+
+    fn watched(
+        &self,
+        spec: &WorkerSpec,
+        shards: u32,
+        watch: Watch,
+        sentinel: bool,
+        meanwhile: impl FnOnce(Window) -> Result<(), LaunchError>,
+    ) -> Result<Outcome, LaunchError> {
         let mut squad = Squad::gather(self.launcher, spec, shards, &self.cpus.swarm)?;
         let window = squad.start()?;
         squad.sleep_until(window.begin)?;
@@ -171,16 +186,20 @@ impl Rig<'_> {
             Watch::Server(pid) => pid,
             Watch::Ourselves => std::process::id(),
         };
+        let sentinel = sentinel.then(|| Sentinel::watch(&pinned));
         let before = Mark::take(root, &pinned);
         meanwhile(window)?;
         squad.sleep_until(window.end)?;
         let after = Mark::take(root, &pinned);
+        let stood_still = sentinel.and_then(Sentinel::end);
         let measured = squad.collect()?;
         squad.dismiss();
         // The workers are children of this process, so that its own tree holds their time already.
         let beside_ns = if watch == Watch::Ourselves { 0 } else { measured.swarm_cpu_ns };
         let alone = self.cpus.shared().then(|| "server and swarm had to share a CPU".to_string());
-        let disturbed = alone.or_else(|| disturbance(&before.until(&after, spec.timing.window, beside_ns)));
+        let disturbed = alone
+            .or_else(|| disturbance(&before.until(&after, spec.timing.window, beside_ns)))
+            .or(stood_still);
         let decode = |histogram: &EncodedHistogram| {
             Recorder::decode(histogram).map_err(|e| LaunchError::Refused(e.to_string()))
         };
@@ -197,8 +216,17 @@ impl Rig<'_> {
         self.trial(spec, 1, server.watch(), |_| Ok(()))
     }
 
-    /// Runs an oracle's trials; once more with a fresh seed if something disturbed them, whatever the figures are (not at
-    /// [`Scale::Quick`]).
+    /// As [`plain_trial`](Self::plain_trial), without the look-out for standstills, which keeps the CPUs from falling
+    /// asleep: for a comparison with something that has none.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn quiet_trial(&self, spec: &WorkerSpec, server: &Server) -> Result<Outcome, LaunchError> {
+        self.watched(spec, 1, server.watch(), false, |_| Ok(()))
+    }
+
+    /// Runs an oracle's trials; again with a fresh seed, up to [`TRIES`] times in all, while something disturbs them,
+    /// whatever the figures are (not at [`Scale::Quick`]).
     ///
     /// # Errors
     /// Those of `trials`.
@@ -206,12 +234,15 @@ impl Rig<'_> {
         &self,
         trials: impl Fn(u64) -> Result<Vec<Finding>, LaunchError>,
     ) -> Result<Vec<Finding>, LaunchError> {
-        let first = trials(self.seed)?;
-        let sound = first.iter().all(|finding| finding.disturbed.is_none() && finding.void.is_none());
-        if sound || self.scale == Scale::Quick {
-            return Ok(first);
+        let tries = if self.scale == Scale::Quick { 1 } else { TRIES };
+        let mut findings = trials(self.seed)?;
+        for again in 1..tries {
+            if findings.iter().all(|finding| finding.disturbed.is_none() && finding.void.is_none()) {
+                break;
+            }
+            findings = trials(seed_of_round(self.seed, again))?;
         }
-        trials(seed_of_round(self.seed, 1))
+        Ok(findings)
     }
 }
 

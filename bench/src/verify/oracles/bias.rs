@@ -82,7 +82,7 @@ impl Pairs<'_> {
             seed: self.seed,
             ..self.rig.spec(self.server.address, "echo", load.clone(), window)
         };
-        let outcome = self.rig.plain_trial(&spec, self.server)?;
+        let outcome = self.rig.quiet_trial(&spec, self.server)?;
         Ok((outcome.response_ns(0.5), outcome.disturbed))
     }
 }

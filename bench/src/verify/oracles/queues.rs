@@ -18,6 +18,10 @@ use crate::swarm::schedule::Schedule;
 use bakeoff_reports::histogram::Recorder;
 use std::time::Duration;
 
+/// Mean work of a request where one worker serves. A wait, not a computation: a machine that stands still for some
+/// milliseconds now and then (a virtual one does, and tells nobody) prolongs a computation by all of it, one request
+/// after the other, and a wait by what is left of the standstill when the timer is due.
+const WORK: Duration = Duration::from_millis(4);
 /// How far a figure may be from that of the replay.
 const REPLAY: f64 = 0.05;
 /// The speed of the machine may change by this factor during a trial.
@@ -67,10 +71,10 @@ impl Seen {
 
 /// M/M/1.
 pub(super) fn mm1(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
-    let mean = Duration::from_micros(300);
+    let mean = WORK;
     let shape = Shape {
         oracle: "mm1",
-        service: "hash",
+        service: "wait",
         demand: DemandShape::Exponential { mean },
         c: 1,
         rho: rig.scale.pick(0.5, 0.5, 0.7),
@@ -109,8 +113,8 @@ pub(super) fn mm1(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
 pub(super) fn md1(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     let shape = Shape {
         oracle: "md1",
-        service: "hash",
-        demand: DemandShape::Fixed { value: Duration::from_micros(300) },
+        service: "wait",
+        demand: DemandShape::Fixed { value: WORK },
         c: 1,
         rho: rig.scale.pick(0.5, 0.5, 0.7),
         window: Duration::from_secs(rig.scale.pick(2, 5, 50)),
