@@ -16,11 +16,12 @@ pub(crate) fn bakeoff(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs the tool, which must succeed; returns its standard output.
+/// Runs the tool, which must succeed (a run: as [`ran`] says); returns its standard output.
 pub(crate) fn succeeds(arguments: &[&str]) -> String {
     let output = bakeoff(arguments).output().expect("the tool can be started");
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {}: {error}", output.status);
+    let fine = output.status.success() || arguments.first() == Some(&"run") && ran(output.status);
+    assert!(fine, "{arguments:?}: {}: {error}", output.status);
     String::from_utf8(output.stdout).expect("text")
 }
 

@@ -7,19 +7,23 @@ use crate::launch::LaunchError;
 use crate::load::{Arrivals, Load, Timing, WorkerSpec};
 use crate::{clock, environment};
 use bakeoff_reports::histogram::Recorder;
+use bakeoff_reports::statistics::bootstrap::median_interval;
 use bakeoff_reports::statistics::median;
+use bakeoff_reports::statistics::random::Random;
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How far the median of the pairs may be from 1.
+/// How far the median of the pairs may be from 1, beyond what their own scatter makes uncertain.
 const TOLERANCE: f64 = 0.05;
+/// An interval that holds figures within the tolerance and others this far apart proves nothing.
+const WIDE: f64 = 1.2;
 /// Rate of the open loop and of its bare counterpart: far below what the server can do.
 const RATE_PER_S: f64 = 2_000.0;
 
 /// Runs it.
 pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
-    let (rounds, ms) = rig.scale.pick((3, 150), (11, 150), (41, 500));
+    let (rounds, ms) = rig.scale.pick((7, 80), (21, 80), (41, 500));
     let closed = Load::Closed { clients: 1, think: Duration::ZERO };
     let open = Load::Open { clients: 1, rate_per_s: RATE_PER_S, arrivals: Arrivals::Fixed };
     let gap = Duration::from_secs_f64(1.0 / RATE_PER_S);
@@ -39,15 +43,22 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
 /// The ratio of one pair, and what disturbed its swarm.
 type Pair = (f64, Option<String>);
 
-/// The median over the pairs. A median bears some disturbed pairs, but not half of them.
+/// The median over the pairs, within the tolerance and the 95 % bootstrap interval of that median: a wrong harness is one
+/// whose whole interval lies outside the tolerance. A median bears some disturbed pairs, but not half of them.
 fn finding(load: &str, pairs: &[Pair]) -> Finding {
     let ratios: Vec<f64> = pairs.iter().map(|(ratio, _)| *ratio).collect();
     let ratio = median(&ratios).unwrap_or(f64::NAN);
     let figure = format!("{load} p50 / bare, {} pairs", pairs.len());
     let disturbed: Vec<&String> = pairs.iter().filter_map(|(_, reason)| reason.as_ref()).collect();
     let reason = disturbed.first().filter(|_| disturbed.len() * 2 >= pairs.len()).copied().cloned();
-    let finding = Finding::within("bias", &figure, Unit::Number, (1.0, ratio), TOLERANCE);
-    Finding { disturbed: reason, ..finding }
+    let (low, high) =
+        median_interval(&ratios, &mut Random::new(pairs.len() as u64)).unwrap_or((0.0, f64::MAX));
+    let band = (1.0 - TOLERANCE - (high - ratio).max(0.0), 1.0 + TOLERANCE + (ratio - low).max(0.0));
+    let may_be_right = low < 1.0 + TOLERANCE && high > 1.0 - TOLERANCE;
+    let void =
+        (may_be_right && high > WIDE * low).then(|| format!("the pairs scatter from {low:.2} to {high:.2}"));
+    let finding = Finding::between("bias", &figure, Unit::Number, (1.0, ratio), band);
+    Finding { disturbed: reason, void, ..finding }
 }
 
 /// What all pairs share.

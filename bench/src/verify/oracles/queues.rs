@@ -78,7 +78,7 @@ pub(super) fn mm1(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
         demand: DemandShape::Exponential { mean },
         c: 1,
         rho: rig.scale.pick(0.5, 0.5, 0.7),
-        window: Duration::from_secs(rig.scale.pick(2, 6, 50)),
+        window: Duration::from_secs(rig.scale.pick(5, 6, 50)),
     };
     rig.undisturbed(|seed| {
         let seen = seen(rig, &shape, seed)?;
