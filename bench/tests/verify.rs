@@ -42,9 +42,17 @@ fn assert_caught(oracle: &str, defects: &[Defect]) {
     }
 }
 
-/// The same for a figure that other programs can spoil, too: on a busy machine it comes from a disturbed trial.
+/// The same for a figure that other programs can spoil, too, so that on a busy machine it says nothing: asked three times,
+/// caught once at least and never passed; where nothing at all could be told, the test says so.
 fn assert_noticed(oracle: &str, defect: Defect) {
-    assert_ne!(answer(oracle, defect), Answer::Right, "{oracle} does not notice {}", defect.name());
+    for _ in 0..3 {
+        match answer(oracle, defect) {
+            Answer::Caught => return,
+            Answer::Right => panic!("{oracle} does not notice {}", defect.name()),
+            _ => {}
+        }
+    }
+    eprintln!("not shown: other programs disturbed every try of {oracle} with {}", defect.name());
 }
 
 fn answer(oracle: &str, defect: Defect) -> Answer {
@@ -94,6 +102,7 @@ fn the_throughput_of_a_pool_is_known_and_a_counted_warm_up_is_caught() {
     assert_noticed("closed", Defect::WarmupCounted);
 }
 
+// That the sound one is not is for optimised builds to show: this one's client is slower than the bare one.
 #[test]
 fn a_coarse_timer_is_caught() {
     assert_noticed("bias", Defect::CoarseTimer);

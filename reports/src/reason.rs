@@ -17,14 +17,17 @@ struct Telling {
     least: f64,
 }
 
+/// A cost whose factor is less than this power of the lead's explains too little of it: half the lead, as factors go.
+pub(crate) const OF_THE_LEAD: f64 = 0.5;
+
 /// The costs a reason may name. Memory is not among them: it does not make a request faster. Nor are instructions and
-/// cycles, which the CPU time stands for.
-const COSTS: [Telling; 6] = [
+/// cycles, which the CPU time stands for. Nor is the run delay: where threads queue for a CPU it is the response time
+/// under another name, while an event loop's requests queue in their sockets, where it does not see them.
+const COSTS: [Telling; 5] = [
     Telling { cost: Cost::Switches, name: "context switches per request", least: 0.05 },
     Telling { cost: Cost::SystemCalls, name: "system calls per request", least: 0.2 },
     Telling { cost: Cost::Faults, name: "page faults per request", least: 0.1 },
     Telling { cost: Cost::Cpu, name: "server CPU per request", least: 100.0 },
-    Telling { cost: Cost::RunDelay, name: "run delay per request", least: 1_000.0 },
     Telling { cost: Cost::Segments, name: "segments per request", least: 0.2 },
 ];
 
@@ -39,9 +42,9 @@ pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome)
         Outcome::NoneFits => "Lower the load, or allow the models more workers.".to_owned(),
         Outcome::Chosen { winners, next } => {
             let mut sentences = Vec::new();
-            let next = next.as_ref().and_then(|(model, _)| cell(model));
-            if let (Some(best), Some(next)) = (cell(&winners[0]), next) {
-                sentences.push(against(best, next));
+            let next = next.as_ref().and_then(|(model, lead)| Some((cell(model)?, lead.median)));
+            if let (Some(best), Some((next, lead))) = (cell(&winners[0]), next) {
+                sentences.push(against(best, next, lead));
             }
             sentences.extend(cheapest(winners.iter().filter_map(|model| cell(model)).collect()));
             sentences.extend(starved(cells, standings));
@@ -58,15 +61,17 @@ fn undecided(cells: &[Cell]) -> String {
     "Run more rounds, or a longer window if the figure needs more requests.".to_owned()
 }
 
-/// How the costs of two models differ, the most telling first.
-fn against(best: &Cell, next: &Cell) -> String {
+/// How the costs of two models differ, the most telling first, where the first is ahead by the factor `lead`.
+fn against(best: &Cell, next: &Cell, lead: f64) -> String {
+    let least_ratio = if lead.is_finite() { lead.powf(OF_THE_LEAD).max(TELLING) } else { TELLING };
     let (mut known, mut found): (Vec<&str>, Vec<(f64, String)>) = (Vec::new(), Vec::new());
     for telling in &COSTS {
         let readings = (best.costs.value(telling.cost), next.costs.value(telling.cost));
         let (Some(ours), Some(theirs)) = readings else { continue };
         known.push(telling.name);
-        let ratio = theirs.max(1e-9) / ours.max(1e-9);
-        if ratio >= TELLING && theirs - ours >= telling.least {
+        // Next to nothing on one side makes no factor: it counts as the least that would tell.
+        let ratio = theirs.max(telling.least) / ours.max(telling.least);
+        if ratio >= least_ratio && theirs - ours >= telling.least {
             let (ours, theirs) = (telling.cost.show(ours), telling.cost.show(theirs));
             found.push((ratio, format!("{ours} {} against {theirs}", telling.name)));
         }
@@ -79,7 +84,7 @@ fn against(best: &Cell, next: &Cell) -> String {
     format!("Beside {}: {}.", next.model, found.join(", "))
 }
 
-/// What to say when no cost differs: only of costs that both models have.
+/// What to say when no cost differs enough: only of costs that both models have.
 fn unexplained(known: &[&str], next: &str) -> String {
     match known {
         [] => format!("Nothing explains the lead over {next}: no cost could be measured for both."),

@@ -17,8 +17,9 @@
 //!    models to compare, or fewer than half of the workload's models, the workload is undecided: the survivors of a run
 //!    that failed the others are no choice. Models that could not be compared are always named.
 //!    When more than 15 % of a whole run's trials are invalid, tries again included, no workload of it has a verdict.
-//! 6. The reason given is read off the cost figures: context switches and CPU per request, where the first model behind
-//!    needs more by a factor of at least 1.2. It is what was measured beside the verdict, not a proof of its cause.
+//! 6. The reason given is read off the cost figures: context switches, system calls, page faults, CPU and segments per
+//!    request, where the first model behind needs more by a factor of at least 1.2, and of at least the
+//!    lead to the power of 0.5. It is what was measured beside the verdict, not a proof of its cause.
 //!
 //! # What it does not claim
 //! The best is picked from the same rounds that it is then compared over, which favours it slightly. Intervals are per
@@ -312,6 +313,7 @@ mod tests {
             ),
             format!("{:.0} % bootstrap interval", crate::statistics::bootstrap::CONFIDENCE * 100.0),
             format!("a factor of at least {}", reason::TELLING),
+            format!("lead to the power of {}", reason::OF_THE_LEAD),
             format!("{:.0} % of a whole run's trials", crate::analysis::MOST_LEFT_OUT * 100.0),
         ] {
             assert!(prose.contains(&stated), "the prose does not say {stated:?}");

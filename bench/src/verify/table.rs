@@ -57,9 +57,8 @@ pub fn foot(findings: &[Finding], rig: &Rig<'_>) -> String {
         text,
         "\nSeed {}. The bands of mm1, md1, mmc (replays apart) and of the schedule are for\n\
          chance, with {:.0} % of room for the machine: a sound harness fails one of them in\n\
-         {:.0} % of whole tables (Bonferroni). The other bands are tolerances, that of bias\n\
-         with the interval of its median added; counts are exact. Replayed: what the\n\
-         same arrivals and demands give in a computed queue.",
+         {:.0} % of whole tables (Bonferroni). The other bands are tolerances; counts are\n\
+         exact. Replayed: what the same arrivals and demands give in a computed queue.",
         rig.seed,
         MACHINE * 100.0,
         FALSE_ALARM * 100.0

@@ -14,10 +14,8 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How far the median of the pairs may be from 1, beyond what their own scatter makes uncertain.
+/// How far the median of the pairs may be from 1.
 const TOLERANCE: f64 = 0.05;
-/// An interval that holds figures within the tolerance and others this far apart proves nothing.
-const WIDE: f64 = 1.2;
 /// Rate of the open loop and of its bare counterpart: far below what the server can do.
 const RATE_PER_S: f64 = 2_000.0;
 
@@ -43,8 +41,8 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
 /// The ratio of one pair, and what disturbed its swarm.
 type Pair = (f64, Option<String>);
 
-/// The median over the pairs, within the tolerance and the 95 % bootstrap interval of that median: a wrong harness is one
-/// whose whole interval lies outside the tolerance. A median bears some disturbed pairs, but not half of them.
+/// The median over the pairs. It is right within the tolerance, wrong when its whole 95 % bootstrap interval lies outside,
+/// and cannot be told in between. A median bears some disturbed pairs, but not half of them.
 fn finding(load: &str, pairs: &[Pair]) -> Finding {
     let ratios: Vec<f64> = pairs.iter().map(|(ratio, _)| *ratio).collect();
     let ratio = median(&ratios).unwrap_or(f64::NAN);
@@ -53,11 +51,12 @@ fn finding(load: &str, pairs: &[Pair]) -> Finding {
     let reason = disturbed.first().filter(|_| disturbed.len() * 2 >= pairs.len()).copied().cloned();
     let (low, high) =
         median_interval(&ratios, &mut Random::new(pairs.len() as u64)).unwrap_or((0.0, f64::MAX));
-    let band = (1.0 - TOLERANCE - (high - ratio).max(0.0), 1.0 + TOLERANCE + (ratio - low).max(0.0));
-    let may_be_right = low < 1.0 + TOLERANCE && high > 1.0 - TOLERANCE;
-    let void =
-        (may_be_right && high > WIDE * low).then(|| format!("the pairs scatter from {low:.2} to {high:.2}"));
-    let finding = Finding::between("bias", &figure, Unit::Number, (1.0, ratio), band);
+    let finding = Finding::within("bias", &figure, Unit::Number, (1.0, ratio), TOLERANCE);
+    let (outside, may_be_right) = (
+        !(finding.band.0..=finding.band.1).contains(&ratio),
+        low <= finding.band.1 && high >= finding.band.0,
+    );
+    let void = (outside && may_be_right).then(|| format!("the pairs scatter: {low:.2} to {high:.2}"));
     Finding { disturbed: reason, void, ..finding }
 }
 
@@ -133,4 +132,32 @@ fn bare_median(target: SocketAddr, cpus: &[u32], window: Duration, gap: Option<D
         Ok(times.histogram().value_at_quantile(0.5) as f64)
     });
     client.join().unwrap_or_else(|_| Err(io::Error::other("its thread panicked")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::finding::Verdict;
+    use super::*;
+
+    fn verdict(ratios: &[f64], disturbed: usize) -> Verdict {
+        let reason = |i: usize| (i < disturbed).then(|| "steal".to_string());
+        let pairs: Vec<Pair> = ratios.iter().enumerate().map(|(i, ratio)| (*ratio, reason(i))).collect();
+        finding("open", &pairs).verdict()
+    }
+
+    #[test]
+    fn a_bias_beyond_the_tolerance_fails_and_a_scatter_cannot_be_told() {
+        assert_eq!(verdict(&[0.98, 1.01, 1.0, 1.03, 0.99, 1.02, 1.04], 0), Verdict::Pass);
+        // A timer wheel of milliseconds against a round trip of microseconds.
+        assert_eq!(verdict(&[30.0, 34.0, 41.0, 28.0, 35.0, 33.0, 36.0], 0), Verdict::Fail);
+        assert_eq!(verdict(&[1.08, 1.09, 1.07, 1.1, 1.08, 1.09, 1.07], 0), Verdict::Fail);
+        assert!(matches!(verdict(&[1.2, 0.9, 1.1, 1.0, 1.15, 0.95, 1.06], 0), Verdict::Unknown(_)));
+    }
+
+    #[test]
+    fn a_median_bears_some_disturbed_pairs_but_not_half_of_them() {
+        let off = [1.1; 7];
+        assert_eq!(verdict(&off, 3), Verdict::Fail);
+        assert_eq!(verdict(&off, 4), Verdict::Unknown("steal".into()));
+    }
 }

@@ -10,7 +10,7 @@ use crate::swarm::schedule::Schedule;
 use std::time::Duration;
 
 /// What the wake-ups of a sender and of a receiver may add to the distance. At 2,000 received gaps chance alone exceeds
-/// it once in 20,000 (Dvoretzky, Kiefer, Wolfowitz).
+/// it once in 11,000: 2 exp(-2 n d^2) (Dvoretzky, Kiefer, Wolfowitz; Massart 1990).
 const RECEIVED: f64 = 0.05;
 /// Connections the received requests come over.
 const CONNECTIONS: u32 = 16;

@@ -30,27 +30,41 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
         let load = Load::Open { clients: 1, rate_per_s: RATE_PER_S, arrivals: Arrivals::Fixed };
         let server = rig.serve("iterative", "echo", 1)?;
         let spec = crate::load::WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
-        let stood_ns = Cell::new(0);
+        let stood = Cell::new(Stood::default());
         let outcome = rig.trial(&spec, 1, server.watch(), |window| {
-            stood_ns.set(stand_still(rig, &server, window, stall)?);
+            stood.set(stand_still(rig, &server, window, stall)?);
             Ok(())
         })?;
         server.stop();
         let service_ns = outcome.service.histogram().value_at_quantile(0.5) as f64;
         let rho = RATE_PER_S * service_ns / 1e9;
         let findings = quantiles.map(|q| {
-            let expected = stall_quantile(q, stood_ns.get() as f64, window.as_nanos() as f64, rho);
+            let expected = |ns: u64| stall_quantile(q, ns as f64, window.as_nanos() as f64, rho);
+            let (least, most) = (expected(stood.get().at_least_ns), expected(stood.get().at_most_ns));
             let figure = format!("p{:.0}", q * 100.0);
-            let pair = (expected, outcome.response_ns(q));
-            Finding::within("stall", &figure, Unit::Time, pair, TOLERANCE).only_worse()
+            let pair = (least, outcome.response_ns(q));
+            let band = (least * (1.0 - TOLERANCE), most * (1.0 + TOLERANCE));
+            Finding::between("stall", &figure, Unit::Time, pair, band).only_worse()
         });
         Ok(outcome.mark(findings.into()))
     })
 }
 
-/// Stops the server in the middle of the window; returns for how long, in nanoseconds. A server that is left stopped by
-/// an interruption is killed with its handle.
-fn stand_still(rig: &Rig<'_>, server: &Server, window: Window, stall: Duration) -> Result<u64, LaunchError> {
+/// For how long the server was stopped: whoever sends the signals may himself be held up beside them.
+#[derive(Clone, Copy, Debug, Default)]
+struct Stood {
+    at_least_ns: u64,
+    at_most_ns: u64,
+}
+
+/// Stops the server in the middle of the window; returns for how long. A server that is left stopped by an interruption is
+/// killed with its handle.
+fn stand_still(
+    rig: &Rig<'_>,
+    server: &Server,
+    window: Window,
+    stall: Duration,
+) -> Result<Stood, LaunchError> {
     let wait = |until| {
         if rig.launcher.interrupt.sleep_until(until) { Ok(()) } else { Err(LaunchError::Interrupted) }
     };
@@ -61,9 +75,12 @@ fn stand_still(rig: &Rig<'_>, server: &Server, window: Window, stall: Duration) 
     };
     let middle = window.begin + (window.end - window.begin) / 2;
     wait(middle - stall / 2)?;
+    let before_stop = monotonic_ns();
     send(Signal::STOP)?;
-    let begin = monotonic_ns();
+    let after_stop = monotonic_ns();
     wait(middle + stall / 2)?;
+    let before_go = monotonic_ns();
     send(Signal::CONT)?;
-    Ok(monotonic_ns() - begin)
+    let after_go = monotonic_ns();
+    Ok(Stood { at_least_ns: before_go - after_stop, at_most_ns: after_go - before_stop })
 }
