@@ -10,7 +10,7 @@ use crate::serving::{AWAIT_GO, FromServer, ServeOptions};
 use crate::squad::{PATIENCE, Squad, expect};
 use crate::swarm::schedule;
 use crate::sys::Ended;
-use crate::usage::{COUNTING, Watch};
+use crate::usage::{COUNTING, Depth, Watch};
 use crate::{clock, judge};
 use bakeoff_reports::probe::Bounds;
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Probe, Reading, Trial, Usage};
@@ -38,6 +38,9 @@ pub struct Bench<'a> {
     /// What the generator can show at most; absent when it was not measured.
     pub probe: Option<&'a Probe>,
 }
+
+/// The rounds in which events are counted: a count per request hardly varies, and takes a quarter of a second.
+const COUNTED_ROUNDS: u32 = 2;
 
 /// The share of the window from which on it is told that reading went on in it.
 const LATE: f64 = 0.02;
@@ -164,14 +167,19 @@ impl Bench<'_> {
         server: &mut Child,
     ) -> Result<Seen, LaunchError> {
         // The server waits for a word before it starts anything, so that all it will start is counted.
-        let mut watch = Watch::new(server.pid(), &self.cpus.server, &self.cpus.swarm, self.costs);
+        let depth = match self.costs {
+            true if round < COUNTED_ROUNDS => Depth::Events,
+            true => Depth::Costs,
+            false => Depth::Verdict,
+        };
+        let mut watch = Watch::new(server.pid(), &self.cpus.server, &self.cpus.swarm, depth);
         server.send("go")?;
         watch.at_rest();
         let shards =
             self.limits.workers(&scenario.load, self.cpus.swarm.len()).map_err(LaunchError::Refused)?;
         let seed = schedule::seed_of_round(self.seed, round);
         let mut spec = scenario.spec(target, seed, self.congestion_control);
-        if self.costs {
+        if depth == Depth::Events {
             spec.timing.warmup += COUNTING;
         }
         let mut squad = Squad::gather(self.launcher, &spec, shards, &self.cpus.swarm)?;

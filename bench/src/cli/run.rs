@@ -49,7 +49,8 @@ pub(super) struct RunArgs {
     /// Leave out the anatomy of a request, which follows the rounds and takes a fraction of a second for each model
     #[arg(long)]
     no_anatomy: bool,
-    /// Leave out what servers cost (counters of events, waits, memory at rest): 250 ms less before each window
+    /// Leave out what servers cost: counters of events (250 ms before each window of the first two rounds), waits, memory
+    /// at rest
     #[arg(long)]
     no_costs: bool,
     /// Further tries of a trial that the load generator or the neighbours spoiled, at the end of its round; all together

@@ -19,7 +19,7 @@ pub use mark::{Between, Division, Mark};
 pub use memory::Footprint;
 pub use network::{ListenQueue, socket_buffer_bytes};
 pub use tree::{Population, Proc};
-pub use watch::Watch;
+pub use watch::{Depth, Watch};
 
 use bakeoff_reports::record::Reading;
 

@@ -27,6 +27,20 @@ const LONGEST_MARK: Duration = Duration::from_millis(10);
 /// Why the costs of a trial are absent where the person did not want them.
 const NOT_WANTED: &str = "the run was made with --no-costs";
 
+/// Why the events of a trial are absent where others of its run have them.
+const NOT_COUNTED: &str = "events are counted in the first rounds only";
+
+/// How much is read of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// What every verdict needs.
+    Verdict,
+    /// What it costs, too.
+    Costs,
+    /// Its events, too, before the window.
+    Events,
+}
+
 /// The watch over one server.
 #[derive(Debug)]
 pub struct Watch {
@@ -65,8 +79,9 @@ struct Edge {
 
 impl Watch {
     /// Begins to watch `server`, which listens but has no second thread and no child yet. `server_cpus` and `swarm_cpus`
-    /// are where the two run. Without `costs` only what every verdict needs is read, and nothing is counted.
-    pub fn new(server: u32, server_cpus: &[u32], swarm_cpus: &[u32], costs: bool) -> Self {
+    /// are where the two run.
+    pub fn new(server: u32, server_cpus: &[u32], swarm_cpus: &[u32], depth: Depth) -> Self {
+        let costs = depth != Depth::Verdict;
         let shared = server_cpus.iter().any(|cpu| swarm_cpus.contains(cpu));
         let absent = || Reading::Absent(NOT_WANTED.into());
         Self {
@@ -75,7 +90,7 @@ impl Watch {
             own: (!shared).then(|| server_cpus.to_vec()),
             swarm_cpus: swarm_cpus.to_vec(),
             proc: Proc::system(),
-            counters: costs.then(|| Counters::open(server)),
+            counters: (depth == Depth::Events).then(|| Counters::open(server)),
             costs,
             idle_own: absent(),
             queue: None,
@@ -234,7 +249,7 @@ impl Watch {
         (usage.listen_overflows, usage.listen_drops) = self.overflows;
         usage.counted = match &self.tally {
             Some(tally) => tally.with_replies(&measured.warmup_completed),
-            None => Counted::absent(NOT_WANTED),
+            None => Counted::absent(if self.costs { NOT_COUNTED } else { NOT_WANTED }),
         };
         usage
     }
