@@ -212,8 +212,8 @@ fn a_run_takes_one_of_each_model_unless_told_not_to() {
     let run = |out: &str, more: &[&str]| {
         let folder = folder.path(out);
         let arguments = ["run", "small-echo-closed", "-m", "iterative", "-m", "tokio", "-r", "1", "-q"];
-        let times = ["--window", "20ms", "--warmup", "0ms", "--out", folder.as_str()];
-        succeeds(&[&arguments[..], &times[..], more].concat());
+        let times = ["--window", "20ms", "--warmup", "0ms", "--no-probe", "--retries", "0"];
+        succeeds(&[&arguments[..], &times[..], &["--out", folder.as_str()], more].concat());
         let page = std::fs::read_to_string(format!("{folder}/report.html")).expect("written");
         (bundle::load(format!("{folder}/run.jsonl").as_ref()).expect("whole"), page)
     };

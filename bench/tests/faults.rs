@@ -38,7 +38,7 @@ clients = 4
 size = "64 B"
 [trial]
 warmup = "20ms"
-window = "100ms"
+window = "250ms"
 timeout = "150ms"
 drain = "200ms"
 "#;

@@ -1,5 +1,8 @@
 //! The http service through the tool: by hand, under the swarm, and what `load --json` says of it.
 
+#[allow(dead_code)] // other tests use the rest
+mod support;
+
 use bakeoff::launch::{Child, Interrupt, Launcher};
 use bakeoff::serving::{FromServer, ServeOptions};
 use bakeoff::squad::{PATIENCE, expect};
@@ -8,16 +11,8 @@ use bakeoff_reports::summary::{SUMMARY_VERSION, Summary};
 use bakeoff_servers::{CounterSnapshot, ServerConfig};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::time::Instant;
-
-/// Runs the tool, which must succeed; returns its standard output.
-fn succeeds(arguments: &[&str]) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_bakeoff")).args(arguments).output().expect("it starts");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {}: {error}", output.status);
-    String::from_utf8(output.stdout).expect("text")
-}
+use support::{runs, succeeds};
 
 fn serve(model: &str) -> (Child, SocketAddr) {
     let launcher =
@@ -78,11 +73,11 @@ fn a_scenario_can_ask_for_http() {
     let path = |name: &str| folder.path().join(name).to_str().expect("text").to_string();
     let scenario = "name = \"web\"\nabout = \"a test\"\nservice = \"http\"\nmerit = \"throughput\"\n\
         [load]\nkind = \"churn\"\nclients = 4\nrequests_per_connection = 3\n[request]\nsize = \"2 KiB\"\n\
-        [trial]\nwarmup = \"10ms\"\nwindow = \"50ms\"\n";
+        [trial]\nwarmup = \"10ms\"\nwindow = \"200ms\"\n";
     std::fs::write(path("web.toml"), scenario).expect("writable");
     let models = ["--model", "thread-per-client", "--model", "tokio-current-thread"];
-    let run = ["run", &path("web.toml"), "--rounds", "1", "--quiet", "--out", &path("out")];
-    succeeds(&[&run[..], &models[..]].concat());
+    let run = [&path("web.toml"), "--rounds", "1", "--quiet", "--out", &path("out")];
+    runs(&[&run[..], &models[..]].concat());
     let loaded = bundle::load(path("out/run.jsonl").as_ref()).expect("a bundle");
     assert_eq!(loaded.trials.len(), 2);
     for trial in &loaded.trials {
