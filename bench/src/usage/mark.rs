@@ -34,6 +34,24 @@ struct Ticks {
     total: u64,
 }
 
+impl Ticks {
+    /// The ticks from `earlier` to `self`. The kernel lets some counters run backwards (idle and iowait, when a CPU
+    /// sleeps without ticks; proc(5)), and then nothing can be said.
+    fn since(&self, earlier: &Self) -> Result<Self, String> {
+        let less = |now: u64, then: u64| {
+            now.checked_sub(then)
+                .ok_or_else(|| "the kernel's counters of CPU time in /proc/stat ran backwards".to_string())
+        };
+        Ok(Self {
+            user: less(self.user, earlier.user)?,
+            worked: less(self.worked, earlier.worked)?,
+            interrupts: less(self.interrupts, earlier.interrupts)?,
+            stolen: less(self.stolen, earlier.stolen)?,
+            total: less(self.total, earlier.total)?,
+        })
+    }
+}
+
 /// What happened on the CPUs between two marks.
 #[derive(Clone, Debug)]
 pub struct Between {
@@ -63,19 +81,19 @@ impl Mark {
         let span = later.at.saturating_duration_since(self.at).as_secs_f64().max(1e-9);
         let tree = both(&self.tree, &later.tree).map(|(before, after)| after.saturating_sub(before));
         let ticks =
-            both(&self.ticks, &later.ticks).and_then(|(before, after)| match after.total - before.total {
-                0 => Err("the window is shorter than a clock tick".to_string()),
-                total => Ok((after.worked - before.worked, after.stolen - before.stolen, total)),
+            both(&self.ticks, &later.ticks).and_then(|(before, after)| match after.since(&before)? {
+                Ticks { total: 0, .. } => Err("the window is shorter than a clock tick".to_string()),
+                ticks => Ok(ticks),
             });
-        let foreign = both(&tree, &ticks).map(|(tree, (worked, _, _))| {
-            let worked_s = worked as f64 / procfs::ticks_per_second() as f64;
+        let foreign = both(&tree, &ticks).map(|(tree, ticks)| {
+            let worked_s = ticks.worked as f64 / procfs::ticks_per_second() as f64;
             let ours_s = tree.as_secs_f64() + swarm_ns as f64 / 1e9 * span / window.as_secs_f64();
             ((worked_s - ours_s) / (span * self.cpus.max(1) as f64)).clamp(0.0, 1.0)
         });
         let scaled = |used: Duration| nanoseconds(used.mul_f64(window.as_secs_f64() / span));
         Between {
             tree_cpu_ns: reading(tree.map(scaled)),
-            steal_share: reading(ticks.map(|(_, stolen, total)| stolen as f64 / total as f64)),
+            steal_share: reading(ticks.map(|ticks| ticks.stolen as f64 / ticks.total as f64)),
             foreign_share: reading(foreign),
         }
     }
@@ -161,6 +179,22 @@ mod tests {
         let between = before.until(&after, Duration::from_millis(1), 0);
         assert!(matches!(between.tree_cpu_ns, Reading::Absent(_)), "{between:?}");
         assert!(matches!(between.steal_share, Reading::Absent(_)), "{between:?}");
+        assert!(matches!(between.foreign_share, Reading::Absent(_)), "{between:?}");
+    }
+
+    #[test]
+    fn counters_that_run_backwards_make_no_share() {
+        let mark = |total| Mark {
+            at: Instant::now(),
+            tree: Ok(Duration::ZERO),
+            ticks: Ok(Ticks { total, ..Ticks::default() }),
+            cpus: 1,
+        };
+        let between = mark(100).until(&mark(99), Duration::from_millis(1), 0);
+        assert!(
+            matches!(&between.steal_share, Reading::Absent(why) if why.contains("backwards")),
+            "{between:?}"
+        );
         assert!(matches!(between.foreign_share, Reading::Absent(_)), "{between:?}");
     }
 
