@@ -121,6 +121,10 @@ pub(crate) fn tree_cpu_time(root: u32) -> Result<Duration, String> {
     Ok(sum)
 }
 
+/// Clock ticks below which a share of them says nothing, not even that it is 0: with 20 its standard error is 11 points or
+/// less.
+pub(crate) const FEWEST_TICKS: u64 = 20;
+
 /// How the time of some CPUs is divided between user and kernel: the shares over whatever ran there, interrupts
 /// included, for a CPU's loopback traffic is received in them.
 #[derive(Clone, Debug)]
@@ -135,12 +139,15 @@ impl Division {
     /// The share of user mode from `self` to `later`, 0 to 1.
     pub fn user_share_until(&self, later: &Self) -> Reading<f64> {
         let share = both(&self.0, &later.0).and_then(|(before, after)| {
-            let user = after.user.saturating_sub(before.user);
-            let busy = (after.worked + after.interrupts).saturating_sub(before.worked + before.interrupts);
-            if busy == 0 {
-                return Err("the server's CPUs worked for less than a clock tick in the window".to_string());
+            let ticks = after.since(&before)?;
+            let busy = ticks.worked + ticks.interrupts;
+            if busy < FEWEST_TICKS {
+                return Err(format!(
+                    "the server's CPUs worked for {busy} clock ticks in the window, and a division needs \
+                     {FEWEST_TICKS}"
+                ));
             }
-            Ok((user as f64 / busy as f64).min(1.0))
+            Ok(ticks.user as f64 / busy as f64)
         });
         reading(share)
     }
@@ -204,8 +211,10 @@ mod tests {
             |user, worked, interrupts| Division(Ok(Ticks { user, worked, interrupts, ..Ticks::default() }));
         let share = division(10, 20, 5).user_share_until(&division(30, 90, 15));
         assert_eq!(share, Reading::Value(0.25), "20 of 70 + 10");
-        let idle = division(1, 2, 3).user_share_until(&division(1, 2, 3));
-        assert!(matches!(idle, Reading::Absent(_)), "{idle:?}");
+        let idle = division(1, 2, 3).user_share_until(&division(1, 20, 4));
+        assert!(matches!(idle, Reading::Absent(_)), "18 + 1 are too few: {idle:?}");
+        let enough = division(1, 2, 3).user_share_until(&division(1, 20, 5));
+        assert_eq!(enough, Reading::Value(0.0), "18 + 2 are not");
         let missing = Division::take(&[100_000]).user_share_until(&Division::take(&[0]));
         assert!(matches!(missing, Reading::Absent(_)), "{missing:?}");
     }

@@ -14,8 +14,8 @@ mod watch;
 
 pub use counting::{COUNTING, Counters};
 pub use delay::Waits;
-pub(crate) use mark::tree_cpu_time;
 pub use mark::{Between, Division, Mark};
+pub(crate) use mark::{FEWEST_TICKS, tree_cpu_time};
 pub use memory::Footprint;
 pub use network::{ListenQueue, socket_buffer_bytes};
 pub use tree::{Population, Proc};

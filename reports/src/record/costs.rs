@@ -17,7 +17,8 @@ pub struct Usage {
     /// CPU time of the tree in the window.
     pub window_cpu_ns: Reading<u64>,
     /// Of the CPU time of the server's CPUs in the window, the share spent in user mode, 0 to 1. Sampled by the
-    /// kernel's tick (100 to 1,000 a second), of whatever ran there: absent where server and swarm share a CPU.
+    /// kernel's tick (100 to 1,000 a second), of whatever ran there: absent where server and swarm share a CPU,
+    /// and where fewer than 20 ticks fell on work.
     pub window_user_share: Reading<f64>,
     /// Time that the tree's threads were ready to run in the window and had to wait for a CPU, summed over threads.
     pub run_delay_ns: Reading<u64>,
