@@ -3,6 +3,7 @@
 //! Reading takes a while in a large tree, so the marks are taken outside the window, close to its edges, and what lies
 //! between them is scaled to its length.
 
+use super::interrupts::{self, Interrupts};
 use super::reading;
 use super::tree::{GONE, Proc, living};
 use crate::clock::nanoseconds;
@@ -18,7 +19,12 @@ pub struct Mark {
     tree: Result<Duration, String>,
     ticks: Result<Ticks, String>,
     cpus: usize,
+    /// Whose time interrupts are on this kernel.
+    interrupts: Interrupts,
 }
+
+/// Where nobody says whose time interrupts are, the most of the CPUs that they may have taken without mattering, 0 to 1.
+const UNCLEAR_SHARE: f64 = 0.01;
 
 /// Clock ticks of some CPUs since the system started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +65,8 @@ pub struct Between {
     pub tree_cpu_ns: Reading<u64>,
     /// Share that the hypervisor took, 0 to 1.
     pub steal_share: Reading<f64>,
-    /// Share that went to neither the tree nor the swarm, 0 to 1.
+    /// Share that went to neither the tree nor the swarm: 0 to 1, but for the coarseness of ticks, by which it may come
+    /// out a little below 0. Is not cut there, or what makes it too small would not be seen.
     pub foreign_share: Reading<f64>,
 }
 
@@ -72,7 +79,7 @@ impl Mark {
         // The CPU times last: what is read before them takes time, and the mark is of the moment of the times.
         let ticks = ticks(&cpus);
         let tree = tree_cpu_time(root);
-        Self { at: Instant::now(), tree, ticks, cpus: cpus.len() }
+        Self { at: Instant::now(), tree, ticks, cpus: cpus.len(), interrupts: interrupts::of_this_kernel() }
     }
 
     /// What was used from `self` to `later`, where the swarm used `swarm_ns` in a window of length `window`. The marks
@@ -85,16 +92,32 @@ impl Mark {
                 Ticks { total: 0, .. } => Err("the window is shorter than a clock tick".to_string()),
                 ticks => Ok(ticks),
             });
-        let foreign = both(&tree, &ticks).map(|(tree, ticks)| {
-            let worked_s = ticks.worked as f64 / procfs::ticks_per_second() as f64;
+        let foreign = both(&tree, &ticks).and_then(|(tree, ticks)| {
+            let worked_s = self.worked_ticks(&ticks)? as f64 / procfs::ticks_per_second() as f64;
             let ours_s = tree.as_secs_f64() + swarm_ns as f64 / 1e9 * span / window.as_secs_f64();
-            ((worked_s - ours_s) / (span * self.cpus.max(1) as f64)).clamp(0.0, 1.0)
+            Ok((worked_s - ours_s) / (span * self.cpus.max(1) as f64))
         });
         let scaled = |used: Duration| nanoseconds(used.mul_f64(window.as_secs_f64() / span));
         Between {
             tree_cpu_ns: reading(tree.map(scaled)),
             steal_share: reading(ticks.map(|ticks| ticks.stolen as f64 / ticks.total as f64)),
             foreign_share: reading(foreign),
+        }
+    }
+
+    /// The ticks of work that the CPU clocks of tasks hold as well: interrupts are among them where they are charged to
+    /// the tasks they interrupt. Those that interrupt nobody then count as work of others, which they are.
+    fn worked_ticks(&self, ticks: &Ticks) -> Result<u64, String> {
+        match self.interrupts {
+            Interrupts::InTasks => Ok(ticks.worked + ticks.interrupts),
+            Interrupts::Apart => Ok(ticks.worked),
+            Interrupts::Unknown if ticks.interrupts as f64 <= UNCLEAR_SHARE * ticks.total as f64 => {
+                Ok(ticks.worked + ticks.interrupts)
+            }
+            Interrupts::Unknown => Err("interrupts took more than 1 % of the CPUs, and this kernel does not tell \
+                                        whether the CPU time of tasks holds them (CONFIG_IRQ_TIME_ACCOUNTING; \
+                                        readable in /proc/config.gz or /boot)"
+                .to_string()),
         }
     }
 }
@@ -196,6 +219,7 @@ mod tests {
             tree: Ok(Duration::ZERO),
             ticks: Ok(Ticks { total, ..Ticks::default() }),
             cpus: 1,
+            interrupts: Interrupts::InTasks,
         };
         let between = mark(100).until(&mark(99), Duration::from_millis(1), 0);
         assert!(
@@ -232,6 +256,7 @@ mod tests {
                 ..Ticks::default()
             }),
             cpus: 1,
+            interrupts: Interrupts::InTasks,
         };
         let begin = Instant::now();
         let second = Duration::from_secs(1);
@@ -247,5 +272,35 @@ mod tests {
             matches!(wide.foreign_share, Reading::Value(share) if (share - 0.2).abs() < 1e-9),
             "{wide:?}"
         );
+    }
+
+    #[test]
+    fn interrupts_count_as_work_where_the_clocks_of_tasks_hold_them() {
+        // One CPU, one second, of which the tree used 0.8 s by its CPU clock; ticks found 50 in tasks, 30 in interrupts.
+        let foreign = |interrupts, in_interrupts, tree_ms| {
+            let begin = Instant::now();
+            let second = Duration::from_secs(1);
+            let mark = |at, tree_ms, worked, in_interrupts, total| Mark {
+                at,
+                tree: Ok(Duration::from_millis(tree_ms)),
+                ticks: Ok(Ticks { worked, interrupts: in_interrupts, total, ..Ticks::default() }),
+                cpus: 1,
+                interrupts,
+            };
+            let hz = procfs::ticks_per_second();
+            let after = mark(begin + second, tree_ms, hz / 2, in_interrupts * hz / 100, hz);
+            mark(begin, 0, 0, 0, 0).until(&after, second, 0).foreign_share
+        };
+        let close =
+            |share: &Reading<f64>, to: f64| matches!(share, Reading::Value(s) if (s - to).abs() < 1e-9);
+        assert!(close(&foreign(Interrupts::InTasks, 30, 800), 0.0), "all of it is the tree's");
+        assert!(close(&foreign(Interrupts::InTasks, 30, 600), 0.2), "a fifth is somebody else's");
+        assert!(
+            close(&foreign(Interrupts::Apart, 30, 500), 0.0),
+            "the clock of the tree lacks its interrupts"
+        );
+        assert!(close(&foreign(Interrupts::Apart, 30, 600), -0.1), "what cannot be is shown, not cut");
+        assert!(matches!(foreign(Interrupts::Unknown, 30, 800), Reading::Absent(_)));
+        assert!(close(&foreign(Interrupts::Unknown, 1, 500), 0.01), "too little to matter");
     }
 }

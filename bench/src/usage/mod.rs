@@ -6,6 +6,7 @@
 
 mod counting;
 mod delay;
+mod interrupts;
 mod mark;
 mod memory;
 mod network;

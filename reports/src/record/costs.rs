@@ -14,7 +14,8 @@ pub const WARMUP_SLICES: usize = 32;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// CPU time of the tree in the window.
+    /// CPU time of the tree in the window. On a kernel with `CONFIG_IRQ_TIME_ACCOUNTING` it lacks what was done for the
+    /// tree in interrupts, which is where loopback delivers; on others it holds the interrupts that came while it ran.
     pub window_cpu_ns: Reading<u64>,
     /// Of the CPU time of the server's CPUs in the window, the share spent in user mode, 0 to 1. Sampled by the
     /// kernel's tick (100 to 1,000 a second), of whatever ran there: absent where server and swarm share a CPU,
@@ -64,8 +65,9 @@ pub struct Usage {
     pub counted: Counted,
     /// Share of the window in which the hypervisor took the pinned CPUs, of server and swarm, 0 to 1.
     pub steal_share: Reading<f64>,
-    /// Share of the window in which programs other than server and swarm used the pinned CPUs, 0 to 1. As coarse as the
-    /// clock ticks it is made of.
+    /// Share of the window in which programs other than server and swarm used the pinned CPUs: 0 to 1, but as coarse as
+    /// the clock ticks it is made of, so that it may be a little below 0. A value well below 0 says that the kernel's
+    /// figures do not fit together.
     pub foreign_share: Reading<f64>,
 }
 
