@@ -6,8 +6,8 @@
 use super::interrupts::{self, Interrupts};
 use super::reading;
 use super::tree::{GONE, Proc, living};
-use crate::clock::nanoseconds;
-use crate::sys;
+use crate::clock::{nanoseconds, thread_cpu_ns};
+use crate::{environment, sys};
 use bakeoff_reports::record::Reading;
 use procfs::{CurrentSI as _, KernelStats};
 use std::time::{Duration, Instant};
@@ -21,6 +21,9 @@ pub struct Mark {
     cpus: usize,
     /// Whose time interrupts are on this kernel.
     interrupts: Interrupts,
+    /// CPU nanoseconds of the thread that takes the marks, which works on these CPUs (reading a large tree lies between
+    /// the ticks) and is no stranger; 0 where it is in the tree already, or may run elsewhere.
+    reader_ns: u64,
 }
 
 /// Where nobody says whose time interrupts are, the most of the CPUs that they may have taken without mattering, 0 to 1.
@@ -71,15 +74,26 @@ pub struct Between {
 }
 
 impl Mark {
-    /// The figures now, of the tree under `root` and of `cpus`.
+    /// The figures now, of the tree under `root` and of `cpus`. Both marks of a pair are taken by the same thread: what
+    /// it used in between is not the work of others.
     pub fn take(root: u32, cpus: &[u32]) -> Self {
         let mut cpus = cpus.to_vec();
         cpus.sort_unstable();
         cpus.dedup();
         // The CPU times last: what is read before them takes time, and the mark is of the moment of the times.
+        let here = environment::allowed_cpus().iter().all(|cpu| cpus.contains(cpu));
+        let apart = root != std::process::id();
+        let reader_ns = if here && apart { thread_cpu_ns() } else { 0 };
         let ticks = ticks(&cpus);
         let tree = tree_cpu_time(root);
-        Self { at: Instant::now(), tree, ticks, cpus: cpus.len(), interrupts: interrupts::of_this_kernel() }
+        Self {
+            at: Instant::now(),
+            tree,
+            ticks,
+            cpus: cpus.len(),
+            interrupts: interrupts::of_this_kernel(),
+            reader_ns,
+        }
     }
 
     /// What was used from `self` to `later`, where the swarm used `swarm_ns` in a window of length `window`. The marks
@@ -94,7 +108,11 @@ impl Mark {
             });
         let foreign = both(&tree, &ticks).and_then(|(tree, ticks)| {
             let worked_s = self.worked_ticks(&ticks)? as f64 / procfs::ticks_per_second() as f64;
-            let ours_s = tree.as_secs_f64() + swarm_ns as f64 / 1e9 * span / window.as_secs_f64();
+            // Where only one of the marks has the reader's time, it may have run elsewhere.
+            let known = self.reader_ns > 0 && later.reader_ns > 0;
+            let reader_ns = if known { later.reader_ns.saturating_sub(self.reader_ns) } else { 0 };
+            let swarm_s = swarm_ns as f64 / 1e9 * span / window.as_secs_f64();
+            let ours_s = tree.as_secs_f64() + reader_ns as f64 / 1e9 + swarm_s;
             Ok((worked_s - ours_s) / (span * self.cpus.max(1) as f64))
         });
         let scaled = |used: Duration| nanoseconds(used.mul_f64(window.as_secs_f64() / span));
@@ -213,6 +231,16 @@ mod tests {
     }
 
     #[test]
+    fn the_reader_is_known_only_where_it_must_be_on_the_cpus() {
+        let mut child = Command::new("sleep").arg("30").spawn().expect("sleep");
+        let everywhere = environment::allowed_cpus();
+        assert!(Mark::take(child.id(), &everywhere).reader_ns > 0);
+        assert_eq!(Mark::take(child.id(), &[]).reader_ns, 0, "it is never on none");
+        assert_eq!(Mark::take(std::process::id(), &everywhere).reader_ns, 0, "it is in the tree");
+        child.kill().and_then(|()| child.wait()).expect("our child");
+    }
+
+    #[test]
     fn counters_that_run_backwards_make_no_share() {
         let mark = |total| Mark {
             at: Instant::now(),
@@ -220,6 +248,7 @@ mod tests {
             ticks: Ok(Ticks { total, ..Ticks::default() }),
             cpus: 1,
             interrupts: Interrupts::InTasks,
+            reader_ns: 0,
         };
         let between = mark(100).until(&mark(99), Duration::from_millis(1), 0);
         assert!(
@@ -257,6 +286,7 @@ mod tests {
             }),
             cpus: 1,
             interrupts: Interrupts::InTasks,
+            reader_ns: 0,
         };
         let begin = Instant::now();
         let second = Duration::from_secs(1);
@@ -265,6 +295,13 @@ mod tests {
         assert_eq!(between.tree_cpu_ns, Reading::Value(300_000_000));
         let Reading::Value(foreign) = between.foreign_share else { panic!("{between:?}") };
         assert!((foreign - 0.2).abs() < 1e-9, "{foreign}");
+        // Reading the tree took the thread that reads 0.15 s of them.
+        let read = |mark: &Mark, reader_ns| Mark { reader_ns, ..mark.clone() };
+        let share = |before: &Mark, after: &Mark| before.until(after, second, 100_000_000).foreign_share;
+        let less = share(&read(&before, 50_000_000), &read(&after, 200_000_000));
+        assert!(matches!(less, Reading::Value(share) if (share - 0.05).abs() < 1e-9), "{less:?}");
+        let elsewhere = share(&before, &read(&after, 200_000_000));
+        assert_eq!(elsewhere, between.foreign_share, "it may have been on other CPUs");
         // Marks that lie twice as far apart as the window is long: half of what lies between is the window's.
         let wide = before.until(&after, second / 2, 50_000_000);
         assert_eq!(wide.tree_cpu_ns, Reading::Value(150_000_000));
@@ -286,6 +323,7 @@ mod tests {
                 ticks: Ok(Ticks { worked, interrupts: in_interrupts, total, ..Ticks::default() }),
                 cpus: 1,
                 interrupts,
+                reader_ns: 0,
             };
             let hz = procfs::ticks_per_second();
             let after = mark(begin + second, tree_ms, hz / 2, in_interrupts * hz / 100, hz);
