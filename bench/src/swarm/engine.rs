@@ -178,6 +178,8 @@ impl<'a> Engine<'a> {
             let now = self.end_pauses(now);
             let now = self.expire(now);
             let now = self.dispatch(now);
+            // With the reading that ends the loop: the window may have ended since the one above.
+            self.note_cpu(now);
             if self.finished(now) {
                 return Ok(());
             }
@@ -302,10 +304,15 @@ impl<'a> Engine<'a> {
     }
 
     /// What was measured, and the slots, which still hold their connections.
+    ///
+    /// # Panics
+    /// When the loop did not end by itself: the CPU time of the window is then not known.
     pub(super) fn close(self) -> (Measured, Vec<Slot>) {
         let spins = self.spins();
         let never_written = (self.noticed - self.given) as u64;
-        let [begin, end] = self.cpu_at_window.map(Option::unwrap_or_default);
+        let [Some(begin), Some(end)] = self.cpu_at_window else {
+            panic!("the loop ends after both readings of its CPU time: {:?}", self.cpu_at_window)
+        };
         debug_assert!(self.slots.iter().all(|slot| slot.phase != Phase::Busy || slot.connection.is_some()));
         let churn = matches!(self.mode, Mode::Churn { .. });
         let wire = wire::read(&self.slots, churn);
