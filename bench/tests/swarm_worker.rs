@@ -307,3 +307,13 @@ fn a_worker_that_may_not_drain_knows_its_cpu_time() {
         assert!(cpu_ns > 0 && cpu_ns < 10_000_000_000, "{cpu_ns}");
     }
 }
+
+#[test]
+fn what_lost_connections_carried_is_absent_not_missing_from_a_sum() {
+    let held = Server::start(Fault::None);
+    let part = run(&spec(held.address, closed(2)));
+    assert!(part.wire.value().is_some_and(|wire| wire.connections == 2), "{:?}", part.wire);
+    let losing = Server::start(Fault::CloseMidReply);
+    let part = run(&hasty(spec(losing.address, closed(2))));
+    assert!(part.counts.unanswered() > 0 && part.wire.value().is_none(), "{:?}", part.wire);
+}

@@ -8,10 +8,16 @@ use bakeoff_reports::record::{Reading, Wire};
 use rustix::fd::AsFd;
 
 /// What the connections of the slots carried. Connections of `churn` are gone by then, and asking each before it closes
-/// would be one more system call for every few requests.
-pub(super) fn read(slots: &[Slot], churn: bool) -> Reading<Wire> {
+/// would be one more system call for every few requests. Where another load has `dropped` a connection, what that one
+/// carried is gone while its requests are counted, so that no sum can be shared among them.
+pub(super) fn read(slots: &[Slot], churn: bool, dropped: u64) -> Reading<Wire> {
     if churn {
         return Reading::Absent("churn closes its connections during the trial".into());
+    }
+    if dropped > 0 {
+        return Reading::Absent(
+            "a connection was lost during the trial, and with it the count of what it carried".into(),
+        );
     }
     sum(slots.iter().filter_map(|slot| slot.connection.as_ref()).map(|connection| connection.socket()))
 }
@@ -103,7 +109,7 @@ mod tests {
     #[test]
     fn what_is_missing_makes_no_sum() {
         let why = |reading: &Reading<Wire>| matches!(reading, Reading::Absent(_));
-        assert!(why(&read(&[], true)) && why(&read(&[], false)));
+        assert!(why(&read(&[], true, 0)) && why(&read(&[], false, 0)) && why(&read(&[], false, 1)));
         let part = Reading::Value(Wire { connections: 2, segments_in: 5, min_rtt_us: 9, ..Wire::default() });
         let quiet = Reading::Value(Wire { connections: 1, ..Wire::default() });
         let whole = Wire { connections: 3, segments_in: 5, min_rtt_us: 9, ..Wire::default() };

@@ -156,7 +156,7 @@ impl Usage {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wire {
-    /// Connections read: those that were still held at the end.
+    /// Connections read: all of the trial, for where one was lost there is no sum.
     pub connections: u64,
     /// Segments from the swarm, acknowledgements and set-up included.
     pub segments_out: u64,
