@@ -153,7 +153,7 @@ impl Usage {
 
 /// What went over the wire, as the kernel counted it (`TCP_INFO`) at the swarm's ends of the connections: over the whole
 /// life of each, from its first segment on, warm-up included.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wire {
     /// Connections read: all of the trial, for where one was lost there is no sum.
@@ -174,7 +174,24 @@ pub struct Wire {
     pub retransmits: u64,
     /// Payload bytes that the swarm's side sent again.
     pub bytes_retransmitted: u64,
-    /// The least round trip that the kernel saw on any of the connections, in microseconds as it counts them; 0 when it
-    /// saw none.
-    pub min_rtt_us: u64,
+    /// The least round trip that the kernel saw on any of the connections, in microseconds as it counts them.
+    pub min_rtt_us: Reading<u64>,
+}
+
+impl Default for Wire {
+    /// That of no connection: nothing was carried, and no round trip was seen.
+    fn default() -> Self {
+        Self {
+            connections: 0,
+            segments_out: 0,
+            segments_in: 0,
+            data_segments_out: 0,
+            data_segments_in: 0,
+            bytes_out: 0,
+            bytes_in: 0,
+            retransmits: 0,
+            bytes_retransmitted: 0,
+            min_rtt_us: Reading::Absent("the kernel saw no round trip on any connection".to_owned()),
+        }
+    }
 }
