@@ -188,9 +188,9 @@ pub struct TcpInfo {
 }
 
 impl TcpInfo {
-    /// The least round trip in microseconds; 0 when none was seen yet, which the kernel writes as all ones.
-    pub fn min_rtt_us(&self) -> u64 {
-        if self.min_rtt == u32::MAX { 0 } else { u64::from(self.min_rtt) }
+    /// The least round trip in microseconds; `None` when none was seen yet, which the kernel writes as all ones.
+    pub fn min_rtt_us(&self) -> Option<u64> {
+        (self.min_rtt != u32::MAX).then(|| u64::from(self.min_rtt))
     }
 }
 
@@ -251,6 +251,12 @@ mod tests {
         }
         let after = process_cpu_time(std::process::id()).expect("ourselves");
         assert!(after > before, "{x}");
+    }
+
+    #[test]
+    fn no_round_trip_is_none_and_not_zero() {
+        let seen = |min_rtt| TcpInfo { min_rtt, ..TcpInfo::default() }.min_rtt_us();
+        assert_eq!((seen(u32::MAX), seen(0), seen(12)), (None, Some(0), Some(12)));
     }
 
     #[test]

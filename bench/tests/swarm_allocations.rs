@@ -12,6 +12,7 @@ use bakeoff::load::{Arrivals, DemandShape, Load, WorkerSpec};
 use bakeoff::swarm::worker::prepare;
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::exchange::{Exchange as _, Request};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::net::TcpListener;
 use std::thread::spawn;
 use std::time::Duration;
@@ -116,18 +117,35 @@ fn ten_thousand_connections_take_less_than_4_kib_each() {
     assert!(further < 9_999 * MOST_PER_FURTHER_CONNECTION, "{further} bytes for 9,999 connections more");
 }
 
+/// How many connections this process may have at both their ends, beside the descriptors of the other tests; at most
+/// `wanted`. The soft limit on descriptors is raised as far as the hard one lets it.
+fn affordable(wanted: u32) -> u32 {
+    const OTHERS: u64 = 256;
+    let mut limit = getrlimit(Resource::Nofile);
+    let ceiling = limit.maximum.unwrap_or(u64::MAX);
+    let needed = 2 * u64::from(wanted) + OTHERS;
+    if limit.current.is_some_and(|soft| soft < needed) {
+        limit.current = Some(needed.min(ceiling));
+        setrlimit(Resource::Nofile, limit).expect("a soft limit up to the hard one");
+    }
+    let room = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX).saturating_sub(OTHERS) / 2;
+    u32::try_from(room).unwrap_or(u32::MAX).min(wanted)
+}
+
 #[test]
 fn connecting_takes_little_more_than_holding() {
-    const MANY: u32 = 1_000;
+    let many = affordable(2_000);
+    assert!(many >= 100, "the limit on descriptors is too low for any test of many connections: ulimit -n");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound");
-    let peer = spawn(move || {
-        let both = 2 * MANY + 2;
-        (0..both).map(|_| listener.accept().expect("a connection").0).collect::<Vec<_>>()
-    });
+    let peer =
+        spawn(move || (0..2 + many).map(|_| listener.accept().expect("a connection").0).collect::<Vec<_>>());
     let of = |clients| prepared(&spec(address, closed(clients)));
-    let (one, many) = (of(2), of(2 * MANY));
+    let (few, all) = (of(2), of(many));
     peer.join().expect("all were made");
-    let further = many.bytes_max - one.bytes_max;
-    assert!(further < 1_998 * MOST_PER_FURTHER_CONNECTION, "{further} bytes for 1,998 connections more");
+    let (further, connections) = (all.bytes_max - few.bytes_max, u64::from(many) - 2);
+    assert!(
+        further < connections * MOST_PER_FURTHER_CONNECTION,
+        "{further} bytes for {connections} connections more"
+    );
 }

@@ -290,3 +290,30 @@ fn the_servers_of_these_tests_echo() {
     client.read_exact(&mut reply).expect("it answers");
     assert_eq!(reply, [7; 64]);
 }
+
+#[test]
+fn a_worker_that_may_not_drain_knows_its_cpu_time() {
+    let server = Server::start(Fault::None);
+    // More is due than can be sent, so that the window mostly ends in the middle of a batch of sends.
+    let mut spec = spec(server.address, open(64, 400_000.0, Arrivals::Fixed));
+    spec.timing.warmup = Duration::from_millis(1);
+    spec.timing.window = Duration::from_millis(4);
+    spec.timing.drain = Duration::ZERO;
+    spec.slices = 1;
+    for _ in 0..12 {
+        let measured = run(&spec);
+        let cpu_ns = measured.swarm_cpu_ns;
+        // A worker is one thread; it runs past the window's end at most by the batch that it is in.
+        assert!(cpu_ns > 0 && cpu_ns < 10_000_000_000, "{cpu_ns}");
+    }
+}
+
+#[test]
+fn what_lost_connections_carried_is_absent_not_missing_from_a_sum() {
+    let held = Server::start(Fault::None);
+    let part = run(&spec(held.address, closed(2)));
+    assert!(part.wire.value().is_some_and(|wire| wire.connections == 2), "{:?}", part.wire);
+    let losing = Server::start(Fault::CloseMidReply);
+    let part = run(&hasty(spec(losing.address, closed(2))));
+    assert!(part.counts.unanswered() > 0 && part.wire.value().is_none(), "{:?}", part.wire);
+}

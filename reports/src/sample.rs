@@ -426,7 +426,7 @@ fn wire(workload: &ScenarioRow, clients: u64, requests: u64) -> Reading<Wire> {
         bytes_in: 64 * requests,
         retransmits: 0,
         bytes_retransmitted: 0,
-        min_rtt_us: 9,
+        min_rtt_us: Reading::Value(9),
     })
 }
 

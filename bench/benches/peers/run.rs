@@ -10,7 +10,7 @@ use bakeoff::serving::{FromServer, ServeOptions};
 use bakeoff::squad::{PATIENCE, expect};
 use bakeoff::sys::{Ended, try_reap};
 use bakeoff_servers::ServerConfig;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
@@ -130,17 +130,22 @@ pub(crate) fn watch(
     Ok((text?, ended))
 }
 
-/// Reaps a child that has closed its output, after a second or at once (`wait` false) by force, and its group with it.
+/// Reaps a child: one that has closed its output (`wait`) may take a second to end, any other is ended by force. Whatever
+/// is left of its group is killed before it is reaped, for it may hold the output open after its leader has ended, and
+/// once the leader is reaped the group's number may be another's.
 fn end(pid: u32, wait: bool) -> Result<Ended, String> {
     let deadline = Instant::now() + Duration::from_secs(u64::from(wait));
-    let group = Pid::from_raw(pid as i32).expect("a process id is above zero");
+    let child = Pid::from_raw(pid as i32).expect("a process id is above zero");
+    // Looks without reaping.
+    let ended =
+        || waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT);
+    while Instant::now() < deadline && ended().map_err(|e| format!("waiting for it failed: {e}"))?.is_none() {
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    let _ = kill_process_group(child, Signal::KILL);
     loop {
-        match try_reap(pid).map_err(|e| format!("reaping it failed: {e}"))? {
-            Some(ended) => return Ok(ended),
-            None if Instant::now() >= deadline => {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            None => {}
+        if let Some(ended) = try_reap(pid).map_err(|e| format!("reaping it failed: {e}"))? {
+            return Ok(ended);
         }
         std::thread::sleep(Duration::from_micros(200));
     }

@@ -26,6 +26,11 @@ use syscalls::Sysno;
 const RESTARTS: std::ops::RangeInclusive<i64> = 512..=516;
 /// How long the tree must be silent before it is looked at, and between the two looks.
 const SILENCE: Duration = Duration::from_micros(300);
+/// Most stops dealt with before the limit and an interrupt are looked at again: a server that never rests stops faster
+/// than it is followed.
+const STOPS_AT_ONCE: u32 = 1_000;
+/// Calls and signals kept of one server, about: an answer takes a model at most some hundreds, and the log is memory.
+const LONGEST_LOG: usize = 200_000;
 /// Longest pause between two looks for stops.
 const NAP: Duration = Duration::from_micros(20);
 
@@ -114,8 +119,11 @@ impl Tracer {
                 }
                 self.adopt(thread, process);
                 found += 1;
-                ptrace::interrupt(Pid::from_raw(thread))
-                    .map_err(|e| format!("stopping a thread of the server to trace it failed: {e}"))?;
+                match ptrace::interrupt(Pid::from_raw(thread)) {
+                    // One that has ended since is reported by the next wait.
+                    Ok(()) | Err(Errno::ESRCH) => {}
+                    Err(e) => return Err(format!("stopping a thread of the server to trace it failed: {e}")),
+                }
             }
             if found == 0 {
                 return Ok(());
@@ -170,18 +178,28 @@ impl Tracer {
         }
     }
 
-    /// Deals with every stop there is; says whether there was any.
+    /// Deals with the stops there are, or with [`STOPS_AT_ONCE`] of them; says whether there was any.
+    ///
+    /// # Errors
+    /// When the log is full, or the kernel refuses a call.
     fn follow(&mut self) -> Result<bool, String> {
         let mut any = false;
         let flags = WaitPidFlag::__WALL | WaitPidFlag::__WNOTHREAD | WaitPidFlag::WNOHANG;
-        loop {
+        for _ in 0..STOPS_AT_ONCE {
             match waitpid(Pid::from_raw(-1), Some(flags)) {
-                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return Ok(any),
+                Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => break,
                 Ok(status) => self.handle(status)?,
                 Err(Errno::EINTR) => continue,
                 Err(e) => return Err(format!("waiting for the traced server failed: {e}")),
             }
             any = true;
+        }
+        // Looked at here and not at each entry, so that no stop is left without its thread being let go.
+        match self.log.len() {
+            0..=LONGEST_LOG => Ok(any),
+            calls => Err(format!(
+                "the traced server made {calls} calls, more than are kept: trace fewer or smaller requests"
+            )),
         }
     }
 

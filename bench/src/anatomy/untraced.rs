@@ -4,7 +4,7 @@ use super::peer::{Peer, segments};
 use super::{Subject, end_limit};
 use crate::clock::nanoseconds;
 use crate::sys::TcpInfo;
-use crate::usage;
+use crate::usage::{self, FEWEST_TICKS};
 use bakeoff_reports::record::{ConnectionWire, Reading, Segments, Untraced};
 use procfs::process::Process;
 use std::time::{Duration, Instant};
@@ -13,8 +13,6 @@ use std::time::{Duration, Instant};
 const WARM_UP: u32 = 50;
 /// Most requests counted.
 const MOST: usize = 200_000;
-/// Clock ticks below which a share of them says nothing: with 20 its standard error is 11 points or less.
-const FEWEST_TICKS: u64 = 20;
 
 /// What can be read of the server's tree, each part absent with a reason.
 struct Sample {

@@ -70,6 +70,8 @@ pub(super) struct Engine<'a> {
     /// When slots that pause go on.
     pub(super) pauses: BinaryHeap<Reverse<(u64, u32)>>,
     pub(super) end_ns: u64,
+    /// Connections dropped since the common start: what they carried can no longer be asked for.
+    pub(super) dropped: u64,
     window_begins_ns: u64,
     give_up_ns: u64,
     origin_ns: u64,
@@ -109,6 +111,7 @@ impl<'a> Engine<'a> {
             noticed: 0,
             pauses: BinaryHeap::with_capacity(slots),
             end_ns,
+            dropped: 0,
             window_begins_ns,
             give_up_ns: end_ns + nanoseconds(timing.drain),
             origin_ns: 0,
@@ -123,6 +126,11 @@ impl<'a> Engine<'a> {
     #[inline]
     pub(super) fn now(&self) -> u64 {
         clock::monotonic_ns().saturating_sub(self.origin_ns)
+    }
+
+    /// Whether the common start is past: before it no request is sent.
+    pub(super) fn has_begun(&self) -> bool {
+        self.origin_ns > 0
     }
 
     /// Watches the socket of a slot for the rest of its life, both directions, by edges.
@@ -178,6 +186,8 @@ impl<'a> Engine<'a> {
             let now = self.end_pauses(now);
             let now = self.expire(now);
             let now = self.dispatch(now);
+            // With the reading that ends the loop: the window may have ended since the one above.
+            self.note_cpu(now);
             if self.finished(now) {
                 return Ok(());
             }
@@ -302,13 +312,18 @@ impl<'a> Engine<'a> {
     }
 
     /// What was measured, and the slots, which still hold their connections.
+    ///
+    /// # Panics
+    /// When the loop did not end by itself: the CPU time of the window is then not known.
     pub(super) fn close(self) -> (Measured, Vec<Slot>) {
         let spins = self.spins();
         let never_written = (self.noticed - self.given) as u64;
-        let [begin, end] = self.cpu_at_window.map(Option::unwrap_or_default);
+        let [Some(begin), Some(end)] = self.cpu_at_window else {
+            panic!("the loop ends after both readings of its CPU time: {:?}", self.cpu_at_window)
+        };
         debug_assert!(self.slots.iter().all(|slot| slot.phase != Phase::Busy || slot.connection.is_some()));
         let churn = matches!(self.mode, Mode::Churn { .. });
-        let wire = wire::read(&self.slots, churn);
+        let wire = wire::read(&self.slots, churn, self.dropped);
         (self.books.close(never_written, end - begin, spins, wire), self.slots)
     }
 }

@@ -235,7 +235,8 @@ mod tests {
             }
         }
         let connections = slots as u64;
-        let wire = Wire { connections, segments_out: 3 * connections, min_rtt_us: 7, ..Wire::default() };
+        let min_rtt_us = Reading::Value(7);
+        let wire = Wire { connections, segments_out: 3 * connections, min_rtt_us, ..Wire::default() };
         let wire = Reading::Value(wire);
         let measured = books.close(never_written, 1_000 / u64::from(shards), false, wire);
         WorkerPart { shard, shards, measured }

@@ -230,7 +230,9 @@ impl Engine<'_> {
     /// Closes the slot's connection, if it has one. Events of it that are still to come are dropped.
     pub(super) fn retire(&mut self, index: u32) {
         self.deadlines.clear(index);
+        let begun = self.has_begun();
         let slot = &mut self.slots[index as usize];
+        self.dropped += u64::from(begun && slot.connection.is_some());
         slot.connection = None;
         slot.generation = slot.generation.wrapping_add(1);
         slot.unsolicited = false;

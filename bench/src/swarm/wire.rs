@@ -8,10 +8,16 @@ use bakeoff_reports::record::{Reading, Wire};
 use rustix::fd::AsFd;
 
 /// What the connections of the slots carried. Connections of `churn` are gone by then, and asking each before it closes
-/// would be one more system call for every few requests.
-pub(super) fn read(slots: &[Slot], churn: bool) -> Reading<Wire> {
+/// would be one more system call for every few requests. Where another load has `dropped` a connection, what that one
+/// carried is gone while its requests are counted, so that no sum can be shared among them.
+pub(super) fn read(slots: &[Slot], churn: bool, dropped: u64) -> Reading<Wire> {
     if churn {
         return Reading::Absent("churn closes its connections during the trial".into());
+    }
+    if dropped > 0 {
+        return Reading::Absent(
+            "a connection was lost during the trial, and with it the count of what it carried".into(),
+        );
     }
     sum(slots.iter().filter_map(|slot| slot.connection.as_ref()).map(|connection| connection.socket()))
 }
@@ -40,12 +46,14 @@ fn add(wire: &mut Wire, info: &TcpInfo) {
     wire.bytes_in += info.bytes_received;
     wire.retransmits += u64::from(info.total_retrans);
     wire.bytes_retransmitted += info.bytes_retrans;
-    wire.min_rtt_us = least(wire.min_rtt_us, info.min_rtt_us());
+    if let Some(rtt_us) = info.min_rtt_us() {
+        lower(&mut wire.min_rtt_us, rtt_us);
+    }
 }
 
-/// The lesser of two round trips, of which 0 is none.
-fn least(a: u64, b: u64) -> u64 {
-    if a == 0 || b == 0 { a.max(b) } else { a.min(b) }
+/// Lowers the least round trip to `rtt_us` microseconds, if it is not lower already.
+fn lower(least: &mut Reading<u64>, rtt_us: u64) {
+    *least = Reading::Value(least.value().map_or(rtt_us, |known| rtt_us.min(*known)));
 }
 
 /// Adds the parts of all workers. A part that is absent is missing from every sum, so then the whole is absent; but a
@@ -66,7 +74,9 @@ pub(super) fn merge<'a>(parts: impl Iterator<Item = &'a Reading<Wire>>) -> Readi
         sum.bytes_in += part.bytes_in;
         sum.retransmits += part.retransmits;
         sum.bytes_retransmitted += part.bytes_retransmitted;
-        sum.min_rtt_us = least(sum.min_rtt_us, part.min_rtt_us);
+        if let Reading::Value(rtt_us) = part.min_rtt_us {
+            lower(&mut sum.min_rtt_us, rtt_us);
+        }
     }
     Reading::Value(sum)
 }
@@ -97,17 +107,27 @@ mod tests {
         assert_eq!((wire.retransmits, wire.bytes_retransmitted), (0, 0));
         // Set-up and acknowledgements come on top: two segments from us and one to us at least.
         assert!(wire.segments_out >= 24 && wire.segments_in >= 22, "{wire:?}");
-        assert!(wire.min_rtt_us > 0, "{wire:?}");
+        assert!(wire.min_rtt_us.value().is_some(), "{wire:?}");
     }
 
     #[test]
     fn what_is_missing_makes_no_sum() {
         let why = |reading: &Reading<Wire>| matches!(reading, Reading::Absent(_));
-        assert!(why(&read(&[], true)) && why(&read(&[], false)));
-        let part = Reading::Value(Wire { connections: 2, segments_in: 5, min_rtt_us: 9, ..Wire::default() });
+        assert!(why(&read(&[], true, 0)) && why(&read(&[], false, 0)) && why(&read(&[], false, 1)));
+        let part = Reading::Value(Wire {
+            connections: 2,
+            segments_in: 5,
+            min_rtt_us: Reading::Value(9),
+            ..Wire::default()
+        });
         let quiet = Reading::Value(Wire { connections: 1, ..Wire::default() });
-        let whole = Wire { connections: 3, segments_in: 5, min_rtt_us: 9, ..Wire::default() };
+        let whole = Wire { connections: 3, segments_in: 5, min_rtt_us: Reading::Value(9), ..Wire::default() };
         assert_eq!(merge([&part, &quiet].into_iter()), Reading::Value(whole));
+        let none = merge([&quiet].into_iter());
+        assert!(
+            none.value().is_some_and(|none| none.min_rtt_us.value().is_none()),
+            "no round trip: {none:?}"
+        );
         assert!(why(&merge([&part, &Reading::Absent("no".into())].into_iter())));
         let (pipe, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
         assert!(why(&sum([pipe].into_iter())), "a socket that is not TCP has no such figures");

@@ -3,10 +3,11 @@
 //! Reading takes a while in a large tree, so the marks are taken outside the window, close to its edges, and what lies
 //! between them is scaled to its length.
 
+use super::interrupts::{self, Interrupts};
 use super::reading;
 use super::tree::{GONE, Proc, living};
-use crate::clock::nanoseconds;
-use crate::sys;
+use crate::clock::{nanoseconds, thread_cpu_ns};
+use crate::{environment, sys};
 use bakeoff_reports::record::Reading;
 use procfs::{CurrentSI as _, KernelStats};
 use std::time::{Duration, Instant};
@@ -18,7 +19,15 @@ pub struct Mark {
     tree: Result<Duration, String>,
     ticks: Result<Ticks, String>,
     cpus: usize,
+    /// Whose time interrupts are on this kernel.
+    interrupts: Interrupts,
+    /// CPU nanoseconds of the thread that takes the marks, which works on these CPUs (reading a large tree lies between
+    /// the ticks) and is no stranger; 0 where it is in the tree already, or may run elsewhere.
+    reader_ns: u64,
 }
+
+/// Where nobody says whose time interrupts are, the most of the CPUs that they may have taken without mattering, 0 to 1.
+const UNCLEAR_SHARE: f64 = 0.01;
 
 /// Clock ticks of some CPUs since the system started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,6 +43,24 @@ struct Ticks {
     total: u64,
 }
 
+impl Ticks {
+    /// The ticks from `earlier` to `self`. The kernel lets some counters run backwards (idle and iowait, when a CPU
+    /// sleeps without ticks; proc(5)), and then nothing can be said.
+    fn since(&self, earlier: &Self) -> Result<Self, String> {
+        let less = |now: u64, then: u64| {
+            now.checked_sub(then)
+                .ok_or_else(|| "the kernel's counters of CPU time in /proc/stat ran backwards".to_string())
+        };
+        Ok(Self {
+            user: less(self.user, earlier.user)?,
+            worked: less(self.worked, earlier.worked)?,
+            interrupts: less(self.interrupts, earlier.interrupts)?,
+            stolen: less(self.stolen, earlier.stolen)?,
+            total: less(self.total, earlier.total)?,
+        })
+    }
+}
+
 /// What happened on the CPUs between two marks.
 #[derive(Clone, Debug)]
 pub struct Between {
@@ -41,20 +68,32 @@ pub struct Between {
     pub tree_cpu_ns: Reading<u64>,
     /// Share that the hypervisor took, 0 to 1.
     pub steal_share: Reading<f64>,
-    /// Share that went to neither the tree nor the swarm, 0 to 1.
+    /// Share that went to neither the tree nor the swarm: 0 to 1, but for the coarseness of ticks, by which it may come
+    /// out a little below 0. Is not cut there, or what makes it too small would not be seen.
     pub foreign_share: Reading<f64>,
 }
 
 impl Mark {
-    /// The figures now, of the tree under `root` and of `cpus`.
+    /// The figures now, of the tree under `root` and of `cpus`. Both marks of a pair are taken by the same thread: what
+    /// it used in between is not the work of others.
     pub fn take(root: u32, cpus: &[u32]) -> Self {
         let mut cpus = cpus.to_vec();
         cpus.sort_unstable();
         cpus.dedup();
         // The CPU times last: what is read before them takes time, and the mark is of the moment of the times.
+        let here = environment::allowed_cpus().iter().all(|cpu| cpus.contains(cpu));
+        let apart = root != std::process::id();
+        let reader_ns = if here && apart { thread_cpu_ns() } else { 0 };
         let ticks = ticks(&cpus);
         let tree = tree_cpu_time(root);
-        Self { at: Instant::now(), tree, ticks, cpus: cpus.len() }
+        Self {
+            at: Instant::now(),
+            tree,
+            ticks,
+            cpus: cpus.len(),
+            interrupts: interrupts::of_this_kernel(),
+            reader_ns,
+        }
     }
 
     /// What was used from `self` to `later`, where the swarm used `swarm_ns` in a window of length `window`. The marks
@@ -63,20 +102,40 @@ impl Mark {
         let span = later.at.saturating_duration_since(self.at).as_secs_f64().max(1e-9);
         let tree = both(&self.tree, &later.tree).map(|(before, after)| after.saturating_sub(before));
         let ticks =
-            both(&self.ticks, &later.ticks).and_then(|(before, after)| match after.total - before.total {
-                0 => Err("the window is shorter than a clock tick".to_string()),
-                total => Ok((after.worked - before.worked, after.stolen - before.stolen, total)),
+            both(&self.ticks, &later.ticks).and_then(|(before, after)| match after.since(&before)? {
+                Ticks { total: 0, .. } => Err("the window is shorter than a clock tick".to_string()),
+                ticks => Ok(ticks),
             });
-        let foreign = both(&tree, &ticks).map(|(tree, (worked, _, _))| {
-            let worked_s = worked as f64 / procfs::ticks_per_second() as f64;
-            let ours_s = tree.as_secs_f64() + swarm_ns as f64 / 1e9 * span / window.as_secs_f64();
-            ((worked_s - ours_s) / (span * self.cpus.max(1) as f64)).clamp(0.0, 1.0)
+        let foreign = both(&tree, &ticks).and_then(|(tree, ticks)| {
+            let worked_s = self.worked_ticks(&ticks)? as f64 / procfs::ticks_per_second() as f64;
+            // Where only one of the marks has the reader's time, it may have run elsewhere.
+            let known = self.reader_ns > 0 && later.reader_ns > 0;
+            let reader_ns = if known { later.reader_ns.saturating_sub(self.reader_ns) } else { 0 };
+            let swarm_s = swarm_ns as f64 / 1e9 * span / window.as_secs_f64();
+            let ours_s = tree.as_secs_f64() + reader_ns as f64 / 1e9 + swarm_s;
+            Ok((worked_s - ours_s) / (span * self.cpus.max(1) as f64))
         });
         let scaled = |used: Duration| nanoseconds(used.mul_f64(window.as_secs_f64() / span));
         Between {
             tree_cpu_ns: reading(tree.map(scaled)),
-            steal_share: reading(ticks.map(|(_, stolen, total)| stolen as f64 / total as f64)),
+            steal_share: reading(ticks.map(|ticks| ticks.stolen as f64 / ticks.total as f64)),
             foreign_share: reading(foreign),
+        }
+    }
+
+    /// The ticks of work that the CPU clocks of tasks hold as well: interrupts are among them where they are charged to
+    /// the tasks they interrupt. Those that interrupt nobody then count as work of others, which they are.
+    fn worked_ticks(&self, ticks: &Ticks) -> Result<u64, String> {
+        match self.interrupts {
+            Interrupts::InTasks => Ok(ticks.worked + ticks.interrupts),
+            Interrupts::Apart => Ok(ticks.worked),
+            Interrupts::Unknown if ticks.interrupts as f64 <= UNCLEAR_SHARE * ticks.total as f64 => {
+                Ok(ticks.worked + ticks.interrupts)
+            }
+            Interrupts::Unknown => Err("interrupts took more than 1 % of the CPUs, and this kernel does not tell \
+                                        whether the CPU time of tasks holds them (CONFIG_IRQ_TIME_ACCOUNTING; \
+                                        readable in /proc/config.gz or /boot)"
+                .to_string()),
         }
     }
 }
@@ -103,6 +162,10 @@ pub(crate) fn tree_cpu_time(root: u32) -> Result<Duration, String> {
     Ok(sum)
 }
 
+/// Clock ticks below which a share of them says nothing, not even that it is 0: with 20 its standard error is 11 points or
+/// less.
+pub(crate) const FEWEST_TICKS: u64 = 20;
+
 /// How the time of some CPUs is divided between user and kernel: the shares over whatever ran there, interrupts
 /// included, for a CPU's loopback traffic is received in them.
 #[derive(Clone, Debug)]
@@ -117,12 +180,15 @@ impl Division {
     /// The share of user mode from `self` to `later`, 0 to 1.
     pub fn user_share_until(&self, later: &Self) -> Reading<f64> {
         let share = both(&self.0, &later.0).and_then(|(before, after)| {
-            let user = after.user.saturating_sub(before.user);
-            let busy = (after.worked + after.interrupts).saturating_sub(before.worked + before.interrupts);
-            if busy == 0 {
-                return Err("the server's CPUs worked for less than a clock tick in the window".to_string());
+            let ticks = after.since(&before)?;
+            let busy = ticks.worked + ticks.interrupts;
+            if busy < FEWEST_TICKS {
+                return Err(format!(
+                    "the server's CPUs worked for {busy} clock ticks in the window, and a division needs \
+                     {FEWEST_TICKS}"
+                ));
             }
-            Ok((user as f64 / busy as f64).min(1.0))
+            Ok(ticks.user as f64 / busy as f64)
         });
         reading(share)
     }
@@ -165,13 +231,43 @@ mod tests {
     }
 
     #[test]
+    fn the_reader_is_known_only_where_it_must_be_on_the_cpus() {
+        let mut child = Command::new("sleep").arg("30").spawn().expect("sleep");
+        let everywhere = environment::allowed_cpus();
+        assert!(Mark::take(child.id(), &everywhere).reader_ns > 0);
+        assert_eq!(Mark::take(child.id(), &[]).reader_ns, 0, "it is never on none");
+        assert_eq!(Mark::take(std::process::id(), &everywhere).reader_ns, 0, "it is in the tree");
+        child.kill().and_then(|()| child.wait()).expect("our child");
+    }
+
+    #[test]
+    fn counters_that_run_backwards_make_no_share() {
+        let mark = |total| Mark {
+            at: Instant::now(),
+            tree: Ok(Duration::ZERO),
+            ticks: Ok(Ticks { total, ..Ticks::default() }),
+            cpus: 1,
+            interrupts: Interrupts::InTasks,
+            reader_ns: 0,
+        };
+        let between = mark(100).until(&mark(99), Duration::from_millis(1), 0);
+        assert!(
+            matches!(&between.steal_share, Reading::Absent(why) if why.contains("backwards")),
+            "{between:?}"
+        );
+        assert!(matches!(between.foreign_share, Reading::Absent(_)), "{between:?}");
+    }
+
+    #[test]
     fn time_is_divided_between_user_and_kernel() {
         let division =
             |user, worked, interrupts| Division(Ok(Ticks { user, worked, interrupts, ..Ticks::default() }));
         let share = division(10, 20, 5).user_share_until(&division(30, 90, 15));
         assert_eq!(share, Reading::Value(0.25), "20 of 70 + 10");
-        let idle = division(1, 2, 3).user_share_until(&division(1, 2, 3));
-        assert!(matches!(idle, Reading::Absent(_)), "{idle:?}");
+        let idle = division(1, 2, 3).user_share_until(&division(1, 20, 4));
+        assert!(matches!(idle, Reading::Absent(_)), "18 + 1 are too few: {idle:?}");
+        let enough = division(1, 2, 3).user_share_until(&division(1, 20, 5));
+        assert_eq!(enough, Reading::Value(0.0), "18 + 2 are not");
         let missing = Division::take(&[100_000]).user_share_until(&Division::take(&[0]));
         assert!(matches!(missing, Reading::Absent(_)), "{missing:?}");
     }
@@ -189,6 +285,8 @@ mod tests {
                 ..Ticks::default()
             }),
             cpus: 1,
+            interrupts: Interrupts::InTasks,
+            reader_ns: 0,
         };
         let begin = Instant::now();
         let second = Duration::from_secs(1);
@@ -197,6 +295,13 @@ mod tests {
         assert_eq!(between.tree_cpu_ns, Reading::Value(300_000_000));
         let Reading::Value(foreign) = between.foreign_share else { panic!("{between:?}") };
         assert!((foreign - 0.2).abs() < 1e-9, "{foreign}");
+        // Reading the tree took the thread that reads 0.15 s of them.
+        let read = |mark: &Mark, reader_ns| Mark { reader_ns, ..mark.clone() };
+        let share = |before: &Mark, after: &Mark| before.until(after, second, 100_000_000).foreign_share;
+        let less = share(&read(&before, 50_000_000), &read(&after, 200_000_000));
+        assert!(matches!(less, Reading::Value(share) if (share - 0.05).abs() < 1e-9), "{less:?}");
+        let elsewhere = share(&before, &read(&after, 200_000_000));
+        assert_eq!(elsewhere, between.foreign_share, "it may have been on other CPUs");
         // Marks that lie twice as far apart as the window is long: half of what lies between is the window's.
         let wide = before.until(&after, second / 2, 50_000_000);
         assert_eq!(wide.tree_cpu_ns, Reading::Value(150_000_000));
@@ -204,5 +309,36 @@ mod tests {
             matches!(wide.foreign_share, Reading::Value(share) if (share - 0.2).abs() < 1e-9),
             "{wide:?}"
         );
+    }
+
+    #[test]
+    fn interrupts_count_as_work_where_the_clocks_of_tasks_hold_them() {
+        // One CPU, one second, of which the tree used 0.8 s by its CPU clock; ticks found 50 in tasks, 30 in interrupts.
+        let foreign = |interrupts, in_interrupts, tree_ms| {
+            let begin = Instant::now();
+            let second = Duration::from_secs(1);
+            let mark = |at, tree_ms, worked, in_interrupts, total| Mark {
+                at,
+                tree: Ok(Duration::from_millis(tree_ms)),
+                ticks: Ok(Ticks { worked, interrupts: in_interrupts, total, ..Ticks::default() }),
+                cpus: 1,
+                interrupts,
+                reader_ns: 0,
+            };
+            let hz = procfs::ticks_per_second();
+            let after = mark(begin + second, tree_ms, hz / 2, in_interrupts * hz / 100, hz);
+            mark(begin, 0, 0, 0, 0).until(&after, second, 0).foreign_share
+        };
+        let close =
+            |share: &Reading<f64>, to: f64| matches!(share, Reading::Value(s) if (s - to).abs() < 1e-9);
+        assert!(close(&foreign(Interrupts::InTasks, 30, 800), 0.0), "all of it is the tree's");
+        assert!(close(&foreign(Interrupts::InTasks, 30, 600), 0.2), "a fifth is somebody else's");
+        assert!(
+            close(&foreign(Interrupts::Apart, 30, 500), 0.0),
+            "the clock of the tree lacks its interrupts"
+        );
+        assert!(close(&foreign(Interrupts::Apart, 30, 600), -0.1), "what cannot be is shown, not cut");
+        assert!(matches!(foreign(Interrupts::Unknown, 30, 800), Reading::Absent(_)));
+        assert!(close(&foreign(Interrupts::Unknown, 1, 500), 0.01), "too little to matter");
     }
 }

@@ -6,6 +6,7 @@
 
 mod counting;
 mod delay;
+mod interrupts;
 mod mark;
 mod memory;
 mod network;
@@ -14,8 +15,8 @@ mod watch;
 
 pub use counting::{COUNTING, Counters};
 pub use delay::Waits;
-pub(crate) use mark::tree_cpu_time;
 pub use mark::{Between, Division, Mark};
+pub(crate) use mark::{FEWEST_TICKS, tree_cpu_time};
 pub use memory::Footprint;
 pub use network::{ListenQueue, socket_buffer_bytes};
 pub use tree::{Population, Proc};

@@ -12,6 +12,7 @@
 //! | load over, connections held | memory, descriptors |
 
 use super::counting::Tally;
+use super::mark::tree_cpu_time;
 use super::network::socket_buffer_bytes;
 use super::{Between, Counters, Division, Footprint, ListenQueue, Mark, Population, Proc, Waits};
 use crate::environment;
@@ -19,7 +20,11 @@ use bakeoff_reports::record::{Counted, Measured, Reading, Usage};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to start its threads before its memory at rest is read.
-const SETTLING: Duration = Duration::from_millis(50);
+const SETTLING: Duration = Duration::from_millis(300);
+/// It has settled when so many looks in a row find the same,
+const EQUAL_LOOKS: u32 = 8;
+/// so far apart: together longer than a scheduler lets a thread wait that is ready to run, on all but a swamped machine.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(4);
 
 /// Where a mark takes longer, the waits of single threads are left out of it: it could not end when the window begins.
 const LONGEST_MARK: Duration = Duration::from_millis(10);
@@ -53,6 +58,8 @@ pub struct Watch {
     counters: Option<Counters>,
     /// Whether more is read than what every verdict needs.
     costs: bool,
+    /// CPU time of the server before it was told to begin.
+    cpu_before: Result<Duration, String>,
     idle_own: Reading<u64>,
     queue: Option<ListenQueue>,
     /// How long a mark takes at rest.
@@ -92,6 +99,7 @@ impl Watch {
             proc: Proc::system(),
             counters: (depth == Depth::Events).then(|| Counters::open(server)),
             costs,
+            cpu_before: tree_cpu_time(server),
             idle_own: absent(),
             queue: None,
             mark_takes: Duration::ZERO,
@@ -112,23 +120,39 @@ impl Watch {
         if !self.costs {
             return;
         }
-        self.settle();
-        self.idle_own = Footprint::take(&self.proc, self.server).own_bytes();
+        self.idle_own = match self.settle() {
+            true => Footprint::take(&self.proc, self.server).own_bytes(),
+            false => Reading::Absent(format!(
+                "{SETTLING:?} after it was told to begin, the server was not at rest yet: it had not run, or went on \
+                 starting threads or processes"
+            )),
+        };
         self.queue = Some(ListenQueue::take(&self.proc));
     }
 
-    /// Waits until the server has as many threads as a moment ago.
-    fn settle(&self) {
+    /// Waits until the server has run since it was told to begin, and neither starts anything nor works any more; or, if
+    /// it never sleeps, until it has started nothing for as long as that takes. Says whether it came to that.
+    fn settle(&self) -> bool {
         let deadline = Instant::now() + SETTLING;
-        let population = || Population::take(self.server).threads.value().copied();
-        let mut last = population();
-        while Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(2));
-            let now = population();
-            if now == last {
-                return;
-            }
+        let look = || {
+            let Population { threads, processes } = Population::take(self.server);
+            (tree_cpu_time(self.server), (threads, processes))
+        };
+        let mut last = look();
+        let (mut idle, mut complete) = (0, 0);
+        loop {
+            std::thread::sleep(BETWEEN_LOOKS);
+            let now = look();
+            let begun = matches!((&self.cpu_before, &now.0), (Ok(before), Ok(now)) if now > before);
+            complete = if begun && now.1 == last.1 { complete + 1 } else { 0 };
+            idle = if begun && now == last { idle + 1 } else { 0 };
             last = now;
+            if idle >= EQUAL_LOOKS {
+                return true;
+            }
+            if Instant::now() >= deadline {
+                return complete >= EQUAL_LOOKS;
+            }
         }
     }
 
@@ -252,5 +276,41 @@ impl Watch {
             None => Counted::absent(if self.costs { NOT_COUNTED } else { NOT_WANTED }),
         };
         usage
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_server_is_at_rest_only_after_it_has_begun() {
+        let script = "read go; sleep 60 & echo $!; wait";
+        let mut server = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("sh");
+        // It is up, and waits for its word.
+        let begin = Instant::now();
+        let waits = |pid| std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
+        while !waits(server.id()).contains("pipe") && begin.elapsed() < Duration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let watch = Watch::new(server.id(), &[0], &[0], true);
+        assert!(!watch.settle(), "it waits, and has not run since");
+        server.stdin.as_mut().expect("piped").write_all(b"go\n").expect("it reads");
+        let begin = Instant::now();
+        while !watch.settle() {
+            assert!(begin.elapsed() < Duration::from_secs(20), "it never comes to rest");
+        }
+        let group = rustix::process::Pid::from_child(&server);
+        rustix::process::kill_process_group(group, rustix::process::Signal::KILL).expect("ours");
+        server.wait().expect("our child");
     }
 }

@@ -243,7 +243,7 @@ pub(crate) fn wire_sum(anatomy: &Anatomy) -> Option<String> {
 pub(crate) fn provenance(wire: &ConnectionWire) -> String {
     format!(
         "Segments and payload are counted by the client's socket (TCP_INFO), untraced; a large one is counted by its \
-         MSS of {} bytes. Sent again: {}. Header bytes are computed: {} a segment (IP {}, TCP {}{}). Loopback has no link \
+         MSS of {} bytes. Sent again from the client's side: {}. Header bytes are computed: {} a segment (IP {}, TCP {}{}). Loopback has no link \
          layer.",
         units::grouped(wire.mss_bytes),
         units::plural(wire.retransmits, "segment"),

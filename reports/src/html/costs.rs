@@ -71,8 +71,8 @@ const GROUPS: [Group; 3] = [
             Cost::Fairness,
             Cost::LeastServed,
         ],
-        note: "Segments are of both directions, acknowledgements and set-up included, as the kernel counted them for \
-               each connection that was held to the end. Listen overflows and drops are of all listeners of the \
+        note: "Segments are of both directions, acknowledgements and set-up included, as the kernel counted them at the \
+               swarm's end of each connection; retransmits are those from the client's side only. Listen overflows and drops are of all listeners of the \
                machine while the trial ran. Fairness is Jain's index over connections: 1 when all got the same. \
                Least / median is the fewest replies of a connection over what half of them got at most. Never served counts \
                connections without any reply, over all rounds.",

@@ -100,7 +100,8 @@ fn most<'a>(shares: impl Iterator<Item = &'a Reading<f64>>, verb: &str) -> Strin
     let (mut known, mut absent) = (Vec::new(), Vec::new());
     for share in shares {
         match share {
-            Reading::Value(share) => known.push(*share),
+            // Made of clock ticks, a share may come out below zero: for a reader that is none.
+            Reading::Value(share) => known.push(share.max(0.0)),
             Reading::Absent(why) => absent.push(why.as_str()),
         }
     }

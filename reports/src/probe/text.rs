@@ -59,7 +59,7 @@ pub fn facts(probe: &Probe) -> Vec<(String, String)> {
     }
     facts.push(("fixed loop".to_owned(), or_why(&probe.fixed_loop_ns, scatter)));
     facts.push(("ping-pong p50".to_owned(), or_why(&probe.ping_pong_ns, scatter)));
-    let share = |share: &f64| format!("at most {} of the pinned CPUs", units::share(*share));
+    let share = |share: &f64| format!("at most {} of the pinned CPUs", units::share(share.max(0.0)));
     facts.push(("other programs".to_owned(), or_why(&probe.foreign_share, share)));
     facts.push(("hypervisor".to_owned(), or_why(&probe.steal_share, share)));
     facts.extend(system(probe));

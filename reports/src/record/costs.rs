@@ -14,10 +14,12 @@ pub const WARMUP_SLICES: usize = 32;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Usage {
-    /// CPU time of the tree in the window.
+    /// CPU time of the tree in the window. On a kernel with `CONFIG_IRQ_TIME_ACCOUNTING` it lacks what was done for the
+    /// tree in interrupts, which is where loopback delivers; on others it holds the interrupts that came while it ran.
     pub window_cpu_ns: Reading<u64>,
     /// Of the CPU time of the server's CPUs in the window, the share spent in user mode, 0 to 1. Sampled by the
-    /// kernel's tick (100 to 1,000 a second), of whatever ran there: absent where server and swarm share a CPU.
+    /// kernel's tick (100 to 1,000 a second), of whatever ran there: absent where server and swarm share a CPU,
+    /// and where fewer than 20 ticks fell on work.
     pub window_user_share: Reading<f64>,
     /// Time that the tree's threads were ready to run in the window and had to wait for a CPU, summed over threads.
     pub run_delay_ns: Reading<u64>,
@@ -63,8 +65,9 @@ pub struct Usage {
     pub counted: Counted,
     /// Share of the window in which the hypervisor took the pinned CPUs, of server and swarm, 0 to 1.
     pub steal_share: Reading<f64>,
-    /// Share of the window in which programs other than server and swarm used the pinned CPUs, 0 to 1. As coarse as the
-    /// clock ticks it is made of.
+    /// Share of the window in which programs other than server and swarm used the pinned CPUs: 0 to 1, but as coarse as
+    /// the clock ticks it is made of, so that it may be a little below 0. A value well below 0 says that the kernel's
+    /// figures do not fit together.
     pub foreign_share: Reading<f64>,
 }
 
@@ -150,10 +153,10 @@ impl Usage {
 
 /// What went over the wire, as the kernel counted it (`TCP_INFO`) at the swarm's ends of the connections: over the whole
 /// life of each, from its first segment on, warm-up included.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wire {
-    /// Connections read: those that were still held at the end.
+    /// Connections read: all of the trial, for where one was lost there is no sum.
     pub connections: u64,
     /// Segments from the swarm, acknowledgements and set-up included.
     pub segments_out: u64,
@@ -171,7 +174,24 @@ pub struct Wire {
     pub retransmits: u64,
     /// Payload bytes that the swarm's side sent again.
     pub bytes_retransmitted: u64,
-    /// The least round trip that the kernel saw on any of the connections, in microseconds as it counts them; 0 when it
-    /// saw none.
-    pub min_rtt_us: u64,
+    /// The least round trip that the kernel saw on any of the connections, in microseconds as it counts them.
+    pub min_rtt_us: Reading<u64>,
+}
+
+impl Default for Wire {
+    /// That of no connection: nothing was carried, and no round trip was seen.
+    fn default() -> Self {
+        Self {
+            connections: 0,
+            segments_out: 0,
+            segments_in: 0,
+            data_segments_out: 0,
+            data_segments_in: 0,
+            bytes_out: 0,
+            bytes_in: 0,
+            retransmits: 0,
+            bytes_retransmitted: 0,
+            min_rtt_us: Reading::Absent("the kernel saw no round trip on any connection".to_owned()),
+        }
+    }
 }

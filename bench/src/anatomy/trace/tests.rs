@@ -97,6 +97,21 @@ fn a_tracer_that_waits_in_vain_says_for_what() {
 }
 
 #[test]
+fn a_server_that_never_rests_is_given_up() {
+    use std::process::{Command, Stdio};
+    let restless = Command::new("yes").stdout(Stdio::null()).spawn().expect("yes");
+    let restless = Sleeper(restless);
+    let mut tracer = Tracer::attach(restless.id(), nowhere()).expect("our own child");
+    let never = tracer.until(&Interrupt::default(), Duration::from_millis(50), || Ok(true));
+    let why = never.expect_err("it writes without end");
+    assert!(why.contains("did not come to rest within 50"), "{why}");
+    let call = tracer.log.first().cloned().expect("its writes were seen");
+    tracer.log.resize(LONGEST_LOG + 1, call);
+    let full = tracer.until(&Interrupt::default(), Duration::from_secs(20), || Ok(true));
+    assert!(full.is_err_and(|why| why.contains("more than are kept")), "memory has an end");
+}
+
+#[test]
 fn calls_have_the_names_of_the_kernel() {
     assert_eq!(name_of(libc::SYS_epoll_wait as u64), "epoll_wait");
     assert_eq!(name_of(libc::SYS_clone3 as u64), "clone3");
