@@ -161,6 +161,9 @@ fn dies() {
     let told = |doubt: &Doubt| matches!(doubt, Doubt::ServerDied { detail } if detail.contains("signal 6"));
     assert!(trial.doubts.iter().any(told), "{:?}", trial.doubts);
     assert!(matches!(trial.server, Reading::Absent(_)), "it did not live to tell");
+    let others = |reason: &Invalid| matches!(reason, Invalid::ForeignLoad { .. } | Invalid::Stolen { .. });
+    let own: Vec<_> = trial.invalid.iter().filter(|reason| !others(reason)).collect();
+    assert!(own.is_empty(), "its end is its result: {own:?}");
 }
 
 fn answer_wrongly() {

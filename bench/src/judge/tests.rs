@@ -180,15 +180,39 @@ fn sliced(completed: [u64; 10]) -> Measured {
 #[test]
 fn a_window_that_changes_its_speed_has_no_steady_state_and_one_that_stutters_has() {
     let step = sliced([200, 201, 199, 202, 198, 301, 299, 300, 302, 298]);
-    let found = judge(&step, &usage(0.0), Merit::Throughput, &CLOSED, &two_cpus(), None);
+    let found = judge(&step, &usage(0.03), Merit::Throughput, &CLOSED, &two_cpus(), None);
     assert!(matches!(found.invalid[..], [Invalid::Unsteady { ratio }] if ratio == 1.5), "{found:?}");
     assert_eq!(found.doubts, [], "said once");
     let stutter = sliced([400, 50, 380, 20, 150, 30, 600, 450, 40, 380]);
-    let found = judge(&stutter, &usage(0.0), Merit::Throughput, &CLOSED, &two_cpus(), None);
+    let found = judge(&stutter, &usage(0.03), Merit::Throughput, &CLOSED, &two_cpus(), None);
     assert_eq!(found.invalid, []);
     assert!(matches!(found.doubts[..], [Doubt::Unsteady { ratio }] if ratio == 1.5), "{found:?}");
     let small = sliced([200, 200, 200, 200, 200, 240, 240, 240, 240, 240]);
-    assert_eq!(invalid(&small, &usage(0.0), &CLOSED), [], "a fifth is within what is allowed");
+    assert_eq!(invalid(&small, &usage(0.03), &CLOSED), [], "a fifth is within what is allowed");
+}
+
+#[test]
+fn what_a_server_does_to_itself_in_the_middle_of_a_window_is_a_result() {
+    let quiet = usage(0.0);
+    let by_others = Usage { foreign_share: Reading::Value(0.06), ..usage(0.0) };
+    let judged = |m: &Measured, usage: &Usage| judge(m, usage, Merit::Throughput, &CLOSED, &two_cpus(), None);
+    let unsteady =
+        |found: &Judgement| found.doubts.iter().any(|doubt| matches!(doubt, Doubt::Unsteady { .. }));
+
+    let slows_down = sliced([300, 301, 299, 300, 302, 201, 199, 200, 202, 198]);
+    let found = judged(&slows_down, &quiet);
+    assert!(found.invalid.is_empty() && unsteady(&found), "nobody else had a hand in it: {found:?}");
+    assert!(matches!(judged(&slows_down, &by_others).invalid[..], [Invalid::Unsteady { .. }]));
+
+    let mut dies = sliced([300, 300, 300, 300, 300, 0, 0, 0, 0, 0]);
+    for count in [&mut dies.counts.timeouts, &mut dies.counts.in_flight_at_end] {
+        *count = 2;
+    }
+    dies.counts.sent += 4;
+    for usage in [&quiet, &by_others] {
+        let found = judged(&dies, usage);
+        assert!(found.invalid.is_empty() && unsteady(&found), "an end is a result: {found:?}");
+    }
 }
 
 #[test]

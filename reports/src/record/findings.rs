@@ -60,7 +60,8 @@ pub enum Invalid {
         /// Dispatch lag p99.
         lag_p99_ns: u64,
     },
-    /// There was no steady state: the halves of the window differ by more than their own scatter explains.
+    /// There was no steady state: the halves of the window differ by more than their own scatter explains, while others
+    /// took more of the pinned CPUs than usual and every request was answered.
     Unsteady {
         /// Throughput of the second half over the first.
         ratio: f64,
@@ -86,7 +87,7 @@ pub enum Doubt {
         /// Share of the swarm's CPUs that its workers used together, 0 to 1.
         share: f64,
     },
-    /// The two halves of the window differ, but so do the slices of each half.
+    /// The two halves of the window differ: so do the slices of each half, or nothing but the server explains it.
     Unsteady {
         /// Throughput of the second half over the first.
         ratio: f64,
