@@ -1,6 +1,8 @@
 //! One trial: a fresh server, the swarm's workers, one start instant, a window, and a record.
 
+use crate::clock;
 use crate::environment::CpuPlan;
+use crate::judge::{self, Least, Terms};
 use crate::launch::{Child, LaunchError, Launcher};
 use crate::load::Load;
 use crate::plan::Slot;
@@ -11,7 +13,6 @@ use crate::squad::{PATIENCE, Squad, expect};
 use crate::swarm::schedule;
 use crate::sys::Ended;
 use crate::usage::{COUNTING, Watch};
-use crate::{clock, judge};
 use bakeoff_reports::probe::Bounds;
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Probe, Reading, Trial, Usage};
 use std::collections::BTreeMap;
@@ -129,9 +130,15 @@ impl Bench<'_> {
         if seen.late > scenario.timing.window.mul_f64(LATE) {
             trial.doubts.push(Doubt::SampledLate { late_ns: clock::nanoseconds(seen.late) });
         }
-        let ceiling = Bounds::of(self.probe, &scenario.name).ceiling_per_s;
-        let (merit, load) = (scenario.merit, &scenario.load);
-        let verdict = judge::judge(&seen.measured, &trial.usage, merit, load, self.cpus, ceiling);
+        let bounds = Bounds::of(self.probe, &scenario.name);
+        let terms = Terms {
+            merit: scenario.merit,
+            load: &scenario.load,
+            cpus: self.cpus,
+            ceiling_per_s: bounds.ceiling_per_s,
+            least: Least::of(&bounds, scenario),
+        };
+        let verdict = judge::judge(&seen.measured, &trial.usage, &terms);
         trial.invalid.extend(verdict.invalid);
         trial.doubts.extend(verdict.doubts);
         trial.measured = Reading::Value(seen.measured);

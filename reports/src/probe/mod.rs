@@ -19,6 +19,9 @@ use crate::statistics::quantile::Quantile;
 /// server: what a faster server would have shown was not to be seen.
 pub const NEAR_SHARE: f64 = 0.20;
 
+/// A closed-loop swarm that uses more of its CPUs than this is at its limit, and what it got is a ceiling.
+pub const BUSY_SHARE: f64 = 0.95;
+
 /// How much the fixed work may change its time within a round before the round's figures are doubted: a tenth, above the
 /// scatter of the work itself on a quiet machine and well below the factors of 1.5 to 2.6 seen between phases of a shared
 /// one.

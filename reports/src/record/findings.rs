@@ -33,23 +33,25 @@ pub enum Invalid {
     GeneratorLate {
         /// Dispatch lag p50.
         lag_p50_ns: u64,
-        /// Response p50.
-        response_p50_ns: u64,
+        /// What was allowed: a share of the least response p50 that any server could show.
+        limit_ns: u64,
     },
     /// The swarm itself sent so late in the tail that a 99th percentile says nothing of the server.
     GeneratorTail {
         /// Dispatch lag p99.
         lag_p99_ns: u64,
-        /// Response p99.
-        response_p99_ns: u64,
+        /// What was allowed: the least response p99 that any server could show.
+        limit_ns: u64,
     },
-    /// The swarm was what limited a closed loop: it used all its CPU while the server did not, and a faster server would
-    /// have got more out of it.
+    /// The swarm was slowed down in closed loop: it used all its CPU and the server did not, at a rate far below what the
+    /// same swarm got out of the null server.
     GeneratorBound {
         /// Share of the swarm's CPUs that its workers used together, 0 to 1.
         swarm_share: f64,
         /// Share of its CPUs that the server used, 0 to 1.
         server_share: f64,
+        /// Replies per second.
+        rate_per_s: f64,
         /// What the null server did under the same load, in replies per second.
         ceiling_per_s: f64,
     },
