@@ -39,7 +39,7 @@ fn method(analysis: &Analysis) -> String {
          round, within bounds; the first valid try counts. This selects, by rules that are the same for all models: time taken by \
          other programs or the hypervisor; a generator later than a share of the least response any server could show; \
          and, in closed loop, a generator that used all its CPU before an idle server at a rate far below its own ceiling. \
-         The last looks at the rate and drops slow trials only, so read it beside the number of trials left out. With more than {}&nbsp;of a run's trials left out there is no \
+         The last looks at the rate and drops slow trials only, so read it beside the number of trials left out. With more than {}&nbsp;of a run's planned trials without a valid try there is no \
          verdict.</p>\n</section>\n",
         units::grouped(RESAMPLES as u64),
         CONFIDENCE * 100.0,
