@@ -98,13 +98,17 @@ impl Bench<'_> {
             return Err(Interrupted);
         }
         if let (Err(error), false) = (&seen, died) {
-            trial.invalid.push(Invalid::SwarmFailed { detail: error.to_string() });
+            let detail = error.to_string();
+            trial.invalid.push(match error {
+                LaunchError::NothingConnected { .. } => Invalid::NothingConnected { detail },
+                _ => Invalid::SwarmFailed { detail },
+            });
         }
         if killed && !died {
             trial.doubts.push(Doubt::KilledAtStop);
         }
-        if let (true, Err(error)) = (died, &counters) {
-            let detail = error.to_string();
+        if died {
+            let detail = how_it_died(&counters, ended);
             // With a measurement it is the model's result; without one there is nothing to compare.
             match seen {
                 Ok(_) => trial.doubts.push(Doubt::ServerDied { detail }),
@@ -220,6 +224,16 @@ fn stop_server(server: &mut Child, scenario: &Scenario) -> Stopped {
     };
     let (ended, killed) = server.reap(deadline);
     (counters, ended, killed)
+}
+
+/// How a server ended that was not asked to. One that took its leave in order, with its counters and status 0, ended too
+/// soon none the less.
+fn how_it_died(counters: &Result<BTreeMap<String, u64>, LaunchError>, ended: Option<Ended>) -> String {
+    match (counters, ended) {
+        (Err(error), _) => error.to_string(),
+        (Ok(_), Some(ended)) => format!("the server {} before it was asked to stop", ended.describe()),
+        (Ok(_), None) => "the server was gone before it was asked to stop".into(),
+    }
 }
 
 /// Enters what the server's life cost, as its end told.

@@ -15,6 +15,7 @@ impl fmt::Display for Invalid {
         match self {
             Self::ServerDidNotStart { detail } => write!(f, "the server did not start: {detail}"),
             Self::ServerDied { detail } => write!(f, "the server ended during the trial: {detail}"),
+            Self::NothingConnected { detail } => write!(f, "the server accepted no connection: {detail}"),
             Self::SwarmFailed { detail } => write!(f, "the swarm failed: {detail}"),
             Self::WrongReply { replies } => {
                 write!(f, "replies with a wrong byte: {}", units::grouped(*replies))

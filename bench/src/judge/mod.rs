@@ -51,7 +51,7 @@ pub struct Judgement {
 }
 
 /// Whether a trial was spoiled, and only by what may have passed: neighbours, a late swarm, a machine that changed its speed.
-/// A wrong reply or a server that does not start would be the same again.
+/// A wrong reply, or a server that does not start or lets nobody in, would be the same again.
 pub fn may_pass(invalid: &[Invalid]) -> bool {
     let passes = |reason: &Invalid| match reason {
         Invalid::GeneratorLate { .. }
@@ -64,6 +64,7 @@ pub fn may_pass(invalid: &[Invalid]) -> bool {
         Invalid::ServerDidNotStart { .. }
         | Invalid::ServerDied { .. }
         | Invalid::SwarmFailed { .. }
+        | Invalid::NothingConnected { .. }
         | Invalid::WrongReply { .. }
         | Invalid::Unbalanced => false,
     };

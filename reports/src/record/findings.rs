@@ -17,6 +17,11 @@ pub enum Invalid {
         /// How it ended.
         detail: String,
     },
+    /// The server let nobody in: not one connection could be opened, though it said that it was ready.
+    NothingConnected {
+        /// How the last attempt failed.
+        detail: String,
+    },
     /// The swarm failed.
     SwarmFailed {
         /// What it said.
