@@ -83,7 +83,7 @@ pub struct Standing {
     pub rounds: usize,
     /// Valid rounds with too few requests for it.
     pub without_figure: usize,
-    /// Trials that were left out as invalid.
+    /// Rounds that were left out as invalid: without any valid try.
     pub excluded: u32,
 }
 
