@@ -241,7 +241,9 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
             .collect();
         let (cells, refused): (Vec<Cell>, Vec<_>) = cells.into_iter().unzip();
         let verdict = verdict::decide(scenario, &cells, bundle.run.seed);
-        let bounds = Bounds::of(bundle.run.probe.value(), &scenario.name);
+        let mut bounds = Bounds::of(bundle.run.probe.value(), &scenario.name);
+        let rates = cells.iter().flat_map(|cell| &cell.rounds).map(|round| round.throughput_per_s);
+        bounds.compare(rates.fold(0.0, f64::max));
         (Workload { scenario: scenario.clone(), cells, verdict, bounds }, refused)
     });
     let parts: Vec<_> = parts.collect();

@@ -175,8 +175,9 @@ fn limits(analysis: &Analysis) -> String {
         }
         Reading::Value(probe) => {
             html.push_str(
-                "<p>Measured before the first round, against a null server that does nothing but return what it reads: no \
-                 server can be seen to be faster.</p>\n<dl class=\"pairs\">\n",
+                "<p>Measured before the first round, against a null server that does nothing but return what it reads. A \
+                 rate is a ceiling where the swarm had no CPU left; each is the best of a few short goes, so a trial may exceed \
+                 it, and then the workload says so.</p>\n<dl class=\"pairs\">\n",
             );
             for (name, value) in probe::facts(probe) {
                 let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(&name), escape(&value));
