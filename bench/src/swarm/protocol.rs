@@ -98,13 +98,22 @@ pub fn run_worker(
     let outcome = converse(input, &mut output, exchange_for);
     if let Err(error) = &outcome {
         let answer = match error {
-            SwarmError::NothingConnected { .. } => Answer::NothingConnected,
+            // Out of ports or descriptors it is not the server that lets nobody in.
+            SwarmError::NothingConnected { reason, .. } if by_the_server(reason.kind()) => {
+                Answer::NothingConnected
+            }
             _ => Answer::Failed,
         };
         // If even this cannot be said, the caller still gets the error.
         let _ = write_line(&mut output, &answer(error.to_string()));
     }
     outcome
+}
+
+/// Whether a connection failed on the server's side.
+fn by_the_server(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
+    matches!(kind, ConnectionRefused | ConnectionReset | ConnectionAborted | TimedOut)
 }
 
 fn converse(
