@@ -103,6 +103,14 @@ pub enum LaunchError {
         /// Its words.
         reason: String,
     },
+    /// A worker of the swarm could not open a single connection to the server.
+    #[error("{reason} ({name})")]
+    NothingConnected {
+        /// Which child.
+        name: String,
+        /// Its words.
+        reason: String,
+    },
     /// It said something that was not expected.
     #[error("the {name} said something unexpected: {said}")]
     Unexpected {

@@ -5,6 +5,7 @@ use crate::launch::{Child, Interrupt, LaunchError, Launcher};
 use crate::load::WorkerSpec;
 use crate::swarm::merge::{WorkerPart, merge};
 use crate::swarm::protocol::{Answer, Start};
+use crate::swarm::setup_limit;
 use bakeoff_reports::record::Measured;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,8 +53,8 @@ impl Squad {
             worker.send(&json(&spec))?;
             workers.push((name, worker));
         }
-        // Setting up may take the longer the more clients there are.
-        let patience = PATIENCE + Duration::from_millis(2) * spec.load.clients();
+        // A worker gives up by itself and says why: this is for one that does not.
+        let patience = setup_limit(spec.load.clients()) + PATIENCE;
         let mut connected = 0;
         for (name, worker) in &mut workers {
             match expect(worker, name, patience)? {
@@ -126,6 +127,9 @@ impl Squad {
 fn unexpected(name: &str, words: Answer) -> LaunchError {
     let said = match words {
         Answer::Failed(reason) => return LaunchError::Failed { name: name.into(), reason },
+        Answer::NothingConnected(reason) => {
+            return LaunchError::NothingConnected { name: name.into(), reason };
+        }
         Answer::Ready(_) => "that it is ready, again",
         Answer::Part(_) => "a result before its start",
     };

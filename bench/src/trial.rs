@@ -1,6 +1,8 @@
 //! One trial: a fresh server, the swarm's workers, one start instant, a window, and a record.
 
+use crate::clock;
 use crate::environment::CpuPlan;
+use crate::judge::{self, Least, Terms};
 use crate::launch::{Child, LaunchError, Launcher};
 use crate::load::Load;
 use crate::plan::Slot;
@@ -11,7 +13,6 @@ use crate::squad::{PATIENCE, Squad, expect};
 use crate::swarm::schedule;
 use crate::sys::Ended;
 use crate::usage::{COUNTING, Depth, Watch};
-use crate::{clock, judge};
 use bakeoff_reports::probe::Bounds;
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Probe, Reading, Trial, Usage};
 use std::collections::BTreeMap;
@@ -100,13 +101,17 @@ impl Bench<'_> {
             return Err(Interrupted);
         }
         if let (Err(error), false) = (&seen, died) {
-            trial.invalid.push(Invalid::SwarmFailed { detail: error.to_string() });
+            let detail = error.to_string();
+            trial.invalid.push(match error {
+                LaunchError::NothingConnected { .. } => Invalid::NothingConnected { detail },
+                _ => Invalid::SwarmFailed { detail },
+            });
         }
         if killed && !died {
             trial.doubts.push(Doubt::KilledAtStop);
         }
-        if let (true, Err(error)) = (died, &counters) {
-            let detail = error.to_string();
+        if died {
+            let detail = how_it_died(&counters, ended);
             // With a measurement it is the model's result; without one there is nothing to compare.
             match seen {
                 Ok(_) => trial.doubts.push(Doubt::ServerDied { detail }),
@@ -132,9 +137,15 @@ impl Bench<'_> {
         if seen.late > scenario.timing.window.mul_f64(LATE) {
             trial.doubts.push(Doubt::SampledLate { late_ns: clock::nanoseconds(seen.late) });
         }
-        let ceiling = Bounds::of(self.probe, &scenario.name).ceiling_per_s;
-        let (merit, load) = (scenario.merit, &scenario.load);
-        let verdict = judge::judge(&seen.measured, &trial.usage, merit, load, self.cpus, ceiling);
+        let bounds = Bounds::of(self.probe, &scenario.name);
+        let terms = Terms {
+            merit: scenario.merit,
+            load: &scenario.load,
+            cpus: self.cpus,
+            ceiling_per_s: bounds.ceiling_per_s,
+            least: Least::of(&bounds, scenario),
+        };
+        let verdict = judge::judge(&seen.measured, &trial.usage, &terms);
         trial.invalid.extend(verdict.invalid);
         trial.doubts.extend(verdict.doubts);
         trial.measured = Reading::Value(seen.measured);
@@ -221,6 +232,16 @@ fn stop_server(server: &mut Child, scenario: &Scenario) -> Stopped {
     };
     let (ended, killed) = server.reap(deadline);
     (counters, ended, killed)
+}
+
+/// How a server ended that was not asked to. One that took its leave in order, with its counters and status 0, ended too
+/// soon none the less.
+fn how_it_died(counters: &Result<BTreeMap<String, u64>, LaunchError>, ended: Option<Ended>) -> String {
+    match (counters, ended) {
+        (Err(error), _) => error.to_string(),
+        (Ok(_), Some(ended)) => format!("the server {} before it was asked to stop", ended.describe()),
+        (Ok(_), None) => "the server was gone before it was asked to stop".into(),
+    }
 }
 
 /// Enters what the server's life cost, as its end told.

@@ -65,10 +65,11 @@ fn main() -> ExitCode {
             if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         _ => {
-            let all: [(&str, fn()); 6] = [
+            let all: [(&str, fn()); 7] = [
                 ("servers_that_do_not_start_are_told_from_each_other", do_not_start),
                 ("a_server_that_never_says_it_is_ready_is_given_up", never_ready),
                 ("a_server_that_dies_under_load_is_a_result_with_its_end", dies),
+                ("a_server_that_lets_nobody_in_is_blamed_for_it", refuses),
                 ("servers_that_answer_wrongly_are_named_and_not_tried_again", answer_wrongly),
                 ("servers_that_do_not_answer_are_results", do_not_answer),
                 ("a_run_goes_on_after_each_of_them_and_ends", a_run_goes_on),
@@ -155,12 +156,30 @@ fn never_ready() {
 }
 
 fn dies() {
-    let trial = trial("dies");
-    let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
-    assert!(measured.counts.balanced() && measured.counts.errors_total() > 0, "{:?}", measured.counts);
-    let told = |doubt: &Doubt| matches!(doubt, Doubt::ServerDied { detail } if detail.contains("signal 6"));
-    assert!(trial.doubts.iter().any(told), "{:?}", trial.doubts);
-    assert!(matches!(trial.server, Reading::Absent(_)), "it did not live to tell");
+    for (fault, end) in [("dies", "signal 6"), ("leaves", "exited with status 0")] {
+        let trial = trial(fault);
+        let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
+        assert!(measured.counts.balanced() && measured.counts.errors_total() > 0, "{:?}", measured.counts);
+        let told = |doubt: &Doubt| matches!(doubt, Doubt::ServerDied { detail } if detail.contains(end));
+        assert!(trial.doubts.iter().any(told), "{fault}: {:?}", trial.doubts);
+        assert_eq!(
+            matches!(trial.server, Reading::Absent(_)),
+            fault == "dies",
+            "{fault}: {:?}",
+            trial.server
+        );
+        let others =
+            |reason: &Invalid| matches!(reason, Invalid::ForeignLoad { .. } | Invalid::Stolen { .. });
+        let own: Vec<_> = trial.invalid.iter().filter(|reason| !others(reason)).collect();
+        assert!(own.is_empty(), "its end is its result: {own:?}");
+    }
+}
+
+fn refuses() {
+    let trial = trial("refuses");
+    let [Invalid::NothingConnected { detail }] = &trial.invalid[..] else { panic!("{trial:?}") };
+    assert!(detail.contains("refused"), "{detail}");
+    assert!(!bakeoff::judge::may_pass(&trial.invalid), "it would be the same again");
 }
 
 fn answer_wrongly() {

@@ -133,22 +133,51 @@ impl Analysis {
         if !self.is_invalid() {
             return None;
         }
-        // Reasons of one kind differ in their figures only.
-        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-        for reason in self.excluded.iter().filter(|trial| !trial.replaced).flat_map(|trial| &trial.reasons) {
-            let kind = reason.split(|c: char| c.is_ascii_digit()).next().unwrap_or(reason);
-            *kinds.entry(kind.trim_end()).or_default() += 1;
-        }
-        let most = kinds.into_iter().max_by_key(|(kind, count)| (*count, Reverse(*kind)));
-        let most = most
-            .map_or_else(String::new, |(kind, count)| format!(", most of them ({count}) because: {kind} …"));
         let (lost, asked, limit) = (self.lost, self.asked, units::share(MOST_LEFT_OUT));
-        let again = if self.tried_again > 0 { ", tried again in vain" } else { "" };
+        let (again, most) = (self.in_vain(), self.commonest());
         Some(format!(
             "No verdict: {lost} of {asked} trials had to be left out{again}{most}; with more than {limit} left out, the rest \
              is no fair sample. Run again while the machine has nothing else to do; a model that always fails can be left \
              out by naming the others with --model."
         ))
+    }
+
+    /// The tries of each round that is lost.
+    fn lost_rounds(&self) -> BTreeMap<(&str, &str, u32), Vec<&Excluded>> {
+        let mut rounds: BTreeMap<_, Vec<&Excluded>> = BTreeMap::new();
+        for trial in self.excluded.iter().filter(|trial| !trial.replaced) {
+            let round = (trial.scenario.as_str(), trial.model.as_str(), trial.round);
+            rounds.entry(round).or_default().push(trial);
+        }
+        rounds
+    }
+
+    /// How many of the lost rounds were tried again.
+    fn in_vain(&self) -> String {
+        let tried_again = |tries: &Vec<&Excluded>| tries.iter().any(|one| one.attempt > 0);
+        let rounds = self.lost_rounds();
+        match rounds.values().filter(|tries| tried_again(tries)).count() {
+            0 => String::new(),
+            n if n == rounds.len() => ", tried again in vain".to_owned(),
+            n => format!(", {n} of them tried again in vain"),
+        }
+    }
+
+    /// The reason that most lost rounds share; reasons of one kind differ in their figures only.
+    fn commonest(&self) -> String {
+        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+        let rounds = self.lost_rounds();
+        for tries in rounds.values() {
+            let kind = |reason| str::split(reason, |c: char| c.is_ascii_digit()).next().unwrap_or(reason);
+            let of_round: BTreeSet<&str> =
+                tries.iter().flat_map(|one| &one.reasons).map(|reason| kind(reason).trim_end()).collect();
+            of_round.into_iter().for_each(|kind| *kinds.entry(kind).or_default() += 1);
+        }
+        let most = kinds.into_iter().max_by_key(|(kind, count)| (*count, Reverse(*kind)));
+        most.map_or_else(String::new, |(kind, count)| {
+            let how_many = if 2 * count > rounds.len() { "most of them" } else { "the most frequent reason" };
+            format!(", {how_many} ({count}) because: {kind} …")
+        })
     }
 
     /// In how many rounds the machine's speed moved.
@@ -173,7 +202,8 @@ impl Analysis {
     }
 }
 
-/// The share of trials that may be left out, tries again included, before the run has no verdict at all.
+/// The share of planned trials (a model under a workload in a round) that may stay without any valid try before the run has
+/// no verdict at all.
 pub const MOST_LEFT_OUT: f64 = 0.15;
 
 /// The name of the environment note that marks made-up records; its text is shown above every figure.
@@ -193,10 +223,11 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         if reasons.is_empty() {
             admitted.entry(key).or_default().push(trial);
         } else {
-            *left_out.entry(key).or_default() += 1;
             excluded.push((trial, reasons));
         }
     }
+    // A round that another try made good is not left out.
+    asked.difference(&seen).for_each(|(key, _)| *left_out.entry(*key).or_default() += 1);
     admitted.values_mut().for_each(|trials| trials.sort_by_key(|trial| trial.round));
     let parts = bundle.run.scenarios.par_iter().map(|scenario| {
         let cells: Vec<_> = scenario
@@ -210,7 +241,9 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
             .collect();
         let (cells, refused): (Vec<Cell>, Vec<_>) = cells.into_iter().unzip();
         let verdict = verdict::decide(scenario, &cells, bundle.run.seed);
-        let bounds = Bounds::of(bundle.run.probe.value(), &scenario.name);
+        let mut bounds = Bounds::of(bundle.run.probe.value(), &scenario.name);
+        let rates = cells.iter().flat_map(|cell| &cell.rounds).map(|round| round.throughput_per_s);
+        bounds.compare(rates.fold(0.0, f64::max));
         (Workload { scenario: scenario.clone(), cells, verdict, bounds }, refused)
     });
     let parts: Vec<_> = parts.collect();

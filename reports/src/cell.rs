@@ -147,7 +147,7 @@ pub struct Cell {
     pub model: String,
     /// Its valid rounds, in order.
     pub rounds: Vec<RoundFigures>,
-    /// Trials that were left out.
+    /// Rounds that were left out: without any valid try.
     pub excluded: u32,
     /// The rounds together; absent without a valid one.
     pub merged: Option<Merged>,

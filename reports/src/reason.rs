@@ -54,6 +54,7 @@ pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome)
     }
 }
 
+/// Discarded trials are to blame only where no other try took their place, which is what a cell counts.
 fn undecided(cells: &[Cell]) -> String {
     if cells.iter().any(|cell| cell.excluded > 0) {
         return "The reasons stand with the discarded trials.".to_owned();

@@ -180,7 +180,7 @@ fn started_ms(index: u32) -> u64 {
 fn spoil(trials: &mut [Trial]) {
     let at = trials.len() / 2;
     if let Some(trial) = trials.get_mut(at) {
-        trial.invalid.push(Invalid::GeneratorLate { lag_p50_ns: 410_000, response_p50_ns: 612_000 });
+        trial.invalid.push(Invalid::GeneratorLate { lag_p50_ns: 410_000, limit_ns: 2_030 });
     }
 }
 

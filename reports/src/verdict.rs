@@ -16,7 +16,7 @@
 //! 5. When the best model's own figure is infinite, or a throughput of 0, no model fits the workload. With fewer than two
 //!    models to compare, or fewer than half of the workload's models, the workload is undecided: the survivors of a run
 //!    that failed the others are no choice. Models that could not be compared are always named.
-//!    When more than 15 % of a whole run's trials are invalid, tries again included, no workload of it has a verdict.
+//!    When more than 15 % of a whole run's trials have no valid try, no workload of it has a verdict.
 //! 6. The reason given is read off the cost figures: context switches, system calls, page faults, CPU and segments per
 //!    request, where the first model behind needs more by a factor of at least 1.2, and of at least the
 //!    lead to the power of 0.5. It is what was measured beside the verdict, not a proof of its cause.
@@ -84,7 +84,7 @@ pub struct Standing {
     pub rounds: usize,
     /// Valid rounds with too few requests for it.
     pub without_figure: usize,
-    /// Trials that were left out as invalid.
+    /// Rounds that were left out as invalid: without any valid try.
     pub excluded: u32,
 }
 

@@ -15,6 +15,7 @@ impl fmt::Display for Invalid {
         match self {
             Self::ServerDidNotStart { detail } => write!(f, "the server did not start: {detail}"),
             Self::ServerDied { detail } => write!(f, "the server ended during the trial: {detail}"),
+            Self::NothingConnected { detail } => write!(f, "the server accepted no connection: {detail}"),
             Self::SwarmFailed { detail } => write!(f, "the swarm failed: {detail}"),
             Self::WrongReply { replies } => {
                 write!(f, "replies with a wrong byte: {}", units::grouped(*replies))
@@ -22,23 +23,24 @@ impl fmt::Display for Invalid {
             Self::Unbalanced => {
                 write!(f, "the requests do not add up: sent is not answered + failed + pending")
             }
-            Self::GeneratorLate { lag_p50_ns, response_p50_ns } => write!(
+            Self::GeneratorLate { lag_p50_ns, limit_ns } => write!(
                 f,
-                "the swarm itself sent too late: send lag p50 {} against a response p50 of {}",
+                "the swarm itself sent too late: its lag p50 {} is above the {} allowed to all models",
                 units::time(*lag_p50_ns as f64),
-                units::time(*response_p50_ns as f64)
+                units::time(*limit_ns as f64)
             ),
-            Self::GeneratorTail { lag_p99_ns, response_p99_ns } => write!(
+            Self::GeneratorTail { lag_p99_ns, limit_ns } => write!(
                 f,
-                "the swarm itself sent too late: lag p99 {} of a response p99 of {}",
+                "the swarm itself sent too late: its lag p99 {} is above the {} allowed to all models",
                 units::time(*lag_p99_ns as f64),
-                units::time(*response_p99_ns as f64)
+                units::time(*limit_ns as f64)
             ),
-            Self::GeneratorBound { swarm_share, server_share, ceiling_per_s } => write!(
+            Self::GeneratorBound { swarm_share, server_share, rate_per_s, ceiling_per_s } => write!(
                 f,
-                "the swarm was the bottleneck: it used {} of its CPU and the server {}, while the null server did {}; give the swarm more CPUs",
+                "the swarm was slowed down: it used {} of its CPU and the server {} of its own for {}, while the same swarm got {} out of the null server",
                 units::share(*swarm_share),
                 units::share(*server_share),
+                units::rate(*rate_per_s),
                 units::rate(*ceiling_per_s)
             ),
             Self::BehindSchedule { achieved_share, lag_p99_ns } => write!(

@@ -72,6 +72,42 @@ fn the_first_valid_try_of_a_round_counts_and_all_are_kept() {
 }
 
 #[test]
+fn what_is_said_of_lost_rounds_counts_them_and_not_the_rounds_that_were_made_good() {
+    let mut bundle = with_throughput(&[&[1000; 10], &[2000; 10]]);
+    let again = |trial: &Trial, attempt, invalid: Invalid| Trial {
+        index: 100 + trial.index,
+        attempt,
+        invalid: vec![invalid],
+        ..trial.clone()
+    };
+    let (stolen, foreign) = (Invalid::Stolen { share: 0.2 }, Invalid::ForeignLoad { share: 0.3 });
+    // Five lost rounds, two of them tried again; and one that was made good by its second try, which blames a third thing.
+    let mut more = Vec::new();
+    for at in 0..5 {
+        bundle.trials[at].invalid = vec![if at < 2 { stolen.clone() } else { foreign.clone() }];
+        if at < 2 {
+            more.push(again(&bundle.trials[at], 1, stolen.clone()));
+        }
+    }
+    let mut good = again(&bundle.trials[5], 1, stolen.clone());
+    good.invalid.clear();
+    more.push(good);
+    bundle.trials[5].invalid = vec![stolen];
+    bundle.trials.append(&mut more);
+    let analysis = analyse(&bundle);
+    assert_eq!((analysis.asked, analysis.lost, analysis.tried_again), (20, 5, 3));
+    let told = "No verdict: 5 of 20 trials had to be left out, 2 of them tried again in vain, most of them (3) because: \
+                other programs used …";
+    assert!(analysis.caveats()[1].starts_with(told), "{:?}", analysis.caveats());
+    assert_eq!(analysis.workloads[0].cells.iter().map(|cell| cell.excluded).sum::<u32>(), 5);
+    for trial in &mut bundle.trials[2..4] {
+        trial.invalid = vec![Invalid::Unbalanced];
+    }
+    let told = analyse(&bundle).caveats()[1].clone();
+    assert!(told.contains("the most frequent reason (2) because: "), "{told}");
+}
+
+#[test]
 fn figures_at_the_limits_of_the_generator_are_marked_wherever_they_stand() {
     let mut bundle = with_throughput(&[&[1000; 5], &[1000; 5]]);
     let Reading::Value(probe) = &mut bundle.run.probe else { panic!("the sample has a probe") };

@@ -4,26 +4,24 @@
 //! constants with their reason; each rule is a function of the record. What spoiled a trial from outside may have passed a
 //! moment later: such trials are worth another try, those that failed by themselves are not.
 
+mod lag;
+
+pub use bakeoff_reports::probe::BUSY_SHARE;
+pub use lag::{LAG_SHARE, Least, TAIL_SHARE};
+
 use crate::environment::CpuPlan;
 use crate::load::Load;
 use bakeoff_reports::histogram::Recorder;
+use bakeoff_reports::probe::NEAR_SHARE;
 use bakeoff_reports::record::{
     Doubt, EncodedHistogram, ErrorKind, Invalid, Measured, Merit, Reading, Slice, Usage,
 };
 use std::time::Duration;
 
-/// In open loop the typical send must not be later than this share of the typical response, or the response time says
-/// more of the generator than of the server. In the tail the same share is a doubt.
-pub const LAG_SHARE: f64 = 0.10;
-/// Where the 99th percentile decides, the generator's own must stay below this share of it.
-pub const TAIL_SHARE: f64 = 0.50;
 /// The hypervisor may take this share of the pinned CPUs in a window (of two CPUs and 300 ms: three clock ticks).
 pub const STEAL_SHARE: f64 = 0.05;
 /// Other programs may take this share of the pinned CPUs in a window (of two CPUs and 300 ms: six clock ticks).
 pub const FOREIGN_SHARE: f64 = 0.10;
-/// A closed-loop swarm that uses more of its CPUs than this, while the server leaves some of its own idle, is what
-/// limits the figure.
-pub const BUSY_SHARE: f64 = 0.95;
 /// A server that uses less of its CPUs than this in closed loop could have done a third more, had the swarm been able to ask
 /// for it. Between this and [`BUSY_SHARE`] two that wait for each other share the blame, and there is a doubt.
 pub const IDLE_SHARE: f64 = 0.75;
@@ -53,35 +51,44 @@ pub struct Judgement {
 }
 
 /// Whether a trial was spoiled, and only by what may have passed: neighbours, a late swarm, a machine that changed its speed.
-/// A wrong reply, a server that does not start or a swarm that is too slow for it would be the same again.
+/// A wrong reply, or a server that does not start or lets nobody in, would be the same again.
 pub fn may_pass(invalid: &[Invalid]) -> bool {
     let passes = |reason: &Invalid| match reason {
         Invalid::GeneratorLate { .. }
         | Invalid::GeneratorTail { .. }
         | Invalid::BehindSchedule { .. }
+        | Invalid::GeneratorBound { .. }
         | Invalid::Unsteady { .. }
         | Invalid::ForeignLoad { .. }
         | Invalid::Stolen { .. } => true,
         Invalid::ServerDidNotStart { .. }
         | Invalid::ServerDied { .. }
         | Invalid::SwarmFailed { .. }
+        | Invalid::NothingConnected { .. }
         | Invalid::WrongReply { .. }
-        | Invalid::GeneratorBound { .. }
         | Invalid::Unbalanced => false,
     };
     !invalid.is_empty() && invalid.iter().all(passes)
 }
 
+/// What a trial is judged by besides its own record: the same for all models of a workload.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// The figure that decides.
+    pub merit: Merit,
+    /// What the swarm was to do.
+    pub load: &'a Load,
+    /// Who ran where.
+    pub cpus: &'a CpuPlan,
+    /// What the null server did under the same load, in replies per second, if known.
+    pub ceiling_per_s: Option<f64>,
+    /// The yardstick of the swarm's own lateness.
+    pub least: Least,
+}
+
 /// Judges a trial. What a server did badly (no answer, an early end) is a result and no reason to leave it out; what
-/// the generator or the neighbours did is. `ceiling_per_s` is what the null server did under the same load, if known.
-pub fn judge(
-    measured: &Measured,
-    usage: &Usage,
-    merit: Merit,
-    load: &Load,
-    cpus: &CpuPlan,
-    ceiling_per_s: Option<f64>,
-) -> Judgement {
+/// the generator or the neighbours did is.
+pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     let corrupt = measured.counts.errors.get(&ErrorKind::Corrupt).copied().unwrap_or(0);
     if corrupt > 0 {
@@ -90,12 +97,12 @@ pub fn judge(
     if !measured.counts.balanced() {
         judgement.invalid.push(Invalid::Unbalanced);
     }
-    if matches!(load, Load::Open { .. }) {
-        judge_lag(measured, merit, &mut judgement);
-        judgement.invalid.extend(behind_schedule(measured, usage, cpus));
+    if matches!(terms.load, Load::Open { .. }) {
+        lag::judge(measured, terms, &mut judgement);
+        judgement.invalid.extend(behind_schedule(measured, usage, terms.cpus));
     }
-    judgement.invalid.extend(generator_bound(measured, usage, cpus, ceiling_per_s));
-    judgement.invalid.extend(no_steady_state(measured));
+    judgement.invalid.extend(generator_bound(measured, usage, terms));
+    judgement.invalid.extend(no_steady_state(measured).filter(|_| spoiled(measured, usage)));
     if let Reading::Value(share) = usage.steal_share
         && share > STEAL_SHARE
     {
@@ -106,7 +113,7 @@ pub fn judge(
     {
         judgement.invalid.push(Invalid::ForeignLoad { share });
     }
-    judgement.doubts.extend(doubts(measured, usage, load, cpus));
+    judgement.doubts.extend(doubts(measured, usage, terms.load, terms.cpus));
     judgement.doubts.retain(|doubt| !settled(doubt, &judgement.invalid));
     judgement
 }
@@ -120,24 +127,6 @@ fn settled(doubt: &Doubt, invalid: &[Invalid]) -> bool {
                 | (Doubt::GeneratorBusy { .. }, Invalid::GeneratorBound { .. })
         )
     })
-}
-
-/// Whether the generator kept its schedule, at the median and in the tail.
-fn judge_lag(measured: &Measured, merit: Merit, judgement: &mut Judgement) {
-    let at = |share| Some((quantile(&measured.dispatch_lag, share)?, quantile(&measured.response, share)?));
-    if let Some((lag_p50_ns, response_p50_ns)) = at(0.5)
-        && lag_p50_ns as f64 > LAG_SHARE * response_p50_ns as f64
-    {
-        judgement.invalid.push(Invalid::GeneratorLate { lag_p50_ns, response_p50_ns });
-    }
-    if let Some((lag_p99_ns, response_p99_ns)) = at(0.99) {
-        let share = lag_p99_ns as f64 / response_p99_ns.max(1) as f64;
-        if merit == Merit::ResponseP99 && share > TAIL_SHARE {
-            judgement.invalid.push(Invalid::GeneratorTail { lag_p99_ns, response_p99_ns });
-        } else if share > LAG_SHARE {
-            judgement.doubts.push(Doubt::GeneratorTail { lag_p99_ns, response_p99_ns });
-        }
-    }
 }
 
 /// Reasons for caution that need no figure of merit.
@@ -183,23 +172,19 @@ fn generator_busy(measured: &Measured, usage: &Usage, cpus: &CpuPlan) -> Option<
     busy.then_some(Doubt::GeneratorBusy { share })
 }
 
-/// A busy swarm before a server that is clearly idle, where a null server got more out of the same swarm: what was measured
-/// is the swarm. Not where they share CPUs, for then either is idle while the other works.
-fn generator_bound(
-    measured: &Measured,
-    usage: &Usage,
-    cpus: &CpuPlan,
-    ceiling_per_s: Option<f64>,
-) -> Option<Invalid> {
-    let (swarm_share, server_share) = shares(measured, usage, cpus);
-    let (server_share, ceiling_per_s) = (server_share?, ceiling_per_s?);
-    let rate = measured.completed_in_window as f64 * 1e9 / measured.window_ns.max(1) as f64;
+/// A busy swarm before a server that is clearly idle, at a rate far below what the same swarm got out of the null server:
+/// each request cost the swarm more CPU than it need, so something slowed the swarm down. Near the ceiling the swarm is at
+/// its best and the figure stands, with its mark. Not where they share CPUs, for then either is idle while the other works.
+fn generator_bound(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Option<Invalid> {
+    let (swarm_share, server_share) = shares(measured, usage, terms.cpus);
+    let (server_share, ceiling_per_s) = (server_share?, terms.ceiling_per_s?);
+    let rate_per_s = measured.completed_in_window as f64 * 1e9 / measured.window_ns.max(1) as f64;
     let bound = !measured.swarm_spins
-        && !cpus.shared()
+        && !terms.cpus.shared()
         && swarm_share > BUSY_SHARE
         && server_share < IDLE_SHARE
-        && ceiling_per_s > rate;
-    bound.then_some(Invalid::GeneratorBound { swarm_share, server_share, ceiling_per_s })
+        && rate_per_s < ceiling_per_s * (1.0 - NEAR_SHARE);
+    bound.then_some(Invalid::GeneratorBound { swarm_share, server_share, rate_per_s, ceiling_per_s })
 }
 
 /// Too few of the scheduled requests were answered in the window, the server had time for them, and it was the swarm that
@@ -233,13 +218,22 @@ fn ratio_of_halves(measured: &Measured) -> Option<f64> {
     (!(1.0 / STEADY_RATIO..=STEADY_RATIO).contains(&ratio)).then_some(ratio)
 }
 
+/// Whether a change of speed may be laid at the door of others: every request was answered, and in this very trial the
+/// hypervisor or other programs took half of what disqualifies by itself. Without such evidence it is what the server did - it
+/// crashed, hung, filled up, slowed down - and leaving it out would hide just that.
+fn spoiled(measured: &Measured, usage: &Usage) -> bool {
+    let above = |share: &Reading<f64>, limit: f64| share.value().is_some_and(|share| *share > limit / 2.0);
+    let disturbed = above(&usage.steal_share, STEAL_SHARE) || above(&usage.foreign_share, FOREIGN_SHARE);
+    disturbed && measured.counts.unanswered() == 0
+}
+
 /// Halves that differ are a doubt,
 fn unsteady(measured: &Measured) -> Option<Doubt> {
     ratio_of_halves(measured).map(|ratio| Doubt::Unsteady { ratio })
 }
 
-/// and a reason when they differ by more than the scatter of their own slices explains: a window that changed its speed once
-/// has no one figure, while one that stutters throughout has.
+/// and with evidence of a disturbance a reason, when they differ by more than the scatter of their own slices explains: a
+/// window that changed its speed once has no one figure, while one that stutters throughout has.
 fn no_steady_state(measured: &Measured) -> Option<Invalid> {
     let ratio = ratio_of_halves(measured)?;
     let (first, second) = halves(measured);

@@ -23,3 +23,5 @@ mod setup;
 mod slot;
 mod wire;
 pub mod worker;
+
+pub use setup::setup_limit;

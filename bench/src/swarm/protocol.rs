@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! runner -> worker   WorkerSpec
-//! worker -> runner   {"ready":{"connected":64,"congestion_control":"cubic"}}   or {"failed":"why"}
+//! worker -> runner   {"ready":{"connected":64,"congestion_control":"cubic"}}   or {"failed":"why"},
+//!                                                    {"nothing_connected":"why"}
 //! runner -> worker   {"start_ns":123456789}          CLOCK_MONOTONIC, the same for all workers
 //! worker -> runner   {"part":{...}}                  or {"failed":"why"}
 //! runner             closes the pipe: the worker closes its connections and ends
@@ -27,6 +28,8 @@ pub enum Answer {
     Ready(Ready),
     /// It cannot go on, for this reason. The last line.
     Failed(String),
+    /// It cannot go on because the server took none of its connections. The last line.
+    NothingConnected(String),
     /// It is done. The last line.
     Part(Box<WorkerPart>),
 }
@@ -94,10 +97,23 @@ pub fn run_worker(
 ) -> Result<(), SwarmError> {
     let outcome = converse(input, &mut output, exchange_for);
     if let Err(error) = &outcome {
+        let answer = match error {
+            // Out of ports or descriptors it is not the server that lets nobody in.
+            SwarmError::NothingConnected { reason, .. } if by_the_server(reason.kind()) => {
+                Answer::NothingConnected
+            }
+            _ => Answer::Failed,
+        };
         // If even this cannot be said, the caller still gets the error.
-        let _ = write_line(&mut output, &Answer::Failed(error.to_string()));
+        let _ = write_line(&mut output, &answer(error.to_string()));
     }
     outcome
+}
+
+/// Whether a connection failed on the server's side.
+fn by_the_server(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, TimedOut};
+    matches!(kind, ConnectionRefused | ConnectionReset | ConnectionAborted | TimedOut)
 }
 
 fn converse(

@@ -6,9 +6,11 @@
 
 use super::engine::Engine;
 use super::slot::Phase;
+use crate::clock::nanoseconds;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 /// Connections being opened at once, by one worker. std, mio and tokio listen with a backlog of 128.
 const BATCH: usize = 64;
@@ -22,6 +24,11 @@ const LIMIT_NS: u64 = 10_000_000_000;
 const LIMIT_EACH_NS: u64 = 500_000;
 /// Longest single wait: retries and the limit are looked at this often.
 const TICK_NS: u64 = 10_000_000;
+
+/// How long a worker may take to open so many connections before it goes on without the rest, or gives up.
+pub fn setup_limit(connections: u32) -> Duration {
+    Duration::from_nanos(LIMIT_NS + LIMIT_EACH_NS * u64::from(connections))
+}
 
 /// How the set-up went.
 #[derive(Debug)]
@@ -42,7 +49,7 @@ impl Engine<'_> {
     /// Opens the connection of every slot, as far as the server lets it.
     pub(super) fn open_all(&mut self) -> io::Result<Opened> {
         let slots = self.slots.len();
-        let give_up_ns = self.now() + LIMIT_NS + LIMIT_EACH_NS * slots as u64;
+        let give_up_ns = self.now() + nanoseconds(setup_limit(slots as u32));
         let mut waiting: VecDeque<Attempt> =
             (0..slots as u32).map(|index| Attempt { index, attempt: 1, not_before_ns: 0 }).collect();
         let mut attempts = vec![0_u32; slots];

@@ -302,7 +302,7 @@ mod tests {
         while !waits(server.id()).contains("pipe") && begin.elapsed() < Duration::from_secs(1) {
             std::thread::sleep(Duration::from_millis(10));
         }
-        let watch = Watch::new(server.id(), &[0], &[0], true);
+        let watch = Watch::new(server.id(), &[0], &[0], Depth::Costs);
         assert!(!watch.settle(), "it waits, and has not run since");
         server.stdin.as_mut().expect("piped").write_all(b"go\n").expect("it reads");
         let begin = Instant::now();

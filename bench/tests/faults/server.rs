@@ -79,6 +79,9 @@ fn serve(fault: &str) -> ExitCode {
     if fault == "never-accepts" {
         wait_for(&stop);
         drop(listener);
+    } else if fault == "refuses" {
+        drop(listener);
+        wait_for(&stop);
     } else {
         let (fault, replies) = (fault.to_string(), Arc::new(AtomicU64::new(0)));
         let talks = fault == "talks-while-it-serves";
@@ -120,6 +123,10 @@ fn converse(fault: &str, mut stream: TcpStream, replies: &AtomicU64) {
                 Ok(())
             }
             "dies" if replies.fetch_add(1, Ordering::Relaxed) >= LAST_REPLIES => std::process::abort(),
+            "leaves" if replies.fetch_add(1, Ordering::Relaxed) >= LAST_REPLIES => {
+                say(&FromServer::Served { counters: CounterSnapshot::default() });
+                std::process::exit(0)
+            }
             "garbage" => {
                 message[n - 1] ^= 0xff;
                 stream.write_all(message)

@@ -36,7 +36,10 @@ fn method(analysis: &Analysis) -> String {
          <p>A trial in which nothing was answered, or whose server died on the way, counts like \
          any other: what it left unanswered is infinite, and its throughput may be 0. When fewer than half of a workload's models could be compared, \
          the workload is undecided. Trials that the generator or the neighbours spoiled are tried again at the end of their \
-         round, within bounds; the first valid try counts. With more than {}&nbsp;of a run's trials left out there is no \
+         round, within bounds; the first valid try counts. This selects, by rules that are the same for all models: time taken by \
+         other programs or the hypervisor; a generator later than a share of the least response any server could show; \
+         and, in closed loop, a generator that used all its CPU before an idle server at a rate far below its own ceiling. \
+         The last looks at the rate and drops slow trials only, so read it beside the number of trials left out. With more than {}&nbsp;of a run's planned trials without a valid try there is no \
          verdict.</p>\n</section>\n",
         units::grouped(RESAMPLES as u64),
         CONFIDENCE * 100.0,
@@ -173,8 +176,9 @@ fn limits(analysis: &Analysis) -> String {
         }
         Reading::Value(probe) => {
             html.push_str(
-                "<p>Measured before the first round, against a null server that does nothing but return what it reads: no \
-                 server can be seen to be faster.</p>\n<dl class=\"pairs\">\n",
+                "<p>Measured before the first round, against a null server that does nothing but return what it reads. A \
+                 rate is a ceiling where the swarm had no CPU left; each is the best of a few short goes, so a trial may exceed \
+                 it, and then the workload says so.</p>\n<dl class=\"pairs\">\n",
             );
             for (name, value) in probe::facts(probe) {
                 let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(&name), escape(&value));

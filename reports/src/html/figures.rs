@@ -53,7 +53,7 @@ fn limits(workload: &Workload) -> String {
     let ceiling = workload.bounds.ceiling_per_s.map(|rate| {
         format!(
             "▲ within {near} of the {} that the null server did with this payload and these clients: at the generator's \
-             limit, a faster server would not have shown.",
+             limit, a faster server might not have shown.",
             units::rate(rate)
         )
     });
@@ -64,8 +64,10 @@ fn limits(workload: &Workload) -> String {
             units::time(p99)
         )
     });
-    let ceiling =
-        ceiling.unwrap_or_else(|| "The generator's limit was not measured for this workload.".to_owned());
+    let ceiling = ceiling.unwrap_or_else(|| match workload.bounds.why_no_ceiling.as_str() {
+        "" => "The generator's limit was not measured for this workload.".to_owned(),
+        why => format!("The generator's limit for this workload is not known: {}.", super::escape(why)),
+    });
     [Some(ceiling), floor].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 

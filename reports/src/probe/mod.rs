@@ -12,12 +12,16 @@ pub use advice::{
 pub use text::{brief, facts, table};
 
 use crate::cell::SHOWN;
-use crate::record::{Ceiling, Merit, Probe, RoundRecord};
+use crate::record::{Ceiling, Merit, Probe, Reached, Reading, RoundRecord};
 use crate::statistics::quantile::Quantile;
+use crate::units;
 
 /// A rate within this share of the ceiling, or a latency within it of the floor, says as much of the generator as of the
 /// server: what a faster server would have shown was not to be seen.
 pub const NEAR_SHARE: f64 = 0.20;
+
+/// A closed-loop swarm that uses more of its CPUs than this is at its limit, and what it got is a ceiling.
+pub const BUSY_SHARE: f64 = 0.95;
 
 /// How much the fixed work may change its time within a round before the round's figures are doubted: a tenth, above the
 /// scatter of the work itself on a quiet machine and well below the factors of 1.5 to 2.6 seen between phases of a shared
@@ -27,8 +31,11 @@ pub const DRIFT_SHARE: f64 = 0.10;
 /// What the generator and the machine can show of a workload.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bounds {
-    /// What the null server did under the workload's payload and clients, in replies per second.
+    /// What the swarm got out of the null server under the workload's payload and clients with all its CPU, in replies per
+    /// second.
     pub ceiling_per_s: Option<f64>,
+    /// Why there is no ceiling; empty when there is one.
+    pub why_no_ceiling: String,
     /// Median and 99th percentile of the swarm's response time with one client of the null server, in nanoseconds.
     pub floor_ns: Option<(f64, f64)>,
 }
@@ -38,9 +45,29 @@ impl Bounds {
     pub fn of(probe: Option<&Probe>, scenario: &str) -> Self {
         let Some(probe) = probe else { return Self::default() };
         let floor = probe.floor.value();
+        let reached = ceiling(probe, scenario).map(|ceiling| &ceiling.reached);
+        let (ceiling_per_s, why_no_ceiling) = match reached {
+            None => (None, "it was not measured".to_owned()),
+            Some(Reading::Absent(why)) => (None, why.clone()),
+            Some(Reading::Value(reached)) if !reached.is_ceiling() => {
+                (None, "the null server was the limit, not the generator".to_owned())
+            }
+            Some(Reading::Value(reached)) => (Some(reached.rate_per_s), String::new()),
+        };
         Self {
-            ceiling_per_s: ceiling(probe, scenario).and_then(|c| c.reached.value()).map(|r| r.rate_per_s),
+            ceiling_per_s,
+            why_no_ceiling,
             floor_ns: floor.map(|floor| (floor.p50_ns as f64, floor.p99_ns as f64)),
+        }
+    }
+
+    /// Takes the ceiling away when a valid trial was above it: then it was measured too low, and marks nothing.
+    pub fn compare(&mut self, highest_per_s: f64) {
+        if let Some(ceiling) = self.ceiling_per_s.take_if(|ceiling| highest_per_s > *ceiling) {
+            self.why_no_ceiling = format!(
+                "the ceiling measured before the run, {}, was exceeded, so it is too low",
+                units::rate(ceiling)
+            );
         }
     }
 
@@ -93,6 +120,13 @@ impl Bounds {
     }
 }
 
+impl Reached {
+    /// Whether it was the swarm that could do no more, and not the null server.
+    pub fn is_ceiling(&self) -> bool {
+        self.swarm_share > BUSY_SHARE
+    }
+}
+
 /// The ceiling that was measured for a workload.
 pub fn ceiling<'a>(probe: &'a Probe, scenario: &str) -> Option<&'a Ceiling> {
     probe.ceilings.iter().find(|ceiling| ceiling.scenarios.iter().any(|name| name == scenario))
@@ -109,7 +143,6 @@ pub fn drift(rounds: &[RoundRecord]) -> Option<(usize, usize, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Reading;
     use crate::sample;
 
     #[test]
@@ -133,6 +166,27 @@ mod tests {
         assert_eq!(Bounds::of(Some(&probe), "other").ceiling_per_s, None);
         assert_eq!(Bounds::of(None, "echo"), Bounds::default());
         assert!(!Bounds::default().at_ceiling(1e12) && !Bounds::default().at_floor(0.5, Quantile::Value(1)));
+    }
+
+    #[test]
+    fn what_the_null_server_limits_or_a_trial_exceeds_is_no_ceiling() {
+        let mut probe = sample::probe(&["echo"]);
+        let mut bounds = Bounds::of(Some(&probe), "echo");
+        let ceiling = bounds.ceiling_per_s.expect("the swarm was busy");
+        bounds.compare(ceiling);
+        assert_eq!(bounds.ceiling_per_s, Some(ceiling), "reached is not exceeded");
+        bounds.compare(ceiling * 1.01);
+        assert!(
+            bounds.ceiling_per_s.is_none() && bounds.why_no_ceiling.contains("was exceeded"),
+            "{bounds:?}"
+        );
+        assert!(!bounds.at_ceiling(ceiling * 2.0), "it marks nothing");
+        let Reading::Value(reached) = &mut probe.ceilings[0].reached else { panic!("measured") };
+        reached.swarm_share = 0.9;
+        let bounds = Bounds::of(Some(&probe), "echo");
+        assert!(
+            bounds.ceiling_per_s.is_none() && bounds.why_no_ceiling.contains("null server was the limit")
+        );
     }
 
     #[test]

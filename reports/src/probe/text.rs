@@ -98,11 +98,13 @@ pub fn brief(probe: &Reading<Probe>) -> String {
         Reading::Absent(why) => return format!("Limits of the generator: not measured, {why}."),
         Reading::Value(probe) => probe,
     };
-    let best = probe.ceilings.iter().filter_map(|one| Some((one, one.reached.value()?.rate_per_s)));
+    let best = probe.ceilings.iter().filter_map(|one| {
+        Some((one, one.reached.value().filter(|reached| reached.is_ceiling())?.rate_per_s))
+    });
     let best = best.max_by(|a, b| a.1.total_cmp(&b.1));
     let best = best.map_or_else(
-        || "no ceiling of rate was measured".to_owned(),
-        |(one, rate)| format!("{} at most ({})", units::rate(rate), name(one)),
+        || "no ceiling of rate is known".to_owned(),
+        |(one, rate)| format!("a rate of {} ({})", units::rate(rate), name(one)),
     );
     let floor = or_why(&probe.floor, trip);
     format!("Limits of the generator, against a null server: response time {floor} at least; {best}.")
@@ -142,8 +144,9 @@ fn name(ceiling: &Ceiling) -> String {
 fn reached(ceiling: &Ceiling) -> String {
     or_why(&ceiling.reached, |reached| {
         let server = or_why(&reached.server_share, |share| units::share(*share));
+        let limit = if reached.is_ceiling() { "" } else { "; no ceiling: the null server was the limit" };
         format!(
-            "{} (CPU: swarm {}, null server {server})",
+            "{} (CPU: swarm {}, null server {server}){limit}",
             units::rate(reached.rate_per_s),
             units::share(reached.swarm_share)
         )

@@ -17,6 +17,11 @@ pub enum Invalid {
         /// How it ended.
         detail: String,
     },
+    /// The server let nobody in: not one connection could be opened, though it said that it was ready.
+    NothingConnected {
+        /// How the last attempt failed.
+        detail: String,
+    },
     /// The swarm failed.
     SwarmFailed {
         /// What it said.
@@ -33,23 +38,25 @@ pub enum Invalid {
     GeneratorLate {
         /// Dispatch lag p50.
         lag_p50_ns: u64,
-        /// Response p50.
-        response_p50_ns: u64,
+        /// What was allowed: a share of the least response p50 that any server could show.
+        limit_ns: u64,
     },
     /// The swarm itself sent so late in the tail that a 99th percentile says nothing of the server.
     GeneratorTail {
         /// Dispatch lag p99.
         lag_p99_ns: u64,
-        /// Response p99.
-        response_p99_ns: u64,
+        /// What was allowed: the least response p99 that any server could show.
+        limit_ns: u64,
     },
-    /// The swarm was what limited a closed loop: it used all its CPU while the server did not, and a faster server would
-    /// have got more out of it.
+    /// The swarm was slowed down in closed loop: it used all its CPU and the server did not, at a rate far below what the
+    /// same swarm got out of the null server.
     GeneratorBound {
         /// Share of the swarm's CPUs that its workers used together, 0 to 1.
         swarm_share: f64,
         /// Share of its CPUs that the server used, 0 to 1.
         server_share: f64,
+        /// Replies per second.
+        rate_per_s: f64,
         /// What the null server did under the same load, in replies per second.
         ceiling_per_s: f64,
     },
@@ -60,7 +67,8 @@ pub enum Invalid {
         /// Dispatch lag p99.
         lag_p99_ns: u64,
     },
-    /// There was no steady state: the halves of the window differ by more than their own scatter explains.
+    /// There was no steady state: the halves of the window differ by more than their own scatter explains, while others
+    /// took more of the pinned CPUs than usual and every request was answered.
     Unsteady {
         /// Throughput of the second half over the first.
         ratio: f64,
@@ -86,7 +94,7 @@ pub enum Doubt {
         /// Share of the swarm's CPUs that its workers used together, 0 to 1.
         share: f64,
     },
-    /// The two halves of the window differ, but so do the slices of each half.
+    /// The two halves of the window differ: so do the slices of each half, or nothing but the server explains it.
     Unsteady {
         /// Throughput of the second half over the first.
         ratio: f64,

@@ -26,7 +26,8 @@ pub struct Probe {
     pub ping_pong_ns: Reading<Scatter>,
     /// The swarm's closed loop with one client of the null server: no response time below it can be measured.
     pub floor: Reading<RoundTrip>,
-    /// The swarm's closed loop at full speed against the null server: no rate above it can be measured.
+    /// The swarm's closed loop at full speed against the null server, for each load; a limit of the swarm only where it had
+    /// no CPU left.
     pub ceilings: Vec<Ceiling>,
     /// Largest share of the pinned CPUs that the hypervisor took in any of the above, 0 to 1.
     pub steal_share: Reading<f64>,
@@ -76,7 +77,7 @@ pub struct RoundTrip {
     pub samples: u64,
 }
 
-/// The most requests per second that a load was answered with by the null server.
+/// The most requests per second that a load was answered with by the null server, in the best of a few short goes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ceiling {
