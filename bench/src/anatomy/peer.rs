@@ -35,8 +35,10 @@ impl Question {
         (self.exchange.request(&request).len() as u64, self.exchange.reply(&request).len() as u64)
     }
 
-    fn request(&self, id: u64) -> Request {
-        Request { id, size: self.size, demand_ns: self.demand_ns }
+    /// The request of that number. All are of one length, though some services write the number out in digits.
+    fn request(&self, number: u64) -> Request {
+        const FIRST: u64 = 1_000_000_000;
+        Request { id: FIRST + number, size: self.size, demand_ns: self.demand_ns }
     }
 }
 

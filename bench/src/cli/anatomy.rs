@@ -8,6 +8,7 @@ use bakeoff::load::{DemandShape, RequestShape};
 use bakeoff::preflight::require_loopback;
 use bakeoff::scenario::units::{parse_positive_duration, parse_size};
 use bakeoff::{runner, suggest};
+use bakeoff_reports::record::Reading;
 use bakeoff_servers::{models, services};
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
@@ -59,6 +60,11 @@ impl AnatomyArgs {
         };
         match take(&bench, &options) {
             Ok(anatomy) => {
+                if let (Reading::Absent(why), Reading::Absent(_), Reading::Absent(_)) =
+                    (&anatomy.phases, &anatomy.untraced, &anatomy.wire)
+                {
+                    return Err(format!("nothing of {} could be followed: {why}", self.model));
+                }
                 output::print(&bakeoff_reports::anatomy::table(&anatomy, bakeoff::terminal_width()))?;
                 Ok(ExitCode::SUCCESS)
             }

@@ -91,6 +91,12 @@ impl RunArgs {
         })?;
         require_room(&folder, plan.slots.len() as u64)?;
         let bundle = folder.join(report::BUNDLE_NAME);
+        if bundle.exists() {
+            return Err(format!(
+                "{} holds the records of a run already, and they are not overwritten; choose another folder with --out",
+                bundle.display()
+            ));
+        }
         let options = RunOptions {
             seed: self.seed,
             rounds: self.rounds,

@@ -58,7 +58,8 @@ pub enum SwarmError {
     },
     /// Not one connection could be opened.
     #[error(
-        "none of {connections} connections to {target} could be opened ({reason}): is the server running?"
+        "none of {connections} connections to {target} could be opened ({reason}): {}",
+        what_to_do_about(reason)
     )]
     NothingConnected {
         /// Connections that were tried.
@@ -86,6 +87,19 @@ pub enum SwarmError {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+/// The next step of somebody who cannot connect.
+fn what_to_do_about(reason: &io::Error) -> &'static str {
+    match Errno::from_io_error(reason) {
+        Some(Errno::ADDRNOTAVAIL | Errno::ADDRINUSE) => {
+            "no outgoing port is free; wait until the connections of other programs are gone, or ask for fewer"
+        }
+        Some(Errno::MFILE | Errno::NFILE) => {
+            "no descriptor is free; raise the limit (ulimit -n) or ask for fewer"
+        }
+        _ => "is the server running?",
+    }
 }
 
 /// A worker that is ready to start.

@@ -7,6 +7,7 @@ use super::{Style, clean, cut, push_wrapped, width};
 use crate::analysis::Analysis;
 use crate::cell::Cell;
 use crate::cost::Cost;
+use crate::verdict::Outcome;
 use std::fmt::Write as _;
 
 /// The columns: head, cost, width. With the blanks between them they take 60 columns.
@@ -24,20 +25,27 @@ const COLUMNS: [(&str, Cost, usize); 8] = [
 /// Appends the table, if any model of it has been measured.
 pub(super) fn costs(out: &mut String, analysis: &Analysis, style: Style) {
     let several = analysis.workloads.len() > 1;
-    let rows: Vec<(&str, &Cell)> = analysis
+    let rows: Vec<(String, &Cell)> = analysis
         .workloads
         .iter()
+        .filter(|workload| !several || matches!(workload.verdict.outcome, Outcome::Chosen { .. }))
         .flat_map(|workload| {
             let standings = workload.verdict.standings.iter().take(if several { 1 } else { usize::MAX });
             standings.filter_map(move |standing| {
                 let cell = workload.cell(&standing.model)?;
-                Some((if several { workload.scenario.name.as_str() } else { cell.model.as_str() }, cell))
+                let model = cell.model.as_str();
+                Some((
+                    if several { format!("{}: {model}", workload.scenario.name) } else { model.into() },
+                    cell,
+                ))
             })
         })
         .filter(|(_, cell)| !cell.rounds.is_empty())
         .collect();
     // Columns that do not fit are left out from the right; the report has them.
-    let first = rows.iter().map(|(label, _)| width(&clean(label))).max().unwrap_or(0).clamp(8, 20);
+    // With several workloads a line of its own names workload and model.
+    let longest = rows.iter().map(|(label, _)| width(&clean(label))).max().unwrap_or(0);
+    let first = if several { 2 } else { longest.clamp(8, 20) };
     let mut used = first;
     let mut columns = Vec::new();
     for column in &COLUMNS {
@@ -59,8 +67,13 @@ pub(super) fn costs(out: &mut String, analysis: &Analysis, style: Style) {
     }
     let _ = writeln!(out, "{}", style.dim(&head));
     for (label, cell) in rows {
-        let label = cut(&clean(label), first);
-        let mut line = format!("{label}{}", " ".repeat(first - width(&label)));
+        let label = cut(&clean(&label), if several { style.width } else { first });
+        let mut line = if several {
+            let _ = writeln!(out, "{label}");
+            " ".repeat(first)
+        } else {
+            format!("{label}{}", " ".repeat(first - width(&label)))
+        };
         for (_, cost, wide) in &columns {
             let text = cell.costs.value(*cost).map_or_else(|| "-".to_owned(), |value| short(*cost, value));
             let _ = write!(line, " {}{text}", " ".repeat(wide.saturating_sub(width(&text))));
