@@ -225,7 +225,7 @@ impl Rig<'_> {
         self.watched(spec, 1, server.watch(), false, |_| Ok(()))
     }
 
-    /// Runs an oracle's trials; again with a fresh seed, up to [`TRIES`] times in all, while something disturbs them,
+    /// Runs an oracle's trials; again with a fresh seed, up to three times in all, while something disturbs them,
     /// whatever the figures are (not at [`Scale::Quick`]).
     ///
     /// # Errors
