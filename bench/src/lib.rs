@@ -4,23 +4,18 @@
 #![deny(missing_docs)]
 
 pub mod anatomy;
+pub mod children;
 pub mod clock;
 pub mod environment;
 pub mod judge;
-pub mod launch;
 pub mod load;
-pub mod plan;
 pub mod preflight;
 pub mod probe;
-pub mod progress;
-pub mod runner;
+pub mod run;
 pub mod scenario;
-pub mod serving;
-pub mod squad;
 pub mod suggest;
 pub mod swarm;
 pub mod sys;
-pub mod trial;
 pub mod usage;
 pub mod verify;
 

@@ -47,6 +47,14 @@ impl Load {
             }
         }
     }
+
+    /// Requests per second that the schedule asks for; `None` where the server sets the pace.
+    pub fn rate_per_s(&self) -> Option<f64> {
+        match *self {
+            Self::Open { rate_per_s, .. } => Some(rate_per_s),
+            Self::Closed { .. } | Self::Churn { .. } => None,
+        }
+    }
 }
 
 /// The distribution of the gaps between arrivals.
@@ -184,6 +192,23 @@ pub struct WorkerSpec {
 }
 
 impl DemandShape {
+    /// Mean in nanoseconds and squared coefficient of variation (variance over squared mean) of the demand that a request
+    /// states; (0, 0) where it states none.
+    pub fn moments(&self) -> (f64, f64) {
+        let ns = |span: Duration| span.as_secs_f64() * 1e9;
+        match *self {
+            Self::None => (0.0, 0.0),
+            Self::Fixed { value } => (ns(value), 0.0),
+            Self::Exponential { mean } => (ns(mean), 1.0),
+            Self::Bimodal { short, long, long_share } => {
+                let (short, long) = (ns(short), ns(long));
+                let mean = short + (long - short) * long_share;
+                let variance = (long - short).powi(2) * long_share * (1.0 - long_share);
+                (mean, if mean > 0.0 { variance / (mean * mean) } else { 0.0 })
+            }
+        }
+    }
+
     /// The largest demand that can be drawn.
     pub fn largest(&self) -> Duration {
         match *self {
@@ -192,5 +217,23 @@ impl DemandShape {
             Self::Exponential { mean } => mean * 20,
             Self::Bimodal { short, long, .. } => short.max(long),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_those_of_the_distributions() {
+        let us = Duration::from_micros;
+        assert_eq!(DemandShape::None.moments(), (0.0, 0.0));
+        assert_eq!(DemandShape::Fixed { value: us(200) }.moments(), (200_000.0, 0.0));
+        assert_eq!(DemandShape::Exponential { mean: us(5) }.moments(), (5_000.0, 1.0));
+        // 50 us and, one in 200, 10 ms: mean 99.75 us, variance 0.005 * 0.995 * (9.95 ms)^2.
+        let (mean, scv) =
+            DemandShape::Bimodal { short: us(50), long: us(10_000), long_share: 0.005 }.moments();
+        assert!((mean - 99_750.0).abs() < 1e-6, "{mean}");
+        assert!((scv - 0.004_975 * (9.95e6 / 99_750.0_f64).powi(2)).abs() < 1e-9, "{scv}");
     }
 }

@@ -4,8 +4,8 @@
 mod support;
 
 use bakeoff::anatomy::{AnatomyOptions, Workbench, take};
+use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::launch::{Interrupt, Launcher};
 use bakeoff_reports::bundle;
 use bakeoff_reports::record::{Anatomy, ConnectionWire, Outcome, Part, Phase, Reading, Step};
 use bakeoff_servers::{models, services};

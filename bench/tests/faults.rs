@@ -7,14 +7,14 @@
 #[path = "faults/server.rs"]
 mod server;
 
+use bakeoff::children::launch::{Interrupt, Launcher, die_with_parent};
 use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::launch::{Interrupt, Launcher, die_with_parent};
-use bakeoff::plan::{Cell, Plan, Slot};
 use bakeoff::preflight::Limits;
-use bakeoff::runner::{self, Ending, RunOptions};
+use bakeoff::run::plan::{Cell, Plan, Slot};
+use bakeoff::run::runner::{self, Ending, RunOptions};
+use bakeoff::run::trial::Bench;
 use bakeoff::scenario::Scenario;
 use bakeoff::swarm::protocol::run_worker;
-use bakeoff::trial::Bench;
 use bakeoff_reports::bundle;
 use bakeoff_reports::record::{Doubt, ErrorKind, Invalid, Reading, Trial};
 use bakeoff_servers::services;

@@ -3,9 +3,9 @@
 #[allow(dead_code)] // other tests use the rest
 mod support;
 
-use bakeoff::launch::{Child, Interrupt, Launcher};
-use bakeoff::serving::{FromServer, ServeOptions};
-use bakeoff::squad::{PATIENCE, expect};
+use bakeoff::children::launch::{Child, Interrupt, Launcher};
+use bakeoff::children::serving::{FromServer, ServeOptions};
+use bakeoff::children::squad::{PATIENCE, expect};
 use bakeoff_reports::bundle;
 use bakeoff_reports::summary::{SUMMARY_VERSION, Summary};
 use bakeoff_servers::{CounterSnapshot, ServerConfig};

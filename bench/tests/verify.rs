@@ -7,8 +7,8 @@
 #[allow(dead_code)] // another test uses the rest
 mod support;
 
+use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::launch::{Interrupt, Launcher};
 use bakeoff::swarm::defect::Defect;
 use bakeoff::verify::finding::{Finding, Verdict};
 use bakeoff::verify::mutants::{Answer, ask};

@@ -269,6 +269,9 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         service: "echo".to_owned(),
         load: row.2.to_owned(),
         merit: row.3,
+        objective_ns: None,
+        profile: profile(row),
+        sweep: None,
         models: models.to_vec(),
         clients: row.4,
         scheduled_rate_per_s: row.5,
@@ -276,6 +279,26 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         window_ns: WINDOW_NS,
         parameters: BTreeMap::from([parameter("payload", "64 bytes"), parameter("timeout", "2 s")]),
         toml: format!("name = {:?}\nservice = \"echo\"\nclients = {}\n", row.0, row.4),
+    }
+}
+
+fn profile(row: &ScenarioRow) -> Profile {
+    Profile {
+        pacing: match row.5 {
+            Some(_) => Pacing::Open,
+            None if row.0 == "churn" => Pacing::Churn,
+            None => Pacing::Closed,
+        },
+        active_connections: row.4,
+        idle_connections: 0,
+        rate_per_s: row.5,
+        requests_per_connection: (row.0 == "churn").then_some(1),
+        in_flight_per_connection: 1,
+        payload_bytes: 64,
+        compute_ns: 0.0,
+        wait_ns: 0.0,
+        block_ns: 0.0,
+        demand_scv: 0.0,
     }
 }
 

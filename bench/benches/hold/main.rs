@@ -11,11 +11,11 @@
 
 mod memory;
 
+use bakeoff::children::launch::{Child, Interrupt, Launcher};
+use bakeoff::children::serving::{FromServer, ServeOptions};
+use bakeoff::children::squad::{PATIENCE, Squad, expect};
 use bakeoff::environment::{CpuPlan, allowed_cpus, descriptor_limit};
-use bakeoff::launch::{Child, Interrupt, Launcher};
 use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
-use bakeoff::serving::{FromServer, ServeOptions};
-use bakeoff::squad::{PATIENCE, Squad, expect};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
 use clap::Parser;

@@ -18,8 +18,8 @@ mod output;
 mod run;
 mod table;
 
+use bakeoff::children::launch::Interrupt;
 use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::launch::Interrupt;
 use bakeoff::suggest;
 use bakeoff_reports::statistics::random::Random;
 use bakeoff_servers::models;

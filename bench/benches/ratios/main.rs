@@ -20,7 +20,7 @@ mod measure;
 mod sampling;
 mod sys;
 
-use bakeoff::launch::Interrupt;
+use bakeoff::children::launch::Interrupt;
 use bakeoff_reports::statistics::median;
 use bakeoff_reports::statistics::paired::{Better, factor};
 use bakeoff_reports::statistics::random::Random;

@@ -1,11 +1,11 @@
 //! One trial: a server of its own under one client, and what came of it.
 
 use crate::controls::{ClientPart, ClientSpec, Kind, run_client};
+use bakeoff::children::launch::{Child, Interrupt, Launcher, die_with_parent};
+use bakeoff::children::serving::{FromServer, ServeOptions};
+use bakeoff::children::squad::{PATIENCE, Squad, expect};
 use bakeoff::environment::{CpuPlan, allowed_cpus, pin};
-use bakeoff::launch::{Child, Interrupt, Launcher, die_with_parent};
 use bakeoff::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
-use bakeoff::serving::{FromServer, ServeOptions};
-use bakeoff::squad::{PATIENCE, Squad, expect};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
 use std::ffi::OsString;
@@ -164,7 +164,7 @@ impl Stage {
             squad.dismiss();
             measured
         };
-        let measured = run().map_err(|e: bakeoff::launch::LaunchError| e.to_string())?;
+        let measured = run().map_err(|e: bakeoff::children::launch::LaunchError| e.to_string())?;
         if measured.counts.errors_total() > 0 {
             return Err(format!("requests failed: {:?}", measured.counts));
         }
@@ -195,7 +195,7 @@ impl Stage {
             client.send(&serde_json::to_string(&spec).expect("our own type"))?;
             expect(&mut client, "bare client", WARMUP + self.window + PATIENCE)
         };
-        run().map_err(|e: bakeoff::launch::LaunchError| e.to_string())
+        run().map_err(|e: bakeoff::children::launch::LaunchError| e.to_string())
     }
 }
 

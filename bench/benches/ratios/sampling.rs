@@ -4,12 +4,12 @@
 //! less. A third has no target and says why counters of events may not run in the window: the throughput while they run
 //! before it, over the throughput beside them, within one trial.
 
+use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::launch::{Interrupt, Launcher};
-use bakeoff::plan::{Cell, Slot};
 use bakeoff::preflight::Limits;
+use bakeoff::run::plan::{Cell, Slot};
+use bakeoff::run::trial::Bench;
 use bakeoff::scenario::Scenario;
-use bakeoff::trial::Bench;
 use bakeoff_reports::record::{Reading, Trial, WARMUP_SLICES};
 use bakeoff_reports::statistics::median;
 use bakeoff_reports::statistics::paired::{Better, factor};

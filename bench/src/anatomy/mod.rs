@@ -11,12 +11,12 @@ mod phases;
 mod trace;
 mod untraced;
 
+use crate::children::launch::{Child, Interrupt, LaunchError, Launcher};
+use crate::children::serving::{FromServer, ServeOptions};
+use crate::children::squad::{PATIENCE, expect};
 use crate::clock;
 use crate::environment::{self, CpuPlan};
-use crate::launch::{Child, Interrupt, LaunchError, Launcher};
 use crate::scenario::{DEFAULT_BACKLOG, ServerTuning};
-use crate::serving::{FromServer, ServeOptions};
-use crate::squad::{PATIENCE, expect};
 use crate::usage::Population;
 use bakeoff_reports::record::{Anatomy, Part, Phase, Reading};
 use bakeoff_servers::services::{self, ServiceEntry};

@@ -8,7 +8,7 @@
 //! children of other threads alone.
 
 use super::objects::{Objects, flags_of_clone, futex_operation, takes_descriptor};
-use crate::launch::Interrupt;
+use crate::children::launch::Interrupt;
 use crate::sys::{SyscallStop, syscall_stop};
 use crate::usage;
 use bakeoff_reports::record::Outcome;

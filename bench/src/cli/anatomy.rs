@@ -2,12 +2,13 @@
 
 use super::output;
 use bakeoff::anatomy::{AnatomyOptions, Workbench, take};
+use bakeoff::children::launch::{Interrupt, LaunchError, Launcher};
 use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::launch::{Interrupt, LaunchError, Launcher};
 use bakeoff::load::{DemandShape, RequestShape};
 use bakeoff::preflight::require_loopback;
+use bakeoff::run::runner;
 use bakeoff::scenario::units::{parse_positive_duration, parse_size};
-use bakeoff::{runner, suggest};
+use bakeoff::suggest;
 use bakeoff_reports::record::Reading;
 use bakeoff_servers::{models, services};
 use clap::{Args, value_parser};

@@ -1,12 +1,12 @@
 //! `bakeoff load`: the swarm alone, against any server that speaks one of the services.
 
 use super::output;
+use bakeoff::children::launch::{Interrupt, LaunchError, Launcher};
+use bakeoff::children::squad::Squad;
 use bakeoff::environment::CpuPlan;
-use bakeoff::launch::{Interrupt, LaunchError, Launcher};
 use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use bakeoff::preflight::{Limits, require_loopback};
 use bakeoff::scenario::units::{parse_duration, parse_positive_duration, parse_size, show_duration};
-use bakeoff::squad::Squad;
 use bakeoff::swarm::schedule;
 use bakeoff::{judge, suggest};
 use bakeoff_reports::measurement;

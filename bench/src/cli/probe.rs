@@ -1,12 +1,12 @@
 //! `bakeoff probe`: what this machine and this load generator can show; and the null server it is found out with.
 
 use super::output;
+use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::launch::{Interrupt, Launcher};
 use bakeoff::preflight::{Limits, raise_descriptor_limit};
 use bakeoff::probe::null_server::{self, NullOptions};
 use bakeoff::probe::{Form, Point, Prober};
-use bakeoff::runner::choose_congestion_control;
+use bakeoff::run::runner::choose_congestion_control;
 use bakeoff_reports::probe;
 use clap::Args;
 use std::net::SocketAddr;

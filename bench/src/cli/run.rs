@@ -1,11 +1,11 @@
 //! `bakeoff run`: models x workloads x rounds, into a bundle and a report.
 
 use super::report;
+use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff::environment::allowed_cpus;
-use bakeoff::launch::{Interrupt, Launcher};
-use bakeoff::plan::Plan;
 use bakeoff::preflight::{Limits, require_loopback, require_room};
-use bakeoff::runner::{self, Ending, RunOptions};
+use bakeoff::run::plan::Plan;
+use bakeoff::run::runner::{self, Ending, RunOptions};
 use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
 use bakeoff::scenario::{BUILT_IN, Scenario};
 use bakeoff::suggest;

@@ -1,9 +1,9 @@
 //! `bakeoff serve`: one model alone.
 
+use bakeoff::children::serving::{ServeOptions, serve};
 use bakeoff::environment::allowed_cpus;
 use bakeoff::preflight::require_loopback;
 use bakeoff::scenario::{DEFAULT_BACKLOG, ServerTuning};
-use bakeoff::serving::{ServeOptions, serve};
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
 use std::process::ExitCode;

@@ -1,8 +1,8 @@
 //! `bakeoff verify`: known answers through the harness, and the harness broken on purpose.
 
 use super::output;
+use bakeoff::children::launch::{Interrupt, LaunchError, Launcher};
 use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::launch::{Interrupt, LaunchError, Launcher};
 use bakeoff::suggest;
 use bakeoff::swarm::defect::Defect;
 use bakeoff::verify::oracles::{self, Oracle};

@@ -1,6 +1,6 @@
 //! `bakeoff swarm-worker`: one worker of the swarm, started by the runner, spoken with by lines.
 
-use bakeoff::launch::die_with_parent;
+use bakeoff::children::launch::die_with_parent;
 use bakeoff::preflight::raise_descriptor_limit;
 use bakeoff::swarm::protocol::run_worker;
 use bakeoff_servers::services;

@@ -7,14 +7,14 @@ pub mod machine;
 pub mod null_server;
 mod system;
 
+use crate::children::launch::{Child, LaunchError, Launcher};
+use crate::children::serving::FromServer;
+use crate::children::squad::{PATIENCE, Squad, expect};
 use crate::clock::nanoseconds;
 use crate::environment::CpuPlan;
-use crate::launch::{Child, LaunchError, Launcher};
 use crate::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use crate::preflight::Limits;
 use crate::scenario::Scenario;
-use crate::serving::FromServer;
-use crate::squad::{PATIENCE, Squad, expect};
 use crate::usage::{Between, Mark};
 use bakeoff_reports::histogram::Recorder;
 use bakeoff_reports::record::{Ceiling, Measured, Probe, Reached, Reading, RoundTrip, Scatter};

@@ -4,10 +4,10 @@
 //! It is no model and stands in no comparison: it knows no service, no framing, no counters, no orderly stop (SIGTERM ends
 //! it), so that what the swarm gets out of it is what the swarm can get out of any server.
 
+use crate::children::launch::die_with_parent;
+use crate::children::serving::FromServer;
 use crate::environment;
-use crate::launch::die_with_parent;
 use crate::preflight::raise_descriptor_limit;
-use crate::serving::FromServer;
 use bakeoff_servers::listen::{ListenOptions, bind};
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::io::Errno;

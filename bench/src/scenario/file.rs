@@ -30,6 +30,7 @@ struct File {
     about: String,
     service: Spanned<String>,
     merit: FileMerit,
+    objective: Option<PositiveSpan>,
     models: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     also: Vec<Spanned<String>>,
@@ -177,6 +178,8 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
             FileMerit::ResponseP50 => Merit::ResponseP50,
         },
         service,
+        objective: file.objective.map(|span| span.0),
+        sweep: None,
         load,
         timing,
         toml: text.into(),

@@ -12,8 +12,8 @@ pub use file::ScenarioError;
 
 use crate::clock::nanoseconds;
 use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
-use bakeoff_reports::record::{Merit, ScenarioRecord};
-use bakeoff_servers::ServerConfig;
+use bakeoff_reports::record::{Merit, Pacing, Profile, ScenarioRecord, SweepPoint};
+use bakeoff_servers::{ServerConfig, services};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -34,6 +34,10 @@ pub struct Scenario {
     pub service: String,
     /// The figure that decides.
     pub merit: Merit,
+    /// The response time to keep under.
+    pub objective: Option<Duration>,
+    /// Where it lies in a sweep; a file never says so.
+    pub sweep: Option<SweepPoint>,
     /// The models to run instead of the default ones, unless others are chosen by hand.
     pub models: Option<Vec<String>>,
     /// Models to run besides these, unless others are chosen by hand.
@@ -156,16 +160,52 @@ impl Scenario {
             service: self.service.clone(),
             load: self.load_in_words(),
             merit: self.merit,
+            objective_ns: self.objective.map(nanoseconds),
+            profile: self.profile(),
+            sweep: self.sweep.clone(),
             models,
             clients: self.load.clients().into(),
-            scheduled_rate_per_s: match self.load {
-                Load::Open { rate_per_s, .. } => Some(rate_per_s),
-                Load::Closed { .. } | Load::Churn { .. } => None,
-            },
+            scheduled_rate_per_s: self.load.rate_per_s(),
             warmup_ns: nanoseconds(self.timing.warmup),
             window_ns: nanoseconds(self.timing.window),
             parameters,
             toml: self.toml.clone(),
+        }
+    }
+
+    /// The workload in figures.
+    pub fn profile(&self) -> Profile {
+        let (pacing, requests_per_connection) = match self.load {
+            Load::Closed { .. } => (Pacing::Closed, None),
+            Load::Open { .. } => (Pacing::Open, None),
+            Load::Churn { requests_per_connection, .. } => {
+                (Pacing::Churn, Some(u64::from(requests_per_connection)))
+            }
+        };
+        let kind = services::find(&self.service).and_then(|service| service.demand);
+        let (mean_ns, demand_scv) = self.demand_moments();
+        let of = |name: &str| if kind == Some(name) { mean_ns } else { 0.0 };
+        Profile {
+            pacing,
+            active_connections: self.load.clients().into(),
+            idle_connections: 0,
+            rate_per_s: self.load.rate_per_s(),
+            requests_per_connection,
+            in_flight_per_connection: 1,
+            payload_bytes: self.request.size.into(),
+            compute_ns: of("compute"),
+            wait_ns: of("wait"),
+            block_ns: of("block"),
+            demand_scv,
+        }
+    }
+
+    /// Mean in nanoseconds and squared coefficient of variation of what a request demands; a request that states no
+    /// demand gets the service's own.
+    fn demand_moments(&self) -> (f64, f64) {
+        match self.request.demand {
+            DemandShape::None => (nanoseconds(services::ServiceConfig::default().default_demand) as f64, 0.0),
+            ref shape => shape.moments(),
         }
     }
 

@@ -17,7 +17,7 @@ pub mod simulate;
 pub mod table;
 pub mod theory;
 
-use crate::launch::LaunchError;
+use crate::children::launch::LaunchError;
 use finding::{Finding, Verdict};
 use oracles::Oracle;
 use rig::Rig;

@@ -6,7 +6,7 @@
 use super::finding::Verdict;
 use super::oracles::{self, Oracle};
 use super::rig::{Rig, Scale};
-use crate::launch::LaunchError;
+use crate::children::launch::LaunchError;
 use crate::swarm::defect::Defect;
 
 /// The oracles that are tried on every defect: those that differ in what they look at.

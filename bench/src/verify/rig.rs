@@ -5,12 +5,12 @@
 
 use super::finding::Finding;
 use super::sentinel::Sentinel;
+use crate::children::launch::{Child, LaunchError, Launcher};
+use crate::children::serving::{FromServer, ServeOptions};
+use crate::children::squad::{PATIENCE, Squad, Window, expect};
 use crate::environment::CpuPlan;
 use crate::judge::{FOREIGN_SHARE, STEAL_SHARE};
-use crate::launch::{Child, LaunchError, Launcher};
 use crate::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
-use crate::serving::{FromServer, ServeOptions};
-use crate::squad::{PATIENCE, Squad, Window, expect};
 use crate::swarm::defect::Defect;
 use crate::swarm::schedule::seed_of_round;
 use crate::usage::{Between, Mark};

@@ -12,17 +12,19 @@ mod anatomy;
 mod costs;
 mod findings;
 mod probe;
+mod workload;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, Invalid};
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
+pub use workload::{Axis, Pacing, Profile, SweepPoint};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of this schema. Raised whenever a reader of the old one would misread the new one.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"round":{...}}`, `{"anatomy":{...}}` or `{"end":{...}}`.
 // Tagged from outside: an inner tag would make serde buffer every trial before it can read it.
@@ -93,6 +95,12 @@ pub struct ScenarioRecord {
     pub load: String,
     /// The figure that decides.
     pub merit: Merit,
+    /// The response time to keep under, if the workload states one: percentiles and goodput are held against it.
+    pub objective_ns: Option<u64>,
+    /// The workload in figures.
+    pub profile: Profile,
+    /// Where it lies in a sweep; absent for a workload that stands alone.
+    pub sweep: Option<SweepPoint>,
     /// Names of the models that ran it, in the order to show them.
     pub models: Vec<String>,
     /// Clients (connections, or concurrent sessions for churn).

@@ -14,9 +14,9 @@ mod tokio;
 
 pub(crate) use client::{ClientPart, ClientSpec, Kind, run_client};
 
+use bakeoff::children::launch::die_with_parent;
+use bakeoff::children::serving::FromServer;
 use bakeoff::environment::pin;
-use bakeoff::launch::die_with_parent;
-use bakeoff::serving::FromServer;
 use bakeoff_servers::listen::{ListenOptions, bind};
 use std::io::{self, Write as _};
 use std::net::TcpListener;

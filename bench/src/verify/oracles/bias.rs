@@ -3,7 +3,7 @@
 
 use super::super::finding::{Finding, Unit};
 use super::super::rig::{Rig, Server};
-use crate::launch::LaunchError;
+use crate::children::launch::LaunchError;
 use crate::load::{Arrivals, Load, Timing, WorkerSpec};
 use crate::{clock, environment};
 use bakeoff_reports::histogram::Recorder;

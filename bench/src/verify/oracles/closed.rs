@@ -2,7 +2,7 @@
 
 use super::super::finding::{Finding, Unit};
 use super::super::rig::Rig;
-use crate::launch::LaunchError;
+use crate::children::launch::LaunchError;
 use crate::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use std::time::Duration;
 

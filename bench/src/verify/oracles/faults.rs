@@ -4,7 +4,7 @@
 use super::super::finding::Finding;
 use super::super::peer::{Fate, MESSAGE, Peer, Plan};
 use super::super::rig::{Rig, Watch};
-use crate::launch::LaunchError;
+use crate::children::launch::LaunchError;
 use crate::load::{Load, RequestShape, Timing, WorkerSpec};
 use bakeoff_reports::record::{Counts, ErrorKind};
 use std::time::Duration;

@@ -10,7 +10,7 @@ mod stall;
 
 use super::finding::Finding;
 use super::rig::Rig;
-use crate::launch::LaunchError;
+use crate::children::launch::LaunchError;
 
 /// A known answer.
 #[derive(Debug)]

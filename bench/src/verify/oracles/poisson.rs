@@ -4,7 +4,7 @@ use super::super::finding::{Finding, Unit};
 use super::super::peer::{Peer, Plan};
 use super::super::rig::{Rig, Watch};
 use super::super::theory::{ks_critical, ks_exponential};
-use crate::launch::LaunchError;
+use crate::children::launch::LaunchError;
 use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use crate::swarm::schedule::Schedule;
 use std::time::Duration;

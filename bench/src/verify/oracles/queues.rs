@@ -12,7 +12,7 @@ use super::super::finding::{Finding, Unit};
 use super::super::rig::{Outcome, Rig, Server};
 use super::super::simulate::{Queue, Replications, Summary, replay};
 use super::super::theory::{mg1_wait, mmc_wait_over_service, two_sided_z};
-use crate::launch::LaunchError;
+use crate::children::launch::LaunchError;
 use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use crate::swarm::schedule::Schedule;
 use bakeoff_reports::histogram::Recorder;

@@ -4,10 +4,10 @@
 use super::super::finding::{Finding, Unit};
 use super::super::rig::{Rig, Server};
 use super::super::theory::stall_quantile;
+use crate::children::launch::LaunchError;
+use crate::children::squad::Window;
 use crate::clock::monotonic_ns;
-use crate::launch::LaunchError;
 use crate::load::{Arrivals, Load};
-use crate::squad::Window;
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::Cell;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What a person sees while a run goes on: a bar on a terminal, a line a round in a log. Drawn between trials only, so
 //! that drawing takes no CPU from a measurement.
 
-use crate::plan::{Plan, Slot};
+use crate::run::plan::{Plan, Slot};
 use crate::scenario::Scenario;
 use crate::tell;
 use bakeoff_reports::record::Trial;

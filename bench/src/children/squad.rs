@@ -1,7 +1,7 @@
 //! The swarm as the runner sees it: worker processes that share a start instant, and one merged result.
 
+use crate::children::launch::{Child, Interrupt, LaunchError, Launcher};
 use crate::clock;
-use crate::launch::{Child, Interrupt, LaunchError, Launcher};
 use crate::load::WorkerSpec;
 use crate::swarm::merge::{WorkerPart, merge};
 use crate::swarm::protocol::{Answer, Start};

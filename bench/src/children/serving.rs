@@ -3,7 +3,8 @@
 //! To the runner a server says two lines of JSON on standard output: that it is ready and where, and at its end what it
 //! counted. To a person it says the same in words.
 
-use crate::{environment, launch, preflight, suggest, tell};
+use super::launch;
+use crate::{environment, preflight, suggest, tell};
 use bakeoff_servers::listen::{ListenOptions, bind};
 use bakeoff_servers::services::ServiceConfig;
 use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Stop, models, services};

@@ -1,15 +1,15 @@
 //! One trial: a fresh server, the swarm's workers, one start instant, a window, and a record.
 
+use crate::children::launch::{Child, LaunchError, Launcher};
+use crate::children::serving::{AWAIT_GO, FromServer, ServeOptions};
+use crate::children::squad::{PATIENCE, Squad, expect};
 use crate::clock;
 use crate::environment::CpuPlan;
 use crate::judge::{self, Least, Terms};
-use crate::launch::{Child, LaunchError, Launcher};
 use crate::load::Load;
-use crate::plan::Slot;
 use crate::preflight::Limits;
+use crate::run::plan::Slot;
 use crate::scenario::Scenario;
-use crate::serving::{AWAIT_GO, FromServer, ServeOptions};
-use crate::squad::{PATIENCE, Squad, expect};
 use crate::swarm::schedule;
 use crate::sys::Ended;
 use crate::usage::{COUNTING, Depth, Watch};

@@ -2,15 +2,15 @@
 //! their round.
 
 use crate::anatomy::{self, AnatomyOptions, Workbench};
+use crate::children::launch::{LaunchError, Launcher};
 use crate::clock;
 use crate::environment::{self, CpuPlan};
 use crate::judge;
-use crate::launch::{LaunchError, Launcher};
-use crate::plan::{Plan, Retries, Slot};
 use crate::preflight::{self, Limits};
 use crate::probe::{self, Form, Point, Prober};
-use crate::progress::Progress;
-use crate::trial::Bench;
+use crate::run::plan::{Plan, Retries, Slot};
+use crate::run::progress::Progress;
+use crate::run::trial::Bench;
 use bakeoff_reports::bundle::{BundleError, Writer};
 use bakeoff_reports::record::{
     Anatomy, End, ModelRecord, Probe, Reading, Record, RoundRecord, Run, SCHEMA_VERSION,
