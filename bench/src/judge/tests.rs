@@ -298,6 +298,32 @@ fn littles_law_catches_a_time_that_is_not_true() {
 }
 
 #[test]
+fn littles_law_counts_every_request_under_way() {
+    // Twice as many under way at twice the response time, at the same rate.
+    let mut m = measured();
+    m.response.sum_ns *= 2;
+    let piped = Load::Pipelined { clients: 1, depth: 2 };
+    assert_eq!(doubts(&m, &usage(0.0), &piped, &two_cpus()), []);
+    let found = doubts(&m, &usage(0.0), &CLOSED, &two_cpus());
+    assert!(matches!(found[..], [Doubt::LittlesLaw { .. }]), "{found:?}");
+}
+
+#[test]
+fn a_load_that_changes_by_itself_need_not_have_like_halves() {
+    let mut m = measured();
+    (m.slices[0].completed, m.slices[1].completed) = (1200, 800);
+    let ms = std::time::Duration::from_millis;
+    let surge = crate::load::RateShape::Surge { factor: 2.0, after: ms(0), lasting: ms(100) };
+    let Load::Open { clients, rate_per_s, arrivals, .. } = OPEN else { panic!("it is an open loop") };
+    let surging = Load::Open { clients, rate_per_s, arrivals, shape: surge };
+    let unsteady = |load| {
+        let found = doubts(&m, &usage(0.0), load, &two_cpus());
+        found.iter().any(|doubt| matches!(doubt, Doubt::Unsteady { .. }))
+    };
+    assert!(unsteady(&OPEN) && !unsteady(&surging));
+}
+
+#[test]
 fn halves_that_differ_are_a_doubt() {
     let mut m = measured();
     (m.slices[0].completed, m.slices[1].completed) = (1200, 800);
