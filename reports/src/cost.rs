@@ -322,6 +322,29 @@ fn least_served(measured: &Measured) -> Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Companions, Kept};
+    use crate::sample::{self, Spec};
+
+    #[test]
+    fn the_memory_of_a_connection_is_over_those_beside_the_load_too() {
+        let bundle = sample::bundle(&Spec { scenarios: 1, rounds: 1, requests: 20, ..Spec::default() });
+        let trial =
+            bundle.trials.iter().find(|t| memory_of(t, 0, 0).is_ok()).expect("one has its memory read");
+        let Reading::Value(wire) = &trial.measured.value().expect("measured").wire else { panic!("no wire") };
+        let alone = memory_of(trial, 0, 0).expect("as above");
+        // As many again beside them, and one more that was lost: half as much each.
+        let opened = wire.connections + 1;
+        let shared = memory_of(trial, opened, 1).expect("the same readings");
+        assert!((shared - alone / 2.0).abs() < 1e-9 * alone, "{shared} {alone}");
+    }
+
+    /// The memory of a connection, had the trial had such idle companions.
+    fn memory_of(trial: &Trial, opened: u64, lost: u64) -> Figure {
+        let mut measured = trial.measured.value().ok_or("not measured")?.clone();
+        measured.companions =
+            Companions { idle: Kept { asked: opened, opened, lost }, ..Companions::default() };
+        memory_per_connection(trial, &measured)
+    }
 
     #[test]
     fn every_cost_stands_at_its_own_place() {
