@@ -92,6 +92,7 @@ struct FileServer {
     blocking_workers: Option<Spanned<i64>>,
     compute_workers: Option<Spanned<i64>>,
     runtime_workers: Option<Spanned<i64>>,
+    ballast_mib: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -109,6 +110,9 @@ struct Checker<'a> {
     text: &'a str,
     origin: &'a str,
 }
+
+/// Most memory a server may be told to hold, in MiB.
+const MAX_BALLAST_MIB: i64 = 4_096;
 
 type Checked<T> = Result<T, ScenarioError>;
 
@@ -310,5 +314,6 @@ fn server(check: &Checker<'_>, file: &FileServer) -> Checked<ServerTuning> {
         blocking_workers: check.optional("blocking_workers", file.blocking_workers.as_ref(), 10_000)?,
         compute_workers: check.optional("compute_workers", file.compute_workers.as_ref(), 1_024)?,
         runtime_workers: check.optional("runtime_workers", file.runtime_workers.as_ref(), 1_024)?,
+        ballast_mib: check.optional("ballast_mib", file.ballast_mib.as_ref(), MAX_BALLAST_MIB)?,
     })
 }

@@ -1,0 +1,52 @@
+//! The workloads of the check of known orderings, embedded in the binary. Never judges: `reports::orderings` does.
+
+use crate::scenario::Scenario;
+
+macro_rules! workloads {
+    ($($name:literal),* $(,)?) => {
+        const WORKLOADS: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../scenarios/orderings/", $name, ".toml")))),*];
+    };
+}
+
+workloads![
+    "churn",
+    "fork-0-mib",
+    "fork-64-mib",
+    "fork-256-mib",
+    "idle-0",
+    "idle-1000",
+    "idle-4000",
+    "pool-waits",
+    "inline-compute",
+    "one-client",
+    "thousand",
+];
+
+/// The workloads, in order.
+pub fn scenarios() -> Vec<Scenario> {
+    let parse = |(name, toml): &(&str, &str)| Scenario::parse(toml, name).expect("checked by a test");
+    WORKLOADS.iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bakeoff_reports::orderings::EXPECTED;
+
+    #[test]
+    fn every_expectation_has_its_workload_and_every_workload_its_models() {
+        let scenarios = scenarios();
+        for (scenario, (name, _)) in scenarios.iter().zip(WORKLOADS) {
+            assert_eq!(scenario.name, *name);
+        }
+        for one in EXPECTED {
+            for side in [Some(one.of), one.by].into_iter().flatten() {
+                let scenario = scenarios.iter().find(|scenario| scenario.name == side.workload);
+                let models =
+                    scenario.and_then(|scenario| scenario.models.clone()).expect("it names its models");
+                assert!(models.iter().any(|model| model == side.model), "{}: {side:?}", one.claim);
+            }
+        }
+    }
+}
