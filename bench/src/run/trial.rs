@@ -186,8 +186,8 @@ impl Bench<'_> {
         let mut watch = Watch::new(server.pid(), &self.cpus.server, &self.cpus.swarm, depth);
         server.send("go")?;
         watch.at_rest();
-        let shards =
-            self.limits.workers(&scenario.load, self.cpus.swarm.len()).map_err(LaunchError::Refused)?;
+        let shards = self.limits.workers(&scenario.load, &scenario.beside, self.cpus.swarm.len());
+        let shards = shards.map_err(LaunchError::Refused)?;
         let seed = schedule::seed_of_round(self.seed, round);
         let mut spec = scenario.spec(target, seed, self.congestion_control);
         if depth == Depth::Events {
