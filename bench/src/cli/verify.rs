@@ -35,7 +35,7 @@ pub(super) struct VerifyArgs {
     /// Take some minutes, for narrower bands
     #[arg(long, conflicts_with = "mutants")]
     long: bool,
-    /// Only these oracles; --list names them
+    /// Only these oracles, or orderings by their number; --list names them
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "mutants")]
     only: Vec<String>,
     /// Break the harness in this way; --list names them
@@ -45,7 +45,7 @@ pub(super) struct VerifyArgs {
     #[arg(long)]
     mutants: bool,
     /// Known orderings of the models instead: the literature's, and those of queueing laws (about four minutes)
-    #[arg(long, conflicts_with_all = ["long", "only", "broken", "mutants"])]
+    #[arg(long, conflicts_with_all = ["long", "broken", "mutants"])]
     orderings: bool,
     /// Rounds of the orderings
     #[arg(long, default_value_t = 8, requires = "orderings", value_parser = value_parser!(u32).range(4..=1000))]
@@ -93,7 +93,7 @@ impl VerifyArgs {
 
     /// Runs the workloads of the orderings as any run is run, and holds what came out against what is known.
     fn show_orderings(&self) -> Result<ExitCode, String> {
-        let plan = Plan::new(orderings::scenarios(), &[], self.rounds, self.seed)?;
+        let plan = Plan::new(orderings::scenarios(&self.numbers()?), &[], self.rounds, self.seed)?;
         let limits = Limits::of_this_system();
         for (i, scenario) in plan.scenarios.iter().enumerate() {
             limits.check(scenario, &plan.models_of(i))?;
@@ -127,6 +127,19 @@ impl VerifyArgs {
         output::print(&format!("{}\n", bakeoff_reports::orderings::table(&findings)))?;
         let right = bakeoff_reports::orderings::all_as_expected(&findings);
         Ok(if right { ExitCode::SUCCESS } else { ExitCode::from(INVALID) })
+    }
+
+    /// The orderings asked for; all when none is named.
+    fn numbers(&self) -> Result<Vec<u8>, String> {
+        let known = orderings::numbers();
+        if self.only.is_empty() {
+            return Ok(known);
+        }
+        let find = |text: &String| {
+            let number = text.parse().ok().filter(|number| known.contains(number));
+            number.ok_or_else(|| format!("there is no ordering `{text}` to run; these can be: {known:?}"))
+        };
+        self.only.iter().map(find).collect()
     }
 
     fn oracles(&self) -> Result<Vec<&'static Oracle>, String> {
@@ -195,6 +208,10 @@ fn list() -> Result<ExitCode, String> {
     let mut text = String::from("ORACLES (--only)\n");
     for oracle in oracles::ALL {
         text.push_str(&format!("  {:<22}{}\n", oracle.name, oracle.about));
+    }
+    text.push_str("\nORDERINGS (--orderings --only)\n");
+    for (number, claim) in orderings::claims() {
+        text.push_str(&format!("  {number}  {claim}\n"));
     }
     text.push_str("\nWAYS TO BREAK THE HARNESS (--break)\n");
     for defect in Defect::ALL {
