@@ -9,6 +9,7 @@ pub mod clock;
 pub mod environment;
 pub mod judge;
 pub mod load;
+pub mod orderings;
 pub mod preflight;
 pub mod probe;
 pub mod run;

@@ -222,6 +222,38 @@ pub fn tcp_info(socket: BorrowedFd<'_>) -> io::Result<TcpInfo> {
     Ok(info)
 }
 
+/// Makes so many MiB resident for the rest of the process's life, in pages of 4 KiB, as a heap has that grew bit by bit:
+/// huge pages would leave a fork next to nothing to copy.
+///
+/// # Errors
+/// When the system has no such memory.
+pub fn hold_memory(mib: u32) -> io::Result<()> {
+    if mib == 0 {
+        return Ok(());
+    }
+    let bytes = (mib as usize) << 20;
+    // SAFETY: a new anonymous mapping at an address of the kernel's choice overlaps nothing.
+    let memory = unsafe {
+        libc::mmap(
+            std::ptr::null_mut(),
+            bytes,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        )
+    };
+    if memory == libc::MAP_FAILED {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the range is the mapping above. A kernel without huge pages refuses, and needs no such advice.
+    unsafe { libc::madvise(memory, bytes, libc::MADV_NOHUGEPAGE) };
+    // SAFETY: the mapping is writable, this long, never unmapped, and nobody else knows of it.
+    let pages = unsafe { std::slice::from_raw_parts_mut(memory.cast::<u8>(), bytes) };
+    pages.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

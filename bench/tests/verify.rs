@@ -14,6 +14,7 @@ use bakeoff::verify::finding::{Finding, Verdict};
 use bakeoff::verify::mutants::{Answer, ask};
 use bakeoff::verify::oracles::find;
 use bakeoff::verify::rig::{Rig, Scale};
+use std::process::Command;
 use support::{bakeoff, fails, succeeds, tool};
 
 fn with_rig<T>(of: impl FnOnce(&Rig<'_>) -> T) -> T {
@@ -122,4 +123,40 @@ fn the_tool_says_pass_or_fail_by_its_exit_code_and_names_what_there_is() {
     assert!(table.lines().all(|line| line.chars().count() <= 80), "{table}");
     assert!(fails(&["verify", "--only", "stal"], 2).contains("stall"));
     assert!(fails(&["verify", "--break", "actualtime"], 2).contains("actual-time"));
+}
+
+/// The law of a pool holds on any machine, busy ones too: it cannot be faster than c/W, and whom it does not hold it never
+/// serves.
+#[test]
+fn a_pool_that_waits_keeps_to_its_law() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_bakeoff"))
+        .args(["verify", "--orderings", "--only", "4", "--rounds", "4", "--out"])
+        .arg(folder.path())
+        .output()
+        .expect("the tool starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(matches!(output.status.code(), Some(0 | 3)), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("share that starves"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let bundle = bakeoff_reports::bundle::load(&folder.path().join("run.jsonl")).expect("a bundle");
+    let pool = bundle.trials.iter().filter(|trial| trial.model == "thread-pool");
+    let measured: Vec<_> = pool.filter_map(|trial| trial.measured.value()).collect();
+    assert!(measured.len() >= 4, "as many as rounds");
+    for one in measured {
+        assert_eq!((one.spread.connections, one.spread.never_served), (64, 48), "16 workers hold 16");
+        let most = 16.0 * one.window_ns as f64 / 5e6;
+        // Each worker may have had one reply under way when the window began.
+        assert!(one.completed_in_window as f64 <= most + 16.0, "{} of {most}", one.completed_in_window);
+    }
+}
+
+#[test]
+fn an_ordering_that_is_not_there_is_refused() {
+    let output = Command::new(env!("CARGO_BIN_EXE_bakeoff"))
+        .args(["verify", "--orderings", "--only", "7"])
+        .output()
+        .expect("the tool starts");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && told.contains("no ordering `7`"), "{told}");
 }

@@ -19,6 +19,7 @@ mod gather;
 pub mod histogram;
 pub mod html;
 pub mod measurement;
+pub mod orderings;
 mod plot;
 pub mod probe;
 mod reason;

@@ -18,6 +18,8 @@ pub struct ServerConfig {
     /// Jobs an asynchronous model keeps queued for a pool before it stops reading from the connections that ask for
     /// more.
     pub job_queue: usize,
+    /// Memory that the server holds from the start and never uses, in MiB: what a fork has to copy the page tables of.
+    pub ballast_mib: u32,
     /// How long a stopping server may go on answering what it has received.
     pub stop_deadline: Duration,
 }
@@ -32,6 +34,7 @@ impl ServerConfig {
             compute_workers: cpus,
             runtime_workers: cpus,
             job_queue: 4096,
+            ballast_mib: 0,
             stop_deadline: Duration::from_secs(2),
         }
     }

@@ -54,6 +54,18 @@ pub(crate) fn shared_counters() -> io::Result<&'static Counters> {
     Ok(unsafe { &*memory.cast::<Counters>() })
 }
 
+/// poll(2) over `entries`, whose `revents` it fills; -1 waits without limit. Returns how many have something to say.
+///
+/// # Errors
+/// A signal came, or memory is short.
+pub(crate) fn poll(entries: &mut [libc::pollfd], timeout_ms: libc::c_int) -> io::Result<usize> {
+    let count = entries.len() as libc::nfds_t;
+    // SAFETY: the pointer and the count are those of one live slice, and descriptors that are not ours make the kernel
+    // answer POLLNVAL.
+    let ready = unsafe { libc::poll(entries.as_mut_ptr(), count, timeout_ms) };
+    if ready < 0 { Err(io::Error::last_os_error()) } else { Ok(ready as usize) }
+}
+
 /// Makes SIGTERM and SIGINT request a stop, and SIGPIPE harmless. Idempotent.
 ///
 /// # Errors

@@ -4,7 +4,7 @@
 //! counted. To a person it says the same in words.
 
 use super::launch;
-use crate::{environment, preflight, suggest, tell};
+use crate::{environment, preflight, suggest, sys, tell};
 use bakeoff_servers::listen::{ListenOptions, bind};
 use bakeoff_servers::services::ServiceConfig;
 use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Stop, models, services};
@@ -62,6 +62,9 @@ impl ServeOptions {
         add("blocking-workers", c.blocking_workers.to_string());
         add("compute-workers", c.compute_workers.to_string());
         add("runtime-workers", c.runtime_workers.to_string());
+        if c.ballast_mib > 0 {
+            add("ballast", c.ballast_mib.to_string());
+        }
         if let Some(name) = &self.congestion_control {
             add("congestion-control", name.clone());
         }
@@ -93,6 +96,9 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>, await_go: bool) -> Res
     }
     environment::pin(&options.cpus).map_err(|e| e.to_string())?;
     preflight::raise_descriptor_limit();
+    sys::hold_memory(options.config.ballast_mib).map_err(|e| {
+        format!("holding {} MiB of memory failed: {e}; give less --ballast", options.config.ballast_mib)
+    })?;
     let listen = ListenOptions {
         backlog: i32::try_from(options.backlog).unwrap_or(i32::MAX),
         congestion_control: options.congestion_control.clone(),

@@ -41,6 +41,9 @@ pub(super) struct ServeArgs {
     /// Threads of the multi-threaded task runtime
     #[arg(long, value_parser = value_parser!(u64).range(1..=1_024))]
     runtime_workers: Option<u64>,
+    /// Memory to hold from the start, in MiB: what a fork has to copy the page tables of
+    #[arg(long, value_name = "MIB", default_value_t = 0, value_parser = value_parser!(u32).range(0..=4_096))]
+    ballast: u32,
     /// CPUs to stay on, such as 0,2
     #[arg(long, value_delimiter = ',')]
     cpus: Vec<u32>,
@@ -70,6 +73,7 @@ impl ServeArgs {
             blocking_workers: self.blocking_workers.map(|n| n as usize),
             compute_workers: self.compute_workers.map(|n| n as usize),
             runtime_workers: self.runtime_workers.map(|n| n as usize),
+            ballast_mib: Some(self.ballast),
         };
         let options = ServeOptions {
             model: self.model,

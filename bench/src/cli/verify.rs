@@ -1,14 +1,23 @@
 //! `bakeoff verify`: known answers through the harness, and the harness broken on purpose.
 
-use super::output;
+use super::{output, report};
 use bakeoff::children::launch::{Interrupt, LaunchError, Launcher};
 use bakeoff::environment::{CpuPlan, allowed_cpus};
+use bakeoff::orderings;
+use bakeoff::preflight::Limits;
+use bakeoff::run::plan::Plan;
+use bakeoff::run::runner::{self, Ending, RunOptions};
 use bakeoff::suggest;
 use bakeoff::swarm::defect::Defect;
 use bakeoff::verify::oracles::{self, Oracle};
 use bakeoff::verify::rig::{Rig, Scale};
 use bakeoff::verify::{self, mutants, table};
-use clap::Args;
+use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::bundle;
+use clap::{Args, value_parser};
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Exit status of a harness that measures wrongly, or of a machine that does not let it tell.
@@ -26,7 +35,7 @@ pub(super) struct VerifyArgs {
     /// Take some minutes, for narrower bands
     #[arg(long, conflicts_with = "mutants")]
     long: bool,
-    /// Only these oracles; --list names them
+    /// Only these oracles, or orderings by their number; --list names them
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "mutants")]
     only: Vec<String>,
     /// Break the harness in this way; --list names them
@@ -35,6 +44,15 @@ pub(super) struct VerifyArgs {
     /// Break it in every way and show which oracle catches which (some minutes)
     #[arg(long)]
     mutants: bool,
+    /// Known orderings of the models instead: the literature's, and those of queueing laws (about four minutes)
+    #[arg(long, conflicts_with_all = ["long", "broken", "mutants"])]
+    orderings: bool,
+    /// Rounds of the orderings
+    #[arg(long, default_value_t = 8, requires = "orderings", value_parser = value_parser!(u32).range(4..=1000))]
+    rounds: u32,
+    /// Folder that keeps the records of the orderings [default: none is kept]
+    #[arg(long, requires = "orderings", value_name = "FOLDER")]
+    out: Option<PathBuf>,
     /// Seed of schedules and faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -47,6 +65,9 @@ impl VerifyArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
         if self.list {
             return list();
+        }
+        if self.orderings {
+            return self.show_orderings();
         }
         let oracles = self.oracles()?;
         let defect = self.defect()?;
@@ -68,6 +89,57 @@ impl VerifyArgs {
             Err(LaunchError::Interrupted) => Ok(ExitCode::from(130)),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    /// Runs the workloads of the orderings as any run is run, and holds what came out against what is known.
+    fn show_orderings(&self) -> Result<ExitCode, String> {
+        let plan = Plan::new(orderings::scenarios(&self.numbers()?), &[], self.rounds, self.seed)?;
+        let limits = Limits::of_this_system();
+        for (i, scenario) in plan.scenarios.iter().enumerate() {
+            limits.check(scenario, &plan.models_of(i))?;
+        }
+        let interrupt =
+            Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
+        let scratch = tempfile::tempdir().map_err(|e| format!("making a temporary folder failed: {e}"))?;
+        let folder = self.out.as_deref().unwrap_or(scratch.path());
+        fs::create_dir_all(folder).map_err(|e| {
+            format!("making the folder {} failed: {e}; choose another with --out", folder.display())
+        })?;
+        let bundle = folder.join(report::BUNDLE_NAME);
+        let options = RunOptions {
+            seed: self.seed,
+            rounds: self.rounds,
+            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            anatomy: false,
+            progress: true,
+            costs: true,
+            retries: 2,
+            probe: false,
+        };
+        let launcher = Launcher::this_program(interrupt);
+        let ending = runner::run(&plan, &options, &launcher, &bundle).map_err(|e| e.to_string())?;
+        if ending != Ending::Complete {
+            return Ok(ExitCode::from(130));
+        }
+        let analysis = analyse(&bundle::load(&bundle).map_err(|e| e.to_string())?);
+        let findings = bakeoff_reports::orderings::judge(&analysis);
+        output::print(&format!("{}\n", bakeoff_reports::orderings::table(&findings)))?;
+        let right = bakeoff_reports::orderings::all_as_expected(&findings);
+        Ok(if right { ExitCode::SUCCESS } else { ExitCode::from(INVALID) })
+    }
+
+    /// The orderings asked for; all when none is named.
+    fn numbers(&self) -> Result<Vec<u8>, String> {
+        let known = orderings::numbers();
+        if self.only.is_empty() {
+            return Ok(known);
+        }
+        let find = |text: &String| {
+            let number = text.parse().ok().filter(|number| known.contains(number));
+            number.ok_or_else(|| format!("there is no ordering `{text}` to run; these can be: {known:?}"))
+        };
+        self.only.iter().map(find).collect()
     }
 
     fn oracles(&self) -> Result<Vec<&'static Oracle>, String> {
@@ -136,6 +208,10 @@ fn list() -> Result<ExitCode, String> {
     let mut text = String::from("ORACLES (--only)\n");
     for oracle in oracles::ALL {
         text.push_str(&format!("  {:<22}{}\n", oracle.name, oracle.about));
+    }
+    text.push_str("\nORDERINGS (--orderings --only)\n");
+    for (number, claim) in orderings::claims() {
+        text.push_str(&format!("  {number}  {claim}\n"));
     }
     text.push_str("\nWAYS TO BREAK THE HARNESS (--break)\n");
     for defect in Defect::ALL {

@@ -77,6 +77,7 @@ struct FileServer {
     blocking_workers: Option<Spanned<i64>>,
     compute_workers: Option<Spanned<i64>>,
     runtime_workers: Option<Spanned<i64>>,
+    ballast_mib: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -94,6 +95,9 @@ pub(super) struct Checker<'a> {
     text: &'a str,
     origin: &'a str,
 }
+
+/// Most memory a server may be told to hold, in MiB.
+const MAX_BALLAST_MIB: i64 = 4_096;
 
 pub(super) type Checked<T> = Result<T, ScenarioError>;
 
@@ -252,5 +256,6 @@ fn server(check: &Checker<'_>, file: &FileServer) -> Checked<ServerTuning> {
         blocking_workers: check.optional("blocking_workers", file.blocking_workers.as_ref(), 10_000)?,
         compute_workers: check.optional("compute_workers", file.compute_workers.as_ref(), 1_024)?,
         runtime_workers: check.optional("runtime_workers", file.runtime_workers.as_ref(), 1_024)?,
+        ballast_mib: check.optional("ballast_mib", file.ballast_mib.as_ref(), MAX_BALLAST_MIB)?,
     })
 }

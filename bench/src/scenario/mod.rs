@@ -73,6 +73,8 @@ pub struct ServerTuning {
     pub compute_workers: Option<usize>,
     /// Threads of a multi-threaded task runtime.
     pub runtime_workers: Option<usize>,
+    /// Memory held from the start, in MiB.
+    pub ballast_mib: Option<u32>,
 }
 
 impl ServerTuning {
@@ -87,6 +89,7 @@ impl ServerTuning {
         ] {
             *slot = value.unwrap_or(*slot);
         }
+        config.ballast_mib = self.ballast_mib.unwrap_or(config.ballast_mib);
         config
     }
 }
@@ -135,6 +138,9 @@ impl Scenario {
             ("runtime workers", server.runtime_workers),
         ] {
             parameters.insert(name.into(), value.to_string());
+        }
+        if server.ballast_mib > 0 {
+            parameters.insert("ballast".into(), format!("{} MiB", server.ballast_mib));
         }
         if let Some(beside) = words::beside(&self.beside) {
             parameters.insert("beside".into(), beside);

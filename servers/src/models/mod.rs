@@ -3,6 +3,8 @@
 mod fork_per_client;
 mod iterative;
 mod mio_event_loop;
+mod poll_reactor;
+mod reactor;
 mod thread_per_client;
 mod thread_pool;
 mod tokio_tasks;
@@ -17,6 +19,7 @@ pub static ALL: &[&dyn ServerModel] = &[
     &thread_pool::ThreadPool,
     &mio_event_loop::OFFLOADING,
     &mio_event_loop::INLINE,
+    &poll_reactor::PollReactor,
     &tokio_tasks::MULTI_THREAD,
     &tokio_tasks::CURRENT_THREAD,
 ];

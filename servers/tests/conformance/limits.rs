@@ -19,7 +19,7 @@ pub(crate) const ALL: &[Limited] = &[
         matches!(model, "fork-per-client" | "thread-per-client" | "thread-pool") && service == "echo"
     }),
     ("out_of_threads_for_jobs", out_of_threads_for_jobs, |model, service| {
-        matches!(model, "mio-event-loop" | "tokio" | "tokio-current-thread")
+        matches!(model, "mio-event-loop" | "poll-reactor" | "tokio" | "tokio-current-thread")
             && matches!(service, "block" | "hash")
     }),
     ("ctrl_c_stops_in_order", ctrl_c_stops_in_order, |_, service| service == "echo"),
@@ -44,7 +44,7 @@ const FEW_CLIENTS: usize = 3;
 /// own here, and is then held to it.
 fn threads_of(model: &str) -> Option<usize> {
     match model {
-        "fork-per-client" | "mio-event-loop" | "tokio-current-thread" => Some(1),
+        "fork-per-client" | "mio-event-loop" | "poll-reactor" | "tokio-current-thread" => Some(1),
         "iterative" | "mio-event-loop-inline" => Some(2), // one that can be left behind in a job
         "thread-per-client" => Some(1 + FEW_CLIENTS),
         "thread-pool" => Some(1 + config().pool_workers),

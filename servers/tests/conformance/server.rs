@@ -41,6 +41,7 @@ pub(crate) fn config() -> ServerConfig {
         compute_workers: 2,
         runtime_workers: 2,
         job_queue: 16,
+        ballast_mib: 0,
         stop_deadline: Duration::from_secs(10),
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! It never waits and never runs a job.
 
+use super::readiness::{Ready, Wants};
 use crate::Session;
 use crate::drive::buffers::{Buffers, READ_SIZE};
 use crate::drive::conversation::{Conversation, Need};
 use crate::drive::live::Held;
-use mio::event::Event;
 use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -70,10 +70,19 @@ impl Connection {
     }
 
     /// Notes readiness. An error makes both sides ready, so that the call that meets it reports it.
-    pub(super) fn note(&mut self, event: &Event) {
-        self.read_closed |= event.is_read_closed() || event.is_error();
-        self.readable |= event.is_readable() || self.read_closed;
-        self.writable |= event.is_writable() || event.is_error();
+    pub(super) fn note(&mut self, ready: &Ready) {
+        self.read_closed |= ready.read_closed || ready.failed;
+        self.readable |= ready.readable || self.read_closed;
+        self.writable |= ready.writable || ready.failed;
+    }
+
+    /// What its socket must tell for it to go on.
+    pub(super) fn wants(&self) -> Wants {
+        match self.waiting {
+            Waiting::Input if !self.readable => Wants::Input,
+            Waiting::Flush if !self.writable => Wants::Room,
+            Waiting::Input | Waiting::Flush | Waiting::Job => Wants::Nothing,
+        }
     }
 
     pub(super) fn crashed(&self) {
