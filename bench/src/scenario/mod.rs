@@ -163,6 +163,7 @@ impl Scenario {
             objective_ns: self.objective.map(nanoseconds),
             profile: self.profile(),
             sweep: self.sweep.clone(),
+            surge: None,
             models,
             clients: self.load.clients().into(),
             scheduled_rate_per_s: self.load.rate_per_s(),
