@@ -81,6 +81,14 @@ fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
             "no work",
         ),
         (change("merit = \"throughput\"", "merit = \"beauty\""), 5, "beauty"),
+        (change("merit = \"throughput\"", "merit = \"goodput\""), 5, "needs `objective`"),
+        (change("merit = \"throughput\"", "merit = \"answered\""), 5, "needs a load of kind \"open\""),
+        (
+            change("merit = \"throughput\"", "merit = \"memory-per-connection\"")
+                .replace("kind = \"closed\"", "kind = \"churn\""),
+            5,
+            "connections that stay",
+        ),
         (change("about = \"a test\"", "about = \"a test\"\nmodels = [\"tokyo\"]"), 4, "did you mean `tokio`"),
         (change("about = \"a test\"", "about = \"a test\"\nmodels = []"), 4, "empty"),
         (change("name = \"tiny\"", "name = \"tiny"), 2, "string"),
@@ -250,12 +258,23 @@ fn a_scenario_named_as_a_tag_stays_text() {
 fn every_built_in_scenario_runs_tiny() {
     let folder = Folder::new();
     let out = folder.path("out");
-    runs(&["--rounds", "1", "--warmup", "20ms", "--window", "150ms", "--quiet", "--out", &out]);
+    // One model that serves all of them: that every model can is for the tests of the servers.
+    let arguments =
+        ["run", "--all", "-m", "mio-event-loop", "--rounds", "1", "--warmup", "20ms", "--window", "400ms"];
+    bakeoff(&arguments)
+        .args(["--no-probe", "--no-anatomy", "--quiet", "--out", &out])
+        .output()
+        .expect("it runs");
     let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
-    assert!(loaded.run.scenarios.len() >= 6);
+    assert_eq!(loaded.run.scenarios.len(), bakeoff::scenario::BUILT_IN.len());
     assert_eq!(first_tries(&loaded).len(), loaded.run.planned_trials as usize);
     for trial in &loaded.trials {
         let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
+        if trial.scenario == "crash" {
+            let died = trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. }));
+            assert!(died && trial.invalid.is_empty(), "a server that dies is a result: {trial:?}");
+            continue;
+        }
         let served = measured.counts.ok > 0 || !undisturbed(trial);
         assert!(served, "{} under {}: {:?}", trial.model, trial.scenario, measured.counts);
         assert_eq!(measured.counts.errors_total(), 0, "{} under {}", trial.model, trial.scenario);
@@ -495,6 +514,28 @@ fn built_in_scenarios_can_be_copied_out_and_checked() {
     assert!(succeeds(&["scenario", "init", &mine]).contains("wrote"));
     assert!(succeeds(&["scenario", "init", &mine]).contains("left"));
     let churn = format!("{mine}/churn.toml");
-    assert!(succeeds(&["scenario", "check", &churn]).contains("16 sessions"));
     assert_eq!(fs::read_to_string(&churn).expect("copied"), succeeds(&["scenario", "show", "churn"]));
+    let overload = format!("{mine}/overload.toml");
+    let words = succeeds(&["scenario", "check", &churn, &overload]);
+    for word in ["16 sessions", "iterative", "decided by", "goodput, with an objective of 20ms", "200us"] {
+        assert!(words.contains(word), "{word}: {words}");
+    }
+    let copied = fs::read_dir(&mine).expect("the folder").count();
+    assert_eq!(copied, bakeoff::scenario::BUILT_IN.len() + 1, "and the reference");
+}
+
+#[test]
+fn the_list_fits_80_columns_and_says_what_runs_by_default() {
+    let output = bakeoff(&["list"]).env("COLUMNS", "80").output().expect("it runs");
+    let list = String::from_utf8(output.stdout).expect("text");
+    assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+    for built_in in bakeoff::scenario::BUILT_IN {
+        let marked = list.contains(&format!("  {}* ", built_in.name));
+        assert!(
+            marked == built_in.default && list.contains(&format!("  {}", built_in.name)),
+            "{}",
+            built_in.name
+        );
+    }
+    assert!(fails(&["run", "--all", "churn"], 2).contains("cannot be used with"));
 }

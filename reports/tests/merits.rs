@@ -40,8 +40,7 @@ fn goodput_counts_what_was_answered_within_the_objective() {
     bundle.run.scenarios[0].merit = Merit::Goodput;
     bundle.run.scenarios[0].objective_ns = Some(5_000_000);
     let analysis = analyse(&bundle);
-    let figures: Vec<_> =
-        analysis.workloads[0].cells.iter().map(|cell| cell.merit(Merit::Goodput)).collect();
+    let figures: Vec<_> = analysis.workloads[0].cells.iter().map(|cell| cell.merit(Merit::Goodput)).collect();
     assert_eq!(figures, [Some(1_200.0), Some(1_800.0)], "600 and 900 in half a second");
     assert_eq!(winners(&analysis), [bundle.run.models[1].name.as_str()]);
     let page = html::report(&analysis);

@@ -167,6 +167,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     let request = request(&check, entry, &file.request)?;
     schedule::check(&load, &request, &timing, 0, 1)
         .map_err(|error| check.error(position(&error, &file.load), error.to_string()))?;
+    let merit = merit(&check, &file, &load)?;
     Ok(Scenario {
         models: file.models.as_ref().map(|models| some_names(&check, models)).transpose()?,
         also: names(&check, &file.also)?,
@@ -175,7 +176,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         slices: file.trial.slices.as_ref().map_or(Ok(10), |s| check.whole("slices", s, 1, 1000))?,
         name: file.name.into_inner(),
         about: file.about,
-        merit: merit(&check, &file, &load)?,
+        merit,
         service,
         objective: file.objective.map(|span| span.0),
         sweep: None,
@@ -196,16 +197,17 @@ fn merit(check: &Checker<'_>, file: &File, load: &Load) -> Checked<Merit> {
         FileMerit::MemoryPerConnection => Merit::MemoryPerConnection,
     };
     let refuse = |reason: &str| Err(check.at(&file.merit, reason));
-    match (merit, load) {
-        (Merit::Goodput, _) if file.objective.is_none() => refuse(
+    let open = matches!(load, Load::Open { .. });
+    match merit {
+        Merit::Goodput if file.objective.is_none() => refuse(
             "goodput is what is answered in time, so it needs `objective`: the response time to keep under, such as \"5ms\"",
         ),
         // Elsewhere a server that answers nothing is asked little: what it fails to do would hardly count.
-        (Merit::Answered, Load::Closed { .. } | Load::Churn { .. }) => refuse(
+        Merit::Answered if !open => refuse(
             "the share answered needs a load of kind \"open\": other clients stop asking where nobody answers, and what \
              they did not ask would not count against the server",
         ),
-        (Merit::MemoryPerConnection, Load::Churn { .. }) => {
+        Merit::MemoryPerConnection if matches!(load, Load::Churn { .. }) => {
             refuse("memory per connection needs connections that stay: a load of kind \"closed\" or \"open\"")
         }
         _ => Ok(merit),

@@ -7,7 +7,7 @@ mod builtin;
 mod file;
 pub mod units;
 
-pub use builtin::{BUILT_IN, BuiltIn, REFERENCE};
+pub use builtin::{BUILT_IN, BuiltIn, Group, REFERENCE};
 pub use file::ScenarioError;
 
 use crate::clock::nanoseconds;
@@ -135,6 +135,14 @@ impl Scenario {
                 )
             }
         }
+    }
+
+    /// The models that run it unless others are chosen by hand.
+    pub fn models_by_default(&self) -> Vec<String> {
+        let own = self.models.clone();
+        let mut models = own.unwrap_or_else(|| DEFAULT_MODELS.map(str::to_owned).to_vec());
+        models.extend(self.also.iter().cloned());
+        models
     }
 
     /// What a bundle keeps of this scenario, run with `models`.
