@@ -227,6 +227,7 @@ pub fn probe(scenarios: &[&str]) -> Probe {
             scenarios: scenarios.iter().take(1).map(ToString::to_string).collect(),
             payload_bytes: 64,
             clients: 64,
+            in_flight_per_connection: 1,
             requests_per_connection: None,
             reached: Reading::Value(Reached {
                 rate_per_s: 96_000.0,

@@ -80,7 +80,7 @@ impl RunArgs {
         let limits = Limits::of_this_system();
         for (i, scenario) in plan.scenarios.iter().enumerate() {
             limits.check(scenario, &plan.models_of(i))?;
-            limits.workers(&scenario.load, allowed_cpus().len())?;
+            limits.workers(&scenario.load, &scenario.beside, allowed_cpus().len())?;
         }
         let interrupt =
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;

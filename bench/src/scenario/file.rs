@@ -1,8 +1,9 @@
 //! The scenario file: its keys, their ranges, and errors that say file, line and reason.
 
+use super::load_keys::{self, FileBeside, FileLoad};
 use super::units::{PositiveSpan, Size, Span};
 use super::{DEFAULT_TIMING, Scenario, ServerTuning};
-use crate::load::{Arrivals, DemandShape, Load, RequestError, RequestShape, Timing};
+use crate::load::{DemandShape, Load, RequestError, RequestShape, Timing};
 use crate::suggest;
 use crate::swarm::schedule::{self, ScheduleError};
 use bakeoff_reports::record::Merit;
@@ -35,6 +36,7 @@ struct File {
     #[serde(default)]
     also: Vec<Spanned<String>>,
     load: Spanned<FileLoad>,
+    beside: Option<Spanned<FileBeside>>,
     request: Spanned<FileRequest>,
     #[serde(default)]
     server: FileServer,
@@ -55,25 +57,6 @@ enum FileMerit {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FileLoad {
-    kind: FileLoadKind,
-    clients: Spanned<i64>,
-    think: Option<Spanned<Span>>,
-    rate: Option<Spanned<f64>>,
-    arrivals: Option<Spanned<Arrivals>>,
-    requests_per_connection: Option<Spanned<i64>>,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-enum FileLoadKind {
-    Closed,
-    Open,
-    Churn,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct FileRequest {
     size: Spanned<Size>,
     demand: Option<Spanned<FileDemand>>,
@@ -85,6 +68,8 @@ enum FileDemand {
     Fixed { value: PositiveSpan },
     Exponential { mean: PositiveSpan },
     Bimodal { short: PositiveSpan, long: PositiveSpan, long_share: f64 },
+    Pareto { least: PositiveSpan, most: PositiveSpan, shape: f64 },
+    Poison { share: f64 },
 }
 
 #[derive(Deserialize, Default)]
@@ -108,25 +93,31 @@ struct FileTrial {
 }
 
 /// Turns positions in the text into errors with lines.
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     text: &'a str,
     origin: &'a str,
 }
 
-type Checked<T> = Result<T, ScenarioError>;
+pub(super) type Checked<T> = Result<T, ScenarioError>;
 
 impl Checker<'_> {
-    fn error(&self, at: usize, reason: impl Into<String>) -> ScenarioError {
+    pub(super) fn error(&self, at: usize, reason: impl Into<String>) -> ScenarioError {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
         ScenarioError { origin: self.origin.into(), line, reason: reason.into() }
     }
 
-    fn at<T>(&self, value: &Spanned<T>, reason: impl Into<String>) -> ScenarioError {
+    pub(super) fn at<T>(&self, value: &Spanned<T>, reason: impl Into<String>) -> ScenarioError {
         self.error(value.span().start, reason)
     }
 
-    fn whole<T: TryFrom<i64>>(&self, key: &str, value: &Spanned<i64>, least: i64, most: i64) -> Checked<T> {
+    pub(super) fn whole<T: TryFrom<i64>>(
+        &self,
+        key: &str,
+        value: &Spanned<i64>,
+        least: i64,
+        most: i64,
+    ) -> Checked<T> {
         let number = *value.get_ref();
         let refuse = || self.at(value, format!("`{key}` is {number}; it must be from {least} to {most}"));
         if !(least..=most).contains(&number) {
@@ -135,7 +126,7 @@ impl Checker<'_> {
         T::try_from(number).map_err(|_| refuse())
     }
 
-    fn optional<T: TryFrom<i64>>(
+    pub(super) fn optional<T: TryFrom<i64>>(
         &self,
         key: &str,
         value: Option<&Spanned<i64>>,
@@ -163,10 +154,12 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         timeout: file.trial.timeout.map_or(DEFAULT_TIMING.timeout, |s| s.0),
         drain: file.trial.drain.map_or(DEFAULT_TIMING.drain, |s| s.0),
     };
-    let load = load(&check, &file.load)?;
+    let load = load_keys::load(&check, &file.load)?;
+    let beside = load_keys::beside(&check, file.beside.as_ref())?;
     let request = request(&check, entry, &file.request)?;
     schedule::check(&load, &request, &timing, 0, 1)
-        .map_err(|error| check.error(position(&error, &file.load), error.to_string()))?;
+        .and_then(|()| schedule::check_beside(&load, &beside))
+        .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
     let merit = merit(&check, &file, &load)?;
     Ok(Scenario {
         models: file.models.as_ref().map(|models| some_names(&check, models)).transpose()?,
@@ -181,6 +174,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         objective: file.objective.map(|span| span.0),
         sweep: None,
         load,
+        beside,
         timing,
         toml: text.into(),
     })
@@ -237,53 +231,6 @@ fn some_names(check: &Checker<'_>, models: &Spanned<Vec<Spanned<String>>>) -> Ch
     names(check, models.get_ref())
 }
 
-fn load(check: &Checker<'_>, spanned: &Spanned<FileLoad>) -> Checked<Load> {
-    let file = spanned.get_ref();
-    let clients = check.whole("clients", &file.clients, 1, i64::from(schedule::MAX_CLIENTS))?;
-    let (kind, takes) = match file.kind {
-        FileLoadKind::Closed => ("closed", ["think"].as_slice()),
-        FileLoadKind::Open => ("open", ["rate", "arrivals"].as_slice()),
-        FileLoadKind::Churn => ("churn", ["requests_per_connection"].as_slice()),
-    };
-    for (key, position) in [
-        ("think", file.think.as_ref().map(|v| v.span().start)),
-        ("rate", file.rate.as_ref().map(|v| v.span().start)),
-        ("arrivals", file.arrivals.as_ref().map(|v| v.span().start)),
-        ("requests_per_connection", file.requests_per_connection.as_ref().map(|v| v.span().start)),
-    ] {
-        if let Some(position) = position.filter(|_| !takes.contains(&key)) {
-            let reason =
-                format!("`{key}` has no meaning in a load of kind \"{kind}\", which takes {takes:?}");
-            return Err(check.error(position, reason));
-        }
-    }
-    Ok(match file.kind {
-        FileLoadKind::Closed => Load::Closed {
-            clients,
-            think: file.think.as_ref().map_or_else(Default::default, |t| t.get_ref().0),
-        },
-        FileLoadKind::Open => {
-            let Some(rate) = &file.rate else {
-                return Err(check.at(spanned, "an open load needs `rate`, in requests per second"));
-            };
-            let rate_per_s = *rate.get_ref();
-            if !(rate_per_s.is_finite() && rate_per_s > 0.0) {
-                return Err(check.at(rate, format!("`rate` is {rate_per_s}; it must be above zero")));
-            }
-            let arrivals = file.arrivals.as_ref().map_or(Arrivals::Poisson, |a| *a.get_ref());
-            Load::Open { clients, rate_per_s, arrivals }
-        }
-        FileLoadKind::Churn => {
-            let requests = check.optional(
-                "requests_per_connection",
-                file.requests_per_connection.as_ref(),
-                1_000_000,
-            )?;
-            Load::Churn { clients, requests_per_connection: requests.unwrap_or(1) }
-        }
-    })
-}
-
 fn request(
     check: &Checker<'_>,
     service: &ServiceEntry,
@@ -297,6 +244,10 @@ fn request(
         Some(FileDemand::Bimodal { short, long, long_share }) => {
             DemandShape::Bimodal { short: short.0, long: long.0, long_share: *long_share }
         }
+        Some(FileDemand::Pareto { least, most, shape }) => {
+            DemandShape::Pareto { least: least.0, most: most.0, shape: *shape }
+        }
+        Some(FileDemand::Poison { share }) => DemandShape::Poison { share: *share },
     };
     let at_demand = file.demand.as_ref().map_or(spanned.span().start, |demand| demand.span().start);
     if let DemandShape::Bimodal { long_share, .. } = demand
@@ -314,21 +265,12 @@ fn request(
     Ok(request)
 }
 
-/// Where in the file a schedule error comes from.
-fn position(error: &ScheduleError, load: &Spanned<FileLoad>) -> usize {
-    let file = load.get_ref();
-    let key = match error {
-        ScheduleError::Clients(_) | ScheduleError::Shard { .. } => Some(file.clients.span()),
-        ScheduleError::Rate(_) | ScheduleError::TooManyRequests { .. } => {
-            file.rate.as_ref().map(Spanned::span)
-        }
-        ScheduleError::EmptySession => file.requests_per_connection.as_ref().map(Spanned::span),
-        ScheduleError::TooLong { .. }
-        | ScheduleError::Zero(_)
-        | ScheduleError::Size(_)
-        | ScheduleError::Share(_) => None,
-    };
-    key.unwrap_or_else(|| load.span()).start
+/// Where in the file an error of the schedule comes from.
+fn position(error: &ScheduleError, file: &File) -> usize {
+    match (error, &file.request.get_ref().demand) {
+        (ScheduleError::Demand(_), Some(demand)) => demand.span().start,
+        _ => load_keys::position(error, &file.load),
+    }
 }
 
 fn server(check: &Checker<'_>, file: &FileServer) -> Checked<ServerTuning> {
