@@ -86,7 +86,7 @@ fn every_built_in_scenario_runs_tiny() {
     let arguments =
         ["run", "--all", "-m", "mio-event-loop", "--rounds", "1", "--warmup", "20ms", "--window", "250ms"];
     bakeoff(&arguments)
-        .args(["--no-probe", "--no-anatomy", "--quiet", "--out", &out])
+        .args(["--no-probe", "--no-anatomy", "--no-costs", "--quiet", "--out", &out])
         .output()
         .expect("it runs");
     let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");

@@ -134,7 +134,7 @@ fn figures(scenario: &ScenarioRecord, trial: &Trial, measured: &Measured, opened
         goodput_per_s: scenario.objective_ns.map(|objective| per_s(within(objective))),
         recovery: scenario.surge.map(|surge| recovery::of_round(measured, responses(), surge)),
         response: Latency::of(&opened.response, measured.counts.sent, false),
-        costs: Costs::of(trial, measured),
+        costs: Costs::of(trial, measured, scenario.profile.idle_connections),
         steal_share: trial.usage.steal_share.clone(),
         foreign_share: trial.usage.foreign_share.clone(),
     }
