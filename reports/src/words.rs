@@ -300,6 +300,7 @@ impl ErrorKind {
             Self::Reset => "reset",
             Self::Closed => "closed early",
             Self::Corrupt => "wrong bytes",
+            Self::Abandoned => "lost with another's connection",
             Self::Connect => "connect failed",
             Self::Other => "other",
         }

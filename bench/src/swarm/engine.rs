@@ -13,6 +13,7 @@
 use super::alarm::{self, Alarm};
 use super::deadlines::Deadlines;
 use super::dial::Dialer;
+use super::pipeline::Pipes;
 use super::recorder::Books;
 use super::schedule::Schedule;
 use super::slot::{Phase, Slot};
@@ -44,6 +45,8 @@ pub(super) const HANGUP: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).u
 pub(super) enum Mode {
     /// The next request after a pause.
     Closed { think_ns: u64 },
+    /// As many requests as there is room for.
+    Pipelined,
     /// Whatever is due.
     Open,
     /// The next request, on a new connection after so many.
@@ -58,6 +61,8 @@ pub(super) struct Engine<'a> {
     pub(super) timeout_ns: u64,
     pub(super) slots: Vec<Slot>,
     pub(super) deadlines: Deadlines,
+    /// What is under way on connections that may have several requests so.
+    pub(super) pipes: Pipes,
     pub(super) books: Books,
     pub(super) buffer: Box<[u8]>,
     pub(super) dialer: Dialer,
@@ -88,11 +93,13 @@ impl<'a> Engine<'a> {
         let slots = count as usize;
         let mode = match spec.load {
             Load::Closed { think, .. } => Mode::Closed { think_ns: nanoseconds(think) },
-            Load::Pipelined { .. } => {
-                return Err(io::Error::new(io::ErrorKind::Unsupported, "no pipelining yet"));
-            }
+            Load::Pipelined { .. } => Mode::Pipelined,
             Load::Open { .. } => Mode::Open,
             Load::Churn { requests_per_connection, .. } => Mode::Churn { session: requests_per_connection },
+        };
+        let pipes = match spec.load {
+            Load::Pipelined { depth, .. } => Pipes::new(slots, depth),
+            Load::Closed { .. } | Load::Open { .. } | Load::Churn { .. } => Pipes::default(),
         };
         let churn = matches!(mode, Mode::Churn { .. });
         let timing = &spec.timing;
@@ -106,6 +113,7 @@ impl<'a> Engine<'a> {
             timeout_ns: nanoseconds(timing.timeout),
             slots: (0..slots).map(|_| Slot::new()).collect(),
             deadlines: Deadlines::new(slots),
+            pipes,
             books: Books::new(timing, spec.slices, slots),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             dialer: Dialer::new(spec.target, spec.congestion_control.clone(), spec.shard, count, churn),
@@ -257,7 +265,7 @@ impl<'a> Engine<'a> {
             self.time_out(index);
             now = self.now();
         }
-        now
+        self.expire_pipes(now)
     }
 
     /// Whether every request of the window has its outcome, or the drain is over.
@@ -286,8 +294,9 @@ impl<'a> Engine<'a> {
         let marks = [self.window_begins_ns, self.end_ns, self.give_up_ns];
         let mark = marks.into_iter().find(|&mark| mark > now);
         let deadline = self.deadlines.oldest().map(|(_, deadline_ns)| deadline_ns);
-        let next =
-            [sharp.map(|at| at.saturating_sub(SPIN_NS)), pause, mark, deadline].into_iter().flatten().min();
+        let sharp = sharp.map(|at| at.saturating_sub(SPIN_NS));
+        let piped = self.pipes.next_deadline_ns();
+        let next = [sharp, pause, mark, deadline, piped].into_iter().flatten().min();
         next.map_or(0, |next| next.saturating_sub(now))
     }
 
@@ -320,7 +329,7 @@ impl<'a> Engine<'a> {
     /// When the loop did not end by itself: the CPU time of the window is then not known.
     pub(super) fn close(self) -> (Measured, Vec<Slot>) {
         let spins = self.spins();
-        let never_written = (self.noticed - self.given) as u64;
+        let never_written = (self.noticed - self.given) as u64 + self.pipes.never_written();
         let [Some(begin), Some(end)] = self.cpu_at_window else {
             panic!("the loop ends after both readings of its CPU time: {:?}", self.cpu_at_window)
         };

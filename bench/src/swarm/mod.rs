@@ -15,6 +15,7 @@ mod dial;
 pub(crate) mod draw;
 mod engine;
 pub mod merge;
+mod pipeline;
 pub mod protocol;
 mod recorder;
 mod requests;

@@ -12,12 +12,13 @@ use bakeoff_reports::histogram::Recorder;
 use bakeoff_reports::record::{Counts, ErrorKind, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire};
 
 /// Kinds of error, in the order of their counters.
-const KINDS: [ErrorKind; 6] = [
+const KINDS: [ErrorKind; 7] = [
     ErrorKind::Refused,
     ErrorKind::Reset,
     ErrorKind::Closed,
     ErrorKind::Corrupt,
     ErrorKind::Connect,
+    ErrorKind::Abandoned,
     ErrorKind::Other,
 ];
 

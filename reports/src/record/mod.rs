@@ -284,7 +284,7 @@ pub struct Counts {
     pub timeouts: u64,
     /// Without an answer when the trial ended: censored, counted as infinite in every percentile.
     pub in_flight_at_end: u64,
-    /// Of those in flight at the end, the ones never written because every connection was busy.
+    /// Of those in flight at the end, the ones never written because every connection was busy or full.
     pub never_written: u64,
 }
 
@@ -322,6 +322,9 @@ pub enum ErrorKind {
     Corrupt,
     /// The connection could not be made in time, or for another reason.
     Connect,
+    /// The swarm gave its connection up because of another request on it, which had a wrong reply or timed out
+    /// (pipelining).
+    Abandoned,
     /// Another error of the socket.
     Other,
 }
