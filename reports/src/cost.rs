@@ -43,7 +43,7 @@ pub enum Cost {
     /// Kernel stacks, bytes.
     KernelStacks,
     /// What the tree's own memory, page tables and kernel stacks grew by from rest to load, over the connections held,
-    /// the silent ones included, bytes. What slow companions take is in it, too: they count as bytes, not as connections.
+    /// bytes.
     MemoryPerConnection,
     /// Buffers of all TCP sockets of the machine, both ends, bytes.
     SocketBuffers,
@@ -154,8 +154,8 @@ impl Cost {
         }
     }
 
-    /// The cost in one trial of a workload that holds `idle` connections beside those that ask.
-    fn of(self, trial: &Trial, measured: &Measured, idle: u64) -> Reading<f64> {
+    /// The cost in one trial.
+    fn of(self, trial: &Trial, measured: &Measured) -> Reading<f64> {
         let (usage, counted) = (&trial.usage, &trial.usage.counted);
         let completed = measured.completed_in_window;
         let life = measured.counts.ok.saturating_add(measured.warmup_sent);
@@ -180,7 +180,7 @@ impl Cost {
             Self::Pss => plain(&usage.pss_bytes),
             Self::PageTables => plain(&usage.page_table_bytes),
             Self::KernelStacks => plain(&usage.kernel_stack_bytes),
-            Self::MemoryPerConnection => memory_per_connection(trial, measured, idle),
+            Self::MemoryPerConnection => memory_per_connection(trial, measured),
             Self::SocketBuffers => plain(&usage.socket_buffer_bytes),
             Self::Threads => plain(&usage.threads),
             Self::Processes => plain(&usage.processes),
@@ -204,9 +204,9 @@ impl Cost {
 pub struct Costs([Reading<f64>; ALL.len()]);
 
 impl Costs {
-    /// Those of one trial of a workload that holds `idle` connections beside those that ask.
-    pub(crate) fn of(trial: &Trial, measured: &Measured, idle: u64) -> Self {
-        Self(ALL.map(|cost| cost.of(trial, measured, idle)))
+    /// Those of one trial.
+    pub(crate) fn of(trial: &Trial, measured: &Measured) -> Self {
+        Self(ALL.map(|cost| cost.of(trial, measured)))
     }
 
     /// The medians over rounds, each over those that have the figure.
@@ -287,9 +287,9 @@ fn wire(measured: &Measured, figure: impl FnOnce(&crate::record::Wire) -> f64) -
 }
 
 /// Growth from rest to load over the connections held: what one more connection takes, threads and forks included.
-fn memory_per_connection(trial: &Trial, measured: &Measured, idle: u64) -> Figure {
+fn memory_per_connection(trial: &Trial, measured: &Measured) -> Figure {
     let usage = &trial.usage;
-    let held = wire(measured, |wire| wire.connections as f64 + idle as f64)?;
+    let held = wire(measured, |wire| wire.connections as f64)?;
     let growth = plain(&usage.held_own_bytes)? - plain(&usage.idle_own_bytes)?;
     match growth {
         _ if held == 0.0 => Err("no connection was held at the end".to_owned()),

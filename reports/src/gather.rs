@@ -135,7 +135,7 @@ fn figures(scenario: &ScenarioRecord, trial: &Trial, measured: &Measured, opened
         recovery: scenario.surge.map(|surge| recovery::of_round(measured, responses(), surge)),
         server_died: trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. })),
         response: Latency::of(&opened.response, measured.counts.sent, false),
-        costs: Costs::of(trial, measured, scenario.profile.idle_connections),
+        costs: Costs::of(trial, measured),
         steal_share: trial.usage.steal_share.clone(),
         foreign_share: trial.usage.foreign_share.clone(),
     }

@@ -114,11 +114,6 @@ fn memory_that_is_saved_by_not_serving_is_no_merit() {
         |at: usize| analysis.workloads[0].verdict.standing(&names[at]).and_then(|standing| standing.figure);
     assert_eq!((figure(0), figure(1)), (Some(40_000.0), Some(f64::INFINITY)));
     assert_eq!(winners(&analysis), [names[0].as_str()]);
-    // Connections that never ask are held all the same: with as many of them, each takes half.
-    let mut idle = bundle.clone();
-    idle.run.scenarios[0].profile.idle_connections = idle.run.scenarios[0].clients;
-    let figure_of_idle = analyse(&idle).workloads[0].cells[0].merit(Merit::MemoryPerConnection);
-    assert_eq!(figure_of_idle, Some(20_000.0));
     let reason = &analysis.workloads[0].verdict.reason;
     assert!(reason.contains("held them in 1 process and 1 thread"), "{reason}");
     let lead = analysis.workloads[0].verdict.lead();
