@@ -8,7 +8,7 @@ mod swarm;
 
 use allocation_counter::{AllocationInfo, measure};
 use bakeoff::clock::monotonic_ns;
-use bakeoff::load::{Arrivals, DemandShape, Load, WorkerSpec};
+use bakeoff::load::{Arrivals, Beside, DemandShape, Load, WorkerSpec};
 use bakeoff::swarm::worker::prepare;
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::exchange::{Exchange as _, Request};
@@ -49,6 +49,14 @@ fn no_request_allocates_whatever_the_load() {
     for load in [closed(8), thinking, pipelined, open(8, 20_000.0, Arrivals::Poisson), churn(8, 3)] {
         allocates_nothing(&format!("{load:?}"), &spec(server.address, load));
     }
+}
+
+#[test]
+fn companions_allocate_nothing_while_the_load_runs() {
+    let server = Server::start(Fault::None);
+    let mut spec = spec(server.address, closed(4));
+    spec.beside = Beside { idle: 20, slow_readers: 5, slow_senders: 5 };
+    allocates_nothing("companions", &spec);
 }
 
 #[test]

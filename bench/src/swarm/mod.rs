@@ -8,6 +8,7 @@
 //! Nothing here starts a process, computes a statistic or draws.
 
 mod alarm;
+mod companions;
 mod connection;
 mod deadlines;
 pub mod defect;

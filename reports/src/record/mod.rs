@@ -9,12 +9,14 @@
 //! Units stand in the names: `_ns`, `_bytes`, `_per_s`. Counts have no suffix.
 
 mod anatomy;
+mod companions;
 mod costs;
 mod findings;
 mod probe;
 mod workload;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
+pub use companions::{Companions, Kept};
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, Invalid};
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
@@ -259,6 +261,9 @@ pub struct Measured {
     pub spread: Spread,
     /// What went over the connections; absent where they were not held until the end.
     pub wire: Reading<Wire>,
+    /// The connections held beside the load; none where a workload asks for none.
+    #[serde(default, skip_serializing_if = "Companions::is_none")]
+    pub companions: Companions,
     /// CPU time of the swarm's workers in the window, in nanoseconds, summed.
     pub swarm_cpu_ns: u64,
     /// Workers (processes, one thread each).
