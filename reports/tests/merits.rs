@@ -8,7 +8,7 @@ use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::histogram::Recorder;
 use bakeoff_reports::html;
-use bakeoff_reports::record::{Doubt, Merit, Reading, Surge};
+use bakeoff_reports::record::{Companions, Doubt, Kept, Merit, Reading, Surge};
 use bakeoff_reports::recovery::Recovery;
 use bakeoff_reports::terminal::{SummaryOptions, summary};
 use bakeoff_reports::verdict::{Outcome, Place};
@@ -114,6 +114,15 @@ fn memory_that_is_saved_by_not_serving_is_no_merit() {
         |at: usize| analysis.workloads[0].verdict.standing(&names[at]).and_then(|standing| standing.figure);
     assert_eq!((figure(0), figure(1)), (Some(40_000.0), Some(f64::INFINITY)));
     assert_eq!(winners(&analysis), [names[0].as_str()]);
+    // Connections that never ask are held all the same: with as many of them, each takes half.
+    let mut idle = bundle.clone();
+    for trial in &mut idle.trials {
+        let held = idle.run.scenarios[0].clients;
+        let kept = Kept { asked: held, opened: held, lost: 0 };
+        measured(&mut trial.measured).companions = Companions { idle: kept, ..Companions::default() };
+    }
+    let figure_of_idle = analyse(&idle).workloads[0].cells[0].merit(Merit::MemoryPerConnection);
+    assert_eq!(figure_of_idle, Some(20_000.0));
     let reason = &analysis.workloads[0].verdict.reason;
     assert!(reason.contains("held them in 1 process and 1 thread"), "{reason}");
     let lead = analysis.workloads[0].verdict.lead();
