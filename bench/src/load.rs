@@ -15,7 +15,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The kind of demand (and the name of the service) whose requests may abort their handler.
-pub(crate) const POISON: &str = "poison";
+pub(crate) use bakeoff_servers::services::POISON;
 
 /// How requests arrive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

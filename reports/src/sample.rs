@@ -273,6 +273,7 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         objective_ns: None,
         profile: profile(row),
         sweep: None,
+        surge: None,
         models: models.to_vec(),
         clients: row.4,
         scheduled_rate_per_s: row.5,

@@ -5,6 +5,7 @@
 
 use super::launch;
 use crate::{environment, preflight, suggest, sys, tell};
+use bakeoff_servers::limits::refuse_core_dumps;
 use bakeoff_servers::listen::{ListenOptions, bind};
 use bakeoff_servers::services::ServiceConfig;
 use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Stop, models, services};
@@ -99,6 +100,7 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>, await_go: bool) -> Res
     sys::hold_memory(options.config.ballast_mib).map_err(|e| {
         format!("holding {} MiB of memory failed: {e}; give less --ballast", options.config.ballast_mib)
     })?;
+    refuse_core_dumps();
     let listen = ListenOptions {
         backlog: i32::try_from(options.backlog).unwrap_or(i32::MAX),
         congestion_control: options.congestion_control.clone(),

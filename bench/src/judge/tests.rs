@@ -112,6 +112,20 @@ fn a_late_tail_is_a_doubt_and_disqualifies_where_the_tail_decides() {
 }
 
 #[test]
+fn lateness_leaves_no_trial_out_whose_merit_is_not_made_of_times() {
+    let mut m = measured();
+    let mut lag = Recorder::fine();
+    (0..1000).for_each(|_| lag.record(10_000_000));
+    m.dispatch_lag = lag.encode();
+    for merit in Merit::ALL {
+        let found = by(&m, &usage(0.0), merit, &OPEN);
+        let by_time = !matches!(merit, Merit::Answered | Merit::MemoryPerConnection);
+        assert_eq!(!found.invalid.is_empty(), by_time, "{merit:?}: {found:?}");
+        assert!(by_time || matches!(found.doubts[..], [Doubt::GeneratorTail { .. }]), "{merit:?}: {found:?}");
+    }
+}
+
+#[test]
 fn the_same_lag_disqualifies_a_fast_model_and_a_slow_one_alike() {
     let of = |response_ns, late_ns| {
         let (mut response, mut lag) = (Recorder::fine(), Recorder::fine());
@@ -312,7 +326,7 @@ fn littles_law_counts_every_request_under_way() {
 fn a_load_that_changes_by_itself_need_not_have_like_halves() {
     let mut m = measured();
     (m.slices[0].completed, m.slices[1].completed) = (1200, 800);
-    let ms = std::time::Duration::from_millis;
+    let ms = Duration::from_millis;
     let surge = crate::load::RateShape::Surge { factor: 2.0, after: ms(0), lasting: ms(100) };
     let Load::Open { clients, rate_per_s, arrivals, .. } = OPEN else { panic!("it is an open loop") };
     let surging = Load::Open { clients, rate_per_s, arrivals, shape: surge };

@@ -95,9 +95,7 @@ impl Point {
 /// Why the null server, which returns the bytes it reads at once, is no measure of a service; `None` where it is.
 fn untold(service: &str) -> Option<&'static str> {
     match services::find(service) {
-        Some(entry) if entry.demand.is_some() => {
-            Some("the service works or waits, and the null server does neither")
-        }
+        Some(entry) if entry.works() => Some("the service works or waits, and the null server does neither"),
         Some(entry) if matches!(entry.name, "echo" | "line") => None,
         _ => {
             Some("the service's replies differ from its requests, and the null server returns what it reads")

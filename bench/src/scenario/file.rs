@@ -3,7 +3,7 @@
 use super::load_keys::{self, FileBeside, FileLoad};
 use super::units::{PositiveSpan, Size, Span};
 use super::{DEFAULT_TIMING, Scenario, ServerTuning};
-use crate::load::{DemandShape, RequestError, RequestShape, Timing};
+use crate::load::{DemandShape, Load, RequestError, RequestShape, Timing};
 use crate::suggest;
 use crate::swarm::schedule::{self, ScheduleError};
 use bakeoff_reports::record::Merit;
@@ -30,7 +30,7 @@ struct File {
     name: Spanned<String>,
     about: String,
     service: Spanned<String>,
-    merit: FileMerit,
+    merit: Spanned<FileMerit>,
     objective: Option<PositiveSpan>,
     models: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
@@ -44,12 +44,15 @@ struct File {
     trial: FileTrial,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum FileMerit {
     Throughput,
     ResponseP99,
     ResponseP50,
+    Goodput,
+    Answered,
+    MemoryPerConnection,
 }
 
 #[derive(Deserialize)]
@@ -161,6 +164,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     schedule::check(&load, &request, &timing, 0, 1)
         .and_then(|()| schedule::check_beside(&load, &beside))
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
+    let merit = merit(&check, &file, &load)?;
     Ok(Scenario {
         models: file.models.as_ref().map(|models| some_names(&check, models)).transpose()?,
         also: names(&check, &file.also)?,
@@ -169,11 +173,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         slices: file.trial.slices.as_ref().map_or(Ok(10), |s| check.whole("slices", s, 1, 1000))?,
         name: file.name.into_inner(),
         about: file.about,
-        merit: match file.merit {
-            FileMerit::Throughput => Merit::Throughput,
-            FileMerit::ResponseP99 => Merit::ResponseP99,
-            FileMerit::ResponseP50 => Merit::ResponseP50,
-        },
+        merit,
         service,
         objective: file.objective.map(|span| span.0),
         sweep: None,
@@ -182,6 +182,34 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         timing,
         toml: text.into(),
     })
+}
+
+/// The figure of merit, where the workload can have it.
+fn merit(check: &Checker<'_>, file: &File, load: &Load) -> Checked<Merit> {
+    let merit = match *file.merit.get_ref() {
+        FileMerit::Throughput => Merit::Throughput,
+        FileMerit::ResponseP99 => Merit::ResponseP99,
+        FileMerit::ResponseP50 => Merit::ResponseP50,
+        FileMerit::Goodput => Merit::Goodput,
+        FileMerit::Answered => Merit::Answered,
+        FileMerit::MemoryPerConnection => Merit::MemoryPerConnection,
+    };
+    let refuse = |reason: &str| Err(check.at(&file.merit, reason));
+    let open = matches!(load, Load::Open { .. });
+    match merit {
+        Merit::Goodput if file.objective.is_none() => refuse(
+            "goodput is what is answered in time, so it needs `objective`: the response time to keep under, such as \"5ms\"",
+        ),
+        // Elsewhere a server that answers nothing is asked little: what it fails to do would hardly count.
+        Merit::Answered if !open => refuse(
+            "the share answered needs a load of kind \"open\": other clients stop asking where nobody answers, and what \
+             they did not ask would not count against the server",
+        ),
+        Merit::MemoryPerConnection if matches!(load, Load::Churn { .. }) => {
+            refuse("memory per connection needs connections that stay: a load of kind \"closed\" or \"open\"")
+        }
+        _ => Ok(merit),
+    }
 }
 
 fn names(check: &Checker<'_>, names: &[Spanned<String>]) -> Checked<Vec<String>> {

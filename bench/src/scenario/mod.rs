@@ -9,12 +9,12 @@ mod load_keys;
 pub mod units;
 mod words;
 
-pub use builtin::{BUILT_IN, BuiltIn, REFERENCE};
+pub use builtin::{BUILT_IN, BuiltIn, Group, REFERENCE};
 pub use file::ScenarioError;
 
 use crate::clock::nanoseconds;
-use crate::load::{Beside, Load, POISON, RequestShape, Timing, WorkerSpec};
-use bakeoff_reports::record::{Merit, ScenarioRecord, SweepPoint};
+use crate::load::{Beside, Load, POISON, RateShape, RequestShape, Timing, WorkerSpec};
+use bakeoff_reports::record::{Merit, ScenarioRecord, Surge, SweepPoint};
 use bakeoff_servers::ServerConfig;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -122,6 +122,14 @@ impl Scenario {
         Some(Self::parse(found.toml, found.name).expect("built-in scenarios are checked by a test"))
     }
 
+    /// The models that run it unless others are chosen by hand.
+    pub fn models_by_default(&self) -> Vec<String> {
+        let own = self.models.clone();
+        let mut models = own.unwrap_or_else(|| DEFAULT_MODELS.map(str::to_owned).to_vec());
+        models.extend(self.also.iter().cloned());
+        models
+    }
+
     /// What a bundle keeps of this scenario, run with `models`.
     pub fn record(&self, models: Vec<String>, server: &ServerConfig) -> ScenarioRecord {
         let mut parameters = BTreeMap::from([
@@ -154,6 +162,7 @@ impl Scenario {
             objective_ns: self.objective.map(nanoseconds),
             profile: self.profile(),
             sweep: self.sweep.clone(),
+            surge: self.surge(),
             models,
             clients: self.load.clients().into(),
             scheduled_rate_per_s: self.load.rate_per_s(self.timing.window),
@@ -162,6 +171,14 @@ impl Scenario {
             parameters,
             toml: self.toml.clone(),
         }
+    }
+
+    /// When, from the window's begin, the load asks for more than usual.
+    fn surge(&self) -> Option<Surge> {
+        let Load::Open { shape: RateShape::Surge { factor, after, lasting }, .. } = self.load else {
+            return None;
+        };
+        Some(Surge { begin_ns: nanoseconds(after), end_ns: nanoseconds(after + lasting), factor })
     }
 
     /// What a swarm worker is told: the whole load; the caller divides it into shards.
