@@ -79,9 +79,11 @@ impl EnvelopeArgs {
         let mut bundle = Writer::create(&path, &head).map_err(|e| e.to_string())?;
         let options = EnvelopeOptions { seed: self.seed, address: self.addr };
         let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
-        let tell = |words: &str| {
-            if !self.quiet {
-                bakeoff::tell(words);
+        let tell = |model: &str, stress: Stress| {
+            // A line a model: each stress takes a second or two.
+            if !self.quiet && stress == stresses[0] {
+                let at = names.iter().position(|name| *name == model).map_or(0, |at| at + 1);
+                bakeoff::tell(&format!("what breaks {model}? ({at} of {})", names.len()));
             }
         };
         let complete =

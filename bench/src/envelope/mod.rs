@@ -70,7 +70,7 @@ pub fn take(
     Ok(envelope)
 }
 
-/// Puts every model under every stress, each record on disk before the next is begun; `tell` is told what is going on.
+/// Puts every model under every stress, each record on disk before the next is begun; `tell` is told which is next.
 /// Says whether all were done: false when interrupted.
 ///
 /// # Errors
@@ -81,11 +81,11 @@ pub fn take_all(
     models: &[&str],
     stresses: &[Stress],
     bundle: &mut Writer,
-    mut tell: impl FnMut(&str),
+    mut tell: impl FnMut(&str, Stress),
 ) -> Result<bool, BundleError> {
-    for (at, model) in models.iter().enumerate() {
+    for model in models {
         for stress in stresses {
-            tell(&format!("failure envelope, model {} of {}: {model} / {}", at + 1, models.len(), stress.name()));
+            tell(model, *stress);
             match take(bench, options, model, *stress) {
                 Ok(envelope) => bundle.append(&Record::Envelope(Box::new(envelope)))?,
                 Err(_) => return Ok(false),
@@ -187,7 +187,8 @@ struct Parts {
 fn findings(plan: &Plan, caps: &Caps, seen: Seen, parts: Parts) -> Findings {
     let Parts { died, tasks_refused, stopped } = parts;
     let end = died.then(|| match (&stopped.counters, stopped.ended) {
-        (Err(error), _) => error.to_string(),
+        // A backtrace may follow its last words.
+        (Err(error), _) => error.to_string().lines().next().unwrap_or_default().to_string(),
         (Ok(_), Some(ended)) => format!("the server {} before it was asked to stop", ended.describe()),
         (Ok(_), None) => "the server was gone before it was asked to stop".into(),
     });

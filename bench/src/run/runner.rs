@@ -151,7 +151,9 @@ impl Running<'_> {
             let (seed, address) = (options.seed, options.address);
             let (workbench, all) = (workbench(&self.bench), EnvelopeOptions { seed, address });
             let models: Vec<&str> = self.plan.models.iter().map(|model| model.name()).collect();
-            let tell = |words: &str| self.progress.afterwards(words);
+            let tell = |model: &str, stress: Stress| {
+                self.progress.afterwards(&format!("what breaks {model} / {}", stress.name()));
+            };
             if !envelope::take_all(&workbench, all, &models, &Stress::ALL, &mut self.bundle, tell)? {
                 ending = Ending::Interrupted;
             }

@@ -8,7 +8,7 @@ mod terminal;
 mod words;
 
 pub use terminal::table;
-pub(crate) use words::{limit, raised, title};
+pub(crate) use words::{caps, lesson, limit, raised, sentence, title};
 
 use crate::bundle::Bundle;
 use crate::record::Reading;
@@ -46,22 +46,23 @@ pub(crate) fn find<'a>(envelopes: &'a [Envelope], model: &str, stress: Stress) -
     envelopes.iter().find(|one| one.model == model && one.stress == stress)
 }
 
-/// How much was held: of connections, exactly as many as were served when it broke; else the highest level that held.
+/// How much was held: of connections, exactly as many as were served when it broke, unless that took some of them along;
+/// else the highest level that held.
 pub(crate) fn held(stress: Stress, findings: &Findings) -> u64 {
+    let level = findings.held().unwrap_or(0);
     match (stress, findings.failed()) {
-        (Stress::Connections | Stress::AddressSpace, Some(failed)) => failed.served,
-        _ => findings.held().unwrap_or(0),
+        (Stress::Connections | Stress::AddressSpace, Some(failed)) => failed.served.max(level),
+        _ => level,
     }
 }
 
 /// A cell of the table: how much was held, and what broke.
-pub(crate) fn cell(envelope: &Envelope) -> (String, Option<f64>) {
-    let Reading::Value(findings) = &envelope.result else { return ("absent".to_owned(), None) };
-    let held = held(envelope.stress, findings);
-    let text = match findings.limit {
-        Limit::NoneInRange => format!("all {}", grouped(held)),
-        broke => format!("{}: {}", grouped(held), limit(broke)),
-    };
-    (text, Some(held as f64))
+pub(crate) fn cell(envelope: &Envelope) -> (String, &'static str) {
+    let Reading::Value(findings) = &envelope.result else { return ("absent".to_owned(), "") };
+    let held = grouped(held(envelope.stress, findings));
+    match findings.limit {
+        Limit::NoneInRange => (format!("all {held}"), ""),
+        broke => (held, limit(broke)),
+    }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn raised(stress: Stress) -> &'static str {
         }
         Stress::ConnectBurst => {
             "ever more connects at the same moment against a small backlog, each asks once and hangs up; a level fails when \
-             one is not answered in time"
+             one is not answered in time, in any of three tries"
         }
         Stress::SlowClients => {
             "ever more clients that send half a request and stop; a level fails when a client from before them, or a new \
@@ -56,8 +56,8 @@ pub(crate) fn limit(limit: Limit) -> &'static str {
     }
 }
 
-/// The limits that were set, in words.
-pub(crate) fn caps(envelope: &Envelope) -> String {
+/// The limits that were set, each in words.
+pub(crate) fn caps(envelope: &Envelope) -> Vec<String> {
     let caps = &envelope.caps;
     let mut parts = Vec::new();
     if let Reading::Value(count) = caps.descriptors {
@@ -77,8 +77,8 @@ pub(crate) fn caps(envelope: &Envelope) -> String {
     if let Some(most) = caps.concurrency {
         parts.push(plural(most, "worker"));
     }
-    parts.push(format!("clients wait {}", time(caps.patience_ns as f64)));
-    parts.join(", ")
+    parts.push(format!("clients wait {} at most", time(caps.patience_ns as f64)));
+    parts
 }
 
 /// What happened, in sentences.
@@ -112,7 +112,13 @@ fn broke(stress: Stress, findings: &Findings) -> String {
     } else {
         format!("Holds {}, breaks at {}: {cause}.", thing(count), grouped(failed.asked))
     };
-    format!("{lead} {}", clients(stress, &findings.saw))
+    let straggler = match failed.slowest_answer_ns {
+        Some(ns) if stress == Stress::ConnectBurst && findings.saw.answered < findings.saw.clients => {
+            format!(" The slowest answer came after {}.", time(ns as f64))
+        }
+        _ => String::new(),
+    };
+    format!("{lead} {}{straggler}", clients(stress, &findings.saw))
 }
 
 /// What the clients of the level that failed saw.

@@ -120,7 +120,8 @@ pub struct Level {
     pub clients: u64,
     /// Of those, the ones that were, in time.
     pub served: u64,
-    /// The slowest answer, from the begin of the connect or, on an open connection, from the request; absent when none came.
+    /// The slowest answer, from the begin of the connect or, on an open connection, from the request; absent when none
+    /// came. In a burst that failed, answers that came after patience had ended are among them.
     pub slowest_answer_ns: Option<u64>,
     /// Whether every client was served.
     pub holds: bool,
