@@ -51,14 +51,14 @@ pub(super) struct Plan {
 
 impl Plan {
     /// The plan of a stress. The limits are so far apart that each model meets its own first: a pool its 64 threads, a
-    /// thread or process for each client the 256 tasks, an event loop the 512 descriptors.
+    /// thread or process for each client the 200 tasks, an event loop the 400 descriptors.
     pub(super) fn of(stress: Stress) -> Self {
         let held = Self {
             stress,
             service: "echo",
             backlog: LARGE_BACKLOG,
-            descriptors: Some(512),
-            tasks: Some(256),
+            descriptors: Some(400),
+            tasks: Some(200),
             first: 8,
             range: 1024,
             patience: Duration::from_secs(1),
@@ -145,7 +145,19 @@ impl<'a> Course<'a> {
         interrupt: Interrupt,
     ) -> Self {
         let (levels, saw) = (Vec::new(), Saw::default());
-        Self { plan, caps, exchange, address, seed, server, interrupt, levels, saw, at_end: None, listen: None }
+        Self {
+            plan,
+            caps,
+            exchange,
+            address,
+            seed,
+            server,
+            interrupt,
+            levels,
+            saw,
+            at_end: None,
+            listen: None,
+        }
     }
 
     /// Rest, stress, recovery, rest.
@@ -157,7 +169,8 @@ impl<'a> Course<'a> {
         first.open(1, WHOLE);
         first.settle(ATTEMPT_LIMIT)?;
         if first.saw().answered != 1 {
-            let (name, reason) = ("server".into(), "it did not answer a single client before the stress".into());
+            let (name, reason) =
+                ("server".into(), "it did not answer a single client before the stress".into());
             return Err(LaunchError::Failed { name, reason });
         }
         drop(first);
@@ -241,10 +254,11 @@ impl<'a> Course<'a> {
     /// Burst: ever more connects at once, each of which asks once and hangs up, against a backlog of a few. The kernel
     /// completes connections on its own and keeps them until they are accepted; when that queue is full it drops the next
     /// SYN, and the client's kernel sends it again after one second. Who accepts slowly (a fork for each client) overflows
-    /// first. Whether a queue of a few fills is a matter of microseconds: a level holds when it does so every time.
+    /// first. Whether a queue of a few fills is a matter of microseconds, in which a neighbour may take the server's CPU:
+    /// a level fails when it does so in two of three tries.
     fn burst(&mut self) -> Result<(), LaunchError> {
         for asked in self.plan.levels() {
-            let mut last = None;
+            let (mut last, mut failed) = (None, 0);
             for _ in 0..BURSTS {
                 let mut crowd = self.crowd().hanging_up();
                 let queue = ListenQueue::take(&Proc::system());
@@ -253,6 +267,11 @@ impl<'a> Course<'a> {
                 let step = step(asked, &crowd, crowd.saw());
                 if step.0.holds {
                     last = Some((step, queue));
+                    continue;
+                }
+                failed += 1;
+                if 2 * failed < BURSTS {
+                    // What is left of this one shall not be in the next: its connects end with the crowd.
                     continue;
                 }
                 self.level(step, &queue);

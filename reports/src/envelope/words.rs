@@ -24,7 +24,7 @@ pub(crate) fn raised(stress: Stress) -> &'static str {
         }
         Stress::ConnectBurst => {
             "ever more connects at the same moment against a small backlog, each asks once and hangs up; a level fails when \
-             one is not answered in time, in any of three tries"
+             one is not answered in time, in two of three tries"
         }
         Stress::SlowClients => {
             "ever more clients that send half a request and stop; a level fails when a client from before them, or a new \
@@ -57,7 +57,7 @@ pub(crate) fn limit(limit: Limit) -> &'static str {
 }
 
 /// The limits that were set, each in words.
-pub(crate) fn caps(envelope: &Envelope) -> Vec<String> {
+fn caps(envelope: &Envelope) -> Vec<String> {
     let caps = &envelope.caps;
     let mut parts = Vec::new();
     if let Reading::Value(count) = caps.descriptors {
@@ -79,6 +79,18 @@ pub(crate) fn caps(envelope: &Envelope) -> Vec<String> {
     }
     parts.push(format!("clients wait {} at most", time(caps.patience_ns as f64)));
     parts
+}
+
+/// The limits that all of some envelopes have.
+pub(crate) fn common_caps(all: &[&Envelope]) -> Vec<String> {
+    let Some(one) = all.first() else { return Vec::new() };
+    let shared = |part: &String| all.iter().all(|other| caps(other).contains(part));
+    caps(one).into_iter().filter(shared).collect()
+}
+
+/// The limits of an envelope that are not among the common ones.
+pub(crate) fn own_caps(envelope: &Envelope, common: &[String]) -> Vec<String> {
+    caps(envelope).into_iter().filter(|part| !common.contains(part)).collect()
 }
 
 /// What happened, in sentences.
@@ -177,7 +189,11 @@ fn left_over(findings: &Findings) -> String {
                 _ => plural(count, what),
             })
             .collect();
-    if parts.is_empty() { String::new() } else { format!("More than before it still has: {}.", parts.join(", ")) }
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!("More than before it still has: {}.", parts.join(", "))
+    }
 }
 
 /// What to learn from a limit that broke under a stress.
@@ -223,7 +239,9 @@ pub(crate) fn lesson(stress: Stress, broke: Limit) -> &'static str {
             "The kernel keeps only so many connections for accept. When the queue is full it drops the next SYN, and the \
              client's kernel tries again after 1 s: an unlucky client pays a second, no error is seen."
         }
-        (_, Limit::Crash) => "The server died of it. Its exit status says how; nothing else was left to tell.",
+        (_, Limit::Crash) => {
+            "The server died of it. Its exit status says how; nothing else was left to tell."
+        }
         (_, Limit::NoneInRange) => "Nothing broke in the range that was tried, under these limits.",
         (_, Limit::NotShown) => {
             "Something broke and nothing that was counted says what. To guess would be worse than not to know."

@@ -294,10 +294,9 @@ mod tests {
         assert!(!Saw { reset: 1, ..saw }.balanced() && !Saw { answered: u64::MAX, ..saw }.balanced());
         let holding = |n| Holding { descriptors: n, threads: 2, processes: 1 };
         assert_eq!(Rest { before: holding(5), after: holding(9) }.left_over().descriptors, 4);
-        assert_eq!(Rest { before: holding(9), after: holding(5) }.left_over(), Holding {
-            descriptors: 0,
-            threads: 0,
-            processes: 0
-        });
+        assert_eq!(
+            Rest { before: holding(9), after: holding(5) }.left_over(),
+            Holding { descriptors: 0, threads: 0, processes: 0 }
+        );
     }
 }
