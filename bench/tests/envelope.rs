@@ -107,6 +107,10 @@ fn slow_clients_starve_a_pool_from_outside_only() {
     let (_, pool) = one(&bundle, "thread-pool", Stress::SlowClients);
     assert_eq!(pool.limit, Limit::Workers, "{pool:#?}");
     assert_eq!((pool.saw.answered, pool.saw.waiting), (1, 1), "the one inside is served: {pool:#?}");
+    // The one inside holds a worker, and the fresh one needs another.
+    let workers = ServerConfig::for_cpus(1).pool_workers as u64;
+    assert_eq!(pool.held(), Some(workers - 2), "{pool:#?}");
+    assert_eq!(pool.failed().map(|level| level.asked), Some(workers - 1), "{pool:#?}");
 }
 
 #[test]

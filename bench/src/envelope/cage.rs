@@ -153,3 +153,45 @@ fn by_user(pid: u32, tasks: u64, no_group: &str) -> Reading<u64> {
         Err(why) => Reading::Absent(format!("{no_group}; and {why}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_tools_that_are_gone_are_removed_and_no_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut gone = std::process::Command::new("true").spawn().expect("true");
+        gone.wait().expect("our child");
+        let names = [
+            format!("{PREFIX}{}-1", gone.id()),
+            format!("{PREFIX}{}-1", std::process::id()),
+            format!("{PREFIX}x"),
+            "else".to_string(),
+        ];
+        for name in &names {
+            fs::create_dir(folder.path().join(name)).expect("room");
+        }
+        sweep(folder.path());
+        let left: Vec<bool> = names.iter().map(|name| folder.path().join(name).exists()).collect();
+        assert_eq!(left, [false, true, true, true]);
+    }
+
+    #[test]
+    fn a_group_counts_what_it_refuses_and_goes_with_the_cage() {
+        let mut sleeper = std::process::Command::new("sleep").arg("30").spawn().expect("sleep");
+        let made = group(sleeper.id(), 1);
+        let cage = Cage { group: made.as_ref().ok().cloned(), no_group: "refused here".into() };
+        let refused = cage.refused();
+        sleeper.kill().and_then(|()| sleeper.wait()).expect("our child");
+        drop(cage);
+        match made {
+            Ok(folder) => {
+                assert_eq!(refused, Reading::Value(0));
+                assert!(!folder.exists(), "{}", folder.display());
+            }
+            // Without the rights there is a reason instead.
+            Err(why) => assert!(!why.is_empty() && refused.absence().is_some()),
+        }
+    }
+}

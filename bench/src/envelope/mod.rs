@@ -206,7 +206,8 @@ fn findings(plan: &Plan, caps: &Caps, seen: Seen, parts: Parts) -> Findings {
         address_space_bytes: seen.at_end.address_space_bytes,
         words: String::new(),
     };
-    let failed = seen.levels.iter().find(|level| !level.holds).copied();
+    // The evidence is of the last level.
+    let failed = seen.levels.last().filter(|level| !level.holds).copied();
     let (limit, words) = classify(&Shown {
         stress: plan.stress,
         caps,

@@ -29,9 +29,10 @@ pub fn brief(envelopes: &[Envelope], width: usize) -> String {
         let parts =
             Stress::ALL.into_iter().filter_map(|stress| find(envelopes, name, stress)).map(|envelope| {
                 let (held, broke) = cell(envelope);
-                format!("{} {held} {broke}", title(envelope.stress).to_lowercase()).trim_end().to_owned()
+                let then = if broke.is_empty() { String::new() } else { format!(", then {broke}") };
+                format!("{} {held}{then}", title(envelope.stress).to_lowercase())
             });
-        let text = format!("{name}: {}", parts.collect::<Vec<_>>().join(", "));
+        let text = format!("{name}: {}", parts.collect::<Vec<_>>().join("; "));
         push_wrapped(&mut out, &text, width, "- ", plain);
     }
     out

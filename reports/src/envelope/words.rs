@@ -24,7 +24,8 @@ pub(crate) fn raised(stress: Stress) -> &'static str {
         }
         Stress::ConnectBurst => {
             "ever more connects at the same moment against a small backlog, each asks once and hangs up; a level fails when \
-             one is not answered in time, in two of three tries"
+             one is not answered in time, in two of three tries; it is a matter of microseconds, and differs from run to \
+             run"
         }
         Stress::SlowClients => {
             "ever more clients that send half a request and stop; a level fails when a client from before them, or a new \
@@ -112,7 +113,7 @@ fn broke(stress: Stress, findings: &Findings) -> String {
         Stress::SlowClients => plural(count, "slow client"),
         Stress::Poison => plural(count, "poison request"),
     };
-    let Some(failed) = findings.failed() else {
+    let Some(failed) = findings.failed().copied() else {
         return format!("Holds {}, the end of the range.", thing(count));
     };
     let cause = match findings.limit {
@@ -149,6 +150,9 @@ fn clients(stress: Stress, saw: &Saw) -> String {
         (saw.wrong, "answered wrongly"),
         (saw.other, "failed otherwise"),
     ];
+    if saw.clients == 0 {
+        return "There was no room for a bystander.".to_owned();
+    }
     let told: Vec<String> = outcomes
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -227,8 +231,9 @@ pub(crate) fn lesson(stress: Stress, broke: Limit) -> &'static str {
              the connection is accepted already: the server keeps it and tries again, and everybody behind waits."
         }
         (_, Limit::AddressSpace) => {
-            "Each thread maps a stack, whether it is used or not. What runs out first is room for the next stack, long \
-             before memory does; the start of a thread fails with EAGAIN."
+            "Each thread maps a stack, whether it uses it or not. What runs out is room to map more, long before memory \
+             does. The start of a thread that fails (EAGAIN) can be tried again; an allocation that fails ends the program, \
+             and everybody's connection with it."
         }
         (_, Limit::Memory) => "What a client costs in memory, times the clients, met the limit.",
         (_, Limit::Workers) => {

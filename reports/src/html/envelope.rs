@@ -50,7 +50,8 @@ fn matrix(analysis: &Analysis) -> String {
         Some(Envelope { result: Reading::Absent(why), .. }) => Field::absent(why),
         Some(envelope @ Envelope { result: Reading::Value(findings), .. }) => {
             let (count, broke) = cell(envelope);
-            Field::figure(format!("{count} {broke}").trim_end().to_owned(), held(stress, findings) as f64)
+            let then = if broke.is_empty() { String::new() } else { format!(", then {broke}") };
+            Field::figure(format!("{count}{then}"), held(stress, findings) as f64)
         }
     };
     let row =

@@ -82,7 +82,8 @@ pub struct Caps {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Findings {
-    /// Every level that was tried, in order.
+    /// The levels that were tried, in the order of trying; of those tried one by one, the last that held and the one
+    /// that failed.
     pub levels: Vec<Level>,
     /// The limit that broke.
     pub limit: Limit,
@@ -104,9 +105,9 @@ impl Findings {
         self.levels.iter().filter(|level| level.holds).map(|level| level.asked).max()
     }
 
-    /// The level that failed.
+    /// The lowest level that failed.
     pub fn failed(&self) -> Option<&Level> {
-        self.levels.iter().find(|level| !level.holds)
+        self.levels.iter().filter(|level| !level.holds).min_by_key(|level| level.asked)
     }
 }
 
