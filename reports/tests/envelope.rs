@@ -74,7 +74,7 @@ fn the_page_has_a_sentence_a_lesson_and_the_evidence_for_every_cell() {
         assert!(html.matches(&model.name).count() >= 6, "{}", model.name);
     }
     for words in
-        ["390 descriptors", "200 tasks", "told nothing", "dies alone", "one fate", "ended by signal 6"]
+        ["390, then descriptors", "200 tasks", "told nothing", "dies alone", "one fate", "ended by signal 6"]
     {
         assert!(html.contains(words), "{words} is missing");
     }
