@@ -57,8 +57,9 @@ fn matrix(analysis: &Analysis) -> String {
     let row =
         |model: &str| (name(analysis, model), stresses.iter().map(|stress| field(model, *stress)).collect());
     let rows: Vec<_> = models(&analysis.envelopes).into_iter().map(row).collect();
-    let key = "How much was held, and what broke then; \u{201c}all\u{201d} is the end of the range. Of connections it is \
-               exactly as many as were served when it broke, of the others the highest level that held.";
+    let key = "How much was held, and what broke then; \u{201c}all\u{201d} is the end of the range. Connections and slow \
+               clients are exact, unless the server died of them; the others are the highest level that held, and levels \
+               double.";
     format!("{}<p class=\"note\">{key}</p>\n", table("Failure envelope by model and stress", &columns, &rows))
 }
 
