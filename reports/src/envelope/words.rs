@@ -65,6 +65,10 @@ fn caps(envelope: &Envelope) -> Vec<String> {
         parts.push(format!("{} a process", plural(count, "descriptor")));
     }
     match (&caps.tasks, &caps.tasks_by) {
+        // It binds the user, and so what else the user starts meanwhile.
+        (Reading::Value(count), Some(by)) if by == "RLIMIT_NPROC" => {
+            parts.push(format!("about {} ({by})", plural(*count, "task")));
+        }
         (Reading::Value(count), Some(_)) => parts.push(plural(*count, "task")),
         (Reading::Absent(why), _) if envelope.stress == Stress::Connections => {
             parts.push(format!("no limit of tasks ({why})"));
