@@ -15,6 +15,7 @@ pub mod anatomy;
 pub mod bundle;
 pub mod cell;
 pub mod cost;
+pub mod envelope;
 mod gather;
 pub mod histogram;
 pub mod html;
@@ -29,6 +30,7 @@ pub mod recovery;
 #[doc(hidden)]
 pub mod sample;
 mod sample_anatomy;
+mod sample_envelope;
 pub mod statistics;
 pub mod summary;
 pub mod terminal;

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and the table of them.
 
 mod anatomy;
+mod envelope;
 mod list;
 mod load;
 mod manual;
@@ -34,6 +35,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Load(load::LoadArgs),
     Anatomy(anatomy::AnatomyArgs),
+    Envelope(envelope::EnvelopeArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
     List(list::ListArgs),
@@ -65,6 +67,7 @@ impl Cli {
             Some(Command::Serve(args)) => args.run(),
             Some(Command::Load(args)) => args.run(),
             Some(Command::Anatomy(args)) => args.run(),
+            Some(Command::Envelope(args)) => args.run(),
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::List(args)) => args.run(),

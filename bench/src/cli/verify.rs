@@ -112,6 +112,7 @@ impl VerifyArgs {
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             anatomy: false,
+            envelope: false,
             progress: true,
             costs: true,
             retries: 2,

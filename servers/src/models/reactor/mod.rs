@@ -186,7 +186,7 @@ impl<R: Readiness> Reactor<R> {
                     AcceptFailure::Next => {}
                     AcceptFailure::BackOff => {
                         let counters = self.live.counters();
-                        Counters::count(&counters.accept_errors);
+                        counters.accept_failed(&error);
                         self.timers.add(Instant::now() + self.backoff.pause(counters), LISTENER);
                         self.accepting = Accepting::Later;
                         return;
