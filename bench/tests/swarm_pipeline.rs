@@ -76,8 +76,12 @@ fn exactly_so_many_are_under_way_and_go_out_together() {
             }
         }
     });
-    let part = run(&spec(address, pipelined(3)));
-    assert_eq!(part.counts.unanswered(), 0, "{:?}", part.counts);
+    let mut spec = spec(address, pipelined(3));
+    spec.timing.window = Duration::from_secs(1);
+    let part = run(&spec);
+    // A machine so busy that the server gets no turn leaves a pipeline in flight: all of it is in the counts below.
+    assert_eq!((part.counts.errors_total(), part.counts.timeouts), (0, 0), "{:?}", part.counts);
+    assert!(part.counts.ok > 0, "{:?}", part.counts);
     let wire = part.wire.value().expect("no connection was lost");
     assert_eq!(requests(&part) % u64::from(DEPTH), 0);
     // A whole pipeline is answered by one write, so it is topped up by one send.

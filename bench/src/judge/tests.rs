@@ -312,7 +312,7 @@ fn littles_law_counts_every_request_under_way() {
 fn a_load_that_changes_by_itself_need_not_have_like_halves() {
     let mut m = measured();
     (m.slices[0].completed, m.slices[1].completed) = (1200, 800);
-    let ms = std::time::Duration::from_millis;
+    let ms = Duration::from_millis;
     let surge = crate::load::RateShape::Surge { factor: 2.0, after: ms(0), lasting: ms(100) };
     let Load::Open { clients, rate_per_s, arrivals, .. } = OPEN else { panic!("it is an open loop") };
     let surging = Load::Open { clients, rate_per_s, arrivals, shape: surge };
