@@ -166,15 +166,15 @@ fn a_timeout_takes_the_younger_ones_with_it_but_not_as_timeouts() {
     let address = serving(1_000_000, |mut stream| {
         let mut buffer = [0; 64 * DEPTH as usize];
         if stream.read_exact(&mut buffer).is_ok() {
-            sleep(Duration::from_millis(250));
+            sleep(Duration::from_millis(800));
             let _ = stream.write_all(&buffer[..32 * DEPTH as usize]);
             while stream.read(&mut buffer).is_ok_and(|n| n > 0) {}
         }
     });
     let mut spec = spec(address, pipelined(2));
-    spec.timing.timeout = Duration::from_millis(500);
+    spec.timing.timeout = Duration::from_millis(1_600);
     spec.timing.warmup = Duration::ZERO;
-    spec.timing.window = Duration::from_millis(400);
+    spec.timing.window = Duration::from_millis(1_400);
     let counts = run(&spec).counts;
     let half = u64::from(DEPTH);
     assert_eq!((counts.ok, counts.timeouts), (half, half), "two connections, half of each: {counts:?}");
