@@ -76,8 +76,12 @@ fn exactly_so_many_are_under_way_and_go_out_together() {
             }
         }
     });
-    let part = run(&spec(address, pipelined(3)));
-    assert_eq!(part.counts.unanswered(), 0, "{:?}", part.counts);
+    let mut spec = spec(address, pipelined(3));
+    spec.timing.window = Duration::from_secs(1);
+    let part = run(&spec);
+    // A machine so busy that the server gets no turn leaves a pipeline in flight: all of it is in the counts below.
+    assert_eq!((part.counts.errors_total(), part.counts.timeouts), (0, 0), "{:?}", part.counts);
+    assert!(part.counts.ok > 0, "{:?}", part.counts);
     let wire = part.wire.value().expect("no connection was lost");
     assert_eq!(requests(&part) % u64::from(DEPTH), 0);
     // A whole pipeline is answered by one write, so it is topped up by one send.
@@ -162,15 +166,15 @@ fn a_timeout_takes_the_younger_ones_with_it_but_not_as_timeouts() {
     let address = serving(1_000_000, |mut stream| {
         let mut buffer = [0; 64 * DEPTH as usize];
         if stream.read_exact(&mut buffer).is_ok() {
-            sleep(Duration::from_millis(250));
+            sleep(Duration::from_millis(800));
             let _ = stream.write_all(&buffer[..32 * DEPTH as usize]);
             while stream.read(&mut buffer).is_ok_and(|n| n > 0) {}
         }
     });
     let mut spec = spec(address, pipelined(2));
-    spec.timing.timeout = Duration::from_millis(500);
+    spec.timing.timeout = Duration::from_millis(1_600);
     spec.timing.warmup = Duration::ZERO;
-    spec.timing.window = Duration::from_millis(400);
+    spec.timing.window = Duration::from_millis(1_400);
     let counts = run(&spec).counts;
     let half = u64::from(DEPTH);
     assert_eq!((counts.ok, counts.timeouts), (half, half), "two connections, half of each: {counts:?}");
