@@ -29,6 +29,7 @@ mod sample_anatomy;
 pub mod statistics;
 pub mod summary;
 pub mod terminal;
+pub mod theory;
 pub mod units;
 pub mod verdict;
 mod words;

@@ -269,7 +269,7 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         service: "echo".to_owned(),
         load: row.2.to_owned(),
         merit: row.3,
-        objective_ns: None,
+        objective_ns: (row.0 == "echo-paced").then_some(120_000),
         profile: profile(row),
         sweep: None,
         models: models.to_vec(),
@@ -277,12 +277,23 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         scheduled_rate_per_s: row.5,
         warmup_ns: 100_000_000,
         window_ns: WINDOW_NS,
-        parameters: BTreeMap::from([parameter("payload", "64 bytes"), parameter("timeout", "2 s")]),
+        parameters: BTreeMap::from([
+            parameter("payload", "64 bytes"),
+            parameter("timeout", "2 s"),
+            parameter("pool workers", "16"),
+        ]),
         toml: format!("name = {:?}\nservice = \"echo\"\nclients = {}\n", row.0, row.4),
     }
 }
 
 fn profile(row: &ScenarioRow) -> Profile {
+    // The two moments of the bimodal demand its words state: 99 % of 50 µs and 1 % of 5 ms.
+    let (compute_ns, demand_scv) = match row.0 {
+        "compute-bimodal" => {
+            (99_500.0, (0.99 * 50e3_f64.powi(2) + 0.01 * 5e6_f64.powi(2)) / 99_500_f64.powi(2) - 1.0)
+        }
+        _ => (0.0, 0.0),
+    };
     Profile {
         pacing: match row.5 {
             Some(_) => Pacing::Open,
@@ -295,10 +306,10 @@ fn profile(row: &ScenarioRow) -> Profile {
         requests_per_connection: (row.0 == "churn").then_some(1),
         in_flight_per_connection: 1,
         payload_bytes: 64,
-        compute_ns: 0.0,
-        wait_ns: 0.0,
+        compute_ns,
+        wait_ns: if row.0 == "wait-database" { 5e6 } else { 0.0 },
         block_ns: 0.0,
-        demand_scv: 0.0,
+        demand_scv,
     }
 }
 
