@@ -26,6 +26,7 @@ pub mod record;
 #[doc(hidden)]
 pub mod sample;
 mod sample_anatomy;
+mod sample_machine;
 pub mod statistics;
 pub mod summary;
 pub mod terminal;

@@ -53,7 +53,7 @@ fn picture(analysis: &Analysis, nth: usize, cost: Cost, (title, axis): (&str, &s
         analysis.workloads.iter().map(row).filter(|row: &Row<'_>| !row.marks.is_empty()).collect();
     let up_to = (cost == Cost::Fairness).then_some(1.03);
     let what = Dots { title, axis_label: axis, up_to, rule: None };
-    let show = |value: f64| if value == 0.0 { "0".to_owned() } else { cost.show(value) };
+    let show = |value: f64| if value == 0.0 { "0".to_owned() } else { cost.show(value * unit(cost)) };
     let Some(svg) = plot::dots(&rows, &what, show, &format!("cost-{nth}")) else {
         let why = absence(analysis, cost).unwrap_or("no workload has a figure");
         return format!(
@@ -72,8 +72,15 @@ fn name(workload: &Workload) -> &str {
     &workload.scenario.name
 }
 
+/// What an axis counts in, so that its ticks are round: memory in KiB.
+fn unit(cost: Cost) -> f64 {
+    if cost == Cost::MemoryPerConnection { 1_024.0 } else { 1.0 }
+}
+
 fn marks(analysis: &Analysis, workload: &Workload, cost: Cost) -> Vec<(usize, f64)> {
-    let mark = |cell: &crate::cell::Cell| Some((series_of(analysis, &cell.model), cell.costs.value(cost)?));
+    let mark = |cell: &crate::cell::Cell| {
+        Some((series_of(analysis, &cell.model), cell.costs.value(cost)? / unit(cost)))
+    };
     workload.cells.iter().filter_map(mark).collect()
 }
 

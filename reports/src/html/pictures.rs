@@ -42,10 +42,19 @@ fn picture(drawn: Drawn, title: &str) -> String {
     let row = |row: &Vec<String>| (escape(&row[0]), row[1..].iter().map(Field::text).collect());
     let rows: Vec<(String, Vec<Field>)> = plot.rows.iter().map(row).collect();
     format!(
-        "<figure>\n<figcaption><b>{}</b> {}</figcaption>\n{}<details><summary>Data</summary>\n{}</details>\n</figure>\n",
+        "<figure>\n<figcaption><b>{}</b> {}{}</figcaption>\n{}<details><summary>Data</summary>\n{}</details>\n</figure>\n",
         escape(&plot.title),
         escape(&plot.caption),
+        key(plot.key),
         plot.svg,
         table(&plot.title, &columns, &rows).replace(" class=\"sortable\"", "")
     )
+}
+
+/// What the areas of a picture mean.
+fn key(areas: &[(&str, &str)]) -> String {
+    let item = |(class, words): &(&str, &str)| {
+        format!(" <span class=\"key\"><span class=\"shade {class}\"></span>{words}</span>")
+    };
+    areas.iter().map(item).collect()
 }

@@ -10,12 +10,15 @@ use super::{Field, escape, table};
 use crate::analysis::{Analysis, Workload};
 use crate::cell::Cell;
 use crate::plot::{self, Dots, Row};
-use crate::theory::limits::{Limit, Queue, least, of_model, queue};
+use crate::theory::limits::{Limit, Queue, common, least, of_model, queue};
 use crate::units;
 use std::fmt::Write as _;
 
 /// At this share of its least limit a model is at it: what is left is within the limits' own accuracy.
 const REACHED: f64 = 0.90;
+
+/// From this share of the schedule on a model served what was asked: the rest is the scatter of Poisson arrivals.
+const KEPT: f64 = 0.95;
 
 /// The section.
 pub(super) fn section(analysis: &Analysis) -> String {
@@ -116,21 +119,19 @@ fn one(analysis: &Analysis, workload: &Workload, number: usize) -> String {
 
 fn limits(analysis: &Analysis, workload: &Workload) -> String {
     let series = |model: &str| series_of(analysis, model);
+    let shared: Vec<Limit> = common(&analysis.run, workload);
     let row = |cell: &Cell| {
         let limits = of_model(&analysis.run, workload, cell);
         let rate = cell.throughput_per_s()?;
         let least = least(&limits)?;
-        let made_of: Vec<String> = limits
-            .iter()
-            .map(|limit| format!("{} = {} ({})", limit.formula, units::rate(limit.per_s), limit.made_of))
-            .collect();
+        let own: Vec<String> = limits.iter().filter(|limit| !shared.contains(limit)).map(words).collect();
         let share = rate / least.per_s;
         let fields = vec![
             Field::figure(units::rate(rate), rate),
-            Field::figure(units::rate(least.per_s), least.per_s),
+            Field::figure(format!("{} ({})", units::rate(least.per_s), least.formula), least.per_s),
             Field::figure(units::share(share), share),
             Field::text(residual(workload, rate, share, least)),
-            Field::text(made_of.join("; ")),
+            Field::text(own.join("; ")),
         ];
         Some((name(cell, &series), fields))
     };
@@ -140,26 +141,45 @@ fn limits(analysis: &Analysis, workload: &Workload) -> String {
                 it.</p>\n"
             .to_owned();
     }
-    let columns = ["model", "throughput", "least limit", "reached", "what holds it back", "all limits"];
-    format!(
-        "<div class=\"words\">{}</div>",
-        table(&format!("Limits of {}", workload.scenario.name), &columns, &rows)
-    )
+    let all = match shared.as_slice() {
+        [] => String::new(),
+        shared => {
+            let told: Vec<String> = shared.iter().map(words).collect();
+            format!("<p>For every model: {}.</p>\n", escape(&told.join("; ")))
+        }
+    };
+    let columns = ["model", "throughput", "least limit", "reached", "what is left", "limits of its own"];
+    let label = format!("Limits of {}", workload.scenario.name);
+    format!("{all}<div class=\"words\">{}</div>", table(&label, &columns, &rows))
 }
 
-/// The residual in words.
+/// A limit with what it is made of.
+fn words(limit: &Limit) -> String {
+    format!("{} = {} ({})", limit.formula, units::rate(limit.per_s), limit.made_of)
+}
+
+/// The residual in words: what the distance from the limit means by its own law, never a guess at its cause.
 fn residual(workload: &Workload, rate: f64, share: f64, least: &Limit) -> String {
-    if workload.scenario.scheduled_rate_per_s.is_some() {
-        return format!("the schedule: it asks for {} of what {} allows", units::share(share), least.by);
+    let kept = |scheduled: &f64| rate >= KEPT * scheduled;
+    if workload.scenario.scheduled_rate_per_s.as_ref().is_some_and(kept) {
+        return "all that was asked for was served".to_owned();
     }
+    let near =
+        if workload.bounds.at_ceiling(rate) { "; the load generator is near its own limit" } else { "" };
     match share {
-        share if share > 1.1 => format!("above the limit: {} was measured too low", least.by),
-        share if share >= REACHED => least.by.to_owned(),
-        _ if workload.bounds.at_ceiling(rate) => "the load generator is at its own limit".to_owned(),
-        share => format!(
-            "{} of the limit is left: wake-ups, hand-offs and the wire between replies",
-            units::share(1.0 - share)
-        ),
+        share if share > 1.1 => format!("above the limit, so {} was measured too low", least.by),
+        share if share >= REACHED => format!("at the limit of {}{near}", least.by),
+        share => {
+            let idle = units::share(1.0 - share);
+            match least.formula {
+                "m / D" => format!("the server's CPU was idle for {idle} of the time{near}"),
+                "c / W" => format!("the workers were free for {idle} of the time{near}"),
+                "N / (R + Z)" => {
+                    format!("a response took {} its least, by Little's law{near}", units::factor(1.0 / share))
+                }
+                _ => format!("{idle} of the limit of {} is left{near}", least.by),
+            }
+        }
     }
 }
 

@@ -34,9 +34,9 @@ pub(crate) fn dots(
         }
         None => Axis::logarithmic(all())?,
     };
-    let ticks: Vec<_> = axis.ticks(4).into_iter().map(|at| (at, show(at))).collect();
+    let ticks: Vec<_> = axis.ticks(3).into_iter().map(|at| (at, show(at))).collect();
     let names: Vec<&str> = rows.iter().map(|row| row.name).collect();
-    let mut drawn = Rows::new(&names, 84, axis, &ticks, what.axis_label);
+    let mut drawn = Rows::new(&names, 92, axis, &ticks, what.axis_label);
     if let Some(rule) = what.rule {
         drawn.rule(rule);
     }
@@ -44,5 +44,6 @@ pub(crate) fn dots(
         row.marks.iter().for_each(|(series, value)| drawn.mark(at, *series, *value));
     }
     let description = format!("{}: a row for each workload, a mark for each model.", what.title);
-    Some(drawn.finish(id, what.title, &description))
+    let title = format!("{}, over all workloads", what.title);
+    Some(drawn.finish(id, &title, &description))
 }

@@ -32,6 +32,8 @@ pub(crate) struct Plot {
     pub(crate) title: String,
     /// One sentence on how to read it.
     pub(crate) caption: String,
+    /// What its areas mean, as class and words, where it has other areas than models.
+    pub(crate) key: &'static [(&'static str, &'static str)],
     /// Names of the columns.
     pub(crate) columns: Vec<String>,
     /// The data.

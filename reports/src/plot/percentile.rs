@@ -56,6 +56,7 @@ pub(crate) fn by_percentile(workload: &Workload, series_of: impl Fn(&str) -> usi
         svg: canvas.finish(id, &format!("{title}, {}", workload.scenario.name), &description),
         title,
         caption: caption.to_owned(),
+        key: &[],
         columns: ["model".to_owned()].into_iter().chain(SHOWN.map(units::percentile)).collect(),
         rows: rows(workload),
     })

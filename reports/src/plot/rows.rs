@@ -34,6 +34,9 @@ impl Rows {
                 let x = rows.across(*at);
                 line(backend, (x, TOP), (x, bottom), 1);
             });
+            for row in 1..names.len() as i32 {
+                line(backend, (LEFT, TOP + row * height), (RIGHT, TOP + row * height), 1);
+            }
         });
         let edge = layer(|backend| line(backend, (LEFT, TOP), (LEFT, bottom), 2));
         let labels = layer(|backend| {

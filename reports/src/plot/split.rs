@@ -81,6 +81,7 @@ pub(crate) fn split(workload: &Workload, id: &str) -> Drawn {
         svg: rows.finish(id, &format!("{title}, {}", workload.scenario.name), &description),
         title,
         caption: caption(workload),
+        key: &[("p0", "generator's lag"), ("p1", "wait to be sent"), ("p2", "service")],
         columns: columns.map(str::to_owned).to_vec(),
         rows: all.iter().map(Parts::row).collect(),
     })
@@ -89,14 +90,14 @@ pub(crate) fn split(workload: &Workload, id: &str) -> Drawn {
 fn caption(workload: &Workload) -> String {
     let own = match workload.scenario.profile.pacing {
         Pacing::Closed => {
-            " In a closed loop a request is due when its client is ready to send it, so lag and wait are 0 by definition."
+            " In a closed loop a request is due when its client is ready to send it: without a time to think, lag and wait are 0 \
+             by definition."
         }
         Pacing::Open => " The wait is for a free connection: a queue outside the server, of its making.",
         Pacing::Churn => " The wait is the connect, for the first request of a session.",
     };
     format!(
-        "Means of the answered requests, left to right: the generator's own lag, the wait to be sent, the service. Means \
-         add up; percentiles do not, so they stand in the data only. Queueing inside the server is part of service.{own}"
+        "Means of the answered requests, which add up; percentiles do not, so they stand in the data only. Queueing inside the server is part of service.{own}"
     )
 }
 

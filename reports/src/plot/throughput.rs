@@ -72,6 +72,7 @@ pub(crate) fn throughput_latency(
         caption: "Each mark is one round of one model; right and low is better. Marks that spread together, along a \
                   line, are the machine's drift, which the paired comparison removes."
             .to_owned(),
+        key: &[],
         columns: ["model", "round", "throughput", &format!("response {name}")].map(str::to_owned).to_vec(),
         rows,
     })
