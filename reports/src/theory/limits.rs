@@ -179,12 +179,12 @@ mod tests {
     #[test]
     fn a_queue_needs_poisson_arrivals_and_work_of_known_length() {
         let (run, mut workload) = workload("compute-bimodal");
-        let queue = super::queue(&run, &workload).expect("open, Poisson, computing, one CPU");
-        assert!((queue.utilisation - 2_000.0 * queue.work_ns / 1e9).abs() < 1e-12);
-        assert!(queue.in_turn_ns > queue.shared_ns, "a heavy tail is worse served in turn: {queue:?}");
+        let found = queue(&run, &workload).expect("open, Poisson, computing, one CPU");
+        assert!((found.utilisation - 2_000.0 * found.work_ns / 1e9).abs() < 1e-12);
+        assert!(found.in_turn_ns > found.shared_ns, "a heavy tail is worse served in turn: {found:?}");
         workload.scenario.load = "open loop, evenly spaced".to_owned();
-        assert!(super::queue(&run, &workload).is_err_and(|why| why.contains("Poisson")));
+        assert!(queue(&run, &workload).is_err_and(|why| why.contains("Poisson")));
         let (run, echo) = self::workload("echo-paced");
-        assert!(super::queue(&run, &echo).is_err_and(|why| why.contains("no computing")));
+        assert!(queue(&run, &echo).is_err_and(|why| why.contains("no computing")));
     }
 }
