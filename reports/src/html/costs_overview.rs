@@ -9,6 +9,7 @@ use crate::analysis::{Analysis, Workload};
 use crate::cost::Cost;
 use crate::plot::{self, Dots, Row};
 use crate::record::Reading;
+use crate::verdict::Outcome;
 use std::fmt::Write as _;
 
 /// A figure of the overview: title, the axis in words, and how to read it.
@@ -24,7 +25,8 @@ const SHOWN: [(Cost, &str, &str); 5] = [
 pub(super) fn section(analysis: &Analysis) -> String {
     let mut html = String::from(
         "<section id=\"cost\">\n<h2>What it costs</h2>\n<p class=\"lede\">Medians of the rounds, over all workloads: a row for \
-         each workload, a mark for each model. Further left is cheaper; for fairness, further right is fairer. What each \
+         each workload, a mark for each model. Further left is cheaper; for fairness, further right is fairer. A figure of 0 \
+         stands at the left edge. What each \
          figure means and how it was measured stands with the <a href=\"#workloads\">workloads</a>.</p>\n",
     );
     html.push_str(&legend(analysis));
@@ -115,7 +117,8 @@ fn data(analysis: &Analysis, cost: Cost, title: &str) -> String {
 fn reasons(analysis: &Analysis) -> String {
     let mut html = String::new();
     for (number, workload) in analysis.workloads.iter().enumerate() {
-        if !workload.verdict.reason.is_empty() {
+        let chosen = matches!(workload.verdict.outcome, Outcome::Chosen { .. });
+        if chosen && !workload.verdict.reason.is_empty() {
             let _ = writeln!(
                 html,
                 "<dt><a href=\"#{}\">{}</a></dt><dd>{}</dd>",

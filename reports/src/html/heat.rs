@@ -37,8 +37,8 @@ pub(super) fn maps(workload: &Workload, series: &impl Fn(&str) -> usize, id: &st
     format!(
         "<details class=\"more\"><summary>{title}</summary>\n<figure>\n<figcaption><b>{title}</b> All rounds together, on the \
          same axes: time across, response time up, each factor of ten in five. A level band is steady; a stall is a \
-         hole with a spike behind it. The shade is the share of the replies of that moment: {}. Requests never answered \
-         are not here.</figcaption>\n<div class=\"panels\">\n{panels}</div>\n<details><summary>Data</summary>\n{}</details>\n\
+         hole with a spike behind it. Requests never answered are not here. The shade is the share of the \
+         replies of that moment: {}</figcaption>\n<div class=\"panels\">\n{panels}</div>\n<details><summary>Data</summary>\n{}</details>\n\
          </figure>\n</details>\n",
         key(),
         data(workload, &maps, (low, high))

@@ -170,10 +170,10 @@ fn residual(workload: &Workload, rate: f64, share: f64, least: &Limit) -> String
         share if share > 1.1 => format!("above the limit, so {} was measured too low", least.by),
         share if share >= REACHED => format!("at the limit of {}{near}", least.by),
         share => {
-            let idle = units::share(1.0 - share);
+            let (used, idle) = (units::share(share), units::share(1.0 - share));
             match least.formula {
-                "m / D" => format!("the server's CPU was idle for {idle} of the time{near}"),
-                "c / W" => format!("the workers were free for {idle} of the time{near}"),
+                "m / D" => format!("the server used {used} of its CPU time{near}"),
+                "c / W" => format!("its workers were held for {used} of the time{near}"),
                 "N / (R + Z)" => {
                     format!("a response took {} its least, by Little's law{near}", units::factor(1.0 / share))
                 }
