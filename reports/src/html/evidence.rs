@@ -152,7 +152,10 @@ fn environment(environment: &Environment) -> Vec<(&str, String)> {
         ("descriptors per process", or_why(&environment.max_descriptors, count)),
         ("processes and threads", or_why(&environment.max_processes, count)),
         ("listen backlog cap", or_why(&environment.somaxconn, count)),
-        ("congestion control", or_why(&environment.congestion_control, String::clone)),
+        (
+            "congestion control",
+            or_why(&environment.congestion_control, |name| format!("{name}, on every socket of the run")),
+        ),
         (
             "compute calibration",
             or_why(&environment.compute_ns_per_nominal_us, |ns| {

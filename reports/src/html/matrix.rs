@@ -8,7 +8,7 @@ use crate::analysis::{Analysis, Workload};
 use crate::plot;
 use crate::record::Merit;
 use crate::units;
-use crate::verdict::{Place, Standing};
+use crate::verdict::{Outcome, Place, Standing};
 use std::fmt::Write as _;
 
 /// Workloads down, models across: how many times worse than the best.
@@ -96,6 +96,10 @@ fn matrix_cell(workload: &Workload, model: &str) -> String {
                 units::interval(factor.low, factor.high)
             )
         }
+        // More rounds do not help a run that has no verdict at all.
+        Place::Undecided { .. } if matches!(workload.verdict.outcome, Outcome::NoVerdict { .. }) => format!(
+            "<td class=\"none\"><span class=\"tag\">too few rounds</span>{doubt}<small>{figure}</small></td>"
+        ),
         Place::Undecided { more } => format!(
             "<td class=\"none\"><span class=\"tag\">undecided</span>{doubt}<small>{} needed</small><small>{figure}</small></td>",
             units::plural(more as u64, "more round")
