@@ -3,7 +3,7 @@
 
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::html;
-use bakeoff_reports::record::Reading;
+use bakeoff_reports::record::{Axis, Reading, SweepPoint};
 use bakeoff_reports::sample::{self, Spec};
 
 fn page() -> String {
@@ -152,6 +152,23 @@ fn a_section_without_figures_says_why() {
         assert!(page.contains(&format!("<a href=\"#{id}\">")), "{id} is in the contents");
     }
     assert!(page.contains("No history in this bundle"));
+}
+
+#[test]
+fn points_of_a_sweep_are_no_answers_of_their_own_and_are_not_lost() {
+    let spec = Spec { scenarios: 3, models: 3, rounds: 4, requests: 400, slices: 2, ..Spec::default() };
+    let mut bundle = sample::bundle(&spec);
+    for (scenario, value) in bundle.run.scenarios.iter_mut().skip(1).zip([64.0, 16.0]) {
+        scenario.sweep = Some(SweepPoint { of: "echo".to_owned(), axis: Axis::Clients, value });
+    }
+    let page = html::report(&analyse(&bundle));
+    assert_eq!(page.matches("<article class=\"card").count(), 1);
+    assert!(page.contains("2 points of sweeps") && page.contains("href=\"#sweeps\">sweeps</a>"));
+    for number in 1..=3 {
+        assert!(page.contains(&format!("<a href=\"#workload-{number}\">")), "a row of the matrix");
+        assert_eq!(page.matches(&format!("<section id=\"workload-{number}\"")).count(), 1);
+    }
+    assert_eq!(page.matches("<details class=\"more\"><summary>echo-").count(), 2 + 3, "and its limits");
 }
 
 #[test]

@@ -19,7 +19,16 @@ pub(super) fn all(analysis: &Analysis) -> String {
         html.push_str("<p>The run declares none.</p>\n");
     }
     for (number, one) in analysis.workloads.iter().enumerate() {
-        html.push_str(&section(analysis, one, number));
+        let section = section(analysis, one, number);
+        match one.scenario.sweep {
+            None => html.push_str(&section),
+            // There may be many of them, and their sweep shows them together.
+            Some(_) => {
+                let name = escape(&one.scenario.name);
+                let _ =
+                    writeln!(html, "<details class=\"more\"><summary>{name}</summary>\n{section}</details>");
+            }
+        }
     }
     html.push_str("</section>\n");
     html
