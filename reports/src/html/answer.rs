@@ -23,7 +23,7 @@ pub(super) fn answer(analysis: &Analysis) -> String {
     for (number, workload) in
         analysis.workloads.iter().enumerate().filter(|(_, one)| one.scenario.sweep.is_none())
     {
-        html.push_str(&card(analysis, workload, number));
+        html.push_str(&card(analysis, workload, number, alone > MANY));
     }
     html.push_str("</div>\n");
     if alone < analysis.workloads.len() {
@@ -39,10 +39,10 @@ pub(super) fn answer(analysis: &Analysis) -> String {
     html
 }
 
-/// With more workloads than this the cards are set closer.
+/// With more workloads than this the cards are set closer, and their reasons are opened one by one.
 const MANY: usize = 9;
 
-fn card(analysis: &Analysis, workload: &Workload, number: usize) -> String {
+fn card(analysis: &Analysis, workload: &Workload, number: usize, short: bool) -> String {
     let (scenario, verdict) = (&workload.scenario, &workload.verdict);
     let (class, label) = match &verdict.outcome {
         Outcome::Chosen { winners, .. } if winners.len() > 1 => ("chosen", "Choose any of"),
@@ -78,11 +78,16 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize) -> String {
         html.push_str("</ul>\n");
     }
     let _ = writeln!(html, "<p class=\"lead\">{}</p>", escape(&verdict.lead()));
-    if !verdict.reason.is_empty() {
-        let _ = writeln!(html, "<p class=\"why\">{}</p>", escape(&verdict.reason));
-    }
-    if let Some(limit) = limit(workload) {
-        let _ = writeln!(html, "<p class=\"why\">{}</p>", escape(&limit));
+    let reasons = [Some(verdict.reason.clone()).filter(|reason| !reason.is_empty()), limit(workload)];
+    let why: String = reasons
+        .into_iter()
+        .flatten()
+        .map(|reason| format!("<p class=\"why\">{}</p>\n", escape(&reason)))
+        .collect();
+    if short && !why.is_empty() {
+        let _ = write!(html, "<details><summary>Why</summary>\n{why}</details>\n");
+    } else {
+        html.push_str(&why);
     }
     html.push_str("</article>\n");
     html
