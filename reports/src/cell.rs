@@ -24,6 +24,8 @@ pub struct Latency {
     pub sent: u64,
     /// Requests answered.
     pub answered: u64,
+    /// Exact mean of the answered ones in nanoseconds; absent when there is none. What was never answered is not in it.
+    pub mean_ns: Option<f64>,
     /// The percentiles of [`SHOWN`].
     pub shown: [Quantile; SHOWN.len()],
     /// Largest time in nanoseconds, infinite when a request was never answered.
@@ -38,6 +40,7 @@ impl Latency {
         Self {
             sent: distribution.sent(),
             answered: distribution.answered(),
+            mean_ns: recorder.mean_ns(),
             shown: SHOWN.map(|p| distribution.quantile(p)),
             max_ns: distribution.max_ns(),
             curve: if with_curve { curve(&distribution) } else { Vec::new() },
@@ -124,6 +127,28 @@ pub struct Moment {
     pub at_ns: u64,
     /// Response times of the replies completed in it; they are answered by definition.
     pub response: Latency,
+    /// The same as counts: band (see [`band_ends_ns`]) and replies in it, ascending, without empty bands.
+    pub bands: Vec<(i32, u64)>,
+}
+
+/// Bands of response time per factor of ten, in pictures of counts.
+const BANDS_PER_DECADE: f64 = 5.0;
+
+/// Where a band of response times begins and ends, in nanoseconds: five bands to a factor of ten, the same for all.
+pub fn band_ends_ns(band: i32) -> (f64, f64) {
+    let edge = |band: i32| 10_f64.powf(f64::from(band) / BANDS_PER_DECADE);
+    (edge(band), edge(band + 1))
+}
+
+/// How many of the recorded times lie in each band.
+pub(crate) fn bands(recorder: &Recorder) -> Vec<(i32, u64)> {
+    let mut bands = BTreeMap::new();
+    for step in recorder.histogram().iter_recorded() {
+        let ns = step.value_iterated_to().clamp(1, recorder.max_ns().max(1)) as f64;
+        let band = (ns.log10() * BANDS_PER_DECADE).floor() as i32;
+        *bands.entry(band).or_insert(0_u64) += step.count_since_last_iteration();
+    }
+    bands.into_iter().collect()
 }
 
 /// What the rounds say together.
@@ -202,5 +227,28 @@ impl Cell {
     /// Median figure of merit of the rounds that have one.
     pub fn merit(&self, merit: Merit) -> Option<f64> {
         median(&self.rounds.iter().filter_map(|round| round.merit(merit)).collect::<Vec<_>>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_is_in_the_band_that_holds_it() {
+        let mut recorder = Recorder::coarse();
+        let times = [1, 7, 950, 20_300, 20_400, 1_234_567, 59_000_000_000];
+        times.iter().for_each(|ns| recorder.record(*ns));
+        let bands = bands(&recorder);
+        assert_eq!(bands.iter().map(|(_, count)| count).sum::<u64>(), times.len() as u64);
+        assert!(bands.windows(2).all(|pair| pair[0].0 < pair[1].0));
+        for ns in times {
+            // A bucket of two digits ends up to 1 % above what was recorded in it.
+            let holds = |band: &(i32, u64)| {
+                let (from, to) = band_ends_ns(band.0);
+                from * 0.99 <= ns as f64 && ns as f64 <= to
+            };
+            assert!(bands.iter().any(holds), "{ns} in {bands:?}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! Histograms of rounds are merged, percentiles never averaged. A trial that contradicts itself is left out with the
 //! reason, never repaired.
 
-use crate::cell::{Cell, Latency, Merged, Moment, RoundFigures};
+use crate::cell::{Cell, Latency, Merged, Moment, RoundFigures, bands};
 use crate::cost::Costs;
 use crate::histogram::{HistogramError, Recorder};
 use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, ScenarioRecord, Trial};
@@ -151,7 +151,8 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
         let sum = errors.entry(*kind).or_insert(0_u64);
         *sum = sum.saturating_add(*count);
     }
-    let moments = sum.slices.iter().map(|(at, slice)| Moment { at_ns: *at, response: of(slice) });
+    let moments =
+        sum.slices.iter().map(|(at, slice)| Moment { at_ns: *at, response: of(slice), bands: bands(slice) });
     Merged {
         response: Latency::of(&sum.response, total(|m| m.counts.sent), true),
         service: of(&sum.service),

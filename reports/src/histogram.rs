@@ -108,6 +108,11 @@ impl Recorder {
         self.max_ns
     }
 
+    /// The exact mean in nanoseconds; `None` when empty, and when the sum has reached its end at 584 years.
+    pub fn mean_ns(&self) -> Option<f64> {
+        (self.count() > 0 && self.sum_ns < u64::MAX).then(|| self.sum_ns as f64 / self.count() as f64)
+    }
+
     /// The histogram so far.
     pub fn histogram(&self) -> &Histogram<u64> {
         &self.histogram

@@ -3,8 +3,13 @@
 use crate::histogram::{HistogramError, Recorder};
 use crate::record::{Counts, Doubt, EncodedHistogram, Measured};
 use crate::statistics::quantile::{Distribution, Quantile};
+use crate::terminal::push_wrapped;
 use crate::units;
 use std::fmt::Write as _;
+
+/// Columns of the text, and of the names in it: with six figures of eleven columns it is just full.
+const WIDTH: usize = 80;
+const NAME: usize = 14;
 
 /// Percentiles shown, each where there are enough requests for it.
 const SHARES: [f64; 5] = [0.5, 0.9, 0.99, 0.999, 0.9999];
@@ -20,8 +25,9 @@ pub fn table(measured: &Measured, doubts: &[Doubt]) -> Result<String, HistogramE
     let rate = measured.completed_in_window as f64 / seconds;
     let bytes = measured.reply_bytes_in_window as f64 / seconds;
     let _ = writeln!(out, "{rate:.0} requests/s, {}/s of replies", units::bytes(bytes));
-    let _ = writeln!(out, "{}\n", outcome(&measured.counts));
-    let _ = write!(out, "{:<16}", "");
+    push_wrapped(&mut out, &outcome(&measured.counts), WIDTH, "", str::to_owned);
+    out.push('\n');
+    let _ = write!(out, "{:NAME$}", "");
     for share in SHARES {
         let _ = write!(out, "{:>11}", units::percentile(share));
     }
@@ -32,13 +38,12 @@ pub fn table(measured: &Measured, doubts: &[Doubt]) -> Result<String, HistogramE
     row(&mut out, "send lag", &measured.send_lag, None)?;
     row(&mut out, "its own part", &measured.dispatch_lag, None)?;
     row(&mut out, "connect", &measured.connect, None)?;
-    let _ = writeln!(
-        out,
-        "\nResponse time counts from when a request was due, service time from when it was sent. Send lag is\n\
-         between; its own part is the load generator's fault, the rest waited for a free connection."
-    );
+    out.push('\n');
+    let key = "Response time counts from when a request was due, service time from when it was sent. Send lag is between; \
+               its own part is the load generator's fault, the rest waited for a free connection.";
+    push_wrapped(&mut out, key, WIDTH, "", str::to_owned);
     for doubt in doubts {
-        let _ = writeln!(out, "careful: {doubt}");
+        push_wrapped(&mut out, &doubt.to_string(), WIDTH, "careful: ", str::to_owned);
     }
     Ok(out)
 }
@@ -70,7 +75,7 @@ fn row(
         return Ok(());
     }
     let distribution = Distribution::new(&recorder, sent.unwrap_or(recorder.count()));
-    let _ = write!(out, "{name:<16}");
+    let _ = write!(out, "{name:NAME$}");
     for share in SHARES {
         let text = match distribution.quantile(share) {
             Quantile::Value(ns) => units::time(ns as f64),
@@ -125,6 +130,7 @@ mod tests {
         assert!(line("send lag").contains("too few"), "490 are too few for p99.9: {text}");
         assert!(line("send lag").contains("486 µs"), "what was never answered has no lag of its own: {text}");
         assert_eq!(line("connect"), "", "no connect was timed: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("careful: server and swarm shared a CPU"), "{text}");
     }
 }

@@ -3,10 +3,11 @@
 //! Deterministic: the same [`Spec`] gives the same bundle. The figures imitate what separates the models, with one
 //! invalid trial, one model that starves its clients (its p99 is infinite), and absent readings with reasons.
 
-use crate::analysis::SYNTHETIC;
 use crate::bundle::Bundle;
 use crate::histogram::Recorder;
 use crate::record::*;
+use crate::sample_machine::environment;
+pub use crate::sample_machine::probe;
 use crate::statistics::random::Random;
 use crate::{sample_anatomy, sample_envelope};
 use std::collections::BTreeMap;
@@ -210,59 +211,6 @@ fn round_record(spec: &Spec, round: u32) -> RoundRecord {
     RoundRecord { round, loop_before_ns: time(), loop_after_ns: time() }
 }
 
-/// A made-up probe of a machine with nothing wrong, whose one ceiling holds for the first of these workloads.
-pub fn probe(scenarios: &[&str]) -> Probe {
-    let timer = |asked_ns| Overshoot { asked_ns, p50_ns: 52_000, p99_ns: 71_000, samples: 100 };
-    let trip = |p50_ns, p99_ns| Reading::Value(RoundTrip { p50_ns, p99_ns, samples: 6_000 });
-    let scatter = |median| Reading::Value(Scatter { goes: 9, median, variation: 0.012, range: 1.04 });
-    Probe {
-        long: false,
-        took_ns: 1_800_000_000,
-        clock_read_ns: Reading::Value(37.0),
-        timers: Reading::Value([50_000, 200_000, 1_000_000].map(timer).to_vec()),
-        fixed_loop_ns: scatter(1_012_000.0),
-        ping_pong: trip(19_800, 25_100),
-        ping_pong_ns: scatter(19_800.0),
-        floor: trip(20_300, 26_400),
-        ceilings: vec![Ceiling {
-            scenarios: scenarios.iter().take(1).map(ToString::to_string).collect(),
-            payload_bytes: 64,
-            clients: 64,
-            in_flight_per_connection: 1,
-            requests_per_connection: None,
-            reached: Reading::Value(Reached {
-                rate_per_s: 96_000.0,
-                swarm_share: 0.99,
-                server_share: Reading::Value(0.91),
-            }),
-        }],
-        steal_share: Reading::Value(0.0),
-        foreign_share: Reading::Value(0.004),
-        system: system(),
-    }
-}
-
-fn system() -> System {
-    System {
-        cpus: 2,
-        quota_cpus: Reading::Absent("the control group sets no limit".to_owned()),
-        running_tasks: Reading::Value(1),
-        governor: Reading::Absent("the kernel shows no frequency driver".to_owned()),
-        turbo: Reading::Absent("the kernel shows no frequency driver".to_owned()),
-        smt: Reading::Value(false),
-        descriptors: Reading::Value(20_000),
-        processes: Reading::Value(32_000),
-        mappings: Reading::Value(65_530),
-        locked_bytes: Reading::Value(8_388_608),
-        local_ports: Reading::Value(28_232),
-        somaxconn: Reading::Value(4_096),
-        syn_backlog: Reading::Value(2_048),
-        congestion_control: Reading::Value("cubic".to_owned()),
-        perf_event_paranoid: Reading::Value(2),
-        tracefs: Reading::Value("/sys/kernel/tracing".to_owned()),
-    }
-}
-
 fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
     let parameter = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     ScenarioRecord {
@@ -271,7 +219,7 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         service: "echo".to_owned(),
         load: row.2.to_owned(),
         merit: row.3,
-        objective_ns: None,
+        objective_ns: (row.0 == "echo-paced").then_some(120_000),
         profile: profile(row),
         sweep: None,
         surge: None,
@@ -280,12 +228,23 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         scheduled_rate_per_s: row.5,
         warmup_ns: 100_000_000,
         window_ns: WINDOW_NS,
-        parameters: BTreeMap::from([parameter("payload", "64 bytes"), parameter("timeout", "2 s")]),
+        parameters: BTreeMap::from([
+            parameter("payload", "64 bytes"),
+            parameter("timeout", "2 s"),
+            parameter("pool workers", "16"),
+        ]),
         toml: format!("name = {:?}\nservice = \"echo\"\nclients = {}\n", row.0, row.4),
     }
 }
 
 fn profile(row: &ScenarioRow) -> Profile {
+    // The two moments of the bimodal demand its words state: 99 % of 50 µs and 1 % of 5 ms.
+    let (compute_ns, demand_scv) = match row.0 {
+        "compute-bimodal" => {
+            (99_500.0, (0.99 * 50e3_f64.powi(2) + 0.01 * 5e6_f64.powi(2)) / 99_500_f64.powi(2) - 1.0)
+        }
+        _ => (0.0, 0.0),
+    };
     Profile {
         pacing: match row.5 {
             Some(_) => Pacing::Open,
@@ -298,32 +257,10 @@ fn profile(row: &ScenarioRow) -> Profile {
         requests_per_connection: (row.0 == "churn").then_some(1),
         in_flight_per_connection: 1,
         payload_bytes: 64,
-        compute_ns: 0.0,
-        wait_ns: 0.0,
+        compute_ns,
+        wait_ns: if row.0 == "wait-database" { 5e6 } else { 0.0 },
         block_ns: 0.0,
-        demand_scv: 0.0,
-    }
-}
-
-fn environment() -> Environment {
-    let text = |text: &str| Reading::Value(text.to_owned());
-    Environment {
-        kernel: text("Linux 6.18 (imagined)"),
-        cpu_model: text("Imaginary CPU at 3.0 GHz"),
-        cpus: vec![0, 1],
-        server_cpus: vec![0],
-        swarm_cpus: vec![1],
-        memory_bytes: Reading::Value(25_769_803_776),
-        governor: Reading::Absent("the kernel shows no frequency driver".to_owned()),
-        max_descriptors: Reading::Value(20_000),
-        max_processes: Reading::Value(32_768),
-        somaxconn: Reading::Value(4_096),
-        congestion_control: text("cubic"),
-        compute_ns_per_nominal_us: Reading::Value(1_012.0),
-        notes: BTreeMap::from([(
-            SYNTHETIC.to_owned(),
-            "every figure below was made up by a random number generator to show the report.".to_owned(),
-        )]),
+        demand_scv,
     }
 }
 
@@ -372,7 +309,7 @@ fn measure(
 ) -> Measured {
     let (clients, base_ns) = (workload.4, workload.6 * 1_000.0 * slowness);
     let mut response = Recorder::fine();
-    let (mut service, mut send_lag, mut connect) = (response.clone(), response.clone(), response.clone());
+    let [mut service, mut send_lag, mut dispatch_lag, mut connect] = [(); 4].map(|()| response.clone());
     let mut slices = vec![Recorder::coarse(); spec.slices as usize];
     let lost = if starves { spec.requests / 4 } else { 0 };
     let answered = spec.requests - lost;
@@ -381,10 +318,14 @@ fn measure(
         if random.unit() < 0.03 {
             service_ns *= 2.0 + 3.0 * random.unit();
         }
-        let lag_ns = 900.0 + 2_500.0 * random.unit() * random.unit();
+        // In a closed loop a request is due when it is sent.
+        let paced = if workload.5.is_some() { 1.0 } else { 0.0 };
+        let own_ns = paced * (900.0 + 2_500.0 * random.unit() * random.unit());
+        let lag_ns = own_ns + paced * 0.08 * base_ns;
         response.record((service_ns + lag_ns) as u64);
         service.record(service_ns as u64);
         send_lag.record(lag_ns as u64);
+        dispatch_lag.record(own_ns as u64);
         if let Some(slice) = slices.get_mut((at * u64::from(spec.slices) / answered) as usize) {
             slice.record((service_ns + lag_ns) as u64);
         }
@@ -413,7 +354,7 @@ fn measure(
         response: response.encode(),
         service: service.encode(),
         send_lag: send_lag.encode(),
-        dispatch_lag: send_lag.encode(),
+        dispatch_lag: dispatch_lag.encode(),
         connect: connect.encode(),
         slices: slices.iter().enumerate().map(|(at, slice)| encode_slice(spec, at, slice)).collect(),
         spread: Spread {

@@ -172,6 +172,10 @@ fn cell(workload: &Workload, model: &str) -> (String, bool) {
         Place::Best => (format!("best {doubt}"), true),
         Place::Tied(factor) => (format!("{}={doubt}", bare(factor.median)), true),
         Place::Behind(factor) => (format!("{} {doubt}", bare(factor.median)), false),
+        // More rounds do not help a run that has no verdict at all.
+        Place::Undecided { .. } if matches!(workload.verdict.outcome, Outcome::NoVerdict { .. }) => {
+            (format!("few {doubt}"), false)
+        }
         Place::Undecided { more } => (format!("+{more}r {doubt}"), false),
         Place::Invalid => (format!("invalid {doubt}"), false),
     }
@@ -208,7 +212,7 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
         from = to;
     }
     let key = "best and = cannot be told apart, or differ by less than matters; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or all; +2r \
-               undecided, 2 more rounds needed at least";
+               undecided, 2 more rounds needed at least; few has too few rounds";
     push_wrapped(out, key, style.width, "", |line| style.dim(line));
     let rounds = analysis.run.rounds as usize;
     let worth = format!(
@@ -315,6 +319,13 @@ pub(crate) fn cut(text: &str, most: usize) -> String {
         0 => String::new(),
         most => text.chars().take(most - 1).chain(['…']).collect(),
     }
+}
+
+/// Text on lines of at most `most` columns: the first begins with `indent`, the others with as many blanks.
+pub fn wrapped(text: &str, most: usize, indent: &str) -> String {
+    let mut out = String::new();
+    push_wrapped(&mut out, text, most, indent, str::to_owned);
+    out
 }
 
 /// Appends cleaned text, wrapped, each line painted.

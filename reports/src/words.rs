@@ -4,7 +4,7 @@
 //! "all" models when some could not be compared.
 
 use crate::analysis::Workload;
-use crate::record::{Doubt, ErrorKind, Invalid};
+use crate::record::{Doubt, ErrorKind, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 use crate::statistics::paired::{Better, Factor};
 use crate::units;
 use crate::verdict::{MIN_ROUNDS, Outcome, Verdict};
@@ -45,8 +45,9 @@ impl fmt::Display for Invalid {
             ),
             Self::BehindSchedule { achieved_share, lag_p99_ns } => write!(
                 f,
-                "the swarm fell behind its schedule while the server was idle: {} of the rate, its own lag p99 {}",
+                "the swarm fell behind its schedule while the server was idle: {} of the rate ({} needed), its own lag p99 {}",
                 units::share(*achieved_share),
+                units::share(SCHEDULE_SHARE),
                 units::time(*lag_p99_ns as f64)
             ),
             Self::Unsteady { ratio } => write!(
@@ -55,10 +56,12 @@ impl fmt::Display for Invalid {
                 units::factor(*ratio)
             ),
             Self::ForeignLoad { share } => {
-                write!(f, "other programs used {} of the pinned CPUs", units::share(*share))
+                let limit = units::share(FOREIGN_SHARE);
+                write!(f, "other programs used {} of the pinned CPUs (limit {limit})", units::share(*share))
             }
             Self::Stolen { share } => {
-                write!(f, "the hypervisor took {} of the pinned CPUs", units::share(*share))
+                let limit = units::share(STEAL_SHARE);
+                write!(f, "the hypervisor took {} of the pinned CPUs (limit {limit})", units::share(*share))
             }
         }
     }

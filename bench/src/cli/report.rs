@@ -43,7 +43,7 @@ pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<bool, S
         bakeoff::tell(&format!("bakeoff: {}: {damage}", bundle.display()));
     }
     let analysis = analyse(&loaded);
-    replace(page, &html::report(&analysis)).map_err(|e| {
+    replace(page, &html::report_beside(&analysis, beside(bundle, page).as_deref())).map_err(|e| {
         format!(
             "writing the report {} failed: {e}; the bundle {} is whole, so `bakeoff report` can try again",
             page.display(),
@@ -59,6 +59,17 @@ pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<bool, S
         output::print(&terminal::summary(&analysis, &options))?;
     }
     Ok(analysis.is_invalid())
+}
+
+/// The bundle's file name, if the page goes into the folder that the bundle lies in.
+fn beside(bundle: &Path, page: &Path) -> Option<String> {
+    let folder = |path: &Path| {
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.unwrap_or(Path::new(".")).canonicalize().ok()
+    };
+    let same = folder(bundle).is_some_and(|of_bundle| folder(page) == Some(of_bundle));
+    let name = same.then(|| bundle.file_name()).flatten()?;
+    Some(name.to_str()?.to_owned())
 }
 
 fn replace(path: &Path, text: &str) -> std::io::Result<()> {

@@ -14,6 +14,7 @@ use bakeoff::verify::rig::{Rig, Scale};
 use bakeoff::verify::{self, mutants, table};
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::bundle;
+use bakeoff_reports::terminal::wrapped;
 use clap::{Args, value_parser};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -206,18 +207,16 @@ fn show_mutants(rig: &Rig<'_>) -> Result<bool, LaunchError> {
 }
 
 fn list() -> Result<ExitCode, String> {
+    let width = bakeoff::terminal_width().min(100);
+    let line = |name: &str, about: &str| wrapped(about, width, &format!("  {name:<22}"));
     let mut text = String::from("ORACLES (--only)\n");
-    for oracle in oracles::ALL {
-        text.push_str(&format!("  {:<22}{}\n", oracle.name, oracle.about));
-    }
+    oracles::ALL.iter().for_each(|oracle| text.push_str(&line(oracle.name, oracle.about)));
     text.push_str("\nORDERINGS (--orderings --only)\n");
     for (number, claim) in orderings::claims() {
         text.push_str(&format!("  {number}  {claim}\n"));
     }
     text.push_str("\nWAYS TO BREAK THE HARNESS (--break)\n");
-    for defect in Defect::ALL {
-        text.push_str(&format!("  {:<22}{}\n", defect.name(), defect.about()));
-    }
+    Defect::ALL.iter().for_each(|defect| text.push_str(&line(defect.name(), defect.about())));
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }

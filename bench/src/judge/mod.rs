@@ -18,16 +18,11 @@ use bakeoff_reports::record::{
 };
 use std::time::Duration;
 
-/// The hypervisor may take this share of the pinned CPUs in a window (of two CPUs and 300 ms: three clock ticks).
-pub const STEAL_SHARE: f64 = 0.05;
-/// Other programs may take this share of the pinned CPUs in a window (of two CPUs and 300 ms: six clock ticks).
-pub const FOREIGN_SHARE: f64 = 0.10;
+pub use bakeoff_reports::record::{FOREIGN_SHARE, SCHEDULE_SHARE, STEAL_SHARE};
+
 /// A server that uses less of its CPUs than this in closed loop could have done a third more, had the swarm been able to ask
 /// for it. Between this and [`BUSY_SHARE`] two that wait for each other share the blame, and there is a doubt.
 pub const IDLE_SHARE: f64 = 0.75;
-/// In open loop at least this share of the scheduled requests must be answered within the window, where the server is idle
-/// and the swarm is late.
-pub const SCHEDULE_SHARE: f64 = 0.99;
 /// A server that uses less of its CPUs than this in open loop is idle: whoever falls behind there, it is not for want of a
 /// CPU to serve with.
 pub const SLACK_SHARE: f64 = 0.50;

@@ -89,6 +89,11 @@ impl Progress {
     /// The trials are done, and something follows.
     pub fn afterwards(&self, what: &str) {
         if let Style::Bar(bar) = &self.style {
+            // The estimate was of the trials; of what follows it knows nothing.
+            let template = "{bar:16.green/dim} {pos}/{len}  {wide_msg}";
+            bar.set_style(
+                ProgressStyle::with_template(template).expect("a constant template").progress_chars("━━─"),
+            );
             bar.set_message(what.to_string());
             bar.tick();
         }

@@ -11,13 +11,7 @@ pub fn stall_quantile(q: f64, s: f64, t: f64, rho: f64) -> f64 {
     s - (1.0 - q) * (1.0 - rho) * t
 }
 
-/// Mean wait in an M/G/1 queue of arrival rate `lambda` and service of the two moments (Pollaczek and Khinchine; Kleinrock,
-/// Queueing Systems 1, 1975, 5.6): `lambda E[S^2] / (2 (1 - rho))`. With exponential service the mean response is
-/// `1 / (mu - lambda)`, with constant service the mean wait is `rho / (2 mu (1 - rho))`. Infinite from rho = 1 on.
-pub fn mg1_wait(lambda: f64, mean: f64, mean_square: f64) -> f64 {
-    let idle = 1.0 - lambda * mean;
-    if idle > 0.0 { lambda * mean_square / (2.0 * idle) } else { f64::INFINITY }
-}
+pub use bakeoff_reports::theory::mg1_wait;
 
 /// Probability that an arrival waits in an M/M/c queue at an offered load of `load` = lambda/mu Erlang (Erlang C), by way
 /// of the stable recursion for Erlang B.

@@ -113,7 +113,7 @@ fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> S
         false => "",
     };
     format!(
-        "<h3>{}</h3>\n{}<p class=\"note\">{}{user_mode}{}</p>\n",
+        "<h4>{}</h4>\n{}<p class=\"note\">{}{user_mode}{}</p>\n",
         group.heading,
         table(&label, &columns, &rows),
         group.note,

@@ -10,13 +10,8 @@ use crate::units;
 use crate::verdict::{LATENCY_FLOOR, MIN_ROUNDS, THROUGHPUT_FLOOR};
 use std::fmt::Write as _;
 
-/// The sections below the workloads.
-pub(super) fn sections(analysis: &Analysis) -> String {
-    [method(analysis), models(analysis), run(analysis), limits(analysis), discarded(analysis), missing()]
-        .concat()
-}
-
-fn method(analysis: &Analysis) -> String {
+/// How the figures were made and what they claim.
+pub(super) fn method(analysis: &Analysis) -> String {
     let rounds = analysis.run.rounds as usize;
     format!(
         "<section id=\"method\">\n<h2>How to read this</h2>\n\
@@ -50,7 +45,8 @@ fn method(analysis: &Analysis) -> String {
     )
 }
 
-fn models(analysis: &Analysis) -> String {
+/// The models in a line each.
+pub(super) fn models(analysis: &Analysis) -> String {
     let mut html = String::from("<section id=\"models\">\n<h2>The models</h2>\n<dl class=\"pairs\">\n");
     for (series, model) in analysis.run.models.iter().enumerate() {
         let swatch = crate::plot::swatch(series);
@@ -60,7 +56,8 @@ fn models(analysis: &Analysis) -> String {
     html
 }
 
-fn run(analysis: &Analysis) -> String {
+/// Command, seed, machine.
+pub(super) fn run(analysis: &Analysis) -> String {
     let run = &analysis.run;
     let mut html = format!(
         "<section id=\"run\">\n<h2>The run</h2>\n<p>The exact command, and the seed that makes the same schedules and the \
@@ -155,7 +152,10 @@ fn environment(environment: &Environment) -> Vec<(&str, String)> {
         ("descriptors per process", or_why(&environment.max_descriptors, count)),
         ("processes and threads", or_why(&environment.max_processes, count)),
         ("listen backlog cap", or_why(&environment.somaxconn, count)),
-        ("congestion control", or_why(&environment.congestion_control, String::clone)),
+        (
+            "congestion control",
+            or_why(&environment.congestion_control, |name| format!("{name}, on every socket of the run")),
+        ),
         (
             "compute calibration",
             or_why(&environment.compute_ns_per_nominal_us, |ns| {
@@ -168,7 +168,7 @@ fn environment(environment: &Environment) -> Vec<(&str, String)> {
 }
 
 /// What the generator and the machine can show, measured before the run and round by round.
-fn limits(analysis: &Analysis) -> String {
+pub(super) fn limits(analysis: &Analysis) -> String {
     let mut html = String::from("<section id=\"limits\">\n<h2>Limits of the measurement</h2>\n");
     match &analysis.run.probe {
         Reading::Absent(why) => {
@@ -223,7 +223,8 @@ fn drift(analysis: &Analysis) -> String {
     )
 }
 
-fn discarded(analysis: &Analysis) -> String {
+/// What was left out and why.
+pub(super) fn discarded(analysis: &Analysis) -> String {
     let mut html = String::from("<section id=\"discarded\">\n<h2>Discarded trials</h2>\n");
     if analysis.excluded.is_empty() {
         html.push_str("<p>None: every recorded trial counts.</p>\n");
@@ -249,24 +250,6 @@ fn discarded(analysis: &Analysis) -> String {
         ));
     }
     html.push_str("</section>\n");
-    html
-}
-
-/// What a reader may look for and why it is not here.
-fn missing() -> String {
-    let sections = [
-        (
-            "Capacity, knee and decision card",
-            "needs runs at several rates or numbers of clients; a run measures one of each",
-        ),
-        ("Theory", "no queueing model is fitted to the measured points"),
-        ("History", "a bundle knows one run; it is compared with no other"),
-    ];
-    let mut html = String::from("<section id=\"missing\">\n<h2>Not in this report</h2>\n<dl>\n");
-    for (name, why) in sections {
-        let _ = writeln!(html, "<dt>{name}</dt><dd>{why}.</dd>");
-    }
-    html.push_str("</dl>\n</section>\n");
     html
 }
 

@@ -5,7 +5,7 @@
 use super::workload::{name, ordered};
 use super::{Field, table};
 use crate::analysis::Workload;
-use crate::cell::{Cell, Latency, SHOWN};
+use crate::cell::{Cell, SHOWN};
 use crate::probe::{Limit, NEAR_SHARE};
 use crate::recovery::{RECOVERED_FACTOR, Recovery};
 use crate::units;
@@ -41,7 +41,7 @@ pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> S
     let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let table = table(&format!("Figures of {}", workload.scenario.name), &columns, &rows);
     format!(
-        "<h3>Figures</h3>\n{table}<p class=\"note\">Throughput is the median of the rounds. Response percentiles are over \
+        "<h4>Figures</h4>\n{table}<p class=\"note\">Throughput is the median of the rounds. Response percentiles are over \
          all requests sent in all rounds; whatever was never answered counts as infinite, <em>never</em>. Generator lag is \
          how late the load generator itself acted on a request that was due. {}{}</p>\n",
         explained(workload),
@@ -119,30 +119,4 @@ fn limits(workload: &Workload) -> String {
         why => format!("The generator's limit for this workload is not known: {}.", super::escape(why)),
     });
     [Some(ceiling), floor].into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-/// Where the time goes: send lag, service, response.
-pub(super) fn split(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
-    let pair = |latency: &Latency| [Field::quantile(latency.p50()), Field::quantile(latency.p99())];
-    let rows: Vec<(String, Vec<Field>)> = ordered(workload)
-        .filter_map(|cell| {
-            let merged = cell.merged.as_ref()?;
-            let parts = [&merged.send_lag, &merged.service, &merged.response];
-            Some((name(cell, series), parts.into_iter().flat_map(pair).collect()))
-        })
-        .collect();
-    let title = "Where the time goes";
-    if rows.is_empty() {
-        return format!(
-            "<figure><figcaption><b>{title}</b> No valid trial, so nothing to split.</figcaption></figure>\n"
-        );
-    }
-    let columns = ["model", "send lag p50", "p99", "service p50", "p99", "response p50", "p99"];
-    format!(
-        "<figure>\n<figcaption><b>{title}</b> Response is send lag plus service, request by request; percentiles do \
-         not add up. Send lag is from the intended to the actual send: the generator's own lateness and, in open loop, \
-         the wait for a free connection; in churn it includes the connect, for the first request of a session. Queueing inside the server is part of service. Service is over the requests \
-         answered, response over all that were sent.</figcaption>\n{}</figure>\n",
-        table(&format!("Split of the response time of {}", workload.scenario.name), &columns, &rows)
-    )
 }

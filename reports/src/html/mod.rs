@@ -2,17 +2,25 @@
 //!
 //! Every text that comes from a bundle is escaped. The page depends on the analysis alone, byte for byte.
 
+mod absent;
 mod anatomy;
 mod answer;
+mod contents;
 mod costs;
+mod costs_overview;
+mod data;
 mod envelope;
 mod evidence;
 mod figures;
+mod heat;
+mod matrix;
 mod page;
 mod pictures;
+mod theory;
+mod trust;
 mod workload;
 
-pub use page::report;
+pub use page::{report, report_beside};
 
 use crate::statistics::quantile::Quantile;
 use crate::units;
@@ -119,8 +127,10 @@ pub(crate) fn mark((sign, meaning): (&str, &str)) -> String {
 /// HTML; `label` names the box for those who cannot see it.
 pub(crate) fn table(label: &str, columns: &[&str], rows: &[(String, Vec<Field>)]) -> String {
     let label = escape(label);
+    // What a phone cannot show at once is told there.
+    let wide = if columns.len() > 4 { " wide" } else { "" };
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table class=\"sortable\"><thead><tr>"
+        "<div class=\"scroll{wide}\" tabindex=\"0\" role=\"region\" aria-label=\"{label}\"><table class=\"sortable\"><thead><tr>"
     );
     for column in columns {
         let _ = write!(html, "<th scope=\"col\">{}</th>", escape(column));

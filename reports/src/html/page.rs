@@ -1,6 +1,9 @@
 //! The page: head, order of the sections, and what stands above and below them.
 
-use super::{anatomy, answer, envelope, escape, evidence, workload};
+use super::contents::{Part, WORKLOADS, contents};
+use super::{
+    absent, anatomy, answer, costs_overview, data, envelope, escape, evidence, matrix, theory, workload,
+};
 use crate::analysis::Analysis;
 use crate::units;
 use std::fmt::Write as _;
@@ -10,7 +13,13 @@ const SCRIPT: &str = include_str!("script.js");
 
 /// The report on a run as an HTML document.
 pub fn report(analysis: &Analysis) -> String {
+    report_beside(analysis, None)
+}
+
+/// The same, which also leads to the bundle: `bundle` is its file name in the folder the page will lie in.
+pub fn report_beside(analysis: &Analysis, bundle: Option<&str>) -> String {
     let title = format!("bakeoff, {}", units::moment(analysis.run.started_unix_ms));
+    let parts = parts(analysis, bundle);
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
@@ -20,15 +29,9 @@ pub fn report(analysis: &Analysis) -> String {
         escape(&title)
     );
     html.push_str(&header(analysis));
+    html.push_str(&contents(analysis, &parts));
     html.push_str("<main id=\"main\">\n");
-    html.push_str(&answer::answer(analysis));
-    html.push_str(&answer::matrix(analysis));
-    for (number, one) in analysis.workloads.iter().enumerate() {
-        html.push_str(&workload::section(analysis, one, number));
-    }
-    html.push_str(&anatomy::section(analysis));
-    html.push_str(&envelope::section(analysis));
-    html.push_str(&evidence::sections(analysis));
+    parts.iter().for_each(|part| html.push_str(&part.html));
     html.push_str("</main>\n");
     let _ = write!(
         html,
@@ -37,6 +40,29 @@ pub fn report(analysis: &Analysis) -> String {
         escape(&analysis.run.tool_version)
     );
     html
+}
+
+/// The page from the answer down to the evidence: the order to read it in. A part without HTML is left out.
+fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
+    let part = |id, name, html| Part { id, name, html };
+    vec![
+        part("answer", "The answer", answer::answer(analysis)),
+        part("matrix", "How far behind the best", matrix::matrix(analysis)),
+        part("decision", "Which model for your needs", absent::decision()),
+        part(WORKLOADS, "Workload by workload", workload::all(analysis)),
+        part("sweeps", "Sweeps and capacity", absent::sweeps()),
+        part("cost", "What it costs", costs_overview::section(analysis)),
+        part("theory", "What theory allows", theory::section(analysis)),
+        part("anatomy", "Anatomy of a request", anatomy::section(analysis)),
+        part("envelope", "Failure envelope", envelope::section(analysis)),
+        part("history", "History", absent::history()),
+        part("method", "How to read this", evidence::method(analysis)),
+        part("models", "The models", evidence::models(analysis)),
+        part("run", "The run", evidence::run(analysis)),
+        part("limits", "Limits of the measurement", evidence::limits(analysis)),
+        part("discarded", "Discarded trials", evidence::discarded(analysis)),
+        part("data", "The data", data::section(analysis, bundle)),
+    ]
 }
 
 /// Where a model stands in the run, which decides its colour and marker on the whole page.
@@ -78,15 +104,6 @@ fn header(analysis: &Analysis) -> String {
     for caveat in analysis.caveats() {
         let _ = writeln!(html, "<p class=\"caveat\" role=\"note\">{}</p>", escape(&caveat));
     }
-    html.push_str(
-        "<nav aria-label=\"Sections\"><a href=\"#answer\">Answer</a><a href=\"#matrix\">Matrix</a>",
-    );
-    for (number, workload) in analysis.workloads.iter().enumerate() {
-        let _ = write!(html, "<a href=\"#{}\">{}</a>", anchor(number), escape(&workload.scenario.name));
-    }
-    if !analysis.anatomies.is_empty() {
-        html.push_str("<a href=\"#anatomy\">Anatomy</a>");
-    }
-    html.push_str("<a href=\"#envelope\">Failure envelope</a><a href=\"#method\">Method</a><a href=\"#run\">Run</a><a href=\"#limits\">Limits</a><a href=\"#discarded\">Discarded</a></nav>\n</header>\n");
+    html.push_str("</header>\n");
     html
 }

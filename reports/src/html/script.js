@@ -1,5 +1,7 @@
-// Sorts tables by their column heads, with the mouse or the keyboard. Everything can be read without it.
+// Comfort only: sorts tables by their heads, shows remarks on focus as on hovering, lights up one model everywhere,
+// and opens what a link leads into. Everything can be read without it.
 "use strict";
+
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const heads = table.tHead.rows[0].cells;
@@ -28,4 +30,81 @@ for (const table of document.querySelectorAll("table.sortable")) {
       body.append(...rows);
     });
   });
+}
+
+// Remarks: a title is shown to the mouse alone, so it becomes a box that the keyboard and a finger reach too.
+const tip = document.createElement("div");
+tip.className = "tip";
+tip.id = "tip";
+tip.setAttribute("role", "tooltip");
+tip.hidden = true;
+document.body.append(tip);
+const hide = () => { tip.hidden = true; };
+for (const marked of document.querySelectorAll("main [title], header [title]")) {
+  marked.dataset.tip = marked.title;
+  marked.removeAttribute("title");
+  if (!marked.querySelector("button, a")) marked.tabIndex = 0;
+  marked.setAttribute("aria-describedby", "tip");
+  const show = () => {
+    tip.textContent = marked.dataset.tip;
+    tip.hidden = false;
+    const at = marked.getBoundingClientRect();
+    const width = document.documentElement.clientWidth;
+    tip.style.left = `${window.scrollX + Math.max(4, Math.min(at.left, width - tip.offsetWidth - 4))}px`;
+    tip.style.top = `${window.scrollY + at.bottom + 6}px`;
+  };
+  marked.addEventListener("focusin", show);
+  marked.addEventListener("pointerenter", show);
+  marked.addEventListener("focusout", hide);
+  marked.addEventListener("pointerleave", hide);
+}
+document.addEventListener("keydown", (event) => { if (event.key === "Escape") { hide(); light(null, true); } });
+
+// One model in all pictures and tables: its marks carry a class of their own, m and a number.
+let kept = null;
+const seriesOf = (element) => {
+  const named = Array.from(element.classList).find((name) => /^m\d+$/.test(name));
+  return named === undefined ? null : named;
+};
+function light(series, keep) {
+  if (keep) kept = series;
+  for (const lit of document.querySelectorAll(".lit")) lit.classList.remove("lit");
+  const shown = series === null ? kept : series;
+  if (shown !== null) {
+    document.body.classList.add("lit");
+    for (const part of document.querySelectorAll(`.${shown}`)) {
+      part.classList.add("lit");
+      const row = part.closest("tbody tr");
+      if (row && part.closest("th")) row.classList.add("lit");
+    }
+  }
+  for (const button of document.querySelectorAll(".legend button")) {
+    button.setAttribute("aria-pressed", String(kept !== null && button.dataset.series === kept));
+  }
+}
+for (const item of document.querySelectorAll(".legend li")) {
+  const mark = item.querySelector(".mark");
+  const series = mark && seriesOf(mark);
+  if (!series) continue;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.series = series;
+  button.setAttribute("aria-pressed", "false");
+  while (item.firstChild) button.append(item.firstChild);
+  item.append(button);
+  button.addEventListener("click", () => light(kept === series ? null : series, true));
+  item.addEventListener("pointerenter", () => light(series, false));
+  item.addEventListener("pointerleave", () => light(null, false));
+}
+
+// What a link leads to may lie in a part that is closed; the contents close behind whoever used them.
+const reveal = () => {
+  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+  if (target) target.scrollIntoView();
+};
+window.addEventListener("hashchange", reveal);
+const contents = document.querySelector(".contents details");
+for (const link of document.querySelectorAll(".contents a")) {
+  link.addEventListener("click", () => { contents.open = false; });
 }

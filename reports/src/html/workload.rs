@@ -4,7 +4,7 @@
 //! It must not show a figure without the doubts about it.
 
 use super::page::{anchor, series_of};
-use super::{costs, escape, figures, pictures};
+use super::{costs, escape, figures, heat, pictures};
 use crate::analysis::{Analysis, Workload};
 use crate::cell::Cell;
 use crate::plot;
@@ -12,21 +12,46 @@ use crate::units;
 use crate::verdict::{Outcome, Verdict};
 use std::fmt::Write as _;
 
+/// The sections of all workloads.
+pub(super) fn all(analysis: &Analysis) -> String {
+    let mut html = String::from("<section id=\"workloads\">\n<h2>Workload by workload</h2>\n");
+    if analysis.workloads.is_empty() {
+        html.push_str("<p>The run declares none.</p>\n");
+    }
+    for (number, one) in analysis.workloads.iter().enumerate() {
+        let section = section(analysis, one, number);
+        match one.scenario.sweep {
+            None => html.push_str(&section),
+            // There may be many of them, and their sweep shows them together.
+            Some(_) => {
+                let name = escape(&one.scenario.name);
+                let _ =
+                    writeln!(html, "<details class=\"more\"><summary>{name}</summary>\n{section}</details>");
+            }
+        }
+    }
+    html.push_str("</section>\n");
+    html
+}
+
 /// The section of a workload.
-pub(super) fn section(analysis: &Analysis, workload: &Workload, number: usize) -> String {
+fn section(analysis: &Analysis, workload: &Workload, number: usize) -> String {
     let scenario = &workload.scenario;
     let id = anchor(number);
     let series = |model: &str| series_of(analysis, model);
     let mut html = format!(
-        "<section id=\"{id}\" class=\"workload\">\n<h2>{}</h2>\n<p class=\"lede\">{}. Service <code>{}</code>, {}; a window \
-         of {} after {} of warm-up. Decided by {}.</p>\n",
+        "<section id=\"{id}\" class=\"workload\">\n<h3>{}</h3>\n<p class=\"lede\">{}. Service <code>{}</code>, {}; a window \
+         of {} after {} of warm-up. Decided by {}{}.</p>\n",
         escape(&scenario.name),
         escape(&scenario.about),
         escape(&scenario.service),
         escape(&scenario.load),
         units::time(scenario.window_ns as f64),
         units::time(scenario.warmup_ns as f64),
-        scenario.merit.label()
+        scenario.merit.label(),
+        scenario
+            .objective_ns
+            .map_or_else(String::new, |ns| format!("; objective {}", units::time(ns as f64)))
     );
     let verdict = &workload.verdict;
     let _ = writeln!(
@@ -46,9 +71,12 @@ pub(super) fn section(analysis: &Analysis, workload: &Workload, number: usize) -
     html.push_str(&figures::figures(workload, &series));
     html.push_str(&doubts(workload));
     html.push_str(&legend(workload, &series));
-    html.push_str(&pictures::pictures(workload, &series, &id));
+    html.push_str(&pictures::pictures(analysis, workload, &series, &id));
+    html.push_str(&heat::maps(workload, &series, &id));
+    html.push_str("<details class=\"more\"><summary>What it cost</summary>\n");
     html.push_str(&costs::costs(workload, &series));
     html.push_str(&costs::counted(workload, &series));
+    html.push_str("</details>\n");
     html.push_str(&parameters(workload));
     html.push_str("</section>\n");
     html
@@ -82,7 +110,7 @@ fn doubts(workload: &Workload) -> String {
     if html.is_empty() {
         html
     } else {
-        format!("<div class=\"doubts\"><h3>Doubts</h3>\n<ul>\n{html}</ul></div>\n")
+        format!("<div class=\"doubts\"><h4>Doubts</h4>\n<ul>\n{html}</ul></div>\n")
     }
 }
 
@@ -96,8 +124,9 @@ fn legend(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
 
 fn parameters(workload: &Workload) -> String {
     let scenario = &workload.scenario;
-    let mut html =
-        String::from("<details class=\"parameters\"><summary>Parameters of the workload</summary>\n<dl>\n");
+    let mut html = String::from(
+        "<details class=\"parameters more\"><summary>Parameters of the workload</summary>\n<dl>\n",
+    );
     for (name, value) in &scenario.parameters {
         let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(value));
     }

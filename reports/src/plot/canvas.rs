@@ -1,9 +1,11 @@
-//! The surface: frame, grid, labels, series. The only file that talks to plotters.
+//! The surface: frame, grid, labels, series. The only file that talks to plotters; the other surfaces, of rows and of
+//! panels, draw through it.
 
 use super::axis::Axis;
 use crate::html::escape;
 use plotters::backend::{DrawingBackend, SVGBackend};
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::Pos;
+pub(super) use plotters::style::text_anchor::{HPos, VPos};
 use plotters::style::{Color, IntoFont, RGBColor, ShapeStyle, TextStyle};
 use std::fmt::Write as _;
 
@@ -22,9 +24,10 @@ const LABEL: i32 = 38;
 /// Different markers; series beyond wrap around with another colour and dash.
 const MARKERS: usize = 6;
 
-/// The class of a series: the style sheet has eight colours and dashes.
+/// The classes of a series: one of the eight colours and dashes of the style sheet, and one of its own, by which the
+/// page's script finds it everywhere.
 pub(super) fn class(series: usize) -> String {
-    format!("s{}", series % 8)
+    format!("s{} m{series}", series % 8)
 }
 
 /// A drawing in the making.
@@ -117,16 +120,41 @@ impl Canvas {
         self.group("never", &rule);
     }
 
+    /// A rule across the frame with a label at its left end: a limit that the figures are held against.
+    pub(super) fn rule_across(&mut self, value: f64, label: &str) {
+        let y = self.down(value);
+        let rule = layer(|backend| line(backend, (LEFT, y), (RIGHT, y), 3));
+        let label = layer(|backend| text(backend, label, (LEFT + 10, y - 4), HPos::Left, VPos::Bottom));
+        self.group("bound", &rule);
+        self.group("labels", &label);
+    }
+
+    /// A rule up the frame with a label to its left, the `nth` of its kind: later labels stand higher.
+    pub(super) fn rule_up(&mut self, nth: i32, value: f64, label: &str) {
+        let x = self.across(value);
+        let rule = layer(|backend| line(backend, (x, TOP), (x, BOTTOM), 3));
+        let at = (x - 8, BOTTOM - 10 - 44 * nth);
+        let label = layer(|backend| text(backend, label, at, HPos::Right, VPos::Bottom));
+        self.group("bound", &rule);
+        self.group("labels", &label);
+    }
+
     /// The finished picture; `id` must be unique in the page.
     pub(super) fn finish(self, id: &str, title: &str, description: &str) -> String {
-        format!(
-            "<svg class=\"plot\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
-             <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n{}</svg>\n",
-            escape(title),
-            escape(description),
-            self.body
-        )
+        document((WIDTH, HEIGHT), id, (title, description), &self.body)
     }
+}
+
+/// A picture of this size around its content, with its title and description; `id` must be unique in the page.
+pub(super) fn document(size: (i32, i32), id: &str, words: (&str, &str), body: &str) -> String {
+    format!(
+        "<svg class=\"plot\" viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
+         <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n{body}</svg>\n",
+        size.0,
+        size.1,
+        escape(words.0),
+        escape(words.1)
+    )
 }
 
 /// The marker and dash of a series, to stand before its name.
@@ -140,8 +168,8 @@ pub(crate) fn swatch(series: usize) -> String {
     )
 }
 
-/// What `draw` makes, without the document around it.
-fn layer(draw: impl FnOnce(&mut SVGBackend<'_>)) -> String {
+/// What `draw` makes with plotters, without the document around it.
+pub(super) fn layer(draw: impl FnOnce(&mut SVGBackend<'_>)) -> String {
     let mut document = String::new();
     {
         let mut backend = SVGBackend::with_string(&mut document, (WIDTH as u32, HEIGHT as u32));
@@ -158,16 +186,28 @@ fn stroke(width: u32) -> ShapeStyle {
     ShapeStyle { color: RGBColor(0, 0, 0).to_rgba(), filled: false, stroke_width: width }
 }
 
-fn line(backend: &mut SVGBackend<'_>, from: (i32, i32), to: (i32, i32), width: u32) {
+pub(super) fn line(backend: &mut SVGBackend<'_>, from: (i32, i32), to: (i32, i32), width: u32) {
     backend.draw_line(from, to, &stroke(width)).expect("drawing into memory cannot fail");
 }
 
-fn text(backend: &mut SVGBackend<'_>, label: &str, at: (i32, i32), horizontal: HPos, vertical: VPos) {
+pub(super) fn text(
+    backend: &mut SVGBackend<'_>,
+    label: &str,
+    at: (i32, i32),
+    horizontal: HPos,
+    vertical: VPos,
+) {
     let style = TextStyle::from(("sans-serif", LABEL).into_font()).pos(Pos::new(horizontal, vertical));
     backend.draw_text(label, &style, at).expect("drawing into memory cannot fail");
 }
 
-fn marker(backend: &mut SVGBackend<'_>, series: usize, (x, y): (i32, i32)) {
+/// A filled rectangle between two corners.
+pub(super) fn block(backend: &mut SVGBackend<'_>, from: (i32, i32), to: (i32, i32)) {
+    let filled = ShapeStyle { filled: true, ..stroke(0) };
+    backend.draw_rect(from, to, &filled, true).expect("drawing into memory cannot fail");
+}
+
+pub(super) fn marker(backend: &mut SVGBackend<'_>, series: usize, (x, y): (i32, i32)) {
     let filled = ShapeStyle { filled: true, ..stroke(0) };
     let corners =
         |corners: &[(i32, i32)]| corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect::<Vec<_>>();

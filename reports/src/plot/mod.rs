@@ -1,4 +1,5 @@
-//! Pictures as SVG text, drawn with plotters: throughput against latency, latency by percentile, latency over time.
+//! Pictures as SVG text, drawn with plotters: throughput against latency, latency by percentile and over time, where the
+//! time goes, what it costs, how near to its limits a model came.
 //!
 //! Drawing never computes a statistic. Colours are classes, so that the page's style sheet decides them for light,
 //! dark and paper; each series also has its own marker and dash. Coordinates are twice the size they are shown at,
@@ -6,13 +7,20 @@
 
 mod axis;
 mod canvas;
+mod dots;
+mod heat;
 mod over_time;
 mod percentile;
+mod rows;
+mod split;
 mod throughput;
 
 pub(crate) use canvas::swatch;
+pub(crate) use dots::{Dots, Row, dots};
+pub(crate) use heat::{Column, LEVELS, columns, heat};
 pub(crate) use over_time::over_time;
 pub(crate) use percentile::by_percentile;
+pub(crate) use split::split;
 pub(crate) use throughput::throughput_latency;
 
 /// A picture, with its data as rows for those who cannot or will not look.
@@ -24,6 +32,8 @@ pub(crate) struct Plot {
     pub(crate) title: String,
     /// One sentence on how to read it.
     pub(crate) caption: String,
+    /// What its areas mean, as class and words, where it has other areas than models.
+    pub(crate) key: &'static [(&'static str, &'static str)],
     /// Names of the columns.
     pub(crate) columns: Vec<String>,
     /// The data.

@@ -57,6 +57,7 @@ pub(crate) fn over_time(workload: &Workload, series_of: impl Fn(&str) -> usize, 
         caption: "Of the replies completed in each slice, all rounds together; level is steady. Requests that were never \
                   answered do not appear here."
             .to_owned(),
+        key: &[],
         columns: ["model", "at", &format!("response {name}")].map(str::to_owned).to_vec(),
         rows,
     })

@@ -19,7 +19,9 @@ pub(crate) fn by_percentile(workload: &Workload, series_of: impl Fn(&str) -> usi
         .filter_map(|cell| Some((cell.model.as_str(), cell.merged.as_ref()?.response.curve.as_slice())))
         .collect();
     let values = || curves.iter().flat_map(|(_, curve)| *curve).filter_map(|(_, quantile)| quantile.ns());
+    let objective = workload.scenario.objective_ns.map(|ns| ns as f64);
     let y = Axis::logarithmic(values()).ok_or("No request was answered often enough to draw a curve.")?;
+    let y = objective.and_then(|ns| Axis::logarithmic(values().chain([ns]))).unwrap_or(y);
     let nines =
         curves.iter().filter_map(|(_, curve)| curve.last()).map(|(p, _)| nines(*p)).fold(1.0, f64::max);
     let x_ticks: Vec<(f64, String)> = (0..=nines.ceil() as i32)
@@ -34,6 +36,9 @@ pub(crate) fn by_percentile(workload: &Workload, series_of: impl Fn(&str) -> usi
         (Axis::exactly(0.0, nines + 0.08), &x_ticks, "share of requests that were faster"),
         (y, &y_ticks, "response time"),
     );
+    if let Some(ns) = objective {
+        canvas.rule_across(ns, &format!("objective {}", units::time(ns)));
+    }
     for (model, curve) in &curves {
         let points: Vec<(f64, f64)> =
             curve.iter().filter_map(|(p, ns)| Some((self::nines(*p), ns.ns()?))).collect();
@@ -51,6 +56,7 @@ pub(crate) fn by_percentile(workload: &Workload, series_of: impl Fn(&str) -> usi
         svg: canvas.finish(id, &format!("{title}, {}", workload.scenario.name), &description),
         title,
         caption: caption.to_owned(),
+        key: &[],
         columns: ["model".to_owned()].into_iter().chain(SHOWN.map(units::percentile)).collect(),
         rows: rows(workload),
     })

@@ -57,8 +57,9 @@ pub fn facts(probe: &Probe) -> Vec<(String, String)> {
             )
         })),
     }
-    facts.push(("fixed loop".to_owned(), or_why(&probe.fixed_loop_ns, scatter)));
-    facts.push(("ping-pong p50".to_owned(), or_why(&probe.ping_pong_ns, scatter)));
+    let steady = |what: &'static str| move |one: &Scatter| format!("{}: how steady {what} is", scatter(one));
+    facts.push(("fixed loop".to_owned(), or_why(&probe.fixed_loop_ns, steady("the CPU"))));
+    facts.push(("ping-pong p50".to_owned(), or_why(&probe.ping_pong_ns, steady("a wake-up"))));
     let share = |share: &f64| format!("at most {} of the pinned CPUs", units::share(share.max(0.0)));
     facts.push(("other programs".to_owned(), or_why(&probe.foreign_share, share)));
     facts.push(("hypervisor".to_owned(), or_why(&probe.steal_share, share)));
@@ -84,7 +85,10 @@ fn system(probe: &Probe) -> Vec<(String, String)> {
         ("outgoing ports", or_why(&system.local_ports, count)),
         ("listen backlog", or_why(&system.somaxconn, |n| format!("{} at most", units::grouped(*n)))),
         ("half-open backlog", or_why(&system.syn_backlog, count)),
-        ("congestion control", or_why(&system.congestion_control, String::clone)),
+        (
+            "default congestion",
+            or_why(&system.congestion_control, |name| format!("{name}, for sockets that ask for none")),
+        ),
         ("perf_event_paranoid", or_why(&system.perf_event_paranoid, i64::to_string)),
         ("tracefs", or_why(&system.tracefs, String::clone)),
     ]

@@ -19,7 +19,7 @@ mod workload;
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
 pub use companions::{Companions, Kept};
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
-pub use findings::{Doubt, Invalid};
+pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
 pub use workload::{Axis, Pacing, Profile, Surge, SweepPoint};
 
