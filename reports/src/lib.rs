@@ -14,6 +14,7 @@ pub mod analysis;
 pub mod anatomy;
 pub mod bundle;
 pub mod cell;
+mod contest;
 pub mod cost;
 mod gather;
 pub mod histogram;

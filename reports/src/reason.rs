@@ -4,7 +4,7 @@
 use crate::cell::Cell;
 use crate::cost::Cost;
 use crate::units;
-use crate::verdict::{Outcome, Standing};
+use crate::verdict::{Outcome, Place, Standing};
 
 /// A cost that differs by less than this factor explains nothing.
 pub(crate) const TELLING: f64 = 1.2;
@@ -40,13 +40,14 @@ pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome)
     match outcome {
         Outcome::Undecided { .. } | Outcome::NoVerdict { .. } => undecided(cells),
         Outcome::NoneFits => "Lower the load, or allow the models more workers.".to_owned(),
-        Outcome::Chosen { winners, next } => {
+        Outcome::Chosen { winners, perhaps, next } => {
             let mut sentences = Vec::new();
             let next = next.as_ref().and_then(|(model, lead)| Some((cell(model)?, lead.median)));
             if let (Some(best), Some((next, lead))) = (cell(&winners[0]), next) {
                 sentences.push(against(best, next, lead));
             }
-            sentences.extend(cheapest(winners.iter().filter_map(|model| cell(model)).collect()));
+            let sure = winners.iter().filter(|model| !perhaps.contains(model));
+            sentences.extend(cheapest(sure.filter_map(|model| cell(model)).collect()));
             sentences.extend(starved(cells, standings));
             sentences.extend(starving_winners(cells, standings));
             sentences.join(" ")
@@ -100,7 +101,7 @@ fn unexplained(known: &[&str], next: &str) -> String {
 
 const PER: &str = " per request";
 
-/// Among models that tie, the one that uses least CPU, if it is clearly less than the most any of them uses.
+/// Among equal models, the one that uses least CPU, if it is clearly less than the most any of them uses.
 fn cheapest(winners: Vec<&Cell>) -> Option<String> {
     let mut cpu: Vec<(f64, &str)> =
         winners.iter().filter_map(|cell| Some((cell.costs.value(Cost::Cpu)?, cell.model.as_str()))).collect();
@@ -108,7 +109,7 @@ fn cheapest(winners: Vec<&Cell>) -> Option<String> {
     let (least, most) = (cpu.first()?, cpu.last()?);
     (most.0 >= least.0 * TELLING).then(|| {
         let (low, high) = (units::time(least.0), units::time(most.0));
-        format!("Of those that tie, {} uses least CPU: {low} a request, {} uses {high}.", least.1, most.1)
+        format!("Of these equals, {} uses least CPU: {low} a request, {} uses {high}.", least.1, most.1)
     })
 }
 
@@ -118,9 +119,13 @@ fn unserved(cells: &[Cell], standing: &Standing) -> Option<f64> {
     (merged.never_served > 0).then(|| merged.never_served as f64 / merged.connections.max(1) as f64)
 }
 
-/// The models that do not win and left connections without any reply.
+fn surely_wins(standing: &Standing) -> bool {
+    matches!(standing.place, Place::Best | Place::Equal(_))
+}
+
+/// The models that do not surely win and left connections without any reply.
 fn starved(cells: &[Cell], standings: &[Standing]) -> Option<String> {
-    let losers = standings.iter().filter(|standing| !standing.wins());
+    let losers = standings.iter().filter(|standing| !surely_wins(standing));
     let left: Vec<String> = losers
         .filter_map(|standing| {
             Some(format!("{} ({})", standing.model, units::share(unserved(cells, standing)?)))
@@ -131,7 +136,7 @@ fn starved(cells: &[Cell], standings: &[Standing]) -> Option<String> {
 
 /// A winner that serves a few and lets the others wait is fast for the few: whoever chooses it must know.
 fn starving_winners(cells: &[Cell], standings: &[Standing]) -> Vec<String> {
-    let winners = standings.iter().filter(|standing| standing.wins());
+    let winners = standings.iter().filter(|standing| surely_wins(standing));
     let warn = |standing: &Standing| {
         let share = units::share(unserved(cells, standing)?);
         Some(format!("Careful: {} wins while {share} of its connections never got a reply.", standing.model))

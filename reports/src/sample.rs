@@ -30,7 +30,7 @@ pub struct Spec {
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { seed: 2026, scenarios: 6, models: 7, rounds: 6, requests: 2_000, slices: 10 }
+        Self { seed: 2026, scenarios: 6, models: 7, rounds: 8, requests: 2_000, slices: 10 }
     }
 }
 
@@ -169,7 +169,7 @@ pub fn bundle(spec: &Spec) -> Bundle {
     let rounds = (0..spec.rounds).map(|round| round_record(spec, round)).collect();
     let run = run(spec, planned);
     let anatomies = sample_anatomy::anatomies(&run.models);
-    Bundle { run, trials, rounds, anatomies, end: Some(end), damage: Vec::new() }
+    Bundle { run, trials, rounds, looks: Vec::new(), anatomies, end: Some(end), damage: Vec::new() }
 }
 
 fn started_ms(index: u32) -> u64 {
@@ -195,6 +195,7 @@ fn run(spec: &Spec, planned_trials: u32) -> Run {
         seed: spec.seed,
         rounds: spec.rounds,
         planned_trials,
+        sequential: None,
         scenarios: SCENARIOS[..spec.scenarios].iter().map(|row| scenario(row, &names)).collect(),
         models: MODELS[..spec.models].iter().map(model).collect(),
         environment: environment(),

@@ -161,11 +161,12 @@ fn cell(workload: &Workload, model: &str) -> (String, bool) {
         // Where nothing was chosen, nothing is called best.
         _ if standing.wins() && standing.useless(workload.verdict.merit) => (format!("∞ {doubt}"), false),
         Place::Best if !workload.verdict.crowns(standing) => (format!("1.00 {doubt}"), false),
-        Place::Tied(factor) if !workload.verdict.crowns(standing) => {
+        Place::Equal(factor) | Place::Unresolved { factor, .. } if !workload.verdict.crowns(standing) => {
             (format!("{} {doubt}", bare(factor.median)), false)
         }
         Place::Best => (format!("best {doubt}"), true),
-        Place::Tied(factor) => (format!("{}={doubt}", bare(factor.median)), true),
+        Place::Equal(factor) => (format!("{}={doubt}", bare(factor.median)), true),
+        Place::Unresolved { factor, .. } => (format!("{}~{doubt}", bare(factor.median)), true),
         Place::Behind(factor) => (format!("{} {doubt}", bare(factor.median)), false),
         Place::Undecided { more } => (format!("+{more}r {doubt}"), false),
         Place::Invalid => (format!("invalid {doubt}"), false),
@@ -202,13 +203,14 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
         block(out, analysis, style, (first, units_wide), &heads, &widths, from..to);
         from = to;
     }
-    let key = "best and = cannot be told apart, or differ by less than matters; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or all; +2r \
-               undecided, 2 more rounds needed at least";
+    let key = "= equal to the best: differs by less than matters; ~ not resolved: may be equal or behind, more rounds would \
+               tell; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or \
+               all; +2r undecided, 2 more rounds needed at least";
     push_wrapped(out, key, style.width, "", |line| style.dim(line));
     let rounds = analysis.run.rounds as usize;
     let worth = format!(
-        "The parentheses after a factor in the answers above: its bootstrap interval over {}, confidence {} at most, \
-         each comparison by itself.",
+        "The parentheses after a factor in the answers above: its bootstrap interval over {}, confidence {} at most. Behind \
+         is said after adjusting for all comparisons of the run.",
         units::plural(rounds as u64, "round"),
         units::share(confidence_at_most(rounds))
     );

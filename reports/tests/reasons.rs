@@ -83,7 +83,7 @@ fn costs_are_divided_by_what_they_were_counted_with() {
 
 #[test]
 fn a_cost_that_is_absent_is_not_said_to_be_equal() {
-    let mut bundle = with_throughput(&[&[1000; 5], &[2000; 5]]);
+    let mut bundle = with_throughput(&[&[1000; 6], &[2000; 6]]);
     for trial in &mut bundle.trials {
         trial.usage = Usage::absent("no /proc");
         measured(&mut trial.measured).wire = Reading::Absent("no TCP_INFO".to_owned());

@@ -9,6 +9,7 @@ use bakeoff::run::runner::{self, Ending, RunOptions};
 use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
 use bakeoff::scenario::{BUILT_IN, Scenario};
 use bakeoff::suggest;
+use bakeoff_reports::verdict::DEFAULT_ROUNDS;
 use clap::{Args, value_parser};
 use std::fs;
 use std::net::SocketAddr;
@@ -29,7 +30,7 @@ pub(super) struct RunArgs {
     #[arg(long = "model", short)]
     models: Vec<String>,
     /// Rounds; a round runs every model under every workload once, in an order of its own
-    #[arg(long, short, default_value_t = 6, value_parser = value_parser!(u32).range(1..=1000))]
+    #[arg(long, short, default_value_t = DEFAULT_ROUNDS, value_parser = value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// Seed of all schedules and orders
     #[arg(long, default_value_t = 1)]

@@ -225,6 +225,7 @@ fn head(
         seed: options.seed,
         rounds: options.rounds,
         planned_trials: u32::try_from(plan.slots.len()).unwrap_or(u32::MAX),
+        sequential: None,
         scenarios: plan
             .scenarios
             .iter()

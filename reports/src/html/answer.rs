@@ -27,7 +27,9 @@ pub(super) fn answer(analysis: &Analysis) -> String {
 fn card(analysis: &Analysis, workload: &Workload, number: usize) -> String {
     let (scenario, verdict) = (&workload.scenario, &workload.verdict);
     let (class, label) = match &verdict.outcome {
-        Outcome::Chosen { winners, .. } if winners.len() > 1 => ("chosen", "Choose any of"),
+        Outcome::Chosen { winners, perhaps, .. } if winners.len() - perhaps.len() > 1 => {
+            ("chosen", "Choose any of")
+        }
         Outcome::Chosen { .. } => ("chosen", "Choose"),
         Outcome::NoneFits => ("open", "Nothing fits"),
         Outcome::Undecided { .. } => ("open", "Undecided"),
@@ -40,7 +42,7 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize) -> String {
         escape(&scenario.name),
         escape(&scenario.about)
     );
-    if let Outcome::Chosen { winners, .. } = &verdict.outcome {
+    if let Outcome::Chosen { winners, perhaps, .. } = &verdict.outcome {
         html.push_str("<ul class=\"winners\">");
         for model in winners {
             let figure = verdict.standing(model).and_then(|standing| standing.figure);
@@ -48,8 +50,9 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize) -> String {
             let swatch = plot::swatch(series_of(analysis, model));
             let _ = write!(
                 html,
-                "<li>{swatch}<b>{}</b> <span class=\"figure\">{}</span></li>",
+                "<li>{swatch}<b>{}</b>{} <span class=\"figure\">{}</span></li>",
                 escape(model),
+                if perhaps.contains(model) { " <span class=\"tag\">perhaps</span>" } else { "" },
                 escape(&figure)
             );
         }
@@ -70,9 +73,9 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize) -> String {
 pub(super) fn matrix(analysis: &Analysis) -> String {
     let mut html = String::from(
         "<section id=\"matrix\">\n<h2>How far behind the best</h2>\n<p class=\"lede\">1.00× is the best model of the \
-         workload; 2.00× is half its throughput or twice its latency. Below each, the interval over the rounds. Models \
-         marked <span class=\"tag win\">best</span> or <span class=\"tag win\">tied</span> cannot be told apart, or differ by \
-         less than matters. ▲ and ▼ stand beside figures at the limit and at the floor of the load generator.</p>\n\
+         workload; 2.00× is half its throughput or twice its latency. Below each, the interval over the rounds. <span class=\"tag win\">= equal</span> is \
+         shown to differ from the best by less than matters; <span class=\"tag\">~ not resolved</span> may be equal or behind, and \
+         more rounds would tell. ▲ and ▼ stand beside figures at the limit and at the floor of the load generator.</p>\n\
          <div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Matrix of workloads and models\">\
          <table class=\"matrix\"><thead><tr><th scope=\"col\">workload</th>",
     );
@@ -116,11 +119,10 @@ fn matrix_cell(workload: &Workload, model: &str) -> String {
     let figure = figure(standing, merit) + &limit;
     match standing.place {
         // Where nothing was chosen, nothing is called best.
-        Place::Best | Place::Tied(_) if !workload.verdict.crowns(standing) => {
+        Place::Best | Place::Equal(_) | Place::Unresolved { .. } if !workload.verdict.crowns(standing) => {
             let factor = match standing.place {
                 _ if standing.useless(merit) => f64::INFINITY,
-                Place::Tied(factor) => factor.median,
-                _ => 1.0,
+                place => place.factor().map_or(1.0, |factor| factor.median),
             };
             format!(
                 "<td class=\"none\">{doubt}<strong>{}</strong><small>{figure}</small></td>",
@@ -130,12 +132,15 @@ fn matrix_cell(workload: &Workload, model: &str) -> String {
         Place::Best => format!(
             "<td class=\"f0\"><span class=\"tag win\">best</span>{doubt}<strong>1.00×</strong><small>{figure}</small></td>"
         ),
-        Place::Tied(factor) | Place::Behind(factor) => {
-            let tied = matches!(standing.place, Place::Tied(_));
-            let tag = if tied { "<span class=\"tag win\">tied</span>" } else { "" };
+        Place::Equal(factor) | Place::Unresolved { factor, .. } | Place::Behind(factor) => {
+            let tag = match standing.place {
+                Place::Equal(_) => "<span class=\"tag win\">= equal</span>",
+                Place::Unresolved { .. } => "<span class=\"tag\">~ not resolved</span>",
+                _ => "",
+            };
             format!(
                 "<td class=\"f{}\">{tag}{doubt}<strong>{}</strong><small class=\"ci\">{}</small><small>{figure}</small></td>",
-                if tied { 0 } else { shade(factor.median) },
+                if matches!(standing.place, Place::Equal(_)) { 0 } else { shade(factor.median) },
                 units::factor(factor.median),
                 units::interval(factor.low, factor.high)
             )
