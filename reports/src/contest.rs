@@ -95,8 +95,37 @@ pub(crate) struct Placed {
     pub(crate) detectable: Option<f64>,
 }
 
+/// What the rule says of a model, without how far it is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// The best.
+    Best,
+    /// Equal to the best.
+    Equal,
+    /// Behind this model.
+    Behind(usize),
+    /// Not resolved.
+    Open,
+    /// Too few rounds to compare.
+    Few,
+}
+
 /// The places in every contest of a run, the best first. Those with too few rounds come last, in the contest's order.
 pub(crate) fn settle(contests: &[Contest<'_>], spending: Spending<'_>, seed: u64) -> Vec<Vec<Placed>> {
+    judge(contests, spending, seed, |judge| judge.places())
+}
+
+/// The class of every model of every contest, in the contests' order: what a look needs, without the intervals it does not.
+pub(crate) fn classes(contests: &[Contest<'_>], spending: Spending<'_>, seed: u64) -> Vec<Vec<Class>> {
+    judge(contests, spending, seed, |judge| judge.classes())
+}
+
+fn judge<T: Send>(
+    contests: &[Contest<'_>],
+    spending: Spending<'_>,
+    seed: u64,
+    what: impl Fn(&Judge<'_>) -> T + Sync,
+) -> Vec<T> {
     let evaluations = spending.evaluations();
     let mut pairs: Vec<Vec<Pair>> =
         contests.par_iter().map(|contest| pairs_of(contest, &evaluations)).collect();
@@ -106,8 +135,8 @@ pub(crate) fn settle(contests: &[Contest<'_>], spending: Spending<'_>, seed: u64
     let found = q.iter().filter(|q| **q <= LEVEL).count();
     // What one more finding would need if everything else stayed as it is.
     let alone = rounds_to_tell(LEVEL * (found + 1).min(q.len()) as f64 / q.len().max(1) as f64);
-    let of = |(contest, pairs): (&Contest<'_>, &Vec<Pair>)| Judge { contest, pairs, alone, seed }.places();
-    contests.par_iter().zip(&pairs).map(of).collect()
+    let all = contests.par_iter().zip(&pairs);
+    all.map(|(contest, pairs)| what(&Judge { contest, pairs, alone, seed })).collect()
 }
 
 /// Every pair of a contest's models, those that cannot be compared included: which comparisons a run makes must not depend
@@ -169,21 +198,31 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
+    /// The models with enough rounds, and the others.
+    fn parted(&self) -> (Vec<usize>, Vec<usize>) {
+        let models = &self.contest.models;
+        (0..models.len()).partition(|at| models[*at].figures.len() >= MIN_ROUNDS)
+    }
+
+    fn classes(&self) -> Vec<Class> {
+        let (ready, _) = self.parted();
+        let best = self.best(&ready);
+        let class =
+            |at| best.filter(|_| ready.contains(&at)).map_or(Class::Few, |best| self.class(best, at, &ready));
+        (0..self.contest.models.len()).map(class).collect()
+    }
+
     fn places(&self) -> Vec<Placed> {
         let models = &self.contest.models;
-        let (ready, waiting): (Vec<usize>, Vec<usize>) =
-            (0..models.len()).partition(|at| models[*at].figures.len() >= MIN_ROUNDS);
+        let (ready, waiting) = self.parted();
         let Some(best) = self.best(&ready) else {
             return waiting.into_iter().map(|at| self.without_comparison(at)).collect();
         };
         let mut placed: Vec<Placed> = ready.iter().map(|at| self.place(best, *at, &ready)).collect();
         placed.sort_by(|a, b| {
             let (a_key, b_key) = (order_key(&a.place), order_key(&b.place));
-            a_key
-                .0
-                .cmp(&b_key.0)
-                .then(a_key.1.total_cmp(&b_key.1))
-                .then_with(|| models[a.at].model.cmp(models[b.at].model))
+            let names = || models[a.at].model.cmp(models[b.at].model);
+            a_key.0.cmp(&b_key.0).then(a_key.1.total_cmp(&b_key.1)).then_with(names)
         });
         placed.extend(waiting.into_iter().map(|at| self.without_comparison(at)));
         placed
@@ -199,10 +238,9 @@ impl Judge<'_> {
         let models = &self.contest.models;
         let better = self.contest.merit.better();
         let wins = |at: usize| {
-            let beaten = ready.iter().filter(|other| {
-                let logs: Vec<f64> = self.behind(at, **other).into_iter().map(|(_, log)| log).collect();
-                median(&logs).is_some_and(|median| median > 0.0)
-            });
+            let beaten = ready
+                .iter()
+                .filter(|other| median(&self.behind(at, **other)).is_some_and(|median| median > 0.0));
             beaten.count()
         };
         ready.iter().copied().max_by(|a, b| {
@@ -221,61 +259,77 @@ impl Judge<'_> {
         self.pairs.iter().find(|pair| (pair.first, pair.second) == (first, second))
     }
 
-    /// How far `other` is behind `reference`, by round.
-    fn behind(&self, reference: usize, other: usize) -> Vec<(u32, f64)> {
-        let Some(pair) = self.pair(reference, other) else { return Vec::new() };
+    /// How far `other` is behind `reference`, over the rounds that both have.
+    fn behind(&self, reference: usize, other: usize) -> Vec<f64> {
         let sign = if reference < other { 1.0 } else { -1.0 };
-        pair.logs.iter().map(|(round, log)| (*round, sign * log)).collect()
+        let logs = self.pair(reference, other).map_or(&[][..], |pair| &pair.logs);
+        logs.iter().map(|(_, log)| sign * log).collect()
     }
 
-    /// The factor between two models, if they share a round.
-    fn factor(&self, reference: usize, other: usize) -> Option<Factor> {
-        let logs: Vec<f64> = self.behind(reference, other).into_iter().map(|(_, log)| log).collect();
+    /// The factor between two models with these logarithms, if they share a round.
+    fn factor(&self, reference: usize, other: usize, logs: &[f64]) -> Option<Factor> {
         let models = &self.contest.models;
         let names = [self.contest.name, models[reference].model, models[other].model];
-        paired::factor_of(&logs, &mut Random::named(self.seed, &names))
+        paired::factor_of(logs, &mut Random::named(self.seed, &names))
     }
 
     /// Whether `winner` beats `other` by more than the floor, beyond what chance explains.
     fn beats(&self, winner: usize, other: usize) -> bool {
         let Some(pair) = self.pair(winner, other).filter(|pair| pair.q <= LEVEL) else { return false };
         let other_is_behind = (pair.second_behind < pair.first_behind) == (other > winner);
-        // The interval last: it is what takes time.
+        let least = 1.0 + floor(self.contest.merit);
+        let logs = self.behind(winner, other);
+        // An interval does not leave the range; it is drawn only where the range does not tell, because it takes time.
         other_is_behind
-            && self.factor(winner, other).is_some_and(|factor| factor.low > 1.0 + floor(self.contest.merit))
+            && (logs.iter().all(|log| *log > least.ln())
+                || self.factor(winner, other, &logs).is_some_and(|factor| factor.low > least))
+    }
+
+    /// Whether `at` is shown to differ from the best by less than the floor.
+    fn equals(&self, best: usize, at: usize) -> bool {
+        let floor = floor(self.contest.merit);
+        let logs = self.behind(best, at);
+        self.pair(best, at).is_some_and(|pair| pair.equal <= LEVEL)
+            && (logs.iter().all(|log| log.abs() <= (1.0 + floor).ln())
+                || self.factor(best, at, &logs).is_some_and(|factor| factor.inside(floor)))
+    }
+
+    fn class(&self, best: usize, at: usize, ready: &[usize]) -> Class {
+        let (models, merit) = (&self.contest.models, self.contest.merit);
+        if at == best {
+            return Class::Best;
+        }
+        if self.pair(best, at).is_none_or(|pair| pair.logs.len() < MIN_ROUNDS) {
+            return Class::Few;
+        }
+        let useless = models[at].useless(merit) && !models[best].useless(merit);
+        if useless || self.beats(best, at) {
+            return Class::Behind(best);
+        }
+        match ready.iter().find(|other| self.beats(**other, at)) {
+            Some(other) => Class::Behind(*other),
+            None if self.equals(best, at) => Class::Equal,
+            None => Class::Open,
+        }
     }
 
     fn place(&self, best: usize, at: usize, ready: &[usize]) -> Placed {
         let plain = |place| Placed { at, place, beaten_by: None, q: None, detectable: None };
-        if at == best {
-            return plain(Place::Best);
-        }
-        let merit = self.contest.merit;
-        let factor = match self.factor(best, at) {
-            Some(factor) if factor.rounds >= MIN_ROUNDS => factor,
-            few => {
-                let more = MIN_ROUNDS - few.map_or(0, |factor| factor.rounds);
-                return plain(Place::Undecided { more });
-            }
+        let class = self.class(best, at, ready);
+        let logs = self.behind(best, at);
+        let Some(factor) = self.factor(best, at, &logs).filter(|_| class != Class::Few) else {
+            let few = Place::Undecided { more: MIN_ROUNDS.saturating_sub(logs.len()) };
+            return plain(if class == Class::Best { Place::Best } else { few });
         };
-        let logs: Vec<f64> = self.behind(best, at).into_iter().map(|(_, log)| log).collect();
-        let models = &self.contest.models;
-        let useless = models[at].useless(merit) && !models[best].useless(merit);
-        let by_another = || ready.iter().copied().find(|other| *other != at && self.beats(*other, at));
-        let pair = self.pair(best, at);
-        let (place, beaten_by) = if useless || self.beats(best, at) {
-            (Place::Behind(factor), None)
-        } else if let Some(other) = by_another() {
-            (Place::Behind(factor), Some(other))
-        } else if pair.is_some_and(|pair| pair.equal <= LEVEL) && factor.inside(floor(merit)) {
-            (Place::Equal(factor), None)
-        } else {
-            (Place::Unresolved { factor, more: self.more(&logs) }, None)
+        let (place, beaten_by) = match class {
+            Class::Behind(by) => (Place::Behind(factor), Some(by).filter(|by| *by != best)),
+            Class::Equal => (Place::Equal(factor), None),
+            _ => (Place::Unresolved { factor, more: self.more(&logs) }, None),
         };
         let detectable = power::spread(&logs)
             .filter(|_| logs.len() >= rounds_to_tell(LEVEL))
-            .map(|spread| (1.0 + floor(merit)) * power::detectable(spread, logs.len()).exp());
-        Placed { at, place, beaten_by, q: pair.map(|pair| pair.q), detectable }
+            .map(|spread| (1.0 + floor(self.contest.merit)) * power::detectable(spread, logs.len()).exp());
+        Placed { at, place, beaten_by, q: self.pair(best, at).map(|pair| pair.q), detectable }
     }
 
     /// About how many more rounds would settle which side of the floor a difference lies on.

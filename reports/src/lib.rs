@@ -27,6 +27,7 @@ pub mod record;
 #[doc(hidden)]
 pub mod sample;
 mod sample_anatomy;
+pub mod sequential;
 pub mod statistics;
 pub mod summary;
 pub mod terminal;

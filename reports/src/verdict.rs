@@ -34,8 +34,8 @@
 //! With 6 it is 0.0313: 63 % of all comparisons must be as clear as can be. With [`DEFAULT_ROUNDS`] = 8 it is 0.0078 and
 //! 16 % must; with 10 it is 0.0020 and 4 % must. Most pairs of models differ by far more than the floor, so 8 do.
 //!
-//! The least factor that R rounds would find in 4 of 5 runs is (1 + floor) exp(2.8 s / sqrt(R)), with s the spread of d from
-//! its median absolute deviation ([`power`](crate::statistics::power)); it is printed beside every verdict. The same formula
+//! The least factor that R rounds would find in 4 of 5 runs is (1 + floor) exp(4 s / sqrt(R)), with s the spread of d from
+//! its median absolute deviation ([`power`](crate::statistics::power)): 2.8 standard errors of a median, and what the rule asks beyond them; it is printed beside every verdict. The same formula
 //! the other way round estimates the rounds that a comparison not resolved would take.
 //!
 //! # Looks

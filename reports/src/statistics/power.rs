@@ -3,9 +3,11 @@
 
 use super::median;
 
-/// The sum of the 97.5 % and the 80 % points of the normal distribution: how many standard errors an effect must measure
-/// to be found in 80 % of two-sided tests at 5 %. Source: Bloom, Minimum detectable effects (1995).
-pub const STANDARD_ERRORS: f64 = 2.8;
+/// How many times `s / sqrt(R)` an effect must measure to be found in 80 % of runs at 5 %, two-sided: 2.8 standard errors, the
+/// sum of the 97.5 % and the 80 % points of the normal distribution (Bloom, Minimum detectable effects, 1995), of a median,
+/// whose standard error under normal noise is sqrt(pi/2) = 1.25 times that of a mean: 3.5. The interval and the ranks ask a
+/// little more, which the simulation of the rule shows: with 3.5 it finds 70 % of 200, with 4 about 80 %.
+pub const STANDARD_ERRORS: f64 = 4.0;
 
 /// What makes the median absolute deviation of normal noise its standard deviation: 1 over the 75 % point.
 const MAD_TO_SIGMA: f64 = 1.482_602_218_505_602;
@@ -18,12 +20,12 @@ pub fn spread(values: &[f64]) -> Option<f64> {
     median(&off).map(|mad| mad * MAD_TO_SIGMA).filter(|spread| spread.is_finite())
 }
 
-/// The least effect that `rounds` rounds with this spread find with a power of 80 %: `2.8 s / sqrt(R)`.
+/// The least effect that `rounds` rounds with this spread find with a power of 80 %: `4 s / sqrt(R)`.
 pub fn detectable(spread: f64, rounds: usize) -> f64 {
     STANDARD_ERRORS * spread / (rounds.max(1) as f64).sqrt()
 }
 
-/// The rounds that an effect of this size takes, the other way round: `(2.8 s / effect)^2`, at most `most`.
+/// The rounds that an effect of this size takes, the other way round: `(4 s / effect)^2`, at most `most`.
 pub fn rounds_for(spread: f64, effect: f64, most: usize) -> usize {
     let rounds = (STANDARD_ERRORS * spread / effect.abs()).powi(2).ceil();
     // No number means no spread over no effect.
@@ -49,7 +51,7 @@ mod tests {
     #[test]
     fn rounds_and_effects_are_two_sides_of_one_formula() {
         let effect = detectable(0.1, 16);
-        assert!((effect - 0.07).abs() < 1e-12);
+        assert!((effect - 0.1).abs() < 1e-12);
         assert_eq!(rounds_for(0.1, effect * 0.999, 1_000), 17);
         assert_eq!(rounds_for(0.1, 0.0, 1_000), 1_000);
         assert_eq!(rounds_for(0.0, 0.0, 1_000), 1_000);
