@@ -43,6 +43,8 @@ pub struct Analysis {
     pub rounds: Vec<RoundRecord>,
     /// What looks at the figures ended, in order; none in a run of fixed rounds.
     pub looks: Vec<LookRecord>,
+    /// Rounds begun.
+    pub rounds_run: u32,
 }
 
 /// A workload: its cells and its verdict.
@@ -99,7 +101,11 @@ impl Analysis {
         }
         // The gravest first: nothing below it is a verdict.
         caveats.extend(self.no_verdict());
-        let (recorded, planned) = (self.recorded - self.tried_again, self.run.planned_trials);
+        let recorded = self.recorded - self.tried_again;
+        let planned = match &self.run.sequential {
+            Some(_) => format!("about {}", self.run.planned_trials),
+            None => self.run.planned_trials.to_string(),
+        };
         match &self.end {
             None => caveats.push(format!(
                 "The run did not end properly: {recorded} of {planned} planned trials are recorded."
@@ -109,7 +115,8 @@ impl Analysis {
                     "The run was interrupted: {recorded} of {planned} planned trials are recorded."
                 ));
             }
-            Some(_) if recorded != planned => {
+            // With a budget the number planned is an estimate, and looks end cells on the way.
+            Some(_) if recorded != self.run.planned_trials && self.run.sequential.is_none() => {
                 caveats.push(format!("{recorded} of {planned} planned trials are recorded."));
             }
             Some(_) => {}
@@ -263,6 +270,7 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         lost: (asked.len() - seen.len()) as u32,
         rounds: bundle.rounds.clone(),
         looks: bundle.looks.clone(),
+        rounds_run: rounds_run(bundle),
         damage: bundle.damage.iter().map(ToString::to_string).collect(),
         workloads: Vec::new(),
         anatomies: anatomies(bundle),
@@ -275,13 +283,17 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
     analysis
 }
 
+/// Rounds of which there is a trial, counted from the first.
+fn rounds_run(bundle: &Bundle) -> u32 {
+    bundle.trials.iter().map(|trial| trial.round.saturating_add(1)).max().unwrap_or(0)
+}
+
 /// The workloads with their verdicts, which need all cells of the run: comparisons are adjusted for how many there are.
 fn workloads(bundle: &Bundle, cells: Vec<Vec<Cell>>) -> Vec<Workload> {
     let run = &bundle.run;
     let with_cells: Vec<_> = run.scenarios.iter().zip(cells.iter().map(Vec::as_slice)).collect();
-    let rounds = bundle.trials.iter().map(|trial| trial.round.saturating_add(1)).max().unwrap_or(0);
     let looks = run.sequential.as_ref().map_or(&[][..], |sequential| &sequential.looks);
-    let verdicts = verdict::decide(&with_cells, looks, rounds, run.seed);
+    let verdicts = verdict::decide(&with_cells, looks, rounds_run(bundle), run.seed);
     let parts = run.scenarios.iter().zip(cells).zip(verdicts);
     let workload = |((scenario, cells), verdict): ((&ScenarioRecord, Vec<Cell>), Verdict)| {
         let mut bounds = Bounds::of(run.probe.value(), &scenario.name);

@@ -29,6 +29,7 @@ pub mod sample;
 mod sample_anatomy;
 pub mod sequential;
 pub mod statistics;
+pub mod stops;
 pub mod summary;
 pub mod terminal;
 pub mod units;

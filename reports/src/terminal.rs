@@ -9,6 +9,7 @@ use crate::analysis::{Analysis, Workload};
 use crate::probe;
 use crate::record::Merit;
 use crate::statistics::bootstrap::confidence_at_most;
+use crate::stops;
 use crate::units;
 use crate::verdict::{Outcome, Place};
 use crate::words::limit;
@@ -93,7 +94,7 @@ fn head(out: &mut String, analysis: &Analysis, style: Style) {
         "{}, {}, {}; {} of {} trials valid; seed {}",
         units::plural(run.models.len() as u64, "model"),
         units::plural(run.scenarios.len() as u64, "workload"),
-        units::plural(u64::from(run.rounds), "round"),
+        units::plural(u64::from(rounds(analysis)), "round"),
         units::grouped(u64::from(analysis.valid)),
         units::grouped(u64::from(analysis.recorded)),
         run.seed
@@ -103,6 +104,14 @@ fn head(out: &mut String, analysis: &Analysis, style: Style) {
         push_wrapped(out, &caveat, style.width, "! ", |line| style.warn(line));
     }
     push_wrapped(out, &probe::brief(&run.probe), style.width, "", |line| style.dim(line));
+    if let Some(text) = stops::brief(analysis) {
+        push_wrapped(out, &text, style.width, "", |line| style.dim(line));
+    }
+}
+
+/// Rounds asked for; those that were run, where a budget was given instead.
+fn rounds(analysis: &Analysis) -> u32 {
+    if analysis.run.sequential.is_some() { analysis.rounds_run } else { analysis.run.rounds }
 }
 
 fn answer(out: &mut String, workload: &Workload, style: Style) {
@@ -207,7 +216,7 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
                tell; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or \
                all; +2r undecided, 2 more rounds needed at least";
     push_wrapped(out, key, style.width, "", |line| style.dim(line));
-    let rounds = analysis.run.rounds as usize;
+    let rounds = rounds(analysis) as usize;
     let worth = format!(
         "The parentheses after a factor in the answers above: its bootstrap interval over {}, confidence {} at most. Behind \
          is said after adjusting for all comparisons of the run.",

@@ -126,10 +126,19 @@ pub fn moment(unix_ms: u64) -> String {
 
 /// Names in a sentence: "a", "a or b", "a, b or c".
 pub fn any_of(names: &[String]) -> String {
+    listed(names, "or")
+}
+
+/// Names in a sentence: "a", "a and b", "a, b and c".
+pub fn all_of(names: &[String]) -> String {
+    listed(names, "and")
+}
+
+fn listed(names: &[String], word: &str) -> String {
     match names {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
     }
 }
 

@@ -4,6 +4,7 @@ use super::report;
 use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff::environment::allowed_cpus;
 use bakeoff::preflight::{Limits, require_loopback, require_room};
+use bakeoff::run::budget;
 use bakeoff::run::plan::Plan;
 use bakeoff::run::runner::{self, Ending, RunOptions};
 use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
@@ -21,6 +22,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit status: 0 fine, 3 too many invalid trials for a verdict.\n\nExamples:\n  bakeoff run\n  bakeoff run churn wait --rounds 10\n  \
+    bakeoff run --budget 5m\n  \
     bakeoff run my.toml --model tokio --model mio-event-loop"
 )]
 pub(super) struct RunArgs {
@@ -32,6 +34,10 @@ pub(super) struct RunArgs {
     /// Rounds; a round runs every model under every workload once, in an order of its own
     #[arg(long, short, default_value_t = DEFAULT_ROUNDS, value_parser = value_parser!(u32).range(1..=1000))]
     rounds: u32,
+    /// Time for the rounds instead of a number of them: as many as fit, such as 5m. What is decided on the way stops, so that
+    /// the time goes to what is not; at most one round over
+    #[arg(long, value_name = "TIME", value_parser = budget::parse_budget, conflicts_with = "rounds")]
+    budget: Option<Duration>,
     /// Seed of all schedules and orders
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -74,7 +80,7 @@ impl RunArgs {
             "run loads this machine only; use `bakeoff load` for a server elsewhere",
         )?;
         let scenarios = self.read_scenarios()?;
-        let plan = Plan::new(scenarios, &self.models, self.rounds, self.seed)?;
+        let plan = self.plan(scenarios)?;
         let limits = Limits::of_this_system();
         for (i, scenario) in plan.scenarios.iter().enumerate() {
             limits.check(scenario, &plan.models_of(i))?;
@@ -100,7 +106,7 @@ impl RunArgs {
         }
         let options = RunOptions {
             seed: self.seed,
-            rounds: self.rounds,
+            rounds: plan.rounds(),
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             address: self.addr,
             anatomy: !self.no_anatomy,
@@ -109,6 +115,9 @@ impl RunArgs {
             retries: self.retries,
             probe: !self.no_probe,
         };
+        if let Some(budget) = self.budget.filter(|_| !self.quiet) {
+            bakeoff::tell(&budget::announcement(&plan, budget, !self.no_costs));
+        }
         let launcher = Launcher::this_program(interrupt);
         let ending = runner::run(&plan, &options, &launcher, &bundle).map_err(|e| e.to_string())?;
         if ending == Ending::NotBegun {
@@ -119,6 +128,14 @@ impl RunArgs {
             Ending::Complete if invalid => ExitCode::from(3),
             Ending::Complete => ExitCode::SUCCESS,
             Ending::Interrupted | Ending::NotBegun => ExitCode::from(130),
+        })
+    }
+
+    fn plan(&self, scenarios: Vec<Scenario>) -> Result<Plan, String> {
+        let plan = Plan::new(scenarios, &self.models, self.rounds, self.seed)?;
+        Ok(match self.budget {
+            Some(budget) => plan.within(budget, !self.no_costs),
+            None => plan,
         })
     }
 

@@ -9,6 +9,7 @@ mod evidence;
 mod figures;
 mod page;
 mod pictures;
+mod stops;
 mod workload;
 
 pub use page::report;
