@@ -212,10 +212,10 @@ mod tests {
 
     #[test]
     fn a_plan_that_can_tell_nothing_says_so_and_what_would_do() {
-        let short = plan().within(Duration::from_secs(2), false);
-        let text = announcement(&short, Duration::from_secs(2), false);
+        let short = plan().within(Duration::from_secs(3), false);
+        let text = announcement(&short, Duration::from_secs(3), false);
         assert!(
-            text.contains("rounds of 2 trials in 2 s") && text.contains("takes 6 rounds at least"),
+            text.contains("rounds of 2 trials in 3 s") && text.contains("takes 6 rounds at least"),
             "{text}"
         );
         let long = plan().within(Duration::from_secs(30), false);
