@@ -34,4 +34,5 @@ pub mod summary;
 pub mod terminal;
 pub mod units;
 pub mod verdict;
+mod waiting;
 mod words;

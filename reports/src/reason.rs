@@ -3,8 +3,10 @@
 
 use crate::cell::Cell;
 use crate::cost::Cost;
+use crate::record::Profile;
 use crate::units;
 use crate::verdict::{Outcome, Place, Standing};
+use crate::waiting;
 
 /// A cost that differs by less than this factor explains nothing.
 pub(crate) const TELLING: f64 = 1.2;
@@ -35,7 +37,12 @@ const COSTS: [Telling; 5] = [
 const MOST: usize = 3;
 
 /// The reason of an outcome, in sentences.
-pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome) -> String {
+pub(crate) fn explain(
+    profile: &Profile,
+    cells: &[Cell],
+    standings: &[Standing],
+    outcome: &Outcome,
+) -> String {
     let cell = |model: &str| cells.iter().find(|cell| cell.model == model);
     match outcome {
         Outcome::Undecided { .. } | Outcome::NoVerdict { .. } => undecided(cells),
@@ -44,7 +51,7 @@ pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome)
             let mut sentences = Vec::new();
             let next = next.as_ref().and_then(|(model, lead)| Some((cell(model)?, lead.median)));
             if let (Some(best), Some((next, lead))) = (cell(&winners[0]), next) {
-                sentences.push(against(best, next, lead));
+                sentences.extend(against(profile, best, next, lead));
             }
             let sure = winners.iter().filter(|model| !perhaps.contains(model));
             sentences.extend(cheapest(sure.filter_map(|model| cell(model)).collect()));
@@ -63,8 +70,23 @@ fn undecided(cells: &[Cell]) -> String {
     "Run more rounds, or a longer window if the figure needs more requests.".to_owned()
 }
 
-/// How the costs of two models differ, the most telling first, where the first is ahead by the factor `lead`.
-fn against(best: &Cell, next: &Cell, lead: f64) -> String {
+/// How two models differ, where the first is ahead by the factor `lead`: in costs, in waiting, in connections left alone.
+fn against(profile: &Profile, best: &Cell, next: &Cell, lead: f64) -> Vec<String> {
+    let (known, costs) = costs(best, next, lead);
+    let mut sentences = Vec::new();
+    sentences.extend(costs);
+    if !abandons(next) {
+        sentences.extend(waiting::explain(profile, best, next));
+        sentences.extend(uneven(best, next));
+    }
+    if sentences.is_empty() && !abandons(next) {
+        sentences.push(unexplained(&known, &next.model));
+    }
+    sentences
+}
+
+/// How the costs of two models differ, the most telling first; and the costs that both have.
+fn costs(best: &Cell, next: &Cell, lead: f64) -> (Vec<&'static str>, Option<String>) {
     let least_ratio = if lead.is_finite() { lead.powf(OF_THE_LEAD).max(TELLING) } else { TELLING };
     let (mut known, mut found): (Vec<&str>, Vec<(f64, String)>) = (Vec::new(), Vec::new());
     for telling in &COSTS {
@@ -79,11 +101,22 @@ fn against(best: &Cell, next: &Cell, lead: f64) -> String {
         }
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    if found.is_empty() {
-        return unexplained(&known, &next.model);
-    }
-    let found: Vec<String> = found.into_iter().take(MOST).map(|(_, text)| text).collect();
-    format!("Beside {}: {}.", next.model, found.join(", "))
+    let texts: Vec<String> = found.into_iter().take(MOST).map(|(_, text)| text).collect();
+    (known, (!texts.is_empty()).then(|| format!("Beside {}: {}.", next.model, texts.join(", "))))
+}
+
+/// That a model serves its connections less evenly than another does.
+fn uneven(best: &Cell, next: &Cell) -> Option<String> {
+    let (ours, theirs) = (best.costs.value(Cost::Fairness)?, next.costs.value(Cost::Fairness)?);
+    (ours >= theirs * TELLING).then(|| {
+        let (ours, theirs) = (Cost::Fairness.show(ours), Cost::Fairness.show(theirs));
+        format!("{} serves its connections unevenly: a Jain index of {theirs} against {ours}.", next.model)
+    })
+}
+
+/// Whether a model left connections without any reply, which is told beside the reasons.
+fn abandons(cell: &Cell) -> bool {
+    cell.merged.as_ref().is_some_and(|merged| merged.never_served > 0)
 }
 
 /// What to say when no cost differs enough: only of costs that both models have.

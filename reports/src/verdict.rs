@@ -21,10 +21,10 @@
 //!    models to compare, or fewer than half of the workload's models, the workload is undecided: the survivors of a run
 //!    that failed the others are no choice. Models that could not be compared are always named.
 //!    When more than 15 % of a whole run's trials have no valid try, no workload of it has a verdict.
-//! 7. The reason given is read off the cost figures: context switches, system calls, page faults, CPU and segments per
-//!    request, where the first model behind needs more by a factor of at least 1.2, and of at least the
-//!    lead to the power of 0.5; then off who waited and who was left without a reply. It is what was measured beside the
-//!    verdict, not a proof of its cause.
+//! 7. The reason given is read off the figures beside the verdict. First the costs: context switches, system calls, page
+//!    faults, CPU and segments per request, where the first model behind needs more by a factor of at least 1.2, and of at
+//!    least the lead to the power of 0.5. Then where its requests wait ([`waiting`](crate::waiting)), then who was left
+//!    without a reply. It is what was measured, not a proof of the cause.
 //!
 //! # How many rounds
 //! The test is two-sided, because the data choose the direction: its p is twice that of the side they chose, and no smaller
@@ -253,8 +253,7 @@ pub(crate) fn decide(
         workloads.iter().map(|(scenario, cells)| contest_of(scenario, cells)).collect();
     let places = contest::settle(&contests, Spending { looks, rounds }, seed);
     let all = workloads.iter().zip(&contests).zip(places);
-    all.map(|(((scenario, cells), contest), placed)| verdict(scenario.merit, cells, contest, &placed))
-        .collect()
+    all.map(|(((scenario, cells), contest), placed)| verdict(scenario, cells, contest, &placed)).collect()
 }
 
 fn contest_of<'a>(scenario: &'a ScenarioRecord, cells: &'a [Cell]) -> Contest<'a> {
@@ -266,11 +265,12 @@ fn contest_of<'a>(scenario: &'a ScenarioRecord, cells: &'a [Cell]) -> Contest<'a
     Contest { name: &scenario.name, merit: scenario.merit, models: cells.iter().map(contestant).collect() }
 }
 
-fn verdict(merit: Merit, cells: &[Cell], contest: &Contest<'_>, placed: &[Placed]) -> Verdict {
+fn verdict(scenario: &ScenarioRecord, cells: &[Cell], contest: &Contest<'_>, placed: &[Placed]) -> Verdict {
+    let merit = scenario.merit;
     let standings: Vec<Standing> =
         placed.iter().map(|placed| standing(&cells[placed.at], contest, placed)).collect();
     let outcome = outcome(&standings, merit);
-    let reason = reason::explain(cells, &standings, &outcome);
+    let reason = reason::explain(&scenario.profile, cells, &standings, &outcome);
     let detectable: Vec<f64> = standings.iter().filter_map(|standing| standing.detectable).collect();
     Verdict { merit, standings, outcome, detectable: median(&detectable), reason, boundary: None }
 }
