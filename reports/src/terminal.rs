@@ -220,7 +220,8 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
     let worth = format!(
         "The parentheses after a factor in the answers above: its bootstrap interval over {}, confidence {} at most. Behind \
          is said after adjusting for all comparisons of the run.",
-        units::plural(rounds as u64, "round"),
+        if analysis.run.sequential.is_some() { "the rounds that both ran, at most " } else { "" }.to_owned()
+            + &units::plural(rounds as u64, "round"),
         units::share(confidence_at_most(rounds))
     );
     push_wrapped(out, &worth, style.width, "", |line| style.dim(line));

@@ -1,4 +1,4 @@
-//! Which models fit a workload: the rule in prose; [`contest`](crate::contest) has the code of its comparisons.
+//! Which models fit a workload: the rule in prose; `contest.rs` has the code of its comparisons.
 //!
 //! # The rule
 //! 1. Each workload declares its figure of merit. A round in which a model has too few requests for that figure gives
@@ -10,7 +10,7 @@
 //!    median of d favours over the most others is the *best*; equal wins are ordered by the median figure, then by name.
 //! 4. One model *beats* another when two things hold. The whole 95 % bootstrap interval of the median factor lies above 1
 //!    plus the practical floor: 3 % for throughput, 5 % for latency. And a sign-flip permutation test of d less the floor
-//!    ([`signed_rank`](crate::statistics::signed_rank)), adjusted for all comparisons of the run
+//!    ([`signed_rank`]), adjusted for all comparisons of the run
 //!    ([`multiple`](crate::statistics::multiple)), has q of at most 0.05.
 //! 5. A model that some other beats is *behind*. So is one whose own figure says that it does not do the work (infinite, or
 //!    a throughput of 0) where the best does, whatever the interval. A model is *equal* to the best when the interval lies
@@ -23,7 +23,7 @@
 //!    When more than 15 % of a whole run's trials have no valid try, no workload of it has a verdict.
 //! 7. The reason given is read off the figures beside the verdict. First the costs: context switches, system calls, page
 //!    faults, CPU and segments per request, where the first model behind needs more by a factor of at least 1.2, and of at
-//!    least the lead to the power of 0.5. Then where its requests wait ([`waiting`](crate::waiting)), then who was left
+//!    least the lead to the power of 0.5. Then where its requests wait (`waiting.rs`), then who was left
 //!    without a reply. It is what was measured, not a proof of the cause.
 //!
 //! # How many rounds
