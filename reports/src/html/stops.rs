@@ -19,7 +19,7 @@ pub(super) fn section(analysis: &Analysis) -> String {
         let spent: Vec<String> = sequential
             .looks
             .iter()
-            .map(|look| format!("{} of it after round {}", units::share(look.weight), look.after_rounds))
+            .map(|look| format!("{} of it after round {}", units::percent(look.weight), look.after_rounds))
             .collect();
         let _ = writeln!(
             html,
