@@ -189,7 +189,7 @@ impl Verdict {
             Outcome::Chosen { winners, perhaps, next } => match next {
                 None if perhaps.is_empty() => self.all_equal(),
                 None => self.none_behind(),
-                Some((next, factor)) => self.ahead(&winners[0], next, factor),
+                Some((next, factor)) => self.ahead(&winners[0], next, factor) + &self.beaten_by(next),
             },
             Outcome::NoneFits => match self.merit {
                 Merit::Throughput => {
@@ -292,6 +292,12 @@ impl Verdict {
             Merit::Throughput => format!("{best} has {by} the {figure} of {next} ({interval})."),
             _ => format!("{next} has {by} the {figure} of {best} ({interval})."),
         }
+    }
+
+    /// Which model the next one is behind, where that is not the best.
+    fn beaten_by(&self, next: &str) -> String {
+        let by = self.standing(next).and_then(|standing| standing.beaten_by.as_ref());
+        by.map_or_else(String::new, |by| format!(" It is {by} that {next} is shown to be behind."))
     }
 
     fn too_few(&self, more: usize) -> String {

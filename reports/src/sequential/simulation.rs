@@ -3,7 +3,7 @@
 
 use super::{Ledger, LookRecord, Open, OpenCell, looks, trials_saved};
 use crate::contest::Class;
-use crate::record::Merit;
+use crate::record::{Ended, Merit};
 use crate::statistics::random::Random;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -179,6 +179,31 @@ fn on_a_typical_mix_the_stop_saves_time_and_finds_no_less() {
     assert!(more_rounds >= runs * 8, "{more_rounds} more rounds in {runs} runs of 16");
     // What the looks spend of the error rate costs less than what the time they free finds.
     assert!(with >= without, "{with} found with the stop, {without} without, of {}", 14 * runs);
+}
+
+#[test]
+fn what_a_look_called_behind_is_behind_at_the_end_though_the_best_may_change() {
+    // Three leaders that take turns, and two that are a little behind all of them.
+    let world = World {
+        slower: vec![vec![1.0, 1.01, 1.005, 1.12, 1.16]; 2],
+        noise: 0.03,
+        drift: (0.9, 0.05),
+        trials: 10 * 20,
+        stops: true,
+    };
+    let mut ended = 0;
+    for seed in 0..20 {
+        let ran = world.run(seed);
+        let behind = ran.looks.iter().flat_map(|look| &look.ended).filter(|cell| cell.why == Ended::Behind);
+        for cell in behind {
+            let number =
+                |name: &str| name.rsplit(' ').next().and_then(|n| n.parse::<usize>().ok()).expect("ours");
+            let class = &ran.classes[number(&cell.scenario)][number(&cell.model)];
+            assert!(is_behind(class), "{cell:?} of run {seed} is {class:?} at the end");
+            ended += 1;
+        }
+    }
+    assert!(ended > 40, "{ended} cells ended: too few to show anything");
 }
 
 #[test]
