@@ -117,8 +117,9 @@ fn a_difference_of_exactly_the_floor_is_seldom_called_more() {
     // The hardest null: one model truly slower by the floor, so that only the test stands between it and an alarm.
     let world = World { slower: vec![vec![1.0, 1.03]], trials: 2 * 40, ..same(0.03, (0.9, 0.05)) };
     let alarms = runs_with_an_alarm(&world, 300);
-    // 15 are expected at the stated rate; 28 or more have a probability of 0.1 %.
-    assert!(alarms < 28, "{alarms} of 300");
+    // At most the stated rate itself, which is 15. The rule gives 6; looking after every round from the sixth on without
+    // dividing by weights gives 22.
+    assert!(alarms <= 15, "{alarms} of 300");
 }
 
 #[test]
