@@ -8,7 +8,7 @@ use crate::cell::Cell;
 use crate::gather;
 use crate::probe::{self, Bounds};
 use crate::record::envelope::Envelope;
-use crate::record::{Anatomy, End, Reading, RoundRecord, Run, ScenarioRecord, Trial};
+use crate::record::{Anatomy, End, LookRecord, Reading, RoundRecord, Run, ScenarioRecord, Trial};
 use crate::units;
 use crate::verdict::{self, Verdict};
 use rayon::prelude::*;
@@ -44,6 +44,10 @@ pub struct Analysis {
     pub lost: u32,
     /// What the machine did round by round.
     pub rounds: Vec<RoundRecord>,
+    /// What looks at the figures ended, in order; none in a run of fixed rounds.
+    pub looks: Vec<LookRecord>,
+    /// Rounds begun.
+    pub rounds_run: u32,
 }
 
 /// A workload: its cells and its verdict.
@@ -100,7 +104,11 @@ impl Analysis {
         }
         // The gravest first: nothing below it is a verdict.
         caveats.extend(self.no_verdict());
-        let (recorded, planned) = (self.recorded - self.tried_again, self.run.planned_trials);
+        let recorded = self.recorded - self.tried_again;
+        let planned = match &self.run.sequential {
+            Some(_) => format!("about {}", self.run.planned_trials),
+            None => self.run.planned_trials.to_string(),
+        };
         match &self.end {
             None => caveats.push(format!(
                 "The run did not end properly: {recorded} of {planned} planned trials are recorded."
@@ -110,7 +118,8 @@ impl Analysis {
                     "The run was interrupted: {recorded} of {planned} planned trials are recorded."
                 ));
             }
-            Some(_) if recorded != planned => {
+            // With a budget the number planned is an estimate, and looks end cells on the way.
+            Some(_) if recorded != self.run.planned_trials && self.run.sequential.is_none() => {
                 caveats.push(format!("{recorded} of {planned} planned trials are recorded."));
             }
             Some(_) => {}
@@ -243,14 +252,10 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
             })
             .collect();
         let (cells, refused): (Vec<Cell>, Vec<_>) = cells.into_iter().unzip();
-        let verdict = verdict::decide(scenario, &cells, bundle.run.seed);
-        let mut bounds = Bounds::of(bundle.run.probe.value(), &scenario.name);
-        let rates = cells.iter().flat_map(|cell| &cell.rounds).map(|round| round.throughput_per_s);
-        bounds.compare(rates.fold(0.0, f64::max));
-        (Workload { scenario: scenario.clone(), cells, verdict, bounds }, refused)
+        (cells, refused)
     });
-    let parts: Vec<_> = parts.collect();
-    let (mut workloads, refused): (Vec<Workload>, Vec<_>) = parts.into_iter().unzip();
+    let (cells, refused): (Vec<Vec<Cell>>, Vec<_>) = parts.unzip();
+    let mut workloads = workloads(bundle, cells);
     for (trial, why) in refused.into_iter().flatten().flatten() {
         seen.remove(&(key(trial), trial.round));
         excluded.push((trial, vec![why]));
@@ -267,6 +272,8 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         asked: asked.len() as u32,
         lost: (asked.len() - seen.len()) as u32,
         rounds: bundle.rounds.clone(),
+        looks: bundle.looks.clone(),
+        rounds_run: rounds_run(bundle),
         damage: bundle.damage.iter().map(ToString::to_string).collect(),
         workloads: Vec::new(),
         anatomies: anatomies(bundle),
@@ -278,6 +285,27 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
     }
     analysis.workloads = workloads;
     analysis
+}
+
+/// Rounds of which there is a trial, counted from the first.
+fn rounds_run(bundle: &Bundle) -> u32 {
+    bundle.trials.iter().map(|trial| trial.round.saturating_add(1)).max().unwrap_or(0)
+}
+
+/// The workloads with their verdicts, which need all cells of the run: comparisons are adjusted for how many there are.
+fn workloads(bundle: &Bundle, cells: Vec<Vec<Cell>>) -> Vec<Workload> {
+    let run = &bundle.run;
+    let with_cells: Vec<_> = run.scenarios.iter().zip(cells.iter().map(Vec::as_slice)).collect();
+    let looks = run.sequential.as_ref().map_or(&[][..], |sequential| &sequential.looks);
+    let verdicts = verdict::decide(&with_cells, looks, rounds_run(bundle), run.seed);
+    let parts = run.scenarios.iter().zip(cells).zip(verdicts);
+    let workload = |((scenario, cells), verdict): ((&ScenarioRecord, Vec<Cell>), Verdict)| {
+        let mut bounds = Bounds::of(run.probe.value(), &scenario.name);
+        let rates = cells.iter().flat_map(|cell| &cell.rounds).map(|round| round.throughput_per_s);
+        bounds.compare(rates.fold(0.0, f64::max));
+        Workload { scenario: scenario.clone(), cells, verdict, bounds }
+    };
+    parts.map(workload).collect()
 }
 
 /// One for each model of the run that has any: the last one, should there be more.

@@ -151,9 +151,22 @@ pub(crate) fn bands(recorder: &Recorder) -> Vec<(i32, u64)> {
     bands.into_iter().collect()
 }
 
+/// Means over all rounds, exact: sums over counts. Requests without an answer have no part in them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Means {
+    /// Response time.
+    pub response_ns: f64,
+    /// Service time.
+    pub service_ns: f64,
+    /// Send lag beyond the generator's own: the wait for a free connection, or for the connect.
+    pub connection_ns: f64,
+}
+
 /// What the rounds say together.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Merged {
+    /// Means; absent without an answered request.
+    pub means: Option<Means>,
     /// Response time over the requests sent, with its curve.
     pub response: Latency,
     /// Service time over the requests answered.

@@ -4,7 +4,7 @@
 //! Histograms of rounds are merged, percentiles never averaged. A trial that contradicts itself is left out with the
 //! reason, never repaired.
 
-use crate::cell::{Cell, Latency, Merged, Moment, RoundFigures, bands};
+use crate::cell::{Cell, Latency, Means, Merged, Moment, RoundFigures, bands};
 use crate::cost::Costs;
 use crate::histogram::{HistogramError, Recorder};
 use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, ScenarioRecord, Trial};
@@ -154,6 +154,7 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
     let moments =
         sum.slices.iter().map(|(at, slice)| Moment { at_ns: *at, response: of(slice), bands: bands(slice) });
     Merged {
+        means: means(valid),
         response: Latency::of(&sum.response, total(|m| m.counts.sent), true),
         service: of(&sum.service),
         send_lag: of(&sum.send_lag),
@@ -166,6 +167,20 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
         never_served: total(|m| m.spread.never_served),
         moments: moments.collect(),
     }
+}
+
+fn means(valid: &[(&Trial, &Measured)]) -> Option<Means> {
+    let mean = |histogram: fn(&Measured) -> &EncodedHistogram| {
+        let all = valid.iter().map(|(_, measured)| histogram(measured));
+        let (sum, count) =
+            all.fold((0.0, 0.0), |(sum, count), one| (sum + one.sum_ns as f64, count + one.count as f64));
+        (count > 0.0).then_some(sum / count)
+    };
+    Some(Means {
+        response_ns: mean(|m| &m.response)?,
+        service_ns: mean(|m| &m.service)?,
+        connection_ns: (mean(|m| &m.send_lag)? - mean(|m| &m.dispatch_lag)?).max(0.0),
+    })
 }
 
 /// The servers' own counters over the rounds.

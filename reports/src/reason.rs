@@ -5,9 +5,10 @@ mod merit;
 
 use crate::cell::Cell;
 use crate::cost::Cost;
-use crate::record::Merit;
+use crate::record::{Merit, Profile};
 use crate::units;
-use crate::verdict::{Outcome, Standing};
+use crate::verdict::{Outcome, Place, Standing};
+use crate::waiting;
 
 /// A cost that differs by less than this factor explains nothing.
 pub(crate) const TELLING: f64 = 1.2;
@@ -38,19 +39,28 @@ const COSTS: [Telling; 5] = [
 const MOST: usize = 3;
 
 /// The reason of an outcome, in sentences.
-pub(crate) fn explain(merit: Merit, cells: &[Cell], standings: &[Standing], outcome: &Outcome) -> String {
+pub(crate) fn explain(
+    merit: Merit,
+    profile: &Profile,
+    cells: &[Cell],
+    standings: &[Standing],
+    outcome: &Outcome,
+) -> String {
     let cell = |model: &str| cells.iter().find(|cell| cell.model == model);
     match outcome {
         Outcome::Undecided { .. } | Outcome::NoVerdict { .. } => undecided(cells),
         Outcome::NoneFits => "Lower the load, or allow the models more workers.".to_owned(),
-        Outcome::Chosen { winners, next } => {
+        Outcome::Chosen { winners, perhaps, next } => {
             let mut sentences = Vec::new();
             let next = next.as_ref().and_then(|(model, lead)| Some((cell(model)?, lead.median)));
             if let (Some(best), Some((next, lead))) = (cell(&winners[0]), next) {
-                let why = merit::against(merit, best, next);
-                sentences.push(why.unwrap_or_else(|| against(best, next, lead)));
+                match merit::against(merit, best, next) {
+                    Some(why) => sentences.push(why),
+                    None => sentences.extend(against(profile, best, next, lead)),
+                }
             }
-            sentences.extend(cheapest(winners.iter().filter_map(|model| cell(model)).collect()));
+            let sure = winners.iter().filter(|model| !perhaps.contains(model));
+            sentences.extend(cheapest(sure.filter_map(|model| cell(model)).collect()));
             sentences.extend(starved(cells, standings));
             sentences.extend(starving_winners(cells, standings));
             sentences.join(" ")
@@ -66,8 +76,23 @@ fn undecided(cells: &[Cell]) -> String {
     "Run more rounds, or a longer window if the figure needs more requests.".to_owned()
 }
 
-/// How the costs of two models differ, the most telling first, where the first is ahead by the factor `lead`.
-fn against(best: &Cell, next: &Cell, lead: f64) -> String {
+/// How two models differ, where the first is ahead by the factor `lead`: in costs, in waiting, in connections left alone.
+fn against(profile: &Profile, best: &Cell, next: &Cell, lead: f64) -> Vec<String> {
+    let (known, costs) = costs(best, next, lead);
+    let mut sentences = Vec::new();
+    sentences.extend(costs);
+    if !abandons(next) {
+        sentences.extend(waiting::explain(profile, best, next));
+        sentences.extend(uneven(best, next));
+    }
+    if sentences.is_empty() && !abandons(next) {
+        sentences.push(unexplained(&known, &next.model));
+    }
+    sentences
+}
+
+/// How the costs of two models differ, the most telling first; and the costs that both have.
+fn costs(best: &Cell, next: &Cell, lead: f64) -> (Vec<&'static str>, Option<String>) {
     let least_ratio = if lead.is_finite() { lead.powf(OF_THE_LEAD).max(TELLING) } else { TELLING };
     let (mut known, mut found): (Vec<&str>, Vec<(f64, String)>) = (Vec::new(), Vec::new());
     for telling in &COSTS {
@@ -82,11 +107,22 @@ fn against(best: &Cell, next: &Cell, lead: f64) -> String {
         }
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
-    if found.is_empty() {
-        return unexplained(&known, &next.model);
-    }
-    let found: Vec<String> = found.into_iter().take(MOST).map(|(_, text)| text).collect();
-    format!("Beside {}: {}.", next.model, found.join(", "))
+    let texts: Vec<String> = found.into_iter().take(MOST).map(|(_, text)| text).collect();
+    (known, (!texts.is_empty()).then(|| format!("Beside {}: {}.", next.model, texts.join(", "))))
+}
+
+/// That a model serves its connections less evenly than another does.
+fn uneven(best: &Cell, next: &Cell) -> Option<String> {
+    let (ours, theirs) = (best.costs.value(Cost::Fairness)?, next.costs.value(Cost::Fairness)?);
+    (ours >= theirs * TELLING).then(|| {
+        let (ours, theirs) = (Cost::Fairness.show(ours), Cost::Fairness.show(theirs));
+        format!("{} serves its connections unevenly: a Jain index of {theirs} against {ours}.", next.model)
+    })
+}
+
+/// Whether a model left connections without any reply, which is told beside the reasons.
+fn abandons(cell: &Cell) -> bool {
+    cell.merged.as_ref().is_some_and(|merged| merged.never_served > 0)
 }
 
 /// What to say when no cost differs enough: only of costs that both models have.
@@ -104,7 +140,7 @@ fn unexplained(known: &[&str], next: &str) -> String {
 
 const PER: &str = " per request";
 
-/// Among models that tie, the one that uses least CPU, if it is clearly less than the most any of them uses.
+/// Among equal models, the one that uses least CPU, if it is clearly less than the most any of them uses.
 fn cheapest(winners: Vec<&Cell>) -> Option<String> {
     let mut cpu: Vec<(f64, &str)> =
         winners.iter().filter_map(|cell| Some((cell.costs.value(Cost::Cpu)?, cell.model.as_str()))).collect();
@@ -112,7 +148,7 @@ fn cheapest(winners: Vec<&Cell>) -> Option<String> {
     let (least, most) = (cpu.first()?, cpu.last()?);
     (most.0 >= least.0 * TELLING).then(|| {
         let (low, high) = (units::time(least.0), units::time(most.0));
-        format!("Of those that tie, {} uses least CPU: {low} a request, {} uses {high}.", least.1, most.1)
+        format!("Of these equals, {} uses least CPU: {low} a request, {} uses {high}.", least.1, most.1)
     })
 }
 
@@ -122,9 +158,13 @@ fn unserved(cells: &[Cell], standing: &Standing) -> Option<f64> {
     (merged.never_served > 0).then(|| merged.never_served as f64 / merged.connections.max(1) as f64)
 }
 
-/// The models that do not win and left connections without any reply.
+fn surely_wins(standing: &Standing) -> bool {
+    matches!(standing.place, Place::Best | Place::Equal(_))
+}
+
+/// The models that do not surely win and left connections without any reply.
 fn starved(cells: &[Cell], standings: &[Standing]) -> Option<String> {
-    let losers = standings.iter().filter(|standing| !standing.wins());
+    let losers = standings.iter().filter(|standing| !surely_wins(standing));
     let left: Vec<String> = losers
         .filter_map(|standing| {
             Some(format!("{} ({})", standing.model, units::share(unserved(cells, standing)?)))
@@ -135,7 +175,7 @@ fn starved(cells: &[Cell], standings: &[Standing]) -> Option<String> {
 
 /// A winner that serves a few and lets the others wait is fast for the few: whoever chooses it must know.
 fn starving_winners(cells: &[Cell], standings: &[Standing]) -> Vec<String> {
-    let winners = standings.iter().filter(|standing| standing.wins());
+    let winners = standings.iter().filter(|standing| surely_wins(standing));
     let warn = |standing: &Standing| {
         let share = units::share(unserved(cells, standing)?);
         Some(format!("Careful: {} wins while {share} of its connections never got a reply.", standing.model))

@@ -31,7 +31,7 @@ pub struct Spec {
 
 impl Default for Spec {
     fn default() -> Self {
-        Self { seed: 2026, scenarios: 6, models: 7, rounds: 6, requests: 2_000, slices: 10 }
+        Self { seed: 2026, scenarios: 6, models: 7, rounds: 8, requests: 2_000, slices: 10 }
     }
 }
 
@@ -171,7 +171,16 @@ pub fn bundle(spec: &Spec) -> Bundle {
     let run = run(spec, planned);
     let anatomies = sample_anatomy::anatomies(&run.models);
     let envelopes = sample_envelope::envelopes(&run.models);
-    Bundle { run, trials, rounds, anatomies, envelopes, end: Some(end), damage: Vec::new() }
+    Bundle {
+        run,
+        trials,
+        rounds,
+        looks: Vec::new(),
+        anatomies,
+        envelopes,
+        end: Some(end),
+        damage: Vec::new(),
+    }
 }
 
 fn started_ms(index: u32) -> u64 {
@@ -197,6 +206,7 @@ fn run(spec: &Spec, planned_trials: u32) -> Run {
         seed: spec.seed,
         rounds: spec.rounds,
         planned_trials,
+        sequential: None,
         scenarios: SCENARIOS[..spec.scenarios].iter().map(|row| scenario(row, &names)).collect(),
         models: MODELS[..spec.models].iter().map(model).collect(),
         environment: environment(),
@@ -209,6 +219,12 @@ fn round_record(spec: &Spec, round: u32) -> RoundRecord {
     let mut random = Random::named(spec.seed, &["round", &round.to_string()]);
     let mut time = || Reading::Value((1_012_000.0 * (1.0 + 0.06 * random.unit())).round());
     RoundRecord { round, loop_before_ns: time(), loop_after_ns: time() }
+}
+
+/// A workload as a head declares it.
+#[cfg(test)]
+pub(crate) fn workload() -> ScenarioRecord {
+    scenario(&SCENARIOS[0], &[])
 }
 
 fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {

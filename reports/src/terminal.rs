@@ -9,6 +9,7 @@ use crate::analysis::{Analysis, Workload};
 use crate::envelope;
 use crate::probe;
 use crate::statistics::bootstrap::confidence_at_most;
+use crate::stops;
 use crate::units;
 use crate::verdict::{Outcome, Place};
 use crate::words::{limit, recovery};
@@ -104,7 +105,7 @@ fn head(out: &mut String, analysis: &Analysis, style: Style) {
         "{}, {}, {}; {} of {} trials valid; seed {}",
         units::plural(run.models.len() as u64, "model"),
         units::plural(run.scenarios.len() as u64, "workload"),
-        units::plural(u64::from(run.rounds), "round"),
+        units::plural(u64::from(rounds(analysis)), "round"),
         units::grouped(u64::from(analysis.valid)),
         units::grouped(u64::from(analysis.recorded)),
         run.seed
@@ -114,6 +115,14 @@ fn head(out: &mut String, analysis: &Analysis, style: Style) {
         push_wrapped(out, &caveat, style.width, "! ", |line| style.warn(line));
     }
     push_wrapped(out, &probe::brief(&run.probe), style.width, "", |line| style.dim(line));
+    if let Some(text) = stops::brief(analysis) {
+        push_wrapped(out, &text, style.width, "", |line| style.dim(line));
+    }
+}
+
+/// Rounds asked for; those that were run, where a budget was given instead.
+fn rounds(analysis: &Analysis) -> u32 {
+    if analysis.run.sequential.is_some() { analysis.rounds_run } else { analysis.run.rounds }
 }
 
 fn answer(out: &mut String, workload: &Workload, style: Style) {
@@ -166,11 +175,12 @@ fn cell(workload: &Workload, model: &str) -> (String, bool) {
         // Where nothing was chosen, nothing is called best.
         _ if standing.wins() && standing.useless(workload.verdict.merit) => (format!("∞ {doubt}"), false),
         Place::Best if !workload.verdict.crowns(standing) => (format!("1.00 {doubt}"), false),
-        Place::Tied(factor) if !workload.verdict.crowns(standing) => {
+        Place::Equal(factor) | Place::Unresolved { factor, .. } if !workload.verdict.crowns(standing) => {
             (format!("{} {doubt}", bare(factor.median)), false)
         }
         Place::Best => (format!("best {doubt}"), true),
-        Place::Tied(factor) => (format!("{}={doubt}", bare(factor.median)), true),
+        Place::Equal(factor) => (format!("{}={doubt}", bare(factor.median)), true),
+        Place::Unresolved { factor, .. } => (format!("{}~{doubt}", bare(factor.median)), true),
         Place::Behind(factor) => (format!("{} {doubt}", bare(factor.median)), false),
         // More rounds do not help a run that has no verdict at all.
         Place::Undecided { .. } if matches!(workload.verdict.outcome, Outcome::NoVerdict { .. }) => {
@@ -211,14 +221,16 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
         block(out, analysis, style, (first, units_wide), &heads, &widths, from..to);
         from = to;
     }
-    let key = "best and = cannot be told apart, or differ by less than matters; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or all; +2r \
-               undecided, 2 more rounds needed at least; few has too few rounds";
+    let key = "= equal to the best: differs by less than matters; ~ not resolved: may be equal or behind, more rounds would \
+               tell; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or \
+               all; +2r undecided, 2 more rounds needed at least; few has too few rounds";
     push_wrapped(out, key, style.width, "", |line| style.dim(line));
-    let rounds = analysis.run.rounds as usize;
+    let rounds = rounds(analysis) as usize;
     let worth = format!(
-        "The parentheses after a factor in the answers above: its bootstrap interval over {}, confidence {} at most, \
-         each comparison by itself.",
-        units::plural(rounds as u64, "round"),
+        "The parentheses after a factor in the answers above: its bootstrap interval over {}, confidence {} at most. Behind \
+         is said after adjusting for all comparisons of the run.",
+        if analysis.run.sequential.is_some() { "the rounds that both ran, at most " } else { "" }.to_owned()
+            + &units::plural(rounds as u64, "round"),
         units::share(confidence_at_most(rounds))
     );
     push_wrapped(out, &worth, style.width, "", |line| style.dim(line));

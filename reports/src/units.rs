@@ -71,6 +71,16 @@ pub fn share(share: f64) -> String {
     }
 }
 
+/// A difference as a whole percentage, or one digit more below 10: "3 %", "12 %", "4.5 %".
+pub fn percent(share: f64) -> String {
+    let percent = (share * 1_000.0).round() / 10.0;
+    if percent < 10.0 && percent.fract() != 0.0 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
+    }
+}
+
 /// A percentile's name: "p99.9".
 pub fn percentile(p: f64) -> String {
     let text = format!("{:.4}", p * 100.0);
@@ -116,10 +126,19 @@ pub fn moment(unix_ms: u64) -> String {
 
 /// Names in a sentence: "a", "a or b", "a, b or c".
 pub fn any_of(names: &[String]) -> String {
+    listed(names, "or")
+}
+
+/// Names in a sentence: "a", "a and b", "a, b and c".
+pub fn all_of(names: &[String]) -> String {
+    listed(names, "and")
+}
+
+fn listed(names: &[String], word: &str) -> String {
     match names {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] => format!("{} or {last}", first.join(", ")),
+        [first @ .., last] => format!("{} {word} {last}", first.join(", ")),
     }
 }
 
@@ -156,6 +175,7 @@ mod tests {
             ["0", "999", "1,000", "38,413", "1,000,000"]
         );
         assert_eq!([0.5, 0.99, 0.999, 0.9999].map(percentile), ["p50", "p99", "p99.9", "p99.99"]);
+        assert_eq!([0.03, 0.1234, 0.045, 1.5].map(percent), ["3 %", "12 %", "4.5 %", "150 %"]);
         assert_eq!(moment(0), "1970-01-01 00:00:00 UTC");
     }
 }

@@ -1,4 +1,4 @@
-//! Which models fit a workload: the rule in prose, then in code.
+//! Which models fit a workload: the rule in prose; `contest.rs` has the code of its comparisons.
 //!
 //! # The rule
 //! 1. Each workload declares its figure of merit. A round in which a model has too few requests for that figure gives
@@ -6,39 +6,72 @@
 //!    trial in which nothing was answered counts like any other: its throughput is 0 and its percentiles are infinite.
 //! 2. A model with a figure in fewer than [`MIN_ROUNDS`] = 4 rounds is *undecided*: at least so many more rounds are
 //!    needed. With no valid trial at all, although some were run, it is *invalid*.
-//! 3. The others are compared pair by pair. For each round that both have, d = ln(how many times worse); a model beats
-//!    another when the median of d favours it. The model with the most such wins is the *best*; equal wins are ordered
-//!    by the median figure, then by name.
-//! 4. A model is *behind* the best when the whole 95 % bootstrap interval of the median factor lies above 1 plus the
-//!    practical floor: 3 % for throughput and goodput, 5 % for latency, 1 % for the share answered (of a hundred
-//!    requests, one), 10 % for memory (which is bought in larger steps). Every other model cannot be told from the best, or differs
-//!    by less than matters, and shares first place with it: the winner is a set. A model whose own figure says that it
-//!    does not do the work (infinite, or a rate or share of 0) is behind a best that does, however wide the interval.
-//! 5. When the best model's own figure is infinite, or a rate or share of 0, no model fits the workload. With fewer than two
+//! 3. The others are compared pair by pair. For each round that both have, d = ln(how many times worse). The model that the
+//!    median of d favours over the most others is the *best*; equal wins are ordered by the median figure, then by name.
+//! 4. One model *beats* another when two things hold. The whole 95 % bootstrap interval of the median factor lies above 1
+//!    plus the practical floor: 3 % for throughput and goodput, 5 % for latency, 1 % for the share answered (of a hundred
+//!    requests, one), 10 % for memory (which is bought in larger steps). And a sign-flip permutation test of d less the floor
+//!    ([`signed_rank`]), adjusted for all comparisons of the run
+//!    ([`multiple`](crate::statistics::multiple)), has q of at most 0.05.
+//! 5. A model that some other beats is *behind*. So is one whose own figure says that it does not do the work (infinite, or
+//!    a rate or share of 0) where the best does, whatever the interval. A model is *equal* to the best when the interval lies
+//!    wholly within the floor to both sides and two one-sided permutation tests reject, at 0.05, that it lies beyond
+//!    either. Any other is *not resolved*: the rounds do not tell. The winner is a set: the best, its equals, and,
+//!    named apart, whoever could not be resolved.
+//! 6. When the best model's own figure is infinite, or a rate or share of 0, no model fits the workload. With fewer than two
 //!    models to compare, or fewer than half of the workload's models, the workload is undecided: the survivors of a run
 //!    that failed the others are no choice. Models that could not be compared are always named.
 //!    When more than 15 % of a whole run's trials have no valid try, no workload of it has a verdict.
-//! 6. The reason given is read off the cost figures: context switches, system calls, page faults, CPU and segments per
-//!    request, where the first model behind needs more by a factor of at least 1.2, and of at least the
-//!    lead to the power of 0.5. It is what was measured beside the verdict, not a proof of its cause.
+//! 7. The reason given is read off the figures beside the verdict. First the costs: context switches, system calls, page
+//!    faults, CPU and segments per request, where the first model behind needs more by a factor of at least 1.2, and of at
+//!    least the lead to the power of 0.5. Then where its requests wait (`waiting.rs`), then who was left
+//!    without a reply. It is what was measured, not a proof of the cause.
+//!
+//! # How many rounds
+//! The test is two-sided, because the data choose the direction: its p is twice that of the side they chose, and no smaller
+//! than 2/2^R with R rounds. The family is every pair of models under every workload of the run, whatever came of it, so the
+//! best being picked from the same rounds costs nothing: the pair would have been tested whoever was best. A family of m
+//! rejects k at once when k of its p are at most 0.05 k/m. With 5 rounds p is 0.0625 at least and nothing is ever behind.
+//! With 6 it is 0.0313: 63 % of all comparisons must be as clear as can be. With [`DEFAULT_ROUNDS`] = 8 it is 0.0078 and
+//! 16 % must; with 10 it is 0.0020 and 4 % must. Most pairs of models differ by far more than the floor, so 8 do.
+//!
+//! The least factor that R rounds would find in 4 of 5 runs is (1 + floor) exp(4 s / sqrt(R)), with s the spread of d from
+//! its median absolute deviation ([`power`](crate::statistics::power)): 2.8 standard errors of a median, and what the rule asks beyond them; it is printed beside every verdict. The same formula
+//! the other way round estimates the rounds that a comparison not resolved would take.
+//!
+//! # Looks
+//! A run with a time budget looks at its figures at stated rounds and stops what is decided ([`sequential`](crate::sequential)).
+//! Every look has a weight, said before the run; a p at a look is divided by its weight, the smallest of a comparison's
+//! p counts, and all weights add up to 1 at most, so the error rate holds over all looks (a weighted Bonferroni bound). With
+//! the smallest p over looks taken, what was behind at a look stays behind.
 //!
 //! # What it does not claim
-//! The best is picked from the same rounds that it is then compared over, which favours it slightly. Intervals are per
-//! comparison: with many comparisons in a run, some will miss. With 5 or 6 rounds an interval is close to the range of
-//! the rounds, and cannot have more confidence than [`confidence_at_most`] says.
+//! The intervals shown are per comparison, of the rounds as they are, and not adjusted. With few rounds an interval is close
+//! to the range of the rounds, and cannot have more confidence than [`confidence_at_most`] says. *Equal* is not adjusted for
+//! the number of comparisons. The test asks that noise is as likely to fall on either side, which shuffling within the
+//! round gives it.
 //!
 //! [`confidence_at_most`]: crate::statistics::bootstrap::confidence_at_most
 
 use crate::cell::Cell;
+use crate::contest::{self, Contest, Contestant, Placed, Spending};
 use crate::reason;
-use crate::record::{Merit, ScenarioRecord};
-use crate::statistics::paired::{self, Factor};
-use crate::statistics::random::Random;
-use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use crate::record::{Merit, PlannedLook, ScenarioRecord};
+use crate::statistics::paired::{Better, Factor};
+use crate::statistics::{median, signed_rank};
 
 /// The fewest rounds a comparison is made from. The interval of 4 rounds has 87.5 % confidence at most.
 pub const MIN_ROUNDS: usize = 4;
+
+/// Rounds of a run unless told otherwise: with fewer, too many comparisons would have to be clear for one to count.
+pub const DEFAULT_ROUNDS: u32 = 8;
+
+/// The expected share of false claims among those of a run that call one model behind another; and the error rate of a
+/// claim that two are equal.
+pub const LEVEL: f64 = 0.05;
+
+/// An estimate of further rounds never says more than this.
+pub const MOST_MORE: usize = 1_000;
 
 /// The smallest difference in throughput that matters, as a share.
 pub const THROUGHPUT_FLOOR: f64 = 0.03;
@@ -63,14 +96,26 @@ pub fn floor(merit: Merit) -> f64 {
     }
 }
 
+/// The fewest rounds whose clearest outcome has a two-sided p of at most `level`: 6 for 0.05.
+pub fn rounds_to_tell(level: f64) -> usize {
+    (1..64).find(|rounds| 2.0 * signed_rank::least(*rounds) <= level).unwrap_or(64)
+}
+
 /// Where a model stands in a workload.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Place {
     /// The best.
     Best,
-    /// Cannot be told from the best.
-    Tied(Factor),
-    /// Behind the best.
+    /// Shown to differ from the best by less than matters.
+    Equal(Factor),
+    /// The rounds do not tell whether it is behind the best.
+    Unresolved {
+        /// How far it came out behind.
+        factor: Factor,
+        /// About how many more rounds would tell: 1 to [`MOST_MORE`], which stands for any number above it.
+        more: usize,
+    },
+    /// Behind.
     Behind(Factor),
     /// Too few rounds.
     Undecided {
@@ -81,6 +126,16 @@ pub enum Place {
     Invalid,
 }
 
+impl Place {
+    /// How far behind the best it came out; 1 for the best, `None` where nothing was compared.
+    pub fn factor(&self) -> Option<Factor> {
+        match *self {
+            Self::Equal(factor) | Self::Unresolved { factor, .. } | Self::Behind(factor) => Some(factor),
+            Self::Best | Self::Undecided { .. } | Self::Invalid => None,
+        }
+    }
+}
+
 /// A model's standing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Standing {
@@ -88,6 +143,13 @@ pub struct Standing {
     pub model: String,
     /// Its place.
     pub place: Place,
+    /// The model that it is behind, where that is not the best.
+    pub beaten_by: Option<String>,
+    /// p of its difference to the best, adjusted for all comparisons of the run; absent where nothing was compared.
+    pub q: Option<f64>,
+    /// The least factor behind the best that as many rounds would find in 4 of 5 runs; absent for the best, with fewer
+    /// rounds than tell anything, and where most of its rounds are infinite.
+    pub detectable: Option<f64>,
     /// Median of its figure of merit over its rounds.
     pub figure: Option<f64>,
     /// Rounds that have the figure.
@@ -99,36 +161,42 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Whether it cannot be told from the best; see [`Verdict::crowns`] for whether that makes it a winner.
+    /// Whether it is not behind: the best, its equals, and who could not be resolved. See [`Verdict::crowns`] for whether
+    /// that makes it a winner.
     pub fn wins(&self) -> bool {
-        matches!(self.place, Place::Best | Place::Tied(_))
+        matches!(self.place, Place::Best | Place::Equal(_) | Place::Unresolved { .. })
     }
 
     /// Whether it could be compared at all.
     pub fn compared(&self) -> bool {
-        matches!(self.place, Place::Best | Place::Tied(_) | Place::Behind(_))
+        self.wins() || matches!(self.place, Place::Behind(_))
     }
 
     /// Whether its figure says that it does not do the work: an infinite time, or a rate or share of 0.
     pub fn useless(&self, merit: Merit) -> bool {
-        self.figure.is_some_and(|figure| useless(merit, figure))
+        self.figure.is_some_and(|figure| merit.useless(figure))
     }
 }
 
-fn useless(merit: Merit, figure: f64) -> bool {
-    match merit.better() {
-        paired::Better::More => figure == 0.0,
-        paired::Better::Less => figure.is_infinite(),
+impl Merit {
+    /// Whether a figure says that the work is not done: an infinite time, or a rate or share of 0.
+    pub(crate) fn useless(self, figure: f64) -> bool {
+        match self.better() {
+            Better::More => figure == 0.0,
+            Better::Less => figure.is_infinite(),
+        }
     }
 }
 
 /// What came out.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// These models fit best; they cannot be told apart.
+    /// These models are not behind.
     Chosen {
-        /// The winners, best first.
+        /// The winners: the best, then its equals, then those in `perhaps`.
         winners: Vec<String>,
+        /// Those of the winners that merely could not be resolved.
+        perhaps: Vec<String>,
         /// The first model behind, and how far; absent when there is none.
         next: Option<(String, Factor)>,
     },
@@ -157,8 +225,13 @@ pub struct Verdict {
     pub standings: Vec<Standing>,
     /// What came out.
     pub outcome: Outcome,
+    /// The least factor between two models that this run would find in 4 of 5 runs: the median over the comparisons with the
+    /// best; absent where none has it.
+    pub detectable: Option<f64>,
     /// Why, from the costs, in sentences.
     pub reason: String,
+    /// Where it flips, in a sentence, when a sweep of the workload shows that.
+    pub boundary: Option<String>,
 }
 
 impl Verdict {
@@ -179,104 +252,54 @@ impl Verdict {
     }
 }
 
-struct Contender<'a> {
-    cell: &'a Cell,
-    figures: Vec<Option<f64>>,
-    median: f64,
-    wins: usize,
+/// Applies the rule to the workloads of a run, given with their cells.
+pub(crate) fn decide(
+    workloads: &[(&ScenarioRecord, &[Cell])],
+    looks: &[PlannedLook],
+    rounds: u32,
+    seed: u64,
+) -> Vec<Verdict> {
+    let contests: Vec<Contest<'_>> =
+        workloads.iter().map(|(scenario, cells)| contest_of(scenario, cells)).collect();
+    let places = contest::settle(&contests, Spending { looks, rounds }, seed);
+    let all = workloads.iter().zip(&contests).zip(places);
+    all.map(|(((scenario, cells), contest), placed)| verdict(scenario, cells, contest, &placed)).collect()
 }
 
-/// Applies the rule to the cells of a workload.
-pub(crate) fn decide(scenario: &ScenarioRecord, cells: &[Cell], seed: u64) -> Verdict {
-    let merit = scenario.merit;
-    let rounds: BTreeSet<u32> = cells.iter().flat_map(|cell| &cell.rounds).map(|round| round.round).collect();
-    let (ready, waiting): (Vec<&Cell>, Vec<&Cell>) =
-        cells.iter().partition(|cell| rounds_of(cell, merit) >= MIN_ROUNDS);
-    let contenders = ranked(&ready, merit, &rounds);
-    let mut standings: Vec<Standing> = contenders
-        .iter()
-        .map(|other| standing(other, place(scenario, &contenders[0], other, seed)))
-        .collect();
-    // The winners first, then those behind by how far they are; stable, so equal ones keep the order of wins.
-    standings.sort_by(|a, b| order_key(a).partial_cmp(&order_key(b)).unwrap_or(Ordering::Equal));
-    standings.extend(waiting.iter().map(|cell| without_comparison(cell, merit)));
-    let outcome = outcome(&standings, merit);
-    let reason = reason::explain(merit, cells, &standings, &outcome);
-    Verdict { merit, standings, outcome, reason }
-}
-
-fn rounds_of(cell: &Cell, merit: Merit) -> usize {
-    cell.rounds.iter().filter(|round| round.merit(merit).is_some()).count()
-}
-
-fn order_key(standing: &Standing) -> (u8, f64) {
-    match standing.place {
-        Place::Best => (0, 1.0),
-        Place::Tied(factor) => (1, factor.median),
-        Place::Behind(factor) => (2, factor.median),
-        Place::Undecided { .. } | Place::Invalid => (3, 0.0),
-    }
-}
-
-fn ranked<'a>(ready: &[&'a Cell], merit: Merit, rounds: &BTreeSet<u32>) -> Vec<Contender<'a>> {
-    let mut contenders: Vec<Contender<'a>> = ready
-        .iter()
-        .map(|cell| {
-            let of_round = |at: &u32| cell.rounds.iter().find(|round| round.round == *at)?.merit(merit);
-            let figures = rounds.iter().map(of_round).collect();
-            let median = cell.merit(merit).expect("a contender has rounds");
-            Contender { cell, figures, median, wins: 0 }
-        })
-        .collect();
-    for at in 0..contenders.len() {
-        let beaten = contenders.iter().filter(|other| {
-            let logs = paired::logs(&contenders[at].figures, &other.figures, merit.better());
-            crate::statistics::median(&logs).is_some_and(|median| median > 0.0)
-        });
-        contenders[at].wins = beaten.count();
-    }
-    contenders.sort_by(|a, b| {
-        let figure = match merit.better() {
-            paired::Better::More => b.median.total_cmp(&a.median),
-            paired::Better::Less => a.median.total_cmp(&b.median),
-        };
-        b.wins.cmp(&a.wins).then(figure).then_with(|| a.cell.model.cmp(&b.cell.model))
-    });
-    contenders
-}
-
-fn place(scenario: &ScenarioRecord, best: &Contender<'_>, other: &Contender<'_>, seed: u64) -> Place {
-    if std::ptr::eq(best.cell, other.cell) {
-        return Place::Best;
-    }
-    let mut random = Random::named(seed, &[&scenario.name, &best.cell.model, &other.cell.model]);
-    match paired::factor(&best.figures, &other.figures, scenario.merit.better(), &mut random) {
-        Some(factor) if factor.rounds >= MIN_ROUNDS => {
-            let failed = |contender: &Contender<'_>| useless(scenario.merit, contender.median);
-            let behind = factor.low > 1.0 + floor(scenario.merit) || failed(other) && !failed(best);
-            if behind { Place::Behind(factor) } else { Place::Tied(factor) }
-        }
-        few => Place::Undecided { more: MIN_ROUNDS - few.map_or(0, |factor| factor.rounds) },
-    }
-}
-
-fn standing(contender: &Contender<'_>, place: Place) -> Standing {
-    stand(contender.cell, place, Some(contender.median), contender.figures.iter().flatten().count())
-}
-
-fn without_comparison(cell: &Cell, merit: Merit) -> Standing {
-    let rounds = rounds_of(cell, merit);
-    let place = if cell.rounds.is_empty() && cell.excluded > 0 {
-        Place::Invalid
-    } else {
-        Place::Undecided { more: MIN_ROUNDS - rounds }
+fn contest_of<'a>(scenario: &'a ScenarioRecord, cells: &'a [Cell]) -> Contest<'a> {
+    let contestant = |cell: &'a Cell| {
+        let figures =
+            cell.rounds.iter().filter_map(|round| Some((round.round, round.merit(scenario.merit)?)));
+        Contestant { model: &cell.model, figures: figures.collect() }
     };
-    stand(cell, place, cell.merit(merit), rounds)
+    Contest { name: &scenario.name, merit: scenario.merit, models: cells.iter().map(contestant).collect() }
 }
 
-fn stand(cell: &Cell, place: Place, figure: Option<f64>, rounds: usize) -> Standing {
-    let without_figure = cell.rounds.len().saturating_sub(rounds);
-    Standing { model: cell.model.clone(), place, figure, rounds, without_figure, excluded: cell.excluded }
+fn verdict(scenario: &ScenarioRecord, cells: &[Cell], contest: &Contest<'_>, placed: &[Placed]) -> Verdict {
+    let merit = scenario.merit;
+    let standings: Vec<Standing> =
+        placed.iter().map(|placed| standing(&cells[placed.at], contest, placed)).collect();
+    let outcome = outcome(&standings, merit);
+    let reason = reason::explain(merit, &scenario.profile, cells, &standings, &outcome);
+    let detectable: Vec<f64> = standings.iter().filter_map(|standing| standing.detectable).collect();
+    Verdict { merit, standings, outcome, detectable: median(&detectable), reason, boundary: None }
+}
+
+fn standing(cell: &Cell, contest: &Contest<'_>, placed: &Placed) -> Standing {
+    let contestant = &contest.models[placed.at];
+    let rounds = contestant.figures.len();
+    let untried = cell.rounds.is_empty() && cell.excluded > 0;
+    Standing {
+        model: cell.model.clone(),
+        place: if untried { Place::Invalid } else { placed.place },
+        beaten_by: placed.beaten_by.map(|at| contest.models[at].model.to_owned()),
+        q: placed.q,
+        detectable: placed.detectable,
+        figure: contestant.figure(),
+        rounds,
+        without_figure: cell.rounds.len().saturating_sub(rounds),
+        excluded: cell.excluded,
+    }
 }
 
 fn outcome(standings: &[Standing], merit: Merit) -> Outcome {
@@ -296,13 +319,16 @@ fn outcome(standings: &[Standing], merit: Merit) -> Outcome {
     if standings[0].useless(merit) {
         return Outcome::NoneFits;
     }
-    let winners =
-        standings.iter().filter(|standing| standing.wins()).map(|standing| standing.model.clone()).collect();
+    let names = |wanted: fn(&Standing) -> bool| {
+        standings.iter().filter(|standing| wanted(standing)).map(|standing| standing.model.clone()).collect()
+    };
+    let winners = names(Standing::wins);
+    let perhaps = names(|standing| matches!(standing.place, Place::Unresolved { .. }));
     let next = standings.iter().find_map(|standing| match standing.place {
         Place::Behind(factor) => Some((standing.model.clone(), factor)),
         _ => None,
     });
-    Outcome::Chosen { winners, next }
+    Outcome::Chosen { winners, perhaps, next }
 }
 
 #[cfg(test)]
@@ -328,8 +354,23 @@ mod tests {
             format!("a factor of at least {}", reason::TELLING),
             format!("lead to the power of {}", reason::OF_THE_LEAD),
             format!("{:.0} % of a whole run's trials", crate::analysis::MOST_LEFT_OUT * 100.0),
+            format!("q of at most {LEVEL}"),
+            format!("reject, at {LEVEL}"),
+            format!("at most {LEVEL} k/m"),
+            format!("[`DEFAULT_ROUNDS`] = {DEFAULT_ROUNDS} it is"),
+            format!("exp({} s / sqrt(R))", crate::statistics::power::STANDARD_ERRORS),
         ] {
             assert!(prose.contains(&stated), "the prose does not say {stated:?}");
         }
+    }
+    #[test]
+    fn the_rounds_of_the_prose_are_those_of_the_test() {
+        assert_eq!(rounds_to_tell(LEVEL), 6);
+        let least = |rounds| 2.0 * signed_rank::least(rounds);
+        for (rounds, p, share) in [(6, "0.0313", "63"), (8, "0.0078", "16"), (10, "0.0020", "4")] {
+            assert_eq!(format!("{:.4}", least(rounds) + 1e-9), p);
+            assert_eq!((least(rounds) / LEVEL * 100.0).ceil().to_string(), share);
+        }
+        assert!(least(5) > LEVEL);
     }
 }

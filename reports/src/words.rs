@@ -7,7 +7,9 @@ use crate::analysis::Workload;
 use crate::record::{Doubt, ErrorKind, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 use crate::statistics::paired::{Better, Factor};
 use crate::units;
-use crate::verdict::{MIN_ROUNDS, Outcome, Verdict};
+use crate::verdict::{
+    LEVEL, MIN_ROUNDS, MOST_MORE, Outcome, Place, Standing, Verdict, floor, rounds_to_tell,
+};
 use std::fmt;
 
 impl fmt::Display for Invalid {
@@ -174,22 +176,31 @@ impl Doubt {
 }
 
 impl Verdict {
-    /// The choice in a few words: "tokio", "tokio or mio-event-loop", "no model", "undecided".
+    /// The choice in a few words: "tokio", "tokio or mio-event-loop", "tokio, or perhaps thread-pool", "no model",
+    /// "undecided".
     pub fn choice(&self) -> String {
         match &self.outcome {
-            Outcome::Chosen { winners, .. } => units::any_of(winners),
+            Outcome::Chosen { winners, perhaps, .. } => {
+                let sure = units::any_of(&winners[..winners.len() - perhaps.len()]);
+                match perhaps.as_slice() {
+                    [] => sure,
+                    perhaps => format!("{sure}, or perhaps {}", units::any_of(perhaps)),
+                }
+            }
             Outcome::NoneFits => "no model".to_owned(),
             Outcome::Undecided { .. } => "undecided".to_owned(),
             Outcome::NoVerdict { .. } => "no verdict".to_owned(),
         }
     }
 
-    /// How far the choice is ahead, and which models it was not compared with, as sentences.
+    /// How far the choice is ahead, what was not resolved or not compared, where it flips and what the run could have found,
+    /// as sentences.
     pub fn lead(&self) -> String {
         let lead = match &self.outcome {
-            Outcome::Chosen { winners, next } => match next {
-                None => self.all_tie(),
-                Some((next, factor)) => self.ahead(&winners[0], next, factor),
+            Outcome::Chosen { winners, perhaps, next } => match next {
+                None if perhaps.is_empty() => self.all_equal(),
+                None => self.none_behind(),
+                Some((next, factor)) => self.ahead(&winners[0], next, factor) + &self.beaten_by(next),
             },
             Outcome::NoneFits => match self.merit.nothing() {
                 Some(nothing) => {
@@ -206,21 +217,75 @@ impl Verdict {
                 return format!("Too many trials of the run were invalid: {lost} of {asked}.");
             }
         };
-        [Some(lead), self.not_compared()].into_iter().flatten().collect::<Vec<_>>().join(" ")
+        let chosen = matches!(self.outcome, Outcome::Chosen { .. });
+        let of_choice = |sentence: Option<String>| sentence.filter(|_| chosen);
+        let sentences = [
+            Some(lead),
+            of_choice(self.not_resolved()),
+            of_choice(self.boundary.clone()),
+            of_choice(self.sensitivity()),
+            self.not_compared(),
+        ];
+        sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
     }
 
     fn compared(&self) -> usize {
         self.standings.iter().filter(|standing| standing.compared()).count()
     }
 
-    fn all_tie(&self) -> String {
+    /// "The 5 models", or how many of them could be compared.
+    fn those_compared(&self) -> String {
         let (compared, all) = (self.compared(), self.standings.len());
-        let which = if compared == all {
+        if compared == all {
             format!("The {all} models")
         } else {
             format!("The {compared} models that could be compared, of {all},")
+        }
+    }
+
+    fn all_equal(&self) -> String {
+        let matters = units::percent(floor(self.merit));
+        format!(
+            "{} differ in {} by less than the {matters} that matter.",
+            self.those_compared(),
+            self.merit.label()
+        )
+    }
+
+    fn none_behind(&self) -> String {
+        format!(
+            "{} cannot be told apart by {}: none is shown to be behind.",
+            self.those_compared(),
+            self.merit.label()
+        )
+    }
+
+    /// The models that the rounds do not tell from the best, each with how far it came out and what it would take.
+    fn not_resolved(&self) -> Option<String> {
+        let tell = |standing: &Standing| {
+            let Place::Unresolved { factor, more } = standing.place else { return None };
+            let rounds = match more {
+                more if more >= MOST_MORE => format!("over {} more rounds", units::grouped(MOST_MORE as u64)),
+                more => format!("about {}", units::plural(more as u64, "more round")),
+            };
+            let (median, interval) = (units::factor(factor.median), units::interval(factor.low, factor.high));
+            Some(format!("{} ({median}, {interval}; {rounds})", standing.model))
         };
-        format!("{which} cannot be told apart by {}, or differ by less than matters.", self.merit.label())
+        let open: Vec<String> = self.standings.iter().filter_map(tell).collect();
+        (!open.is_empty()).then(|| format!("Not resolved, and what it would take: {}.", open.join("; ")))
+    }
+
+    /// What difference the run would have found, or that it had too few rounds to find any.
+    fn sensitivity(&self) -> Option<String> {
+        let rounds = self.standings.iter().filter_map(|one| Some(one.place.factor()?.rounds)).max()?;
+        let least = rounds_to_tell(LEVEL);
+        if rounds < least {
+            let rounds = units::plural(rounds as u64, "round");
+            return Some(format!("With {rounds} no model can be shown to be behind: run at least {least}."));
+        }
+        let factor = self.detectable?;
+        let size = if factor < 2.0 { units::percent(factor - 1.0) } else { units::factor(factor) };
+        Some(format!("A difference of {size} or more would have shown."))
     }
 
     fn ahead(&self, best: &str, next: &str, factor: &Factor) -> String {
@@ -240,6 +305,12 @@ impl Verdict {
             Better::More => format!("{best} has {by} the {figure} of {next} ({interval})."),
             Better::Less => format!("{next} has {by} the {figure} of {best} ({interval})."),
         }
+    }
+
+    /// Which model the next one is behind, where that is not the best.
+    fn beaten_by(&self, next: &str) -> String {
+        let by = self.standing(next).and_then(|standing| standing.beaten_by.as_ref());
+        by.map_or_else(String::new, |by| format!(" It is {by} that {next} is shown to be behind."))
     }
 
     fn too_few(&self, more: usize) -> String {

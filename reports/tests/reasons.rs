@@ -7,7 +7,7 @@ use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::cost::Cost;
 use bakeoff_reports::histogram::Recorder;
-use bakeoff_reports::record::{Reading, Spread, Usage};
+use bakeoff_reports::record::{Pacing, Reading, Spread, Usage};
 use support::{measured, with_throughput};
 
 #[test]
@@ -83,9 +83,10 @@ fn costs_are_divided_by_what_they_were_counted_with() {
 
 #[test]
 fn a_cost_that_is_absent_is_not_said_to_be_equal() {
-    let mut bundle = with_throughput(&[&[1000; 5], &[2000; 5]]);
+    let mut bundle = with_throughput(&[&[1000; 6], &[2000; 6]]);
     for trial in &mut bundle.trials {
         trial.usage = Usage::absent("no /proc");
+        measured(&mut trial.measured).spread = Spread::default();
         measured(&mut trial.measured).wire = Reading::Absent("no TCP_INFO".to_owned());
         trial.usage.life_voluntary_switches = Reading::Value(0);
         trial.usage.life_involuntary_switches = Reading::Value(0);
@@ -99,4 +100,88 @@ fn a_cost_that_is_absent_is_not_said_to_be_equal() {
     assert!(
         reason(&bundle).starts_with("Nothing explains the lead over iterative: no cost could be measured")
     );
+}
+
+/// Two models of equal costs; with the second a mean request takes 3 ms instead of 0.4 ms.
+fn equally_dear() -> Bundle {
+    let mut bundle = with_throughput(&[&[1000; 6], &[2000; 6]]);
+    bundle.run.scenarios[0].profile.pacing = Pacing::Open;
+    for trial in &mut bundle.trials {
+        let slow = trial.model == "iterative";
+        trial.usage = Usage::absent("not read");
+        trial.usage.window_cpu_ns = Reading::Value(if slow { 1000 } else { 2000 } * 100_000);
+        trial.usage.run_delay_ns = Reading::Value(if slow { 0 } else { 2000 * 250_000 });
+        let measured = measured(&mut trial.measured);
+        measured.wire = Reading::Absent("no TCP_INFO".to_owned());
+        let mut times = Recorder::fine();
+        (0..measured.counts.ok).for_each(|_| times.record(if slow { 3_000_000 } else { 400_000 }));
+        (measured.response, measured.service) = (times.encode(), times.encode());
+        let mut none = Recorder::fine();
+        (0..measured.counts.ok).for_each(|_| none.record(1_000));
+        (measured.send_lag, measured.dispatch_lag) = (none.encode(), none.encode());
+        measured.spread = Spread {
+            connections: 4,
+            replies: 400,
+            replies_squared: 40_000,
+            fewest: 100,
+            most: 100,
+            ..Spread::default()
+        };
+    }
+    bundle
+}
+
+#[test]
+fn requests_that_stand_in_a_queue_are_the_reason_where_costs_are_equal() {
+    let reason = |bundle: &Bundle| analyse(bundle).workloads[0].verdict.reason.clone();
+    let mut bundle = equally_dear();
+    // 3 ms less 100 us of CPU; 400 us less 100 us of CPU and 250 us of waiting for one.
+    let queue = "A mean request waits 2.90 ms in sockets and queues of the server with iterative, 50.0 µs with fork-per-client.";
+    assert!(reason(&bundle).starts_with(queue), "{}", reason(&bundle));
+    assert!(!reason(&bundle).contains("explain the lead"), "{}", reason(&bundle));
+    bundle.run.scenarios[0].profile.pacing = Pacing::Closed;
+    assert!(!reason(&bundle).contains("waits"), "a closed loop always queues: {}", reason(&bundle));
+    bundle.run.scenarios[0].profile.pacing = Pacing::Open;
+    bundle.run.scenarios[0].profile.wait_ns = 2_900_000.0;
+    assert!(
+        !reason(&bundle).contains("waits"),
+        "what the workload asks for is no queue: {}",
+        reason(&bundle)
+    );
+    bundle.run.scenarios[0].profile.wait_ns = 0.0;
+    for trial in bundle.trials.iter_mut().filter(|trial| trial.model == "iterative") {
+        let mut lag = Recorder::fine();
+        let measured = measured(&mut trial.measured);
+        (0..measured.counts.ok).for_each(|_| lag.record(2_601_000));
+        measured.send_lag = lag.encode();
+        let mut service = Recorder::fine();
+        (0..measured.counts.ok).for_each(|_| service.record(399_000));
+        measured.service = service.encode();
+    }
+    let connection =
+        "A mean request waits 2.60 ms for a free connection with iterative, 0 ns with fork-per-client.";
+    assert!(reason(&bundle).starts_with(connection), "{}", reason(&bundle));
+    for trial in &mut bundle.trials {
+        trial.usage.run_delay_ns = Reading::Absent("no schedstat".to_owned());
+    }
+    assert!(!reason(&bundle).contains("waits"), "no part may be missing: {}", reason(&bundle));
+}
+
+#[test]
+fn a_model_that_serves_some_connections_more_than_others_is_told_on() {
+    let mut bundle = equally_dear();
+    for trial in bundle.trials.iter_mut().filter(|trial| trial.model == "iterative") {
+        let spread = &mut measured(&mut trial.measured).spread;
+        *spread = Spread {
+            replies: 400,
+            replies_squared: 350 * 350 + 3 * 289,
+            connections: 4,
+            fewest: 17,
+            most: 350,
+            ..Spread::default()
+        };
+    }
+    let reason = analyse(&bundle).workloads[0].verdict.reason.clone();
+    let told = "iterative serves its connections unevenly: a Jain index of 0.324 against 1.000.";
+    assert!(reason.contains(told), "{reason}");
 }

@@ -12,7 +12,7 @@ fn small() -> Bundle {
     sample::bundle(&Spec {
         scenarios: 2,
         models: 4,
-        rounds: 5,
+        rounds: 8,
         requests: 1_000,
         slices: 4,
         ..Spec::default()
@@ -233,7 +233,7 @@ fn empty_and_broken_runs_still_make_reports_that_say_so() {
     bundle.end = None;
     let analysis = analyse(&bundle);
     let (page, text) = (html::report(&analysis), summary(&analysis, &SummaryOptions::default()));
-    assert!(page.contains("did not end properly: 0 of 40") && page.contains("Nothing to draw"));
+    assert!(page.contains("did not end properly: 0 of 64") && page.contains("Nothing to draw"));
     assert!(text.contains("undecided") && text.contains("did not end properly"));
     bundle.run.scenarios.clear();
     bundle.run.models.clear();

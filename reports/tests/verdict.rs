@@ -20,8 +20,10 @@ use support::{measured, winners, with_throughput};
 #[test]
 fn a_clear_winner_wins_through_any_drift() {
     // Drift of a factor of three between rounds, the same for both; the second is ahead by 10 % in each.
-    let analysis =
-        analyse(&with_throughput(&[&[1000, 3000, 2000, 1500, 1200], &[1100, 3300, 2200, 1650, 1320]]));
+    let analysis = analyse(&with_throughput(&[
+        &[1000, 3000, 2000, 1500, 1200, 900],
+        &[1100, 3300, 2200, 1650, 1320, 990],
+    ]));
     assert_eq!(winners(&analysis), ["fork-per-client"]);
     let Place::Behind(factor) = analysis.workloads[0].verdict.standings[1].place else { panic!("behind") };
     assert!((factor.median - 1.1).abs() < 1e-9 && (factor.low - 1.1).abs() < 1e-9, "{factor:?}");
@@ -31,15 +33,8 @@ fn a_clear_winner_wins_through_any_drift() {
 fn a_difference_below_the_floor_is_a_tie_however_certain() {
     let analysis = analyse(&with_throughput(&[&[1000; 5], &[1020; 5]]));
     assert_eq!(winners(&analysis), ["fork-per-client", "iterative"]);
-    let analysis = analyse(&with_throughput(&[&[1000; 5], &[1031; 5]]));
+    let analysis = analyse(&with_throughput(&[&[1000; 6], &[1031; 6]]));
     assert_eq!(winners(&analysis), ["fork-per-client"], "3.1 % is above the floor of 3 %");
-}
-
-#[test]
-fn a_difference_that_is_not_certain_is_a_tie_however_large() {
-    let analysis =
-        analyse(&with_throughput(&[&[1000, 1000, 1000, 1000, 1000], &[1500, 700, 1400, 800, 1300]]));
-    assert_eq!(winners(&analysis), ["fork-per-client", "iterative"]);
 }
 
 #[test]
@@ -74,7 +69,7 @@ fn exact_ties_are_ordered_by_name() {
 
 #[test]
 fn too_few_rounds_are_undecided_and_say_how_many_are_missing() {
-    let analysis = analyse(&with_throughput(&[&[1000; 5], &[1100; 5], &[5000; 3]]));
+    let analysis = analyse(&with_throughput(&[&[1000; 8], &[1100; 8], &[5000; 3]]));
     let verdict = &analysis.workloads[0].verdict;
     assert_eq!(winners(&analysis), ["fork-per-client"], "three rounds do not win, however good");
     assert_eq!(verdict.standings[2].place, Place::Undecided { more: MIN_ROUNDS - 3 });
@@ -101,14 +96,14 @@ fn in_a_larger_run(mut bundle: Bundle, trials: u32) -> Bundle {
 
 #[test]
 fn a_model_whose_trials_are_all_invalid_is_invalid_and_they_are_listed() {
-    let mut bundle = in_a_larger_run(with_throughput(&[&[1000; 5], &[900; 5], &[5000; 5]]), 25);
+    let mut bundle = in_a_larger_run(with_throughput(&[&[1000; 8], &[900; 8], &[5000; 8]]), 30);
     for trial in bundle.trials.iter_mut().filter(|trial| trial.model == "thread-per-client") {
         trial.invalid.push(Invalid::WrongReply { replies: 1 });
     }
     let analysis = analyse(&bundle);
     assert_eq!(winners(&analysis), ["iterative"]);
     assert_eq!(analysis.workloads[0].verdict.standings[2].place, Place::Invalid);
-    assert_eq!((analysis.excluded.len(), analysis.valid, analysis.recorded), (5, 35, 40));
+    assert_eq!((analysis.excluded.len(), analysis.valid, analysis.recorded), (8, 46, 54));
     assert_eq!(analysis.excluded[0].reasons, ["replies with a wrong byte: 1"]);
 }
 
@@ -132,25 +127,25 @@ fn models_that_could_not_be_compared_are_named_wherever_a_choice_is() {
     assert_eq!(
         verdict.lead(),
         format!(
-            "The 3 models that could be compared, of 5, cannot be told apart by throughput, or differ by less than \
-             matters. {told}"
+            "The 3 models that could be compared, of 5, differ in throughput by less than the 3 % that matter. A difference \
+             of 3 % or more would have shown. {told}"
         )
     );
     assert_eq!(html::report(&analysis).matches(told).count(), 2, "in the card and in the section");
     let text = summary(&analysis, &SummaryOptions { width: 1_000, ..SummaryOptions::default() });
     assert!(text.contains(told), "{text}");
     let all = analyse(&with_throughput(&[&[1000; 5], &[1000; 5]]));
-    assert!(all.workloads[0].verdict.lead().starts_with("The 2 models cannot be told apart"));
+    assert!(all.workloads[0].verdict.lead().starts_with("The 2 models differ in throughput by less than"));
 }
 
 #[test]
 fn the_few_survivors_of_a_workload_are_no_choice() {
-    let mut bundle = with_throughput(&[&[1000; 6], &[2000; 6], &[1000; 6], &[1000; 6], &[1000; 6]]);
-    bundle = in_a_larger_run(bundle, 80);
-    spoil(&mut bundle, "thread-per-client", 6);
-    spoil(&mut bundle, "thread-pool", 4);
+    let mut bundle = with_throughput(&[&[1000; 8], &[2000; 8], &[1000; 8], &[1000; 8], &[1000; 8]]);
+    bundle = in_a_larger_run(bundle, 100);
+    spoil(&mut bundle, "thread-per-client", 8);
+    spoil(&mut bundle, "thread-pool", 6);
     assert_eq!(winners(&analyse(&bundle)), ["fork-per-client"], "3 of 5 are a comparison");
-    spoil(&mut bundle, "mio-event-loop", 3);
+    spoil(&mut bundle, "mio-event-loop", 5);
     let analysis = analyse(&bundle);
     let verdict = &analysis.workloads[0].verdict;
     assert_eq!(verdict.outcome, Outcome::Undecided { more: 1 }, "2 of 5 are not");
@@ -243,7 +238,7 @@ fn told_without_nan(analysis: &Analysis) -> String {
 
 #[test]
 fn a_winner_that_starves_is_told_on() {
-    let mut bundle = with_throughput(&[&[1000; 5], &[2000; 5]]);
+    let mut bundle = with_throughput(&[&[1000; 6], &[2000; 6]]);
     for trial in &mut bundle.trials {
         let winner = trial.model == "fork-per-client";
         let spread = &mut measured(&mut trial.measured).spread;

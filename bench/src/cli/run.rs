@@ -4,12 +4,14 @@ use super::report;
 use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff::environment::allowed_cpus;
 use bakeoff::preflight::{Limits, require_loopback, require_room};
+use bakeoff::run::budget;
 use bakeoff::run::plan::Plan;
 use bakeoff::run::runner::{self, Ending, RunOptions};
 use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
 use bakeoff::scenario::{BUILT_IN, Scenario};
 use bakeoff::suggest;
 use bakeoff_reports::record::envelope::Stress;
+use bakeoff_reports::verdict::DEFAULT_ROUNDS;
 use clap::{Args, value_parser};
 use std::fs;
 use std::net::SocketAddr;
@@ -20,7 +22,7 @@ use std::time::Duration;
 /// Compare models: workloads x models x rounds, into a bundle and a report
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit status: 0 fine, 3 too many invalid trials for a verdict.\n\nExamples:\n  bakeoff run\n  bakeoff run --all --rounds 4\n  bakeoff run churn wait --rounds 10\n  \
+    after_help = "Exit status: 0 fine, 3 too many invalid trials for a verdict.\n\nExamples:\n  bakeoff run\n  bakeoff run --all --budget 10m\n  bakeoff run churn wait --rounds 10\n  \
     bakeoff run my.toml --model tokio --model mio-event-loop"
 )]
 pub(super) struct RunArgs {
@@ -33,8 +35,12 @@ pub(super) struct RunArgs {
     #[arg(long = "model", short)]
     models: Vec<String>,
     /// Rounds; a round runs every model under every workload once, in an order of its own
-    #[arg(long, short, default_value_t = 6, value_parser = value_parser!(u32).range(1..=1000))]
+    #[arg(long, short, default_value_t = DEFAULT_ROUNDS, value_parser = value_parser!(u32).range(1..=1000))]
     rounds: u32,
+    /// Time for the rounds instead of a number of them: as many as fit, such as 5m. What is decided on the way stops, so that
+    /// the time goes to what is not; at most one round over
+    #[arg(long, value_name = "TIME", value_parser = budget::parse_budget, conflicts_with = "rounds")]
+    budget: Option<Duration>,
     /// Seed of all schedules and orders
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -81,7 +87,7 @@ impl RunArgs {
             "run loads this machine only; use `bakeoff load` for a server elsewhere",
         )?;
         let scenarios = self.read_scenarios()?;
-        let plan = Plan::new(scenarios, &self.models, self.rounds, self.seed)?;
+        let plan = self.plan(scenarios)?;
         let limits = Limits::of_this_system();
         for (i, scenario) in plan.scenarios.iter().enumerate() {
             limits.check(scenario, &plan.models_of(i))?;
@@ -110,7 +116,7 @@ impl RunArgs {
         }
         let options = RunOptions {
             seed: self.seed,
-            rounds: self.rounds,
+            rounds: plan.rounds(),
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             address: self.addr,
             anatomy: !self.no_anatomy,
@@ -120,6 +126,9 @@ impl RunArgs {
             retries: self.retries,
             probe: !self.no_probe,
         };
+        if let Some(budget) = self.budget.filter(|_| !self.quiet) {
+            bakeoff::tell(&budget::announcement(&plan, budget, !self.no_costs));
+        }
         let launcher = Launcher::this_program(interrupt);
         let ending = runner::run(&plan, &options, &launcher, &bundle).map_err(|e| e.to_string())?;
         if ending == Ending::NotBegun {
@@ -130,6 +139,14 @@ impl RunArgs {
             Ending::Complete if invalid => ExitCode::from(3),
             Ending::Complete => ExitCode::SUCCESS,
             Ending::Interrupted | Ending::NotBegun => ExitCode::from(130),
+        })
+    }
+
+    fn plan(&self, scenarios: Vec<Scenario>) -> Result<Plan, String> {
+        let plan = Plan::new(scenarios, &self.models, self.rounds, self.seed)?;
+        Ok(match self.budget {
+            Some(budget) => plan.within(budget, !self.no_costs),
+            None => plan,
         })
     }
 

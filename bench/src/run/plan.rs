@@ -1,9 +1,11 @@
 //! What runs in which order: rounds of shuffled cells, a pure function of the seed.
 
+use crate::run::budget;
 use crate::scenario::Scenario;
 use crate::suggest;
 use crate::swarm::draw::{Purpose, Stream};
 use bakeoff_servers::{ServerModel, models};
+use std::time::Duration;
 
 /// A model under a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +34,13 @@ pub struct Plan {
     pub scenarios: Vec<Scenario>,
     /// The models, in the registry's order.
     pub models: Vec<&'static dyn ServerModel>,
-    /// The trials in order.
+    /// Every cell.
+    pub cells: Vec<Cell>,
+    /// The trials in order; with a budget those that it is expected to be good for.
     pub slots: Vec<Slot>,
+    /// The time that the rounds may take, instead of a number of them.
+    pub budget: Option<Duration>,
+    seed: u64,
 }
 
 impl Plan {
@@ -62,24 +69,39 @@ impl Plan {
         if cells.is_empty() {
             return Err("nothing to run: the scenarios name no models; give some with --model".into());
         }
-        let slots = (0..rounds)
-            .flat_map(|round| {
-                let mut cells = cells.clone();
-                shuffle(&mut cells, seed, round);
-                cells.into_iter().map(move |cell| Slot { round, attempt: 0, cell })
-            })
-            .collect();
-        Ok(Self { scenarios, models, slots })
+        let mut plan = Self { scenarios, models, cells, slots: Vec::new(), budget: None, seed };
+        plan.fill(rounds);
+        Ok(plan)
     }
 
-    /// The slots of each round, in order.
-    pub fn by_round(&self) -> impl Iterator<Item = &[Slot]> {
-        self.slots.chunk_by(|a, b| a.round == b.round)
+    /// The same with as many rounds as fit into a budget. What is decided on the way stops, and its time goes to the rest.
+    #[must_use]
+    pub fn within(mut self, budget: Duration, costs: bool) -> Self {
+        self.budget = Some(budget);
+        self.fill(budget::rounds_within(budget, &self, costs));
+        self
+    }
+
+    fn fill(&mut self, rounds: u32) {
+        self.slots = (0..rounds).flat_map(|round| self.round(round, |_| true)).collect();
+    }
+
+    /// The trials of a round, of the cells that still run. The order of these among each other depends on seed and round
+    /// alone.
+    pub fn round(&self, round: u32, runs: impl Fn(Cell) -> bool) -> Vec<Slot> {
+        let mut cells = self.cells.clone();
+        shuffle(&mut cells, self.seed, round);
+        cells.into_iter().filter(|cell| runs(*cell)).map(|cell| Slot { round, attempt: 0, cell }).collect()
+    }
+
+    /// Rounds planned.
+    pub fn rounds(&self) -> u32 {
+        self.slots.last().map_or(0, |slot| slot.round + 1)
     }
 
     /// Names of the models that run a scenario.
     pub fn models_of(&self, scenario: usize) -> Vec<String> {
-        let runs = |m: usize| self.slots.iter().any(|s| s.cell == Cell { scenario, model: m });
+        let runs = |m: usize| self.cells.contains(&Cell { scenario, model: m });
         (0..self.models.len()).filter(|m| runs(*m)).map(|m| self.models[m].name().to_string()).collect()
     }
 }
@@ -191,12 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn rounds_are_taken_apart_in_order() {
+    fn a_round_without_some_cells_keeps_the_order_of_the_others() {
         let plan = default_plan(1);
-        let rounds: Vec<&[Slot]> = plan.by_round().collect();
-        assert_eq!(rounds.len(), 6);
-        assert_eq!(rounds.concat(), plan.slots);
-        assert!(rounds.iter().zip(0..).all(|(slots, round)| slots.iter().all(|slot| slot.round == round)));
+        assert_eq!(plan.rounds(), 6);
+        let ended = plan.cells[3];
+        let mut whole = plan.round(2, |_| true);
+        let position = whole.iter().position(|slot| slot.cell == ended).expect("it runs");
+        whole.remove(position);
+        assert_eq!(plan.round(2, |cell| cell != ended), whole);
     }
 
     #[test]

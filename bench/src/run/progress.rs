@@ -4,18 +4,20 @@
 use crate::run::plan::{Plan, Slot};
 use crate::scenario::Scenario;
 use crate::tell;
-use bakeoff_reports::record::Trial;
+use bakeoff_reports::record::{LookRecord, Trial};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The progress of a run.
 #[derive(Debug)]
 pub struct Progress {
     style: Style,
     begun: Instant,
+    /// Trials planned; with a budget, only expected.
     total: usize,
-    per_round: usize,
+    rounds: u32,
+    budget: Option<Duration>,
     done: usize,
     invalid: usize,
 }
@@ -31,12 +33,16 @@ impl Progress {
     /// For the trials of a plan; silent unless `wanted`.
     pub fn new(plan: &Plan, wanted: bool) -> Self {
         let total = plan.slots.len();
-        let per_round = plan.slots.iter().filter(|s| s.round == 0).count();
         let style = if !wanted {
             Style::Silent
         } else if std::io::stderr().is_terminal() {
-            let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-            let template = "{bar:16.green/dim} {pos}/{len}, about {eta} left  {wide_msg}";
+            // With a budget the bar is of time, because the number of trials is not known.
+            let length = plan.budget.map_or(total as u64, |budget| budget.as_secs());
+            let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
+            let template = match plan.budget {
+                Some(_) => "{bar:16.green/dim} {pos}/{len} s  {wide_msg}",
+                None => "{bar:16.green/dim} {pos}/{len}, about {eta} left  {wide_msg}",
+            };
             bar.set_style(
                 ProgressStyle::with_template(template).expect("a constant template").progress_chars("━━─"),
             );
@@ -44,7 +50,8 @@ impl Progress {
         } else {
             Style::Lines
         };
-        Self { style, begun: Instant::now(), total, per_round, done: 0, invalid: 0 }
+        let (rounds, budget) = (plan.rounds(), plan.budget);
+        Self { style, begun: Instant::now(), total, rounds, budget, done: 0, invalid: 0 }
     }
 
     /// The measurement before the run begins.
@@ -79,10 +86,33 @@ impl Progress {
             return;
         }
         self.done += 1;
+        if let Style::Bar(bar) = &self.style {
+            match self.budget {
+                Some(_) => bar.set_position(self.begun.elapsed().as_secs()),
+                None => bar.inc(1),
+            }
+        }
+    }
+
+    /// A round of so many trials is done, tries again included.
+    pub fn round_done(&self, round: u32, trials: usize) {
+        if matches!(self.style, Style::Lines) {
+            tell(&self.line(round + 1, trials));
+        }
+    }
+
+    /// The figures were looked at.
+    pub fn looked(&self, look: &LookRecord) {
+        let text = format!(
+            "looked after round {}: {} decided and stopped, {} go on",
+            look.after_rounds,
+            look.ended.len(),
+            look.going_on
+        );
         match &self.style {
-            Style::Bar(bar) => bar.inc(1),
-            Style::Lines if self.done.is_multiple_of(self.per_round) => tell(&self.line()),
-            Style::Lines | Style::Silent => {}
+            Style::Bar(bar) => bar.println(text),
+            Style::Lines => tell(&text),
+            Style::Silent => {}
         }
     }
 
@@ -105,21 +135,26 @@ impl Progress {
             bar.finish_and_clear();
         }
         if interrupted && !matches!(self.style, Style::Silent) {
-            tell(&format!("interrupted after {} of {} trials; those are on disk", self.done, self.total));
+            let of = if self.budget.is_some() { "about " } else { "" };
+            tell(&format!("interrupted after {} of {of}{} trials; those are on disk", self.done, self.total));
         }
     }
 
-    fn line(&self) -> String {
-        let elapsed = self.begun.elapsed().as_secs_f64();
-        let left = elapsed / self.done as f64 * (self.total - self.done) as f64;
+    fn line(&self, round: u32, trials: usize) -> String {
+        let elapsed = self.begun.elapsed();
         let invalid = match self.invalid {
             0 => String::new(),
             n => format!(", {n} invalid"),
         };
-        let (round, rounds) = (self.done / self.per_round, self.total / self.per_round);
+        if let Some(budget) = self.budget {
+            let left = budget.saturating_sub(elapsed).as_secs_f64();
+            return format!("round {round} of {trials} trials done{invalid}, {left:.0} s of the budget left");
+        }
+        let left =
+            elapsed.as_secs_f64() / self.done.max(1) as f64 * self.total.saturating_sub(self.done) as f64;
         format!(
-            "round {round} of {rounds} done, {} of {} trials{invalid}, about {left:.0} s left",
-            self.done, self.total
+            "round {round} of {} done, {} of {} trials{invalid}, about {left:.0} s left",
+            self.rounds, self.done, self.total
         )
     }
 }

@@ -9,18 +9,22 @@ use crate::environment::{self, CpuPlan};
 use crate::judge;
 use crate::preflight::{self, Limits};
 use crate::probe::{self, Form, Point, Prober};
-use crate::run::plan::{Plan, Retries, Slot};
+use crate::run::budget::{self, Pace};
+use crate::run::plan::{Cell, Plan, Retries, Slot};
 use crate::run::progress::Progress;
 use crate::run::trial::Bench;
 use bakeoff_reports::bundle::{BundleError, Writer};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::record::{
-    Anatomy, End, ModelRecord, Probe, Reading, Record, RoundRecord, Run, SCHEMA_VERSION,
+    Anatomy, End, LookRecord, ModelRecord, Probe, Reading, Record, RoundRecord, Run, SCHEMA_VERSION,
+    Sequential,
 };
+use bakeoff_reports::sequential::{self, Ledger};
 use bakeoff_servers::ServerModel;
 use rustix::net::sockopt;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::time::Instant;
 
 /// How a run is to be done, besides what.
 #[derive(Debug)]
@@ -66,6 +70,12 @@ struct Running<'a> {
     progress: Progress,
     retries: Retries,
     written: u32,
+    /// When the budget began to run.
+    begun: Instant,
+    pace: Pace,
+    ledger: Ledger,
+    /// Cells that a look has ended.
+    ended: Vec<Cell>,
 }
 
 /// Why a round was left.
@@ -90,6 +100,7 @@ pub fn run(
     launcher: &Launcher,
     path: &Path,
 ) -> Result<Ending, BundleError> {
+    let begun = Instant::now();
     preflight::raise_descriptor_limit();
     let cpus = CpuPlan::split(environment::allowed_cpus());
     let limits = Limits::of_this_system();
@@ -115,7 +126,9 @@ pub fn run(
     };
     let retries = Retries::new(options.retries);
     let bundle = Writer::create(path, &head)?;
-    Running { plan, bench, bundle, progress, retries, written: 0 }.all(options)
+    let (pace, ledger) = (Pace::new(plan, options.costs), Ledger::new(&head));
+    let ended = Vec::new();
+    Running { plan, bench, bundle, progress, retries, written: 0, begun, pace, ledger, ended }.all(options)
 }
 
 fn probe_first(
@@ -133,17 +146,11 @@ fn probe_first(
 
 impl Running<'_> {
     fn all(mut self, options: &RunOptions) -> Result<Ending, BundleError> {
-        let mut ending = Ending::Complete;
-        for slots in self.plan.by_round() {
-            match self.round(slots) {
-                Ok(()) => {}
-                Err(Left::Failed(error)) => return Err(error),
-                Err(Left::Interrupted) => {
-                    ending = Ending::Interrupted;
-                    break;
-                }
-            }
-        }
+        let mut ending = match self.rounds() {
+            Ok(()) => Ending::Complete,
+            Err(Left::Failed(error)) => return Err(error),
+            Err(Left::Interrupted) => Ending::Interrupted,
+        };
         if options.anatomy && ending == Ending::Complete {
             ending = anatomies(self.plan, &self.bench, &self.progress, &mut self.bundle)?;
         }
@@ -163,6 +170,38 @@ impl Running<'_> {
         let end = End { finished_unix_ms: clock::unix_ms(), trials: self.written, interrupted };
         self.bundle.append(&Record::End(end))?;
         Ok(ending)
+    }
+
+    /// The planned rounds; with a budget, rounds of what is not decided for as long as another fits.
+    fn rounds(&mut self) -> Result<(), Left> {
+        for round in 0.. {
+            let slots = self.plan.round(round, |cell| !self.ended.contains(&cell));
+            let goes_on = match self.plan.budget {
+                Some(budget) => budget::fits(budget, self.begun.elapsed(), round, self.pace.of_round(&slots)),
+                None => round < self.plan.rounds(),
+            };
+            if !goes_on || slots.is_empty() {
+                break;
+            }
+            self.round(&slots)?;
+            self.progress.round_done(round, slots.len());
+            if let Some(look) = self.ledger.look(round + 1) {
+                self.end(&look);
+                self.bundle.append(&Record::Look(look))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes what a look decided out of the rounds to come.
+    fn end(&mut self, look: &LookRecord) {
+        let of =
+            |cell: &Cell| (&self.plan.scenarios[cell.scenario].name, self.plan.models[cell.model].name());
+        for one in &look.ended {
+            let ended = |cell: &&Cell| of(cell) == (&one.scenario, one.model.as_str());
+            self.ended.extend(self.plan.cells.iter().find(ended));
+        }
+        self.progress.looked(look);
     }
 
     /// One round: its trials, then the spoiled ones again, still under the schedule of the round and close to its others in
@@ -188,13 +227,18 @@ impl Running<'_> {
             let scenario = &self.plan.scenarios[slot.cell.scenario];
             let model = self.plan.models[slot.cell.model].name();
             self.progress.begin(slot, scenario, model);
+            let begun = Instant::now();
             let Ok(trial) = self.bench.trial(self.written, *slot, scenario, model) else {
                 return Err(Left::Interrupted);
             };
             if judge::may_pass(&trial.invalid) {
                 spoiled.push(*slot);
             }
+            self.pace.took(slot.cell, begun.elapsed());
             self.progress.finished(&trial);
+            if self.plan.budget.is_some() {
+                self.ledger.add(&trial);
+            }
             self.bundle.append(&Record::Trial(Box::new(trial)))?;
             self.written += 1;
         }
@@ -244,6 +288,10 @@ fn head(
         seed: options.seed,
         rounds: options.rounds,
         planned_trials: u32::try_from(plan.slots.len()).unwrap_or(u32::MAX),
+        sequential: plan.budget.map(|budget| Sequential {
+            budget_ns: clock::nanoseconds(budget),
+            looks: sequential::looks(options.rounds),
+        }),
         scenarios: plan
             .scenarios
             .iter()

@@ -18,7 +18,7 @@ pub use read::{load, parse};
 pub use write::{Writer, to_bytes};
 
 use crate::record::envelope::Envelope;
-use crate::record::{Anatomy, End, RoundRecord, Run, Trial};
+use crate::record::{Anatomy, End, LookRecord, RoundRecord, Run, Trial};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -35,6 +35,8 @@ pub struct Bundle {
     pub envelopes: Vec<Envelope>,
     /// What the machine did round by round, as far as it could be read.
     pub rounds: Vec<RoundRecord>,
+    /// What looks at the figures found, in order.
+    pub looks: Vec<LookRecord>,
     /// The end of the run; absent when the tool was killed, or the record is damaged.
     pub end: Option<End>,
     /// What could not be read.

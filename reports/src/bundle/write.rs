@@ -136,6 +136,9 @@ pub fn to_bytes(bundle: &Bundle) -> io::Result<Vec<u8>> {
     for round in &bundle.rounds {
         bytes.extend(line_of(&Record::Round(round.clone()))?);
     }
+    for look in &bundle.looks {
+        bytes.extend(line_of(&Record::Look(look.clone()))?);
+    }
     for anatomy in &bundle.anatomies {
         bytes.extend(line_of(&Record::Anatomy(Box::new(anatomy.clone())))?);
     }

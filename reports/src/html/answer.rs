@@ -45,7 +45,9 @@ const MANY: usize = 9;
 fn card(analysis: &Analysis, workload: &Workload, number: usize, short: bool) -> String {
     let (scenario, verdict) = (&workload.scenario, &workload.verdict);
     let (class, label) = match &verdict.outcome {
-        Outcome::Chosen { winners, .. } if winners.len() > 1 => ("chosen", "Choose any of"),
+        Outcome::Chosen { winners, perhaps, .. } if winners.len() - perhaps.len() > 1 => {
+            ("chosen", "Choose any of")
+        }
         Outcome::Chosen { .. } => ("chosen", "Choose"),
         Outcome::NoneFits => ("open", "Nothing fits"),
         Outcome::Undecided { .. } => ("open", "Undecided"),
@@ -58,7 +60,7 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize, short: bool) ->
         escape(&scenario.name),
         escape(&scenario.about)
     );
-    if let Outcome::Chosen { winners, .. } = &verdict.outcome {
+    if let Outcome::Chosen { winners, perhaps, .. } = &verdict.outcome {
         html.push_str(if winners.len() > 3 {
             "<ul class=\"winners several\">"
         } else {
@@ -70,8 +72,9 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize, short: bool) ->
             let swatch = plot::swatch(series_of(analysis, model));
             let _ = write!(
                 html,
-                "<li>{swatch}<b>{}</b> <span class=\"figure\">{}</span></li>",
+                "<li>{swatch}<b>{}</b>{} <span class=\"figure\">{}</span></li>",
                 escape(model),
+                if perhaps.contains(model) { " <span class=\"tag\">perhaps</span>" } else { "" },
                 escape(&figure)
             );
         }

@@ -7,7 +7,7 @@ use crate::record::{Environment, Reading, RoundRecord};
 use crate::statistics::bootstrap::{CONFIDENCE, RESAMPLES, confidence_at_most};
 use crate::statistics::median;
 use crate::units;
-use crate::verdict::{LATENCY_FLOOR, MIN_ROUNDS, THROUGHPUT_FLOOR};
+use crate::verdict::{LATENCY_FLOOR, LEVEL, MIN_ROUNDS, THROUGHPUT_FLOOR};
 use std::fmt::Write as _;
 
 /// How the figures were made and what they claim.
@@ -20,10 +20,14 @@ pub(super) fn method(analysis: &Analysis) -> String {
          the factor shown is the median over the rounds.</p>\n\
          <p>The interval is a percentile bootstrap of that median, {} resamples, nominally {:.0}&nbsp;%. With few \
          rounds it is close to the range of the rounds, which contains the true median with a confidence of \
-         1&nbsp;−&nbsp;2/2<sup>R</sup>: with the {rounds} rounds of this run, {} at most. Intervals are per comparison and \
-         not corrected for how many there are, and the best model is picked from the same rounds.</p>\n\
-         <p>A model is behind the best when its whole interval lies above 1 plus the practical floor, \
-         {:.0}&nbsp;% for throughput and {:.0}&nbsp;% for latency. All others share first place. Fewer than {MIN_ROUNDS} valid rounds are undecided.</p>\n\
+         1&nbsp;−&nbsp;2/2<sup>R</sup>: with the {rounds} rounds of this run, {} at most. It is of the one comparison.</p>\n\
+         <p>A model is <em>behind</em> when another beats it: the whole interval lies above 1 plus the practical floor, \
+         {:.0}&nbsp;% for throughput and {:.0}&nbsp;% for latency, and a sign-flip permutation test of the rounds rejects, after \
+         adjusting for every pair of models of the run (Benjamini and Hochberg), that it is not behind by more than the floor: \
+         of all such claims of a run, {:.0}&nbsp;% are expected to be false at most. A model is <em>equal</em> to the best when \
+         the interval lies within the floor to both sides. Otherwise the rounds do not tell, and it is <em>not resolved</em>. \
+         A difference that would have shown is one that such a run calls behind in 4 of 5 cases. \
+         Fewer than {MIN_ROUNDS} valid rounds are undecided.</p>\n\
          <p>Response time runs from the <em>intended</em> send time to the last byte of the right reply. A percentile is \
          shown only when enough requests were sent for its upper confidence bound to exist: 381 for p99, 3,838 for \
          p99.9. Fewer suffice for <em>never</em>: when so many of them went unanswered that the percentile is infinite \
@@ -41,6 +45,7 @@ pub(super) fn method(analysis: &Analysis) -> String {
         units::share(confidence_at_most(rounds)),
         THROUGHPUT_FLOOR * 100.0,
         LATENCY_FLOOR * 100.0,
+        LEVEL * 100.0,
         units::share(MOST_LEFT_OUT),
     )
 }

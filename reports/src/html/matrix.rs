@@ -15,9 +15,9 @@ use std::fmt::Write as _;
 pub(super) fn matrix(analysis: &Analysis) -> String {
     let mut html = String::from(
         "<section id=\"matrix\">\n<h2>How far behind the best</h2>\n<p class=\"lede\">1.00× is the best model of the \
-         workload; 2.00× is half its throughput or twice its latency. Below each, the interval over the rounds. Models \
-         marked <span class=\"tag win\">best</span> or <span class=\"tag win\">tied</span> cannot be told apart, or differ by \
-         less than matters. ▲ and ▼ stand beside figures at the limit and at the floor of the load generator.</p>\n\
+         workload; 2.00× is half its throughput or twice its latency. Below each, the interval over the rounds. <span \
+         class=\"tag win\">= equal</span> is shown to differ from the best by less than matters; <span class=\"tag\">~ not \
+         resolved</span> may be equal or behind, and more rounds would tell. ▲ and ▼ stand beside figures at the limit and at the floor of the load generator.</p>\n\
          <div class=\"scroll wide\" tabindex=\"0\" role=\"region\" aria-label=\"Matrix of workloads and models\">\
          <table class=\"matrix\"><thead><tr><th scope=\"col\">workload</th>",
     );
@@ -48,8 +48,8 @@ pub(super) fn matrix(analysis: &Analysis) -> String {
 }
 
 /// What the shades mean; the limits are those of [`shade`].
-const SCALE: &str = "<p class=\"note scale\">Shades: <span class=\"key\"><span class=\"shade f0\"></span>best or tied</span> \
-                     <span class=\"key\"><span class=\"shade f1\"></span>behind, under 1.25×</span> \
+const SCALE: &str = "<p class=\"note scale\">Shades: <span class=\"key\"><span class=\"shade f0\"></span>best or equal</span> \
+                     <span class=\"key\"><span class=\"shade f1\"></span>otherwise under 1.25×</span> \
                      <span class=\"key\"><span class=\"shade f2\"></span>under 2×</span> \
                      <span class=\"key\"><span class=\"shade f3\"></span>under 5×</span> \
                      <span class=\"key\"><span class=\"shade f4\"></span>5× and more</span> \
@@ -71,11 +71,10 @@ fn matrix_cell(workload: &Workload, model: &str) -> String {
     let figure = figure(standing, merit) + &limit;
     match standing.place {
         // Where nothing was chosen, nothing is called best.
-        Place::Best | Place::Tied(_) if !workload.verdict.crowns(standing) => {
+        Place::Best | Place::Equal(_) | Place::Unresolved { .. } if !workload.verdict.crowns(standing) => {
             let factor = match standing.place {
                 _ if standing.useless(merit) => f64::INFINITY,
-                Place::Tied(factor) => factor.median,
-                _ => 1.0,
+                place => place.factor().map_or(1.0, |factor| factor.median),
             };
             format!(
                 "<td class=\"none\">{doubt}<strong>{}</strong>{}<small>{figure}</small></td>",
@@ -86,12 +85,15 @@ fn matrix_cell(workload: &Workload, model: &str) -> String {
         Place::Best => format!(
             "<td class=\"f0\"><span class=\"tag win\">best</span>{doubt}<strong>1.00×</strong><small>{figure}</small></td>"
         ),
-        Place::Tied(factor) | Place::Behind(factor) => {
-            let tied = matches!(standing.place, Place::Tied(_));
-            let tag = if tied { "<span class=\"tag win\">tied</span>" } else { "" };
+        Place::Equal(factor) | Place::Unresolved { factor, .. } | Place::Behind(factor) => {
+            let tag = match standing.place {
+                Place::Equal(_) => "<span class=\"tag win\">= equal</span>",
+                Place::Unresolved { .. } => "<span class=\"tag\">~ not resolved</span>",
+                _ => "",
+            };
             format!(
                 "<td class=\"f{}\">{tag}{doubt}<strong>{}</strong><small class=\"ci\">{}</small><small>{figure}</small></td>",
-                if tied { 0 } else { shade(factor.median) },
+                if matches!(standing.place, Place::Equal(_)) { 0 } else { shade(factor.median) },
                 units::factor(factor.median),
                 units::interval(factor.low, factor.high)
             )
@@ -112,8 +114,8 @@ fn matrix_cell(workload: &Workload, model: &str) -> String {
 
 /// The interval of a model that ties with a best that nobody crowned.
 fn uncrowned_interval(standing: &Standing, merit: Merit) -> String {
-    match standing.place {
-        Place::Tied(factor) if !standing.useless(merit) => {
+    match standing.place.factor() {
+        Some(factor) if !standing.useless(merit) => {
             format!("<small class=\"ci\">{}</small>", units::interval(factor.low, factor.high))
         }
         _ => String::new(),

@@ -16,6 +16,7 @@ mod heat;
 mod matrix;
 mod page;
 mod pictures;
+mod stops;
 mod theory;
 mod trust;
 mod workload;

@@ -2,7 +2,8 @@
 
 use super::contents::{Part, WORKLOADS, contents};
 use super::{
-    absent, anatomy, answer, costs_overview, data, envelope, escape, evidence, matrix, theory, workload,
+    absent, anatomy, answer, costs_overview, data, envelope, escape, evidence, matrix, stops, theory,
+    workload,
 };
 use crate::analysis::Analysis;
 use crate::units;
@@ -53,6 +54,7 @@ fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
         part("sweeps", "Sweeps and capacity", absent::sweeps()),
         part("cost", "What it costs", costs_overview::section(analysis)),
         part("theory", "What theory allows", theory::section(analysis)),
+        part("stops", "What was stopped early", stops::section(analysis)),
         part("anatomy", "Anatomy of a request", anatomy::section(analysis)),
         part("envelope", "Failure envelope", envelope::section(analysis)),
         part("history", "History", absent::history()),

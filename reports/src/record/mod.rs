@@ -14,6 +14,7 @@ mod costs;
 pub mod envelope;
 mod findings;
 mod probe;
+mod stops;
 mod workload;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
@@ -21,6 +22,7 @@ pub use companions::{Companions, Kept};
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
+pub use stops::{Ended, EndedCell, LookRecord, PlannedLook, Sequential};
 pub use workload::{Axis, Pacing, Profile, Surge, SweepPoint};
 
 use serde::{Deserialize, Serialize};
@@ -29,8 +31,8 @@ use std::collections::BTreeMap;
 /// The version of this schema. Raised whenever a reader of the old one would misread the new one.
 pub const SCHEMA_VERSION: u32 = 3;
 
-/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"round":{...}}`, `{"anatomy":{...}}`,
-/// `{"envelope":{...}}` or `{"end":{...}}`.
+/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"round":{...}}`, `{"look":{...}}`,
+/// `{"anatomy":{...}}`, `{"envelope":{...}}` or `{"end":{...}}`.
 // Tagged from outside: an inner tag would make serde buffer every trial before it can read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -41,6 +43,8 @@ pub enum Record {
     Trial(Box<Trial>),
     /// What the machine did in a round, behind the round's trials.
     Round(RoundRecord),
+    /// What a look at the figures found, behind the round before it.
+    Look(LookRecord),
     /// What one request makes a model do.
     Anatomy(Box<Anatomy>),
     /// What breaks a model, and how.
@@ -63,10 +67,12 @@ pub struct Run {
     pub started_unix_ms: u64,
     /// The seed of every schedule and of the order of trials.
     pub seed: u64,
-    /// Rounds asked for. A round runs every cell once.
+    /// Rounds asked for, or planned from the budget. A round runs every cell once that is not ended.
     pub rounds: u32,
-    /// Trials asked for.
+    /// Trials asked for, or planned from the budget.
     pub planned_trials: u32,
+    /// The budget and the looks at the figures; absent for a run of fixed rounds, which never looks.
+    pub sequential: Option<Sequential>,
     /// The workloads, in the order to show them.
     pub scenarios: Vec<ScenarioRecord>,
     /// The models, in the order to show them.

@@ -39,23 +39,31 @@ pub fn log_behind(reference: f64, other: f64, better: Better) -> f64 {
     if worse == base { 0.0 } else { (worse / base).ln() }
 }
 
-/// The logarithms of all rounds in which both have a figure.
-pub fn logs(reference: &[Option<f64>], other: &[Option<f64>], better: Better) -> Vec<f64> {
-    let pairs = reference.iter().zip(other);
-    pairs.filter_map(|(reference, other)| Some(log_behind((*reference)?, (*other)?, better))).collect()
-}
-
-/// How far `other` is behind `reference`; `None` when they share no round.
+/// How far `other` is behind `reference` over the rounds in which both have a figure; `None` when they share none.
 pub fn factor(
     reference: &[Option<f64>],
     other: &[Option<f64>],
     better: Better,
     random: &mut Random,
 ) -> Option<Factor> {
-    let logs = logs(reference, other, better);
-    let median = super::median(&logs)?.exp();
-    let (low, high) = median_interval(&logs, random)?;
+    let pairs = reference.iter().zip(other);
+    let logs: Vec<f64> =
+        pairs.filter_map(|(reference, other)| Some(log_behind((*reference)?, (*other)?, better))).collect();
+    factor_of(&logs, random)
+}
+
+/// The median factor of the logarithms of how far behind, with its interval; `None` without a round.
+pub fn factor_of(logs: &[f64], random: &mut Random) -> Option<Factor> {
+    let median = super::median(logs)?.exp();
+    let (low, high) = median_interval(logs, random)?;
     Some(Factor { median, low: low.exp(), high: high.exp(), rounds: logs.len() })
+}
+
+impl Factor {
+    /// Whether the whole interval lies within a factor of 1 plus `floor` to either side.
+    pub fn inside(&self, floor: f64) -> bool {
+        self.low >= 1.0 / (1.0 + floor) && self.high <= 1.0 + floor
+    }
 }
 
 #[cfg(test)]
@@ -96,5 +104,14 @@ mod tests {
             &mut Random::new(1),
         );
         assert_eq!(factor.expect("one round").rounds, 1);
+        assert_eq!(factor_of(&[], &mut Random::new(1)), None);
+    }
+
+    #[test]
+    fn inside_the_floor_is_the_whole_interval_to_both_sides() {
+        let factor = |low, high| Factor { median: 1.0, low, high, rounds: 8 };
+        assert!(factor(1.0 / 1.03, 1.03).inside(0.03));
+        assert!(!factor(0.97, 1.03).inside(0.03), "a factor of 1/1.03 is 0.9709");
+        assert!(!factor(1.0, 1.04).inside(0.03) && !factor(1.0, f64::INFINITY).inside(0.03));
     }
 }
