@@ -9,6 +9,7 @@ use crate::gather;
 use crate::probe::{self, Bounds};
 use crate::record::{Anatomy, End, Reading, RoundRecord, Run, ScenarioRecord, Trial};
 use crate::units;
+use crate::sweep::{self, Sweep};
 use crate::verdict::{self, Verdict};
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -23,6 +24,8 @@ pub struct Analysis {
     pub end: Option<End>,
     /// The workloads, in the run's order.
     pub workloads: Vec<Workload>,
+    /// The sweeps: workloads at several values of a parameter, which are no workloads of their own.
+    pub sweeps: Vec<Sweep>,
     /// What one request makes each model do, in the order of the run's models.
     pub anatomies: Vec<Anatomy>,
     /// Trials that were left out, in the order they were run.
@@ -193,7 +196,8 @@ impl Analysis {
 
     /// Every doubt about a cell, as (workload, model, doubt).
     pub fn doubts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.workloads.iter().flat_map(|workload| {
+        let points = self.sweeps.iter().flat_map(|sweep| &sweep.points);
+        self.workloads.iter().chain(points).flat_map(|workload| {
             workload.cells.iter().flat_map(move |cell| {
                 let names = (workload.scenario.name.as_str(), cell.model.as_str());
                 cell.doubts.iter().map(move |doubt| (names.0, names.1, doubt.as_str()))
@@ -266,12 +270,15 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         rounds: bundle.rounds.clone(),
         damage: bundle.damage.iter().map(ToString::to_string).collect(),
         workloads: Vec::new(),
+        sweeps: Vec::new(),
         anatomies: anatomies(bundle),
         excluded,
     };
     if analysis.is_invalid() {
         workloads.iter_mut().for_each(|one| one.verdict.withhold(analysis.lost, analysis.asked));
     }
+    let seed = bundle.run.seed;
+    analysis.sweeps = sweep::gather(&mut workloads, &bundle.objectives, seed, analysis.is_invalid());
     analysis.workloads = workloads;
     analysis
 }

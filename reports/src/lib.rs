@@ -28,6 +28,7 @@ pub mod sample;
 mod sample_anatomy;
 pub mod statistics;
 pub mod summary;
+pub mod sweep;
 pub mod terminal;
 pub mod units;
 pub mod verdict;

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and the table of them.
 
 mod anatomy;
+mod capacity;
 mod list;
 mod load;
 mod manual;
@@ -10,6 +11,7 @@ mod report;
 mod run;
 mod scenario;
 mod serve;
+mod sweep;
 mod verify;
 mod worker;
 
@@ -31,6 +33,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Sweep(sweep::SweepArgs),
+    Capacity(capacity::CapacityArgs),
     Serve(serve::ServeArgs),
     Load(load::LoadArgs),
     Anatomy(anatomy::AnatomyArgs),
@@ -62,6 +66,8 @@ impl Cli {
         match self.command {
             None => Self::parse_from(["bakeoff", "run"]).dispatch(),
             Some(Command::Run(args)) => args.run(),
+            Some(Command::Sweep(args)) => args.run(),
+            Some(Command::Capacity(args)) => args.run(),
             Some(Command::Serve(args)) => args.run(),
             Some(Command::Load(args)) => args.run(),
             Some(Command::Anatomy(args)) => args.run(),

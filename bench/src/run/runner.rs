@@ -114,7 +114,7 @@ pub fn run(
     Running { plan, bench, bundle, progress, retries, written: 0 }.all(options.anatomy)
 }
 
-fn probe_first(
+pub(crate) fn probe_first(
     plan: &Plan,
     options: &RunOptions,
     prober: &Prober<'_>,
@@ -209,7 +209,7 @@ fn anatomies(
     Ok(Ending::Complete)
 }
 
-fn head(
+pub(crate) fn head(
     plan: &Plan,
     options: &RunOptions,
     cpus: &CpuPlan,

@@ -17,7 +17,7 @@ pub use error::{AfterFailure, BundleError, Damage, DamageKind};
 pub use read::{load, parse};
 pub use write::{Writer, to_bytes};
 
-use crate::record::{Anatomy, End, RoundRecord, Run, Trial};
+use crate::record::{Anatomy, End, Objective, RoundRecord, Run, Trial};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -30,6 +30,8 @@ pub struct Bundle {
     pub trials: Vec<Trial>,
     /// The anatomies of requests, in the order they were written.
     pub anatomies: Vec<Anatomy>,
+    /// What capacity searches looked for, each behind the head.
+    pub objectives: Vec<Objective>,
     /// What the machine did round by round, as far as it could be read.
     pub rounds: Vec<RoundRecord>,
     /// The end of the run; absent when the tool was killed, or the record is damaged.

@@ -11,12 +11,14 @@
 mod anatomy;
 mod costs;
 mod findings;
+mod objective;
 mod probe;
 mod workload;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, Invalid};
+pub use objective::Objective;
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
 pub use workload::{Axis, Pacing, Profile, SweepPoint};
 
@@ -39,6 +41,8 @@ pub enum Record {
     Round(RoundRecord),
     /// What one request makes a model do.
     Anatomy(Box<Anatomy>),
+    /// What a capacity search looked for.
+    Objective(Objective),
     /// The end of the run. Absent when the tool was killed.
     End(End),
 }
