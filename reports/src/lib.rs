@@ -26,6 +26,8 @@ pub mod record;
 #[doc(hidden)]
 pub mod sample;
 mod sample_anatomy;
+#[doc(hidden)]
+pub mod sample_sweep;
 pub mod statistics;
 pub mod summary;
 pub mod sweep;

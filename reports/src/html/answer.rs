@@ -100,7 +100,8 @@ pub(super) fn matrix(analysis: &Analysis) -> String {
     html
 }
 
-fn matrix_cell(workload: &Workload, model: &str) -> String {
+/// A cell of the matrix: how far a model is behind the best of a workload, and how sure that is.
+pub(super) fn matrix_cell(workload: &Workload, model: &str) -> String {
     let merit = workload.verdict.merit;
     let Some(standing) = workload.verdict.standing(model) else {
         return "<td class=\"none\"><span class=\"quiet\">not run</span></td>".to_owned();

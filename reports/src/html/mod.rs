@@ -9,6 +9,7 @@ mod evidence;
 mod figures;
 mod page;
 mod pictures;
+mod sweep;
 mod workload;
 
 pub use page::report;

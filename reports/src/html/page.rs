@@ -1,6 +1,6 @@
 //! The page: head, order of the sections, and what stands above and below them.
 
-use super::{anatomy, answer, escape, evidence, workload};
+use super::{anatomy, answer, escape, evidence, sweep, workload};
 use crate::analysis::Analysis;
 use crate::units;
 use std::fmt::Write as _;
@@ -21,8 +21,12 @@ pub fn report(analysis: &Analysis) -> String {
     );
     html.push_str(&header(analysis));
     html.push_str("<main id=\"main\">\n");
-    html.push_str(&answer::answer(analysis));
-    html.push_str(&answer::matrix(analysis));
+    // A run of sweeps alone has its answers there.
+    if !analysis.workloads.is_empty() || analysis.sweeps.is_empty() {
+        html.push_str(&answer::answer(analysis));
+        html.push_str(&answer::matrix(analysis));
+    }
+    html.push_str(&sweep::sections(analysis));
     for (number, one) in analysis.workloads.iter().enumerate() {
         html.push_str(&workload::section(analysis, one, number));
     }
@@ -62,7 +66,8 @@ fn header(analysis: &Analysis) -> String {
     let facts = [
         units::moment(run.started_unix_ms),
         units::plural(run.models.len() as u64, "model"),
-        units::plural(run.scenarios.len() as u64, "workload"),
+        units::plural(analysis.workloads.len() as u64, "workload"),
+        units::plural(analysis.sweeps.len() as u64, "sweep"),
         units::plural(u64::from(run.rounds), "round"),
         valid,
     ];
@@ -70,16 +75,18 @@ fn header(analysis: &Analysis) -> String {
         "<a class=\"skip\" href=\"#main\">Skip to the answer</a>\n<header>\n<p class=\"eyebrow\">bakeoff</p>\n\
          <h1>Which server concurrency model fits which workload?</h1>\n<ul class=\"facts\">",
     );
-    for fact in &facts {
+    for fact in facts.iter().filter(|fact| !fact.starts_with("0 ")) {
         let _ = write!(html, "<li>{}</li>", escape(fact));
     }
     html.push_str("</ul>\n");
     for caveat in analysis.caveats() {
         let _ = writeln!(html, "<p class=\"caveat\" role=\"note\">{}</p>", escape(&caveat));
     }
-    html.push_str(
-        "<nav aria-label=\"Sections\"><a href=\"#answer\">Answer</a><a href=\"#matrix\">Matrix</a>",
-    );
+    html.push_str("<nav aria-label=\"Sections\">");
+    if !analysis.workloads.is_empty() || analysis.sweeps.is_empty() {
+        html.push_str("<a href=\"#answer\">Answer</a><a href=\"#matrix\">Matrix</a>");
+    }
+    html.push_str(&sweep::links(analysis));
     for (number, workload) in analysis.workloads.iter().enumerate() {
         let _ = write!(html, "<a href=\"#{}\">{}</a>", anchor(number), escape(&workload.scenario.name));
     }

@@ -8,11 +8,13 @@ mod axis;
 mod canvas;
 mod over_time;
 mod percentile;
+mod sweep;
 mod throughput;
 
 pub(crate) use canvas::swatch;
 pub(crate) use over_time::over_time;
 pub(crate) use percentile::by_percentile;
+pub(crate) use sweep::{capacities, response_along, throughput_along, throughput_response};
 pub(crate) use throughput::throughput_latency;
 
 /// A picture, with its data as rows for those who cannot or will not look.

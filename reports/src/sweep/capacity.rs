@@ -128,9 +128,13 @@ pub fn estimate(
     limit: impl Fn(&str, f64) -> String,
     seed: u64,
 ) -> Capacities {
+    let all = models.iter().flat_map(|(_, tried)| tried).map(|one| one.round);
+    let rounds = all.max().map_or(0, |last| last as usize + 1);
+    let counted: Vec<Counted> = models.iter().map(|(_, tried)| Counted::new(tried, rounds)).collect();
+    let enough = |at: usize| models[at].1.len() >= LEAST_TRIALS;
     let edges: Vec<Option<Edge>> =
-        models.iter().map(|(_, tried)| if tried.len() < LEAST_TRIALS { None } else { edge(tried) }).collect();
-    let samples = resampled(models, &edges, &mut Random::named(seed, &["capacity", &objective.of]));
+        (0..models.len()).map(|at| if enough(at) { counted[at].edge() } else { None }).collect();
+    let samples = resampled(&counted, &mut Random::named(seed, &["capacity", &objective.of]));
     let centre = |at: usize| match edges[at] {
         None => -1.0,
         Some(Edge::Below(_)) => 0.0,
@@ -161,29 +165,54 @@ pub fn estimate(
     Capacities { objective: objective.clone(), models: order.into_iter().map(one).collect() }
 }
 
+/// What the trials of a model say, ready to be resampled: its rates, and for each round the rungs tried with what was missed.
+struct Counted {
+    rates: Vec<f64>,
+    /// Rung and whether it was missed, for each trial of each round.
+    rounds: Vec<Vec<(usize, bool)>>,
+    /// Misses and trials at each rung.
+    all: Vec<(f64, f64)>,
+}
+
+impl Counted {
+    fn new(tried: &[Tried], rounds: usize) -> Self {
+        let rungs = rungs(tried);
+        let rates: Vec<f64> = rungs.iter().map(|(rate, ..)| *rate).collect();
+        let mut by_round = vec![Vec::new(); rounds];
+        for one in tried {
+            let rung = rates.partition_point(|rate| *rate < one.rate_per_s);
+            by_round[one.round as usize].push((rung, !one.met));
+        }
+        let all = rungs.iter().map(|(_, n, met)| ((n - met) as f64, *n as f64)).collect();
+        Self { rates, rounds: by_round, all }
+    }
+
+    fn edge(&self) -> Option<Edge> {
+        edge(&self.rates, &self.all)
+    }
+
+    /// Over drawn rounds. A rate that was not drawn keeps, with next to no weight, what the whole search said of it: a resample
+    /// that happens to lack every miss would otherwise know of no end at all.
+    fn redrawn(&self, drawn: &[usize]) -> Option<Edge> {
+        let mut counts: Vec<(f64, f64)> =
+            self.all.iter().map(|(missed, n)| (missed * KEPT_WEIGHT, n * KEPT_WEIGHT)).collect();
+        for (rung, missed) in drawn.iter().flat_map(|round| &self.rounds[*round]) {
+            counts[*rung].0 += f64::from(u8::from(*missed));
+            counts[*rung].1 += 1.0;
+        }
+        edge(&self.rates, &counts)
+    }
+}
+
+/// The weight of a trial that a resample did not draw.
+const KEPT_WEIGHT: f64 = 0.01;
+
 /// The capacity of each model in every resample of the rounds: 0 where every rate misses, infinite where none does.
-fn resampled(
-    models: &[(String, Vec<Tried>)],
-    edges: &[Option<Edge>],
-    random: &mut Random,
-) -> Vec<Vec<f64>> {
-    let all = || models.iter().flat_map(|(_, tried)| tried).map(|one| one.round);
-    let rounds = all().max().map_or(0, |last| last as usize + 1);
-    let by_round: Vec<Vec<Vec<Tried>>> = models
-        .iter()
-        .map(|(_, tried)| {
-            let mut rounds = vec![Vec::new(); rounds];
-            tried.iter().for_each(|one| rounds[one.round as usize].push(*one));
-            rounds
-        })
-        .collect();
+fn resampled(models: &[Counted], random: &mut Random) -> Vec<Vec<f64>> {
+    let rounds = models.iter().map(|one| one.rounds.len()).max().unwrap_or(0);
     let places = over_rounds(rounds, random, |drawn, random| {
-        let one = |(of, edge): (&Vec<Vec<Tried>>, &Option<Edge>)| {
-            edge.as_ref()?;
-            let tried: Vec<Tried> = drawn.iter().flat_map(|round| &of[*round]).copied().collect();
-            self::edge(&tried).map(|edge| place(edge, random))
-        };
-        by_round.iter().zip(edges).map(one).collect::<Vec<Option<f64>>>()
+        let one = |of: &Counted| of.redrawn(drawn).map(|edge| place(edge, random));
+        models.iter().map(one).collect::<Vec<Option<f64>>>()
     });
     (0..models.len()).map(|at| places.iter().filter_map(|places| places[at]).collect()).collect()
 }
@@ -217,17 +246,16 @@ fn rungs(tried: &[Tried]) -> Vec<(f64, usize, usize)> {
     rungs.into_iter().map(|(rate, (trials, met))| (f64::from_bits(rate), trials, met)).collect()
 }
 
-/// Where the isotonic share of misses passes one half; `None` for no trial.
-fn edge(tried: &[Tried]) -> Option<Edge> {
-    let rungs = rungs(tried);
-    let missed = isotonic(&rungs.iter().map(|(_, n, met)| ((n - met) as f64, *n as f64)).collect::<Vec<_>>());
-    let (first, last) = (rungs.first()?.0, rungs.last()?.0);
+/// Where the isotonic share of misses passes one half, given misses and trials at each rate; `None` for no rate.
+fn edge(rates: &[f64], counts: &[(f64, f64)]) -> Option<Edge> {
+    let missed = isotonic(counts);
+    let (first, last) = (*rates.first()?, *rates.last()?);
     let Some(above) = missed.iter().position(|share| *share >= 0.5) else { return Some(Edge::Above(last)) };
     if above == 0 {
         return Some(Edge::Below(first));
     }
     let ((low, below), (high, beyond)) =
-        ((rungs[above - 1].0, missed[above - 1]), (rungs[above].0, missed[above]));
+        ((rates[above - 1], missed[above - 1]), (rates[above], missed[above]));
     let part = (0.5 - below) / (beyond - below);
     Some(Edge::Between(low, high, low * (high / low).powf(part)))
 }

@@ -19,6 +19,8 @@ pub use crossover::{Boundary, Crossover};
 pub use curve::{At, Curve, Estimate, Fit};
 pub use knee::Knee;
 pub use queue::Queue;
+pub(crate) use curve::enough;
+pub(crate) use text::{NO_CORES, objective as objective_in_words};
 pub use usl::Usl;
 
 use crate::analysis::Workload;

@@ -1,7 +1,7 @@
 //! The sentences of a sweep: knees, laws, boundaries, capacities. The same words for the terminal and the page.
 
 use super::capacity::{Capacity, Found};
-use super::{Boundary, Crossover, Curve, Fit, Knee, Sweep};
+use super::{Boundary, Crossover, Fit, Knee, Sweep};
 use crate::record::{Axis, Objective};
 use crate::units;
 use crate::verdict::Outcome;
@@ -10,6 +10,15 @@ use crate::verdict::Outcome;
 pub(crate) const NO_CORES: &str = "N counts clients here, not processors: the law says nothing of more cores.";
 
 impl Axis {
+    /// Its name in a narrow column.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Rate => "rate",
+            Self::Idle => "idle",
+        }
+    }
+
     /// What it counts.
     pub fn label(self) -> &'static str {
         match self {
@@ -245,9 +254,4 @@ impl Sweep {
             ),
         }
     }
-}
-
-/// Everything on a curve that is not in the table of its points.
-pub(crate) fn remarks(curve: &Curve, axis: Axis) -> [String; 2] {
-    [curve.knee.brief(axis), curve.fit.sentence()]
 }
