@@ -86,7 +86,8 @@ impl Maker {
         let mut response = Recorder::fine();
         // Exponential response times of which exactly one in a hundred lies above the p99.
         let mean = p99_ns / 100_f64.ln();
-        (0..1_000).for_each(|at| response.record((-mean * (1.0 - (f64::from(at) + 0.5) / 1_000.0).ln()) as u64));
+        (0..1_000)
+            .for_each(|at| response.record((-mean * (1.0 - (f64::from(at) + 0.5) / 1_000.0).ln()) as u64));
         let mut trial = Trial {
             index: self.bundle.trials.len() as u32,
             round,

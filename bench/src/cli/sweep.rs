@@ -19,12 +19,10 @@ use std::time::Duration;
 
 /// Run a scenario at several values of one parameter: knees, and where models change places
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit status: 0 fine, 3 too many invalid trials for a statement.\n\nExamples:\n  \
+#[command(after_help = "Exit status: 0 fine, 3 too many invalid trials for a statement.\n\nExamples:\n  \
     bakeoff sweep small-echo-closed\n  \
     bakeoff sweep churn --over clients=1,4,16,64,256 --model thread-per-client --model mio-event-loop\n  \
-    bakeoff sweep small-echo-open --over rate=1k..50k:8"
-)]
+    bakeoff sweep small-echo-open --over rate=1k..50k:8")]
 pub(super) struct SweepArgs {
     /// Name of a built-in scenario, or a scenario file (*.toml)
     scenario: String,

@@ -74,7 +74,9 @@ fn range(axis: Axis, low: &str, rest: &str) -> Result<Vec<f64>, String> {
         Some((high, points)) => {
             let count = points.trim().parse::<usize>().ok().filter(|count| (2..=MOST_POINTS).contains(count));
             let refuse = || {
-                format!("`{points}` points: a range takes a whole number from 2 to {MOST_POINTS}, as in 1..256:9")
+                format!(
+                    "`{points}` points: a range takes a whole number from 2 to {MOST_POINTS}, as in 1..256:9"
+                )
             };
             (high, count.ok_or_else(refuse)?)
         }
@@ -85,7 +87,9 @@ fn range(axis: Axis, low: &str, rest: &str) -> Result<Vec<f64>, String> {
         return Err(format!("the range {low}..{high} does not ascend; write the smaller value first"));
     }
     if low <= 0.0 {
-        return Err("a range is geometric and cannot begin at 0; list the values, as in idle=0,1000,4000".into());
+        return Err(
+            "a range is geometric and cannot begin at 0; list the values, as in idle=0,1000,4000".into()
+        );
     }
     let values = geometric(low, high, points);
     Ok(if axis == Axis::Rate { values } else { whole(values) })
@@ -127,7 +131,9 @@ pub fn number(axis: Axis, text: &str) -> Result<f64, String> {
     let form = "write numbers such as 64, 2.5k or 1M";
     let value = value.ok_or_else(|| format!("`{text}` is not a number; {form}"))?;
     match axis {
-        Axis::Rate if value <= 0.0 => Err(format!("a rate of {text} requests per second; it must be above zero")),
+        Axis::Rate if value <= 0.0 => {
+            Err(format!("a rate of {text} requests per second; it must be above zero"))
+        }
         Axis::Clients if value < 1.0 || value.fract() != 0.0 => {
             Err(format!("{text} clients; it must be a whole number from 1 on"))
         }
@@ -141,7 +147,10 @@ pub fn number(axis: Axis, text: &str) -> Result<f64, String> {
 fn check(axis: Axis, text: &str, values: Vec<f64>) -> Result<Vec<f64>, String> {
     if let Some(pair) = values.windows(2).find(|pair| pair[0] >= pair[1]) {
         let what = if pair[0] == pair[1] { "stands there twice" } else { "does not ascend" };
-        return Err(format!("`{text}`: {} after {} {what}; list each value once, the smallest first", pair[1], pair[0]));
+        return Err(format!(
+            "`{text}`: {} after {} {what}; list each value once, the smallest first",
+            pair[1], pair[0]
+        ));
     }
     match values.len() {
         0 | 1 => Err(format!("`{text}` is one point; a sweep over {} takes at least two", axis.label())),
@@ -176,7 +185,10 @@ mod tests {
         let own = built_in("small-echo-open").load.rate_per_s().expect("open");
         for text in ["clients", "rate", "idle"] {
             let values = values(text).expect(text);
-            assert!((4..=9).contains(&values.len()) && values.windows(2).all(|pair| pair[0] < pair[1]), "{values:?}");
+            assert!(
+                (4..=9).contains(&values.len()) && values.windows(2).all(|pair| pair[0] < pair[1]),
+                "{values:?}"
+            );
         }
         let rates = values("rate").expect("open");
         assert!(rates[0] < own && own < rates[6], "{rates:?} around {own}");

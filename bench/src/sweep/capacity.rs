@@ -22,9 +22,7 @@ use crate::scenario::Scenario;
 use bakeoff_reports::bundle::{BundleError, Writer};
 use bakeoff_reports::cell::SHOWN;
 use bakeoff_reports::probe::Bounds;
-use bakeoff_reports::record::{
-    Axis, End, Invalid, Merit, Objective, Reading, Record, RoundRecord, Trial,
-};
+use bakeoff_reports::record::{Axis, End, Invalid, Merit, Objective, Reading, Record, RoundRecord, Trial};
 use bakeoff_reports::statistics::quantile;
 use bakeoff_reports::sweep::capacity::met;
 use std::path::Path;
@@ -69,14 +67,17 @@ pub fn objective(text: Option<&str>, scenario: &Scenario) -> Result<Objective, S
             let percentile = percentile.trim();
             let named = |share: &&f64| bakeoff_reports::units::percentile(**share) == percentile;
             let share = SHOWN.iter().find(named);
-            let share = share.ok_or_else(|| format!("`{percentile}` is no percentile that is kept; {form}"))?;
+            let share =
+                share.ok_or_else(|| format!("`{percentile}` is no percentile that is kept; {form}"))?;
             (*share, crate::scenario::units::parse_positive_duration(limit)?)
         }
         (None, Some(limit)) if scenario.merit == Merit::ResponseP50 => (0.5, limit),
         (None, Some(limit)) => (0.99, limit),
         (None, None) => {
             let name = &scenario.name;
-            return Err(format!("the scenario `{name}` states no objective; give one with --objective: {form}"));
+            return Err(format!(
+                "the scenario `{name}` states no objective; give one with --objective: {form}"
+            ));
         }
     };
     let limit_ns = clock::nanoseconds(limit);
@@ -349,7 +350,8 @@ mod tests {
     fn the_probe_s_ceiling_ends_the_ladder() {
         let scenario = built_in("small-echo-open");
         let objective = objective(Some("p99<=5ms"), &scenario).expect("sound");
-        let goal = Goal::new(&scenario, objective, Some((1_000.0, 10_000.0)), Times::default()).expect("a ladder");
+        let goal =
+            Goal::new(&scenario, objective, Some((1_000.0, 10_000.0)), Times::default()).expect("a ladder");
         assert_eq!(goal.top(&Bounds::default()), goal.rungs.len() - 1);
         let bounds = Bounds { ceiling_per_s: Some(1_300.0), ..Bounds::default() };
         assert_eq!(goal.rungs[goal.top(&bounds)].load.rate_per_s(), Some(1_210.0));

@@ -134,13 +134,17 @@ mod tests {
 
     #[test]
     fn every_built_in_scenario_can_be_swept_and_its_points_parse_back() {
-        let times = Times { window: Some(Duration::from_millis(70)), warmup: Some(Duration::from_millis(20)) };
+        let times =
+            Times { window: Some(Duration::from_millis(70)), warmup: Some(Duration::from_millis(20)) };
         for built_in in BUILT_IN {
             let base = Scenario::built_in(built_in.name).expect("built in");
             let point = point(&base, Axis::Clients, 3.0, times).expect(built_in.name);
             assert_eq!(point.name, format!("{} @ 3 clients", base.name));
             assert_eq!((point.load.clients(), point.timing.window), (3, Duration::from_millis(70)));
-            assert_eq!((&point.request, &point.server, point.merit), (&base.request, &base.server, base.merit));
+            assert_eq!(
+                (&point.request, &point.server, point.merit),
+                (&base.request, &base.server, base.merit)
+            );
             let place = point.sweep.clone().expect("a point");
             assert_eq!((place.of, place.axis, place.value), (base.name, Axis::Clients, 3.0));
             let back = Scenario::parse(&point.toml, "test").expect("parses back");

@@ -36,7 +36,15 @@ pub struct Search {
 impl Search {
     /// On rungs `0..=top`, beginning at `start` (at most `top`), with `stride` rungs to a doubling (at least 1).
     pub fn new(top: usize, start: usize, stride: usize) -> Self {
-        Self { top, at: start.min(top), stride: stride.max(1), met: None, missed: None, settled: false, limits: 0 }
+        Self {
+            top,
+            at: start.min(top),
+            stride: stride.max(1),
+            met: None,
+            missed: None,
+            settled: false,
+            limits: 0,
+        }
     }
 
     /// The rung to try next.
@@ -127,7 +135,8 @@ mod tests {
         let (mut near, mut covered, mut widths) = (0, 0, Vec::new());
         for _ in 0..100 {
             let capacity = 800.0 * 50_f64.powf(random.unit());
-            let Found::Rate { rate_per_s, low, high } = found(search(capacity, 60, 24, 0.05, &mut random)) else {
+            let Found::Rate { rate_per_s, low, high } = found(search(capacity, 60, 24, 0.05, &mut random))
+            else {
                 continue;
             };
             near += usize::from((rate_per_s / capacity).ln().abs() < 1.1_f64.ln());
@@ -138,14 +147,15 @@ mod tests {
         assert!(covered >= 89, "{covered} of 100 covered");
         let width = median(&widths).expect("some");
         assert!(width < 1.35, "an interval says something: a factor of {width}");
-        eprintln!("near {near} covered {covered} width {width}");
     }
 
     #[test]
     fn the_ends_of_the_ladder_are_told_as_such() {
         let mut random = Random::new(6);
         assert_eq!(found(search(1.0, 40, 12, 0.0, &mut random)), Found::Below { rate_per_s: rate(0) });
-        let Found::AtLeast { rate_per_s, .. } = found(search(1e9, 30, 12, 0.0, &mut random)) else { panic!("at least") };
+        let Found::AtLeast { rate_per_s, .. } = found(search(1e9, 30, 12, 0.0, &mut random)) else {
+            panic!("at least")
+        };
         assert_eq!(rate_per_s, rate(30));
     }
 

@@ -21,7 +21,8 @@ pub(super) fn sections(analysis: &Analysis) -> String {
 
 /// Their links for the top of the page.
 pub(super) fn links(analysis: &Analysis) -> String {
-    let link = |(at, sweep): (usize, &Sweep)| format!("<a href=\"#{}\">{}</a>", anchor(at), escape(&sweep.title()));
+    let link =
+        |(at, sweep): (usize, &Sweep)| format!("<a href=\"#{}\">{}</a>", anchor(at), escape(&sweep.title()));
     analysis.sweeps.iter().enumerate().map(link).collect()
 }
 
@@ -43,7 +44,8 @@ fn section(analysis: &Analysis, sweep: &Sweep, number: usize) -> String {
     for (at, sentence) in sweep.answer().iter().enumerate() {
         let text = escape(sentence);
         let text = if at == 0 { format!("<b>{text}</b>") } else { text };
-        let _ = writeln!(html, "<p class=\"verdict{}\">{text}</p>", if sweep.withheld { " open" } else { "" });
+        let _ =
+            writeln!(html, "<p class=\"verdict{}\">{text}</p>", if sweep.withheld { " open" } else { "" });
     }
     if let Some(capacities) = &sweep.capacity {
         html.push_str(&capacity_table(capacities, &series));
@@ -77,7 +79,8 @@ fn head(model: &str, series: &impl Fn(&str) -> usize) -> String {
 }
 
 fn legend(sweep: &Sweep, series: &impl Fn(&str) -> usize) -> String {
-    let items: String = sweep.models.iter().map(|model| format!("<li>{}</li>", head(model, series))).collect();
+    let items: String =
+        sweep.models.iter().map(|model| format!("<li>{}</li>", head(model, series))).collect();
     format!("<ul class=\"legend\" aria-label=\"Legend\">{items}</ul>\n")
 }
 
@@ -127,15 +130,19 @@ fn pictures(sweep: &Sweep, series: &impl Fn(&str) -> usize, id: &str) -> String 
 
 /// Knee and law of every model.
 fn curves(sweep: &Sweep, series: &impl Fn(&str) -> usize) -> String {
-    if sweep.axis == Axis::Idle {
+    if sweep.axis == Axis::Idle || sweep.withheld {
         return String::new();
     }
     let rows: Vec<(String, Vec<Field>)> = sweep
         .curves
         .iter()
         .map(|curve| {
-            let knee = Field::text(curve.knee.brief(sweep.axis));
-            (head(&curve.model, series), vec![knee, Field::text(curve.fit.sentence())])
+            let mut fields =
+                vec![Field::text(curve.knee.brief(sweep.axis)), Field::text(curve.fit.sentence())];
+            if sweep.searched {
+                fields.remove(0);
+            }
+            (head(&curve.model, series), fields)
         })
         .collect();
     let note = match sweep.axis {
@@ -144,9 +151,11 @@ fn curves(sweep: &Sweep, series: &impl Fn(&str) -> usize) -> String {
              what clients cost each other. {} ",
             sweep::NO_CORES
         ),
-        Axis::Rate | Axis::Idle => "Fitted: one queue before one server (M/M/1 or M/D/1, whichever is nearer), from the \
+        Axis::Rate | Axis::Idle => {
+            "Fitted: one queue before one server (M/M/1 or M/D/1, whichever is nearer), from the \
                                     rates at which nearly all came back. "
-            .to_owned(),
+                .to_owned()
+        }
     };
     let bad = sweep.curves.iter().any(|curve| match &curve.fit {
         Fit::Usl(usl) => !usl.holds(),
@@ -154,10 +163,18 @@ fn curves(sweep: &Sweep, series: &impl Fn(&str) -> usize) -> String {
         Fit::None(_) => false,
     });
     let bad = if bad { " Where the fit does not hold, its parameters mean nothing." } else { "" };
+    let knee = format!("knee, {}", sweep.axis.label());
+    let (title, columns, told) = if sweep.searched {
+        ("Laws", vec!["model", "law"], "")
+    } else {
+        let told = "The knee is where throughput over response time (Kleinrock's power) is largest, with its interval over \
+                    rounds. ";
+        ("Knees and laws", vec!["model", &knee, "law"], told)
+    };
     format!(
-        "<h3>Knees and laws</h3>\n{}<p class=\"note\">The knee is where throughput over response time (Kleinrock's power) is \
-         largest, with its interval over rounds. {note}The residual is the relative distance between law and medians.{bad}</p>\n",
-        table("Knee and law of each model", &["model", &format!("knee, {}", sweep.axis.label()), "law"], &rows)
+        "<h3>{title}</h3>\n<div class=\"laws\">{}</div>\n<p class=\"note\">{told}{note}The residual is the relative distance \
+         between law and medians.{bad}</p>\n",
+        table(&format!("{title} of the models"), &columns, &rows)
     )
 }
 

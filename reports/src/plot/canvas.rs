@@ -148,12 +148,21 @@ impl Canvas {
 
     /// A bar along the horizontal axis from its low end to `value`, with its interval and a text above it; `y` is its middle
     /// and `half` half its thickness, both on the vertical axis.
-    pub(super) fn bar(&mut self, series: usize, (y, half): (f64, f64), value: f64, ends: (f64, f64), label: &str) {
+    pub(super) fn bar(
+        &mut self,
+        series: usize,
+        (y, half): (f64, f64),
+        value: f64,
+        ends: (f64, f64),
+        label: &str,
+    ) {
         let (top, bottom) = (self.down(y + half), self.down(y - half));
         let (middle, to) = (self.down(y), self.across(value));
         let body = layer(|backend| {
             let style = ShapeStyle { filled: true, ..stroke(0) };
-            backend.draw_rect((LEFT, top), (to, bottom), &style, true).expect("drawing into memory cannot fail");
+            backend
+                .draw_rect((LEFT, top), (to, bottom), &style, true)
+                .expect("drawing into memory cannot fail");
         });
         let interval = layer(|backend| {
             line(backend, (self.across(ends.0), middle), (self.across(ends.1), middle), 4);

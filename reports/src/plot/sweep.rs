@@ -77,10 +77,15 @@ fn along(
     if all().any(|estimate| estimate.high.is_infinite()) {
         canvas.label_never();
     }
-    let law = if sweep.curves.iter().any(|curve| lawful(&curve.fit)) { " Dotted: the fitted law." } else { "" };
+    let law =
+        if sweep.curves.iter().any(|curve| lawful(&curve.fit)) { " Dotted: the fitted law." } else { "" };
     let title = format!("{} over {}", capital(name), sweep.axis.label());
     Ok(Plot {
-        svg: canvas.finish(id, &format!("{title}, {}", sweep.of), &format!("{title}: one line for each model.")),
+        svg: canvas.finish(
+            id,
+            &format!("{title}, {}", sweep.of),
+            &format!("{title}: one line for each model."),
+        ),
         title,
         caption: format!("Marks are medians over rounds, upright lines their intervals.{law}"),
         columns: ["model", sweep.axis.label(), name, "interval", "rounds"].map(str::to_owned).to_vec(),
@@ -95,7 +100,8 @@ fn along(
 fn fitted(curve: &Curve, of: &impl Fn(&At) -> Option<Estimate>) -> Vec<(f64, f64)> {
     let values = || curve.points.iter().filter(|at| of(at).is_some()).map(|at| at.value);
     let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
-    let most = curve.points.iter().filter_map(of).map(|e| e.median).filter(|e| e.is_finite()).fold(0.0, f64::max);
+    let most =
+        curve.points.iter().filter_map(of).map(|e| e.median).filter(|e| e.is_finite()).fold(0.0, f64::max);
     let at = |step: u32| low * (high / low).powf(f64::from(step) / f64::from(FIT_POINTS));
     (0..=FIT_POINTS)
         .map(at)
@@ -138,7 +144,10 @@ pub(crate) fn throughput_response(sweep: &Sweep, series_of: impl Fn(&str) -> usi
         svg: canvas.finish(
             id,
             &format!("{title}, {}", sweep.of),
-            &format!("Response {name} over throughput, one line for each model along {}.", sweep.axis.label()),
+            &format!(
+                "Response {name} over throughput, one line for each model along {}.",
+                sweep.axis.label()
+            ),
         ),
         title,
         caption: format!(
@@ -184,7 +193,7 @@ pub(crate) fn capacities(sweep: &Sweep, series_of: impl Fn(&str) -> usize, id: &
     let mut canvas = Canvas::new((x, &x_ticks, "requests per second"), (Axis::exactly(0.0, count), &[], ""));
     for (at, (model, rate, low, high)) in bars.iter().enumerate() {
         let half = (0.9 / count).min(0.18);
-        let y = count - at as f64 - 1.0 + half * 1.2;
+        let y = count - at as f64 - 1.0 + half * 1.5;
         canvas.bar(series_of(model), (y, half), *rate, (*low, *high), model);
     }
     let title = "Capacity".to_owned();

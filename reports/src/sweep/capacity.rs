@@ -332,7 +332,10 @@ mod tests {
         let out = estimate(&objective(), &models, why, 1);
         let names: Vec<&str> = out.models.iter().map(|one| one.model.as_str()).collect();
         assert_eq!(names, ["fast", "same", "slow", "none", "few"]);
-        assert_eq!(out.models.iter().map(|one| one.wins).collect::<Vec<_>>(), [true, true, false, false, false]);
+        assert_eq!(
+            out.models.iter().map(|one| one.wins).collect::<Vec<_>>(),
+            [true, true, false, false, false]
+        );
         let (middle, low, high) = out.models[2].behind_by.expect("an estimate");
         assert!((middle / 4.42 - 1.0).abs() < 0.1 && low > 3.5 && high < 5.5, "{middle} {low} {high}");
         assert_eq!(out.models[3].behind_by.map(|(middle, ..)| middle), Some(f64::INFINITY));

@@ -212,7 +212,9 @@ mod tests {
             let ahead = |x: f64| (0.2 * (x - 40_f64.ln())).exp();
             let (first, second) = pair(ahead, 9, 0.05, &mut random);
             let found = find(&first, &second, seed);
-            if let [Crossover { before, after, boundary: Boundary::Shown { low, high, share, .. } }] = &found[..] {
+            if let [Crossover { before, after, boundary: Boundary::Shown { low, high, share, .. } }] =
+                &found[..]
+            {
                 assert_eq!((before.as_str(), after.as_str()), ("threads", "loop"));
                 assert!(*share >= CONFIDENCE);
                 shown += 1;
@@ -262,6 +264,9 @@ mod tests {
     #[test]
     fn too_few_rounds_claim_nothing() {
         let (first, second) = pair(|x| (x - 3.0).exp(), 3, 0.0, &mut Random::new(6));
-        assert!(matches!(find(&first, &second, 1)[..], [Crossover { boundary: Boundary::Unshown { .. }, .. }]));
+        assert!(matches!(
+            find(&first, &second, 1)[..],
+            [Crossover { boundary: Boundary::Unshown { .. }, .. }]
+        ));
     }
 }

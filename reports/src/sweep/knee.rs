@@ -52,14 +52,18 @@ pub(crate) fn knee(values: &[f64], power: &Grid, random: &mut Random) -> Knee {
     let Some(top) = top(values, power, &all) else {
         return Knee::Untold("no point has both a throughput and a response time".to_owned());
     };
-    let tops: Vec<Top> =
-        over_rounds(rounds, random, |drawn, _| self::top(values, power, drawn)).into_iter().flatten().collect();
+    let tops: Vec<Top> = over_rounds(rounds, random, |drawn, _| self::top(values, power, drawn))
+        .into_iter()
+        .flatten()
+        .collect();
     let share = |wanted: fn(&Top) -> bool| {
         tops.iter().filter(|top| wanted(top)).count() as f64 / tops.len().max(1) as f64
     };
     let (first, last) = (values[0], values[values.len() - 1]);
-    let inside: Vec<f64> =
-        tops.iter().filter_map(|top| if let Top::Inside(value) = top { Some(*value) } else { None }).collect();
+    let inside: Vec<f64> = tops
+        .iter()
+        .filter_map(|top| if let Top::Inside(value) = top { Some(*value) } else { None })
+        .collect();
     match top {
         Top::First => Knee::Before(first),
         Top::Last => Knee::Beyond(last),
@@ -86,7 +90,8 @@ fn top(values: &[f64], power: &Grid, drawn: &[usize]) -> Option<Top> {
     let medians: Vec<Option<f64>> =
         power.iter().map(|point| median_of(point, drawn).filter(|power| *power > 0.0)).collect();
     let of = |at: usize| medians[at].unwrap_or(0.0);
-    let at = (0..values.len()).filter(|at| medians[*at].is_some()).max_by(|a, b| of(*a).total_cmp(&of(*b)))?;
+    let at =
+        (0..values.len()).filter(|at| medians[*at].is_some()).max_by(|a, b| of(*a).total_cmp(&of(*b)))?;
     if at == 0 {
         return Some(Top::First);
     }
@@ -97,9 +102,7 @@ fn top(values: &[f64], power: &Grid, drawn: &[usize]) -> Option<Top> {
     let (Some(before), Some(after)) = (medians[at - 1], medians[at + 1]) else {
         return Some(Top::Inside(values[at]));
     };
-    Some(Top::Inside(
-        vertex([(x(at - 1), before.ln()), (x(at), of(at).ln()), (x(at + 1), after.ln())]).exp(),
-    ))
+    Some(Top::Inside(vertex([(x(at - 1), before.ln()), (x(at), of(at).ln()), (x(at + 1), after.ln())]).exp()))
 }
 
 /// The vertex of the parabola through three points, the middle one the highest.

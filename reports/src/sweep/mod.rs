@@ -16,10 +16,10 @@ mod text;
 mod usl;
 
 pub use crossover::{Boundary, Crossover};
+pub(crate) use curve::enough;
 pub use curve::{At, Curve, Estimate, Fit};
 pub use knee::Knee;
 pub use queue::Queue;
-pub(crate) use curve::enough;
 pub(crate) use text::{NO_CORES, objective as objective_in_words};
 pub use usl::Usl;
 
@@ -97,9 +97,9 @@ fn sweep(
     let models = points.first()?.scenario.models.clone();
     let objective = goal.cloned().or_else(|| stated(&of, axis, &points));
     let curves = models.iter().map(|model| curve::curve(model, axis, &points, seed)).collect();
-    let crossovers =
-        if goal.is_some() || withheld { Vec::new() } else { crossovers(&models, &points, seed) };
-    let capacity = objective.filter(|_| !withheld).map(|objective| capacities(&objective, &models, &points, seed));
+    let crossovers = if goal.is_some() || withheld { Vec::new() } else { crossovers(&models, &points, seed) };
+    let capacity =
+        objective.filter(|_| !withheld).map(|objective| capacities(&objective, &models, &points, seed));
     Some(Sweep { of, axis, points, models, curves, crossovers, capacity, searched: goal.is_some(), withheld })
 }
 
@@ -168,7 +168,8 @@ fn capacities(objective: &Objective, models: &[String], points: &[Workload], see
         let mut tried = Vec::new();
         for point in points {
             for round in point.cell(model).iter().flat_map(|cell| &cell.rounds) {
-                let quantile = shown.map_or(Quantile::Insufficient { have: 0, need: 0 }, |at| round.response.shown[at]);
+                let quantile =
+                    shown.map_or(Quantile::Insufficient { have: 0, need: 0 }, |at| round.response.shown[at]);
                 if let Some(met) = capacity::meets(quantile, objective.limit_ns) {
                     tried.push(Tried { round: round.round, rate_per_s: value(point), met });
                 }
@@ -187,7 +188,9 @@ fn limit(points: &[Workload], model: &str, rate_per_s: f64) -> String {
     };
     if let Some(point) = points.iter().find(left_out) {
         let above = crate::units::rate(value(point));
-        return format!("trials at {above} had to be left out, which is where the generator's own limit is met");
+        return format!(
+            "trials at {above} had to be left out, which is where the generator's own limit is met"
+        );
     }
     match points.iter().rev().find_map(|point| point.bounds.ceiling_per_s) {
         Some(ceiling) if rate_per_s * 1.25 > ceiling => {

@@ -118,7 +118,8 @@ fn with_base(points: &[At], percentile: f64, scv: f64, service_ns: f64) -> Queue
         .map(|at| (wait(at.rate_per_s, service_ns, scv, percentile), at.response_ns.ln()))
         .collect();
     let cost = |base: f64| waits.iter().map(|(wait, ln)| ((base + wait).ln() - ln).powi(2)).sum::<f64>();
-    let (mut low, mut high) = (service_ns.min(1.0), points.iter().map(|at| at.response_ns).fold(0.0, f64::max));
+    let (mut low, mut high) =
+        (service_ns.min(1.0), points.iter().map(|at| at.response_ns).fold(0.0, f64::max));
     for _ in 0..40 {
         let third = (high - low) / 3.0;
         if cost(low + third) < cost(high - third) { high -= third } else { low += third }
@@ -137,20 +138,11 @@ mod tests {
         let rates = [0.05, 0.1, 0.2, 0.4, 0.6, 0.75, 0.85, 0.92].map(|used| used * queue.saturation_per_s());
         let response = |rate| queue.at(rate) * (noise * random.normal()).exp();
         let mut response = response;
-        rates
-            .map(|rate| At { rate_per_s: rate, back_per_s: rate, response_ns: response(rate) })
-            .to_vec()
+        rates.map(|rate| At { rate_per_s: rate, back_per_s: rate, response_ns: response(rate) }).to_vec()
     }
 
     fn queue(scv: f64) -> Queue {
-        Queue {
-            service_ns: 100_000.0,
-            alone_ns: 180_000.0,
-            scv,
-            percentile: 0.99,
-            residual: 0.0,
-            points: 8,
-        }
+        Queue { service_ns: 100_000.0, alone_ns: 180_000.0, scv, percentile: 0.99, residual: 0.0, points: 8 }
     }
 
     #[test]

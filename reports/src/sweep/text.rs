@@ -7,7 +7,8 @@ use crate::units;
 use crate::verdict::Outcome;
 
 /// What κ and σ cannot say.
-pub(crate) const NO_CORES: &str = "N counts clients here, not processors: the law says nothing of more cores.";
+pub(crate) const NO_CORES: &str =
+    "N counts clients here, not processors: the law says nothing of more cores.";
 
 impl Axis {
     /// Its name in a narrow column.
@@ -163,7 +164,11 @@ impl Capacity {
             Found::AtLeast { rate_per_s, why } => format!("at least {}: {why}", units::rate(*rate_per_s)),
             Found::Below { rate_per_s } => format!("below {}", units::rate(*rate_per_s)),
             Found::Unknown { trials } => {
-                format!("unknown: {} valid, {} needed", units::plural(*trials as u64, "trial"), super::capacity::LEAST_TRIALS)
+                format!(
+                    "unknown: {} valid, {} needed",
+                    units::plural(*trials as u64, "trial"),
+                    super::capacity::LEAST_TRIALS
+                )
             }
         }
     }
@@ -182,7 +187,11 @@ impl Capacity {
 impl Sweep {
     /// The name with what was swept: "churn over clients".
     pub fn title(&self) -> String {
-        if self.searched { format!("{}: capacity", self.of) } else { format!("{} over {}", self.of, self.axis.label()) }
+        if self.searched {
+            format!("{}: capacity", self.of)
+        } else {
+            format!("{} over {}", self.of, self.axis.label())
+        }
     }
 
     /// The sentences on where the best model changes: of those pairs that are both best, or share first place, somewhere
@@ -243,8 +252,11 @@ impl Sweep {
         let Some(first) = chosen.first() else {
             return "No point has a verdict, so no boundary could be shown.".to_owned();
         };
-        let always: Vec<String> =
-            first.iter().filter(|model| chosen.iter().all(|winners| winners.contains(model))).cloned().collect();
+        let always: Vec<String> = first
+            .iter()
+            .filter(|model| chosen.iter().all(|winners| winners.contains(model)))
+            .cloned()
+            .collect();
         match always.as_slice() {
             [] => "No boundary between the best models could be shown.".to_owned(),
             [one] => format!("{one} is best, or shares first place, at every point with a verdict."),

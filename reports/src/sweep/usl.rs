@@ -80,15 +80,13 @@ fn least_squares(rows: &[[f64; 3]], free: &[usize]) -> Option<[f64; 3]> {
     let norms: Vec<f64> = free.iter().map(|k| norm(*k)).collect();
     let n = free.len();
     let column = |row: &[f64; 3], i: usize| row[free[i]] / norms[i];
-    let mut m = vec![vec![0.0; n + 1]; n];
-    for row in rows {
-        for i in 0..n {
-            for j in 0..n {
-                m[i][j] += column(row, i) * column(row, j);
-            }
-            m[i][n] += column(row, i);
-        }
-    }
+    let sum = |term: &dyn Fn(&[f64; 3]) -> f64| rows.iter().map(term).sum::<f64>();
+    let mut m: Vec<Vec<f64>> = (0..n)
+        .map(|i| {
+            let squares = (0..n).map(|j| sum(&|row| column(row, i) * column(row, j)));
+            squares.chain([sum(&|row| column(row, i))]).collect()
+        })
+        .collect();
     for at in 0..n {
         let pivot = (at..n).max_by(|a, b| m[*a][at].abs().total_cmp(&m[*b][at].abs()))?;
         m.swap(at, pivot);
@@ -96,11 +94,10 @@ fn least_squares(rows: &[[f64; 3]], free: &[usize]) -> Option<[f64; 3]> {
         if m[at][at].abs() < 1e-12 {
             return None;
         }
-        for below in at + 1..n {
-            let factor = m[below][at] / m[at][at];
-            for k in at..=n {
-                m[below][k] -= factor * m[at][k];
-            }
+        let (done, below) = m.split_at_mut(at + 1);
+        for row in below {
+            let factor = row[at] / done[at][at];
+            row.iter_mut().zip(&done[at]).for_each(|(value, above)| *value -= factor * above);
         }
     }
     let mut solution = [0.0; 3];
@@ -139,7 +136,8 @@ mod tests {
         let mut random = Random::new(7);
         let near = (0..200).filter(|_| {
             let usl = fit(&points(12_000.0, 0.05, 0.0005, 0.03, &mut random)).expect("nine points");
-            let off = [usl.lambda_per_s / 12_000.0, usl.sigma / 0.05, usl.kappa / 0.0005, usl.residual / 0.03];
+            let off =
+                [usl.lambda_per_s / 12_000.0, usl.sigma / 0.05, usl.kappa / 0.0005, usl.residual / 0.03];
             // The residual of 9 points scatters by 1/sqrt(2*6) = 29 %: it is bounded by three of that.
             off[..3].iter().all(|ratio| (ratio - 1.0).abs() < 0.25) && off[3] < 1.9
         });

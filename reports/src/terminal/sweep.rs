@@ -22,6 +22,9 @@ pub(super) fn sweeps(out: &mut String, sweeps: &[Sweep], style: Style) {
         for sentence in sweep.answer() {
             push_wrapped(out, &sentence, style.width, "  → ", |line| style.good(line));
         }
+        if sweep.withheld {
+            continue;
+        }
         capacities(out, sweep, style);
         if !sweep.searched {
             figures(out, sweep, style);
@@ -42,7 +45,9 @@ fn capacities(out: &mut String, sweep: &Sweep, style: Style) {
         let head = format!("    {:names$}  ", cut(&clean(&one.model), names));
         let text = format!("{}{behind}", one.brief());
         // The name stands before the first line, blanks before the others.
-        for (at, line) in super::wrap(&clean(&text), style.width, &" ".repeat(width(&head))).iter().enumerate() {
+        for (at, line) in
+            super::wrap(&clean(&text), style.width, &" ".repeat(width(&head))).iter().enumerate()
+        {
             let line = if at == 0 { format!("{head}{}", line.trim_start()) } else { line.clone() };
             let _ = writeln!(out, "{}", if one.wins { style.good(&line) } else { line });
         }
@@ -109,7 +114,8 @@ fn laws(out: &mut String, sweep: &Sweep, style: Style) {
         return;
     }
     for curve in &sweep.curves {
-        let text = format!("{}: knee {}; {}", curve.model, curve.knee.brief(sweep.axis), curve.fit.sentence());
+        let text =
+            format!("{}: knee {}; {}", curve.model, curve.knee.brief(sweep.axis), curve.fit.sentence());
         push_wrapped(out, &text, style.width, "  ", |line| style.dim(line));
     }
     if sweep.axis == Axis::Clients {
