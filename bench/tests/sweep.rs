@@ -1,5 +1,6 @@
 //! Sweeps and capacity searches through the tool: tiny ones end to end, and what is refused before anything starts.
 
+#[allow(dead_code)] // each test program uses its part
 mod support;
 
 use bakeoff::scenario::Scenario;
@@ -7,7 +8,8 @@ use bakeoff_reports::bundle::{self, Bundle};
 use bakeoff_reports::record::Axis;
 use std::fs;
 use std::path::Path;
-use support::{Folder, bakeoff, fails, first_tries, ran, succeeds};
+use std::process::Stdio;
+use support::{Folder, bakeoff, children_of, ended, fails, first_tries, ran, signal, succeeds, wait_for};
 
 const TINY: &str = r#"
 name = "tiny"
@@ -113,6 +115,30 @@ fn a_tiny_search_gives_every_model_as_many_trials_as_asked_on_declared_rates() {
     assert_eq!(declared.first(), Some(&"tiny @ 500/s"));
     let page = fs::read_to_string(Path::new(&out).join("report.html")).expect("a report");
     assert!(page.contains("tiny: capacity"), "a search has its section");
+}
+
+#[test]
+fn an_interrupted_search_keeps_what_was_finished_and_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let (file, out) = (folder.file("tiny.toml", TINY), folder.path("out"));
+    let search = ["capacity", &file, "--objective", "p50<=5ms", "--rates", "500..4k", "--window", "50ms"];
+    let more = ["--steps", "900", "--model", "mio-event-loop", "--no-probe", "--quiet", "--out", &out];
+    let mut tool = bakeoff(&[&search[..], &more].concat())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the tool can be started");
+    let bundle = Path::new(&out).join("run.jsonl");
+    let lines = || fs::read_to_string(&bundle).map_or(0, |text| text.lines().count());
+    wait_for("three finished trials", || lines() > 8);
+    let children = children_of(tool.id());
+    signal(tool.id(), 2);
+    assert_eq!(tool.wait().expect("our child").code(), Some(130));
+    wait_for("the children to end", || children.iter().all(|pid| ended(*pid)));
+    let loaded = bundle::load(&bundle).expect("a bundle");
+    assert!(loaded.damage.is_empty() && loaded.trials.len() >= 3);
+    assert!(loaded.end.expect("its end is on disk").interrupted);
+    assert!(Path::new(&out).join("report.html").exists(), "what was finished is reported");
 }
 
 #[test]
