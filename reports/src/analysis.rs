@@ -194,10 +194,14 @@ impl Analysis {
         ))
     }
 
+    /// Everything that was measured: the workloads, then the points of sweeps.
+    pub fn measured(&self) -> impl Iterator<Item = &Workload> {
+        self.workloads.iter().chain(self.sweeps.iter().flat_map(|sweep| &sweep.points))
+    }
+
     /// Every doubt about a cell, as (workload, model, doubt).
     pub fn doubts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        let points = self.sweeps.iter().flat_map(|sweep| &sweep.points);
-        self.workloads.iter().chain(points).flat_map(|workload| {
+        self.measured().flat_map(|workload| {
             workload.cells.iter().flat_map(move |cell| {
                 let names = (workload.scenario.name.as_str(), cell.model.as_str());
                 cell.doubts.iter().map(move |doubt| (names.0, names.1, doubt.as_str()))

@@ -14,9 +14,11 @@ use crate::sweep::{self, Boundary, Fit, Sweep};
 use crate::units;
 use std::fmt::Write as _;
 
-/// A section for each sweep; nothing for a run without one.
+/// A section for each sweep, in one box; nothing for a run without one.
 pub(super) fn sections(analysis: &Analysis) -> String {
-    analysis.sweeps.iter().enumerate().map(|(at, sweep)| section(analysis, sweep, at)).collect()
+    let all: String =
+        analysis.sweeps.iter().enumerate().map(|(at, sweep)| section(analysis, sweep, at)).collect();
+    if all.is_empty() { all } else { format!("<div id=\"sweeps\">\n{all}</div>\n") }
 }
 
 /// Their links for the top of the page.

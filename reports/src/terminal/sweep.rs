@@ -1,8 +1,9 @@
 //! Sweeps on a terminal: the answer in sentences, a table along the axis, knees, laws and capacities.
 
 use super::{Style, clean, cut, push_wrapped, width};
-use crate::record::{Axis, Merit};
-use crate::sweep::{self, At, Curve, Sweep};
+use crate::analysis::Workload;
+use crate::record::Axis;
+use crate::sweep::{self, Curve, Sweep};
 use crate::units;
 use crate::verdict::Place;
 use std::fmt::Write as _;
@@ -69,7 +70,7 @@ fn figures(out: &mut String, sweep: &Sweep, style: Style) {
             Some(_) => "=",
             None => " ",
         };
-        format!("{}{mark}", figure(merit, &curve.points[at]))
+        format!("{}{mark}", figure(point, &curve.model))
     };
     let names = sweep.models.iter().map(|model| width(&clean(model))).max().unwrap_or(0).min(style.width / 4);
     let of = |at: usize| {
@@ -100,13 +101,10 @@ fn figures(out: &mut String, sweep: &Sweep, style: Style) {
     }
 }
 
-fn figure(merit: Merit, at: &At) -> String {
-    let estimate = match merit {
-        Merit::Throughput => at.throughput,
-        Merit::ResponseP99 => at.p99,
-        Merit::ResponseP50 => at.p50,
-    };
-    estimate.map_or_else(|| "-".to_owned(), |estimate| merit.show(estimate.median))
+fn figure(point: &Workload, model: &str) -> String {
+    let merit = point.scenario.merit;
+    let figure = point.cell(model).and_then(|cell| cell.merit(merit));
+    figure.map_or_else(|| "-".to_owned(), |figure| merit.show(figure))
 }
 
 fn laws(out: &mut String, sweep: &Sweep, style: Style) {
