@@ -4,6 +4,7 @@
 mod support;
 
 use bakeoff::scenario::Scenario;
+use bakeoff::sweep::derive::stated_rate;
 use bakeoff_reports::bundle::{self, Bundle};
 use bakeoff_reports::record::Axis;
 use std::fs;
@@ -40,7 +41,7 @@ fn swept(arguments: &[&str], out: &str) -> Bundle {
 fn points_parse_back(bundle: &Bundle) {
     for scenario in bundle.run.scenarios.iter().filter(|scenario| scenario.sweep.is_some()) {
         let again = Scenario::parse(&scenario.toml, "record").expect("parses back");
-        let same = (again.name.as_str(), u64::from(again.load.clients()), again.load.rate_per_s());
+        let same = (again.name.as_str(), u64::from(again.load.clients()), stated_rate(&again));
         assert_eq!(same, (scenario.name.as_str(), scenario.clients, scenario.scheduled_rate_per_s));
     }
 }

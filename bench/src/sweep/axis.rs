@@ -1,6 +1,7 @@
 //! The values of a sweep as people write them: `clients=1,4,16`, `rate=1k..50k:8`, `idle`.
 
 use crate::scenario::Scenario;
+use crate::sweep::derive::stated_rate;
 use bakeoff_reports::record::Axis;
 
 /// Points of a range that does not say how many.
@@ -39,7 +40,7 @@ pub fn parse(text: &str, scenario: &Scenario) -> Result<Values, String> {
         "idle" => Axis::Idle,
         _ => return Err(crate::suggest::unknown("axis", name, ["clients", "rate", "idle"].into_iter())),
     };
-    let own_rate = scenario.load.rate_per_s();
+    let own_rate = stated_rate(scenario);
     if axis == Axis::Rate && own_rate.is_none() {
         return Err(format!(
             "the scenario `{}` has no rate to sweep: {}, so the server sets the pace. Sweep `clients`, or find the highest \
@@ -182,7 +183,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_geometric_and_ascends() {
-        let own = built_in("small-echo-open").load.rate_per_s().expect("open");
+        let own = stated_rate(&built_in("small-echo-open")).expect("open");
         for text in ["clients", "rate", "idle"] {
             let values = values(text).expect(text);
             assert!(
