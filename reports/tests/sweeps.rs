@@ -130,6 +130,7 @@ fn the_page_draws_every_sweep_with_its_data_and_escapes_names() {
     assert_eq!(back.objectives, bundle.objectives);
     assert!(page == html::report(&analyse(&back)), "the same records give the same bytes");
     assert!(!page.contains(hostile) && page.contains("&lt;script&gt;alert(1)&lt;/script&gt; over clients"));
+    assert_eq!(page.matches("no model keeps up").count(), 1, "30,000 requests/s are beyond all three queues");
     for part in [
         "Throughput over clients",
         "Response p99 over requests per second",

@@ -94,7 +94,7 @@ pub fn with_times(base: &Scenario, times: Times) -> Result<Scenario, String> {
 pub fn stated_rate(scenario: &Scenario) -> Option<f64> {
     match scenario.load {
         Load::Open { rate_per_s, .. } => Some(rate_per_s),
-        Load::Closed { .. } | Load::Churn { .. } => None,
+        _ => None,
     }
 }
 

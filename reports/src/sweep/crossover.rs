@@ -9,6 +9,7 @@
 //! 3. It lies where the median of d, joined by straight lines over the logarithm of the axis, passes through 0. Its interval is
 //!    the central 95 % of where it does so in resamples of the rounds; a resample draws the same rounds at every point.
 //! 4. When fewer than 95 % of the resamples pass through 0 between the two points, no boundary is claimed.
+//! 5. A rate with which neither of the two keeps up takes no side: there the response time says how long the trial was.
 //!
 //! The interval is of the crossing of the lines. Between two points the true curve may bend: closer points, not more rounds,
 //! make that smaller. Logarithms are held at a factor of 100, so that a model that does not work at all does not drag the

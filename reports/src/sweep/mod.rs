@@ -144,15 +144,25 @@ fn crossovers(models: &[String], points: &[Workload], seed: u64) -> Vec<Crossove
     let (values, rounds): (Vec<f64>, _) = (points.iter().map(value).collect(), rounds_of(points));
     let grids: Vec<Grid> =
         models.iter().map(|model| grid(model, points, &rounds, |round| round.merit(merit))).collect();
+    let drowned: Vec<Vec<bool>> =
+        models.iter().map(|model| points.iter().map(|point| drowned(point, model)).collect()).collect();
     let mut found = Vec::new();
     for (at, first) in models.iter().enumerate() {
         for (other, second) in models.iter().enumerate().skip(at + 1) {
             let mut random = Random::named(seed, &["crossover", &scenario.name, first, second]);
-            let line = |model, at: usize| Line { model, figures: &grids[at] };
+            // Which of two that cannot keep up is the later one says nothing of either.
+            let told = |of: usize| -> Grid {
+                let both = drowned[at].iter().zip(&drowned[other]).map(|(a, b)| *a && *b);
+                let kept = |(figures, lost): (&Vec<_>, bool)| {
+                    if lost { vec![None; rounds.len()] } else { figures.clone() }
+                };
+                grids[of].iter().zip(both).map(kept).collect()
+            };
+            let (ours, theirs) = (told(at), told(other));
             found.extend(crossover::crossovers(
                 &values,
-                line(first, at),
-                line(second, other),
+                Line { model: first, figures: &ours },
+                Line { model: second, figures: &theirs },
                 merit.better(),
                 verdict::floor(merit),
                 &mut random,
@@ -160,6 +170,15 @@ fn crossovers(models: &[String], points: &[Workload], seed: u64) -> Vec<Crossove
         }
     }
     found
+}
+
+/// Whether a model does not keep up with the rate of a point: what it answers depends on how long the trial lasts.
+pub(crate) fn drowned(point: &Workload, model: &str) -> bool {
+    let Some(place) = point.scenario.sweep.as_ref().filter(|place| place.axis == Axis::Rate) else {
+        return false;
+    };
+    let back = point.cell(model).and_then(crate::cell::Cell::throughput_per_s);
+    back.is_some_and(|back| back < queue::KEPT_SHARE * place.value)
 }
 
 fn capacities(objective: &Objective, models: &[String], points: &[Workload], seed: u64) -> Capacities {
