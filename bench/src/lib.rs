@@ -17,6 +17,7 @@ pub mod run;
 pub mod scenario;
 pub mod suggest;
 pub mod swarm;
+pub mod sweep;
 pub mod sys;
 pub mod usage;
 pub mod verify;

@@ -9,6 +9,7 @@ use crate::gather;
 use crate::probe::{self, Bounds};
 use crate::record::envelope::Envelope;
 use crate::record::{Anatomy, End, LookRecord, Reading, RoundRecord, Run, ScenarioRecord, Trial};
+use crate::sweep::{self, Sweep};
 use crate::units;
 use crate::verdict::{self, Verdict};
 use rayon::prelude::*;
@@ -24,6 +25,8 @@ pub struct Analysis {
     pub end: Option<End>,
     /// The workloads, in the run's order.
     pub workloads: Vec<Workload>,
+    /// The sweeps: workloads at several values of a parameter, which are no workloads of their own.
+    pub sweeps: Vec<Sweep>,
     /// What one request makes each model do, in the order of the run's models.
     pub anatomies: Vec<Anatomy>,
     /// What breaks each model, in the order of the run's models.
@@ -203,9 +206,14 @@ impl Analysis {
         ))
     }
 
+    /// Everything that was measured: the workloads, then the points of sweeps.
+    pub fn measured(&self) -> impl Iterator<Item = &Workload> {
+        self.workloads.iter().chain(self.sweeps.iter().flat_map(|sweep| &sweep.points))
+    }
+
     /// Every doubt about a cell, as (workload, model, doubt).
     pub fn doubts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
-        self.workloads.iter().flat_map(|workload| {
+        self.measured().flat_map(|workload| {
             workload.cells.iter().flat_map(move |cell| {
                 let names = (workload.scenario.name.as_str(), cell.model.as_str());
                 cell.doubts.iter().map(move |doubt| (names.0, names.1, doubt.as_str()))
@@ -276,12 +284,18 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         rounds_run: rounds_run(bundle),
         damage: bundle.damage.iter().map(ToString::to_string).collect(),
         workloads: Vec::new(),
+        sweeps: Vec::new(),
         anatomies: anatomies(bundle),
         envelopes: crate::envelope::of(bundle),
         excluded,
     };
     if analysis.is_invalid() {
         workloads.iter_mut().for_each(|one| one.verdict.withhold(analysis.lost, analysis.asked));
+    }
+    let seed = bundle.run.seed;
+    analysis.sweeps = sweep::gather(&mut workloads, &bundle.objectives, seed, analysis.is_invalid());
+    for workload in &mut workloads {
+        workload.verdict.boundary = sweep::boundary(&analysis.sweeps, &workload.scenario.name);
     }
     analysis.workloads = workloads;
     analysis
@@ -292,12 +306,20 @@ fn rounds_run(bundle: &Bundle) -> u32 {
     bundle.trials.iter().map(|trial| trial.round.saturating_add(1)).max().unwrap_or(0)
 }
 
-/// The workloads with their verdicts, which need all cells of the run: comparisons are adjusted for how many there are.
+/// The workloads with their verdicts, which need all cells of the run: comparisons are adjusted for how many there are. The
+/// points of sweeps are a family of their own: what is asked of them is where models change places.
 fn workloads(bundle: &Bundle, cells: Vec<Vec<Cell>>) -> Vec<Workload> {
     let run = &bundle.run;
     let with_cells: Vec<_> = run.scenarios.iter().zip(cells.iter().map(Vec::as_slice)).collect();
     let looks = run.sequential.as_ref().map_or(&[][..], |sequential| &sequential.looks);
-    let verdicts = verdict::decide(&with_cells, looks, rounds_run(bundle), run.seed);
+    let (points, alone): (Vec<_>, Vec<_>) =
+        with_cells.iter().copied().partition(|(scenario, _)| scenario.sweep.is_some());
+    let decide = |family: &[_]| verdict::decide(family, looks, rounds_run(bundle), run.seed).into_iter();
+    let (mut points, mut alone) = (decide(&points), decide(&alone));
+    let verdicts: Vec<Verdict> = with_cells
+        .iter()
+        .filter_map(|(scenario, _)| if scenario.sweep.is_some() { points.next() } else { alone.next() })
+        .collect();
     let parts = run.scenarios.iter().zip(cells).zip(verdicts);
     let workload = |((scenario, cells), verdict): ((&ScenarioRecord, Vec<Cell>), Verdict)| {
         let mut bounds = Bounds::of(run.probe.value(), &scenario.name);

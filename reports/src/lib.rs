@@ -33,10 +33,13 @@ pub mod sample;
 mod sample_anatomy;
 mod sample_envelope;
 mod sample_machine;
+#[doc(hidden)]
+pub mod sample_sweep;
 pub mod sequential;
 pub mod statistics;
 pub mod stops;
 pub mod summary;
+pub mod sweep;
 pub mod terminal;
 pub mod theory;
 pub mod units;

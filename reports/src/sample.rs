@@ -178,6 +178,7 @@ pub fn bundle(spec: &Spec) -> Bundle {
         looks: Vec::new(),
         anatomies,
         envelopes,
+        objectives: Vec::new(),
         end: Some(end),
         damage: Vec::new(),
     }

@@ -4,6 +4,7 @@
 //! a single word or path that is longer itself.
 
 mod costs;
+mod sweep;
 
 use crate::analysis::{Analysis, Workload};
 use crate::envelope;
@@ -78,6 +79,7 @@ pub fn summary(analysis: &Analysis, options: &SummaryOptions) -> String {
     for workload in &analysis.workloads {
         answer(&mut out, workload, style);
     }
+    sweep::sweeps(&mut out, &analysis.sweeps, style);
     matrix(&mut out, analysis, style);
     costs::costs(&mut out, analysis, style);
     if !analysis.envelopes.is_empty() {
@@ -102,9 +104,10 @@ fn head(out: &mut String, analysis: &Analysis, style: Style) {
     let run = &analysis.run;
     let _ = writeln!(out, "{}", style.bold("Which model fits which workload"));
     let facts = format!(
-        "{}, {}, {}; {} of {} trials valid; seed {}",
+        "{}, {}{}, {}; {} of {} trials valid; seed {}",
         units::plural(run.models.len() as u64, "model"),
-        units::plural(run.scenarios.len() as u64, "workload"),
+        units::plural(analysis.workloads.len() as u64, "workload"),
+        sweep::count(&analysis.sweeps),
         units::plural(u64::from(rounds(analysis)), "round"),
         units::grouped(u64::from(analysis.valid)),
         units::grouped(u64::from(analysis.recorded)),

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and the table of them.
 
 mod anatomy;
+mod capacity;
 mod envelope;
 mod list;
 mod load;
@@ -11,6 +12,7 @@ mod report;
 mod run;
 mod scenario;
 mod serve;
+mod sweep;
 mod verify;
 mod worker;
 
@@ -32,6 +34,8 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Sweep(sweep::SweepArgs),
+    Capacity(capacity::CapacityArgs),
     Serve(serve::ServeArgs),
     Load(load::LoadArgs),
     Anatomy(anatomy::AnatomyArgs),
@@ -64,6 +68,8 @@ impl Cli {
         match self.command {
             None => Self::parse_from(["bakeoff", "run"]).dispatch(),
             Some(Command::Run(args)) => args.run(),
+            Some(Command::Sweep(args)) => args.run(),
+            Some(Command::Capacity(args)) => args.run(),
             Some(Command::Serve(args)) => args.run(),
             Some(Command::Load(args)) => args.run(),
             Some(Command::Anatomy(args)) => args.run(),

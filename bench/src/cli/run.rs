@@ -99,21 +99,7 @@ impl RunArgs {
         let interrupt =
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
         check_port(self.addr)?;
-        let folder = self.out.clone().unwrap_or_else(default_folder);
-        fs::create_dir_all(&folder).map_err(|e| {
-            format!(
-                "making the folder {} for the results failed: {e}; choose another with --out",
-                folder.display()
-            )
-        })?;
-        require_room(&folder, plan.slots.len() as u64)?;
-        let bundle = folder.join(report::BUNDLE_NAME);
-        if bundle.exists() {
-            return Err(format!(
-                "{} holds the records of a run already, and they are not overwritten; choose another folder with --out",
-                bundle.display()
-            ));
-        }
+        let (folder, bundle) = new_bundle(self.out.clone(), plan.slots.len() as u64)?;
         let options = RunOptions {
             seed: self.seed,
             rounds: plan.rounds(),
@@ -155,14 +141,7 @@ impl RunArgs {
         let chosen = BUILT_IN.iter().filter(|b| b.default || self.all);
         let built_in: Vec<String> = chosen.map(|b| b.name.to_string()).collect();
         for name in if self.scenarios.is_empty() { &built_in } else { &self.scenarios } {
-            let mut scenario = match Scenario::built_in(name) {
-                Some(scenario) => scenario,
-                None if is_path(name) => read_scenario(Path::new(name))?,
-                None => {
-                    let known = suggest::unknown("scenario", name, BUILT_IN.iter().map(|b| b.name));
-                    return Err(format!("{known}; or a file that ends in .toml"));
-                }
-            };
+            let mut scenario = find_scenario(name)?;
             if scenarios.iter().any(|s| s.name == scenario.name) {
                 return Err(format!(
                     "two scenarios are named `{}`; the report could not tell them apart",
@@ -181,6 +160,18 @@ impl RunArgs {
     }
 }
 
+/// The scenario of a name: a built-in one, or a file.
+pub(super) fn find_scenario(name: &str) -> Result<Scenario, String> {
+    match Scenario::built_in(name) {
+        Some(scenario) => Ok(scenario),
+        None if is_path(name) => read_scenario(Path::new(name)),
+        None => {
+            let known = suggest::unknown("scenario", name, BUILT_IN.iter().map(|b| b.name));
+            Err(format!("{known}; or a file that ends in .toml"))
+        }
+    }
+}
+
 fn is_path(name: &str) -> bool {
     name.ends_with(".toml") || name.contains('/')
 }
@@ -190,6 +181,26 @@ pub(super) fn read_scenario(path: &Path) -> Result<Scenario, String> {
     let text = fs::read_to_string(path)
         .map_err(|e| format!("reading the scenario file {} failed: {e}", path.display()))?;
     Scenario::parse(&text, &path.display().to_string()).map_err(|e| e.to_string())
+}
+
+/// The folder for the results, made, and where in it the bundle will be: with room for so many trials, and nothing there yet.
+pub(super) fn new_bundle(out: Option<PathBuf>, trials: u64) -> Result<(PathBuf, PathBuf), String> {
+    let folder = out.unwrap_or_else(default_folder);
+    fs::create_dir_all(&folder).map_err(|e| {
+        format!(
+            "making the folder {} for the results failed: {e}; choose another with --out",
+            folder.display()
+        )
+    })?;
+    require_room(&folder, trials)?;
+    let bundle = folder.join(report::BUNDLE_NAME);
+    if bundle.exists() {
+        return Err(format!(
+            "{} holds the records of a run already, and they are not overwritten; choose another folder with --out",
+            bundle.display()
+        ));
+    }
+    Ok((folder, bundle))
 }
 
 pub(super) fn default_folder() -> PathBuf {

@@ -131,7 +131,7 @@ pub fn run(
     Running { plan, bench, bundle, progress, retries, written: 0, begun, pace, ledger, ended }.all(options)
 }
 
-fn probe_first(
+pub(crate) fn probe_first(
     plan: &Plan,
     options: &RunOptions,
     prober: &Prober<'_>,
@@ -272,7 +272,7 @@ fn workbench<'a>(bench: &Bench<'a>) -> Workbench<'a> {
     Workbench { launcher, cpus, congestion_control }
 }
 
-fn head(
+pub(crate) fn head(
     plan: &Plan,
     options: &RunOptions,
     cpus: &CpuPlan,

@@ -18,7 +18,7 @@ pub use read::{load, parse};
 pub use write::{Writer, to_bytes};
 
 use crate::record::envelope::Envelope;
-use crate::record::{Anatomy, End, LookRecord, RoundRecord, Run, Trial};
+use crate::record::{Anatomy, End, LookRecord, Objective, RoundRecord, Run, Trial};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -33,6 +33,8 @@ pub struct Bundle {
     pub anatomies: Vec<Anatomy>,
     /// What breaks the models, in the order they were written.
     pub envelopes: Vec<Envelope>,
+    /// What capacity searches looked for, each behind the head.
+    pub objectives: Vec<Objective>,
     /// What the machine did round by round, as far as it could be read.
     pub rounds: Vec<RoundRecord>,
     /// What looks at the figures found, in order.

@@ -130,6 +130,9 @@ fn sync_folder(path: &Path) -> io::Result<()> {
 /// A record cannot be put into JSON.
 pub fn to_bytes(bundle: &Bundle) -> io::Result<Vec<u8>> {
     let mut bytes = line_of(&Record::Run(Box::new(bundle.run.clone())))?;
+    for objective in &bundle.objectives {
+        bytes.extend(line_of(&Record::Objective(objective.clone()))?);
+    }
     for trial in &bundle.trials {
         bytes.extend(line_of(&Record::Trial(Box::new(trial.clone())))?);
     }

@@ -2,8 +2,8 @@
 //!
 //! It opens and closes without a script, and lists what the page has in its order and nothing else.
 
-use super::escape;
 use super::page::anchor;
+use super::{escape, sweep};
 use crate::analysis::Analysis;
 use std::fmt::Write as _;
 
@@ -17,6 +17,9 @@ pub(super) struct Part {
 /// The id of the part that the workloads are listed under.
 pub(super) const WORKLOADS: &str = "workloads";
 
+/// The id of the part that the sweeps are listed under.
+pub(super) const SWEEPS: &str = "sweeps";
+
 /// The contents of these parts, the workloads by name.
 pub(super) fn contents(analysis: &Analysis, parts: &[Part]) -> String {
     let mut html = String::from(
@@ -29,6 +32,14 @@ pub(super) fn contents(analysis: &Analysis, parts: &[Part]) -> String {
             for (number, workload) in analysis.workloads.iter().enumerate() {
                 let name = escape(&workload.scenario.name);
                 let _ = writeln!(html, "<li><a href=\"#{}\">{name}</a></li>", anchor(number));
+            }
+            html.push_str("</ul>\n");
+        }
+        if part.id == SWEEPS && !analysis.sweeps.is_empty() {
+            html.push_str("\n<ul>\n");
+            for (number, sweep) in analysis.sweeps.iter().enumerate() {
+                let name = escape(&sweep.title());
+                let _ = writeln!(html, "<li><a href=\"#{}\">{name}</a></li>", sweep::anchor(number));
             }
             html.push_str("</ul>\n");
         }

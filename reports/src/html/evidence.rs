@@ -94,7 +94,7 @@ pub(super) fn run(analysis: &Analysis) -> String {
 
 /// What took the pinned CPUs from server and swarm while valid trials were measured.
 fn disturbance(analysis: &Analysis) -> [(&'static str, String); 2] {
-    let rounds = || analysis.workloads.iter().flat_map(|one| &one.cells).flat_map(|cell| &cell.rounds);
+    let rounds = || analysis.measured().flat_map(|one| &one.cells).flat_map(|cell| &cell.rounds);
     let foreign = rounds().map(|round| &round.foreign_share);
     let steal = rounds().map(|round| &round.steal_share);
     [("other programs", most(foreign, "used")), ("hypervisor", most(steal, "took"))]

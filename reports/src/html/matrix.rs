@@ -55,7 +55,8 @@ const SCALE: &str = "<p class=\"note scale\">Shades: <span class=\"key\"><span c
                      <span class=\"key\"><span class=\"shade f4\"></span>5× and more</span> \
                      <span class=\"key\"><span class=\"shade\"></span>undecided, invalid or not run</span></p>\n";
 
-fn matrix_cell(workload: &Workload, model: &str) -> String {
+/// A cell of the matrix: how far a model is behind the best of a workload, and how sure that is.
+pub(super) fn matrix_cell(workload: &Workload, model: &str) -> String {
     let merit = workload.verdict.merit;
     let Some(standing) = workload.verdict.standing(model) else {
         return "<td class=\"none\"><span class=\"quiet\">not run</span></td>".to_owned();

@@ -17,6 +17,7 @@ mod matrix;
 mod page;
 mod pictures;
 mod stops;
+mod sweep;
 mod theory;
 mod trust;
 mod workload;

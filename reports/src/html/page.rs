@@ -1,8 +1,8 @@
 //! The page: head, order of the sections, and what stands above and below them.
 
-use super::contents::{Part, WORKLOADS, contents};
+use super::contents::{Part, SWEEPS, WORKLOADS, contents};
 use super::{
-    absent, anatomy, answer, costs_overview, data, envelope, escape, evidence, matrix, stops, theory,
+    absent, anatomy, answer, costs_overview, data, envelope, escape, evidence, matrix, stops, sweep, theory,
     workload,
 };
 use crate::analysis::Analysis;
@@ -47,11 +47,11 @@ pub fn report_beside(analysis: &Analysis, bundle: Option<&str>) -> String {
 fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
     let part = |id, name, html| Part { id, name, html };
     vec![
-        part("answer", "The answer", answer::answer(analysis)),
-        part("matrix", "How far behind the best", matrix::matrix(analysis)),
+        part("answer", "The answer", unless_swept(analysis, answer::answer)),
+        part("matrix", "How far behind the best", unless_swept(analysis, matrix::matrix)),
         part("decision", "Which model for your needs", absent::decision()),
         part(WORKLOADS, "Workload by workload", workload::all(analysis)),
-        part("sweeps", "Sweeps and capacity", absent::sweeps()),
+        part(SWEEPS, "Sweeps and capacity", sweeps(analysis)),
         part("cost", "What it costs", costs_overview::section(analysis)),
         part("theory", "What theory allows", theory::section(analysis)),
         part("stops", "What was stopped early", stops::section(analysis)),
@@ -65,6 +65,19 @@ fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
         part("discarded", "Discarded trials", evidence::discarded(analysis)),
         part("data", "The data", data::section(analysis, bundle)),
     ]
+}
+
+/// A section about workloads; a run of sweeps alone has its answers there.
+fn unless_swept(analysis: &Analysis, section: fn(&Analysis) -> String) -> String {
+    if analysis.workloads.is_empty() && !analysis.sweeps.is_empty() {
+        String::new()
+    } else {
+        section(analysis)
+    }
+}
+
+fn sweeps(analysis: &Analysis) -> String {
+    if analysis.sweeps.is_empty() { absent::sweeps() } else { sweep::sections(analysis) }
 }
 
 /// Where a model stands in the run, which decides its colour and marker on the whole page.
@@ -91,7 +104,8 @@ fn header(analysis: &Analysis) -> String {
     let facts = [
         units::moment(run.started_unix_ms),
         units::plural(run.models.len() as u64, "model"),
-        units::plural(run.scenarios.len() as u64, "workload"),
+        units::plural(analysis.workloads.len() as u64, "workload"),
+        units::plural(analysis.sweeps.len() as u64, "sweep"),
         units::plural(u64::from(run.rounds), "round"),
         valid,
     ];
@@ -99,7 +113,7 @@ fn header(analysis: &Analysis) -> String {
         "<a class=\"skip\" href=\"#main\">Skip to the answer</a>\n<header>\n<p class=\"eyebrow\">bakeoff</p>\n\
          <h1>Which server concurrency model fits which workload?</h1>\n<ul class=\"facts\">",
     );
-    for fact in &facts {
+    for fact in facts.iter().filter(|fact| !fact.starts_with("0 ")) {
         let _ = write!(html, "<li>{}</li>", escape(fact));
     }
     html.push_str("</ul>\n");

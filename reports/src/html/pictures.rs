@@ -28,7 +28,8 @@ pub(super) fn pictures(
     format!("<div class=\"plots\">\n{pictures}</div>\n")
 }
 
-fn picture(drawn: Drawn, title: &str) -> String {
+/// A drawn picture with its caption and its data, or the reason why there is none.
+pub(super) fn picture(drawn: Drawn, title: &str) -> String {
     let plot = match drawn {
         Ok(plot) => plot,
         Err(why) => {

@@ -112,6 +112,64 @@ impl Canvas {
         self.group(&format!("mark {}", class(series)), &markers);
     }
 
+    /// A thin line without markers, for what was fitted and not measured.
+    pub(super) fn fitted(&mut self, series: usize, points: &[(f64, f64)]) {
+        let points: Vec<(i32, i32)> = points.iter().map(|(x, y)| (self.across(*x), self.down(*y))).collect();
+        let drawn = layer(|backend| {
+            backend.draw_path(points.iter().copied(), &stroke(3)).expect("drawing into memory cannot fail");
+        });
+        self.group(&format!("line fit {}", class(series)), &drawn);
+    }
+
+    /// Intervals as upright lines: place across, low, high.
+    pub(super) fn whiskers(&mut self, series: usize, intervals: &[(f64, f64, f64)]) {
+        let drawn = layer(|backend| {
+            for (x, low, high) in intervals {
+                line(backend, (self.across(*x), self.down(*low)), (self.across(*x), self.down(*high)), 3);
+            }
+        });
+        self.group(&format!("line whole {}", class(series)), &drawn);
+    }
+
+    /// A ring around a point.
+    pub(super) fn ring(&mut self, series: usize, (x, y): (f64, f64)) {
+        let at = (self.across(x), self.down(y));
+        let drawn = layer(|backend| {
+            backend.draw_circle(at, 26, &stroke(4), false).expect("drawing into memory cannot fail");
+        });
+        self.group(&format!("line whole {}", class(series)), &drawn);
+    }
+
+    /// A bar along the horizontal axis from its low end to `value`, with its interval and a text above it; `y` is its middle
+    /// and `half` half its thickness, both on the vertical axis.
+    pub(super) fn bar(
+        &mut self,
+        series: usize,
+        (y, half): (f64, f64),
+        value: f64,
+        ends: (f64, f64),
+        label: &str,
+    ) {
+        let (top, bottom) = (self.down(y + half), self.down(y - half));
+        let (middle, to) = (self.down(y), self.across(value));
+        let body = layer(|backend| {
+            let style = ShapeStyle { filled: true, ..stroke(0) };
+            backend
+                .draw_rect((LEFT, top), (to, bottom), &style, true)
+                .expect("drawing into memory cannot fail");
+        });
+        let interval = layer(|backend| {
+            line(backend, (self.across(ends.0), middle), (self.across(ends.1), middle), 4);
+            for end in [ends.0, ends.1] {
+                line(backend, (self.across(end), middle - 12), (self.across(end), middle + 12), 4);
+            }
+        });
+        let name = layer(|backend| text(backend, label, (LEFT + 8, top - 4), HPos::Left, VPos::Bottom));
+        self.group(&format!("bar {}", class(series)), &body);
+        self.group("edge", &interval);
+        self.group("labels", &name);
+    }
+
     /// Says that the strip above the frame means "never answered".
     pub(super) fn label_never(&mut self) {
         let label = layer(|backend| text(backend, "never answered", (RIGHT, 4), HPos::Right, VPos::Top));

@@ -13,6 +13,7 @@ mod over_time;
 mod percentile;
 mod rows;
 mod split;
+mod sweep;
 mod throughput;
 
 pub(crate) use canvas::swatch;
@@ -21,6 +22,7 @@ pub(crate) use heat::{Column, LEVELS, columns, heat};
 pub(crate) use over_time::over_time;
 pub(crate) use percentile::by_percentile;
 pub(crate) use split::split;
+pub(crate) use sweep::{capacities, response_along, throughput_along, throughput_response};
 pub(crate) use throughput::throughput_latency;
 
 /// A picture, with its data as rows for those who cannot or will not look.

@@ -13,6 +13,7 @@ mod companions;
 mod costs;
 pub mod envelope;
 mod findings;
+mod objective;
 mod probe;
 mod stops;
 mod workload;
@@ -21,6 +22,7 @@ pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step,
 pub use companions::{Companions, Kept};
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
+pub use objective::Objective;
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
 pub use stops::{Ended, EndedCell, LookRecord, PlannedLook, Sequential};
 pub use workload::{Axis, Pacing, Profile, Surge, SweepPoint};
@@ -49,6 +51,8 @@ pub enum Record {
     Anatomy(Box<Anatomy>),
     /// What breaks a model, and how.
     Envelope(Box<envelope::Envelope>),
+    /// What a capacity search looked for.
+    Objective(Objective),
     /// The end of the run. Absent when the tool was killed.
     End(End),
 }
