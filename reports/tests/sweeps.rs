@@ -11,7 +11,7 @@ use bakeoff_reports::terminal::{SummaryOptions, summary};
 use std::path::Path;
 
 fn analysed() -> Analysis {
-    analyse(&sample_sweep::bundle(6))
+    analyse(&sample_sweep::bundle(8))
 }
 
 fn over(analysis: &Analysis, axis: Axis, searched: bool) -> &Sweep {
@@ -38,7 +38,7 @@ fn points_are_no_workloads_and_nothing_of_them_is_lost(analysis: &Analysis) {
     assert_eq!((analysis.workloads.len(), analysis.sweeps.len()), (1, 3));
     let clients = over(analysis, Axis::Clients, false);
     assert_eq!(clients.points.len(), CLIENTS.len());
-    assert!(clients.curves.iter().all(|curve| curve.points.iter().all(|at| at.rounds == 6)));
+    assert!(clients.curves.iter().all(|curve| curve.points.iter().all(|at| at.rounds == 8)));
     let in_sweeps = |sweep: &Sweep| {
         sweep.points.iter().flat_map(|point| &point.cells).map(|cell| cell.rounds.len()).sum::<usize>()
     };
@@ -139,9 +139,12 @@ fn the_page_draws_every_sweep_with_its_data_and_escapes_names() {
     ] {
         assert!(page.contains(part), "{part}");
     }
-    let pictures = page.matches("<svg class=\"plot\"").count();
-    assert_eq!(pictures, page.matches("<summary>Data</summary>").count(), "every picture has its data");
-    assert_eq!(pictures, 3 + 3 + 2 + 3, "a workload, clients, rates, a search");
+    let section =
+        page.split_once("<div id=\"sweeps\">").and_then(|(_, rest)| rest.split_once("<section id=\"cost\""));
+    let (sweeps, _) = section.expect("sweeps, then what it costs");
+    let pictures = sweeps.matches("<svg class=\"plot\"").count();
+    assert_eq!(pictures, sweeps.matches("<summary>Data</summary>").count(), "every picture has its data");
+    assert_eq!(pictures, 3 + 2 + 3, "clients, rates, a search");
     assert!(!page.contains("NaN") && !page.contains(">inf"), "no figure is without sense");
 }
 

@@ -11,6 +11,7 @@ use bakeoff::scenario::Scenario;
 use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
 use bakeoff::sweep::axis;
 use bakeoff::sweep::derive::{self, Times};
+use bakeoff_reports::verdict::DEFAULT_ROUNDS;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -38,7 +39,7 @@ pub(super) struct SweepArgs {
     #[arg(long)]
     with_workload: bool,
     /// Rounds; a round runs every model at every point once, in an order of its own
-    #[arg(long, short, default_value_t = 6, value_parser = value_parser!(u32).range(1..=1000))]
+    #[arg(long, short, default_value_t = DEFAULT_ROUNDS, value_parser = value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// Seed of all schedules and orders
     #[arg(long, default_value_t = 1)]

@@ -2,6 +2,7 @@
 
 use super::capacity::{Capacity, Found};
 use super::{Boundary, Crossover, Fit, Knee, Sweep};
+use crate::analysis::Workload;
 use crate::record::{Axis, Objective};
 use crate::units;
 use crate::verdict::Outcome;
@@ -184,6 +185,15 @@ impl Capacity {
     }
 }
 
+/// The models that are best at a point, or shown to be equal to the best; those that could not be resolved are not.
+fn sure(point: &Workload) -> impl Iterator<Item = &str> {
+    let (winners, perhaps) = match &point.verdict.outcome {
+        Outcome::Chosen { winners, perhaps, .. } => (winners.as_slice(), perhaps.as_slice()),
+        _ => (&[][..], &[][..]),
+    };
+    winners.iter().filter(|model| !perhaps.contains(model)).map(String::as_str)
+}
+
 impl Sweep {
     /// The name with what was swept: "churn over clients".
     pub fn title(&self) -> String {
@@ -197,16 +207,8 @@ impl Sweep {
     /// The sentences on where the best model changes: of those pairs that are both best, or share first place, somewhere
     /// along the axis.
     pub fn boundaries(&self) -> Vec<String> {
-        let best: Vec<&String> = self
-            .points
-            .iter()
-            .filter_map(|point| match &point.verdict.outcome {
-                Outcome::Chosen { winners, .. } => Some(winners),
-                _ => None,
-            })
-            .flatten()
-            .collect();
-        let counts = |one: &&Crossover| best.contains(&&one.before) && best.contains(&&one.after);
+        let best: Vec<&str> = self.points.iter().flat_map(sure).collect();
+        let counts = |one: &&Crossover| best.contains(&&*one.before) && best.contains(&&*one.after);
         let shown = |one: &&Crossover| matches!(one.boundary, Boundary::Shown { .. });
         self.crossovers.iter().filter(shown).filter(counts).map(|one| one.sentence(self.axis)).collect()
     }
