@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and the table of them.
 
+mod advise;
 mod anatomy;
 mod list;
 mod load;
@@ -36,6 +37,7 @@ enum Command {
     Anatomy(anatomy::AnatomyArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
+    Advise(advise::AdviseArgs),
     List(list::ListArgs),
     Scenario(scenario::ScenarioArgs),
     Verify(verify::VerifyArgs),
@@ -67,6 +69,7 @@ impl Cli {
             Some(Command::Anatomy(args)) => args.run(),
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
+            Some(Command::Advise(args)) => args.run(),
             Some(Command::List(args)) => args.run(),
             Some(Command::Scenario(args)) => args.run(),
             Some(Command::Verify(args)) => args.run(),
