@@ -1,7 +1,7 @@
 //! The harness's own parts under criterion: schedule, verification, recording, the codec under every service, and the
 //! making of a report (target: 1,000 trials in under two seconds).
 
-use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
+use bakeoff::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing};
 use bakeoff::swarm::schedule::Schedule;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::histogram::Recorder;
@@ -15,7 +15,12 @@ use std::path::Path;
 use std::time::Duration;
 
 fn schedule(c: &mut Criterion) {
-    let load = Load::Open { clients: 64, rate_per_s: 100_000.0, arrivals: Arrivals::Poisson };
+    let load = Load::Open {
+        clients: 64,
+        rate_per_s: 100_000.0,
+        arrivals: Arrivals::Poisson,
+        shape: RateShape::Steady,
+    };
     let request =
         RequestShape { size: 64, demand: DemandShape::Exponential { mean: Duration::from_micros(100) } };
     let timing = Timing {

@@ -2,11 +2,20 @@
 //!
 //! These are the types a scenario file is checked into and a swarm worker is started with.
 
+mod demand;
+pub(crate) mod pattern;
+
+pub use demand::{DemandShape, EXPONENTIAL_CUT};
+pub use pattern::{Beside, RateShape};
+
 use crate::swarm::defect::Defect;
 use bakeoff_servers::services::{self, ServiceEntry};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
+
+/// The kind of demand (and the name of the service) whose requests may abort their handler.
+pub(crate) use bakeoff_servers::services::POISON;
 
 /// How requests arrive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,15 +28,26 @@ pub enum Load {
         /// Pause between a reply and the next request.
         think: Duration,
     },
+    /// `clients` connections, each with up to `depth` requests under way at once, whose replies come in order; the next
+    /// is due when a reply has made room for it.
+    Pipelined {
+        /// Connections.
+        clients: u32,
+        /// Requests that a connection may have under way, 2 to 1,024; with 1 it would be the closed loop.
+        depth: u32,
+    },
     /// Requests at times fixed in advance, whatever the server does, over a pool of `clients` connections. A request
     /// that finds every connection busy queues in the swarm, and that wait counts.
     Open {
         /// Connections in the pool.
         clients: u32,
-        /// Requests per second, over all workers.
+        /// Requests per second, over all workers: the mean, or with a surge the rate outside it.
         rate_per_s: f64,
         /// How the gaps are distributed.
         arrivals: Arrivals,
+        /// How the rate changes over time.
+        #[serde(default)]
+        shape: RateShape,
     },
     /// `clients` concurrent sessions, each again and again: connect, so many requests, close.
     Churn {
@@ -42,18 +62,32 @@ impl Load {
     /// Connections open at once.
     pub fn clients(&self) -> u32 {
         match *self {
-            Self::Closed { clients, .. } | Self::Open { clients, .. } | Self::Churn { clients, .. } => {
-                clients
-            }
+            Self::Closed { clients, .. }
+            | Self::Pipelined { clients, .. }
+            | Self::Open { clients, .. }
+            | Self::Churn { clients, .. } => clients,
         }
     }
 
-    /// Requests per second that the schedule asks for; `None` where the server sets the pace.
-    pub fn rate_per_s(&self) -> Option<f64> {
+    /// Requests that a connection may have under way at once.
+    pub fn in_flight_per_connection(&self) -> u32 {
         match *self {
-            Self::Open { rate_per_s, .. } => Some(rate_per_s),
-            Self::Closed { .. } | Self::Churn { .. } => None,
+            Self::Pipelined { depth, .. } => depth,
+            Self::Closed { .. } | Self::Open { .. } | Self::Churn { .. } => 1,
         }
+    }
+
+    /// Requests per second that the schedule asks for, over the measured window; `None` where the server sets the pace.
+    pub fn rate_per_s(&self, window: Duration) -> Option<f64> {
+        match *self {
+            Self::Open { rate_per_s, ref shape, .. } => Some(rate_per_s * shape.mean_factor(window)),
+            Self::Closed { .. } | Self::Pipelined { .. } | Self::Churn { .. } => None,
+        }
+    }
+
+    /// Whether the load itself changes in the course of the window, so that the window's halves need not be alike.
+    pub fn varies(&self) -> bool {
+        matches!(self, Self::Open { shape, .. } if *shape != RateShape::Steady)
     }
 }
 
@@ -65,33 +99,6 @@ pub enum Arrivals {
     Fixed,
     /// Exponential gaps: a Poisson process.
     Poisson,
-}
-
-/// What one request demands of the server, drawn per request from the seed.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum DemandShape {
-    /// Nothing in the request; the service's own default holds.
-    None,
-    /// Always the same.
-    Fixed {
-        /// The demand.
-        value: Duration,
-    },
-    /// Exponentially distributed, cut off at 20 times the mean (which loses 2e-9 of the draws).
-    Exponential {
-        /// The mean.
-        mean: Duration,
-    },
-    /// One of two values.
-    Bimodal {
-        /// The common demand.
-        short: Duration,
-        /// The rare one.
-        long: Duration,
-        /// Probability of the rare one, between 0 and 1.
-        long_share: f64,
-    },
 }
 
 /// What a request is made of.
@@ -118,6 +125,17 @@ impl RequestShape {
         }
         if self.demand == DemandShape::None {
             return Ok(());
+        }
+        let poisons = matches!(self.demand, DemandShape::Poison { .. });
+        if poisons != (service.demand == Some(POISON)) {
+            let reason = if poisons {
+                format!(
+                    "a demand of kind \"poison\" is for the service {POISON}; {name} would take it for a time"
+                )
+            } else {
+                format!("the service {name} takes a demand of kind \"poison\" alone, not a time")
+            };
+            return Err(RequestError::Demand(reason));
         }
         if service.demand.is_none() {
             let working: Vec<_> =
@@ -182,6 +200,9 @@ pub struct WorkerSpec {
     pub shard: u32,
     /// How many there are.
     pub shards: u32,
+    /// Connections that are held beside those of the load, of the whole swarm.
+    #[serde(default)]
+    pub beside: Beside,
     /// CPUs to stay on; empty for any.
     pub cpus: Vec<u32>,
     /// Congestion control to ask for; `None` leaves the system's.
@@ -191,49 +212,47 @@ pub struct WorkerSpec {
     pub defect: Option<Defect>,
 }
 
-impl DemandShape {
-    /// Mean in nanoseconds and squared coefficient of variation (variance over squared mean) of the demand that a request
-    /// states; (0, 0) where it states none.
-    pub fn moments(&self) -> (f64, f64) {
-        let ns = |span: Duration| span.as_secs_f64() * 1e9;
-        match *self {
-            Self::None => (0.0, 0.0),
-            Self::Fixed { value } => (ns(value), 0.0),
-            Self::Exponential { mean } => (ns(mean), 1.0),
-            Self::Bimodal { short, long, long_share } => {
-                let (short, long) = (ns(short), ns(long));
-                let mean = short + (long - short) * long_share;
-                let variance = (long - short).powi(2) * long_share * (1.0 - long_share);
-                (mean, if mean > 0.0 { variance / (mean * mean) } else { 0.0 })
-            }
-        }
-    }
-
-    /// The largest demand that can be drawn.
-    pub fn largest(&self) -> Duration {
-        match *self {
-            Self::None => Duration::ZERO,
-            Self::Fixed { value } => value,
-            Self::Exponential { mean } => mean * 20,
-            Self::Bimodal { short, long, .. } => short.max(long),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A service as the registry would list it.
+    fn service(name: &'static str, demand: Option<&'static str>) -> ServiceEntry {
+        let echo = services::find("echo").expect("it is built in");
+        ServiceEntry { name, summary: "", demand, build: echo.build, exchange: echo.exchange }
+    }
+
     #[test]
-    fn moments_are_those_of_the_distributions() {
-        let us = Duration::from_micros;
-        assert_eq!(DemandShape::None.moments(), (0.0, 0.0));
-        assert_eq!(DemandShape::Fixed { value: us(200) }.moments(), (200_000.0, 0.0));
-        assert_eq!(DemandShape::Exponential { mean: us(5) }.moments(), (5_000.0, 1.0));
-        // 50 us and, one in 200, 10 ms: mean 99.75 us, variance 0.005 * 0.995 * (9.95 ms)^2.
-        let (mean, scv) =
-            DemandShape::Bimodal { short: us(50), long: us(10_000), long_share: 0.005 }.moments();
-        assert!((mean - 99_750.0).abs() < 1e-6, "{mean}");
-        assert!((scv - 0.004_975 * (9.95e6 / 99_750.0_f64).powi(2)).abs() < 1e-9, "{scv}");
+    fn poison_is_for_its_service_alone_which_takes_nothing_else() {
+        let asks = |demand| RequestShape { size: 64, demand };
+        let poison = asks(DemandShape::Poison { share: 0.01 });
+        let time = asks(DemandShape::Fixed { value: Duration::from_millis(1) });
+        let (poisonous, waiting, idle) =
+            (service(POISON, Some(POISON)), service("wait", Some("wait")), service("echo", None));
+        assert_eq!(poison.check(&poisonous), Ok(()));
+        assert_eq!(asks(DemandShape::None).check(&poisonous), Ok(()), "then nothing is poisoned");
+        assert_eq!(time.check(&waiting), Ok(()));
+        for (request, service, word) in [
+            (&poison, &waiting, "for the service poison"),
+            (&poison, &idle, "for the service poison"),
+            (&time, &poisonous, "not a time"),
+            (&time, &idle, "does no work"),
+        ] {
+            let error = request.check(service).expect_err(word).to_string();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_rate_of_the_window_is_the_mean_over_it() {
+        let of = |shape| {
+            let load = Load::Open { clients: 1, rate_per_s: 100.0, arrivals: Arrivals::Fixed, shape };
+            load.rate_per_s(Duration::from_millis(400))
+        };
+        let ms = Duration::from_millis;
+        assert_eq!(of(RateShape::Steady), Some(100.0));
+        assert_eq!(of(RateShape::Bursts { on: ms(20), off: ms(80) }), Some(100.0));
+        // 3 times the rate for a quarter of the window.
+        assert_eq!(of(RateShape::Surge { factor: 3.0, after: ms(100), lasting: ms(100) }), Some(150.0));
     }
 }

@@ -1,7 +1,7 @@
 //! Refusals before anything starts: what a run needs of the system against what it may have.
 
 use crate::environment;
-use crate::load::Load;
+use crate::load::{Beside, Load};
 use crate::scenario::Scenario;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::net::IpAddr;
@@ -35,14 +35,24 @@ impl Limits {
     ///
     /// # Errors
     /// When they would be more than [`MAX_WORKERS`]: needed, allowed, how to raise it.
-    pub fn workers(&self, load: &Load, swarm_cpus: usize) -> Result<u32, String> {
+    pub fn workers(&self, load: &Load, beside: &Beside, swarm_cpus: usize) -> Result<u32, String> {
         let per_worker = self.descriptors.map_or(u64::MAX, |d| d.saturating_sub(SPARE_DESCRIPTORS).max(1));
         let clients = u64::from(load.clients());
-        let needed = clients.div_ceil(per_worker).max(swarm_cpus as u64).min(clients);
-        match u32::try_from(needed) {
+        let connections = clients + beside.total();
+        // A remainder of each kind of connection may fall to the same worker.
+        let spread = if beside.total() == 0 { 0 } else { 3 };
+        let needed = connections.div_ceil(per_worker.saturating_sub(spread).max(1));
+        if needed > clients {
+            return Err(format!(
+                "{connections} connections, those beside the load included, need {needed} load processes of {per_worker} \
+                 connections each, and each needs a client of the load, of which there are {clients}; raise the hard \
+                 limit of descriptors (`ulimit -Hn`), raise `clients` or lower `idle`"
+            ));
+        }
+        match u32::try_from(needed.max(swarm_cpus as u64).min(clients)) {
             Ok(workers @ 0..=MAX_WORKERS) => Ok(workers),
             _ => Err(format!(
-                "{clients} clients need {needed} load processes of {per_worker} connections each, and {MAX_WORKERS} are \
+                "{connections} connections need {needed} load processes of {per_worker} connections each, and {MAX_WORKERS} are \
                  the most; raise the hard limit of descriptors (`ulimit -Hn`) or lower the number of clients"
             )),
         }
@@ -53,13 +63,15 @@ impl Limits {
     /// # Errors
     /// Needed, allowed, and how to raise it.
     pub fn check(&self, scenario: &Scenario, models: &[String]) -> Result<(), String> {
-        let clients = u64::from(scenario.load.clients());
+        let beside = scenario.beside.total();
+        let clients = u64::from(scenario.load.clients()) + beside;
+        let who = if beside == 0 { "clients" } else { "connections, those beside the load included," };
         let needed = clients + SPARE_DESCRIPTORS;
         // A server that forks hands each connection to its child and keeps none.
         let holds = models.iter().any(|model| model != FORKING);
         if let Some(allowed) = self.descriptors.filter(|allowed| holds && *allowed < needed) {
             return Err(format!(
-                "scenario `{}`: {clients} clients need {needed} descriptors in the server process, but only {allowed} \
+                "scenario `{}`: {clients} {who} need {needed} descriptors in the server process, but only {allowed} \
                  are allowed; raise the hard limit (`ulimit -Hn {needed}`, or LimitNOFILE= of the service) or lower \
                  `clients`",
                 scenario.name
@@ -70,7 +82,7 @@ impl Limits {
         let needed = clients + SPARE_PROCESSES;
         if *allowed < needed {
             return Err(format!(
-                "scenario `{}`: {clients} clients under {model} need {needed} processes or threads, but {limit} leaves \
+                "scenario `{}`: {clients} {who} under {model} need {needed} processes or threads, but {limit} leaves \
                  room for {allowed}; raise it, lower `clients`, or leave the model out with --model",
                 scenario.name
             ));
@@ -160,12 +172,32 @@ mod tests {
     fn more_clients_than_descriptors_take_more_workers() {
         let load = |clients| Load::Closed { clients, think: std::time::Duration::ZERO };
         let limits = limits(1064, 1000);
-        assert_eq!(limits.workers(&load(1000), 1), Ok(1));
-        assert_eq!(limits.workers(&load(1001), 1), Ok(2));
-        assert_eq!(limits.workers(&load(10_000), 4), Ok(10));
-        assert_eq!(limits.workers(&load(2), 4), Ok(2), "never more workers than clients");
-        let error = limits.workers(&load(1_000_000), 1).expect_err("a thousand workers");
+        assert_eq!(limits.workers(&load(1000), &Beside::default(), 1), Ok(1));
+        assert_eq!(limits.workers(&load(1001), &Beside::default(), 1), Ok(2));
+        assert_eq!(limits.workers(&load(10_000), &Beside::default(), 4), Ok(10));
+        assert_eq!(limits.workers(&load(2), &Beside::default(), 4), Ok(2), "never more workers than clients");
+        let error = limits.workers(&load(1_000_000), &Beside::default(), 1).expect_err("a thousand workers");
         assert!(error.contains("1000 load processes") && error.contains("ulimit"), "{error}");
+    }
+
+    #[test]
+    fn connections_beside_the_load_are_counted_everywhere() {
+        let tokio = ["tokio".to_string()];
+        let beside = Beside { idle: 1_000, slow_readers: 6, slow_senders: 4 };
+        let scenario = Scenario { beside, ..echo(990) };
+        assert_eq!(limits(2_064, 32_768).check(&scenario, &tokio), Ok(()));
+        let error = limits(2_063, 32_768).check(&scenario, &tokio).expect_err("too few");
+        assert!(error.contains("2000 connections") && error.contains("2064 descriptors"), "{error}");
+        let error =
+            limits(9_000, 2_000).check(&scenario, &["thread-per-client".into()]).expect_err("too few");
+        assert!(error.contains("2000 connections") && error.contains("thread-per-client"), "{error}");
+        // 2,000 connections in workers of 1,000 less the remainders: three of them.
+        assert_eq!(limits(1_064, 9).workers(&scenario.load, &beside, 1), Ok(3));
+        let error = limits(1_064, 9).workers(&echo(2).load, &beside, 1).map(|_| ());
+        assert_eq!(error, Ok(()), "two workers, two clients");
+        let error =
+            limits(564, 9).workers(&echo(2).load, &beside, 1).expect_err("three workers, two clients");
+        assert!(error.contains("of which there are 2"), "{error}");
     }
 
     #[test]

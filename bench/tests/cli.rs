@@ -51,50 +51,6 @@ fn what_is_unknown_is_refused_with_what_was_meant_and_the_list() {
 }
 
 #[test]
-fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
-    let folder = Folder::new();
-    let change = |from: &str, to: &str| {
-        assert!(TINY.contains(from), "{from}");
-        TINY.replacen(from, to, 1)
-    };
-    for (text, line, words) in [
-        (change("clients = 4", "clinets = 4"), 8, "unknown field `clinets`"),
-        (change("clients = 4", "clients = 0"), 8, "must be from 1"),
-        (change("clients = 4", "clients = -3"), 8, "must be from 1"),
-        (change("size = \"64 B\"", "size = \"64 us\""), 10, "not a size"),
-        (change("size = \"64 B\"", "size = \"0 B\""), 10, "at least"),
-        (change("window = \"50ms\"", "window = \"50\""), 13, "not a duration"),
-        (change("window = \"50ms\"", "window = \"0ms\""), 13, "zero"),
-        (change("window = \"50ms\"", "window = \"-1ms\""), 13, "negative"),
-        (change("service = \"echo\"", "service = \"ecko\""), 4, "did you mean `echo`"),
-        (
-            change("kind = \"closed\"", "kind = \"closed\"\nrate = 100"),
-            8,
-            "has no meaning in a load of kind \"closed\"",
-        ),
-        (change("kind = \"closed\"", "kind = \"open\"\nrate = 0"), 8, "above zero"),
-        (change("kind = \"closed\"", "kind = \"open\""), 6, "needs `rate`"),
-        (change("kind = \"closed\"", "kind = \"open\"\nrate = 1e15"), 8, "requests"),
-        (
-            change("size = \"64 B\"", "size = \"64 B\"\ndemand = { kind = \"fixed\", value = \"1ms\" }"),
-            11,
-            "no work",
-        ),
-        (change("merit = \"throughput\"", "merit = \"beauty\""), 5, "beauty"),
-        (change("about = \"a test\"", "about = \"a test\"\nmodels = [\"tokyo\"]"), 4, "did you mean `tokio`"),
-        (change("about = \"a test\"", "about = \"a test\"\nmodels = []"), 4, "empty"),
-        (change("name = \"tiny\"", "name = \"tiny"), 2, "string"),
-    ] {
-        let file = folder.file("bad.toml", &text);
-        let error = fails(&["run", &file], 2);
-        assert!(error.contains("bad.toml"), "{error}");
-        assert!(error.contains(&format!("line {line}:")), "line {line}: {error}");
-        assert!(error.to_lowercase().contains(&words.to_lowercase()), "should say {words}: {error}");
-    }
-    assert!(fails(&["run", "no-such.toml"], 2).contains("no-such.toml"));
-}
-
-#[test]
 fn addresses_outside_loopback_need_a_word() {
     assert!(fails(&["run", "--addr", "0.0.0.0:0"], 2).contains("not a loopback address"));
     assert!(fails(&["serve", "--model", "tokio", "--addr", "0.0.0.0:0"], 2).contains("--allow-remote"));
@@ -244,22 +200,6 @@ fn a_scenario_named_as_a_tag_stays_text() {
     let page = fs::read_to_string(format!("{out}/report.html")).expect("a report");
     assert!(!page.contains("<script>alert"), "escaped everywhere");
     assert!(page.contains("&lt;script&gt;alert"), "and still shown");
-}
-
-#[test]
-fn every_built_in_scenario_runs_tiny() {
-    let folder = Folder::new();
-    let out = folder.path("out");
-    runs(&["--rounds", "1", "--warmup", "20ms", "--window", "150ms", "--quiet", "--out", &out]);
-    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
-    assert!(loaded.run.scenarios.len() >= 6);
-    assert_eq!(first_tries(&loaded).len(), loaded.run.planned_trials as usize);
-    for trial in &loaded.trials {
-        let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
-        let served = measured.counts.ok > 0 || !undisturbed(trial);
-        assert!(served, "{} under {}: {:?}", trial.model, trial.scenario, measured.counts);
-        assert_eq!(measured.counts.errors_total(), 0, "{} under {}", trial.model, trial.scenario);
-    }
 }
 
 #[test]
@@ -486,15 +426,4 @@ fn the_list_the_completions_and_the_manual_come_from_one_definition() {
     }
     assert!(succeeds(&["man"]).contains(".TH bakeoff"));
     assert!(succeeds(&["man", "run"]).contains("rounds"));
-}
-
-#[test]
-fn built_in_scenarios_can_be_copied_out_and_checked() {
-    let folder = Folder::new();
-    let mine = folder.path("mine");
-    assert!(succeeds(&["scenario", "init", &mine]).contains("wrote"));
-    assert!(succeeds(&["scenario", "init", &mine]).contains("left"));
-    let churn = format!("{mine}/churn.toml");
-    assert!(succeeds(&["scenario", "check", &churn]).contains("16 sessions"));
-    assert_eq!(fs::read_to_string(&churn).expect("copied"), succeeds(&["scenario", "show", "churn"]));
 }

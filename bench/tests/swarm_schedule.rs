@@ -3,8 +3,8 @@
 //! Distribution tests compare a Kolmogorov-Smirnov distance with the critical value at 0.1 %: of a thousand seeds one
 //! would fail a correct generator. The seeds are fixed, so these tests never flicker.
 
-use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
-use bakeoff::swarm::schedule::{EXPONENTIAL_CUT, Schedule, ScheduleError, check, seed_of_round};
+use bakeoff::load::{Arrivals, DemandShape, EXPONENTIAL_CUT, Load, RateShape, RequestShape, Timing};
+use bakeoff::swarm::schedule::{Schedule, ScheduleError, check, seed_of_round};
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn timing(total_ms: u64) -> Timing {
 }
 
 fn open(clients: u32, rate_per_s: f64, arrivals: Arrivals) -> Load {
-    Load::Open { clients, rate_per_s, arrivals }
+    Load::Open { clients, rate_per_s, arrivals, shape: RateShape::Steady }
 }
 
 fn shape(demand: DemandShape) -> RequestShape {
@@ -152,14 +152,126 @@ fn what_cannot_be_scheduled_is_refused_with_its_bound() {
         let demand = DemandShape::Bimodal { short: Duration::ZERO, long: Duration::ZERO, long_share };
         assert_eq!(check(&closed(1), &shape(demand), &t, 0, 1), Err(ScheduleError::Share(long_share)));
     }
+    let pipelined = |clients, depth| check(&Load::Pipelined { clients, depth }, &none, &t, 0, 1);
+    assert_eq!((pipelined(1, 1_024), pipelined(7_812, 1_024)), (Ok(()), Ok(())));
+    assert_eq!(pipelined(1, 1), Err(ScheduleError::Pipeline(1)));
+    assert_eq!(pipelined(1, 1_025), Err(ScheduleError::Pipeline(1_025)));
+    let many = ScheduleError::TooManyInFlight { clients: 7_813, depth: 1_024 };
+    assert_eq!(pipelined(7_813, 1_024), Err(many));
+    let surge = RateShape::Surge { factor: 2.0, after: Duration::ZERO, lasting: 750 * MS };
+    let surging = |rate| check(&shaped(rate, Arrivals::Fixed, surge), &none, &t, 0, 1);
+    assert_eq!(surging(28_571_428.0), Ok(()));
+    assert!(
+        matches!(surging(28_571_430.0), Err(ScheduleError::TooManyRequests { .. })),
+        "1.75 times as many"
+    );
     let no_window = Timing { window: Duration::ZERO, ..t };
     assert_eq!(check(&closed(1), &none, &no_window, 0, 1), Err(ScheduleError::Zero("the window")));
     let long = Timing { drain: Duration::from_secs(3601), ..t };
     assert!(matches!(check(&closed(1), &none, &long, 0, 1), Err(ScheduleError::TooLong { .. })));
 }
 
+fn shaped(rate_per_s: f64, arrivals: Arrivals, shape: RateShape) -> Load {
+    Load::Open { clients: 16, rate_per_s, arrivals, shape }
+}
+
+const MS: Duration = Duration::from_millis(1);
+
+fn bursts(on_ms: u32, off_ms: u32) -> RateShape {
+    RateShape::Bursts { on: on_ms * MS, off: off_ms * MS }
+}
+
+#[test]
+fn bursts_keep_the_mean_rate_and_their_pauses() {
+    let none = shape(DemandShape::None);
+    for (seed, arrivals) in [(1, Arrivals::Fixed), (2, Arrivals::Poisson), (3, Arrivals::Poisson)] {
+        // Warm-up 250 ms, window 750 ms; the cycle of 75 ms fits the window ten times.
+        let schedule = schedule(seed, &shaped(40_000.0, arrivals, bursts(15, 60)), &none, 1_000);
+        let window: Vec<u64> =
+            schedule.offsets_ns().iter().filter_map(|at| at.checked_sub(250_000_000)).collect();
+        assert!(window.iter().all(|at| at % 75_000_000 < 15_000_000));
+        // 30,000 due; five standard deviations of a Poisson count are 866: one seed in a million.
+        let off = window.len().abs_diff(30_000);
+        assert!(off <= if arrivals == Arrivals::Fixed { 1 } else { 866 }, "{}", window.len());
+        // Within the bursts, put end to end, gaps are what they are without bursts, at five times the rate.
+        if arrivals == Arrivals::Poisson {
+            let busy: Vec<u64> =
+                window.iter().map(|at| at / 75_000_000 * 15_000_000 + at % 75_000_000).collect();
+            let gaps = busy.windows(2).map(|w| (w[1] - w[0]) as f64 / 5_000.0).collect();
+            let distance = ks_exponential(gaps);
+            assert!(distance < KS_CRITICAL, "seed {seed}: {distance}");
+        }
+    }
+}
+
+#[test]
+fn a_surge_multiplies_the_rate_where_it_is_and_nowhere_else() {
+    let surge = RateShape::Surge { factor: 4.0, after: 250 * MS, lasting: 250 * MS };
+    for seed in 1..=3 {
+        let schedule =
+            schedule(seed, &shaped(20_000.0, Arrivals::Poisson, surge), &shape(DemandShape::None), 1_000);
+        // Quarters of a second: warm-up, before, surge, after. Five standard deviations each: one seed in 400,000.
+        let mut quarters = [0_u32; 4];
+        schedule.offsets_ns().iter().for_each(|at| quarters[(at / 250_000_000) as usize] += 1);
+        for (count, expected) in quarters.into_iter().zip([5_000.0_f64, 5_000.0, 20_000.0, 5_000.0]) {
+            assert!((f64::from(count) - expected).abs() < 5.0 * expected.sqrt(), "{quarters:?}");
+        }
+    }
+    let fixed = schedule(1, &shaped(1_000.0, Arrivals::Fixed, surge), &shape(DemandShape::None), 1_000);
+    assert_eq!(fixed.offsets_ns().len(), 1_750);
+    // From 500 ms on, four to the millisecond.
+    assert_eq!(
+        fixed.offsets_ns()[500..505],
+        [500_000_000, 500_250_000, 500_500_000, 500_750_000, 501_000_000]
+    );
+}
+
+#[test]
+fn pareto_demands_have_the_mean_and_the_bounds_they_are_said_to() {
+    for (seed, a) in [(1, 1.2), (2, 1.0), (3, 2.0), (4, 0.7)] {
+        let demand = DemandShape::Pareto { least: MS / 50, most: 50 * MS, shape: a };
+        let closed = Load::Closed { clients: 1, think: Duration::ZERO };
+        let schedule = schedule(seed, &closed, &shape(demand), 1_000);
+        let n = 200_000_u32;
+        let draws: Vec<u64> = (0..n).map(|j| schedule.request_of(0, j.into()).demand_ns).collect();
+        assert!(draws.iter().all(|d| (20_000..=50_000_000).contains(d)));
+        let (mean_ns, scv) = demand.moments();
+        let drawn = draws.iter().sum::<u64>() as f64 / f64::from(n);
+        // Five standard errors of the mean, which the second moment gives: one seed in a million.
+        let error = mean_ns * (scv / f64::from(n)).sqrt();
+        assert!((drawn - mean_ns).abs() < 5.0 * error, "shape {a}: {drawn} for {mean_ns} +- {error}");
+        for share in [0.1, 0.5, 0.99] {
+            let below = draws.iter().filter(|d| **d as f64 <= demand.quantile_ns(share)).count() as f64;
+            let deviation = (f64::from(n) * share * (1.0 - share)).sqrt();
+            assert!((below - f64::from(n) * share).abs() < 5.0 * deviation, "shape {a}, {share}: {below}");
+        }
+    }
+}
+
+#[test]
+fn so_many_requests_are_poisoned_and_the_others_are_not() {
+    let load = open(1, 100_000.0, Arrivals::Fixed);
+    let schedule = schedule(9, &load, &shape(DemandShape::Poison { share: 0.01 }), 1_000);
+    let demands = || (0..schedule.offsets_ns().len()).map(|k| schedule.arrival(k).demand_ns);
+    assert!(demands().all(|demand| demand <= 1));
+    // Five standard deviations of a binomial around 1,000: one seed in a million.
+    let poisoned = demands().sum::<u64>();
+    assert!(poisoned.abs_diff(1_000) <= 157, "{poisoned}");
+}
+
 fn arrivals() -> impl Strategy<Value = Arrivals> {
     prop_oneof![Just(Arrivals::Fixed), Just(Arrivals::Poisson)]
+}
+
+/// Shapes that fit a window of 150 ms.
+fn shapes() -> impl Strategy<Value = RateShape> {
+    prop_oneof![
+        Just(RateShape::Steady),
+        (1_u32..75, 1_u32..75).prop_map(|(on, off)| bursts(on, off)),
+        (1.1_f64..20.0, 0_u32..75, 1_u32..75).prop_map(|(factor, after, lasting)| {
+            RateShape::Surge { factor, after: after * MS, lasting: lasting * MS }
+        })
+    ]
 }
 
 proptest! {
@@ -167,9 +279,9 @@ proptest! {
 
     #[test]
     fn the_shards_of_an_open_loop_are_the_whole(
-        seed: u64, rate in 1.0_f64..20_000.0, arrivals in arrivals(), shards in 1_u32..8,
+        seed: u64, rate in 1.0_f64..20_000.0, arrivals in arrivals(), rate_shape in shapes(), shards in 1_u32..8,
     ) {
-        let (load, request) = (open(16, rate, arrivals), exponential(50));
+        let (load, request) = (shaped(rate, arrivals, rate_shape), exponential(50));
         let whole = schedule(seed, &load, &request, 200);
         let mut union: Vec<(u64, u64, u64)> = Vec::new();
         for shard in 0..shards {

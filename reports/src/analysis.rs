@@ -236,7 +236,7 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
             .map(|model| {
                 let key = (scenario.name.as_str(), model.as_str());
                 let trials = admitted.get(&key).map_or(&[][..], Vec::as_slice);
-                gather::gather(model, trials, left_out.get(&key).copied().unwrap_or(0))
+                gather::gather(scenario, model, trials, left_out.get(&key).copied().unwrap_or(0))
             })
             .collect();
         let (cells, refused): (Vec<Cell>, Vec<_>) = cells.into_iter().unzip();

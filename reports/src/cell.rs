@@ -3,9 +3,10 @@
 //! Only what the reports need is kept: `gather` makes it from the raw histograms. An absent reading
 //! stays absent with its reason.
 
-use crate::cost::Costs;
+use crate::cost::{Cost, Costs};
 use crate::histogram::Recorder;
 use crate::record::{ErrorKind, Merit, Reading};
+use crate::recovery::{self, Recovery};
 use crate::statistics::median;
 use crate::statistics::quantile::{Distribution, Quantile};
 use std::collections::BTreeMap;
@@ -75,6 +76,13 @@ pub struct RoundFigures {
     pub round: u32,
     /// Replies per second in the window.
     pub throughput_per_s: f64,
+    /// Requests of the window that were answered rightly within the objective, over the window's length; `None` where
+    /// the workload has no objective. A reply counts by its request's due time, so late replies to the warm-up add
+    /// nothing and a reply in the drain counts if it is within the objective. The response histogram tells values apart
+    /// to three digits: one that is up to 0.1 % above the objective may count.
+    pub goodput_per_s: Option<f64>,
+    /// When it was back to normal after the surge; `None` where the workload has none.
+    pub recovery: Option<Recovery>,
     /// Response time over the requests sent.
     pub response: Latency,
     /// What the server cost.
@@ -86,12 +94,23 @@ pub struct RoundFigures {
 }
 
 impl RoundFigures {
-    /// The figure of merit; `None` when there were too few requests for it.
+    /// The figure of merit; `None` when there were too few requests for it, or where it is absent.
+    ///
+    /// Memory that is saved by not serving is no merit: where a hundredth of the requests or more was never answered, so
+    /// that the 99th percentile of the response time is infinite, the memory of a connection counts as infinite, too.
     pub fn merit(&self, merit: Merit) -> Option<f64> {
         match merit {
             Merit::Throughput => Some(self.throughput_per_s),
             Merit::ResponseP99 => self.response.p99().ns(),
             Merit::ResponseP50 => self.response.p50().ns(),
+            Merit::Goodput => self.goodput_per_s,
+            Merit::Answered => {
+                (self.response.sent > 0).then(|| self.response.answered as f64 / self.response.sent as f64)
+            }
+            Merit::MemoryPerConnection if self.response.p99() == Quantile::NeverAnswered => {
+                Some(f64::INFINITY)
+            }
+            Merit::MemoryPerConnection => self.costs.value(Cost::MemoryPerConnection),
         }
     }
 }
@@ -166,6 +185,16 @@ impl Cell {
     /// Median throughput of the rounds.
     pub fn throughput_per_s(&self) -> Option<f64> {
         median(&self.rounds.iter().map(|round| round.throughput_per_s).collect::<Vec<_>>())
+    }
+
+    /// Median goodput of the rounds; `None` where the workload has no objective.
+    pub fn goodput_per_s(&self) -> Option<f64> {
+        median(&self.rounds.iter().filter_map(|round| round.goodput_per_s).collect::<Vec<_>>())
+    }
+
+    /// When it was back to normal after the surge, at the median of the rounds; `None` where the workload has none.
+    pub fn recovery(&self) -> Option<Recovery> {
+        recovery::of_cell(self.rounds.iter().filter_map(|round| round.recovery.as_ref()))
     }
 
     /// Median figure of merit of the rounds that have one.

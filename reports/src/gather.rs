@@ -7,7 +7,8 @@
 use crate::cell::{Cell, Latency, Merged, Moment, RoundFigures};
 use crate::cost::Costs;
 use crate::histogram::{HistogramError, Recorder};
-use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, Trial};
+use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, ScenarioRecord, Trial};
+use crate::recovery;
 use std::collections::BTreeMap;
 
 /// A trial with its histograms decoded.
@@ -58,6 +59,7 @@ impl Sum {
 /// Makes a cell of its trials, which are in order of rounds. `excluded` were left out before; those that have to be
 /// left out here are returned with the reason.
 pub(crate) fn gather<'a>(
+    scenario: &ScenarioRecord,
     model: &str,
     trials: &[&'a Trial],
     excluded: u32,
@@ -66,7 +68,7 @@ pub(crate) fn gather<'a>(
     for trial in trials {
         match open(trial) {
             Ok((measured, opened)) => {
-                rounds.push(figures(trial, measured, &opened.response));
+                rounds.push(figures(scenario, trial, measured, &opened));
                 valid.push((*trial, measured));
                 sum.add(opened);
             }
@@ -122,12 +124,16 @@ fn open(trial: &Trial) -> Result<(&Measured, Opened), String> {
     Ok((measured, opened))
 }
 
-fn figures(trial: &Trial, measured: &Measured, response: &Recorder) -> RoundFigures {
-    let completed = measured.completed_in_window;
+fn figures(scenario: &ScenarioRecord, trial: &Trial, measured: &Measured, opened: &Opened) -> RoundFigures {
+    let per_s = |replies: u64| replies as f64 * 1e9 / measured.window_ns as f64;
+    let within = |most_ns: u64| opened.response.histogram().count_between(0, most_ns);
+    let responses = || opened.slices.iter().map(|(_, response)| response);
     RoundFigures {
         round: trial.round,
-        throughput_per_s: completed as f64 * 1e9 / measured.window_ns as f64,
-        response: Latency::of(response, measured.counts.sent, false),
+        throughput_per_s: per_s(measured.completed_in_window),
+        goodput_per_s: scenario.objective_ns.map(|objective| per_s(within(objective))),
+        recovery: scenario.surge.map(|surge| recovery::of_round(measured, responses(), surge)),
+        response: Latency::of(&opened.response, measured.counts.sent, false),
         costs: Costs::of(trial, measured),
         steal_share: trial.usage.steal_share.clone(),
         foreign_share: trial.usage.foreign_share.clone(),

@@ -20,10 +20,12 @@ mod gather;
 pub mod histogram;
 pub mod html;
 pub mod measurement;
+pub mod merit;
 mod plot;
 pub mod probe;
 mod reason;
 pub mod record;
+pub mod recovery;
 #[doc(hidden)]
 pub mod sample;
 mod sample_anatomy;

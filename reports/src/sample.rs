@@ -227,6 +227,7 @@ pub fn probe(scenarios: &[&str]) -> Probe {
             scenarios: scenarios.iter().take(1).map(ToString::to_string).collect(),
             payload_bytes: 64,
             clients: 64,
+            in_flight_per_connection: 1,
             requests_per_connection: None,
             reached: Reading::Value(Reached {
                 rate_per_s: 96_000.0,
@@ -272,6 +273,7 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         objective_ns: None,
         profile: profile(row),
         sweep: None,
+        surge: None,
         models: models.to_vec(),
         clients: row.4,
         scheduled_rate_per_s: row.5,

@@ -7,11 +7,10 @@ mod costs;
 
 use crate::analysis::{Analysis, Workload};
 use crate::probe;
-use crate::record::Merit;
 use crate::statistics::bootstrap::confidence_at_most;
 use crate::units;
 use crate::verdict::{Outcome, Place};
-use crate::words::limit;
+use crate::words::{limit, recovery};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -122,6 +121,9 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
         figure.map_or_else(String::new, |figure| format!("{} {figure}. ", capital(verdict.merit.label())));
     let text = format!("{figure}{} {}", verdict.lead(), verdict.reason);
     push_wrapped(out, text.trim(), style.width, "    ", str::to_owned);
+    if let Some(recovery) = recovery(workload) {
+        push_wrapped(out, &recovery, style.width, "    ", str::to_owned);
+    }
     if let Some(limit) = limit(workload) {
         push_wrapped(out, &limit, style.width, "    ", |line| style.warn(line));
     }
@@ -135,15 +137,6 @@ fn capital(text: &str) -> String {
 /// A factor without its sign, which the heading of the matrix says.
 fn bare(factor: f64) -> String {
     units::factor(factor).trim_end_matches('×').to_owned()
-}
-
-/// What the matrix calls a figure of merit, in a few letters.
-fn short(merit: Merit) -> &'static str {
-    match merit {
-        Merit::Throughput => "req/s",
-        Merit::ResponseP99 => "p99",
-        Merit::ResponseP50 => "p50",
-    }
 }
 
 /// A cell as it is shown, and whether it wins.
@@ -178,7 +171,7 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
         return;
     }
     let _ = writeln!(out, "\n{}", style.bold("How many times worse than the best"));
-    let unit = |workload: &Workload| short(workload.verdict.merit);
+    let unit = |workload: &Workload| workload.verdict.merit.short();
     let first = analysis.workloads.iter().map(|one| width(&clean(&one.scenario.name))).max().unwrap_or(0);
     let first = first.clamp(8, style.width / 4);
     let units_wide = analysis.workloads.iter().map(|one| unit(one).len()).max().unwrap_or(0);
@@ -238,7 +231,7 @@ fn block(
     }
     for workload in &analysis.workloads {
         let name = cut(&clean(&workload.scenario.name), first);
-        let unit = short(workload.verdict.merit);
+        let unit = workload.verdict.merit.short();
         let mut line = format!(
             "{name}{} {}",
             " ".repeat(first - width(&name)),

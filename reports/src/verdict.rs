@@ -10,10 +10,11 @@
 //!    another when the median of d favours it. The model with the most such wins is the *best*; equal wins are ordered
 //!    by the median figure, then by name.
 //! 4. A model is *behind* the best when the whole 95 % bootstrap interval of the median factor lies above 1 plus the
-//!    practical floor: 3 % for throughput, 5 % for latency. Every other model cannot be told from the best, or differs
+//!    practical floor: 3 % for throughput and goodput, 5 % for latency, 1 % for the share answered (of a hundred
+//!    requests, one), 10 % for memory (which is bought in larger steps). Every other model cannot be told from the best, or differs
 //!    by less than matters, and shares first place with it: the winner is a set. A model whose own figure says that it
-//!    does not do the work (infinite, or a throughput of 0) is behind a best that does, however wide the interval.
-//! 5. When the best model's own figure is infinite, or a throughput of 0, no model fits the workload. With fewer than two
+//!    does not do the work (infinite, or a rate or share of 0) is behind a best that does, however wide the interval.
+//! 5. When the best model's own figure is infinite, or a rate or share of 0, no model fits the workload. With fewer than two
 //!    models to compare, or fewer than half of the workload's models, the workload is undecided: the survivors of a run
 //!    that failed the others are no choice. Models that could not be compared are always named.
 //!    When more than 15 % of a whole run's trials have no valid try, no workload of it has a verdict.
@@ -45,11 +46,20 @@ pub const THROUGHPUT_FLOOR: f64 = 0.03;
 /// The smallest difference in latency that matters, as a share.
 pub const LATENCY_FLOOR: f64 = 0.05;
 
+/// The smallest difference in the share answered that matters, as a share: one request in a hundred, what a 99th
+/// percentile would notice.
+pub const ANSWERED_FLOOR: f64 = 0.01;
+
+/// The smallest difference in memory that matters, as a share: it comes in pages and is bought in larger steps still.
+pub const MEMORY_FLOOR: f64 = 0.10;
+
 /// The smallest difference that matters for a figure of merit, as a share.
 pub fn floor(merit: Merit) -> f64 {
     match merit {
-        Merit::Throughput => THROUGHPUT_FLOOR,
+        Merit::Throughput | Merit::Goodput => THROUGHPUT_FLOOR,
         Merit::ResponseP99 | Merit::ResponseP50 => LATENCY_FLOOR,
+        Merit::Answered => ANSWERED_FLOOR,
+        Merit::MemoryPerConnection => MEMORY_FLOOR,
     }
 }
 
@@ -99,16 +109,16 @@ impl Standing {
         matches!(self.place, Place::Best | Place::Tied(_) | Place::Behind(_))
     }
 
-    /// Whether its figure says that it does not do the work: an infinite time, or a throughput of 0.
+    /// Whether its figure says that it does not do the work: an infinite time, or a rate or share of 0.
     pub fn useless(&self, merit: Merit) -> bool {
         self.figure.is_some_and(|figure| useless(merit, figure))
     }
 }
 
 fn useless(merit: Merit, figure: f64) -> bool {
-    match merit {
-        Merit::Throughput => figure == 0.0,
-        Merit::ResponseP99 | Merit::ResponseP50 => figure.is_infinite(),
+    match merit.better() {
+        paired::Better::More => figure == 0.0,
+        paired::Better::Less => figure.is_infinite(),
     }
 }
 
@@ -302,15 +312,18 @@ mod tests {
     #[test]
     fn the_constants_are_those_of_the_prose() {
         let prose = include_str!("verdict.rs");
-        let prose: Vec<&str> = prose.lines().filter_map(|line| line.strip_prefix("//!")).collect();
+        let prose: Vec<&str> =
+            prose.lines().filter_map(|line| line.strip_prefix("//!")).map(str::trim).collect();
         let prose = prose.join(" ");
         for stated in [
             format!("[`MIN_ROUNDS`] = {MIN_ROUNDS} rounds"),
             format!(
-                "{:.0} % for throughput, {:.0} % for latency",
+                "{:.0} % for throughput and goodput, {:.0} % for latency, {:.0} % for the share answered",
                 THROUGHPUT_FLOOR * 100.0,
-                LATENCY_FLOOR * 100.0
+                LATENCY_FLOOR * 100.0,
+                ANSWERED_FLOOR * 100.0
             ),
+            format!("{:.0} % for memory", MEMORY_FLOOR * 100.0),
             format!("{:.0} % bootstrap interval", crate::statistics::bootstrap::CONFIDENCE * 100.0),
             format!("a factor of at least {}", reason::TELLING),
             format!("lead to the power of {}", reason::OF_THE_LEAD),

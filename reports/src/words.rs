@@ -4,7 +4,7 @@
 //! "all" models when some could not be compared.
 
 use crate::analysis::Workload;
-use crate::record::{Doubt, ErrorKind, Invalid, Merit};
+use crate::record::{Doubt, ErrorKind, Invalid};
 use crate::statistics::paired::{Better, Factor};
 use crate::units;
 use crate::verdict::{MIN_ROUNDS, Outcome, Verdict};
@@ -180,11 +180,11 @@ impl Verdict {
                 None => self.all_tie(),
                 Some((next, factor)) => self.ahead(&winners[0], next, factor),
             },
-            Outcome::NoneFits => match self.merit {
-                Merit::Throughput => {
-                    "Not even the best model compared completed a reply in the window, in half of its rounds or more.".to_owned()
+            Outcome::NoneFits => match self.merit.nothing() {
+                Some(nothing) => {
+                    format!("Even the best model compared {nothing}, in half of its rounds or more.")
                 }
-                _ => format!(
+                None => format!(
                     "Every model compared left so many requests unanswered that its {} is infinite.",
                     self.merit.label()
                 ),
@@ -215,17 +215,19 @@ impl Verdict {
     fn ahead(&self, best: &str, next: &str, factor: &Factor) -> String {
         let figure = self.merit.label();
         if factor.median.is_infinite() {
-            return match self.merit {
-                Merit::Throughput => format!(
-                    "The next, {next}, completed no reply in the window, in half of the rounds or more."
-                ),
-                _ => format!("The next, {next}, never answered enough of its requests to have a {figure}."),
+            return match self.merit.nothing() {
+                Some(nothing) => {
+                    format!("The next, {next}, {nothing}, in half of the rounds or more.")
+                }
+                None => {
+                    format!("The next, {next}, never answered enough of its requests to have a {figure}.")
+                }
             };
         }
         let (by, interval) = (units::factor(factor.median), units::interval(factor.low, factor.high));
-        match self.merit {
-            Merit::Throughput => format!("{best} has {by} the {figure} of {next} ({interval})."),
-            _ => format!("{next} has {by} the {figure} of {best} ({interval})."),
+        match self.merit.better() {
+            Better::More => format!("{best} has {by} the {figure} of {next} ({interval})."),
+            Better::Less => format!("{next} has {by} the {figure} of {best} ({interval})."),
         }
     }
 
@@ -256,7 +258,7 @@ impl Verdict {
                 }
                 if standing.without_figure > 0 {
                     let rounds = units::plural(standing.without_figure as u64, "round");
-                    why.push(format!("{rounds} with too few requests for a {}", self.merit.label()));
+                    why.push(format!("{rounds} {}", self.merit.why_none()));
                 }
                 format!("{} ({})", standing.model, why.join(", "))
             })
@@ -276,6 +278,20 @@ pub(crate) fn limit(workload: &Workload) -> Option<String> {
     ))
 }
 
+/// When each model was back to normal after the surge, in a sentence; `None` for a workload without one.
+pub(crate) fn recovery(workload: &Workload) -> Option<String> {
+    workload.scenario.surge?;
+    let standings = workload.verdict.standings.iter();
+    let told: Vec<String> = standings
+        .filter_map(|standing| {
+            let recovery = workload.cell(&standing.model)?.recovery()?;
+            Some(format!("{} {recovery}", standing.model))
+        })
+        .collect();
+    let told = if told.is_empty() { "unknown, no valid trial".to_owned() } else { told.join(", ") };
+    Some(format!("Back to normal after the surge: {told}."))
+}
+
 impl ErrorKind {
     /// What it is called in a table.
     pub fn label(self) -> &'static str {
@@ -286,33 +302,6 @@ impl ErrorKind {
             Self::Corrupt => "wrong bytes",
             Self::Connect => "connect failed",
             Self::Other => "other",
-        }
-    }
-}
-
-impl Merit {
-    /// What it is called.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Throughput => "throughput",
-            Self::ResponseP99 => "response p99",
-            Self::ResponseP50 => "response p50",
-        }
-    }
-
-    /// Whether more or less of it is better.
-    pub fn better(self) -> Better {
-        match self {
-            Self::Throughput => Better::More,
-            Self::ResponseP99 | Self::ResponseP50 => Better::Less,
-        }
-    }
-
-    /// The figure with its unit.
-    pub fn show(self, figure: f64) -> String {
-        match self {
-            Self::Throughput => units::rate(figure),
-            Self::ResponseP99 | Self::ResponseP50 => units::time(figure),
         }
     }
 }

@@ -12,6 +12,7 @@ pub mod config;
 pub mod counters;
 pub mod drive;
 pub mod exchange;
+pub mod limits;
 pub mod listen;
 pub mod model;
 pub mod models;

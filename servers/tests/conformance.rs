@@ -11,6 +11,8 @@ mod client;
 mod faulty;
 #[path = "conformance/limits.rs"]
 mod limits;
+#[path = "conformance/poison.rs"]
+mod poison;
 #[path = "conformance/server.rs"]
 mod server;
 #[path = "conformance/stopping.rs"]
@@ -51,6 +53,8 @@ fn main() -> ExitCode {
             let limits = limits::ALL.iter().filter(|(_, _, applies)| applies(model.name(), service.name));
             trials.extend(limits.map(|&(name, case, _)| trial(pair, (name, case))));
         }
+        let deadly = services::find("poison").expect("a service");
+        trials.extend(poison::ALL.iter().map(|&case| trial(Pair { model, service: deadly }, case)));
         let pair = Pair { model, service: &faulty::ENTRY };
         trials.extend(faulty::ALL.iter().map(|&case| trial(pair, case)));
     }

@@ -15,7 +15,7 @@ use bakeoff::children::launch::{Child, Interrupt, Launcher};
 use bakeoff::children::serving::{FromServer, ServeOptions};
 use bakeoff::children::squad::{PATIENCE, Squad, expect};
 use bakeoff::environment::{CpuPlan, allowed_cpus, descriptor_limit};
-use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use bakeoff::load::{Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
 use clap::Parser;
@@ -158,7 +158,12 @@ fn one_echo_each(target: SocketAddr, clients: u32) -> WorkerSpec {
     WorkerSpec {
         target,
         service: "echo".into(),
-        load: Load::Open { clients, rate_per_s: ECHOES_PER_S, arrivals: Arrivals::Fixed },
+        load: Load::Open {
+            clients,
+            rate_per_s: ECHOES_PER_S,
+            arrivals: Arrivals::Fixed,
+            shape: RateShape::Steady,
+        },
         request: RequestShape { size: 64, demand: DemandShape::None },
         timing: Timing {
             warmup: Duration::ZERO,
@@ -171,6 +176,7 @@ fn one_echo_each(target: SocketAddr, clients: u32) -> WorkerSpec {
         seed: 1,
         shard: 0,
         shards: 1,
+        beside: Beside::default(),
         cpus: Vec::new(),
         congestion_control: Some("cubic".into()),
         defect: None,

@@ -3,7 +3,7 @@
 
 use crate::controls::Kind;
 use crate::measure::{Server, Stage};
-use bakeoff::load::{Arrivals, Load};
+use bakeoff::load::{Arrivals, Load, RateShape};
 use bakeoff_reports::histogram::Recorder;
 use bakeoff_reports::record::EncodedHistogram;
 use bakeoff_reports::statistics::bootstrap::median_interval;
@@ -59,7 +59,12 @@ fn measure(stage: &Stage, round: u32, random: &mut Random) -> Result<Round, Stri
     for turn in 0..4 {
         match (first + turn) % 4 {
             0 => {
-                let load = Load::Open { clients: CONNECTIONS, rate_per_s, arrivals: Arrivals::Poisson };
+                let load = Load::Open {
+                    clients: CONNECTIONS,
+                    rate_per_s,
+                    arrivals: Arrivals::Poisson,
+                    shape: RateShape::Steady,
+                };
                 open = Some(stage.by_swarm(SERVER, load, u64::from(round))?);
             }
             1 => alone = Some(stage.by_swarm(SERVER, closed(1), 1)?),

@@ -5,7 +5,7 @@ use bakeoff::children::launch::{Child, Interrupt, Launcher, die_with_parent};
 use bakeoff::children::serving::{FromServer, ServeOptions};
 use bakeoff::children::squad::{PATIENCE, Squad, expect};
 use bakeoff::environment::{CpuPlan, allowed_cpus, pin};
-use bakeoff::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use bakeoff::load::{Beside, DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
 use std::ffi::OsString;
@@ -153,6 +153,7 @@ impl Stage {
             seed,
             shard: 0,
             shards: 1,
+            beside: Beside::default(),
             cpus: Vec::new(),
             congestion_control: Some("cubic".into()),
             defect: None,

@@ -5,6 +5,7 @@
 
 use super::launch;
 use crate::{environment, preflight, suggest, tell};
+use bakeoff_servers::limits::refuse_core_dumps;
 use bakeoff_servers::listen::{ListenOptions, bind};
 use bakeoff_servers::services::ServiceConfig;
 use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Stop, models, services};
@@ -93,6 +94,7 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>, await_go: bool) -> Res
     }
     environment::pin(&options.cpus).map_err(|e| e.to_string())?;
     preflight::raise_descriptor_limit();
+    refuse_core_dumps();
     let listen = ListenOptions {
         backlog: i32::try_from(options.backlog).unwrap_or(i32::MAX),
         congestion_control: options.congestion_control.clone(),

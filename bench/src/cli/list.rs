@@ -1,7 +1,7 @@
 //! `bakeoff list`: what there is to choose from.
 
 use super::output;
-use bakeoff::scenario::{BUILT_IN, Scenario};
+use bakeoff::scenario::{BUILT_IN, BuiltIn, Group, Scenario};
 use bakeoff_servers::{models, services};
 use clap::Args;
 use std::fmt::Write as _;
@@ -13,23 +13,35 @@ pub(super) struct ListArgs {}
 
 impl ListArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
-        let scenarios: Vec<Scenario> =
-            BUILT_IN.iter().map(|b| Scenario::built_in(b.name).expect("checked by a test")).collect();
         let mut text = String::new();
         section(&mut text, "MODELS (--model)", models::ALL.iter().map(|m| (m.name(), m.summary())));
         section(&mut text, "SERVICES (--service)", services::ALL.iter().map(|s| (s.name, s.summary)));
-        section(
-            &mut text,
-            "SCENARIOS (bakeoff run NAME)",
-            scenarios.iter().map(|s| (s.name.as_str(), s.about.as_str())),
-        );
+        for (at, group) in Group::ALL.into_iter().enumerate() {
+            let head = if at == 0 { format!("{SCENARIOS}\n\n") } else { String::new() };
+            let rows: Vec<(String, String)> = BUILT_IN.iter().filter(|b| b.group == group).map(row).collect();
+            section(
+                &mut text,
+                &format!("{head}SCENARIOS: {}", group.title()),
+                rows.iter().map(|(name, about)| (name.as_str(), about.as_str())),
+            );
+        }
         output::print(&text)?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// What holds for all scenarios.
+const SCENARIOS: &str = "SCENARIOS (bakeoff run NAME; * is in the default run, --all runs all)";
+
+/// A scenario's name, marked when it is in the default run, and what it is about.
+fn row(built_in: &BuiltIn) -> (String, String) {
+    let scenario = Scenario::built_in(built_in.name).expect("checked by a test");
+    let mark = if built_in.default { "*" } else { "" };
+    (format!("{}{mark}", scenario.name), scenario.about)
+}
+
 /// A headed table of name and line, the line broken to the terminal's width under its own column.
-fn section<'a>(text: &mut String, head: &str, rows: impl Iterator<Item = (&'a str, &'a str)>) {
+pub(super) fn section<'a>(text: &mut String, head: &str, rows: impl Iterator<Item = (&'a str, &'a str)>) {
     const COLUMN: usize = 24;
     let width = bakeoff::terminal_width().clamp(60, 110) - COLUMN - 2;
     let _ = writeln!(text, "{head}");

@@ -4,7 +4,7 @@ use super::output;
 use bakeoff::children::launch::{Interrupt, LaunchError, Launcher};
 use bakeoff::children::squad::Squad;
 use bakeoff::environment::CpuPlan;
-use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use bakeoff::load::{Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec};
 use bakeoff::preflight::{Limits, require_loopback};
 use bakeoff::scenario::units::{parse_duration, parse_positive_duration, parse_size, show_duration};
 use bakeoff::swarm::schedule;
@@ -81,7 +81,7 @@ impl LoadArgs {
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
         let launcher = Launcher::this_program(interrupt);
         let cpus = CpuPlan::split(bakeoff::environment::allowed_cpus());
-        let shards = Limits::of_this_system().workers(&spec.load, cpus.swarm.len())?;
+        let shards = Limits::of_this_system().workers(&spec.load, &spec.beside, cpus.swarm.len())?;
         let measured = match self.drive(&launcher, &spec, shards, &cpus.swarm) {
             Ok(measured) => measured,
             Err(LaunchError::Interrupted) => return Ok(ExitCode::from(130)),
@@ -139,7 +139,7 @@ impl LoadArgs {
         let load = match (self.rate, self.churn) {
             (Some(rate_per_s), _) if rate_per_s.is_finite() && rate_per_s > 0.0 => {
                 let arrivals = if self.fixed { Arrivals::Fixed } else { Arrivals::Poisson };
-                Load::Open { clients, rate_per_s, arrivals }
+                Load::Open { clients, rate_per_s, arrivals, shape: RateShape::Steady }
             }
             (Some(rate), _) => return Err(format!("--rate is {rate}; it must be above zero")),
             (None, Some(requests_per_connection)) => Load::Churn { clients, requests_per_connection },
@@ -158,6 +158,7 @@ impl LoadArgs {
             seed: self.seed,
             shard: 0,
             shards: 1,
+            beside: Beside::default(),
             cpus: Vec::new(),
             congestion_control: None,
             defect: None,

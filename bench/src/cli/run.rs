@@ -19,12 +19,15 @@ use std::time::Duration;
 /// Compare models: workloads x models x rounds, into a bundle and a report
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit status: 0 fine, 3 too many invalid trials for a verdict.\n\nExamples:\n  bakeoff run\n  bakeoff run churn wait --rounds 10\n  \
+    after_help = "Exit status: 0 fine, 3 too many invalid trials for a verdict.\n\nExamples:\n  bakeoff run\n  bakeoff run --all --rounds 4\n  bakeoff run churn wait --rounds 10\n  \
     bakeoff run my.toml --model tokio --model mio-event-loop"
 )]
 pub(super) struct RunArgs {
-    /// Names of built-in scenarios, or scenario files (*.toml); all built-in ones when none is given
+    /// Names of built-in scenarios, or scenario files (*.toml); without any, the default set (see `bakeoff list`)
     scenarios: Vec<String>,
+    /// All built-in scenarios instead of the default set
+    #[arg(long, conflicts_with = "scenarios")]
+    all: bool,
     /// Run this model, and only those given so, whatever the scenarios say; may be given several times
     #[arg(long = "model", short)]
     models: Vec<String>,
@@ -77,7 +80,7 @@ impl RunArgs {
         let limits = Limits::of_this_system();
         for (i, scenario) in plan.scenarios.iter().enumerate() {
             limits.check(scenario, &plan.models_of(i))?;
-            limits.workers(&scenario.load, allowed_cpus().len())?;
+            limits.workers(&scenario.load, &scenario.beside, allowed_cpus().len())?;
         }
         let interrupt =
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
@@ -123,8 +126,9 @@ impl RunArgs {
 
     fn read_scenarios(&self) -> Result<Vec<Scenario>, String> {
         let mut scenarios: Vec<Scenario> = Vec::new();
-        let all: Vec<String> = BUILT_IN.iter().map(|b| b.name.to_string()).collect();
-        for name in if self.scenarios.is_empty() { &all } else { &self.scenarios } {
+        let chosen = BUILT_IN.iter().filter(|b| b.default || self.all);
+        let built_in: Vec<String> = chosen.map(|b| b.name.to_string()).collect();
+        for name in if self.scenarios.is_empty() { &built_in } else { &self.scenarios } {
             let mut scenario = match Scenario::built_in(name) {
                 Some(scenario) => scenario,
                 None if is_path(name) => read_scenario(Path::new(name))?,

@@ -1,8 +1,12 @@
 //! `bakeoff scenario`: the built-in scenarios as files, to read and to change.
 
+use super::list::section;
 use super::output;
-use bakeoff::scenario::{BUILT_IN, BuiltIn, REFERENCE};
+use bakeoff::load::Timing;
+use bakeoff::scenario::units::show_duration;
+use bakeoff::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
 use bakeoff::suggest;
+use bakeoff_servers::services;
 use clap::{Args, Subcommand};
 use std::fs;
 use std::path::PathBuf;
@@ -28,7 +32,7 @@ enum Action {
         #[arg(default_value = "scenarios")]
         folder: PathBuf,
     },
-    /// Check scenario files and say what is wrong with them
+    /// Say in words what scenario files ask for, or what is wrong with them, with the line
     Check {
         /// The files
         #[arg(required = true)]
@@ -49,17 +53,49 @@ impl ScenarioArgs {
             Action::Check { files } => {
                 for file in &files {
                     let scenario = super::run::read_scenario(file)?;
-                    output::print(&format!(
-                        "{}: {}, {}\n",
-                        file.display(),
-                        scenario.name,
-                        scenario.load_in_words()
-                    ))?;
+                    output::print(&in_words(&file.display().to_string(), &scenario))?;
                 }
             }
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// What a scenario asks for, as a run of it would be recorded.
+fn in_words(file: &str, scenario: &Scenario) -> String {
+    let models = scenario.models_by_default();
+    let Timing { warmup, window, .. } = scenario.timing;
+    let server = scenario.server.config(1);
+    let record = scenario.record(models.clone(), &server);
+    let decided = match scenario.objective {
+        Some(objective) => {
+            format!("{}, with an objective of {}", scenario.merit.label(), show_duration(objective))
+        }
+        None => scenario.merit.label().to_owned(),
+    };
+    let service = services::find(&scenario.service).map_or("", |service| service.summary);
+    let mut rows = vec![
+        ("about".to_owned(), scenario.about.clone()),
+        ("service".into(), format!("{}: {service}", scenario.service)),
+        ("load".into(), record.load),
+        ("decided by".into(), decided),
+        ("models".into(), models.join(", ")),
+        (
+            "a trial".into(),
+            format!("{} of warm-up, then a window of {}", show_duration(warmup), show_duration(window)),
+        ),
+    ];
+    // What a scenario leaves to the number of CPUs is not known here.
+    let stated = |name: &String| match name.as_str() {
+        "compute workers" => scenario.server.compute_workers.is_some(),
+        "runtime workers" => scenario.server.runtime_workers.is_some(),
+        _ => true,
+    };
+    rows.extend(record.parameters.into_iter().filter(|(name, _)| stated(name)));
+    let mut text = String::new();
+    let head = format!("{file} is fine: {}", scenario.name);
+    section(&mut text, &head, rows.iter().map(|(name, words)| (name.as_str(), words.as_str())));
+    text
 }
 
 /// The files there are to show and to copy: the built-in scenarios, and one that explains every key.

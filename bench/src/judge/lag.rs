@@ -4,7 +4,7 @@
 //! of a slow one. It must never look at what a server did to exclude a trial.
 
 use super::{Judgement, Terms, quantile};
-use crate::load::DemandShape;
+use crate::load::{DemandShape, POISON};
 use crate::scenario::Scenario;
 use bakeoff_reports::probe::Bounds;
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Merit};
@@ -33,7 +33,8 @@ pub struct Least {
 impl Least {
     /// What a probe and a workload say of it.
     pub fn of(bounds: &Bounds, scenario: &Scenario) -> Self {
-        let works = services::find(&scenario.service).is_some_and(|service| service.demand.is_some());
+        let kind = services::find(&scenario.service).and_then(|service| service.demand);
+        let works = kind.is_some_and(|kind| kind != POISON);
         let demand =
             if works { &scenario.request.demand } else { &DemandShape::Fixed { value: Duration::ZERO } };
         Self::from_parts(bounds.floor_ns, demand)
@@ -50,14 +51,9 @@ impl Least {
 
 /// A quantile of what requests ask for, in nanoseconds.
 fn demand_ns(demand: &DemandShape, share: f64) -> f64 {
-    let ns = |demand: Duration| demand.as_nanos() as f64;
-    match *demand {
-        DemandShape::None => ns(ServiceConfig::default().default_demand),
-        DemandShape::Fixed { value } => ns(value),
-        DemandShape::Exponential { mean } => -ns(mean) * (1.0 - share).ln(),
-        DemandShape::Bimodal { short, long, long_share } => {
-            ns(if share <= 1.0 - long_share { short } else { long })
-        }
+    match demand {
+        DemandShape::None => ServiceConfig::default().default_demand.as_nanos() as f64,
+        stated => stated.quantile_ns(share),
     }
 }
 

@@ -102,7 +102,8 @@ pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement
         judgement.invalid.extend(behind_schedule(measured, usage, terms.cpus));
     }
     judgement.invalid.extend(generator_bound(measured, usage, terms));
-    judgement.invalid.extend(no_steady_state(measured).filter(|_| spoiled(measured, usage)));
+    let steady = !terms.load.varies();
+    judgement.invalid.extend(no_steady_state(measured).filter(|_| steady && spoiled(measured, usage)));
     if let Reading::Value(share) = usage.steal_share
         && share > STEAL_SHARE
     {
@@ -136,7 +137,8 @@ pub fn doubts(measured: &Measured, usage: &Usage, load: &Load, cpus: &CpuPlan) -
         found.push(Doubt::SharedCpu);
     }
     found.extend(generator_busy(measured, usage, cpus));
-    found.extend(unsteady(measured));
+    // A load that changes by itself makes halves that differ.
+    found.extend(unsteady(measured).filter(|_| !load.varies()));
     if measured.spread.never_served > 0 {
         found.push(Doubt::Starved { connections: measured.spread.never_served });
     }
@@ -250,9 +252,13 @@ fn no_steady_state(measured: &Measured) -> Option<Invalid> {
 
 /// N = X (R + Z) for the connections that were served; a breach means that times or counts are wrong.
 fn littles_law(measured: &Measured, load: &Load) -> Option<Doubt> {
-    let Load::Closed { clients, think } = *load else { return None };
-    let served = u64::from(clients).checked_sub(measured.spread.never_served).filter(|n| *n > 0)?;
-    // Each client has at most one reply cut off by each edge of the window: with few replies per client that is noise.
+    let (clients, each, think) = match *load {
+        Load::Closed { clients, think } => (clients, 1, think),
+        Load::Pipelined { clients, depth } => (clients, u64::from(depth), Duration::ZERO),
+        Load::Open { .. } | Load::Churn { .. } => return None,
+    };
+    let served = u64::from(clients).checked_sub(measured.spread.never_served).filter(|n| *n > 0)? * each;
+    // What a client has under way is cut off by each edge of the window: with few replies for each that is noise.
     if measured.completed_in_window < 100 * served || measured.counts.unanswered() > 0 {
         return None;
     }

@@ -59,7 +59,12 @@ fn two_cpus() -> CpuPlan {
 }
 
 const CLOSED: Load = Load::Closed { clients: 1, think: Duration::ZERO };
-const OPEN: Load = Load::Open { clients: 1, rate_per_s: 1000.0, arrivals: crate::load::Arrivals::Poisson };
+const OPEN: Load = Load::Open {
+    clients: 1,
+    rate_per_s: 1000.0,
+    arrivals: crate::load::Arrivals::Poisson,
+    shape: crate::load::RateShape::Steady,
+};
 
 #[test]
 fn a_good_trial_has_neither_reasons_nor_doubts() {

@@ -12,7 +12,7 @@ use crate::children::serving::FromServer;
 use crate::children::squad::{PATIENCE, Squad, expect};
 use crate::clock::nanoseconds;
 use crate::environment::CpuPlan;
-use crate::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use crate::load::{Beside, DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use crate::preflight::Limits;
 use crate::scenario::Scenario;
 use crate::usage::{Between, Mark};
@@ -55,7 +55,7 @@ pub struct Point {
     pub scenarios: Vec<String>,
     /// Payload of a request in bytes.
     pub payload: u32,
-    /// The load: a closed loop without think time, or churn.
+    /// The load: a closed loop without think time, with or without pipelining, or churn.
     pub load: Load,
     /// Why the null server cannot tell the ceiling of these workloads; `None` where it can.
     pub untold: Option<&'static str>,
@@ -73,7 +73,7 @@ impl Point {
         let mut points: Vec<Self> = Vec::new();
         for scenario in scenarios {
             let mut point = Self::closed(scenario.request.size, scenario.load.clients());
-            if matches!(scenario.load, Load::Churn { .. }) {
+            if matches!(scenario.load, Load::Churn { .. } | Load::Pipelined { .. }) {
                 point.load = scenario.load.clone();
             }
             point.untold = untold(&scenario.service);
@@ -95,9 +95,7 @@ impl Point {
 /// Why the null server, which returns the bytes it reads at once, is no measure of a service; `None` where it is.
 fn untold(service: &str) -> Option<&'static str> {
     match services::find(service) {
-        Some(entry) if entry.demand.is_some() => {
-            Some("the service works or waits, and the null server does neither")
-        }
+        Some(entry) if entry.works() => Some("the service works or waits, and the null server does neither"),
         Some(entry) if matches!(entry.name, "echo" | "line") => None,
         _ => {
             Some("the service's replies differ from its requests, and the null server returns what it reads")
@@ -322,7 +320,10 @@ impl Prober<'_> {
         disturbed: &mut Disturbed,
     ) -> Result<(Measured, Between), LaunchError> {
         let spec = self.spec(target, point);
-        let shards = self.limits.workers(&point.load, self.cpus.swarm.len()).map_err(LaunchError::Refused)?;
+        let shards = self
+            .limits
+            .workers(&point.load, &Beside::default(), self.cpus.swarm.len())
+            .map_err(LaunchError::Refused)?;
         let mut squad = Squad::gather(self.launcher, &spec, shards, &self.cpus.swarm)?;
         let window = squad.start()?;
         let pinned: Vec<u32> = self.cpus.server.iter().take(1).chain(&self.cpus.swarm).copied().collect();
@@ -355,6 +356,7 @@ impl Prober<'_> {
             seed: 1,
             shard: 0,
             shards: 1,
+            beside: Beside::default(),
             cpus: Vec::new(),
             congestion_control: self.congestion_control.map(str::to_string),
             defect: None,
@@ -369,8 +371,9 @@ fn unmeasured(point: &Point) -> Ceiling {
         clients: point.load.clients().into(),
         requests_per_connection: match point.load {
             Load::Churn { requests_per_connection, .. } => Some(requests_per_connection),
-            Load::Closed { .. } | Load::Open { .. } => None,
+            Load::Closed { .. } | Load::Pipelined { .. } | Load::Open { .. } => None,
         },
+        in_flight_per_connection: point.load.in_flight_per_connection(),
         reached: Reading::Absent(point.untold.map_or_else(
             || format!("a run measures the first {MOST_CEILINGS} ceilings only"),
             str::to_string,

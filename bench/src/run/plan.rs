@@ -1,6 +1,6 @@
 //! What runs in which order: rounds of shuffled cells, a pure function of the seed.
 
-use crate::scenario::{DEFAULT_MODELS, Scenario};
+use crate::scenario::Scenario;
 use crate::suggest;
 use crate::swarm::draw::{Purpose, Stream};
 use bakeoff_servers::{ServerModel, models};
@@ -127,10 +127,7 @@ fn models_of(scenario: &Scenario, chosen: &[String]) -> Vec<String> {
     if !chosen.is_empty() {
         return chosen.to_vec();
     }
-    let own = scenario.models.clone();
-    let mut models = own.unwrap_or_else(|| DEFAULT_MODELS.iter().map(ToString::to_string).collect());
-    models.extend(scenario.also.iter().cloned());
-    models
+    scenario.models_by_default()
 }
 
 /// Fisher-Yates with draws that depend on seed, round and position alone.

@@ -6,7 +6,7 @@ use crate::children::squad::{PATIENCE, Squad, expect};
 use crate::clock;
 use crate::environment::CpuPlan;
 use crate::judge::{self, Least, Terms};
-use crate::load::Load;
+use crate::load::{DemandShape, Load};
 use crate::preflight::Limits;
 use crate::run::plan::Slot;
 use crate::scenario::Scenario;
@@ -178,16 +178,18 @@ impl Bench<'_> {
         server: &mut Child,
     ) -> Result<Seen, LaunchError> {
         // The server waits for a word before it starts anything, so that all it will start is counted.
+        // Where a request may kill the server, the load that counting takes before the window would kill it too soon.
+        let deadly = matches!(scenario.request.demand, DemandShape::Poison { .. });
         let depth = match self.costs {
-            true if round < COUNTED_ROUNDS => Depth::Events,
+            true if round < COUNTED_ROUNDS && !deadly => Depth::Events,
             true => Depth::Costs,
             false => Depth::Verdict,
         };
         let mut watch = Watch::new(server.pid(), &self.cpus.server, &self.cpus.swarm, depth);
         server.send("go")?;
         watch.at_rest();
-        let shards =
-            self.limits.workers(&scenario.load, self.cpus.swarm.len()).map_err(LaunchError::Refused)?;
+        let shards = self.limits.workers(&scenario.load, &scenario.beside, self.cpus.swarm.len());
+        let shards = shards.map_err(LaunchError::Refused)?;
         let seed = schedule::seed_of_round(self.seed, round);
         let mut spec = scenario.spec(target, seed, self.congestion_control);
         if depth == Depth::Events {

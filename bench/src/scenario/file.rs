@@ -1,8 +1,9 @@
 //! The scenario file: its keys, their ranges, and errors that say file, line and reason.
 
+use super::load_keys::{self, FileBeside, FileLoad};
 use super::units::{PositiveSpan, Size, Span};
 use super::{DEFAULT_TIMING, Scenario, ServerTuning};
-use crate::load::{Arrivals, DemandShape, Load, RequestError, RequestShape, Timing};
+use crate::load::{DemandShape, Load, RequestError, RequestShape, Timing};
 use crate::suggest;
 use crate::swarm::schedule::{self, ScheduleError};
 use bakeoff_reports::record::Merit;
@@ -29,12 +30,13 @@ struct File {
     name: Spanned<String>,
     about: String,
     service: Spanned<String>,
-    merit: FileMerit,
+    merit: Spanned<FileMerit>,
     objective: Option<PositiveSpan>,
     models: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     also: Vec<Spanned<String>>,
     load: Spanned<FileLoad>,
+    beside: Option<Spanned<FileBeside>>,
     request: Spanned<FileRequest>,
     #[serde(default)]
     server: FileServer,
@@ -42,31 +44,15 @@ struct File {
     trial: FileTrial,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum FileMerit {
     Throughput,
     ResponseP99,
     ResponseP50,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileLoad {
-    kind: FileLoadKind,
-    clients: Spanned<i64>,
-    think: Option<Spanned<Span>>,
-    rate: Option<Spanned<f64>>,
-    arrivals: Option<Spanned<Arrivals>>,
-    requests_per_connection: Option<Spanned<i64>>,
-}
-
-#[derive(Deserialize, Clone, Copy, PartialEq)]
-#[serde(rename_all = "kebab-case")]
-enum FileLoadKind {
-    Closed,
-    Open,
-    Churn,
+    Goodput,
+    Answered,
+    MemoryPerConnection,
 }
 
 #[derive(Deserialize)]
@@ -82,6 +68,8 @@ enum FileDemand {
     Fixed { value: PositiveSpan },
     Exponential { mean: PositiveSpan },
     Bimodal { short: PositiveSpan, long: PositiveSpan, long_share: f64 },
+    Pareto { least: PositiveSpan, most: PositiveSpan, shape: f64 },
+    Poison { share: f64 },
 }
 
 #[derive(Deserialize, Default)]
@@ -105,25 +93,31 @@ struct FileTrial {
 }
 
 /// Turns positions in the text into errors with lines.
-struct Checker<'a> {
+pub(super) struct Checker<'a> {
     text: &'a str,
     origin: &'a str,
 }
 
-type Checked<T> = Result<T, ScenarioError>;
+pub(super) type Checked<T> = Result<T, ScenarioError>;
 
 impl Checker<'_> {
-    fn error(&self, at: usize, reason: impl Into<String>) -> ScenarioError {
+    pub(super) fn error(&self, at: usize, reason: impl Into<String>) -> ScenarioError {
         let before = &self.text.as_bytes()[..at.min(self.text.len())];
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
         ScenarioError { origin: self.origin.into(), line, reason: reason.into() }
     }
 
-    fn at<T>(&self, value: &Spanned<T>, reason: impl Into<String>) -> ScenarioError {
+    pub(super) fn at<T>(&self, value: &Spanned<T>, reason: impl Into<String>) -> ScenarioError {
         self.error(value.span().start, reason)
     }
 
-    fn whole<T: TryFrom<i64>>(&self, key: &str, value: &Spanned<i64>, least: i64, most: i64) -> Checked<T> {
+    pub(super) fn whole<T: TryFrom<i64>>(
+        &self,
+        key: &str,
+        value: &Spanned<i64>,
+        least: i64,
+        most: i64,
+    ) -> Checked<T> {
         let number = *value.get_ref();
         let refuse = || self.at(value, format!("`{key}` is {number}; it must be from {least} to {most}"));
         if !(least..=most).contains(&number) {
@@ -132,7 +126,7 @@ impl Checker<'_> {
         T::try_from(number).map_err(|_| refuse())
     }
 
-    fn optional<T: TryFrom<i64>>(
+    pub(super) fn optional<T: TryFrom<i64>>(
         &self,
         key: &str,
         value: Option<&Spanned<i64>>,
@@ -160,10 +154,13 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         timeout: file.trial.timeout.map_or(DEFAULT_TIMING.timeout, |s| s.0),
         drain: file.trial.drain.map_or(DEFAULT_TIMING.drain, |s| s.0),
     };
-    let load = load(&check, &file.load)?;
+    let load = load_keys::load(&check, &file.load)?;
+    let beside = load_keys::beside(&check, file.beside.as_ref())?;
     let request = request(&check, entry, &file.request)?;
     schedule::check(&load, &request, &timing, 0, 1)
-        .map_err(|error| check.error(position(&error, &file.load), error.to_string()))?;
+        .and_then(|()| schedule::check_beside(&load, &beside))
+        .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
+    let merit = merit(&check, &file, &load)?;
     Ok(Scenario {
         models: file.models.as_ref().map(|models| some_names(&check, models)).transpose()?,
         also: names(&check, &file.also)?,
@@ -172,18 +169,43 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         slices: file.trial.slices.as_ref().map_or(Ok(10), |s| check.whole("slices", s, 1, 1000))?,
         name: file.name.into_inner(),
         about: file.about,
-        merit: match file.merit {
-            FileMerit::Throughput => Merit::Throughput,
-            FileMerit::ResponseP99 => Merit::ResponseP99,
-            FileMerit::ResponseP50 => Merit::ResponseP50,
-        },
+        merit,
         service,
         objective: file.objective.map(|span| span.0),
         sweep: None,
         load,
+        beside,
         timing,
         toml: text.into(),
     })
+}
+
+/// The figure of merit, where the workload can have it.
+fn merit(check: &Checker<'_>, file: &File, load: &Load) -> Checked<Merit> {
+    let merit = match *file.merit.get_ref() {
+        FileMerit::Throughput => Merit::Throughput,
+        FileMerit::ResponseP99 => Merit::ResponseP99,
+        FileMerit::ResponseP50 => Merit::ResponseP50,
+        FileMerit::Goodput => Merit::Goodput,
+        FileMerit::Answered => Merit::Answered,
+        FileMerit::MemoryPerConnection => Merit::MemoryPerConnection,
+    };
+    let refuse = |reason: &str| Err(check.at(&file.merit, reason));
+    let open = matches!(load, Load::Open { .. });
+    match merit {
+        Merit::Goodput if file.objective.is_none() => refuse(
+            "goodput is what is answered in time, so it needs `objective`: the response time to keep under, such as \"5ms\"",
+        ),
+        // Elsewhere a server that answers nothing is asked little: what it fails to do would hardly count.
+        Merit::Answered if !open => refuse(
+            "the share answered needs a load of kind \"open\": other clients stop asking where nobody answers, and what \
+             they did not ask would not count against the server",
+        ),
+        Merit::MemoryPerConnection if matches!(load, Load::Churn { .. }) => {
+            refuse("memory per connection needs connections that stay: a load of kind \"closed\" or \"open\"")
+        }
+        _ => Ok(merit),
+    }
 }
 
 fn names(check: &Checker<'_>, names: &[Spanned<String>]) -> Checked<Vec<String>> {
@@ -209,53 +231,6 @@ fn some_names(check: &Checker<'_>, models: &Spanned<Vec<Spanned<String>>>) -> Ch
     names(check, models.get_ref())
 }
 
-fn load(check: &Checker<'_>, spanned: &Spanned<FileLoad>) -> Checked<Load> {
-    let file = spanned.get_ref();
-    let clients = check.whole("clients", &file.clients, 1, i64::from(schedule::MAX_CLIENTS))?;
-    let (kind, takes) = match file.kind {
-        FileLoadKind::Closed => ("closed", ["think"].as_slice()),
-        FileLoadKind::Open => ("open", ["rate", "arrivals"].as_slice()),
-        FileLoadKind::Churn => ("churn", ["requests_per_connection"].as_slice()),
-    };
-    for (key, position) in [
-        ("think", file.think.as_ref().map(|v| v.span().start)),
-        ("rate", file.rate.as_ref().map(|v| v.span().start)),
-        ("arrivals", file.arrivals.as_ref().map(|v| v.span().start)),
-        ("requests_per_connection", file.requests_per_connection.as_ref().map(|v| v.span().start)),
-    ] {
-        if let Some(position) = position.filter(|_| !takes.contains(&key)) {
-            let reason =
-                format!("`{key}` has no meaning in a load of kind \"{kind}\", which takes {takes:?}");
-            return Err(check.error(position, reason));
-        }
-    }
-    Ok(match file.kind {
-        FileLoadKind::Closed => Load::Closed {
-            clients,
-            think: file.think.as_ref().map_or_else(Default::default, |t| t.get_ref().0),
-        },
-        FileLoadKind::Open => {
-            let Some(rate) = &file.rate else {
-                return Err(check.at(spanned, "an open load needs `rate`, in requests per second"));
-            };
-            let rate_per_s = *rate.get_ref();
-            if !(rate_per_s.is_finite() && rate_per_s > 0.0) {
-                return Err(check.at(rate, format!("`rate` is {rate_per_s}; it must be above zero")));
-            }
-            let arrivals = file.arrivals.as_ref().map_or(Arrivals::Poisson, |a| *a.get_ref());
-            Load::Open { clients, rate_per_s, arrivals }
-        }
-        FileLoadKind::Churn => {
-            let requests = check.optional(
-                "requests_per_connection",
-                file.requests_per_connection.as_ref(),
-                1_000_000,
-            )?;
-            Load::Churn { clients, requests_per_connection: requests.unwrap_or(1) }
-        }
-    })
-}
-
 fn request(
     check: &Checker<'_>,
     service: &ServiceEntry,
@@ -269,6 +244,10 @@ fn request(
         Some(FileDemand::Bimodal { short, long, long_share }) => {
             DemandShape::Bimodal { short: short.0, long: long.0, long_share: *long_share }
         }
+        Some(FileDemand::Pareto { least, most, shape }) => {
+            DemandShape::Pareto { least: least.0, most: most.0, shape: *shape }
+        }
+        Some(FileDemand::Poison { share }) => DemandShape::Poison { share: *share },
     };
     let at_demand = file.demand.as_ref().map_or(spanned.span().start, |demand| demand.span().start);
     if let DemandShape::Bimodal { long_share, .. } = demand
@@ -286,21 +265,12 @@ fn request(
     Ok(request)
 }
 
-/// Where in the file a schedule error comes from.
-fn position(error: &ScheduleError, load: &Spanned<FileLoad>) -> usize {
-    let file = load.get_ref();
-    let key = match error {
-        ScheduleError::Clients(_) | ScheduleError::Shard { .. } => Some(file.clients.span()),
-        ScheduleError::Rate(_) | ScheduleError::TooManyRequests { .. } => {
-            file.rate.as_ref().map(Spanned::span)
-        }
-        ScheduleError::EmptySession => file.requests_per_connection.as_ref().map(Spanned::span),
-        ScheduleError::TooLong { .. }
-        | ScheduleError::Zero(_)
-        | ScheduleError::Size(_)
-        | ScheduleError::Share(_) => None,
-    };
-    key.unwrap_or_else(|| load.span()).start
+/// Where in the file an error of the schedule comes from.
+fn position(error: &ScheduleError, file: &File) -> usize {
+    match (error, &file.request.get_ref().demand) {
+        (ScheduleError::Demand(_), Some(demand)) => demand.span().start,
+        _ => load_keys::position(error, &file.load),
+    }
 }
 
 fn server(check: &Checker<'_>, file: &FileServer) -> Checked<ServerTuning> {

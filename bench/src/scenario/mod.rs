@@ -5,15 +5,17 @@
 
 mod builtin;
 mod file;
+mod load_keys;
 pub mod units;
+mod words;
 
-pub use builtin::{BUILT_IN, BuiltIn, REFERENCE};
+pub use builtin::{BUILT_IN, BuiltIn, Group, REFERENCE};
 pub use file::ScenarioError;
 
 use crate::clock::nanoseconds;
-use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
-use bakeoff_reports::record::{Merit, Pacing, Profile, ScenarioRecord, SweepPoint};
-use bakeoff_servers::{ServerConfig, services};
+use crate::load::{Beside, Load, POISON, RateShape, RequestShape, Timing, WorkerSpec};
+use bakeoff_reports::record::{Merit, ScenarioRecord, Surge, SweepPoint};
+use bakeoff_servers::ServerConfig;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -44,6 +46,8 @@ pub struct Scenario {
     pub also: Vec<String>,
     /// The load.
     pub load: Load,
+    /// Connections that are held beside those of the load.
+    pub beside: Beside,
     /// The requests.
     pub request: RequestShape,
     /// What it sets on the server, where it differs from the default.
@@ -115,33 +119,19 @@ impl Scenario {
         Some(Self::parse(found.toml, found.name).expect("built-in scenarios are checked by a test"))
     }
 
-    /// The load in words.
-    pub fn load_in_words(&self) -> String {
-        match &self.load {
-            Load::Closed { clients, think } if think.is_zero() => format!("closed loop, {clients} clients"),
-            Load::Closed { clients, think } => {
-                format!("closed loop, {clients} clients, {} think time", show_duration(*think))
-            }
-            Load::Open { clients, rate_per_s, arrivals } => {
-                let arrivals = match arrivals {
-                    Arrivals::Fixed => "evenly spaced",
-                    Arrivals::Poisson => "Poisson",
-                };
-                format!("open loop, {rate_per_s} requests/s {arrivals}, {clients} connections")
-            }
-            Load::Churn { clients, requests_per_connection } => {
-                format!(
-                    "churn, {clients} sessions at once, {requests_per_connection} request(s) per connection"
-                )
-            }
-        }
+    /// The models that run it unless others are chosen by hand.
+    pub fn models_by_default(&self) -> Vec<String> {
+        let own = self.models.clone();
+        let mut models = own.unwrap_or_else(|| DEFAULT_MODELS.map(str::to_owned).to_vec());
+        models.extend(self.also.iter().cloned());
+        models
     }
 
     /// What a bundle keeps of this scenario, run with `models`.
     pub fn record(&self, models: Vec<String>, server: &ServerConfig) -> ScenarioRecord {
         let mut parameters = BTreeMap::from([
             ("payload".to_string(), show_size(self.request.size)),
-            ("demand".into(), demand_in_words(&self.request.demand)),
+            ("demand".into(), words::demand(&self.request.demand)),
             ("request timeout".into(), show_duration(self.timing.timeout)),
             ("drain".into(), show_duration(self.timing.drain)),
             ("backlog".into(), self.backlog().to_string()),
@@ -154,6 +144,9 @@ impl Scenario {
         ] {
             parameters.insert(name.into(), value.to_string());
         }
+        if let Some(beside) = words::beside(&self.beside) {
+            parameters.insert("beside".into(), beside);
+        }
         ScenarioRecord {
             name: self.name.clone(),
             about: self.about.clone(),
@@ -163,9 +156,10 @@ impl Scenario {
             objective_ns: self.objective.map(nanoseconds),
             profile: self.profile(),
             sweep: self.sweep.clone(),
+            surge: self.surge(),
             models,
             clients: self.load.clients().into(),
-            scheduled_rate_per_s: self.load.rate_per_s(),
+            scheduled_rate_per_s: self.load.rate_per_s(self.timing.window),
             warmup_ns: nanoseconds(self.timing.warmup),
             window_ns: nanoseconds(self.timing.window),
             parameters,
@@ -173,40 +167,12 @@ impl Scenario {
         }
     }
 
-    /// The workload in figures.
-    pub fn profile(&self) -> Profile {
-        let (pacing, requests_per_connection) = match self.load {
-            Load::Closed { .. } => (Pacing::Closed, None),
-            Load::Open { .. } => (Pacing::Open, None),
-            Load::Churn { requests_per_connection, .. } => {
-                (Pacing::Churn, Some(u64::from(requests_per_connection)))
-            }
+    /// When, from the window's begin, the load asks for more than usual.
+    fn surge(&self) -> Option<Surge> {
+        let Load::Open { shape: RateShape::Surge { factor, after, lasting }, .. } = self.load else {
+            return None;
         };
-        let kind = services::find(&self.service).and_then(|service| service.demand);
-        let (mean_ns, demand_scv) = self.demand_moments();
-        let of = |name: &str| if kind == Some(name) { mean_ns } else { 0.0 };
-        Profile {
-            pacing,
-            active_connections: self.load.clients().into(),
-            idle_connections: 0,
-            rate_per_s: self.load.rate_per_s(),
-            requests_per_connection,
-            in_flight_per_connection: 1,
-            payload_bytes: self.request.size.into(),
-            compute_ns: of("compute"),
-            wait_ns: of("wait"),
-            block_ns: of("block"),
-            demand_scv,
-        }
-    }
-
-    /// Mean in nanoseconds and squared coefficient of variation of what a request demands; a request that states no
-    /// demand gets the service's own.
-    fn demand_moments(&self) -> (f64, f64) {
-        match self.request.demand {
-            DemandShape::None => (nanoseconds(services::ServiceConfig::default().default_demand) as f64, 0.0),
-            ref shape => shape.moments(),
-        }
+        Some(Surge { begin_ns: nanoseconds(after), end_ns: nanoseconds(after + lasting), factor })
     }
 
     /// What a swarm worker is told: the whole load; the caller divides it into shards.
@@ -221,6 +187,7 @@ impl Scenario {
             seed,
             shard: 0,
             shards: 1,
+            beside: self.beside,
             cpus: Vec::new(),
             congestion_control: congestion_control.map(str::to_string),
             defect: None,
@@ -230,16 +197,5 @@ impl Scenario {
     /// The listen backlog to ask for.
     pub fn backlog(&self) -> u32 {
         self.server.backlog.unwrap_or(DEFAULT_BACKLOG)
-    }
-}
-
-fn demand_in_words(demand: &DemandShape) -> String {
-    match *demand {
-        DemandShape::None => "none".into(),
-        DemandShape::Fixed { value } => show_duration(value),
-        DemandShape::Exponential { mean } => format!("exponential, mean {}", show_duration(mean)),
-        DemandShape::Bimodal { short, long, long_share } => {
-            format!("{}, and {} with probability {long_share}", show_duration(short), show_duration(long))
-        }
     }
 }

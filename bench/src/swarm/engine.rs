@@ -88,6 +88,9 @@ impl<'a> Engine<'a> {
         let slots = count as usize;
         let mode = match spec.load {
             Load::Closed { think, .. } => Mode::Closed { think_ns: nanoseconds(think) },
+            Load::Pipelined { .. } => {
+                return Err(io::Error::new(io::ErrorKind::Unsupported, "no pipelining yet"));
+            }
             Load::Open { .. } => Mode::Open,
             Load::Churn { requests_per_connection, .. } => Mode::Churn { session: requests_per_connection },
         };

@@ -9,7 +9,8 @@
 
 use super::draw::{Purpose, Stream};
 use crate::clock::nanoseconds;
-use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
+use crate::load::pattern::RateClock;
+use crate::load::{Arrivals, Beside, DemandShape, EXPONENTIAL_CUT, Load, RateShape, RequestShape, Timing};
 use bakeoff_servers::exchange::Request;
 use bakeoff_servers::services::MAX_MESSAGE;
 use std::time::Duration;
@@ -22,8 +23,16 @@ pub const MAX_CLIENTS: u32 = 1_000_000;
 pub const MAX_SIZE_BYTES: u32 = MAX_MESSAGE;
 /// Longest time that a trial, a demand, a think time or a timeout may have: what a histogram tells apart.
 pub const MAX_DURATION: Duration = Duration::from_secs(3600);
-/// Exponential demands are cut off at so many times their mean.
-pub const EXPONENTIAL_CUT: f64 = 20.0;
+/// The flattest and the steepest power law of demands: nearer to 0 it is the log-uniform law and the formulas lose their
+/// digits, above 100 it is a constant.
+pub const MIN_PARETO_SHAPE: f64 = 0.01;
+/// As [`MIN_PARETO_SHAPE`].
+pub const MAX_PARETO_SHAPE: f64 = 100.0;
+/// Most requests that a connection may have under way at once.
+pub const MAX_PIPELINE: u32 = 1_024;
+/// Most requests that all connections may have under way at once, where they may have several. At 16 bytes each in
+/// memory: 128 MB.
+pub const MAX_IN_FLIGHT: u64 = 8_000_000;
 
 /// A schedule that cannot be made, with the bound that it breaks.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -46,6 +55,35 @@ pub enum ScheduleError {
         duration: Duration,
         /// Their product.
         requests: f64,
+    },
+    /// A pipeline outside 2 to [`MAX_PIPELINE`] (a scenario's `pipeline = 1` is the plain closed loop).
+    #[error("a pipeline of {0} requests per connection: give 1 to {MAX_PIPELINE}")]
+    Pipeline(u32),
+    /// More requests under way than [`MAX_IN_FLIGHT`].
+    #[error(
+        "{clients} clients with {depth} requests under way each are {} requests at once, and {MAX_IN_FLIGHT} are the \
+         most: lower one of the two",
+        u64::from(*clients) * u64::from(*depth)
+    )]
+    TooManyInFlight {
+        /// Connections.
+        clients: u32,
+        /// Requests on each.
+        depth: u32,
+    },
+    /// A change of rate that the window has no room for, or that is none; in words.
+    #[error("{0}")]
+    Shape(String),
+    /// A distribution of demands whose parameters make none; in words.
+    #[error("{0}")]
+    Demand(String),
+    /// More connections than [`MAX_CLIENTS`] with those beside the load.
+    #[error("{clients} clients and {beside} connections beside them: {MAX_CLIENTS} are the most together")]
+    TooManyBeside {
+        /// Clients of the load.
+        clients: u32,
+        /// Connections beside them.
+        beside: u64,
     },
     /// Sessions without requests.
     #[error("0 requests per connection: give at least 1")]
@@ -106,12 +144,15 @@ pub fn check(
     check_times(timing)?;
     match *load {
         Load::Closed { think, .. } => not_too_long("the think time", think)?,
-        Load::Open { rate_per_s, .. } => {
+        Load::Pipelined { depth, .. } => check_pipeline(clients, depth)?,
+        Load::Open { rate_per_s, ref shape, .. } => {
             if !(rate_per_s.is_finite() && rate_per_s > 0.0) {
                 return Err(ScheduleError::Rate(rate_per_s));
             }
+            check_shape(shape, timing.window)?;
             let duration = timing.warmup + timing.window;
-            let requests = rate_per_s * duration.as_secs_f64();
+            let requests =
+                rate_per_s * shape.clock(timing.warmup).operational_ns(nanoseconds(duration)) / 1e9;
             if requests > MAX_REQUESTS as f64 {
                 return Err(ScheduleError::TooManyRequests { rate_per_s, duration, requests });
             }
@@ -120,6 +161,54 @@ pub fn check(
         Load::Churn { .. } => {}
     }
     check_request(request)
+}
+
+/// Checks that the connections beside a load are not too many.
+///
+/// # Errors
+/// Both counts, and the bound.
+pub fn check_beside(load: &Load, beside: &Beside) -> Result<(), ScheduleError> {
+    let (clients, beside) = (load.clients(), beside.total());
+    if u64::from(clients) + beside > u64::from(MAX_CLIENTS) {
+        return Err(ScheduleError::TooManyBeside { clients, beside });
+    }
+    Ok(())
+}
+
+fn check_pipeline(clients: u32, depth: u32) -> Result<(), ScheduleError> {
+    if !(2..=MAX_PIPELINE).contains(&depth) {
+        return Err(ScheduleError::Pipeline(depth));
+    }
+    if u64::from(clients) * u64::from(depth) > MAX_IN_FLIGHT {
+        return Err(ScheduleError::TooManyInFlight { clients, depth });
+    }
+    Ok(())
+}
+
+fn check_shape(shape: &RateShape, window: Duration) -> Result<(), ScheduleError> {
+    let refuse = |reason| Err(ScheduleError::Shape(reason));
+    match *shape {
+        RateShape::Steady => Ok(()),
+        RateShape::Bursts { on, off } if on.is_zero() || off.is_zero() => {
+            refuse(format!("bursts of {on:?} with {off:?} between them: give both a positive time"))
+        }
+        RateShape::Bursts { on, off } if on + off > window => refuse(format!(
+            "bursts of {on:?} with {off:?} between them: one such cycle is longer than the window of {window:?}, so no \
+             trial would see one whole; shorten them or lengthen the window"
+        )),
+        RateShape::Bursts { .. } => Ok(()),
+        RateShape::Surge { factor, .. } if !(factor.is_finite() && factor > 1.0) => {
+            refuse(format!("a surge to {factor} times the rate: give a factor above 1"))
+        }
+        RateShape::Surge { lasting, .. } if lasting.is_zero() => {
+            refuse("a surge that lasts no time: give `lasting` a positive time".into())
+        }
+        RateShape::Surge { after, lasting, .. } if after + lasting > window => refuse(format!(
+            "a surge from {after:?} to {:?} after the window's begin does not lie within the window of {window:?}",
+            after + lasting
+        )),
+        RateShape::Surge { .. } => Ok(()),
+    }
 }
 
 fn check_times(timing: &Timing) -> Result<(), ScheduleError> {
@@ -152,7 +241,28 @@ fn check_request(request: &RequestShape) -> Result<(), ScheduleError> {
             not_too_long("the long demand", long)?;
             if (0.0..=1.0).contains(&long_share) { Ok(()) } else { Err(ScheduleError::Share(long_share)) }
         }
+        DemandShape::Pareto { least, most, shape } => {
+            not_too_long("the largest demand", most)?;
+            check_pareto(least, most, shape)
+        }
+        DemandShape::Poison { share } if !(share > 0.0 && share < 1.0) => {
+            Err(ScheduleError::Demand(format!("`share` is {share}; it must lie between 0 and 1")))
+        }
+        DemandShape::Poison { .. } => Ok(()),
     }
+}
+
+fn check_pareto(least: Duration, most: Duration, shape: f64) -> Result<(), ScheduleError> {
+    let refuse = |reason| Err(ScheduleError::Demand(reason));
+    if least.is_zero() || least >= most {
+        return refuse(format!("`least` is {least:?} and `most` {most:?}; give 0 < least < most"));
+    }
+    if !(MIN_PARETO_SHAPE..=MAX_PARETO_SHAPE).contains(&shape) {
+        return refuse(format!(
+            "`shape` is {shape}; give {MIN_PARETO_SHAPE} to {MAX_PARETO_SHAPE} (1 to 2 is the heavy tail of real services)"
+        ));
+    }
+    Ok(())
 }
 
 fn not_too_long(what: &'static str, value: Duration) -> Result<(), ScheduleError> {
@@ -186,11 +296,11 @@ impl Schedule {
     ) -> Result<Self, ScheduleError> {
         check(load, request, timing, shard, shards)?;
         let offsets_ns = match *load {
-            Load::Open { rate_per_s, arrivals, .. } => {
-                let end_ns = (timing.warmup + timing.window).as_nanos() as u64;
-                arrival_offsets(seed, rate_per_s, arrivals, end_ns, shard, shards)
+            Load::Open { rate_per_s, arrivals, ref shape, .. } => {
+                let process = Process { seed, rate_per_s, arrivals, clock: shape.clock(timing.warmup) };
+                process.offsets(nanoseconds(timing.warmup + timing.window), shard, shards)
             }
-            Load::Closed { .. } | Load::Churn { .. } => Vec::new(),
+            Load::Closed { .. } | Load::Pipelined { .. } | Load::Churn { .. } => Vec::new(),
         };
         let clients = load.clients();
         Ok(Self { size: request.size, demand: request.demand, seed, clients, shard, shards, offsets_ns })
@@ -239,6 +349,8 @@ impl Schedule {
             DemandShape::Bimodal { short, long, long_share } => {
                 nanoseconds(if stream().unit(index) <= long_share { long } else { short })
             }
+            DemandShape::Pareto { .. } => self.demand.quantile_ns(stream().unit(index)).round() as u64,
+            DemandShape::Poison { share } => u64::from(stream().unit(index) <= share),
         }
     }
 }
@@ -260,33 +372,36 @@ impl Schedule {
     }
 }
 
-/// Every shard walks all arrivals, because a Poisson arrival's time is the sum of all gaps before it, in the same
-/// order and so with the same rounding; it keeps its own.
-fn arrival_offsets(
+/// The process that makes the arrivals of an open loop.
+struct Process {
     seed: u64,
     rate_per_s: f64,
     arrivals: Arrivals,
-    end_ns: u64,
-    shard: u32,
-    shards: u32,
-) -> Vec<u64> {
-    let mean_gap_ns = 1e9 / rate_per_s;
-    let expected = end_ns as f64 / mean_gap_ns / f64::from(shards);
-    let mut offsets = Vec::with_capacity((expected * 1.01) as usize + 64);
-    let gaps = Stream::new(seed, Purpose::Gaps, 0);
-    let mut at_ns = 0.0_f64;
-    for k in 0_u64.. {
-        match arrivals {
-            Arrivals::Fixed => at_ns = k as f64 * mean_gap_ns,
-            Arrivals::Poisson => at_ns += gaps.exponential(k) * mean_gap_ns,
+    clock: RateClock,
+}
+
+impl Process {
+    /// The arrivals of a shard before `end_ns`. Every shard walks all of them, because a Poisson arrival's time is the sum
+    /// of all gaps before it, in the same order and so with the same rounding; it keeps its own.
+    fn offsets(&self, end_ns: u64, shard: u32, shards: u32) -> Vec<u64> {
+        let mean_gap_ns = 1e9 / self.rate_per_s;
+        let expected = self.clock.operational_ns(end_ns) / mean_gap_ns / f64::from(shards);
+        let mut offsets = Vec::with_capacity((expected * 1.01) as usize + 64);
+        let gaps = Stream::new(self.seed, Purpose::Gaps, 0);
+        let mut at_ns = 0.0_f64;
+        for k in 0_u64.. {
+            match self.arrivals {
+                Arrivals::Fixed => at_ns = k as f64 * mean_gap_ns,
+                Arrivals::Poisson => at_ns += gaps.exponential(k) * mean_gap_ns,
+            }
+            let offset = self.clock.real_ns(at_ns);
+            if offset >= end_ns {
+                break;
+            }
+            if k % u64::from(shards) == u64::from(shard) {
+                offsets.push(offset);
+            }
         }
-        let offset = at_ns.round() as u64;
-        if offset >= end_ns {
-            break;
-        }
-        if k % u64::from(shards) == u64::from(shard) {
-            offsets.push(offset);
-        }
+        offsets
     }
-    offsets
 }

@@ -127,6 +127,7 @@ impl fmt::Debug for Prepared<'_> {
 /// What is wrong, with the bound.
 pub fn check(spec: &WorkerSpec, exchange: &dyn Exchange) -> Result<(), SwarmError> {
     super::schedule::check(&spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
+    super::schedule::check_beside(&spec.load, &spec.beside)?;
     if spec.slices == 0 || spec.slices > MAX_SLICES {
         return Err(SwarmError::Slices(spec.slices));
     }

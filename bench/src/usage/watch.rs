@@ -33,7 +33,8 @@ const LONGEST_MARK: Duration = Duration::from_millis(10);
 const NOT_WANTED: &str = "the run was made with --no-costs";
 
 /// Why the events of a trial are absent where others of its run have them.
-const NOT_COUNTED: &str = "events are counted in the first rounds only";
+const NOT_COUNTED: &str =
+    "events are counted in the first rounds only, and not where a request may kill the server";
 
 /// How much is read of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

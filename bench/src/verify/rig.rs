@@ -10,7 +10,7 @@ use crate::children::serving::{FromServer, ServeOptions};
 use crate::children::squad::{PATIENCE, Squad, Window, expect};
 use crate::environment::CpuPlan;
 use crate::judge::{FOREIGN_SHARE, STEAL_SHARE};
-use crate::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use crate::load::{Beside, DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use crate::swarm::defect::Defect;
 use crate::swarm::schedule::seed_of_round;
 use crate::usage::{Between, Mark};
@@ -149,6 +149,7 @@ impl Rig<'_> {
             seed: self.seed,
             shard: 0,
             shards: 1,
+            beside: Beside::default(),
             cpus: Vec::new(),
             congestion_control: None,
             defect: self.defect,

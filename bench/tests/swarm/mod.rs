@@ -2,7 +2,7 @@
 //! swarm. A thread per connection, blocking; nothing of the product.
 
 use bakeoff::clock::monotonic_ns;
-use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use bakeoff::load::{Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec};
 use bakeoff::swarm::worker::prepare;
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::exchange::{Exchange, Parts, Request};
@@ -184,7 +184,7 @@ pub(crate) fn closed(clients: u32) -> Load {
 
 /// An open loop.
 pub(crate) fn open(clients: u32, rate_per_s: f64, arrivals: Arrivals) -> Load {
-    Load::Open { clients, rate_per_s, arrivals }
+    Load::Open { clients, rate_per_s, arrivals, shape: RateShape::Steady }
 }
 
 /// Churn.
@@ -210,6 +210,7 @@ pub(crate) fn spec(target: SocketAddr, load: Load) -> WorkerSpec {
         seed: 11,
         shard: 0,
         shards: 1,
+        beside: Beside::default(),
         cpus: Vec::new(),
         congestion_control: None,
         defect: None,

@@ -5,12 +5,14 @@
 use super::workload::{name, ordered};
 use super::{Field, table};
 use crate::analysis::Workload;
-use crate::cell::{Latency, SHOWN};
+use crate::cell::{Cell, Latency, SHOWN};
 use crate::probe::{Limit, NEAR_SHARE};
+use crate::recovery::{RECOVERED_FACTOR, Recovery};
 use crate::units;
 
 /// Throughput, percentiles over all that was sent, and what was never answered.
 pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
+    let columns = columns(workload);
     let rows: Vec<(String, Vec<Field>)> = ordered(workload)
         .map(|cell| {
             let rounds = format!("{}", cell.rounds.len());
@@ -28,23 +30,72 @@ pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> S
                     fields.push(Field::quantile(merged.dispatch_lag.p99()));
                     let failed = merged.unanswered();
                     fields.push(Field::figure(units::grouped(failed), failed as f64));
+                    fields.extend(goodput(workload, cell));
+                    fields.extend(cell.recovery().map(recovery));
                 }
-                _ => fields.extend((0..7).map(|_| Field::absent("no valid trial"))),
+                _ => fields.extend((3..columns.len()).map(|_| Field::absent("no valid trial"))),
             }
             (name(cell, series), fields)
         })
         .collect();
-    let percentiles = SHOWN.map(units::percentile);
-    let mut columns = vec!["model", "rounds", "throughput"];
-    columns.extend(percentiles.iter().map(String::as_str));
-    columns.extend(["generator lag p99", "unanswered"]);
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
     let table = table(&format!("Figures of {}", workload.scenario.name), &columns, &rows);
     format!(
         "<h3>Figures</h3>\n{table}<p class=\"note\">Throughput is the median of the rounds. Response percentiles are over \
          all requests sent in all rounds; whatever was never answered counts as infinite, <em>never</em>. Generator lag is \
-         how late the load generator itself acted on a request that was due. {}</p>\n",
+         how late the load generator itself acted on a request that was due. {}{}</p>\n",
+        explained(workload),
         limits(workload)
     )
+}
+
+/// What the table of a workload shows.
+fn columns(workload: &Workload) -> Vec<String> {
+    let mut columns: Vec<String> = ["model", "rounds", "throughput"].map(str::to_owned).to_vec();
+    columns.extend(SHOWN.map(units::percentile));
+    columns.extend(["generator lag p99", "unanswered"].map(str::to_owned));
+    columns.extend(workload.scenario.objective_ns.map(|_| "goodput".to_owned()));
+    columns.extend(workload.scenario.surge.map(|_| "back to normal".to_owned()));
+    columns
+}
+
+/// What is answered within the objective, where there is one.
+fn goodput(workload: &Workload, cell: &Cell) -> Option<Field> {
+    workload.scenario.objective_ns?;
+    let rate = cell.goodput_per_s()?;
+    let mark = workload.bounds.at_ceiling(rate).then_some(Limit::Ceiling.sign());
+    Some(Field::figure(units::rate(rate), rate).marked(mark))
+}
+
+fn recovery(recovery: Recovery) -> Field {
+    let text = recovery.to_string();
+    match recovery {
+        Recovery::Within(ns) => Field::figure(text, ns),
+        Recovery::NotWithin(_) => Field::figure(text, f64::INFINITY),
+        Recovery::Unknown(why) => Field::absent(&why),
+    }
+}
+
+/// What the columns mean that only some workloads have.
+fn explained(workload: &Workload) -> String {
+    let mut text = String::new();
+    if let Some(objective) = workload.scenario.objective_ns {
+        let objective = units::time(objective as f64);
+        text += &format!("Goodput is how many requests a second were answered rightly within {objective}. ");
+    }
+    if let Some(surge) = workload.scenario.surge {
+        let lasting = surge.end_ns.saturating_sub(surge.begin_ns) as f64;
+        text += &format!(
+            "From {} after the window\u{2019}s begin, {} times the requests are due for {}. Back to normal is the time \
+             from its end until every further slice of the window has at most {} times the median response of before \
+             it, and at least half as many replies. ",
+            units::time(surge.begin_ns as f64),
+            units::quantity(surge.factor),
+            units::time(lasting),
+            units::quantity(RECOVERED_FACTOR)
+        );
+    }
+    text
 }
 
 /// What the marks mean here, or why there are none.

@@ -112,9 +112,11 @@ impl Bounds {
     pub fn limit(&self, merit: Merit, figure: f64) -> Option<Limit> {
         let ns = || if figure.is_finite() { Quantile::Value(figure as u64) } else { Quantile::NeverAnswered };
         let (at, limit) = match merit {
-            Merit::Throughput => (self.at_ceiling(figure), Limit::Ceiling),
+            Merit::Throughput | Merit::Goodput => (self.at_ceiling(figure), Limit::Ceiling),
             Merit::ResponseP50 => (self.at_floor(SHOWN[0], ns()), Limit::Floor),
             Merit::ResponseP99 => (self.at_floor(SHOWN[2], ns()), Limit::Floor),
+            // How much is answered, and in how much memory, does not depend on how fast the generator is.
+            Merit::Answered | Merit::MemoryPerConnection => return None,
         };
         at.then_some(limit)
     }
@@ -160,6 +162,9 @@ mod tests {
         assert!(!bounds.at_floor(0.5, Quantile::NeverAnswered));
         assert_eq!(bounds.limit(Merit::Throughput, ceiling), Some(Limit::Ceiling));
         assert_eq!(bounds.limit(Merit::Throughput, ceiling / 2.0), None);
+        assert_eq!(bounds.limit(Merit::Goodput, ceiling), Some(Limit::Ceiling));
+        assert_eq!(bounds.limit(Merit::Answered, 1.0), None);
+        assert_eq!(bounds.limit(Merit::MemoryPerConnection, 1.0), None);
         assert_eq!(bounds.limit(Merit::ResponseP99, p99), Some(Limit::Floor));
         assert_eq!(bounds.limit(Merit::ResponseP50, p99), None);
         assert_eq!(bounds.limit(Merit::ResponseP50, f64::INFINITY), None);

@@ -135,9 +135,10 @@ fn scatter(scatter: &Scatter) -> String {
 fn name(ceiling: &Ceiling) -> String {
     let payload = units::bytes(ceiling.payload_bytes as f64);
     let clients = units::plural(ceiling.clients, "client");
-    match ceiling.requests_per_connection {
-        None => format!("{payload}, {clients}"),
-        Some(requests) => format!("{payload}, {clients}, {requests} a connection"),
+    match (ceiling.requests_per_connection, ceiling.in_flight_per_connection) {
+        (None, 1) => format!("{payload}, {clients}"),
+        (None, depth) => format!("{payload}, {clients}, {depth} at once"),
+        (Some(requests), _) => format!("{payload}, {clients}, {requests} a connection"),
     }
 }
 

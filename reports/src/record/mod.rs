@@ -18,7 +18,7 @@ pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step,
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, Invalid};
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
-pub use workload::{Axis, Pacing, Profile, SweepPoint};
+pub use workload::{Axis, Pacing, Profile, Surge, SweepPoint};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -101,6 +101,8 @@ pub struct ScenarioRecord {
     pub profile: Profile,
     /// Where it lies in a sweep; absent for a workload that stands alone.
     pub sweep: Option<SweepPoint>,
+    /// When its schedule asks for more than usual, if it does once.
+    pub surge: Option<Surge>,
     /// Names of the models that ran it, in the order to show them.
     pub models: Vec<String>,
     /// Clients (connections, or concurrent sessions for churn).
@@ -127,6 +129,12 @@ pub enum Merit {
     ResponseP99,
     /// Median of response time over sent requests; less is better.
     ResponseP50,
+    /// Requests of the window answered rightly within the workload's objective, per second; more is better.
+    Goodput,
+    /// Share of the requests of the window that were answered rightly, 0 to 1; more is better.
+    Answered,
+    /// Bytes that one more held connection takes in the server; less is better.
+    MemoryPerConnection,
 }
 
 /// A figure that may not have been measurable.

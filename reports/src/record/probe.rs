@@ -86,12 +86,24 @@ pub struct Ceiling {
     pub scenarios: Vec<String>,
     /// Payload of a request in bytes; the null server returns it.
     pub payload_bytes: u64,
-    /// Clients, each with one request outstanding.
+    /// Clients.
     pub clients: u64,
+    /// Requests that each may have under way at once: 1 without pipelining.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub in_flight_per_connection: u32,
     /// For churn, requests on a connection before it is closed; absent where connections are kept.
     pub requests_per_connection: Option<u32>,
     /// What came out.
     pub reached: Reading<Reached>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_one(count: &u32) -> bool {
+    *count == 1
 }
 
 /// How fast the null server was.

@@ -65,3 +65,15 @@ pub enum Axis {
     /// Connections that are held and never ask.
     Idle,
 }
+
+/// A time in which the schedule asks for more than before and after it. Times are from the window's begin.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Surge {
+    /// When it begins.
+    pub begin_ns: u64,
+    /// When it ends.
+    pub end_ns: u64,
+    /// How many times the usual rate it asks for.
+    pub factor: f64,
+}

@@ -7,6 +7,7 @@ pub mod hash;
 mod http;
 mod line;
 pub mod payload;
+mod poison;
 mod wait;
 
 use crate::{Exchange, Service};
@@ -34,13 +35,16 @@ pub const MAX_DEMAND: Duration = Duration::from_secs(60);
 /// The largest payload of a framed request, and the longest line, in bytes; a larger one is a protocol error.
 pub const MAX_MESSAGE: u32 = 4 * 1024 * 1024;
 
+/// The kind of demand that is no work: any demand but zero kills the process that handles the request.
+pub const POISON: &str = "poison";
+
 /// The line of a service in the registry.
 pub struct ServiceEntry {
     /// Its name.
     pub name: &'static str,
     /// One line on what it does.
     pub summary: &'static str,
-    /// The kind of demand its requests carry: `compute`, `block` or `wait`; `None` when it does no work.
+    /// The kind of demand its requests carry: `compute`, `block`, `wait` or [`POISON`]; `None` when it does no work.
     pub demand: Option<&'static str>,
     /// Makes the server's half.
     pub build: fn(&ServiceConfig) -> Arc<dyn Service>,
@@ -57,7 +61,14 @@ impl fmt::Debug for ServiceEntry {
 
 /// Every service, in the order to show them.
 pub static ALL: &[&ServiceEntry] =
-    &[&echo::ENTRY, &line::ENTRY, &http::ENTRY, &hash::ENTRY, &wait::ENTRY, &block::ENTRY];
+    &[&echo::ENTRY, &line::ENTRY, &http::ENTRY, &hash::ENTRY, &wait::ENTRY, &block::ENTRY, &poison::ENTRY];
+
+impl ServiceEntry {
+    /// Whether its requests ask for work that takes time: the poisonous kind of demand asks for none.
+    pub fn works(&self) -> bool {
+        self.demand.is_some_and(|kind| kind != POISON)
+    }
+}
 
 /// The service of that name.
 pub fn find(name: &str) -> Option<&'static ServiceEntry> {

@@ -48,8 +48,11 @@ proptest! {
         sizes in prop::collection::vec(1_u32..400, 1..12),
         mut cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..20),
     ) {
-        let requests = requests(&sizes);
         for entry in ALL {
+            let mut requests = requests(&sizes);
+            if entry.demand == Some(POISON) {
+                requests.iter_mut().for_each(|request| request.demand_ns = 0); // another would end this test
+            }
             let exchange = (entry.exchange)(400);
             let service = (entry.build)(&ServiceConfig::default());
             let input = wire(&requests, |request| exchange.request(request));
@@ -131,5 +134,18 @@ fn without_a_demand_the_default_holds_and_no_default_means_at_once() {
         let mut conversation = Conversation::new((entry.build)(&ServiceConfig::default()).open());
         let need = conversation.take_in(&exchange.request(&request).to_vec(), &mut Vec::new());
         assert!(matches!(need, Need::Run(_)), "{}: the default asks for a job", entry.name);
+    }
+}
+
+#[test]
+fn only_a_stated_demand_is_poison() {
+    let config = ServiceConfig { default_demand: Duration::from_secs(1) };
+    let exchange = (poison::ENTRY.exchange)(16);
+    for (demand_ns, kills) in [(0, false), (1, true)] {
+        let request = Request { id: 5, size: 16, demand_ns };
+        let mut conversation = Conversation::new((poison::ENTRY.build)(&config).open());
+        let need = conversation.take_in(&exchange.request(&request).to_vec(), &mut Vec::new());
+        assert_eq!(matches!(need, Need::Run(_)), kills, "demand {demand_ns}");
+        assert_eq!(matches!(need, Need::Flush), !kills, "demand {demand_ns}");
     }
 }

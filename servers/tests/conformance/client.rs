@@ -2,7 +2,8 @@
 
 use crate::Pair;
 use crate::server::{GUARD, Server};
-use bakeoff_servers::{Exchange, Request};
+use bakeoff_servers::services::POISON;
+use bakeoff_servers::{Exchange, Parts, Request};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -11,9 +12,27 @@ use std::time::{Duration, Instant};
 /// Largest payload used here.
 pub(crate) const MIB: u32 = 1 << 20;
 
-/// The client's half of the pair's service.
+/// The client's half of the pair's service, as a client speaks it that does no harm.
 pub(crate) fn exchange(pair: &Pair) -> Box<dyn Exchange> {
-    (pair.service.exchange)(MIB)
+    let exchange = (pair.service.exchange)(MIB);
+    if pair.service.demand == Some(POISON) { Box::new(Harmless(exchange)) } else { exchange }
+}
+
+/// Demands nothing, whatever a case's requests say: so one case holds for services that work and for one that dies.
+struct Harmless(Box<dyn Exchange>);
+
+impl Exchange for Harmless {
+    fn min_payload(&self) -> u32 {
+        self.0.min_payload()
+    }
+
+    fn request(&self, request: &Request) -> Parts<'_> {
+        self.0.request(&Request { demand_ns: 0, ..*request })
+    }
+
+    fn reply(&self, request: &Request) -> Parts<'_> {
+        self.0.reply(&Request { demand_ns: 0, ..*request })
+    }
 }
 
 /// A request with next to no demand.

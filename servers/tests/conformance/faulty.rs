@@ -92,7 +92,7 @@ fn byte(byte: u8) -> Request {
 }
 
 /// The connection ends without a byte more, in order or by a reset (the server may have left something unread).
-fn expect_cut(client: &mut Client<'_>) {
+pub(crate) fn expect_cut(client: &mut Client<'_>) {
     match client.stream.read(&mut [0]) {
         Ok(0) => {}
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => {}

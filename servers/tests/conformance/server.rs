@@ -2,7 +2,7 @@
 
 use crate::{Pair, faulty};
 use bakeoff_servers::{
-    CounterSnapshot, Counters, ServerConfig, ServiceConfig, Stop, listen, models, services,
+    CounterSnapshot, Counters, ServerConfig, ServiceConfig, Stop, limits, listen, models, services,
 };
 use procfs::process::Process;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
@@ -56,6 +56,7 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     let counters = Counters::shared().expect("shared counters");
     let listener =
         listen::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &listen::ListenOptions::default()).expect("bind");
+    limits::refuse_core_dumps();
     if let Some(limit) = options.max_processes {
         become_limited_user(limit);
     }
@@ -192,6 +193,13 @@ impl Server {
         let mut rest = String::new();
         self.stdout.read_to_string(&mut rest).expect("the counters");
         (status, serde_json::from_str(rest.trim()).unwrap_or_else(|error| panic!("{error}: {rest:?}")))
+    }
+
+    /// Waits for a server that dies without having been asked to end.
+    pub(crate) fn wait_for_death(mut self) -> ExitStatus {
+        until("the server dies", || self.child.try_wait().expect("wait").is_some());
+        self.ended = true;
+        self.child.wait().expect("wait")
     }
 
     /// Stops the server, which must end well with every account settled, and returns the counters.

@@ -73,7 +73,7 @@ fn stop_past_the_deadline(pair: &Pair) {
     let exchange = exchange(pair);
     let mut client = Client::connect_narrow(&server, &*exchange);
     client.exchange(&request(1, 64));
-    if pair.service.demand.is_some() {
+    if pair.service.works() {
         client.send(&Request { id: 3, size: 1000, demand_ns: 50_000_000_000 });
     } else if asks_for_more(&*exchange) {
         client.send_until_stuck(&server, |id| request(id, 16 * 1024), 2_048);
@@ -86,14 +86,14 @@ fn stop_past_the_deadline(pair: &Pair) {
     let counters = server.stop();
     assert_eq!(counters.accepted, 1, "{counters:?}");
     let forked = pair.model.name() == "fork-per-client";
-    if pair.service.demand.is_some() || asks_for_more(&*exchange) {
+    if pair.service.works() || asks_for_more(&*exchange) {
         assert_eq!(counters.cut_at_stop, 1, "{counters:?}");
     } else {
         // Not always cut: the stop wakes a thread that is blocked in its write, and it finds what room there is: up to
         // a third of a send buffer that the kernel has grown to megabytes, too little for it to have been woken, and
         // maybe enough for all that it owes. Cut or not must be told by what it owes: replies to bytes it has read.
         let length = |size| exchange.request(&request(1, size)).len() as u64;
-        let lines = if pair.service.name == "line" { length(64 * 1024) } else { 1 };
+        let lines = if pair.service.name == "echo" { 1 } else { length(64 * 1024) };
         let beyond_lines = counters.bytes_in.saturating_sub(length(64)) % lines;
         let owes = counters.bytes_in - counters.bytes_out;
         match counters.cut_at_stop {

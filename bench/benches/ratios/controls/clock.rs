@@ -3,7 +3,7 @@
 
 use super::{ClientPart, ClientSpec};
 use bakeoff::clock::{monotonic_ns, thread_cpu_ns};
-use bakeoff::load::{Arrivals, DemandShape, Load, RequestShape, Timing};
+use bakeoff::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing};
 use bakeoff::swarm::schedule::Schedule;
 use bakeoff_reports::histogram::Recorder;
 use std::io;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// Looks at the clock until the window is over; there is no warm-up.
 pub(super) fn run(spec: &ClientSpec, rate_per_s: f64) -> io::Result<ClientPart> {
-    let load = Load::Open { clients: 1, rate_per_s, arrivals: Arrivals::Poisson };
+    let load = Load::Open { clients: 1, rate_per_s, arrivals: Arrivals::Poisson, shape: RateShape::Steady };
     let request = RequestShape { size: 1, demand: DemandShape::None };
     let (warmup, drain) = (Duration::ZERO, Duration::ZERO);
     let window = Duration::from_nanos(spec.window_ns);

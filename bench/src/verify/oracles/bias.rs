@@ -4,7 +4,7 @@
 use super::super::finding::{Finding, Unit};
 use super::super::rig::{Rig, Server};
 use crate::children::launch::LaunchError;
-use crate::load::{Arrivals, Load, Timing, WorkerSpec};
+use crate::load::{Arrivals, Load, RateShape, Timing, WorkerSpec};
 use crate::{clock, environment};
 use bakeoff_reports::histogram::Recorder;
 use bakeoff_reports::statistics::bootstrap::median_interval;
@@ -23,7 +23,12 @@ const RATE_PER_S: f64 = 2_000.0;
 pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     let (rounds, ms) = rig.scale.pick((7, 80), (21, 80), (41, 500));
     let closed = Load::Closed { clients: 1, think: Duration::ZERO };
-    let open = Load::Open { clients: 1, rate_per_s: RATE_PER_S, arrivals: Arrivals::Fixed };
+    let open = Load::Open {
+        clients: 1,
+        rate_per_s: RATE_PER_S,
+        arrivals: Arrivals::Fixed,
+        shape: RateShape::Steady,
+    };
     let gap = Duration::from_secs_f64(1.0 / RATE_PER_S);
     rig.undisturbed(|seed| {
         let server = rig.serve("iterative", "echo", 1)?;

@@ -5,7 +5,7 @@ use super::super::peer::{Peer, Plan};
 use super::super::rig::{Rig, Watch};
 use super::super::theory::{ks_critical, ks_exponential};
 use crate::children::launch::LaunchError;
-use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use crate::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec};
 use crate::swarm::schedule::Schedule;
 use std::time::Duration;
 
@@ -19,7 +19,12 @@ const RATE_PER_S: f64 = 1_000.0;
 
 /// Runs it.
 pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
-    let load = Load::Open { clients: CONNECTIONS, rate_per_s: RATE_PER_S, arrivals: Arrivals::Poisson };
+    let load = Load::Open {
+        clients: CONNECTIONS,
+        rate_per_s: RATE_PER_S,
+        arrivals: Arrivals::Poisson,
+        shape: RateShape::Steady,
+    };
     let window = Duration::from_secs(rig.scale.pick(2, 3, 20));
     let mut findings = rig.undisturbed(|seed| received(rig, &load, window, seed))?;
     findings.insert(0, scheduled(rig, &load)?);
@@ -64,7 +69,12 @@ mod tests {
     #[test]
     fn schedules_of_many_seeds_exceed_the_distance_as_often_as_chance_does() {
         let (load, second) = (
-            Load::Open { clients: 1, rate_per_s: RATE_PER_S, arrivals: Arrivals::Poisson },
+            Load::Open {
+                clients: 1,
+                rate_per_s: RATE_PER_S,
+                arrivals: Arrivals::Poisson,
+                shape: RateShape::Steady,
+            },
             Duration::from_secs(1),
         );
         let timing = Timing { warmup: Duration::ZERO, window: second * 5, timeout: second, drain: second };

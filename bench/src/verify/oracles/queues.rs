@@ -13,7 +13,7 @@ use super::super::rig::{Outcome, Rig, Server};
 use super::super::simulate::{Queue, Replications, Summary, replay};
 use super::super::theory::{mg1_wait, mmc_wait_over_service, two_sided_z};
 use crate::children::launch::LaunchError;
-use crate::load::{Arrivals, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use crate::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec};
 use crate::swarm::schedule::Schedule;
 use bakeoff_reports::histogram::Recorder;
 use std::time::Duration;
@@ -174,7 +174,8 @@ fn seen(rig: &Rig<'_>, shape: &Shape, seed: u64) -> Result<Seen, LaunchError> {
     let before_ns = pilot(rig, shape, &server)?;
     // How long the work takes here and now decides how often to ask for it.
     let rate_per_s = shape.rho * f64::from(shape.c) * 1e9 / before_ns;
-    let load = Load::Open { clients: shape.c, rate_per_s, arrivals: Arrivals::Poisson };
+    let load =
+        Load::Open { clients: shape.c, rate_per_s, arrivals: Arrivals::Poisson, shape: RateShape::Steady };
     let spec = WorkerSpec {
         request: RequestShape { size: 64, demand: shape.demand },
         seed,

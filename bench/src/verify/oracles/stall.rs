@@ -7,7 +7,7 @@ use super::super::theory::stall_quantile;
 use crate::children::launch::LaunchError;
 use crate::children::squad::Window;
 use crate::clock::monotonic_ns;
-use crate::load::{Arrivals, Load};
+use crate::load::{Arrivals, Load, RateShape};
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::Cell;
 use std::time::Duration;
@@ -27,7 +27,12 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     );
     rig.undisturbed(|seed| {
         // Evenly spaced, so that the number of requests in the stall is not left to chance.
-        let load = Load::Open { clients: 1, rate_per_s: RATE_PER_S, arrivals: Arrivals::Fixed };
+        let load = Load::Open {
+            clients: 1,
+            rate_per_s: RATE_PER_S,
+            arrivals: Arrivals::Fixed,
+            shape: RateShape::Steady,
+        };
         let server = rig.serve("iterative", "echo", 1)?;
         let spec = crate::load::WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
         let stood = Cell::new(Stood::default());
