@@ -6,6 +6,7 @@
 pub mod anatomy;
 pub mod children;
 pub mod clock;
+pub mod envelope;
 pub mod environment;
 pub mod judge;
 pub mod load;

@@ -7,6 +7,7 @@ use crate::bundle::Bundle;
 use crate::cell::Cell;
 use crate::gather;
 use crate::probe::{self, Bounds};
+use crate::record::envelope::Envelope;
 use crate::record::{Anatomy, End, Reading, RoundRecord, Run, ScenarioRecord, Trial};
 use crate::units;
 use crate::verdict::{self, Verdict};
@@ -25,6 +26,8 @@ pub struct Analysis {
     pub workloads: Vec<Workload>,
     /// What one request makes each model do, in the order of the run's models.
     pub anatomies: Vec<Anatomy>,
+    /// What breaks each model, in the order of the run's models.
+    pub envelopes: Vec<Envelope>,
     /// Trials that were left out, in the order they were run.
     pub excluded: Vec<Excluded>,
     /// Records of the bundle that could not be read, in words.
@@ -267,6 +270,7 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         damage: bundle.damage.iter().map(ToString::to_string).collect(),
         workloads: Vec::new(),
         anatomies: anatomies(bundle),
+        envelopes: crate::envelope::of(bundle),
         excluded,
     };
     if analysis.is_invalid() {

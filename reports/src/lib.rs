@@ -16,6 +16,7 @@ pub mod anatomy;
 pub mod bundle;
 pub mod cell;
 pub mod cost;
+pub mod envelope;
 mod gather;
 pub mod histogram;
 pub mod html;

@@ -169,7 +169,7 @@ pub fn bundle(spec: &Spec) -> Bundle {
     let rounds = (0..spec.rounds).map(|round| round_record(spec, round)).collect();
     let run = run(spec, planned);
     let anatomies = sample_anatomy::anatomies(&run.models);
-    Bundle { run, trials, rounds, anatomies, end: Some(end), damage: Vec::new() }
+    Bundle { run, trials, rounds, anatomies, envelopes: Vec::new(), end: Some(end), damage: Vec::new() }
 }
 
 fn started_ms(index: u32) -> u64 {

@@ -4,7 +4,9 @@
 //! process tree. Connections count for themselves and add their figures when they close: no shared cache line is
 //! touched per request.
 
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
@@ -54,8 +56,17 @@ counters! {
     bytes_out,
     /// Failed accepts: out of descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM).
     accept_errors,
+    /// Of those, the ones out of descriptors (EMFILE, ENFILE).
+    accepts_out_of_descriptors,
+    /// Of those, the ones out of memory (ENOBUFS, ENOMEM).
+    accepts_out_of_memory,
     /// Failed thread spawns or forks (EAGAIN, ENOMEM).
     spawn_errors,
+    /// Of those, the ones the kernel or the C library answered with EAGAIN: no task to be had, or, for a thread, no
+    /// address space for its stack (pthread_create(3) says EAGAIN to both).
+    spawns_refused,
+    /// Of those, the ones out of memory (ENOMEM).
+    spawns_out_of_memory,
     /// Times the server paused because of the two kinds above.
     backoffs,
     /// Connections that ended by an error of the connection (reset, broken pipe).
@@ -73,7 +84,7 @@ impl Counters {
     ///
     /// # Errors
     /// When the system has no memory to map.
-    pub fn shared() -> std::io::Result<&'static Self> {
+    pub fn shared() -> io::Result<&'static Self> {
         crate::sys::shared_counters()
     }
 
@@ -90,8 +101,48 @@ impl Counters {
         self.closed.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts a failed accept, by its cause where it is a known one.
+    pub fn accept_failed(&self, error: &io::Error) {
+        Self::count(&self.accept_errors);
+        match Errno::from_io_error(error) {
+            Some(Errno::MFILE | Errno::NFILE) => Self::count(&self.accepts_out_of_descriptors),
+            Some(Errno::NOBUFS | Errno::NOMEM) => Self::count(&self.accepts_out_of_memory),
+            _ => {}
+        }
+    }
+
+    /// Counts a failed spawn or fork, by its cause where it is a known one.
+    pub fn spawn_failed(&self, error: &io::Error) {
+        Self::count(&self.spawn_errors);
+        match Errno::from_io_error(error) {
+            Some(Errno::AGAIN) => Self::count(&self.spawns_refused),
+            Some(Errno::NOMEM) => Self::count(&self.spawns_out_of_memory),
+            _ => {}
+        }
+    }
+
     /// Adds one to a counter.
     pub fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_counted_with_its_cause_and_an_unknown_one_without() {
+        let counters = Counters::default();
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::BADF] {
+            counters.accept_failed(&errno.into());
+        }
+        for error in [Errno::AGAIN.into(), Errno::AGAIN.into(), Errno::NOMEM.into(), io::Error::other("a panic")] {
+            counters.spawn_failed(&error);
+        }
+        let seen = counters.snapshot();
+        assert_eq!((seen.accept_errors, seen.spawn_errors), (4, 4));
+        assert_eq!((seen.accepts_out_of_descriptors, seen.accepts_out_of_memory), (2, 1));
+        assert_eq!((seen.spawns_refused, seen.spawns_out_of_memory), (2, 1));
     }
 }

@@ -2,6 +2,7 @@
 
 mod advise;
 mod anatomy;
+mod envelope;
 mod list;
 mod load;
 mod manual;
@@ -35,6 +36,7 @@ enum Command {
     Serve(serve::ServeArgs),
     Load(load::LoadArgs),
     Anatomy(anatomy::AnatomyArgs),
+    Envelope(envelope::EnvelopeArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
     Advise(advise::AdviseArgs),
@@ -67,6 +69,7 @@ impl Cli {
             Some(Command::Serve(args)) => args.run(),
             Some(Command::Load(args)) => args.run(),
             Some(Command::Anatomy(args)) => args.run(),
+            Some(Command::Envelope(args)) => args.run(),
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::Advise(args)) => args.run(),

@@ -52,6 +52,10 @@ pub(super) struct RunArgs {
     /// Leave out the anatomy of a request, which follows the rounds and takes a fraction of a second for each model
     #[arg(long)]
     no_anatomy: bool,
+    /// Find out at the end what breaks each model: connections, bursts, slow clients, poison, address space (about a minute
+    /// for the default models; see `bakeoff envelope`)
+    #[arg(long)]
+    envelope: bool,
     /// Leave out what servers cost: counters of events (250 ms before each window of the first two rounds), waits, memory
     /// at rest
     #[arg(long)]
@@ -106,6 +110,7 @@ impl RunArgs {
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             address: self.addr,
             anatomy: !self.no_anatomy,
+            envelope: self.envelope,
             progress: !self.quiet,
             costs: !self.no_costs,
             retries: self.retries,
@@ -166,13 +171,13 @@ pub(super) fn read_scenario(path: &Path) -> Result<Scenario, String> {
     Scenario::parse(&text, &path.display().to_string()).map_err(|e| e.to_string())
 }
 
-fn default_folder() -> PathBuf {
+pub(super) fn default_folder() -> PathBuf {
     let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
     Path::new("bakeoff-results").join(now.to_string())
 }
 
 /// A fixed port must be free before the first trial, not fail each of them.
-fn check_port(address: SocketAddr) -> Result<(), String> {
+pub(super) fn check_port(address: SocketAddr) -> Result<(), String> {
     let options = bakeoff_servers::listen::ListenOptions::default();
     bakeoff_servers::listen::bind(address, &options).map(drop).map_err(|e| e.to_string())
 }

@@ -4,6 +4,7 @@
 use crate::anatomy::{self, AnatomyOptions, Workbench};
 use crate::children::launch::{LaunchError, Launcher};
 use crate::clock;
+use crate::envelope::{self, EnvelopeOptions};
 use crate::environment::{self, CpuPlan};
 use crate::judge;
 use crate::preflight::{self, Limits};
@@ -12,6 +13,7 @@ use crate::run::plan::{Plan, Retries, Slot};
 use crate::run::progress::Progress;
 use crate::run::trial::Bench;
 use bakeoff_reports::bundle::{BundleError, Writer};
+use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::record::{
     Anatomy, End, ModelRecord, Probe, Reading, Record, RoundRecord, Run, SCHEMA_VERSION,
 };
@@ -33,6 +35,8 @@ pub struct RunOptions {
     pub address: SocketAddr,
     /// Whether to take the anatomy of a request of every model, after the trials.
     pub anatomy: bool,
+    /// Whether to find out, after the trials, what breaks every model.
+    pub envelope: bool,
     /// Whether to draw progress on standard error.
     pub progress: bool,
     /// Whether to find out what servers cost, beyond what every verdict needs.
@@ -111,7 +115,7 @@ pub fn run(
     };
     let retries = Retries::new(options.retries);
     let bundle = Writer::create(path, &head)?;
-    Running { plan, bench, bundle, progress, retries, written: 0 }.all(options.anatomy)
+    Running { plan, bench, bundle, progress, retries, written: 0 }.all(options)
 }
 
 fn probe_first(
@@ -128,7 +132,7 @@ fn probe_first(
 }
 
 impl Running<'_> {
-    fn all(mut self, anatomy: bool) -> Result<Ending, BundleError> {
+    fn all(mut self, options: &RunOptions) -> Result<Ending, BundleError> {
         let mut ending = Ending::Complete;
         for slots in self.plan.by_round() {
             match self.round(slots) {
@@ -140,8 +144,19 @@ impl Running<'_> {
                 }
             }
         }
-        if anatomy && ending == Ending::Complete {
+        if options.anatomy && ending == Ending::Complete {
             ending = anatomies(self.plan, &self.bench, &self.progress, &mut self.bundle)?;
+        }
+        if options.envelope && ending == Ending::Complete {
+            let (seed, address) = (options.seed, options.address);
+            let (workbench, all) = (workbench(&self.bench), EnvelopeOptions { seed, address });
+            let models: Vec<&str> = self.plan.models.iter().map(|model| model.name()).collect();
+            let tell = |model: &str, stress: Stress| {
+                self.progress.afterwards(&format!("what breaks {model} / {}", stress.name()));
+            };
+            if !envelope::take_all(&workbench, all, &models, &Stress::ALL, &mut self.bundle, tell)? {
+                ending = Ending::Interrupted;
+            }
         }
         let interrupted = ending == Ending::Interrupted;
         self.progress.end(interrupted);
@@ -194,8 +209,7 @@ fn anatomies(
     progress: &Progress,
     bundle: &mut Writer,
 ) -> Result<Ending, BundleError> {
-    let (launcher, cpus, congestion_control) = (bench.launcher, bench.cpus, bench.congestion_control);
-    let workbench = Workbench { launcher, cpus, congestion_control };
+    let workbench = workbench(bench);
     for model in &plan.models {
         progress.afterwards(&format!("anatomy of a request / {}", model.name()));
         let options = AnatomyOptions::small_echo(model.name(), bench.address);
@@ -207,6 +221,11 @@ fn anatomies(
         bundle.append(&Record::Anatomy(Box::new(anatomy)))?;
     }
     Ok(Ending::Complete)
+}
+
+fn workbench<'a>(bench: &Bench<'a>) -> Workbench<'a> {
+    let (launcher, cpus, congestion_control) = (bench.launcher, bench.cpus, bench.congestion_control);
+    Workbench { launcher, cpus, congestion_control }
 }
 
 fn head(

@@ -17,6 +17,7 @@ pub use error::{AfterFailure, BundleError, Damage, DamageKind};
 pub use read::{load, parse};
 pub use write::{Writer, to_bytes};
 
+use crate::record::envelope::Envelope;
 use crate::record::{Anatomy, End, RoundRecord, Run, Trial};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -30,6 +31,8 @@ pub struct Bundle {
     pub trials: Vec<Trial>,
     /// The anatomies of requests, in the order they were written.
     pub anatomies: Vec<Anatomy>,
+    /// What breaks the models, in the order they were written.
+    pub envelopes: Vec<Envelope>,
     /// What the machine did round by round, as far as it could be read.
     pub rounds: Vec<RoundRecord>,
     /// The end of the run; absent when the tool was killed, or the record is damaged.

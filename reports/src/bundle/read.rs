@@ -26,8 +26,8 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Bundle, BundleError> {
     let lines: Vec<&[u8]> = bytes[..bytes.len() - usize::from(ends_whole)].split(|&b| b == b'\n').collect();
     let torn_at = if ends_whole { usize::MAX } else { lines.len() - 1 };
     let run = head(lines[0], torn_at == 0, lines.len() - 1, path)?;
-    let (trials, rounds, anatomies, damage) = Default::default();
-    let mut bundle = Bundle { run, trials, rounds, anatomies, end: None, damage };
+    let (trials, rounds, anatomies, envelopes, damage) = Default::default();
+    let mut bundle = Bundle { run, trials, rounds, anatomies, envelopes, end: None, damage };
     for (at, line) in lines.iter().enumerate().skip(1) {
         let kind = match body(line).and_then(record) {
             Ok(Record::Trial(trial)) => {
@@ -36,6 +36,10 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Bundle, BundleError> {
             }
             Ok(Record::Anatomy(anatomy)) => {
                 bundle.anatomies.push(*anatomy);
+                continue;
+            }
+            Ok(Record::Envelope(envelope)) => {
+                bundle.envelopes.push(*envelope);
                 continue;
             }
             Ok(Record::Round(round)) => {

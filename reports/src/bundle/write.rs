@@ -139,6 +139,9 @@ pub fn to_bytes(bundle: &Bundle) -> io::Result<Vec<u8>> {
     for anatomy in &bundle.anatomies {
         bytes.extend(line_of(&Record::Anatomy(Box::new(anatomy.clone())))?);
     }
+    for envelope in &bundle.envelopes {
+        bytes.extend(line_of(&Record::Envelope(Box::new(envelope.clone())))?);
+    }
     if let Some(end) = &bundle.end {
         bytes.extend(line_of(&Record::End(end.clone()))?);
     }

@@ -260,7 +260,6 @@ fn missing() -> String {
             "needs runs at several rates or numbers of clients; a run measures one of each",
         ),
         ("Theory", "no queueing model is fitted to the measured points"),
-        ("Failure envelope", "no trial raised its load until something broke"),
         ("History", "a bundle knows one run; it is compared with no other"),
     ];
     let mut html = String::from("<section id=\"missing\">\n<h2>Not in this report</h2>\n<dl>\n");

@@ -1,6 +1,6 @@
 //! The page: head, order of the sections, and what stands above and below them.
 
-use super::{anatomy, answer, escape, evidence, workload};
+use super::{anatomy, answer, envelope, escape, evidence, workload};
 use crate::analysis::Analysis;
 use crate::units;
 use std::fmt::Write as _;
@@ -27,6 +27,7 @@ pub fn report(analysis: &Analysis) -> String {
         html.push_str(&workload::section(analysis, one, number));
     }
     html.push_str(&anatomy::section(analysis));
+    html.push_str(&envelope::section(analysis));
     html.push_str(&evidence::sections(analysis));
     html.push_str("</main>\n");
     let _ = write!(
@@ -86,6 +87,6 @@ fn header(analysis: &Analysis) -> String {
     if !analysis.anatomies.is_empty() {
         html.push_str("<a href=\"#anatomy\">Anatomy</a>");
     }
-    html.push_str("<a href=\"#method\">Method</a><a href=\"#run\">Run</a><a href=\"#limits\">Limits</a><a href=\"#discarded\">Discarded</a></nav>\n</header>\n");
+    html.push_str("<a href=\"#envelope\">Failure envelope</a><a href=\"#method\">Method</a><a href=\"#run\">Run</a><a href=\"#limits\">Limits</a><a href=\"#discarded\">Discarded</a></nav>\n</header>\n");
     html
 }

@@ -1,7 +1,7 @@
 //! The versioned schema of what a run leaves on disk: the boundary between measuring and reporting.
 //!
 //! A bundle is one file of lines. The first is a [`Run`], then come [`Trial`]s, one a line, each appended when it is
-//! finished, a [`RoundRecord`] behind those of its round, then [`Anatomy`] records, and last an [`End`]. Raw histograms
+//! finished, a [`RoundRecord`] behind those of its round, then [`Anatomy`] and [`envelope::Envelope`] records, and last an [`End`]. Raw histograms
 //! and counts are kept, never only summaries, so that every figure of a
 //! report can be derived again. A figure that could not be measured is [`Reading::Absent`] with the reason; it is
 //! never zero.
@@ -10,6 +10,7 @@
 
 mod anatomy;
 mod costs;
+pub mod envelope;
 mod findings;
 mod probe;
 mod workload;
@@ -26,7 +27,8 @@ use std::collections::BTreeMap;
 /// The version of this schema. Raised whenever a reader of the old one would misread the new one.
 pub const SCHEMA_VERSION: u32 = 3;
 
-/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"round":{...}}`, `{"anatomy":{...}}` or `{"end":{...}}`.
+/// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"round":{...}}`, `{"anatomy":{...}}`,
+/// `{"envelope":{...}}` or `{"end":{...}}`.
 // Tagged from outside: an inner tag would make serde buffer every trial before it can read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,6 +41,8 @@ pub enum Record {
     Round(RoundRecord),
     /// What one request makes a model do.
     Anatomy(Box<Anatomy>),
+    /// What breaks a model, and how.
+    Envelope(Box<envelope::Envelope>),
     /// The end of the run. Absent when the tool was killed.
     End(End),
 }

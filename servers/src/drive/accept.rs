@@ -101,7 +101,7 @@ pub fn accept_until_stop(
             Err(error) => match AcceptFailure::of(&error) {
                 AcceptFailure::Next => {}
                 AcceptFailure::Empty | AcceptFailure::BackOff => {
-                    Counters::count(&counters.accept_errors);
+                    counters.accept_failed(&error);
                     stop.wait(Some(backoff.pause(counters)));
                 }
             },
@@ -128,8 +128,8 @@ pub fn retry_spawn<T>(
     loop {
         match attempt() {
             Ok(spawned) => return Some(spawned),
-            Err(_) => {
-                Counters::count(&counters.spawn_errors);
+            Err(error) => {
+                counters.spawn_failed(&error);
                 if stop.wait(Some(backoff.pause(counters))) {
                     return None;
                 }

@@ -157,7 +157,7 @@ impl BlockPool {
                     outlet.run(key, job);
                 }
             });
-            let counted = |_: &io::Error| Counters::count(&counters.spawn_errors);
+            let counted = |error: &io::Error| counters.spawn_failed(error);
             self.threads.push(spawned.inspect_err(counted)?);
         }
         Ok(())

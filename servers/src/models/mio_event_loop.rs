@@ -236,7 +236,7 @@ impl Reactor {
                     AcceptFailure::Next => {}
                     AcceptFailure::BackOff => {
                         let counters = self.live.counters();
-                        Counters::count(&counters.accept_errors);
+                        counters.accept_failed(&error);
                         self.timers.add(Instant::now() + self.backoff.pause(counters), LISTENER);
                         self.accepting = Accepting::Later;
                         return;

@@ -111,8 +111,8 @@ impl Crew {
                     self.workers.push(worker);
                     self.backoff.reset();
                 }
-                Err(_) => {
-                    Counters::count(&self.counters.spawn_errors);
+                Err(error) => {
+                    self.counters.spawn_failed(&error);
                     self.not_before = Instant::now() + self.backoff.pause(self.counters);
                 }
             }

@@ -153,7 +153,7 @@ async fn accept(
             Err(error) => match AcceptFailure::of(&error) {
                 AcceptFailure::Next | AcceptFailure::Empty => {}
                 AcceptFailure::BackOff => {
-                    Counters::count(&counters.accept_errors);
+                    counters.accept_failed(&error);
                     tokio::time::sleep(backoff.pause(counters)).await; // at most 100 ms, well within any deadline
                 }
             },
