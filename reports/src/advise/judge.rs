@@ -10,20 +10,19 @@
 //!   waited for replies prove nothing for a rate of independent users.
 //! * **Memory.** What the server holds without connections, plus what each takes, times yours. Not known beyond
 //!   [`MOST_STRETCH`] times the connections measured.
-//! * **Isolation.** From a workload whose requests crash their handler, if there is one: satisfied if the server answered
-//!   at least [`SURVIVED`] of the requests. Otherwise by construction: a process for each client does not spread a crash,
-//!   threads of one process do.
+//! * **Isolation.** See [`isolation`](super::isolation).
 //! * **Starvation.** Fails where connections were never served, or where workers that hold their connection are fewer than
 //!   the clients.
 
 use super::answer::{Criterion, Finding, Stand};
 use super::distance::Purpose;
+use super::isolation::isolation;
 use super::question::Question;
 use super::site::{Figure, Site, nearest};
 use super::{Source, memory};
 use crate::analysis::Workload;
 use crate::cell::Cell;
-use crate::record::{Pacing, Reading, ScenarioRecord};
+use crate::record::{Pacing, Reading};
 use crate::units;
 
 /// A server that is busy all the time lets its queue grow without end: at 4/5 of its capacity waits are already several
@@ -35,8 +34,6 @@ pub const CARRIED: f64 = 0.95;
 pub const LOST: f64 = 0.01;
 /// Memory is foretold for at most so many times the connections that were measured.
 pub const MOST_STRETCH: f64 = 16.0;
-/// The share of requests that is answered beside crashing ones by a server that keeps them apart.
-pub const SURVIVED: f64 = 0.9;
 
 /// What a model does at most under a workload, or at least.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,11 +81,6 @@ pub fn starved(cell: &Cell) -> Option<f64> {
     Some(merged.never_served as f64 / merged.connections.max(1) as f64)
 }
 
-/// Whether a workload's requests crash the handler that serves them.
-pub(super) fn crashes(scenario: &ScenarioRecord) -> bool {
-    scenario.service == "poison"
-}
-
 /// A question with what was measured.
 pub(super) struct Bench<'s, 'a> {
     pub question: &'s Question,
@@ -104,7 +96,14 @@ impl Bench<'_, '_> {
         let memory = self.over(Criterion::Memory, Purpose::Memory, model, |site| self.memory(site, model));
         let starvation =
             self.over(Criterion::Starvation, Purpose::Latency, model, |site| self.starvation(site, model));
-        vec![rate, p99, memory, isolation(self.sources, model).asked(self.question.isolation), starvation]
+        vec![
+            rate,
+            p99,
+            memory,
+            isolation(self.sources.iter().map(|source| &source.analysis), model)
+                .asked(self.question.isolation),
+            starvation,
+        ]
     }
 
     /// The best finding at the places that are near: for a rate one that satisfies, for the rest the nearest that
@@ -290,38 +289,9 @@ impl Bench<'_, '_> {
 }
 
 /// Workers of a model whose workers each hold a connection, as the workload set them.
-fn pool(model: &str, workload: &Workload) -> Option<u64> {
+pub(crate) fn pool(model: &str, workload: &Workload) -> Option<u64> {
     let pooled = model == "thread-pool";
     workload.scenario.parameters.get("pool workers").filter(|_| pooled)?.parse().ok()
-}
-
-/// Whether a crash in one handler leaves the other clients of a model alone: from records if there are any, otherwise by
-/// how the model is made.
-pub(crate) fn isolation(sources: &[Source], model: &str) -> Finding {
-    let workloads = sources.iter().flat_map(|source| &source.analysis.workloads);
-    let cells = workloads.filter(|one| crashes(&one.scenario)).filter_map(|one| one.cell(model));
-    if let Some((cell, merged)) = cells.filter_map(|cell| Some((cell, cell.merged.as_ref()?))).next() {
-        let answered = 1.0 - merged.unanswered() as f64 / merged.response.sent.max(1) as f64;
-        let stand = if answered >= SURVIVED { Stand::Satisfies } else { Stand::Fails };
-        let words =
-            format!("answered {} of the requests while some crashed their handler", units::share(answered));
-        let figure = Figure { value: answered, low: answered, high: answered, rounds: cell.rounds.len() };
-        return Finding { interval: None, ..found(Criterion::Isolation, stand, words, figure, None) };
-    }
-    let (stand, words) = by_construction(model);
-    Finding { stand, ..unknown(Criterion::Isolation, words) }
-}
-
-/// What follows from a model's description; not measured.
-fn by_construction(model: &str) -> (Stand, String) {
-    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| model.starts_with(prefix));
-    if begins(&["fork-", "prefork"]) {
-        (Stand::Satisfies, "by construction, not measured: each client has a process".to_owned())
-    } else if begins(&["thread-", "tokio", "mio-", "iterative"]) {
-        (Stand::Fails, "by construction, not measured: all clients share one process".to_owned())
-    } else {
-        (Stand::NotKnown, "not measured, and its construction is not known here".to_owned())
-    }
 }
 
 fn show(figure: Figure, unit: fn(f64) -> String) -> String {
@@ -329,7 +299,7 @@ fn show(figure: Figure, unit: fn(f64) -> String) -> String {
     if low == high { value } else { format!("{value} ({low} to {high})") }
 }
 
-fn found(
+pub(super) fn found(
     criterion: Criterion,
     stand: Stand,
     words: String,
@@ -347,7 +317,7 @@ fn found(
     Finding { criterion, asked: true, stand, words, headroom, value, interval, rounds, cell: None }
 }
 
-fn unknown(criterion: Criterion, why: String) -> Finding {
+pub(super) fn unknown(criterion: Criterion, why: String) -> Finding {
     Finding {
         criterion,
         asked: true,

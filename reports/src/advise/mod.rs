@@ -10,6 +10,7 @@
 pub mod answer;
 mod choose;
 pub mod distance;
+pub mod isolation;
 pub mod judge;
 pub mod memory;
 mod propose;

@@ -5,7 +5,7 @@
 
 use super::distance::{self, Distance, FAR, Point, Purpose};
 use super::question::Question;
-use super::{Source, judge};
+use super::{Source, isolation};
 use crate::analysis::Workload;
 use crate::cell::Cell;
 use crate::record::{Axis, Pacing, Profile, ScenarioRecord};
@@ -151,7 +151,7 @@ pub(super) fn sites<'a>(sources: &'a [Source], question: &Question) -> Vec<Site<
 
 /// What makes a workload no evidence for ordinary requests: its name for the reader.
 pub(super) fn peculiar(scenario: &ScenarioRecord) -> Option<&'static str> {
-    if judge::crashes(scenario) {
+    if isolation::crashes(scenario) {
         return Some("its requests crash the server");
     }
     let says = |key: &str| {

@@ -5,6 +5,7 @@
 mod anatomy;
 mod answer;
 mod costs;
+mod decision;
 mod envelope;
 mod evidence;
 mod figures;

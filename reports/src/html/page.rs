@@ -1,6 +1,6 @@
 //! The page: head, order of the sections, and what stands above and below them.
 
-use super::{anatomy, answer, envelope, escape, evidence, workload};
+use super::{anatomy, answer, decision, envelope, escape, evidence, workload};
 use crate::analysis::Analysis;
 use crate::units;
 use std::fmt::Write as _;
@@ -23,6 +23,7 @@ pub fn report(analysis: &Analysis) -> String {
     html.push_str("<main id=\"main\">\n");
     html.push_str(&answer::answer(analysis));
     html.push_str(&answer::matrix(analysis));
+    html.push_str(&decision::section(analysis));
     for (number, one) in analysis.workloads.iter().enumerate() {
         html.push_str(&workload::section(analysis, one, number));
     }
@@ -79,7 +80,7 @@ fn header(analysis: &Analysis) -> String {
         let _ = writeln!(html, "<p class=\"caveat\" role=\"note\">{}</p>", escape(&caveat));
     }
     html.push_str(
-        "<nav aria-label=\"Sections\"><a href=\"#answer\">Answer</a><a href=\"#matrix\">Matrix</a>",
+        "<nav aria-label=\"Sections\"><a href=\"#answer\">Answer</a><a href=\"#matrix\">Matrix</a><a href=\"#decision\">Decision</a>",
     );
     for (number, workload) in analysis.workloads.iter().enumerate() {
         let _ = write!(html, "<a href=\"#{}\">{}</a>", anchor(number), escape(&workload.scenario.name));
