@@ -22,13 +22,13 @@ pub(super) struct QuestionArgs {
     #[arg(long, value_name = "FILE")]
     question: Option<PathBuf>,
     /// Requests per second of independent users; leave it out where each client waits for its reply
-    #[arg(long, value_parser = parse_rate)]
+    #[arg(long, value_parser = parse_rate, allow_negative_numbers = true)]
     rate: Option<f64>,
     /// Connections at once, idle ones included
     #[arg(long, value_parser = value_parser!(u64).range(1..))]
     clients: Option<u64>,
     /// Share of the connections that are held but do not ask, 0 to below 1
-    #[arg(long, value_name = "SHARE", value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", value_parser = parse_share, allow_negative_numbers = true)]
     idle_share: Option<f64>,
     /// Payload of a request or its reply, whichever is larger: "64 B", "16 KiB"
     #[arg(long, value_name = "SIZE", value_parser = parse_bytes)]
