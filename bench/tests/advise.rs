@@ -8,9 +8,12 @@ use bakeoff::scenario::Scenario;
 use bakeoff_reports::advise::distance::{Point, Purpose, distance};
 use bakeoff_reports::advise::{Answer, Machine, Outcome, Question, Source, Variability, advise};
 use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::bundle;
+use bakeoff_reports::record::{Axis, Merit, SweepPoint};
 use bakeoff_reports::sample::{self, Spec};
-use bakeoff_reports::{bundle, record::Merit};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::time::{Duration, SystemTime};
 use support::{Folder, bakeoff, fails, runs, succeeds, tool};
 
 /// A folder of results with a made-up run in it; returns the path of the folder above.
@@ -102,6 +105,36 @@ fn the_records_are_found_and_the_answer_is_a_document() {
             text.lines().filter(|line| !line.contains("about = ")).map(|line| line.chars().count()).max();
         assert!(widest <= Some(80), "{widest:?}:\n{text}");
     }
+}
+
+#[test]
+fn unnamed_records_are_the_newest_and_the_sweeps_among_the_rest() {
+    let folder = Folder::new();
+    let spec = Spec { scenarios: 1, models: 2, rounds: 1, requests: 40, slices: 1, ..Spec::default() };
+    let mut records = sample::bundle(&spec);
+    // The oldest first: a plain run, a sweep, and five more plain runs.
+    for (at, name) in
+        ["plain-1", "sweep", "plain-2", "plain-3", "plain-4", "plain-5", "plain-6"].into_iter().enumerate()
+    {
+        records.run.scenarios[0].sweep =
+            (name == "sweep").then(|| SweepPoint { of: "echo".into(), axis: Axis::Clients, value: 64.0 });
+        let one = folder.path(&format!("bakeoff-results/{name}"));
+        fs::create_dir_all(&one).expect("writable");
+        let file = File::create(format!("{one}/run.jsonl")).expect("writable");
+        (&file).write_all(&bundle::to_bytes(&records).expect("a bundle")).expect("writable");
+        let then = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000 + at as u64);
+        file.set_modified(then).expect("its owner may");
+    }
+    let (_, json, error) = advised(&folder, &["--clients", "64", "--json"]);
+    let answer: Answer = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {error}"));
+    let used: Vec<&str> = answer
+        .warnings
+        .iter()
+        .filter_map(|one| one.strip_suffix("to show the report.")?.split(':').next())
+        .collect();
+    let expected =
+        ["plain-6", "plain-5", "plain-4", "plain-3", "sweep"].map(|name| format!("bakeoff-results/{name}"));
+    assert_eq!(used, expected);
 }
 
 #[test]

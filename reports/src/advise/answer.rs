@@ -61,7 +61,7 @@ pub struct Confidence {
     pub because: Vec<String>,
 }
 
-/// A level of confidence; see [`choose`](super) for the rule.
+/// A level of confidence; `choose` has the rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Level {

@@ -3,9 +3,9 @@
 //! Nothing here knows which model is better. Every finding names the records it rests on, says *not known* where they do
 //! not tell, and the proposal is the run that would. Pure: no file, no clock, no process.
 //!
-//! The steps: [`distance`] finds the measured workloads near the question, [`site`] reads figures off them (between the
-//! points of a sweep if need be), [`judge`] holds each model against each criterion, [`choose`] picks among those that
-//! satisfy all of them and says how far to trust that, [`propose`] writes the scenario.
+//! The steps: [`distance`] finds the measured workloads near the question, `site` reads figures off them (between the
+//! points of a sweep if need be), [`judge`] holds each model against each criterion, `choose` picks among those that
+//! satisfy all of them and says how far to trust that, `propose` writes the scenario.
 
 pub mod answer;
 mod choose;

@@ -20,7 +20,7 @@ use std::fmt::Write as _;
 /// The section, one table for each workload.
 pub(super) fn section(analysis: &Analysis) -> String {
     let mut html = format!(
-        "<section id=\"decision\">\n<h2>Which satisfies your figures?</h2>\n<p class=\"lede\">What each model carries and \
+        "<section id=\"decision\">\n<h2>Which model for your needs</h2>\n<p class=\"lede\">What each model carries and \
          needs under each workload of this run. A model satisfies a rate that it carried in open loop, or {} of what it \
          did at full speed; with less to spare waits grow without end. Look at the workload most like yours; \
          <code>bakeoff advise</code> finds it for you, and says how far it is from yours.</p>\n",

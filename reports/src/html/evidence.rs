@@ -256,7 +256,7 @@ fn discarded(analysis: &Analysis) -> String {
 fn missing() -> String {
     let sections = [
         (
-            "Capacity, knee and decision card",
+            "Capacity and knee",
             "needs runs at several rates or numbers of clients; a run measures one of each",
         ),
         ("Theory", "no queueing model is fitted to the measured points"),
