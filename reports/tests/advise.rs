@@ -348,7 +348,12 @@ fn the_choice_is_the_best_of_those_that_satisfy_and_all_that_tie_with_it() {
 #[test]
 fn confidence_falls_for_stated_reasons_only() {
     let plain = ask(&world(), &like_open());
-    assert_eq!((plain.confidence.level, plain.confidence.because.len()), (Level::High, 0), "{:?}", plain.confidence);
+    assert_eq!(
+        (plain.confidence.level, plain.confidence.because.len()),
+        (Level::High, 0),
+        "{:?}",
+        plain.confidence
+    );
     let similar = ask(&world(), &Question { connections: Some(512), ..like_open() });
     assert_eq!(similar.confidence.level, Level::Medium);
     let unlike = ask(&world(), &Question { rate_per_s: Some(900.0), ..like_open() });
@@ -391,7 +396,7 @@ fn what_is_too_far_is_not_used_and_the_run_is_still_proposed() {
     assert!(answer.proposal.toml.contains("service = \"hash\"") && answer.proposal.toml.contains("bimodal"));
     assert!(answer.warnings.iter().any(|one| one.contains("160.0 CPUs busy")), "{:?}", answer.warnings);
     let text = text::text(&answer, 80, "question.toml", false);
-    assert!(text.contains("Nothing near enough") && text.contains("kind = \"bimodal\""), "{text}");
+    assert!(text.contains("Nothing that can be used") && text.contains("kind = \"bimodal\""), "{text}");
     assert!(NEAR < FAR);
 }
 

@@ -83,8 +83,8 @@ fn headline(answer: &Answer) -> String {
                 .to_owned()
         }
         Outcome::NothingNear => {
-            "Nothing near enough to this question was measured, so there is no answer yet. The run \
-                                 proposed below would give one."
+            "Nothing that can be used was measured near enough to this question, so there is no \
+                                 answer yet. The run proposed below would give one."
                 .to_owned()
         }
     }
