@@ -63,7 +63,7 @@ fn tells(workload: &Workload) -> bool {
 fn form() -> String {
     let field = |name: &str, label: &str, step: &str| {
         format!(
-            "<label>{label} <input type=\"number\" name=\"{name}\" min=\"0\" step=\"{step}\" inputmode=\"decimal\"></label>"
+            "<label>{label} <input type=\"number\" name=\"{name}\" min=\"0\" step=\"{step}\" inputmode=\"decimal\"/></label>"
         )
     };
     format!(
