@@ -135,6 +135,14 @@ fn unnamed_records_are_the_newest_and_the_sweeps_among_the_rest() {
     let expected =
         ["plain-6", "plain-5", "plain-4", "plain-3", "sweep"].map(|name| format!("bakeoff-results/{name}"));
     assert_eq!(used, expected);
+    // The newest is no bundle: it is told, and the others answer.
+    fs::create_dir_all(folder.path("bakeoff-results/broken")).expect("writable");
+    folder.file("bakeoff-results/broken/run.jsonl", "no bundle\n");
+    let (code, _, error) = advised(&folder, &["--clients", "64", "--json"]);
+    assert_eq!(code, Some(3), "one round decides nothing: {error}");
+    assert!(error.contains("not used") && error.contains("broken/run.jsonl"), "{error}");
+    let (code, ..) = advised(&folder, &["--clients", "64", "--from", "bakeoff-results/broken"]);
+    assert_eq!(code, Some(2), "what was named must be readable");
 }
 
 #[test]

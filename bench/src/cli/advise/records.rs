@@ -21,8 +21,21 @@ const WHAT_TO_DO: &str = "make one with `bakeoff run`, or name one with --from";
 
 /// The records to answer from, the newest first.
 pub(super) fn sources(named: &[PathBuf]) -> Result<Vec<Source>, String> {
-    let paths = if named.is_empty() { newest(Path::new(RESULTS))? } else { all_named(named)? };
-    paths.iter().map(|path| load(path)).collect()
+    if !named.is_empty() {
+        return all_named(named)?.iter().map(|path| load(path)).collect();
+    }
+    // What nobody named may be of an older version, or damaged: the others still answer.
+    let mut sources = Vec::new();
+    for path in newest(Path::new(RESULTS))? {
+        match load(&path) {
+            Ok(source) => sources.push(source),
+            Err(why) => bakeoff::tell(&format!("bakeoff: not used: {why}")),
+        }
+    }
+    match sources.is_empty() {
+        true => Err(format!("none of the newest records under ./{RESULTS} can be read; {WHAT_TO_DO}")),
+        false => Ok(sources),
+    }
 }
 
 fn load(path: &Path) -> Result<Source, String> {
