@@ -1,7 +1,6 @@
-//! Advice: distances, the rules one by one on made-up analyses, the choice and its confidence, and how it is told.
+//! Advice: the rules one by one on made-up analyses, the choice and its confidence, and how it is told.
 
 use bakeoff_reports::advise::answer::{Finding, ModelAnswer};
-use bakeoff_reports::advise::distance::{FAR, NEAR, OTHER_LIFE, Point, Purpose, distance};
 use bakeoff_reports::advise::memory;
 use bakeoff_reports::advise::{
     Answer, Criterion, Level, Machine, Outcome, Question, Source, Stand, Variability, advise, text,
@@ -10,10 +9,12 @@ use bakeoff_reports::analysis::{Analysis, SYNTHETIC, analyse};
 use bakeoff_reports::cell::RoundFigures;
 use bakeoff_reports::cost::Cost;
 use bakeoff_reports::html;
-use bakeoff_reports::record::{Axis, Merit, Pacing, Profile, SweepPoint};
+use bakeoff_reports::record::envelope::{
+    self, Caps, Envelope, Evidence, Findings, Life, Limit, Recovery, Saw, Stress,
+};
+use bakeoff_reports::record::{Axis, Merit, Pacing, Profile, Reading, SweepPoint};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::statistics::quantile::Quantile;
-use proptest::prelude::*;
 
 const CLOSED: usize = 0;
 const OPEN: usize = 1;
@@ -79,75 +80,6 @@ fn model<'a>(answer: &'a Answer, name: &str) -> &'a ModelAnswer {
 
 fn finding<'a>(answer: &'a Answer, name: &str, criterion: Criterion) -> &'a Finding {
     model(answer, name).finding(criterion).expect("one for each criterion")
-}
-
-fn profile() -> impl Strategy<Value = Profile> {
-    let pacing = prop_oneof![Just(Pacing::Closed), Just(Pacing::Open), Just(Pacing::Churn)];
-    let work = || prop_oneof![Just(0.0), 1e3..1e8_f64];
-    let sizes = (1..100_000_u64, 0..100_000_u64, 0..4_000_000_u64, 1..1_000_u64, 1..64_u32);
-    (pacing, sizes, (1.0..1e6_f64, work(), work(), work(), 0.0..60.0_f64)).prop_map(
-        |(pacing, sizes, figures)| Profile {
-            pacing,
-            active_connections: sizes.0,
-            idle_connections: sizes.1,
-            rate_per_s: (pacing == Pacing::Open).then_some(figures.0),
-            requests_per_connection: (pacing == Pacing::Churn).then_some(sizes.3),
-            in_flight_per_connection: sizes.4,
-            payload_bytes: sizes.2,
-            compute_ns: figures.1,
-            wait_ns: figures.2,
-            block_ns: figures.3,
-            demand_scv: figures.4,
-        },
-    )
-}
-
-const PURPOSES: [Purpose; 3] = [Purpose::Capacity, Purpose::Latency, Purpose::Memory];
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn a_distance_is_zero_to_itself_symmetric_and_finite(a in profile(), b in profile()) {
-        let (a, b) = (Point::from(&a), Point::from(&b));
-        for purpose in PURPOSES {
-            let (there, back) = (distance(&a, &b, purpose).total(), distance(&b, &a, purpose).total());
-            prop_assert!(distance(&a, &a, purpose).parts.is_empty());
-            prop_assert!(there.is_finite() && there >= 0.0 && (there - back).abs() < 1e-9, "{there} {back}");
-            if a.requests_per_connection.is_some() != b.requests_per_connection.is_some() {
-                prop_assert!(there >= OTHER_LIFE);
-            }
-        }
-    }
-
-    #[test]
-    fn a_distance_grows_with_every_ratio(a in profile(), which in 0..8_usize, factor in 2.0..8.0_f64) {
-        let (near, far) = (moved(&a, which, factor), moved(&a, which, 2.0 * factor));
-        let from = Point::from(&a);
-        for purpose in PURPOSES {
-            let of = |to: &Profile| distance(&from, &Point::from(to), purpose).total();
-            prop_assert!(of(&far) >= of(&near) - 1e-9, "{which}: {} then {}", of(&near), of(&far));
-        }
-        let latency = |to: &Profile| distance(&from, &Point::from(to), Purpose::Latency).total();
-        prop_assert!(latency(&far) > latency(&near), "for the response time everything counts: {which}");
-    }
-}
-
-/// A profile with one figure larger by a factor, from above its floor.
-fn moved(profile: &Profile, which: usize, factor: f64) -> Profile {
-    let mut to = profile.clone();
-    let large = |value: u64, floor: f64| (value.max(1) as f64).max(floor) * factor;
-    match which {
-        0 => to.active_connections = (large(to.active_connections, 1.0)) as u64,
-        1 => to.idle_connections = large(to.idle_connections, 64.0) as u64,
-        2 => to.payload_bytes = large(to.payload_bytes, 1024.0) as u64,
-        3 => to.compute_ns = to.compute_ns.max(1e4) * factor,
-        4 => to.wait_ns = to.wait_ns.max(1e4) * factor,
-        5 => to.block_ns = to.block_ns.max(1e4) * factor,
-        6 => to.demand_scv = (to.demand_scv + 1.0) * factor - 1.0,
-        _ => to.in_flight_per_connection = (f64::from(to.in_flight_per_connection) * factor) as u32 + 1,
-    }
-    to
 }
 
 #[test]
@@ -289,6 +221,60 @@ fn isolation_is_by_construction_until_a_crash_was_measured() {
 }
 
 #[test]
+fn the_failure_envelope_shows_isolation_too() {
+    let question = Question { isolation: true, ..like_open() };
+    for (holds, stand) in [(true, Stand::Satisfies), (false, Stand::Fails)] {
+        let mut analysis = world();
+        analysis.envelopes.push(poisoned(THREADS, holds));
+        let answer = ask(&analysis, &question);
+        let finding = finding(&answer, THREADS, Criterion::Isolation);
+        assert_eq!(finding.stand, stand, "{}", finding.words);
+        assert!(finding.words.starts_with("8 requests crashed their handler"), "{}", finding.words);
+    }
+}
+
+/// Eight bystanders while eight requests crash their handler.
+fn poisoned(model: &str, holds: bool) -> Envelope {
+    let none = || Reading::Absent("not read in this test".to_owned());
+    let served = if holds { 8 } else { 0 };
+    let level = envelope::Level { asked: 8, clients: 8, served, slowest_answer_ns: None, holds };
+    Envelope {
+        model: model.into(),
+        stress: Stress::Poison,
+        service: "poison".into(),
+        caps: Caps {
+            descriptors: none(),
+            tasks: none(),
+            tasks_by: None,
+            address_space_bytes: none(),
+            backlog: 128,
+            concurrency: None,
+            patience_ns: 1,
+            range: 8,
+        },
+        result: Reading::Value(Findings {
+            levels: vec![level],
+            limit: if holds { Limit::NoneInRange } else { Limit::Crash },
+            evidence: Evidence {
+                server: Reading::Absent("not read in this test".to_owned()),
+                tasks_refused: none(),
+                listen_overflows: none(),
+                listen_drops: none(),
+                threads: none(),
+                processes: none(),
+                descriptors: none(),
+                address_space_bytes: none(),
+                words: String::new(),
+            },
+            saw: Saw { clients: 8, answered: served, reset: 8 - served, ..Saw::default() },
+            life: Life { lived: holds, end: None },
+            recovery: Recovery::Gone,
+            rest: Reading::Absent("not read in this test".to_owned()),
+        }),
+    }
+}
+
+#[test]
 fn workers_that_hold_their_connection_starve_what_is_beyond_them() {
     let mut analysis = world();
     for workload in &mut analysis.workloads {
@@ -397,7 +383,6 @@ fn what_is_too_far_is_not_used_and_the_run_is_still_proposed() {
     assert!(answer.warnings.iter().any(|one| one.contains("160.0 CPUs busy")), "{:?}", answer.warnings);
     let text = text::text(&answer, 80, "question.toml", false);
     assert!(text.contains("Nothing that can be used") && text.contains("kind = \"bimodal\""), "{text}");
-    assert!(NEAR < FAR);
 }
 
 #[test]
