@@ -86,7 +86,7 @@ fn every_built_in_scenario_runs_tiny() {
     let arguments =
         ["run", "--all", "-m", "mio-event-loop", "--rounds", "1", "--warmup", "20ms", "--window", "250ms"];
     bakeoff(&arguments)
-        .args(["--no-probe", "--no-anatomy", "--quiet", "--out", &out])
+        .args(["--no-probe", "--no-anatomy", "--no-costs", "--quiet", "--out", &out])
         .output()
         .expect("it runs");
     let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
@@ -104,6 +104,36 @@ fn every_built_in_scenario_runs_tiny() {
         assert!(served, "{} under {}: {:?}", trial.model, trial.scenario, measured.counts);
         assert_eq!(measured.counts.errors_total(), 0, "{} under {}", trial.model, trial.scenario);
     }
+}
+
+/// Who dies with whom, through the whole harness: under fork per client as many children as requests failed, elsewhere the
+/// server, with a record that counts.
+#[test]
+fn a_poison_request_takes_one_client_along_or_all() {
+    let folder = Folder::new();
+    let out = folder.path("out");
+    let arguments =
+        ["run", "crash", "-m", "fork-per-client", "-m", "tokio", "--rounds", "1", "--retries", "0"];
+    bakeoff(&arguments)
+        .args(["--no-probe", "--no-anatomy", "--quiet", "--out", &out])
+        .output()
+        .expect("it runs");
+    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
+    for trial in &loaded.trials {
+        let Reading::Value(measured) = &trial.measured else {
+            panic!("a result, whatever it did: {trial:?}")
+        };
+        let died = trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. }));
+        let left_out = trial.invalid.iter().any(|reason| matches!(reason, Invalid::ServerDied { .. }));
+        assert!(!left_out, "a server that dies is a result: {trial:?}");
+        assert_eq!(died, trial.model == "tokio", "{trial:?}");
+        if !died {
+            let Reading::Value(counted) = &trial.server else { panic!("it lived to tell: {trial:?}") };
+            let failed = measured.counts.errors_total() + measured.counts.timeouts;
+            assert!(failed > 0 && counted["crashed"] == measured.counts.errors_total(), "{trial:?}");
+        }
+    }
+    assert_eq!(loaded.trials.len(), 2);
 }
 
 #[test]

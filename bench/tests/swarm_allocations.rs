@@ -8,7 +8,7 @@ mod swarm;
 
 use allocation_counter::{AllocationInfo, measure};
 use bakeoff::clock::monotonic_ns;
-use bakeoff::load::{Arrivals, DemandShape, Load, WorkerSpec};
+use bakeoff::load::{Arrivals, Beside, DemandShape, Load, WorkerSpec};
 use bakeoff::swarm::worker::prepare;
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::exchange::{Exchange as _, Request};
@@ -45,9 +45,18 @@ fn allocates_nothing(what: &str, spec: &WorkerSpec) {
 fn no_request_allocates_whatever_the_load() {
     let server = Server::start(Fault::None);
     let thinking = Load::Closed { clients: 8, think: Duration::from_millis(1) };
-    for load in [closed(8), thinking, open(8, 20_000.0, Arrivals::Poisson), churn(8, 3)] {
+    let pipelined = Load::Pipelined { clients: 8, depth: 16 };
+    for load in [closed(8), thinking, pipelined, open(8, 20_000.0, Arrivals::Poisson), churn(8, 3)] {
         allocates_nothing(&format!("{load:?}"), &spec(server.address, load));
     }
+}
+
+#[test]
+fn companions_allocate_nothing_while_the_load_runs() {
+    let server = Server::start(Fault::None);
+    let mut spec = spec(server.address, closed(4));
+    spec.beside = Beside { idle: 20, slow_readers: 5, slow_senders: 5 };
+    allocates_nothing("companions", &spec);
 }
 
 #[test]
@@ -75,10 +84,12 @@ fn large_messages_and_drawn_demands_allocate_nothing() {
 #[test]
 fn a_request_that_fails_allocates_nothing_either() {
     for fault in [Fault::Reset, Fault::CloseMidReply, Fault::CorruptByte, Fault::NeverAnswer] {
-        let server = Server::start(fault);
-        let mut spec = hasty(spec(server.address, closed(4)));
-        spec.timing.timeout = Duration::from_millis(5);
-        allocates_nothing(&format!("{fault:?}"), &spec);
+        for load in [closed(4), Load::Pipelined { clients: 4, depth: 16 }] {
+            let server = Server::start(fault);
+            let mut spec = hasty(spec(server.address, load));
+            spec.timing.timeout = Duration::from_millis(5);
+            allocates_nothing(&format!("{fault:?}"), &spec);
+        }
     }
 }
 

@@ -83,6 +83,8 @@ pub struct RoundFigures {
     pub goodput_per_s: Option<f64>,
     /// When it was back to normal after the surge; `None` where the workload has none.
     pub recovery: Option<Recovery>,
+    /// Whether the server ended before it was asked to.
+    pub server_died: bool,
     /// Response time over the requests sent.
     pub response: Latency,
     /// What the server cost.

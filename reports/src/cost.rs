@@ -289,7 +289,8 @@ fn wire(measured: &Measured, figure: impl FnOnce(&crate::record::Wire) -> f64) -
 /// Growth from rest to load over the connections held: what one more connection takes, threads and forks included.
 fn memory_per_connection(trial: &Trial, measured: &Measured) -> Figure {
     let usage = &trial.usage;
-    let held = wire(measured, |wire| wire.connections as f64)?;
+    let beside = measured.companions.all().held() as f64;
+    let held = wire(measured, |wire| wire.connections as f64)? + beside;
     let growth = plain(&usage.held_own_bytes)? - plain(&usage.idle_own_bytes)?;
     match growth {
         _ if held == 0.0 => Err("no connection was held at the end".to_owned()),

@@ -133,6 +133,7 @@ fn figures(scenario: &ScenarioRecord, trial: &Trial, measured: &Measured, opened
         throughput_per_s: per_s(measured.completed_in_window),
         goodput_per_s: scenario.objective_ns.map(|objective| per_s(within(objective))),
         recovery: scenario.surge.map(|surge| recovery::of_round(measured, responses(), surge)),
+        server_died: trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. })),
         response: Latency::of(&opened.response, measured.counts.sent, false),
         costs: Costs::of(trial, measured),
         steal_share: trial.usage.steal_share.clone(),

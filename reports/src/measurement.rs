@@ -109,6 +109,7 @@ mod tests {
             slices: Vec::new(),
             spread: Spread::default(),
             wire: Reading::Absent("not measured in this test".to_owned()),
+            companions: Default::default(),
             swarm_cpu_ns: 0,
             swarm_workers: 1,
             swarm_spins: true,

@@ -1,8 +1,11 @@
 //! Why a model won, read off the cost figures. Every number in the sentence was measured; a figure that is absent is
 //! not mentioned as if it were equal, and when nothing differs the sentence says that.
 
+mod merit;
+
 use crate::cell::Cell;
 use crate::cost::Cost;
+use crate::record::Merit;
 use crate::units;
 use crate::verdict::{Outcome, Standing};
 
@@ -35,7 +38,7 @@ const COSTS: [Telling; 5] = [
 const MOST: usize = 3;
 
 /// The reason of an outcome, in sentences.
-pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome) -> String {
+pub(crate) fn explain(merit: Merit, cells: &[Cell], standings: &[Standing], outcome: &Outcome) -> String {
     let cell = |model: &str| cells.iter().find(|cell| cell.model == model);
     match outcome {
         Outcome::Undecided { .. } | Outcome::NoVerdict { .. } => undecided(cells),
@@ -44,7 +47,8 @@ pub(crate) fn explain(cells: &[Cell], standings: &[Standing], outcome: &Outcome)
             let mut sentences = Vec::new();
             let next = next.as_ref().and_then(|(model, lead)| Some((cell(model)?, lead.median)));
             if let (Some(best), Some((next, lead))) = (cell(&winners[0]), next) {
-                sentences.push(against(best, next, lead));
+                let why = merit::against(merit, best, next);
+                sentences.push(why.unwrap_or_else(|| against(best, next, lead)));
             }
             sentences.extend(cheapest(winners.iter().filter_map(|model| cell(model)).collect()));
             sentences.extend(starved(cells, standings));

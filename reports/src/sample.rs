@@ -425,6 +425,7 @@ fn measure(
             hdr_v2: replies.encode().hdr_v2,
         },
         wire: wire(workload, clients, answered + completed / 5),
+        companions: Default::default(),
         swarm_cpu_ns: WINDOW_NS / 2,
         swarm_workers: 1,
         swarm_spins: workload.5.is_some(),

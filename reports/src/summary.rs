@@ -169,6 +169,7 @@ mod tests {
             connect: Recorder::fine().encode(),
             slices: Vec::new(),
             spread: Spread::default(),
+            companions: Default::default(),
             swarm_cpu_ns: answered * 7_000,
             swarm_workers: 1,
             swarm_spins: false,

@@ -201,7 +201,7 @@ pub(crate) fn decide(scenario: &ScenarioRecord, cells: &[Cell], seed: u64) -> Ve
     standings.sort_by(|a, b| order_key(a).partial_cmp(&order_key(b)).unwrap_or(Ordering::Equal));
     standings.extend(waiting.iter().map(|cell| without_comparison(cell, merit)));
     let outcome = outcome(&standings, merit);
-    let reason = reason::explain(cells, &standings, &outcome);
+    let reason = reason::explain(merit, cells, &standings, &outcome);
     Verdict { merit, standings, outcome, reason }
 }
 

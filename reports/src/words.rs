@@ -100,6 +100,12 @@ impl fmt::Display for Doubt {
                 units::grouped(*connected),
                 units::grouped(*clients)
             ),
+            Self::CompanionsMissing { missing, asked } => write!(
+                f,
+                "{} of {} connections beside the load could not be opened, or the server closed them",
+                units::grouped(*missing),
+                units::grouped(*asked)
+            ),
             Self::GeneratorTail { lag_p99_ns, response_p99_ns } => write!(
                 f,
                 "the swarm's own lag is a large part of the tail: p99 {} of {}",
@@ -142,6 +148,7 @@ impl Doubt {
             Self::ServerDied { .. } => 8,
             Self::PartlyConnected { .. } => 9,
             Self::GeneratorTail { .. } => 10,
+            Self::CompanionsMissing { .. } => 21,
         }
     }
 
@@ -155,6 +162,7 @@ impl Doubt {
             Self::SharedCpu | Self::KilledAtStop | Self::ServerDied { .. } => 0.0,
             Self::PartlyConnected { connected, clients } => clients.saturating_sub(*connected) as f64,
             Self::GeneratorTail { lag_p99_ns, .. } => *lag_p99_ns as f64,
+            Self::CompanionsMissing { missing, .. } => *missing as f64,
             Self::LittlesLaw { off } => off.abs(),
             Self::SampledLate { late_ns } => *late_ns as f64,
             Self::Saturated { values } => *values as f64,
@@ -300,6 +308,7 @@ impl ErrorKind {
             Self::Reset => "reset",
             Self::Closed => "closed early",
             Self::Corrupt => "wrong bytes",
+            Self::Abandoned => "lost with another's connection",
             Self::Connect => "connect failed",
             Self::Other => "other",
         }

@@ -8,7 +8,7 @@ use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::histogram::Recorder;
 use bakeoff_reports::html;
-use bakeoff_reports::record::{Merit, Reading, Surge};
+use bakeoff_reports::record::{Companions, Doubt, Kept, Merit, Reading, Surge};
 use bakeoff_reports::recovery::Recovery;
 use bakeoff_reports::terminal::{SummaryOptions, summary};
 use bakeoff_reports::verdict::{Outcome, Place};
@@ -65,11 +65,17 @@ fn the_share_answered_is_of_all_that_was_asked() {
     bundle.run.scenarios[0].merit = Merit::Answered;
     let analysis = analyse(&bundle);
     let verdict = &analysis.workloads[0].verdict;
-    let names = [0, 1].map(|at| bundle.run.models[at].name.as_str());
+    let names = [0, 1].map(|at| analysis.run.models[at].name.as_str());
     let figures = names.map(|name| verdict.standing(name).and_then(|standing| standing.figure));
     assert_eq!(figures, [Some(1.0), Some(0.5)]);
     let lead = verdict.lead();
     assert!(lead.contains("2.00× the share answered"), "{lead}");
+    // Why is not a matter of what a request costs.
+    for trial in bundle.trials.iter_mut().filter(|trial| trial.model == names[1]) {
+        trial.doubts.push(Doubt::ServerDied { detail: "signal 6".to_owned() });
+    }
+    let reason = analyse(&bundle).workloads[0].verdict.reason.clone();
+    assert!(reason.contains("died in 6 of 6 rounds") && reason.contains("in none"), "{reason}");
     // A hundredth is the least that matters: 0.8 % less shares the first place, 3 % less does not.
     for (answered, tied) in [(992, true), (970, false)] {
         let mut bundle = answers([(1000, 1000, 0), (1000, answered, 0)]);
@@ -108,6 +114,17 @@ fn memory_that_is_saved_by_not_serving_is_no_merit() {
         |at: usize| analysis.workloads[0].verdict.standing(&names[at]).and_then(|standing| standing.figure);
     assert_eq!((figure(0), figure(1)), (Some(40_000.0), Some(f64::INFINITY)));
     assert_eq!(winners(&analysis), [names[0].as_str()]);
+    // Connections that never ask are held all the same: with as many of them, each takes half.
+    let mut idle = bundle.clone();
+    for trial in &mut idle.trials {
+        let held = idle.run.scenarios[0].clients;
+        let kept = Kept { asked: held, opened: held, lost: 0 };
+        measured(&mut trial.measured).companions = Companions { idle: kept, ..Companions::default() };
+    }
+    let figure_of_idle = analyse(&idle).workloads[0].cells[0].merit(Merit::MemoryPerConnection);
+    assert_eq!(figure_of_idle, Some(20_000.0));
+    let reason = &analysis.workloads[0].verdict.reason;
+    assert!(reason.contains("held them in 1 process and 1 thread"), "{reason}");
     let lead = analysis.workloads[0].verdict.lead();
     assert!(lead.contains("never answered enough of its requests"), "{lead}");
     // A memory that could not be read is none, not 0.
@@ -146,5 +163,5 @@ fn a_recovery_is_told_in_terminal_and_page() {
     assert!(flat.contains("within 150 ms") && flat.contains("not within 300 ms"), "{text}");
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let page = html::report(&analysis);
-    assert!(page.contains("back to normal") && page.contains("not within 300 ms"));
+    assert!(page.contains(">recovery<") && page.contains("≤ 150 ms") && page.contains("&gt; 300 ms"));
 }

@@ -54,7 +54,8 @@ impl Squad {
             workers.push((name, worker));
         }
         // A worker gives up by itself and says why: this is for one that does not.
-        let patience = setup_limit(spec.load.clients()) + PATIENCE;
+        let beside = setup_limit(u32::try_from(spec.beside.total()).unwrap_or(u32::MAX));
+        let patience = setup_limit(spec.load.clients()) + beside + PATIENCE;
         let mut connected = 0;
         for (name, worker) in &mut workers {
             match expect(worker, name, patience)? {

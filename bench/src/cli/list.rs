@@ -16,12 +16,12 @@ impl ListArgs {
         let mut text = String::new();
         section(&mut text, "MODELS (--model)", models::ALL.iter().map(|m| (m.name(), m.summary())));
         section(&mut text, "SERVICES (--service)", services::ALL.iter().map(|s| (s.name, s.summary)));
-        for (at, group) in Group::ALL.into_iter().enumerate() {
-            let head = if at == 0 { format!("{SCENARIOS}\n\n") } else { String::new() };
+        let _ = writeln!(text, "{SCENARIOS}\n");
+        for group in Group::ALL {
             let rows: Vec<(String, String)> = BUILT_IN.iter().filter(|b| b.group == group).map(row).collect();
             section(
                 &mut text,
-                &format!("{head}SCENARIOS: {}", group.title()),
+                group.title(),
                 rows.iter().map(|(name, about)| (name.as_str(), about.as_str())),
             );
         }

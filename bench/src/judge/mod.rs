@@ -99,7 +99,8 @@ pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement
     }
     if matches!(terms.load, Load::Open { .. }) {
         lag::judge(measured, terms, &mut judgement);
-        judgement.invalid.extend(behind_schedule(measured, usage, terms.cpus));
+        let behind = behind_schedule(measured, usage, terms.cpus);
+        judgement.invalid.extend(behind.filter(|_| lag::depends_on_time(terms.merit)));
     }
     judgement.invalid.extend(generator_bound(measured, usage, terms));
     let steady = !terms.load.varies();

@@ -32,6 +32,7 @@ fn measured() -> Measured {
         slices: vec![slice(0), slice(1)],
         spread: Spread { connections: 1, replies: 1000, ..Spread::default() },
         wire: Reading::Absent("not measured in this test".into()),
+        companions: Default::default(),
         swarm_cpu_ns: 500_000_000,
         swarm_workers: 1,
         swarm_spins: false,
@@ -108,6 +109,20 @@ fn a_late_tail_is_a_doubt_and_disqualifies_where_the_tail_decides() {
     let by_throughput = by(&m, &usage(0.0), Merit::Throughput, &OPEN);
     assert_eq!(by_throughput.invalid, []);
     assert!(matches!(by_throughput.doubts[..], [Doubt::GeneratorTail { .. }]));
+}
+
+#[test]
+fn lateness_leaves_no_trial_out_whose_merit_is_not_made_of_times() {
+    let mut m = measured();
+    let mut lag = Recorder::fine();
+    (0..1000).for_each(|_| lag.record(10_000_000));
+    m.dispatch_lag = lag.encode();
+    for merit in Merit::ALL {
+        let found = by(&m, &usage(0.0), merit, &OPEN);
+        let by_time = !matches!(merit, Merit::Answered | Merit::MemoryPerConnection);
+        assert_eq!(!found.invalid.is_empty(), by_time, "{merit:?}: {found:?}");
+        assert!(by_time || matches!(found.doubts[..], [Doubt::GeneratorTail { .. }]), "{merit:?}: {found:?}");
+    }
 }
 
 #[test]

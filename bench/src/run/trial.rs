@@ -134,6 +134,11 @@ impl Bench<'_> {
         if seen.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {
             trial.doubts.push(Doubt::PartlyConnected { connected: seen.connected, clients });
         }
+        let companions = &seen.measured.companions;
+        if companions.missing() > 0 {
+            let asked = companions.all().asked;
+            trial.doubts.push(Doubt::CompanionsMissing { missing: companions.missing(), asked });
+        }
         if seen.late > scenario.timing.window.mul_f64(LATE) {
             trial.doubts.push(Doubt::SampledLate { late_ns: clock::nanoseconds(seen.late) });
         }

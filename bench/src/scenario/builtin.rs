@@ -47,10 +47,10 @@ impl Group {
     /// A heading for it.
     pub fn title(self) -> &'static str {
         match self {
-            Self::Bytes => "moving bytes",
-            Self::Connections => "connections: short, many, idle",
-            Self::Work => "requests that compute, wait or block",
-            Self::Trouble => "trouble: bursts, slow peers, crashes, overload",
+            Self::Bytes => "Moving bytes",
+            Self::Connections => "Connections: short, many, idle",
+            Self::Work => "Requests that compute, wait or block",
+            Self::Trouble => "Trouble: bursts, slow peers, crashes, overload",
         }
     }
 }

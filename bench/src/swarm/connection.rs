@@ -111,7 +111,7 @@ impl Connection {
 
 /// One system call that sends from `offset` on. A message in one piece, or short enough to be copied into one, takes
 /// the cheaper call.
-fn send_from(
+pub(super) fn send_from(
     socket: &OwnedFd,
     message: &Parts<'_>,
     offset: usize,

@@ -8,6 +8,7 @@
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto, sockopt};
+use socket2::SockRef;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
 
 /// Ports used for spread sources: the kernel's default range for clients (net.ipv4.ip_local_port_range).
@@ -19,6 +20,8 @@ const CONNECTIONS_PER_SOURCE: u32 = 4_000;
 /// Sources of one worker under churn. With a TIME_WAIT of 60 s that the kernel does not reuse, they carry
 /// 64 x 28,232 / 60 = 30,000 connections per second.
 const CHURN_SOURCES: u32 = 64;
+/// Segments of a narrow connection in bytes: the default of TCP (RFC 9293, 3.7.1).
+const NARROW_SEGMENT: u32 = 536;
 /// Ports tried for one connection before giving up: others may hold one, not this many in a row.
 const TRIES: u32 = 32;
 
@@ -48,9 +51,26 @@ impl Dialer {
 
     /// Begins a connection. It is established, or has failed, when its socket becomes writable.
     pub(super) fn dial(&mut self) -> Result<OwnedFd, Errno> {
+        self.dial_after(|_| Ok(()))
+    }
+
+    /// As [`dial`](Self::dial), of a connection that carries little at a time: the smallest receive buffer there is, and
+    /// the segments of a slow line. On loopback segments are of 64 KiB, and a server's send buffer, which the kernel sizes
+    /// by them, would hold megabytes before it is full.
+    pub(super) fn dial_narrow(&mut self) -> Result<OwnedFd, Errno> {
+        self.dial_after(|socket| {
+            // The kernel raises it to the least it allows.
+            sockopt::set_socket_recv_buffer_size(socket, 1)?;
+            let sized = SockRef::from(socket).set_tcp_mss(NARROW_SEGMENT);
+            sized.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::INVAL))
+        })
+    }
+
+    fn dial_after(&mut self, prepare: impl Fn(&OwnedFd) -> Result<(), Errno>) -> Result<OwnedFd, Errno> {
         let mut last = Errno::ADDRNOTAVAIL;
         for _ in 0..TRIES {
             let socket = self.socket()?;
+            prepare(&socket)?;
             if let Some(source) = self.next_source() {
                 sockopt::set_socket_reuseaddr(&socket, true)?;
                 match rustix::net::bind(&socket, &source) {

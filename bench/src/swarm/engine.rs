@@ -11,15 +11,17 @@
 //! Times are nanoseconds from the common start, except during set-up, when they are of the monotonic clock itself.
 
 use super::alarm::{self, Alarm};
+use super::companions::Companions;
 use super::deadlines::Deadlines;
 use super::dial::Dialer;
+use super::pipeline::Pipes;
 use super::recorder::Books;
 use super::schedule::Schedule;
 use super::slot::{Phase, Slot};
 use super::wire;
 use crate::clock::{self, nanoseconds};
 use crate::load::{Load, WorkerSpec};
-use bakeoff_reports::record::Measured;
+use bakeoff_reports::record::{self, Measured};
 use bakeoff_servers::exchange::Exchange;
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
@@ -44,10 +46,19 @@ pub(super) const HANGUP: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).u
 pub(super) enum Mode {
     /// The next request after a pause.
     Closed { think_ns: u64 },
+    /// As many requests as there is room for.
+    Pipelined,
     /// Whatever is due.
     Open,
     /// The next request, on a new connection after so many.
     Churn { session: u32 },
+}
+
+/// The connections of a worker whose load is over.
+#[derive(Debug)]
+pub(super) struct Held {
+    _slots: Vec<Slot>,
+    _companions: Option<Companions>,
 }
 
 /// Everything one worker holds.
@@ -58,9 +69,17 @@ pub(super) struct Engine<'a> {
     pub(super) timeout_ns: u64,
     pub(super) slots: Vec<Slot>,
     pub(super) deadlines: Deadlines,
+    /// What is under way on connections that may have several requests so.
+    pub(super) pipes: Pipes,
     pub(super) books: Books,
     pub(super) buffer: Box<[u8]>,
     pub(super) dialer: Dialer,
+    /// The connections beside the load, if there are any.
+    pub(super) companions: Option<Companions>,
+    /// When the slow ones among them are stepped next.
+    companions_due_ns: u64,
+    /// What became of them, once the trial is over.
+    companions_kept: record::Companions,
     /// Open loop: slots that are free, longest first.
     pub(super) free: VecDeque<u32>,
     /// Open loop: arrivals before this one have been given to a slot. From here to `noticed` they queue.
@@ -88,17 +107,21 @@ impl<'a> Engine<'a> {
         let slots = count as usize;
         let mode = match spec.load {
             Load::Closed { think, .. } => Mode::Closed { think_ns: nanoseconds(think) },
-            Load::Pipelined { .. } => {
-                return Err(io::Error::new(io::ErrorKind::Unsupported, "no pipelining yet"));
-            }
+            Load::Pipelined { .. } => Mode::Pipelined,
             Load::Open { .. } => Mode::Open,
             Load::Churn { requests_per_connection, .. } => Mode::Churn { session: requests_per_connection },
+        };
+        let pipes = match spec.load {
+            Load::Pipelined { depth, .. } => Pipes::new(slots, depth),
+            Load::Closed { .. } | Load::Open { .. } | Load::Churn { .. } => Pipes::default(),
         };
         let churn = matches!(mode, Mode::Churn { .. });
         let timing = &spec.timing;
         let window_begins_ns = nanoseconds(timing.warmup);
         let end_ns = window_begins_ns + nanoseconds(timing.window);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let companions = Companions::new(spec, exchange)?;
+        let sockets = count + companions.as_ref().map_or(0, Companions::count);
         Ok(Self {
             exchange,
             schedule,
@@ -106,9 +129,13 @@ impl<'a> Engine<'a> {
             timeout_ns: nanoseconds(timing.timeout),
             slots: (0..slots).map(|_| Slot::new()).collect(),
             deadlines: Deadlines::new(slots),
+            pipes,
             books: Books::new(timing, spec.slices, slots),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
-            dialer: Dialer::new(spec.target, spec.congestion_control.clone(), spec.shard, count, churn),
+            dialer: Dialer::new(spec.target, spec.congestion_control.clone(), spec.shard, sockets, churn),
+            companions_due_ns: if companions.is_some() { 0 } else { u64::MAX },
+            companions,
+            companions_kept: record::Companions::default(),
             free: VecDeque::with_capacity(slots),
             given: 0,
             noticed: 0,
@@ -188,10 +215,14 @@ impl<'a> Engine<'a> {
             // Each hands on the newest reading of the clock, which becomes a send time in the next.
             let now = self.end_pauses(now);
             let now = self.expire(now);
+            let now = self.step_companions(now);
             let now = self.dispatch(now);
             // With the reading that ends the loop: the window may have ended since the one above.
             self.note_cpu(now);
             if self.finished(now) {
+                if let Some(companions) = &mut self.companions {
+                    self.companions_kept = companions.account()?;
+                }
                 return Ok(());
             }
             let count = self.rest(now)?;
@@ -257,6 +288,18 @@ impl<'a> Engine<'a> {
             self.time_out(index);
             now = self.now();
         }
+        self.expire_pipes(now)
+    }
+
+    /// Steps some slow companions, if it is time for that. Returns the time when that is done.
+    #[inline]
+    fn step_companions(&mut self, now: u64) -> u64 {
+        if now < self.companions_due_ns {
+            return now;
+        }
+        let wait_ns = self.companions.as_mut().and_then(|companions| companions.step(&mut self.buffer));
+        let now = self.now();
+        self.companions_due_ns = wait_ns.map_or(u64::MAX, |wait_ns| now + wait_ns);
         now
     }
 
@@ -286,8 +329,10 @@ impl<'a> Engine<'a> {
         let marks = [self.window_begins_ns, self.end_ns, self.give_up_ns];
         let mark = marks.into_iter().find(|&mark| mark > now);
         let deadline = self.deadlines.oldest().map(|(_, deadline_ns)| deadline_ns);
-        let next =
-            [sharp.map(|at| at.saturating_sub(SPIN_NS)), pause, mark, deadline].into_iter().flatten().min();
+        let sharp = sharp.map(|at| at.saturating_sub(SPIN_NS));
+        let piped = self.pipes.next_deadline_ns();
+        let companions = Some(self.companions_due_ns);
+        let next = [sharp, pause, mark, deadline, piped, companions].into_iter().flatten().min();
         next.map_or(0, |next| next.saturating_sub(now))
     }
 
@@ -318,15 +363,17 @@ impl<'a> Engine<'a> {
     ///
     /// # Panics
     /// When the loop did not end by itself: the CPU time of the window is then not known.
-    pub(super) fn close(self) -> (Measured, Vec<Slot>) {
+    pub(super) fn close(self) -> (Measured, Held) {
         let spins = self.spins();
-        let never_written = (self.noticed - self.given) as u64;
+        let never_written = (self.noticed - self.given) as u64 + self.pipes.never_written();
         let [Some(begin), Some(end)] = self.cpu_at_window else {
             panic!("the loop ends after both readings of its CPU time: {:?}", self.cpu_at_window)
         };
         debug_assert!(self.slots.iter().all(|slot| slot.phase != Phase::Busy || slot.connection.is_some()));
         let churn = matches!(self.mode, Mode::Churn { .. });
         let wire = wire::read(&self.slots, churn, self.dropped);
-        (self.books.close(never_written, end - begin, spins, wire), self.slots)
+        let mut measured = self.books.close(never_written, end - begin, spins, wire);
+        measured.companions = self.companions_kept;
+        (measured, Held { _slots: self.slots, _companions: self.companions })
     }
 }

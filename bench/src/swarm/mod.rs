@@ -8,6 +8,7 @@
 //! Nothing here starts a process, computes a statistic or draws.
 
 mod alarm;
+mod companions;
 mod connection;
 mod deadlines;
 pub mod defect;
@@ -15,6 +16,7 @@ mod dial;
 pub(crate) mod draw;
 mod engine;
 pub mod merge;
+mod pipeline;
 pub mod protocol;
 mod recorder;
 mod requests;

@@ -9,15 +9,18 @@ use super::defect::{Defect, Reply, spoilt_counts};
 use crate::clock::nanoseconds;
 use crate::load::Timing;
 use bakeoff_reports::histogram::Recorder;
-use bakeoff_reports::record::{Counts, ErrorKind, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire};
+use bakeoff_reports::record::{
+    Companions, Counts, ErrorKind, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire,
+};
 
 /// Kinds of error, in the order of their counters.
-const KINDS: [ErrorKind; 6] = [
+const KINDS: [ErrorKind; 7] = [
     ErrorKind::Refused,
     ErrorKind::Reset,
     ErrorKind::Closed,
     ErrorKind::Corrupt,
     ErrorKind::Connect,
+    ErrorKind::Abandoned,
     ErrorKind::Other,
 ];
 
@@ -275,6 +278,7 @@ impl Books {
             slices: slices.collect(),
             spread: spread(&self.replies, &self.seen),
             wire,
+            companions: Companions::default(),
             swarm_cpu_ns,
             swarm_workers: 1,
             swarm_spins: spins,

@@ -38,6 +38,9 @@ impl Engine<'_> {
             slot.phase = Phase::Free;
             return;
         }
+        if self.mode == Mode::Pipelined && slot.connection.is_some() && !slot.unsolicited {
+            return self.fill(index, due_ns);
+        }
         let request = self.schedule.request_of(self.schedule.connection(index), slot.next);
         slot.next += 1;
         self.books.due(due_ns);
@@ -128,11 +131,14 @@ impl Engine<'_> {
         let readable = flags.intersects(HANGUP | EventFlags::IN);
         match self.slots[index as usize].phase {
             Phase::Busy => self.progress(index, flags),
+            Phase::Streaming => self.stream(index, flags),
             Phase::Connecting => {
                 self.connected(index);
                 // The server may have spoken or hung up with the same edge; there will be no other.
-                if readable && self.slots[index as usize].phase == Phase::Busy {
-                    self.progress(index, flags);
+                match self.slots[index as usize].phase {
+                    Phase::Busy if readable => self.progress(index, flags),
+                    Phase::Streaming if readable => self.stream(index, flags),
+                    _ => {}
                 }
             }
             Phase::Free | Phase::Pausing if flags.intersects(HANGUP) => self.retire(index),
@@ -145,7 +151,10 @@ impl Engine<'_> {
             (Ok(()), took_ns) => {
                 let now = self.now();
                 self.books.connected(took_ns, now);
-                self.transmit(index, now);
+                match self.mode {
+                    Mode::Pipelined => self.open_pipe(index, now),
+                    Mode::Closed { .. } | Mode::Open | Mode::Churn { .. } => self.transmit(index, now),
+                }
             }
             (Err(error), _) => self.fail(index, connect_error_kind(error)),
         }
@@ -211,7 +220,7 @@ impl Engine<'_> {
     }
 
     /// Drops the connection after a failure, and lets the slot pause before its next request makes a new one.
-    fn abandon(&mut self, index: u32) {
+    pub(super) fn abandon(&mut self, index: u32) {
         self.retire(index);
         let crowd = self.slots.len().div_ceil(BACKOFF_CROWD) as u64;
         let slot = &mut self.slots[index as usize];

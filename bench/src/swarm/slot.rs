@@ -14,6 +14,8 @@ pub(super) enum Phase {
     Connecting,
     /// Sending a request or receiving its reply.
     Busy,
+    /// With several requests under way, which [`Pipes`](super::pipeline::Pipes) keeps.
+    Streaming,
 }
 
 /// One client: it has at most one request, and at most one connection.

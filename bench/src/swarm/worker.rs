@@ -4,10 +4,9 @@
 //! waits for the common start and returns the worker's part. Both work on the calling thread, and change its CPU
 //! affinity and timer slack for good: a worker owns its thread.
 
-use super::engine::Engine;
+use super::engine::{Engine, Held};
 use super::merge::WorkerPart;
 use super::schedule::{Schedule, ScheduleError};
-use super::slot::Slot;
 use crate::load::{Load, WorkerSpec};
 use crate::{clock, environment};
 use bakeoff_servers::exchange::Exchange;
@@ -153,7 +152,9 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
         defect.spoil_schedule(&mut schedule, spec.seed, clock::nanoseconds(end));
     }
     let connections = schedule.connections();
-    reserve_descriptors(connections)?;
+    let beside = spec.beside.of_shard(spec.shard, spec.shards).total();
+    // Both are bounded, together too.
+    reserve_descriptors(connections.saturating_add(beside as u32))?;
     environment::pin(&spec.cpus)
         .map_err(|source| SwarmError::System { doing: "pinning the worker to its CPUs", source })?;
     clock::sharpen_timers();
@@ -163,6 +164,11 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
     if let Some(defect) = spec.defect {
         defect.spoil_timers();
         engine.books.spoil(defect);
+    }
+    if let Some(companions) = &mut engine.companions {
+        let limit = super::setup_limit(companions.count());
+        let opened = companions.open(&mut engine.dialer, limit);
+        opened.map_err(failed("opening the connections beside the load"))?;
     }
     let mut connected = 0;
     if !matches!(spec.load, Load::Churn { .. }) {
@@ -232,9 +238,9 @@ impl Driven<'_> {
     /// If the accounting identity does not hold: a bug, and no figure may survive it.
     pub fn close(self) -> (WorkerPart, HeldConnections) {
         let Self(Prepared { engine, shard, shards, .. }) = self;
-        let (measured, slots) = engine.close();
+        let (measured, held) = engine.close();
         assert!(measured.counts.balanced(), "every request has exactly one outcome: {:?}", measured.counts);
-        let held = HeldConnections { _slots: slots };
+        let held = HeldConnections { _held: held };
         (WorkerPart { shard, shards, measured }, held)
     }
 }
@@ -242,7 +248,7 @@ impl Driven<'_> {
 /// The connections of a worker whose trial is over. They close when this is dropped.
 #[derive(Debug)]
 pub struct HeldConnections {
-    _slots: Vec<Slot>,
+    _held: Held,
 }
 
 /// Raises the soft limit of descriptors where the connections need it.

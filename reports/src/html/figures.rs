@@ -55,7 +55,7 @@ fn columns(workload: &Workload) -> Vec<String> {
     columns.extend(SHOWN.map(units::percentile));
     columns.extend(["generator lag p99", "unanswered"].map(str::to_owned));
     columns.extend(workload.scenario.objective_ns.map(|_| "goodput".to_owned()));
-    columns.extend(workload.scenario.surge.map(|_| "back to normal".to_owned()));
+    columns.extend(workload.scenario.surge.map(|_| "recovery".to_owned()));
     columns
 }
 
@@ -68,10 +68,9 @@ fn goodput(workload: &Workload, cell: &Cell) -> Option<Field> {
 }
 
 fn recovery(recovery: Recovery) -> Field {
-    let text = recovery.to_string();
     match recovery {
-        Recovery::Within(ns) => Field::figure(text, ns),
-        Recovery::NotWithin(_) => Field::figure(text, f64::INFINITY),
+        Recovery::Within(ns) => Field::figure(format!("≤ {}", units::time(ns)), ns),
+        Recovery::NotWithin(ns) => Field::figure(format!("> {}", units::time(ns)), f64::INFINITY),
         Recovery::Unknown(why) => Field::absent(&why),
     }
 }
@@ -86,9 +85,9 @@ fn explained(workload: &Workload) -> String {
     if let Some(surge) = workload.scenario.surge {
         let lasting = surge.end_ns.saturating_sub(surge.begin_ns) as f64;
         text += &format!(
-            "From {} after the window\u{2019}s begin, {} times the requests are due for {}. Back to normal is the time \
+            "From {} after the window\u{2019}s begin, {} times the requests are due for {}. Recovery is the time \
              from its end until every further slice of the window has at most {} times the median response of before \
-             it, and at least half as many replies. ",
+             it and at least half as many replies; &gt; where the window ended first. ",
             units::time(surge.begin_ns as f64),
             units::quantity(surge.factor),
             units::time(lasting),

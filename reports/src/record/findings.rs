@@ -125,6 +125,14 @@ pub enum Doubt {
         /// Asked for.
         clients: u64,
     },
+    /// Some connections beside the load could not be opened before the start, or were idle and closed by the server. Slow
+    /// ones that it closed are not among them: a server may defend itself.
+    CompanionsMissing {
+        /// How many.
+        missing: u64,
+        /// Of so many asked for.
+        asked: u64,
+    },
     /// The swarm's own lateness is a large part of the tail.
     GeneratorTail {
         /// Dispatch lag p99.

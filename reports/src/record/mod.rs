@@ -9,6 +9,7 @@
 //! Units stand in the names: `_ns`, `_bytes`, `_per_s`. Counts have no suffix.
 
 mod anatomy;
+mod companions;
 mod costs;
 pub mod envelope;
 mod findings;
@@ -16,6 +17,7 @@ mod probe;
 mod workload;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
+pub use companions::{Companions, Kept};
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, Invalid};
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
@@ -263,6 +265,9 @@ pub struct Measured {
     pub spread: Spread,
     /// What went over the connections; absent where they were not held until the end.
     pub wire: Reading<Wire>,
+    /// The connections held beside the load; none where a workload asks for none.
+    #[serde(default, skip_serializing_if = "Companions::is_none")]
+    pub companions: Companions,
     /// CPU time of the swarm's workers in the window, in nanoseconds, summed.
     pub swarm_cpu_ns: u64,
     /// Workers (processes, one thread each).
@@ -288,7 +293,7 @@ pub struct Counts {
     pub timeouts: u64,
     /// Without an answer when the trial ended: censored, counted as infinite in every percentile.
     pub in_flight_at_end: u64,
-    /// Of those in flight at the end, the ones never written because every connection was busy.
+    /// Of those in flight at the end, the ones never written because every connection was busy or full.
     pub never_written: u64,
 }
 
@@ -326,6 +331,9 @@ pub enum ErrorKind {
     Corrupt,
     /// The connection could not be made in time, or for another reason.
     Connect,
+    /// The swarm gave its connection up because of another request on it, which had a wrong reply or timed out
+    /// (pipelining).
+    Abandoned,
     /// Another error of the socket.
     Other,
 }
