@@ -230,6 +230,7 @@ fn a_run_goes_on() {
         address: "127.0.0.1:0".parse().expect("an address"),
         progress: false,
         anatomy: false,
+        envelope: false,
         costs: false,
         retries: 2,
         probe: false,

@@ -30,6 +30,7 @@ pub mod recovery;
 #[doc(hidden)]
 pub mod sample;
 mod sample_anatomy;
+mod sample_envelope;
 pub mod statistics;
 pub mod summary;
 pub mod terminal;

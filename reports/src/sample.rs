@@ -7,8 +7,8 @@ use crate::analysis::SYNTHETIC;
 use crate::bundle::Bundle;
 use crate::histogram::Recorder;
 use crate::record::*;
-use crate::sample_anatomy;
 use crate::statistics::random::Random;
+use crate::{sample_anatomy, sample_envelope};
 use std::collections::BTreeMap;
 
 /// How large a bundle to make.
@@ -169,7 +169,8 @@ pub fn bundle(spec: &Spec) -> Bundle {
     let rounds = (0..spec.rounds).map(|round| round_record(spec, round)).collect();
     let run = run(spec, planned);
     let anatomies = sample_anatomy::anatomies(&run.models);
-    Bundle { run, trials, rounds, anatomies, envelopes: Vec::new(), end: Some(end), damage: Vec::new() }
+    let envelopes = sample_envelope::envelopes(&run.models);
+    Bundle { run, trials, rounds, anatomies, envelopes, end: Some(end), damage: Vec::new() }
 }
 
 fn started_ms(index: u32) -> u64 {

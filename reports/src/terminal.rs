@@ -6,6 +6,7 @@
 mod costs;
 
 use crate::analysis::{Analysis, Workload};
+use crate::envelope;
 use crate::probe;
 use crate::statistics::bootstrap::confidence_at_most;
 use crate::units;
@@ -78,6 +79,17 @@ pub fn summary(analysis: &Analysis, options: &SummaryOptions) -> String {
     }
     matrix(&mut out, analysis, style);
     costs::costs(&mut out, analysis, style);
+    if !analysis.envelopes.is_empty() {
+        out.push('\n');
+        // Where nothing else was measured it is what the run is about.
+        let alone = analysis.workloads.is_empty();
+        let all = &analysis.envelopes;
+        out.push_str(&if alone {
+            envelope::table(all, style.width)
+        } else {
+            envelope::brief(all, style.width)
+        });
+    }
     care(&mut out, analysis, style);
     if let Some(path) = &options.report_path {
         let _ = writeln!(out, "\nReport: {}", style.bold(&clean(&path.display().to_string())));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 fn small() -> Bundle {
     let spec = Spec { scenarios: 1, models: 3, rounds: 1, requests: 20, slices: 2, ..Spec::default() };
-    Bundle { anatomies: Vec::new(), ..sample::bundle(&spec) }
+    Bundle { anatomies: Vec::new(), envelopes: Vec::new(), ..sample::bundle(&spec) }
 }
 
 fn write(bundle: &Bundle, folder: &Path) -> PathBuf {
@@ -22,6 +22,9 @@ fn write(bundle: &Bundle, folder: &Path) -> PathBuf {
     }
     for anatomy in &bundle.anatomies {
         writer.append(&Record::Anatomy(Box::new(anatomy.clone()))).expect("there is room");
+    }
+    for envelope in &bundle.envelopes {
+        writer.append(&Record::Envelope(Box::new(envelope.clone()))).expect("there is room");
     }
     if let Some(end) = &bundle.end {
         writer.append(&Record::End(end.clone())).expect("there is room");
@@ -44,9 +47,9 @@ fn write_lines(path: &Path, lines: &[String]) {
 #[test]
 fn what_was_written_comes_back() {
     let (folder, mut bundle) = (folder(), small());
-    bundle.anatomies =
-        sample::bundle(&Spec { scenarios: 1, models: 4, rounds: 1, ..Spec::default() }).anatomies;
-    assert_eq!(bundle.anatomies.len(), 4);
+    let sample = sample::bundle(&Spec { scenarios: 1, models: 4, rounds: 1, ..Spec::default() });
+    (bundle.anatomies, bundle.envelopes) = (sample.anatomies, sample.envelopes);
+    assert_eq!((bundle.anatomies.len(), bundle.envelopes.len()), (4, 8));
     // Numbers that a 64-bit reader, or one that goes through floating point, would spoil.
     bundle.trials[0].started_unix_ms = u64::MAX;
     let Reading::Value(measured) = &mut bundle.trials[0].measured else { panic!("the sample measures") };

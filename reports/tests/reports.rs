@@ -163,6 +163,14 @@ fn hostile() -> Bundle {
             step.on.iter_mut().chain([&mut step.task, &mut step.call]).for_each(rename);
         }
     }
+    for envelope in &mut bundle.envelopes {
+        [&mut envelope.model, &mut envelope.service].into_iter().for_each(rename);
+        envelope.caps.tasks = Reading::Absent(HOSTILE.to_owned());
+        match &mut envelope.result {
+            Reading::Value(findings) => rename(&mut findings.evidence.words),
+            Reading::Absent(why) => rename(why),
+        }
+    }
     for trial in &mut bundle.trials {
         rename(&mut trial.scenario);
         rename(&mut trial.model);

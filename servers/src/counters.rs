@@ -137,7 +137,9 @@ mod tests {
         for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::BADF] {
             counters.accept_failed(&errno.into());
         }
-        for error in [Errno::AGAIN.into(), Errno::AGAIN.into(), Errno::NOMEM.into(), io::Error::other("a panic")] {
+        for error in
+            [Errno::AGAIN.into(), Errno::AGAIN.into(), Errno::NOMEM.into(), io::Error::other("a panic")]
+        {
             counters.spawn_failed(&error);
         }
         let seen = counters.snapshot();

@@ -117,7 +117,10 @@ impl EnvelopeArgs {
     fn place(&self) -> Result<(PathBuf, PathBuf), String> {
         let folder = self.out.clone().unwrap_or_else(run::default_folder);
         std::fs::create_dir_all(&folder).map_err(|e| {
-            format!("making the folder {} for the results failed: {e}; choose another with --out", folder.display())
+            format!(
+                "making the folder {} for the results failed: {e}; choose another with --out",
+                folder.display()
+            )
         })?;
         require_room(&folder, 0)?;
         let path = folder.join(report::BUNDLE_NAME);
@@ -135,7 +138,8 @@ impl EnvelopeArgs {
         models: &[&'static dyn ServerModel],
         environment: bakeoff_reports::record::Environment,
     ) -> Run {
-        let record = |m: &&dyn ServerModel| ModelRecord { name: m.name().into(), summary: m.summary().into() };
+        let record =
+            |m: &&dyn ServerModel| ModelRecord { name: m.name().into(), summary: m.summary().into() };
         Run {
             schema_version: SCHEMA_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").into(),

@@ -9,6 +9,7 @@ use bakeoff::run::runner::{self, Ending, RunOptions};
 use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
 use bakeoff::scenario::{BUILT_IN, Scenario};
 use bakeoff::suggest;
+use bakeoff_reports::record::envelope::Stress;
 use clap::{Args, value_parser};
 use std::fs;
 use std::net::SocketAddr;
@@ -85,6 +86,9 @@ impl RunArgs {
         for (i, scenario) in plan.scenarios.iter().enumerate() {
             limits.check(scenario, &plan.models_of(i))?;
             limits.workers(&scenario.load, &scenario.beside, allowed_cpus().len())?;
+        }
+        if self.envelope {
+            bakeoff::envelope::require_descriptors(&Stress::ALL)?;
         }
         let interrupt =
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;

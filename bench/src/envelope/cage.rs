@@ -104,7 +104,8 @@ fn group(pid: u32, tasks: u64) -> Result<PathBuf, String> {
 /// The folder of our own group under the controller that counts tasks, in either version.
 fn pids_controller() -> Result<PathBuf, String> {
     let groups = procfs::process::Process::myself().and_then(|own| own.cgroups());
-    let groups = groups.map_err(|error| format!("the control group of this process cannot be read: {error}"))?;
+    let groups =
+        groups.map_err(|error| format!("the control group of this process cannot be read: {error}"))?;
     let folder = groups.into_iter().find_map(|group| {
         let mount = match group.controllers.as_slice() {
             list if list.iter().any(|name| name == "pids") => "/sys/fs/cgroup/pids",
@@ -127,7 +128,8 @@ fn sweep(parent: &Path) {
     let Ok(folders) = fs::read_dir(parent) else { return };
     for folder in folders.flatten() {
         let name = folder.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
+        let owner =
+            name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.split('-').next()?.parse::<u32>().ok());
         if owner.is_some_and(|pid| !Path::new(&format!("/proc/{pid}")).exists()) {
             let _ = fs::remove_dir(folder.path());
         }
@@ -144,9 +146,52 @@ fn by_user(pid: u32, tasks: u64, no_group: &str) -> Reading<u64> {
         return Reading::Absent(format!("{no_group}; and /proc cannot be listed"));
     };
     let own = all.flatten().filter(|process| process.uid().is_ok_and(|uid| uid == user.as_raw()));
-    let running: u64 = own.filter_map(|process| process.stat().ok()).map(|stat| stat.num_threads.max(0) as u64).sum();
+    let running: u64 =
+        own.filter_map(|process| process.stat().ok()).map(|stat| stat.num_threads.max(0) as u64).sum();
     match limit(pid, Resource::Nproc, running + tasks - 1) {
         Ok(()) => Reading::Value(tasks),
         Err(why) => Reading::Absent(format!("{no_group}; and {why}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_of_tools_that_are_gone_are_removed_and_no_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut gone = std::process::Command::new("true").spawn().expect("true");
+        gone.wait().expect("our child");
+        let names = [
+            format!("{PREFIX}{}-1", gone.id()),
+            format!("{PREFIX}{}-1", std::process::id()),
+            format!("{PREFIX}x"),
+            "else".to_string(),
+        ];
+        for name in &names {
+            fs::create_dir(folder.path().join(name)).expect("room");
+        }
+        sweep(folder.path());
+        let left: Vec<bool> = names.iter().map(|name| folder.path().join(name).exists()).collect();
+        assert_eq!(left, [false, true, true, true]);
+    }
+
+    #[test]
+    fn a_group_counts_what_it_refuses_and_goes_with_the_cage() {
+        let mut sleeper = std::process::Command::new("sleep").arg("30").spawn().expect("sleep");
+        let made = group(sleeper.id(), 1);
+        let cage = Cage { group: made.as_ref().ok().cloned(), no_group: "refused here".into() };
+        let refused = cage.refused();
+        sleeper.kill().and_then(|()| sleeper.wait()).expect("our child");
+        drop(cage);
+        match made {
+            Ok(folder) => {
+                assert_eq!(refused, Reading::Value(0));
+                assert!(!folder.exists(), "{}", folder.display());
+            }
+            // Without the rights there is a reason instead.
+            Err(why) => assert!(!why.is_empty() && refused.absence().is_some()),
+        }
     }
 }

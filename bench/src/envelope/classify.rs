@@ -34,13 +34,17 @@ pub fn classify(shown: &Shown<'_>) -> (Limit, String) {
         return found;
     }
     let Some(failed) = shown.failed else { return unbroken(shown) };
-    let mut met: Vec<(Limit, String)> = [descriptors(shown), memory(shown), tasks(shown)].into_iter().flatten().collect();
+    let mut met: Vec<(Limit, String)> =
+        [descriptors(shown), memory(shown), tasks(shown)].into_iter().flatten().collect();
     match met.len() {
         1 => return met.remove(0),
         0 => {}
         _ => {
             let both: Vec<&str> = met.iter().map(|(_, words)| words.as_str()).collect();
-            return (Limit::NotShown, format!("more than one limit was met, and not in which order: {}", both.join("; ")));
+            return (
+                Limit::NotShown,
+                format!("more than one limit was met, and not in which order: {}", both.join("; ")),
+            );
         }
     }
     if let Some(found) = workers(shown, failed).or_else(|| backlog(shown)) {
@@ -62,7 +66,11 @@ fn death(shown: &Shown<'_>) -> Option<(Limit, String)> {
     let end = shown.life.end.as_ref().filter(|_| !shown.life.lived)?;
     // What Rust's allocator says before it aborts (std::alloc::handle_alloc_error).
     if end.contains("memory allocation of") {
-        let limit = if shown.caps.address_space_bytes.value().is_some() { Limit::AddressSpace } else { Limit::Memory };
+        let limit = if shown.caps.address_space_bytes.value().is_some() {
+            Limit::AddressSpace
+        } else {
+            Limit::Memory
+        };
         return Some((limit, format!("an allocation failed and took the server with it: {end}")));
     }
     Some((Limit::Crash, end.clone()))
@@ -81,13 +89,19 @@ fn unbroken(shown: &Shown<'_>) -> (Limit, String) {
 
 fn descriptors(shown: &Shown<'_>) -> Option<(Limit, String)> {
     let failed = counted(shown, "accepts_out_of_descriptors");
-    let words = format!("accept failed {} for want of a descriptor (EMFILE), by the server's own count", times(failed));
+    let words = format!(
+        "accept failed {} for want of a descriptor (EMFILE), by the server's own count",
+        times(failed)
+    );
     (failed > 0).then_some((Limit::Descriptors, words))
 }
 
 fn memory(shown: &Shown<'_>) -> Option<(Limit, String)> {
     let failed = counted(shown, "accepts_out_of_memory") + counted(shown, "spawns_out_of_memory");
-    let words = format!("accept, spawn or fork failed {} for want of memory (ENOMEM, ENOBUFS), by the server's own count", times(failed));
+    let words = format!(
+        "accept, spawn or fork failed {} for want of memory (ENOMEM, ENOBUFS), by the server's own count",
+        times(failed)
+    );
     (failed > 0).then_some((Limit::Memory, words))
 }
 
@@ -98,7 +112,8 @@ fn tasks(shown: &Shown<'_>) -> Option<(Limit, String)> {
         return None;
     }
     let evidence = shown.evidence;
-    let refused = format!("a spawn or fork was refused {} (EAGAIN), by the server's own count", times(failed));
+    let refused =
+        format!("a spawn or fork was refused {} (EAGAIN), by the server's own count", times(failed));
     let kind = match evidence.processes.value() {
         Some(2..) => Limit::Processes,
         _ => Limit::Threads,
@@ -117,7 +132,10 @@ fn tasks(shown: &Shown<'_>) -> Option<(Limit, String)> {
     if shown.caps.tasks_by.as_deref() == Some("RLIMIT_NPROC") {
         return Some((kind, format!("{refused}; RLIMIT_NPROC was set")));
     }
-    Some((Limit::NotShown, format!("{refused}; neither a limit of tasks nor one of address space is shown to have been met")))
+    Some((
+        Limit::NotShown,
+        format!("{refused}; neither a limit of tasks nor one of address space is shown to have been met"),
+    ))
 }
 
 /// A model whose workers each hold a connection, and as many served as it has workers.
@@ -133,7 +151,11 @@ fn workers(shown: &Shown<'_>, failed: Level) -> Option<(Limit, String)> {
     };
     let words = format!(
         "{} {} a connection, and the others wait without an error",
-        if workers == 1 { "the only worker".to_string() } else { format!("all {} workers", grouped(workers)) },
+        if workers == 1 {
+            "the only worker".to_string()
+        } else {
+            format!("all {} workers", grouped(workers))
+        },
         if workers == 1 { "holds" } else { "hold" },
     );
     (holds && silent).then_some((Limit::Workers, words))
@@ -155,3 +177,5 @@ fn times(count: u64) -> String {
     if count == 1 { "once".into() } else { format!("{} times", grouped(count)) }
 }
 
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,17 @@ impl<'a> Crowd<'a> {
                 Err(error) => (None, failed(&error)),
             };
             let (sent, received) = (0, 0);
-            self.clients.push(Client { stream, state, ask, request, bytes, sent, received, begun, answer: None });
+            self.clients.push(Client {
+                stream,
+                state,
+                ask,
+                request,
+                bytes,
+                sent,
+                received,
+                begun,
+                answer: None,
+            });
         }
     }
 

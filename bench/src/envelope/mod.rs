@@ -206,11 +206,26 @@ fn findings(plan: &Plan, caps: &Caps, seen: Seen, parts: Parts) -> Findings {
         address_space_bytes: seen.at_end.address_space_bytes,
         words: String::new(),
     };
-    let failed = seen.levels.iter().find(|level| !level.holds).copied();
-    let (limit, words) =
-        classify(&Shown { stress: plan.stress, caps, failed, saw: seen.saw, life: &life, evidence: &evidence });
+    // The evidence is of the last level.
+    let failed = seen.levels.last().filter(|level| !level.holds).copied();
+    let (limit, words) = classify(&Shown {
+        stress: plan.stress,
+        caps,
+        failed,
+        saw: seen.saw,
+        life: &life,
+        evidence: &evidence,
+    });
     evidence.words = words;
-    Findings { levels: seen.levels, limit, evidence, saw: seen.saw, life, recovery: seen.recovery, rest: seen.rest }
+    Findings {
+        levels: seen.levels,
+        limit,
+        evidence,
+        saw: seen.saw,
+        life,
+        recovery: seen.recovery,
+        rest: seen.rest,
+    }
 }
 
 /// Clients that a model serves at once at most.
@@ -230,7 +245,8 @@ const SPARE_DESCRIPTORS: u64 = 64;
 /// # Errors
 /// Needed, allowed, and how to raise it.
 pub fn require_descriptors(stresses: &[Stress]) -> Result<(), String> {
-    let needed = stresses.iter().map(|stress| Plan::of(*stress).range()).max().unwrap_or(0) + SPARE_DESCRIPTORS;
+    let needed =
+        stresses.iter().map(|stress| Plan::of(*stress).range()).max().unwrap_or(0) + SPARE_DESCRIPTORS;
     match environment::descriptor_limit().filter(|allowed| *allowed < needed) {
         Some(allowed) => Err(format!(
             "the clients need {needed} descriptors, but only {allowed} are allowed; raise the hard limit \

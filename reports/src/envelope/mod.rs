@@ -7,8 +7,8 @@
 mod terminal;
 mod words;
 
-pub use terminal::table;
-pub(crate) use words::{caps, lesson, limit, raised, sentence, title};
+pub use terminal::{brief, table};
+pub(crate) use words::{common_caps, lesson, limit, own_caps, raised, sentence, title};
 
 use crate::bundle::Bundle;
 use crate::record::Reading;
@@ -22,7 +22,9 @@ pub(crate) fn of(bundle: &Bundle) -> Vec<Envelope> {
         bundle.envelopes.iter().rev().find(|one| one.model == model && one.stress == stress).cloned()
     };
     let models = bundle.run.models.iter();
-    models.flat_map(|model| Stress::ALL.into_iter().filter_map(move |stress| last(&model.name, stress))).collect()
+    models
+        .flat_map(|model| Stress::ALL.into_iter().filter_map(move |stress| last(&model.name, stress)))
+        .collect()
 }
 
 /// The models of some envelopes, each once, in their order.
@@ -65,4 +67,3 @@ pub(crate) fn cell(envelope: &Envelope) -> (String, &'static str) {
         broke => (held, limit(broke)),
     }
 }
-

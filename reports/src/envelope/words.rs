@@ -24,7 +24,8 @@ pub(crate) fn raised(stress: Stress) -> &'static str {
         }
         Stress::ConnectBurst => {
             "ever more connects at the same moment against a small backlog, each asks once and hangs up; a level fails when \
-             one is not answered in time, in any of three tries"
+             one is not answered in time, in two of three tries; it is a matter of microseconds, and differs from run to \
+             run"
         }
         Stress::SlowClients => {
             "ever more clients that send half a request and stop; a level fails when a client from before them, or a new \
@@ -57,13 +58,17 @@ pub(crate) fn limit(limit: Limit) -> &'static str {
 }
 
 /// The limits that were set, each in words.
-pub(crate) fn caps(envelope: &Envelope) -> Vec<String> {
+fn caps(envelope: &Envelope) -> Vec<String> {
     let caps = &envelope.caps;
     let mut parts = Vec::new();
     if let Reading::Value(count) = caps.descriptors {
         parts.push(format!("{} a process", plural(count, "descriptor")));
     }
     match (&caps.tasks, &caps.tasks_by) {
+        // It binds the user, and so what else the user starts meanwhile.
+        (Reading::Value(count), Some(by)) if by == "RLIMIT_NPROC" => {
+            parts.push(format!("about {} ({by})", plural(*count, "task")));
+        }
         (Reading::Value(count), Some(_)) => parts.push(plural(*count, "task")),
         (Reading::Absent(why), _) if envelope.stress == Stress::Connections => {
             parts.push(format!("no limit of tasks ({why})"));
@@ -79,6 +84,18 @@ pub(crate) fn caps(envelope: &Envelope) -> Vec<String> {
     }
     parts.push(format!("clients wait {} at most", time(caps.patience_ns as f64)));
     parts
+}
+
+/// The limits that all of some envelopes have.
+pub(crate) fn common_caps(all: &[&Envelope]) -> Vec<String> {
+    let Some(one) = all.first() else { return Vec::new() };
+    let shared = |part: &String| all.iter().all(|other| caps(other).contains(part));
+    caps(one).into_iter().filter(shared).collect()
+}
+
+/// The limits of an envelope that are not among the common ones.
+pub(crate) fn own_caps(envelope: &Envelope, common: &[String]) -> Vec<String> {
+    caps(envelope).into_iter().filter(|part| !common.contains(part)).collect()
 }
 
 /// What happened, in sentences.
@@ -100,7 +117,7 @@ fn broke(stress: Stress, findings: &Findings) -> String {
         Stress::SlowClients => plural(count, "slow client"),
         Stress::Poison => plural(count, "poison request"),
     };
-    let Some(failed) = findings.failed() else {
+    let Some(failed) = findings.failed().copied() else {
         return format!("Holds {}, the end of the range.", thing(count));
     };
     let cause = match findings.limit {
@@ -137,6 +154,9 @@ fn clients(stress: Stress, saw: &Saw) -> String {
         (saw.wrong, "answered wrongly"),
         (saw.other, "failed otherwise"),
     ];
+    if saw.clients == 0 {
+        return "There was no room for a bystander.".to_owned();
+    }
     let told: Vec<String> = outcomes
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -177,7 +197,11 @@ fn left_over(findings: &Findings) -> String {
                 _ => plural(count, what),
             })
             .collect();
-    if parts.is_empty() { String::new() } else { format!("More than before it still has: {}.", parts.join(", ")) }
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!("More than before it still has: {}.", parts.join(", "))
+    }
 }
 
 /// What to learn from a limit that broke under a stress.
@@ -211,8 +235,9 @@ pub(crate) fn lesson(stress: Stress, broke: Limit) -> &'static str {
              the connection is accepted already: the server keeps it and tries again, and everybody behind waits."
         }
         (_, Limit::AddressSpace) => {
-            "Each thread maps a stack, whether it is used or not. What runs out first is room for the next stack, long \
-             before memory does; the start of a thread fails with EAGAIN."
+            "Each thread maps a stack, whether it uses it or not. What runs out is room to map more, long before memory \
+             does. The start of a thread that fails (EAGAIN) can be tried again; an allocation that fails ends the program, \
+             and everybody's connection with it."
         }
         (_, Limit::Memory) => "What a client costs in memory, times the clients, met the limit.",
         (_, Limit::Workers) => {
@@ -223,7 +248,9 @@ pub(crate) fn lesson(stress: Stress, broke: Limit) -> &'static str {
             "The kernel keeps only so many connections for accept. When the queue is full it drops the next SYN, and the \
              client's kernel tries again after 1 s: an unlucky client pays a second, no error is seen."
         }
-        (_, Limit::Crash) => "The server died of it. Its exit status says how; nothing else was left to tell.",
+        (_, Limit::Crash) => {
+            "The server died of it. Its exit status says how; nothing else was left to tell."
+        }
         (_, Limit::NoneInRange) => "Nothing broke in the range that was tried, under these limits.",
         (_, Limit::NotShown) => {
             "Something broke and nothing that was counted says what. To guess would be worse than not to know."

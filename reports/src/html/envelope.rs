@@ -5,7 +5,9 @@
 use super::page::series_of;
 use super::{Field, escape, table};
 use crate::analysis::Analysis;
-use crate::envelope::{caps, cell, find, held, lesson, limit, models, raised, sentence, stresses, title};
+use crate::envelope::{
+    cell, common_caps, find, held, lesson, limit, models, own_caps, raised, sentence, stresses, title,
+};
 use crate::plot;
 use crate::record::Reading;
 use crate::record::envelope::{Envelope, Findings, Limit, Recovery, Stress};
@@ -26,7 +28,7 @@ pub(super) fn section(analysis: &Analysis) -> String {
         "<p class=\"lede\">What breaks each model, and what its clients see then. For each cell a fresh server was put under \
          limits of its own, and one thing was raised, doubled from level to level, until a client was not served. The limits \
          are low on purpose, so that something breaks within seconds: it is which limit, and how, that says something, not \
-         how many. Each was tried once. A limit is named only where something counted shows it.</p>\n",
+         how many. Each cell is one trial. A limit is named only where something counted shows it.</p>\n",
     );
     html.push_str(&matrix(analysis));
     for stress in stresses(&analysis.envelopes) {
@@ -48,31 +50,46 @@ fn matrix(analysis: &Analysis) -> String {
         Some(Envelope { result: Reading::Absent(why), .. }) => Field::absent(why),
         Some(envelope @ Envelope { result: Reading::Value(findings), .. }) => {
             let (count, broke) = cell(envelope);
-            Field::figure(format!("{count} {broke}").trim_end().to_owned(), held(stress, findings) as f64)
+            let then = if broke.is_empty() { String::new() } else { format!(", then {broke}") };
+            Field::figure(format!("{count}{then}"), held(stress, findings) as f64)
         }
     };
-    let row = |model: &str| (name(analysis, model), stresses.iter().map(|stress| field(model, *stress)).collect());
+    let row =
+        |model: &str| (name(analysis, model), stresses.iter().map(|stress| field(model, *stress)).collect());
     let rows: Vec<_> = models(&analysis.envelopes).into_iter().map(row).collect();
-    let key = "How much was held, and what broke then; \u{201c}all\u{201d} is the end of the range. Of connections it is \
-               exactly as many as were served when it broke, of the others the highest level that held.";
+    let key = "How much was held, and what broke then; \u{201c}all\u{201d} is the end of the range. Connections and slow \
+               clients are exact, unless the server died of them; the others are the highest level that held, and levels \
+               double.";
     format!("{}<p class=\"note\">{key}</p>\n", table("Failure envelope by model and stress", &columns, &rows))
 }
 
 /// One stress under every model.
 fn part(analysis: &Analysis, stress: Stress) -> String {
     let all: Vec<&Envelope> = analysis.envelopes.iter().filter(|one| one.stress == stress).collect();
-    let mut html = format!("<h3>{}</h3>\n<p class=\"lede\">Raised: {}.</p>\n", title(stress), escape(raised(stress)));
-    let columns = ["model", "breaks at", "recovered after", "what happened", "what shows it", "limits"];
+    let common = common_caps(&all);
+    let mut html = format!(
+        "<h3>{}</h3>\n<p class=\"lede\">Raised: {}. Limits: {}.</p>\n",
+        title(stress),
+        escape(raised(stress)),
+        escape(&common.join(", "))
+    );
+    let columns =
+        ["model", "breaks at", "recovered after", "what happened", "what shows it", "its own limits"];
     let row = |envelope: &&Envelope| {
         let fields = match &envelope.result {
             Reading::Absent(why) => (0..4).map(|_| Field::absent(why)).collect(),
             Reading::Value(findings) => figures(envelope, findings),
         };
-        let limits = Field::text(caps(envelope).join(", "));
+        let own = own_caps(envelope, &common);
+        let limits = Field::text(if own.is_empty() { "–".to_owned() } else { own.join(", ") });
         (name(analysis, &envelope.model), fields.into_iter().chain([limits]).collect())
     };
     let rows: Vec<_> = all.iter().map(row).collect();
-    let _ = write!(html, "<div class=\"told\">{}</div>\n", table(&format!("{} by model", title(stress)), &columns, &rows));
+    let _ = writeln!(
+        html,
+        "<div class=\"told\">{}</div>",
+        table(&format!("{} by model", title(stress)), &columns, &rows)
+    );
     html.push_str(&lessons(stress, &all));
     html.push_str(&levels(analysis, stress, &all));
     html
@@ -91,7 +108,12 @@ fn figures(envelope: &Envelope, findings: &Findings) -> Vec<Field> {
         }
         Recovery::Gone => Field::figure("never".to_owned(), f64::INFINITY),
     };
-    vec![failed, recovered, Field::text(sentence(envelope)), Field::text(format!("{}.", findings.evidence.words))]
+    vec![
+        failed,
+        recovered,
+        Field::text(sentence(envelope)),
+        Field::text(format!("{}.", findings.evidence.words)),
+    ]
 }
 
 /// What to learn: a line for each limit that broke, with the models that it broke.
@@ -129,14 +151,17 @@ fn levels(analysis: &Analysis, stress: Stress, all: &[&Envelope]) -> String {
     asked.dedup();
     let heads: Vec<String> = asked.iter().map(|level| grouped(*level)).collect();
     let columns: Vec<&str> = std::iter::once("model").chain(heads.iter().map(String::as_str)).collect();
-    let field = |findings: &Findings, asked: u64| match findings.levels.iter().find(|level| level.asked == asked) {
-        None => Field::text("–"),
-        Some(level) => {
-            let slowest = level.slowest_answer_ns.map_or_else(|| "no answer".to_owned(), |ns| units::time(ns as f64));
-            let text = format!("{} of {}, {slowest}", grouped(level.served), grouped(level.clients));
-            Field::figure(text, level.served as f64)
-        }
-    };
+    let field =
+        |findings: &Findings, asked: u64| match findings.levels.iter().find(|level| level.asked == asked) {
+            None => Field::text("–"),
+            Some(level) => {
+                let slowest = level
+                    .slowest_answer_ns
+                    .map_or_else(|| "no answer".to_owned(), |ns| units::time(ns as f64));
+                let text = format!("{} of {}, {slowest}", grouped(level.served), grouped(level.clients));
+                Field::figure(text, level.served as f64)
+            }
+        };
     let row = |envelope: &&Envelope| {
         let fields = match &envelope.result {
             Reading::Value(findings) => asked.iter().map(|level| field(findings, *level)).collect(),

@@ -82,7 +82,8 @@ pub struct Caps {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Findings {
-    /// Every level that was tried, in order.
+    /// The levels that were tried, in the order of trying; of those tried one by one, the last that held and the one
+    /// that failed.
     pub levels: Vec<Level>,
     /// The limit that broke.
     pub limit: Limit,
@@ -104,9 +105,9 @@ impl Findings {
         self.levels.iter().filter(|level| level.holds).map(|level| level.asked).max()
     }
 
-    /// The level that failed.
+    /// The lowest level that failed.
     pub fn failed(&self) -> Option<&Level> {
-        self.levels.iter().find(|level| !level.holds)
+        self.levels.iter().filter(|level| !level.holds).min_by_key(|level| level.asked)
     }
 }
 
@@ -294,10 +295,9 @@ mod tests {
         assert!(!Saw { reset: 1, ..saw }.balanced() && !Saw { answered: u64::MAX, ..saw }.balanced());
         let holding = |n| Holding { descriptors: n, threads: 2, processes: 1 };
         assert_eq!(Rest { before: holding(5), after: holding(9) }.left_over().descriptors, 4);
-        assert_eq!(Rest { before: holding(9), after: holding(5) }.left_over(), Holding {
-            descriptors: 0,
-            threads: 0,
-            processes: 0
-        });
+        assert_eq!(
+            Rest { before: holding(9), after: holding(5) }.left_over(),
+            Holding { descriptors: 0, threads: 0, processes: 0 }
+        );
     }
 }
