@@ -10,6 +10,7 @@
 //! ```
 #![deny(missing_docs)]
 
+pub mod advise;
 pub mod analysis;
 pub mod anatomy;
 pub mod bundle;

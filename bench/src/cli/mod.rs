@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, and the table of them.
 
+mod advise;
 mod anatomy;
 mod capacity;
 mod envelope;
@@ -42,6 +43,7 @@ enum Command {
     Envelope(envelope::EnvelopeArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
+    Advise(advise::AdviseArgs),
     List(list::ListArgs),
     Scenario(scenario::ScenarioArgs),
     Verify(verify::VerifyArgs),
@@ -76,6 +78,7 @@ impl Cli {
             Some(Command::Envelope(args)) => args.run(),
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
+            Some(Command::Advise(args)) => args.run(),
             Some(Command::List(args)) => args.run(),
             Some(Command::Scenario(args)) => args.run(),
             Some(Command::Verify(args)) => args.run(),

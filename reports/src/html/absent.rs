@@ -5,15 +5,6 @@ pub(super) fn section(id: &str, title: &str, why: &str) -> String {
     format!("<section id=\"{id}\">\n<h2>{title}</h2>\n<p class=\"lede\">{why}</p>\n</section>\n")
 }
 
-/// Without a decision card.
-pub(super) fn decision() -> String {
-    section(
-        "decision",
-        "Which model for your needs",
-        "No decision card in this report: the matrix above answers for the workloads as they were run.",
-    )
-}
-
 /// Without a sweep.
 pub(super) fn sweeps() -> String {
     section(

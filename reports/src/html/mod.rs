@@ -9,6 +9,7 @@ mod contents;
 mod costs;
 mod costs_overview;
 mod data;
+mod decision;
 mod envelope;
 mod evidence;
 mod figures;

@@ -2,8 +2,8 @@
 
 use super::contents::{Part, SWEEPS, WORKLOADS, contents};
 use super::{
-    absent, anatomy, answer, costs_overview, data, envelope, escape, evidence, matrix, stops, sweep, theory,
-    workload,
+    absent, anatomy, answer, costs_overview, data, decision, envelope, escape, evidence, matrix, stops,
+    sweep, theory, workload,
 };
 use crate::analysis::Analysis;
 use crate::units;
@@ -49,7 +49,7 @@ fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
     vec![
         part("answer", "The answer", unless_swept(analysis, answer::answer)),
         part("matrix", "How far behind the best", unless_swept(analysis, matrix::matrix)),
-        part("decision", "Which model for your needs", absent::decision()),
+        part("decision", "Which model for your needs", decision::section(analysis)),
         part(WORKLOADS, "Workload by workload", workload::all(analysis)),
         part(SWEEPS, "Sweeps and capacity", sweeps(analysis)),
         part("cost", "What it costs", costs_overview::section(analysis)),
