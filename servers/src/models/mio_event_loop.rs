@@ -15,7 +15,7 @@ use crate::drive::slots::{RESERVED_KEYS, Slots};
 use crate::drive::supervise::supervise;
 use crate::drive::timers::Timers;
 use crate::drive::work::{Pools, run_caught};
-use crate::{Counters, Demand, Job, ServerConfig, ServerModel, Service, Stop};
+use crate::{Counters, Demand, Job, JobOutput, ServerConfig, ServerModel, Service, Stop};
 use connection::{Connection, Step};
 use mio::event::Event;
 use mio::net::TcpListener;
@@ -326,7 +326,7 @@ impl Reactor {
     }
 
     /// Brings a job's result to its connection, if that still exists, and gives it a turn.
-    fn complete(&mut self, key: usize, result: Option<u64>) -> Option<Step> {
+    fn complete(&mut self, key: usize, result: Option<JobOutput>) -> Option<Step> {
         let connection = self.connections.get_mut(key)?;
         match result {
             Some(result) => {
@@ -370,7 +370,7 @@ impl Reactor {
                     self.arrange_retry();
                 }
                 key => {
-                    if let Some(step) = self.complete(key, Some(0)) {
+                    if let Some(step) = self.complete(key, Some(JobOutput::NOTHING)) {
                         self.follow(key, step);
                     }
                 }

@@ -1,13 +1,18 @@
 //! The registry of services: one file and one line each.
 
 mod block;
+mod dynamic;
 mod echo;
 mod framing;
 pub mod hash;
 mod http;
 mod line;
 pub mod payload;
+mod static_files;
 mod wait;
+mod web;
+
+pub use static_files::folder;
 
 use crate::{Exchange, Service};
 use std::fmt;
@@ -56,8 +61,16 @@ impl fmt::Debug for ServiceEntry {
 }
 
 /// Every service, in the order to show them.
-pub static ALL: &[&ServiceEntry] =
-    &[&echo::ENTRY, &line::ENTRY, &http::ENTRY, &hash::ENTRY, &wait::ENTRY, &block::ENTRY];
+pub static ALL: &[&ServiceEntry] = &[
+    &echo::ENTRY,
+    &line::ENTRY,
+    &http::ENTRY,
+    &static_files::ENTRY,
+    &dynamic::ENTRY,
+    &hash::ENTRY,
+    &wait::ENTRY,
+    &block::ENTRY,
+];
 
 /// The service of that name.
 pub fn find(name: &str) -> Option<&'static ServiceEntry> {

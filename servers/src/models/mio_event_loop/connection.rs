@@ -2,10 +2,10 @@
 //!
 //! It never waits and never runs a job.
 
-use crate::Session;
 use crate::drive::buffers::{Buffers, READ_SIZE};
 use crate::drive::conversation::{Conversation, Need};
 use crate::drive::live::Held;
+use crate::{JobOutput, Session};
 use mio::event::Event;
 use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
@@ -91,7 +91,7 @@ impl Connection {
     }
 
     /// Takes the result of its job and goes on.
-    pub(super) fn complete(&mut self, result: u64, buffers: &mut Buffers) -> Step {
+    pub(super) fn complete(&mut self, result: JobOutput, buffers: &mut Buffers) -> Step {
         if self.waiting != Waiting::Job {
             return Step::Idle;
         }
