@@ -36,7 +36,7 @@ thread_local! {
 /// The database's bytes. The connection that makes them is closed when this returns.
 ///
 /// # Panics
-/// If there are not a few MiB of memory for it.
+/// If there are not some 8 MiB of memory for it, and as much again while it is made.
 pub(super) fn image() -> &'static [u8] {
     static IMAGE: OnceLock<Vec<u8>> = OnceLock::new();
     IMAGE.get_or_init(|| make().expect("memory for the database"))
