@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Where a look-up must stay. No magic links: `/proc/self/fd/3` in a served folder would lead anywhere.
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
@@ -57,15 +58,11 @@ impl Folder {
         }
         let content_type = super::types::of(&relative);
         let (from, until) = (0, metadata.len());
-        Ok(Found::Page(Page {
-            content_type,
-            modified: metadata.modified().ok(),
-            file: Arc::new(file),
-            from,
-            until,
-        }))
+        let modified = metadata.modified().ok().filter(|time| has_date(*time));
+        Ok(Found::Page(Page { content_type, modified, file: Arc::new(file), from, until }))
     }
 
+    /// The file at that path beneath the root, or `None` where nothing is that a client may have.
     fn open_beneath(&self, relative: &[u8]) -> io::Result<Option<OwnedFd>> {
         // Not blocking: a pipe without a writer would hold its opener.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -90,4 +87,11 @@ impl Folder {
         }
         Err(Errno::AGAIN.into())
     }
+}
+
+/// Whether a time can be written as a date of HTTP, which begins in 1970 and has four digits for the year. A file may
+/// claim to be from any time; one without such a date is always sent.
+fn has_date(time: SystemTime) -> bool {
+    const YEAR_10_000: u64 = 253_402_300_800;
+    time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() < YEAR_10_000)
 }

@@ -101,11 +101,12 @@ impl Pages for Files {
     }
 }
 
-/// The target with a slash behind its path. One slash at its front, no more: `//name/` would lead to another host.
+/// The target with a slash behind its path. One slash at its front, no more: `//name/` would lead to another
+/// host, and browsers read a backslash as a slash.
 fn with_slash(target: &str) -> String {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
     let query = query.map_or(String::new(), |query| format!("?{query}"));
-    format!("/{}/{query}", path.trim_start_matches('/'))
+    format!("/{}/{query}", path.trim_start_matches(['/', '\\']))
 }
 
 /// The fields of a reply about a file, whole lines.

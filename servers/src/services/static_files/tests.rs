@@ -93,6 +93,7 @@ fn a_redirection_keeps_the_query_and_never_leads_to_another_host() {
         ("/sub?a=b?c", "/sub/?a=b?c"),
         ("//evil.example/x", "/evil.example/x/"),
         ("/a%20b", "/a%20b/"),
+        ("/\\evil.example", "/evil.example/"),
     ] {
         assert_eq!(with_slash(target), location);
     }
@@ -175,6 +176,20 @@ fn what_has_not_changed_is_not_sent() {
         let (head, content, ended) = ask(&*service, file, &fields);
         assert_eq!((status(&head), ended), (expected, false), "{fields}: {head}");
         assert_eq!(content.is_empty(), expected == "304", "{fields}");
+    }
+}
+
+#[test]
+fn a_file_from_no_time_that_http_can_write_is_sent_without_a_date() {
+    let around = some_folder();
+    let service = serve(&around);
+    let file = File::options().write(true).open(around.path().join("site/digits.bin")).expect("it opens");
+    let (second, epoch) = (Duration::from_secs(1), SystemTime::UNIX_EPOCH);
+    for (time, dated) in [(epoch - second, false), (epoch, true)] {
+        file.set_modified(time).expect("a time");
+        let (head, content, _) = ask(&*service, "GET /digits.bin", "");
+        assert_eq!((status(&head), content.len()), ("200", 10));
+        assert_eq!(head.contains("\r\nLast-Modified: Thu, 01 Jan 1970 00:00:00 GMT\r\n"), dated, "{head}");
     }
 }
 
