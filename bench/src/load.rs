@@ -117,10 +117,16 @@ impl RequestShape {
     /// Which part it cannot take, and why.
     pub fn check(&self, service: &ServiceEntry) -> Result<(), RequestError> {
         let (size, name) = (self.size, service.name);
-        let least = (service.exchange)(size).min_payload();
+        let exchange = (service.exchange)(size);
+        let (least, sizes) = (exchange.min_payload(), exchange.sizes());
         if size < least {
             return Err(RequestError::Size(format!(
                 "`size` is {size} B; the service {name} needs at least {least} B"
+            )));
+        }
+        if !sizes.is_empty() && !sizes.contains(&size) {
+            return Err(RequestError::Size(format!(
+                "`size` is {size} B; the replies of the service {name} are of these sizes, in bytes: {sizes:?}"
             )));
         }
         if self.demand == DemandShape::None {

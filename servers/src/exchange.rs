@@ -90,6 +90,11 @@ impl<'a> Parts<'a> {
 pub trait Exchange: Send + Sync {
     /// Smallest payload a request can have, in bytes (1 for echo: an empty message cannot be answered).
     fn min_payload(&self) -> u32;
+    /// The only payloads in bytes that a scenario can ask for, where a reply cannot be of any size: a site has the files
+    /// it has. Empty when every size can be had. A request for another size is answered with the next smaller one.
+    fn sizes(&self) -> &'static [u32] {
+        &[]
+    }
     /// The bytes of a request.
     fn request(&self, request: &Request) -> Parts<'_>;
     /// The bytes of the only right reply to it.

@@ -25,6 +25,6 @@ pub use config::ServerConfig;
 pub use counters::{CounterSnapshot, Counters};
 pub use exchange::{Exchange, Parts, Request};
 pub use model::ServerModel;
-pub use service::{Advance, Demand, Job, Next, Service, Session};
+pub use service::{Advance, Demand, Job, JobOutput, Next, Service, Session};
 pub use services::{ServiceConfig, ServiceEntry};
 pub use stop::Stop;

@@ -26,7 +26,10 @@ pub trait Session: Send {
     fn advance(&mut self, input: &[u8], output: &mut Vec<u8>) -> Advance;
 
     /// Takes the result of the job it last asked for, appends the reply to `output`, says what comes next.
-    fn complete(&mut self, result: u64, output: &mut Vec<u8>) -> Next;
+    ///
+    /// A reply that is larger than one should hold in memory is made in pieces: each but the last is answered with
+    /// [`Next::Run`] for the next one, which runs when the piece is sent. The request counts as completed with the last.
+    fn complete(&mut self, result: JobOutput, output: &mut Vec<u8>) -> Next;
 }
 
 /// What one call of [`Session::advance`] did.
@@ -65,24 +68,66 @@ pub enum Demand {
     Wait(Duration),
 }
 
+/// What a job leads to, brought from where it ran to the session that asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobOutput {
+    /// A number: a digest, or 0 of a job that is only over.
+    Number(u64),
+    /// Bytes made where the job ran: a reply, or a piece of one.
+    Bytes(Vec<u8>),
+}
+
+impl JobOutput {
+    /// What a job gives that has no result: the number 0.
+    pub const NOTHING: Self = Self::Number(0);
+
+    /// The number, 0 for bytes.
+    pub fn number(&self) -> u64 {
+        match self {
+            Self::Number(number) => *number,
+            Self::Bytes(_) => 0,
+        }
+    }
+
+    /// The bytes, none for a number.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Number(_) => &[],
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+impl From<u64> for JobOutput {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<Vec<u8>> for JobOutput {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
 /// Work that a request demands: what kind, and how to do it.
 pub struct Job {
     demand: Demand,
-    work: Option<Box<dyn FnOnce() -> u64 + Send>>,
+    work: Option<Box<dyn FnOnce() -> JobOutput + Send>>,
 }
 
 impl Job {
-    /// A job that computes.
-    pub fn compute(work: impl FnOnce() -> u64 + Send + 'static) -> Self {
-        Self { demand: Demand::Compute, work: Some(Box::new(work)) }
+    /// A job that computes a number or bytes.
+    pub fn compute<T: Into<JobOutput>>(work: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self { demand: Demand::Compute, work: Some(Box::new(|| work().into())) }
     }
 
     /// A job whose thread is stuck for a while.
-    pub fn block(work: impl FnOnce() -> u64 + Send + 'static) -> Self {
-        Self { demand: Demand::Block, work: Some(Box::new(work)) }
+    pub fn block<T: Into<JobOutput>>(work: impl FnOnce() -> T + Send + 'static) -> Self {
+        Self { demand: Demand::Block, work: Some(Box::new(|| work().into())) }
     }
 
-    /// A job that is over after `delay`, with result 0. Whoever runs it chooses how to wait.
+    /// A job that is over after `delay`, with [nothing](JobOutput::NOTHING) as its result. Whoever runs it chooses how to wait.
     pub fn wait(delay: Duration) -> Self {
         Self { demand: Demand::Wait(delay), work: None }
     }
@@ -93,11 +138,11 @@ impl Job {
     }
 
     /// Does the job on the calling thread, waiting included; returns its result.
-    pub fn run(self) -> u64 {
+    pub fn run(self) -> JobOutput {
         if let Demand::Wait(delay) = self.demand {
             std::thread::sleep(delay);
         }
-        self.work.map_or(0, |work| work())
+        self.work.map_or(JobOutput::NOTHING, |work| work())
     }
 }
 

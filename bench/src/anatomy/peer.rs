@@ -35,9 +35,11 @@ impl Question {
         (self.exchange.request(&request).len() as u64, self.exchange.reply(&request).len() as u64)
     }
 
-    /// The request of that number. All are of one length, though some services write the number out in digits.
+    /// The request of that number. All are of one length, though some services write the number out in digits; and where
+    /// pages differ in length, it is the same page every time.
     fn request(&self, number: u64) -> Request {
         const FIRST: u64 = 1_000_000_000;
+        let number = if self.exchange.sizes().is_empty() { number } else { 0 };
         Request { id: FIRST + number, size: self.size, demand_ns: self.demand_ns }
     }
 }

@@ -8,11 +8,13 @@ use crate::{environment, preflight, suggest, sys, tell};
 use bakeoff_servers::limits::refuse_core_dumps;
 use bakeoff_servers::listen::{ListenOptions, bind};
 use bakeoff_servers::services::ServiceConfig;
-use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Stop, models, services};
+use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Service, Stop, models, services};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
 
 /// What to serve, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,16 +84,27 @@ pub const AWAIT_GO: &str = "--await-go";
 
 /// Serves until asked to stop (SIGTERM, Ctrl-C), then says what was counted.
 ///
+/// `root` is the folder of the service `static`, which has a site of its own otherwise.
+///
 /// `parent` is the runner's process id when it speaks with the runner. With `await_go` it then says that it is ready, and
 /// waits for a line on standard input before it starts a thread or a child; when the input ends instead, so does it.
 ///
 /// # Errors
-/// Unknown names, a port that is taken, CPUs or limits that are not to be had.
-pub fn serve(options: &ServeOptions, parent: Option<u32>, await_go: bool) -> Result<(), String> {
+/// Unknown names, a folder that cannot be served, a port that is taken, CPUs or limits that are not to be had.
+pub fn serve(
+    options: &ServeOptions,
+    root: Option<&Path>,
+    parent: Option<u32>,
+    await_go: bool,
+) -> Result<(), String> {
     let model = models::find(&options.model)
         .ok_or_else(|| suggest::unknown("model", &options.model, models::ALL.iter().map(|m| m.name())))?;
-    let service = services::find(&options.service)
+    let entry = services::find(&options.service)
         .ok_or_else(|| suggest::unknown("service", &options.service, services::ALL.iter().map(|s| s.name)))?;
+    let service = match root {
+        Some(root) => serve_folder(entry.name, root)?,
+        None => (entry.build)(&ServiceConfig::default()),
+    };
     if parent.is_some_and(|pid| !launch::die_with_parent(pid)) {
         return Err("the runner has ended".into());
     }
@@ -116,20 +129,10 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>, await_go: bool) -> Res
             return Ok(());
         }
     } else {
-        tell(&format!("{} serves {} on {address}; Ctrl-C stops it", model.name(), service.name));
-        if service.name == "http" {
-            tell(&format!("try: curl -v http://{address}/"));
-        }
-        if service.name == "line" {
-            tell(&format!(
-                "try: nc {} {}   (a line `exit` closes the connection)",
-                address.ip(),
-                address.port()
-            ));
-        }
+        invite(model.name(), entry.name, address);
     }
     model
-        .serve(listener, (service.build)(&ServiceConfig::default()), &options.config, &stop, counters)
+        .serve(listener, service, &options.config, &stop, counters)
         .map_err(|e| format!("{} could not serve: {e}", model.name()))?;
     let counters = counters.snapshot();
     if parent.is_some() {
@@ -140,6 +143,34 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>, await_go: bool) -> Res
         }
     }
     Ok(())
+}
+
+/// The service that serves a folder.
+fn serve_folder(service: &str, root: &Path) -> Result<Arc<dyn Service>, String> {
+    if service != "static" {
+        return Err(format!("--root is for the service static; {service} serves no folder"));
+    }
+    services::folder(root).map_err(|error| {
+        let reason = if error.kind() == io::ErrorKind::Unsupported {
+            "the kernel has no openat2 (Linux 5.6), which keeps requests inside it".into()
+        } else {
+            error.to_string()
+        };
+        format!("the folder {} cannot be served: {reason}", root.display())
+    })
+}
+
+/// Tells a person what is there and how to try it.
+fn invite(model: &str, service: &str, address: SocketAddr) {
+    tell(&format!("{model} serves {service} on {address}; Ctrl-C stops it"));
+    let (ip, port) = (address.ip(), address.port());
+    match service {
+        "http" => tell(&format!("try: curl -v http://{address}/")),
+        "static" | "dynamic" if ip.is_unspecified() => tell(&format!("open http://localhost:{port}/")),
+        "static" | "dynamic" => tell(&format!("open http://{address}/")),
+        "line" => tell(&format!("try: nc {ip} {port}   (a line `exit` closes the connection)")),
+        _ => {}
+    }
 }
 
 /// Waits for a line; false when there will be none.

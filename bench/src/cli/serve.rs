@@ -4,14 +4,16 @@ use bakeoff::children::serving::{ServeOptions, serve};
 use bakeoff::environment::allowed_cpus;
 use bakeoff::preflight::require_loopback;
 use bakeoff::scenario::{DEFAULT_BACKLOG, ServerTuning};
-use clap::{Args, value_parser};
+use clap::{Args, ValueHint, value_parser};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Run one server until Ctrl-C: any model with any service
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example: bakeoff serve --model thread-per-client --service line\n         nc 127.0.0.1 5000"
+    after_help = "Examples:\n  bakeoff serve --model thread-per-client --service line\n  nc 127.0.0.1 5000\n\n  \
+    bakeoff serve --model tokio --service static --root DIR --addr 127.0.0.1:8000"
 )]
 pub(super) struct ServeArgs {
     /// The concurrency model (see `bakeoff list`)
@@ -20,6 +22,9 @@ pub(super) struct ServeArgs {
     /// The service (see `bakeoff list`)
     #[arg(long, short, default_value = "line")]
     service: String,
+    /// The folder that the service `static` serves, instead of its built-in site
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    root: Option<PathBuf>,
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:5000", value_parser = super::parse_address)]
     addr: SocketAddr,
@@ -84,7 +89,7 @@ impl ServeArgs {
             cpus: self.cpus,
             config: tuning.config(cpus),
         };
-        serve(&options, self.parent.filter(|_| self.for_runner), self.await_go)?;
+        serve(&options, self.root.as_deref(), self.parent.filter(|_| self.for_runner), self.await_go)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -36,13 +36,15 @@ pub enum Group {
     Connections,
     /// Requests ask for work.
     Work,
+    /// Pages are asked for: files, and pages made for each request.
+    Web,
     /// Something goes wrong.
     Trouble,
 }
 
 impl Group {
     /// All groups, in the order to show them.
-    pub const ALL: [Self; 4] = [Self::Bytes, Self::Connections, Self::Work, Self::Trouble];
+    pub const ALL: [Self; 5] = [Self::Bytes, Self::Connections, Self::Work, Self::Web, Self::Trouble];
 
     /// A heading for it.
     pub fn title(self) -> &'static str {
@@ -50,6 +52,7 @@ impl Group {
             Self::Bytes => "Moving bytes",
             Self::Connections => "Connections: short, many, idle",
             Self::Work => "Requests that compute, wait or block",
+            Self::Web => "Web: the file server and the application server",
             Self::Trouble => "Trouble: bursts, slow peers, crashes, overload",
         }
     }
@@ -78,6 +81,7 @@ built_in! {
     Bytes: "small-echo-closed" DEFAULT, "small-echo-open" DEFAULT, "pipelined" NAMED, "large-echo" NAMED, "huge-echo" NAMED;
     Connections: "churn" DEFAULT, "churn-ten" NAMED, "idle-mass" DEFAULT;
     Work: "compute-fixed" NAMED, "compute-bimodal" DEFAULT, "heavy-tail" NAMED, "wait" DEFAULT, "block" NAMED;
+    Web: "static-site" NAMED, "dynamic-page" NAMED;
     Trouble: "bursts" NAMED, "slow-readers" NAMED, "slow-senders" NAMED, "crash" DEFAULT, "overload" DEFAULT;
 }
 

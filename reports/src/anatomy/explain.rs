@@ -19,6 +19,9 @@ pub fn explain(call: &str, on: Option<&str>) -> Option<&'static str> {
         "read" if on == Some("eventfd") => "clear a wake-up note",
         "write" if on == Some("eventfd") => "wake the thread that waits for it",
         "read" | "readv" => "read bytes",
+        "pread64" | "preadv" => "read a piece of a file",
+        "openat" | "openat2" | "open" => "open a file",
+        "fstat" | "statx" | "newfstatat" => "ask about a file",
         "write" | "writev" => "write bytes",
         "recvfrom" | "recvmsg" => "receive bytes",
         "sendto" | "sendmsg" => "send bytes",
@@ -71,6 +74,8 @@ fn moves_bytes(call: &str) -> bool {
         call,
         "read"
             | "readv"
+            | "pread64"
+            | "preadv"
             | "recvfrom"
             | "recvmsg"
             | "write"

@@ -6,7 +6,7 @@
 //! ask for more than they bring (HTTP) are answered in batches, each flushed before the next is made.
 
 use super::buffers::{READ_SIZE, RETAINED, clear};
-use crate::{Job, Next, Session};
+use crate::{Job, JobOutput, Next, Session};
 use std::fmt;
 
 /// Replies are flushed when so many bytes of them are made, though more requests have arrived: small replies to all that
@@ -86,9 +86,10 @@ impl Conversation {
     }
 
     /// Takes the result of the job that was asked for, replies into the empty `output`.
-    pub fn complete(&mut self, result: u64, output: &mut Vec<u8>) -> Need {
+    pub fn complete(&mut self, result: JobOutput, output: &mut Vec<u8>) -> Need {
         let next = self.session.complete(result, output);
-        self.unflushed += 1;
+        // A job after a job is for the next piece of the reply: the request goes on.
+        self.unflushed += u32::from(!matches!(next, Next::Run(_)));
         match next {
             Next::Read => self.resume(output),
             next => self.settle(next, output),

@@ -5,7 +5,7 @@
 //! room for them, jobs wait and the pool is tried again after a pause: nothing here fails a job for want of a thread.
 
 use super::accept::Backoff;
-use crate::{Counters, Demand, Job, ServerConfig};
+use crate::{Counters, Demand, Job, JobOutput, ServerConfig};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::collections::VecDeque;
@@ -17,7 +17,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
 /// Runs a job; `None` when it panicked.
-pub fn run_caught(job: Job) -> Option<u64> {
+pub fn run_caught(job: Job) -> Option<JobOutput> {
     catch_unwind(AssertUnwindSafe(|| job.run())).ok()
 }
 
@@ -82,7 +82,7 @@ pub struct Done {
     /// For whom it was.
     pub key: usize,
     /// The result; `None` when the job panicked.
-    pub result: Option<u64>,
+    pub result: Option<JobOutput>,
     demand: Demand,
 }
 
@@ -343,7 +343,7 @@ mod tests {
         while seen.iter().sum::<u32>() < 40 {
             woken.recv_timeout(std::time::Duration::from_secs(20)).expect("every job is reported");
             while let Some(done) = pools.next_done() {
-                assert_eq!(done.result, Some(done.key as u64));
+                assert_eq!(done.result, Some(JobOutput::Number(done.key as u64)));
                 seen[done.key] += 1;
             }
         }
@@ -356,8 +356,8 @@ mod tests {
         let config = ServerConfig { blocking_workers: 1, ..ServerConfig::for_cpus(1) };
         let (sender, woken) = unbounded();
         let mut pools = Pools::new(&config, counters(), move || sender.send(()).unwrap_or_default());
-        pools.submit(1, Job::block(|| panic!("a test's panic")));
-        pools.submit(2, Job::block(|| 5));
+        pools.submit(1, Job::block(|| -> u64 { panic!("a test's panic") }));
+        pools.submit(2, Job::block(|| b"five".to_vec()));
         let mut results = Vec::new();
         while results.len() < 2 {
             woken.recv_timeout(std::time::Duration::from_secs(20)).expect("both are reported");
@@ -365,6 +365,6 @@ mod tests {
                 results.push((done.key, done.result));
             }
         }
-        assert_eq!(results, [(1, None), (2, Some(5))]);
+        assert_eq!(results, [(1, None), (2, Some(JobOutput::Bytes(b"five".to_vec())))]);
     }
 }

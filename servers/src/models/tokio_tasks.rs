@@ -10,7 +10,7 @@ use crate::drive::buffers::{Buffers, RETAINED_SHARED, clear};
 use crate::drive::conversation::{Conversation, Need};
 use crate::drive::live::{CUT_GRACE, Held, Live, Meter};
 use crate::drive::work::{ComputePool, run_caught};
-use crate::{Counters, Demand, Job, ServerConfig, ServerModel, Service, Stop};
+use crate::{Counters, Demand, Job, JobOutput, ServerConfig, ServerModel, Service, Stop};
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -198,7 +198,10 @@ impl Task {
                 Need::Read => poll_fn(|cx| self.poll_converse(cx, stream)).await?,
                 Need::Flush => poll_fn(|cx| self.poll_flush(cx, stream)).await?,
                 Need::Run(job) => match offload.run(job).await {
-                    Some(result) => poll_fn(|cx| Poll::Ready(self.complete(cx, stream, result))).await?,
+                    Some(mut result) => {
+                        let mut result = || std::mem::replace(&mut result, JobOutput::NOTHING); // asked for once
+                        poll_fn(|cx| Poll::Ready(self.complete(cx, stream, result()))).await?
+                    }
                     None => {
                         self.meter.crashed();
                         return Ok(());
@@ -232,7 +235,12 @@ impl Task {
         })
     }
 
-    fn complete(&mut self, cx: &mut Context<'_>, stream: &mut TcpStream, result: u64) -> io::Result<Need> {
+    fn complete(
+        &mut self,
+        cx: &mut Context<'_>,
+        stream: &mut TcpStream,
+        result: JobOutput,
+    ) -> io::Result<Need> {
         BUFFERS.with_borrow_mut(|Buffers { output, .. }| {
             output.clear();
             let need = self.conversation.complete(result, output);
@@ -322,11 +330,11 @@ impl Offload {
     }
 
     /// Does a job where it belongs; `None` when it panicked. Where there is no thread for it yet, it waits for one.
-    async fn run(&self, job: Job) -> Option<u64> {
+    async fn run(&self, job: Job) -> Option<JobOutput> {
         match job.demand() {
             Demand::Wait(delay) => {
                 tokio::time::sleep(delay).await;
-                Some(0)
+                Some(JobOutput::NOTHING)
             }
             Demand::Block => {
                 let _room = self.blocking_room.acquire().await.ok()?;

@@ -2,7 +2,7 @@
 
 use super::framing::{Framed, FramedExchange, Work};
 use super::{ServiceConfig, ServiceEntry};
-use crate::{Exchange, Job, Service};
+use crate::{Exchange, Job, JobOutput, Service};
 use std::sync::Arc;
 
 /// The registry's line.
@@ -18,7 +18,7 @@ fn build(config: &ServiceConfig) -> Arc<dyn Service> {
     let job = |_: &[u8], demand| {
         Job::block(move || {
             std::thread::sleep(demand);
-            0
+            JobOutput::NOTHING
         })
     };
     Arc::new(Framed::new(Work { job, without_demand: |_| 0, replies_result: false }, config))

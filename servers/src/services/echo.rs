@@ -2,7 +2,7 @@
 
 use super::payload::Block;
 use super::{ServiceConfig, ServiceEntry};
-use crate::{Advance, Exchange, Next, Parts, Request, Service, Session};
+use crate::{Advance, Exchange, JobOutput, Next, Parts, Request, Service, Session};
 use std::sync::Arc;
 
 /// The registry's line.
@@ -32,7 +32,7 @@ impl Session for Echo {
         Advance { consumed: input.len(), completed: u32::from(!input.is_empty()), next: Next::Read }
     }
 
-    fn complete(&mut self, _: u64, _: &mut Vec<u8>) -> Next {
+    fn complete(&mut self, _: JobOutput, _: &mut Vec<u8>) -> Next {
         Next::Read // never asked for a job
     }
 }

@@ -5,7 +5,7 @@
 
 use super::payload::Block;
 use super::{MAX_DEMAND, MAX_MESSAGE, ServiceConfig};
-use crate::{Advance, Exchange, Job, Next, Parts, Request, Service, Session};
+use crate::{Advance, Exchange, Job, JobOutput, Next, Parts, Request, Service, Session};
 use std::time::Duration;
 
 /// Length of a request's header in bytes.
@@ -106,8 +106,8 @@ impl Session for FramedSession {
         Advance { consumed, completed: 0, next: Next::Run((self.work.job)(frame.payload, demand)) }
     }
 
-    fn complete(&mut self, result: u64, output: &mut Vec<u8>) -> Next {
-        self.reply(result, &self.held_payload, output);
+    fn complete(&mut self, result: JobOutput, output: &mut Vec<u8>) -> Next {
+        self.reply(result.number(), &self.held_payload, output);
         crate::drive::buffers::clear(&mut self.held_payload, crate::drive::buffers::RETAINED);
         Next::Read
     }

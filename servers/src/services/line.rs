@@ -2,7 +2,7 @@
 
 use super::payload::Block;
 use super::{MAX_MESSAGE, ServiceConfig, ServiceEntry};
-use crate::{Advance, Exchange, Next, Parts, Request, Service, Session};
+use crate::{Advance, Exchange, JobOutput, Next, Parts, Request, Service, Session};
 use std::sync::Arc;
 
 /// The registry's line.
@@ -63,7 +63,7 @@ impl Session for LineSession {
         Advance { consumed, completed, next: Next::Read }
     }
 
-    fn complete(&mut self, _: u64, _: &mut Vec<u8>) -> Next {
+    fn complete(&mut self, _: JobOutput, _: &mut Vec<u8>) -> Next {
         Next::Read // never asked for a job
     }
 }

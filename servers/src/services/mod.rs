@@ -1,6 +1,7 @@
 //! The registry of services: one file and one line each.
 
 mod block;
+mod dynamic;
 mod echo;
 mod framing;
 pub mod hash;
@@ -8,7 +9,11 @@ mod http;
 mod line;
 pub mod payload;
 mod poison;
+mod static_files;
 mod wait;
+mod web;
+
+pub use static_files::folder;
 
 use crate::{Exchange, Service};
 use std::fmt;
@@ -60,8 +65,17 @@ impl fmt::Debug for ServiceEntry {
 }
 
 /// Every service, in the order to show them.
-pub static ALL: &[&ServiceEntry] =
-    &[&echo::ENTRY, &line::ENTRY, &http::ENTRY, &hash::ENTRY, &wait::ENTRY, &block::ENTRY, &poison::ENTRY];
+pub static ALL: &[&ServiceEntry] = &[
+    &echo::ENTRY,
+    &line::ENTRY,
+    &http::ENTRY,
+    &static_files::ENTRY,
+    &dynamic::ENTRY,
+    &hash::ENTRY,
+    &wait::ENTRY,
+    &block::ENTRY,
+    &poison::ENTRY,
+];
 
 impl ServiceEntry {
     /// Whether its requests ask for work that takes time: the poisonous kind of demand asks for none.

@@ -7,7 +7,7 @@ use crate::client::Client;
 use crate::server::{Server, config};
 use crate::{Case, Pair};
 use bakeoff_servers::{
-    Advance, Exchange, Job, Next, Parts, Request, Service, ServiceConfig, ServiceEntry, Session,
+    Advance, Exchange, Job, JobOutput, Next, Parts, Request, Service, ServiceConfig, ServiceEntry, Session,
 };
 use std::io::Read as _;
 use std::sync::Arc;
@@ -52,9 +52,9 @@ impl Session for FaultySession {
         output.push(input[0]); // what a panic leaves there must reach nobody
         let job = match input[0] {
             ADVANCE => panic!("a test's panic in advance"),
-            BLOCK => Job::block(|| panic!("a test's panic in a blocking job")),
-            COMPUTE => Job::compute(|| panic!("a test's panic in a computing job")),
-            COMPLETE => Job::compute(|| 1),
+            BLOCK => Job::block(|| -> u64 { panic!("a test's panic in a blocking job") }),
+            COMPUTE => Job::compute(|| -> u64 { panic!("a test's panic in a computing job") }),
+            COMPLETE => Job::compute(|| 1_u64),
             byte => {
                 self.next_open_panics.fetch_or(byte == OPEN, Ordering::SeqCst);
                 return Advance { consumed: 1, completed: 1, next: Next::Read };
@@ -64,7 +64,7 @@ impl Session for FaultySession {
         Advance { consumed: 1, completed: 0, next: Next::Run(job) }
     }
 
-    fn complete(&mut self, _: u64, output: &mut Vec<u8>) -> Next {
+    fn complete(&mut self, _: JobOutput, output: &mut Vec<u8>) -> Next {
         output.extend_from_slice(b"half a reply");
         panic!("a test's panic in complete")
     }

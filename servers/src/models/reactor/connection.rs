@@ -3,10 +3,10 @@
 //! It never waits and never runs a job.
 
 use super::readiness::{Ready, Wants};
-use crate::Session;
 use crate::drive::buffers::{Buffers, READ_SIZE};
 use crate::drive::conversation::{Conversation, Need};
 use crate::drive::live::Held;
+use crate::{JobOutput, Session};
 use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -100,7 +100,7 @@ impl Connection {
     }
 
     /// Takes the result of its job and goes on.
-    pub(super) fn complete(&mut self, result: u64, buffers: &mut Buffers) -> Step {
+    pub(super) fn complete(&mut self, result: JobOutput, buffers: &mut Buffers) -> Step {
         if self.waiting != Waiting::Job {
             return Step::Idle;
         }

@@ -9,7 +9,7 @@ use crate::drive::live::{CUT_GRACE, Held, Live};
 use crate::drive::slots::{RESERVED_KEYS, Slots};
 use crate::drive::timers::Timers;
 use crate::drive::work::{Pools, run_caught};
-use crate::{Counters, Demand, Job, ServerConfig, Service, Stop};
+use crate::{Counters, Demand, Job, JobOutput, ServerConfig, Service, Stop};
 use connection::{Connection, Step};
 use mio::net::TcpListener;
 pub(super) use poll_set::PollSet;
@@ -286,7 +286,7 @@ impl<R: Readiness> Reactor<R> {
     }
 
     /// Brings a job's result to its connection, if that still exists, and gives it a turn.
-    fn complete(&mut self, key: usize, result: Option<u64>) -> Option<Step> {
+    fn complete(&mut self, key: usize, result: Option<JobOutput>) -> Option<Step> {
         let connection = self.connections.get_mut(key)?;
         match result {
             Some(result) => {
@@ -334,7 +334,7 @@ impl<R: Readiness> Reactor<R> {
                     self.arrange_retry();
                 }
                 key => {
-                    if let Some(step) = self.complete(key, Some(0)) {
+                    if let Some(step) = self.complete(key, Some(JobOutput::NOTHING)) {
                         self.follow(key, step);
                     }
                 }

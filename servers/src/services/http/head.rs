@@ -1,5 +1,6 @@
-//! The head of an HTTP request, read into what the service needs to know of it, or why it must be refused.
+//! The head of an HTTP request, read into what the services need to know of it, or why it must be refused.
 //!
+//! Shared by all services that speak HTTP. What a target means is theirs.
 //! Follows RFC 9110 (semantics) and RFC 9112 (HTTP/1.1). It never keeps anything between calls, and never answers.
 
 use crate::services::MAX_MESSAGE;
@@ -7,41 +8,40 @@ use httparse::{Header, Request};
 use std::mem::MaybeUninit;
 
 /// The longest request head in bytes, and the most fields in it. nginx and Apache take 8 KiB by default, too.
-pub(super) const MAX_HEAD: usize = 8 * 1024;
+pub(in crate::services) const MAX_HEAD: usize = 8 * 1024;
 const MAX_FIELDS: usize = 64;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Head {
-    pub(super) method: Method,
-    pub(super) target: Target,
+pub(in crate::services) struct Head<'a> {
+    pub(in crate::services) method: Method,
+    /// The target from its path on: scheme and authority of the absolute form are not looked at.
+    pub(in crate::services) target: &'a str,
     /// Bytes of content behind the head, which are skipped.
-    pub(super) content: u32,
-    pub(super) after: After,
+    pub(in crate::services) content: u32,
+    pub(in crate::services) after: After,
+    pub(in crate::services) conditions: Conditions<'a>,
+}
+
+/// The fields by which a client asks for less than the whole; their values as they stand there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::services) struct Conditions<'a> {
+    pub(in crate::services) range: Option<&'a [u8]>,
+    pub(in crate::services) if_range: Option<&'a [u8]>,
+    pub(in crate::services) if_modified_since: Option<&'a [u8]>,
+    pub(in crate::services) if_none_match: Option<&'a [u8]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Method {
+pub(in crate::services) enum Method {
     Get,
     Head,
     Other,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Target {
-    /// `/`
-    Page,
-    /// `/bytes/N?id=K`
-    Bytes {
-        size: u32,
-        id: u64,
-    },
-    Unknown,
-}
-
 /// What becomes of the connection after the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum After {
+pub(in crate::services) enum After {
     /// It stays, as is usual.
     Keep,
     /// It stays, which an HTTP/1.0 client must be told.
@@ -51,10 +51,10 @@ pub(super) enum After {
 
 /// Why a request is refused and its connection closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(in crate::services) struct Refusal {
     /// Status code and phrase.
-    pub(super) status: &'static str,
-    pub(super) reason: &'static str,
+    pub(in crate::services) status: &'static str,
+    pub(in crate::services) reason: &'static str,
 }
 
 const fn refuse<T>(status: &'static str, reason: &'static str) -> Result<T, Refusal> {
@@ -65,14 +65,14 @@ const BAD: &str = "400 Bad Request";
 const TOO_LARGE: &str = "431 Request Header Fields Too Large";
 
 /// Reads the head at the front of `input`: its length and what it says, or `None` while it is not all there.
-pub(super) fn read(input: &[u8]) -> Result<Option<(usize, Head)>, Refusal> {
+pub(in crate::services) fn read(input: &[u8]) -> Result<Option<(usize, Head<'_>)>, Refusal> {
     // The request and its fields are not written before the parser does: 2 KiB less to clear per request.
     let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
     let mut request = Request::new(&mut []);
     let length = match request.parse_with_uninit_headers(input, &mut fields) {
         Ok(httparse::Status::Complete(length)) if length <= MAX_HEAD => length,
         Ok(httparse::Status::Partial) if input.len() <= MAX_HEAD => return Ok(None),
-        Ok(_) => return refuse(TOO_LARGE, "a request head of more than 8 KiB"),
+        Ok(_) => return too_large(input), // more than so many bytes are there
         Err(httparse::Error::TooManyHeaders) => {
             return refuse(TOO_LARGE, "a request head of more than 64 fields");
         }
@@ -93,20 +93,31 @@ pub(super) fn read(input: &[u8]) -> Result<Option<(usize, Head)>, Refusal> {
         (true, false, true) => After::KeepAndSay,
         (false, false, _) => After::Keep,
     };
-    let target = target(request.path.unwrap_or_default());
-    Ok(Some((length, Head { method, target, content: fields.content, after })))
+    let target = from_path(request.path.unwrap_or_default());
+    let Fields { content, conditions, .. } = fields;
+    Ok(Some((length, Head { method, target, content, after, conditions })))
+}
+
+/// Whether it is the line or the fields behind it that take too much (RFC 9112, 3).
+fn too_large<T>(input: &[u8]) -> Result<T, Refusal> {
+    let begun = input[..MAX_HEAD].trim_ascii_start(); // empty lines may come before
+    if begun.contains(&b' ') && !begun.contains(&b'\n') {
+        return refuse("414 URI Too Long", "a request line of more than 8 KiB");
+    }
+    refuse(TOO_LARGE, "a request head of more than 8 KiB")
 }
 
 /// What the fields of a head say about its connection and its content.
 #[derive(Default)]
-struct Fields {
+struct Fields<'a> {
     content: u32,
     close: bool,
     keep_alive: bool,
+    conditions: Conditions<'a>,
 }
 
-impl Fields {
-    fn read(headers: &[Header<'_>], is_1_0: bool) -> Result<Self, Refusal> {
+impl<'a> Fields<'a> {
+    fn read(headers: &[Header<'a>], is_1_0: bool) -> Result<Self, Refusal> {
         let mut fields = Self::default();
         let (mut hosts, mut length, mut coded, mut waits) = (0, None, false, false);
         for Header { name, value } in headers {
@@ -114,13 +125,16 @@ impl Fields {
             // By length first: most fields are none of these.
             match name.len() {
                 4 if is("host") => hosts += 1,
+                5 if is("range") => fields.conditions.range = Some(value),
                 6 if is("expect") => waits = true,
+                8 if is("if-range") => fields.conditions.if_range = Some(value),
                 10 if is("connection") => {
                     for option in value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
                         fields.close |= option.eq_ignore_ascii_case(b"close");
                         fields.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                     }
                 }
+                13 if is("if-none-match") => fields.conditions.if_none_match = Some(value),
                 14 if is("content-length") => {
                     let stated = number(value);
                     if stated.is_none() || length.is_some_and(|before| Some(before) != stated) {
@@ -129,6 +143,7 @@ impl Fields {
                     length = stated;
                 }
                 17 if is("transfer-encoding") => coded = true,
+                17 if is("if-modified-since") => fields.conditions.if_modified_since = Some(value),
                 _ => {}
             }
         }
@@ -155,29 +170,16 @@ impl Fields {
     }
 }
 
-/// What a request target means; the scheme and authority of the absolute form are not looked at.
-fn target(text: &str) -> Target {
-    let text = match text.strip_prefix("http://") {
+/// A request target without the scheme and authority of its absolute form.
+fn from_path(text: &str) -> &str {
+    match text.strip_prefix("http://") {
         Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
         None => text,
-    };
-    let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
-    if path == "/" {
-        return Target::Page;
-    }
-    let size = path.strip_prefix("/bytes/").and_then(|digits| number(digits.as_bytes()));
-    let id = match query {
-        None => Some(0),
-        Some(query) => query.strip_prefix("id=").and_then(|digits| number(digits.as_bytes())),
-    };
-    match (size, id) {
-        (Some(size), Some(id)) if size <= u64::from(MAX_MESSAGE) => Target::Bytes { size: size as u32, id },
-        _ => Target::Unknown,
     }
 }
 
 /// A number in digits alone: no sign, no space, nothing beyond 64 bits.
-fn number(digits: &[u8]) -> Option<u64> {
+pub(in crate::services) fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
     }

@@ -14,12 +14,12 @@
 //! A refused connection is closed at once, as in all services, not lingered on: a client that is still sending may see a
 //! reset instead of the reply that says why (RFC 9112, 9.6).
 
-mod head;
+pub(super) mod head;
 
 use super::payload::{Block, start};
-use super::{ServiceConfig, ServiceEntry};
-use crate::{Advance, Exchange, Next, Parts, Request, Service, Session};
-use head::{After, Head, Method, Refusal, Target};
+use super::{MAX_MESSAGE, ServiceConfig, ServiceEntry};
+use crate::{Advance, Exchange, JobOutput, Next, Parts, Request, Service, Session};
+use head::{After, Head, Method, Refusal, number};
 use std::sync::Arc;
 
 /// The registry's line.
@@ -85,15 +85,15 @@ impl Session for HttpSession {
         }
     }
 
-    fn complete(&mut self, _: u64, _: &mut Vec<u8>) -> Next {
+    fn complete(&mut self, _: JobOutput, _: &mut Vec<u8>) -> Next {
         Next::Read // never asked for a job
     }
 }
 
 impl HttpSession {
-    fn reply(&self, head: &Head, output: &mut Vec<u8>) {
+    fn reply(&self, head: &Head<'_>, output: &mut Vec<u8>) {
         let Head { method, target, after, .. } = *head;
-        match (method, target) {
+        match (method, Target::of(target)) {
             (Method::Other, _) => {
                 let allow = "Allow: GET, HEAD\r\n";
                 other(output, "405 Method Not Allowed", allow, "GET and HEAD only", after, method);
@@ -122,8 +122,39 @@ impl HttpSession {
     }
 }
 
+/// What a request target means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// `/`
+    Page,
+    /// `/bytes/N?id=K`
+    Bytes {
+        size: u32,
+        id: u64,
+    },
+    Unknown,
+}
+
+impl Target {
+    fn of(text: &str) -> Self {
+        let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+        if path == "/" {
+            return Self::Page;
+        }
+        let size = path.strip_prefix("/bytes/").and_then(|digits| number(digits.as_bytes()));
+        let id = match query {
+            None => Some(0),
+            Some(query) => query.strip_prefix("id=").and_then(|digits| number(digits.as_bytes())),
+        };
+        match (size, id) {
+            (Some(size), Some(id)) if size <= u64::from(MAX_MESSAGE) => Self::Bytes { size: size as u32, id },
+            _ => Self::Unknown,
+        }
+    }
+}
+
 /// Ends a head behind the last field's value.
-fn end_head(output: &mut Vec<u8>, after: After) {
+pub(super) fn end_head(output: &mut Vec<u8>, after: After) {
     output.extend_from_slice(match after {
         After::Keep => END,
         After::KeepAndSay => b"\r\nConnection: keep-alive\r\n\r\n",
