@@ -58,7 +58,8 @@ fn is_loop(model: &str) -> bool {
 
 #[test]
 fn under_every_model_a_request_is_one_read_and_one_write_of_the_whole_message() {
-    for model in models::ALL {
+    // What io-uring reads and writes is in no system call: one call hands over what to do and takes what was done.
+    for model in models::ALL.iter().filter(|model| model.name() != "io-uring") {
         let anatomy = of(model.name(), "echo", Duration::ZERO);
         let request = phase(&anatomy, Part::Request);
         assert_eq!((anatomy.request_bytes, anatomy.reply_bytes), (64, 64));

@@ -91,6 +91,9 @@ pub fn serve(options: &ServeOptions, parent: Option<u32>, await_go: bool) -> Res
         .ok_or_else(|| suggest::unknown("model", &options.model, models::ALL.iter().map(|m| m.name())))?;
     let service = services::find(&options.service)
         .ok_or_else(|| suggest::unknown("service", &options.service, services::ALL.iter().map(|s| s.name)))?;
+    if let Some(reason) = model.unavailable() {
+        return Err(reason); // before anybody is told that it serves
+    }
     if parent.is_some_and(|pid| !launch::die_with_parent(pid)) {
         return Err("the runner has ended".into());
     }

@@ -2,7 +2,7 @@
 
 use super::output;
 use bakeoff::scenario::{BUILT_IN, Scenario};
-use bakeoff_servers::{models, services};
+use bakeoff_servers::{ServerModel, models, services};
 use clap::Args;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -16,7 +16,8 @@ impl ListArgs {
         let scenarios: Vec<Scenario> =
             BUILT_IN.iter().map(|b| Scenario::built_in(b.name).expect("checked by a test")).collect();
         let mut text = String::new();
-        section(&mut text, "MODELS (--model)", models::ALL.iter().map(|m| (m.name(), m.summary())));
+        let on_models: Vec<(&str, String)> = models::ALL.iter().map(|m| (m.name(), line_on(*m))).collect();
+        section(&mut text, "MODELS (--model)", on_models.iter().map(|(name, line)| (*name, line.as_str())));
         section(&mut text, "SERVICES (--service)", services::ALL.iter().map(|s| (s.name, s.summary)));
         section(
             &mut text,
@@ -25,6 +26,14 @@ impl ListArgs {
         );
         output::print(&text)?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What a model is, and that it cannot run here where that is so.
+fn line_on(model: &dyn ServerModel) -> String {
+    match model.unavailable() {
+        None => model.summary().to_owned(),
+        Some(reason) => format!("{}. {reason}", model.summary()),
     }
 }
 

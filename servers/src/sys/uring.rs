@@ -74,12 +74,17 @@ impl Ring {
     /// # Errors
     /// Where the kernel has no io_uring (ENOSYS), forbids it (EPERM), or has one without multishot receives.
     pub(crate) fn new() -> io::Result<Self> {
-        let mut ring = build()?;
-        if !receives_again_and_again(&mut ring)? {
-            return Err(io::Error::other("this kernel's io_uring has no multishot receive (Linux 6.0)"));
-        }
+        let ring = build()?;
         let provided = ManuallyDrop::new(Provided::register(&ring.submitter())?);
         Ok(Self { ring, in_flight: Slots::new(), waiting: VecDeque::new(), provided })
+    }
+
+    /// Whether there can be one, without the cost of its buffers.
+    ///
+    /// # Errors
+    /// As [`Ring::new`].
+    pub(crate) fn check() -> io::Result<()> {
+        build().map(drop)
     }
 
     /// Accepts from a blocking listener until an error ends it.
@@ -242,7 +247,7 @@ fn receives_again_and_again(ring: &mut IoUring) -> io::Result<bool> {
 
 /// Sets a ring up for one thread that does its kernel work when it asks for completions; step by step without what an
 /// older kernel does not know (EINVAL): deferred work 6.1, a single issuer 6.0, cooperative work 5.19, going on after
-/// a failed submission 5.18.
+/// a failed submission 5.18. The ring knows multishot receives.
 fn build() -> io::Result<IoUring> {
     let steps: [fn(&mut io_uring::Builder) -> &mut io_uring::Builder; 5] = [
         |builder| builder.setup_submit_all().setup_single_issuer().setup_defer_taskrun(),
@@ -257,7 +262,13 @@ fn build() -> io::Result<IoUring> {
         builder.dontfork().setup_cqsize(COMPLETIONS).setup_clamp();
         match step(&mut builder).build(SUBMISSIONS) {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => refused = error,
-            built => return built,
+            Err(error) => return Err(error),
+            Ok(mut ring) => {
+                if receives_again_and_again(&mut ring)? {
+                    return Ok(ring);
+                }
+                return Err(io::Error::other("this kernel's has no multishot receive (Linux 6.0)"));
+            }
         }
     }
     Err(refused)

@@ -18,19 +18,17 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct IoUring;
 
-/// A ring, or why there is none.
-fn ring() -> io::Result<Ring> {
-    Ring::new().map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::PermissionDenied => {
-                " (see the sysctl kernel.io_uring_disabled and the seccomp profile of this container)"
-            }
-            io::ErrorKind::Unsupported => " (this kernel is built without it)",
-            _ => "",
-        };
-        let message = format!("io_uring is not available here: {error}{hint}; choose another model");
-        io::Error::new(error.kind(), message)
-    })
+/// Says what it means that there is no ring.
+fn explained(error: io::Error) -> io::Error {
+    let hint = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            " (see the sysctl kernel.io_uring_disabled and the seccomp profile of this container)"
+        }
+        io::ErrorKind::Unsupported => " (this kernel is built without it)",
+        _ => "",
+    };
+    let message = format!("io_uring is not available here: {error}{hint}; choose another model");
+    io::Error::new(error.kind(), message)
 }
 
 impl ServerModel for IoUring {
@@ -39,11 +37,11 @@ impl ServerModel for IoUring {
     }
 
     fn summary(&self) -> &'static str {
-        "one thread that is told what has been read and sent (proactor); many active connections, one core"
+        "one thread that is told what was read and sent (proactor); many active connections, one core"
     }
 
     fn unavailable(&self) -> Option<String> {
-        ring().err().map(|error| error.to_string())
+        Ring::check().err().map(|error| explained(error).to_string())
     }
 
     fn serve(
@@ -54,7 +52,22 @@ impl ServerModel for IoUring {
         stop: &Stop,
         counters: &'static Counters,
     ) -> io::Result<()> {
-        let ring = ring()?;
+        let ring = Ring::new().map_err(explained)?;
         Proactor::new(ring, listener, service, config, Live::new(counters))?.run(stop, config.stop_deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn where_there_is_none_the_reason_and_the_way_out_are_told() {
+        for (errno, hint) in [(Errno::NOSYS, "built without"), (Errno::PERM, "io_uring_disabled")] {
+            let told = explained(errno.into()).to_string();
+            assert!(told.starts_with("io_uring is not available here: ") && told.contains(hint), "{told}");
+            assert!(told.ends_with("; choose another model"), "{told}");
+        }
     }
 }
