@@ -3,6 +3,7 @@
 //!
 //! It never hands out a buffer's bytes while the kernel may write to them.
 
+use crate::drive::buffers::READ_SIZE;
 use io_uring::Submitter;
 use io_uring::types::BufRingEntry;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
@@ -10,27 +11,56 @@ use std::io;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Bytes in all buffers: what all connections together may bring before some are given back.
-const TOTAL: usize = 4 * 1024 * 1024;
+/// A set of buffers, all of one size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Group {
+    /// For receives that complete again and again. One fills up to 32 of them at a time (`MULTISHOT_MAX_RETRY` in
+    /// io_uring/net.c), 32 KiB: half a read of the other models, since as much may be on its way while these are used.
+    Small,
+    /// For receives that complete once: each holds a read of the other models.
+    Large,
+}
 
-/// Bytes in a buffer. A receive fills up to 32 of them at a time (`MULTISHOT_MAX_RETRY` in io_uring/net.c), 32 KiB:
-/// half a read of the other models, since as much may be on its way while these are used.
-const SIZE: usize = 1024;
+impl Group {
+    /// Both.
+    pub(super) const ALL: [Self; 2] = [Self::Small, Self::Large];
 
-/// Buffers: a power of two, as it must be.
-const COUNT: u16 = (TOTAL / SIZE) as u16;
+    /// Its number on a ring.
+    pub(super) const fn number(self) -> u16 {
+        self as u16
+    }
+
+    const fn size(self) -> usize {
+        match self {
+            Self::Small => 1024,
+            Self::Large => READ_SIZE,
+        }
+    }
+
+    /// How many: a power of two, as it must be. What they hold, 2 MiB, is what all connections together may bring before
+    /// some are given back.
+    const fn count(self) -> u16 {
+        (2 * 1024 * 1024 / self.size()) as u16
+    }
+}
 
 /// A buffer that holds what one receive has brought. To be given back.
 #[derive(Debug)]
 pub(crate) struct Filled {
+    group: Group,
     id: u16,
     length: usize,
 }
 
 impl Filled {
+    /// Whose it is.
+    pub(super) fn group(&self) -> Group {
+        self.group
+    }
+
     /// Whether it had no room for more, so that more may have arrived.
     pub(crate) fn is_full(&self) -> bool {
-        self.length == SIZE
+        self.length == self.group.size()
     }
 }
 
@@ -59,39 +89,42 @@ impl Drop for Memory {
 /// The buffers and the ring by which the kernel is offered them. To be dropped only after the kernel has given the
 /// group up and no receive is in flight.
 pub(super) struct Provided {
+    group: Group,
     ring: Memory,
     bytes: Memory,
     tail: u16,
 }
 
 impl Provided {
-    /// The group's number, on a ring that has one.
-    pub(super) const GROUP: u16 = 0;
-
     /// Makes the buffers and offers them all to the kernel.
     ///
     /// # Errors
     /// When the kernel knows no rings of provided buffers (before 5.19), or is short of memory.
-    pub(super) fn register(submitter: &Submitter<'_>) -> io::Result<Self> {
+    pub(super) fn register(submitter: &Submitter<'_>, group: Group) -> io::Result<Self> {
+        let (size, count) = (group.size(), group.count());
         let mut provided = Self {
-            ring: Memory::new(size_of::<BufRingEntry>() * usize::from(COUNT)),
-            bytes: Memory::new(TOTAL),
+            group,
+            ring: Memory::new(size_of::<BufRingEntry>() * usize::from(count)),
+            bytes: Memory::new(size * usize::from(count)),
             tail: 0,
         };
         let address = provided.ring.start.as_ptr() as u64;
-        // SAFETY: the memory holds COUNT entries, and outlives the registration: `Ring` unregisters before it drops it,
+        // SAFETY: the memory holds `count` entries, and outlives the registration: `Ring` unregisters before it drops it,
         // or leaks it.
-        unsafe { submitter.register_buf_ring_with_flags(address, COUNT, Self::GROUP, 0)? };
-        for id in 0..COUNT {
-            provided.give_back(Filled { id, length: 0 });
+        unsafe { submitter.register_buf_ring_with_flags(address, count, group.number(), 0)? };
+        for id in 0..count {
+            provided.give_back(Filled { group, id, length: 0 });
         }
         Ok(provided)
     }
 
     /// A buffer that the kernel says it has filled. One with nothing in it is given back at once.
     pub(super) fn filled(&mut self, id: u16, length: usize) -> Option<Filled> {
-        assert!(id < COUNT && length <= SIZE, "the kernel names a buffer that it was given");
-        let filled = Filled { id, length };
+        assert!(
+            id < self.group.count() && length <= self.group.size(),
+            "the kernel names a buffer that it was given"
+        );
+        let filled = Filled { group: self.group, id, length };
         if length > 0 {
             return Some(filled);
         }
@@ -101,7 +134,8 @@ impl Provided {
 
     /// What is in it.
     pub(super) fn bytes(&self, filled: &Filled) -> &[u8] {
-        let offset = usize::from(filled.id) * SIZE;
+        assert!(filled.group == self.group, "a buffer of this set");
+        let offset = usize::from(filled.id) * self.group.size();
         // SAFETY: inside the memory (`filled` has checked both), initialised since it was zeroed, and not written to by
         // the kernel before `give_back`, which takes `filled` away.
         unsafe { std::slice::from_raw_parts(self.bytes.start.as_ptr().add(offset), filled.length) }
@@ -109,13 +143,14 @@ impl Provided {
 
     /// Offers the buffer to the kernel again.
     pub(super) fn give_back(&mut self, filled: Filled) {
+        assert!(filled.group == self.group, "a buffer of this set");
         let entries = self.ring.start.cast::<BufRingEntry>().as_ptr();
-        // SAFETY: `filled.id` and the masked tail are below COUNT; the entry is ours until the tail has moved past it;
+        // SAFETY: `filled.id` and the masked tail are below the count; the entry is ours until the tail has moved past it;
         // the tail is a 16-bit field of the first entry that the setters do not touch and only we write.
         unsafe {
-            let entry = &mut *entries.add(usize::from(self.tail % COUNT));
-            entry.set_addr(self.bytes.start.as_ptr().add(usize::from(filled.id) * SIZE) as u64);
-            entry.set_len(SIZE as u32);
+            let entry = &mut *entries.add(usize::from(self.tail % self.group.count()));
+            entry.set_addr(self.bytes.start.as_ptr().add(usize::from(filled.id) * self.group.size()) as u64);
+            entry.set_len(self.group.size() as u32);
             entry.set_bid(filled.id);
             self.tail = self.tail.wrapping_add(1);
             (*BufRingEntry::tail(entries).cast::<AtomicU16>()).store(self.tail, Ordering::Release);

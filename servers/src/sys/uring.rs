@@ -7,9 +7,9 @@
 //! Nothing here decides policy: when to receive, what to cancel and when to try again stand in `models::io_uring`.
 
 pub(crate) use super::provided::Filled;
-use super::provided::Provided;
+use super::provided::{Group, Provided};
 use crate::drive::slots::Slots;
-use io_uring::squeue::Entry;
+use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{CancelBuilder, Fd, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, opcode};
 use rustix::io::Errno;
@@ -40,7 +40,7 @@ pub(crate) struct Operation(usize);
 #[derive(Debug)]
 enum InFlight {
     Accept { _listener: Descriptor },
-    Receive { key: usize, _socket: Descriptor },
+    Receive { key: usize, group: Group, _socket: Descriptor },
     Send { key: usize, _socket: Descriptor, bytes: Vec<u8> },
     Watch { key: usize, _descriptor: Descriptor },
 }
@@ -65,7 +65,7 @@ pub(crate) struct Ring {
     in_flight: Slots<InFlight>,
     /// Submissions for which the queue had no room.
     waiting: VecDeque<Entry>,
-    provided: ManuallyDrop<Provided>,
+    provided: ManuallyDrop<[Provided; 2]>, // by group
 }
 
 impl Ring {
@@ -75,7 +75,8 @@ impl Ring {
     /// Where the kernel has no io_uring (ENOSYS), forbids it (EPERM), or has one without multishot receives.
     pub(crate) fn new() -> io::Result<Self> {
         let ring = build()?;
-        let provided = ManuallyDrop::new(Provided::register(&ring.submitter())?);
+        let [small, large] = Group::ALL.map(|group| Provided::register(&ring.submitter(), group));
+        let provided = ManuallyDrop::new([small?, large?]);
         Ok(Self { ring, in_flight: Slots::new(), waiting: VecDeque::new(), provided })
     }
 
@@ -93,10 +94,22 @@ impl Ring {
         self.start(entry, InFlight::Accept { _listener: Arc::clone(listener) })
     }
 
-    /// Receives from a blocking socket until the end of its input, an error, or want of a buffer (`NOBUFS`).
+    /// Receives from a blocking socket, a little at a time, until the end of its input, an error, or want of a buffer
+    /// (`NOBUFS`).
     pub(crate) fn receive(&mut self, socket: &Descriptor, key: usize) -> Operation {
-        let entry = opcode::RecvMulti::new(Fd(socket.as_raw_fd()), Provided::GROUP).build();
-        self.start(entry, InFlight::Receive { key, _socket: Arc::clone(socket) })
+        let group = Group::Small;
+        let entry = opcode::RecvMulti::new(Fd(socket.as_raw_fd()), group.number()).build();
+        self.start(entry, InFlight::Receive { key, group, _socket: Arc::clone(socket) })
+    }
+
+    /// Receives from a blocking socket once, as much as there is.
+    pub(crate) fn receive_once(&mut self, socket: &Descriptor, key: usize) -> Operation {
+        let group = Group::Large;
+        let entry = opcode::Recv::new(Fd(socket.as_raw_fd()), std::ptr::null_mut(), 0)
+            .buf_group(group.number())
+            .build()
+            .flags(Flags::BUFFER_SELECT);
+        self.start(entry, InFlight::Receive { key, group, _socket: Arc::clone(socket) })
     }
 
     /// Sends `bytes` from `from` on, as much of it as there is room for once there is some.
@@ -124,12 +137,12 @@ impl Ring {
 
     /// The bytes that have come.
     pub(crate) fn bytes(&self, filled: &Filled) -> &[u8] {
-        self.provided.bytes(filled)
+        self.provided[usize::from(filled.group().number())].bytes(filled)
     }
 
     /// Lets the kernel have a buffer back.
     pub(crate) fn give_back(&mut self, filled: Filled) {
-        self.provided.give_back(filled);
+        self.provided[usize::from(filled.group().number())].give_back(filled);
     }
 
     /// Submits what was asked for and adds to `events` what has come of it; waits for something unless `at_once` or
@@ -202,7 +215,7 @@ impl Ring {
 fn told(
     completion: &cqueue::Entry,
     in_flight: &mut Slots<InFlight>,
-    provided: &mut Provided,
+    provided: &mut [Provided; 2],
 ) -> Option<Event> {
     let id = completion.user_data() as usize;
     let more = cqueue::more(completion.flags());
@@ -215,10 +228,11 @@ fn told(
             let owned = |number: u32| unsafe { OwnedFd::from_raw_fd(number as i32) };
             Event::Accepted { socket: result.map(owned), more }
         }
-        InFlight::Receive { key, .. } => {
+        InFlight::Receive { key, group, .. } => {
             let length = result.unwrap_or(0) as usize;
             // Some kernels hand out a buffer with nothing in it at the end of input.
-            let filled = filled.and_then(|buffer| provided.filled(buffer, length));
+            let filled =
+                filled.and_then(|buffer| provided[usize::from(group.number())].filled(buffer, length));
             Event::Received { key: *key, input: result.map(|_| filled), more }
         }
         InFlight::Send { key, bytes, .. } => {
@@ -236,7 +250,7 @@ fn told(
 /// Whether the kernel knows multishot receives (Linux 6.0): it looks at a submission (EINVAL) before it looks at the
 /// descriptor (EBADF), which is none here.
 fn receives_again_and_again(ring: &mut IoUring) -> io::Result<bool> {
-    let entry = opcode::RecvMulti::new(Fd(-1), Provided::GROUP).build();
+    let entry = opcode::RecvMulti::new(Fd(-1), Group::Small.number()).build();
     // SAFETY: refers to no memory.
     let pushed = unsafe { ring.submission().push(&entry) };
     pushed.map_err(io::Error::other)?;
@@ -290,7 +304,8 @@ impl Drop for Ring {
             let _ = self.ring.submitter().register_sync_cancel(Some(limit), CancelBuilder::any());
             let _ = self.wait(true, &mut events);
         }
-        if self.in_flight.is_empty() && self.ring.submitter().unregister_buf_ring(Provided::GROUP).is_ok() {
+        let given_up = |group: Group| self.ring.submitter().unregister_buf_ring(group.number()).is_ok();
+        if self.in_flight.is_empty() && Group::ALL.into_iter().all(given_up) {
             // SAFETY: dropped once, here; no operation is in flight, and the kernel has given the buffers up.
             unsafe { ManuallyDrop::drop(&mut self.provided) };
         } else {

@@ -12,6 +12,16 @@ use rustix::io::Errno;
 /// request early should not cost a cancellation. What is on its way already, a burst at most, still comes.
 const ENOUGH: usize = 16 * 1024;
 
+/// Full small buffers in a row after which a connection receives large ones, one at a time: what it sends comes in
+/// messages of 8 KiB and more.
+const FULL_IN_A_ROW: u32 = 8;
+
+/// Input that would not have filled so many small buffers...
+const LITTLE: usize = 8 * 1024;
+
+/// ...and as often as this in a row, after which it receives small ones again.
+const LITTLE_IN_A_ROW: u32 = 16;
+
 /// What the proactor has to do for a connection after a completion.
 pub(super) enum Step {
     /// Nothing until the next completion.
@@ -31,7 +41,10 @@ pub(super) enum Step {
 /// What must be changed about receiving.
 pub(super) enum Receiving {
     AsItIs,
+    /// Small buffers, again and again.
     Start,
+    /// A large one.
+    StartOnce,
     Cancel(Operation),
 }
 
@@ -54,6 +67,12 @@ pub(super) struct Connection {
     sent: usize,
     receiving: Option<Operation>,
     cancelling: bool,
+    /// Whether what receives now does so once.
+    once: bool,
+    /// Whether it is to receive large buffers, one at a time.
+    bulk: bool,
+    /// How often in a row its input has spoken for the other way.
+    otherwise: u32,
     /// Whether it stands in the line of those who get a turn.
     pub(super) queued: bool,
 }
@@ -69,6 +88,9 @@ impl Connection {
             sent: 0,
             receiving: None,
             cancelling: false,
+            once: false,
+            bulk: false,
+            otherwise: 0,
             queued: false,
         }
     }
@@ -81,9 +103,9 @@ impl Connection {
         self.held.ticket.meter().crashed();
     }
 
-    /// Notes that receiving has begun.
+    /// Notes that receiving has begun, as [`regulate`](Self::regulate) asked.
     pub(super) fn receives(&mut self, operation: Operation) {
-        (self.receiving, self.cancelling) = (Some(operation), false);
+        (self.receiving, self.cancelling, self.once) = (Some(operation), false, self.bulk);
     }
 
     /// Notes that receiving is over until it is begun again.
@@ -100,13 +122,18 @@ impl Connection {
     /// stuck: one that finds room completes with its submission.
     pub(super) fn regulate(&mut self) -> Receiving {
         let enough = match self.waiting {
+            Waiting::Input if self.bulk && !self.once => 0,
             Waiting::Input => usize::MAX,
             Waiting::Flush => 1,
             Waiting::Job => ENOUGH,
         };
         match self.receiving {
             None if self.waiting == Waiting::Input && self.pending.is_empty() && self.ended.is_none() => {
-                Receiving::Start
+                if self.bulk {
+                    Receiving::StartOnce
+                } else {
+                    Receiving::Start
+                }
             }
             Some(operation) if self.pending.len() >= enough && !self.cancelling => {
                 self.cancelling = true;
@@ -119,12 +146,26 @@ impl Connection {
     /// Takes in what was received; `whole` says that it filled its buffer, so that more has probably come with it.
     pub(super) fn received(&mut self, input: &[u8], whole: bool, output: &mut Vec<u8>) -> Step {
         self.held.ticket.meter().received(input.len());
-        if self.waiting == Waiting::Input && self.pending.is_empty() && !whole {
+        self.choose(input.len(), whole);
+        if self.waiting == Waiting::Input && self.pending.is_empty() && (self.once || !whole) {
             let need = self.conversation.take_in(input, output);
             return self.go_on(need, output);
         }
         self.pending.extend_from_slice(input);
         if self.waiting == Waiting::Input { Step::Unfinished } else { Step::Idle }
+    }
+
+    /// Chooses how to receive, by what has come.
+    fn choose(&mut self, length: usize, whole: bool) {
+        let (otherwise, limit) = if self.bulk {
+            (self.once && length < LITTLE, LITTLE_IN_A_ROW)
+        } else {
+            (whole && !self.once, FULL_IN_A_ROW)
+        };
+        self.otherwise = if otherwise { self.otherwise + 1 } else { 0 };
+        if self.otherwise == limit {
+            (self.bulk, self.otherwise) = (!self.bulk, 0);
+        }
     }
 
     /// Notes how the input has ended.

@@ -275,6 +275,10 @@ impl Proactor {
                 let operation = self.ring.receive(connection.socket(), key);
                 connection.receives(operation);
             }
+            Receiving::StartOnce => {
+                let operation = self.ring.receive_once(connection.socket(), key);
+                connection.receives(operation);
+            }
             Receiving::Cancel(operation) => self.ring.cancel(operation),
         }
     }
