@@ -74,7 +74,11 @@ impl Ring {
     /// # Errors
     /// Where the kernel has no io_uring (ENOSYS), forbids it (EPERM), or has one without multishot receives.
     pub(crate) fn new() -> io::Result<Self> {
-        let ring = build()?;
+        Self::of(SUBMISSIONS, COMPLETIONS)
+    }
+
+    fn of(submissions: u32, completions: u32) -> io::Result<Self> {
+        let ring = build(submissions, completions)?;
         let [small, large] = Group::ALL.map(|group| Provided::register(&ring.submitter(), group));
         let provided = ManuallyDrop::new([small?, large?]);
         Ok(Self { ring, in_flight: Slots::new(), waiting: VecDeque::new(), provided })
@@ -85,7 +89,7 @@ impl Ring {
     /// # Errors
     /// As [`Ring::new`].
     pub(crate) fn check() -> io::Result<()> {
-        build().map(drop)
+        build(SUBMISSIONS, COMPLETIONS).map(drop)
     }
 
     /// Accepts from a blocking listener until an error ends it.
@@ -262,7 +266,7 @@ fn receives_again_and_again(ring: &mut IoUring) -> io::Result<bool> {
 /// Sets a ring up for one thread that does its kernel work when it asks for completions; step by step without what an
 /// older kernel does not know (EINVAL): deferred work 6.1, a single issuer 6.0, cooperative work 5.19, going on after
 /// a failed submission 5.18. The ring knows multishot receives.
-fn build() -> io::Result<IoUring> {
+fn build(submissions: u32, completions: u32) -> io::Result<IoUring> {
     let steps: [fn(&mut io_uring::Builder) -> &mut io_uring::Builder; 5] = [
         |builder| builder.setup_submit_all().setup_single_issuer().setup_defer_taskrun(),
         |builder| builder.setup_submit_all().setup_single_issuer().setup_coop_taskrun(),
@@ -273,8 +277,8 @@ fn build() -> io::Result<IoUring> {
     let mut refused = io::Error::from(Errno::INVAL);
     for step in steps {
         let mut builder = IoUring::builder();
-        builder.dontfork().setup_cqsize(COMPLETIONS).setup_clamp();
-        match step(&mut builder).build(SUBMISSIONS) {
+        builder.dontfork().setup_cqsize(completions).setup_clamp();
+        match step(&mut builder).build(submissions) {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => refused = error,
             Err(error) => return Err(error),
             Ok(mut ring) => {
@@ -317,5 +321,112 @@ impl Drop for Ring {
 impl std::fmt::Debug for Ring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ring").field("in_flight", &self.in_flight.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::{EventfdFlags, eventfd};
+    use std::collections::HashSet;
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
+    /// A ring, or `None` with a line that says why the test is skipped.
+    fn ring() -> Option<Ring> {
+        Ring::new().inspect_err(|error| println!("skipped: no io_uring here: {error}")).ok()
+    }
+
+    fn pair() -> (UnixStream, Descriptor) {
+        let (client, server) = UnixStream::pair().expect("a pair of sockets");
+        (client, Arc::new(OwnedFd::from(server)))
+    }
+
+    #[test]
+    fn out_of_buffers_a_receive_ends_and_nothing_is_lost() {
+        const EACH: usize = 100_000;
+        const SOCKETS: usize = 40; // 4 MB, twice what the buffers hold
+        let Some(mut ring) = ring() else { return };
+        let pairs: Vec<_> = (0..SOCKETS).map(|_| pair()).collect();
+        for (key, (client, server)) in pairs.iter().enumerate() {
+            client.set_nonblocking(true).expect("a flag");
+            let mut client = client;
+            client.write_all(&vec![key as u8; EACH]).expect("the kernel keeps so much");
+            ring.receive(server, key);
+        }
+        let (mut got, mut held, mut without, mut events) = ([0; SOCKETS], Vec::new(), 0, Vec::new());
+        while got.iter().any(|&bytes| bytes < EACH) {
+            ring.wait(false, &mut events).expect("a ring that works");
+            for event in events.drain(..) {
+                let Event::Received { key, input, more } = event else { panic!("{event:?}") };
+                match input {
+                    Ok(Some(filled)) => {
+                        assert!(ring.bytes(&filled).iter().all(|&byte| byte == key as u8));
+                        got[key] += ring.bytes(&filled).len();
+                        held.push(filled);
+                    }
+                    Err(Errno::NOBUFS) => {
+                        without += 1;
+                        held.drain(..).for_each(|filled| ring.give_back(filled));
+                    }
+                    other => panic!("{other:?}"),
+                }
+                if !more {
+                    ring.receive(&pairs[key].1, key);
+                }
+            }
+        }
+        assert!(without > 0 && got == [EACH; SOCKETS], "{without} {got:?}");
+    }
+
+    #[test]
+    fn more_operations_and_completions_than_the_queues_hold_are_all_told() {
+        let many = 500;
+        let Ok(mut ring) = Ring::of(8, 16) else { return println!("skipped: no io_uring here") };
+        let ready = Arc::new(eventfd(1, EventfdFlags::CLOEXEC).expect("an eventfd"));
+        for key in 0..many {
+            ring.watch(&ready, key);
+        }
+        let (mut told, mut events) = (HashSet::new(), Vec::new());
+        while told.len() < many {
+            ring.wait(false, &mut events).expect("a ring that works");
+            told.extend(events.drain(..).map(|event| match event {
+                Event::Readable { key, .. } => key,
+                other => panic!("{other:?}"),
+            }));
+        }
+        assert!(told.iter().all(|&key| key < many));
+    }
+
+    #[test]
+    fn a_ring_that_is_dropped_lets_go_of_all_it_used() {
+        let Some(mut ring) = ring() else { return };
+        let (_client, server) = pair();
+        let (_other_client, other) = pair();
+        ring.receive(&server, 1);
+        ring.receive_once(&other, 2);
+        ring.watch(&server, 3);
+        ring.send(&other, 4, vec![7; 8 << 20], 0); // more than the kernel keeps: it gets stuck with the rest
+        let mut events = Vec::new();
+        ring.wait(true, &mut events).expect("a ring that works");
+        drop(ring);
+        assert_eq!((Arc::strong_count(&server), Arc::strong_count(&other)), (1, 1));
+    }
+
+    #[test]
+    fn a_cancelled_receive_is_told_and_no_longer_there() {
+        let Some(mut ring) = ring() else { return };
+        let (_client, server) = pair();
+        let operation = ring.receive(&server, 5);
+        let mut events = Vec::new();
+        ring.wait(true, &mut events).expect("a ring that works");
+        assert!(events.is_empty(), "{events:?}");
+        ring.cancel(operation);
+        while events.is_empty() {
+            ring.wait(false, &mut events).expect("a ring that works");
+        }
+        let cancelled =
+            matches!(events[..], [Event::Received { key: 5, input: Err(Errno::CANCELED), more: false }]);
+        assert!(cancelled && Arc::strong_count(&server) == 1, "{events:?}");
     }
 }
