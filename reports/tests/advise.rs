@@ -211,7 +211,7 @@ fn isolation_is_by_construction_until_a_crash_was_measured() {
     crash.scenario.service = "poison".into();
     for cell in &mut crash.cells {
         let merged = cell.merged.as_mut().expect("valid rounds");
-        merged.pending = if cell.model == FORK { merged.response.sent / 2 } else { 0 };
+        merged.pending = if cell.model == FORK { merged.response.sent / 2 } else { 1 };
         (merged.timeouts, merged.errors) = (0, Default::default());
     }
     let answer = ask(&analysis, &question);
@@ -219,6 +219,14 @@ fn isolation_is_by_construction_until_a_crash_was_measured() {
     assert_eq!(stands.map(|finding| finding.stand), [Stand::Fails, Stand::Satisfies]);
     assert!(stands[0].words.contains("answered 50.0 % of the requests"), "{}", stands[0].words);
     assert!(answer.cells.iter().all(|cell| cell.workload != "echo-small"), "a crash is no ordinary workload");
+
+    // Where every request was answered none crashed its handler.
+    let crash = &mut analysis.workloads[CLOSED];
+    crash.cells.iter_mut().filter_map(|cell| cell.merged.as_mut()).for_each(|merged| merged.pending = 0);
+    let answer = ask(&analysis, &question);
+    let finding = finding(&answer, THREADS, Criterion::Isolation);
+    assert_eq!(finding.stand, Stand::Fails);
+    assert!(finding.words.contains("by construction"), "{}", finding.words);
 }
 
 #[test]
