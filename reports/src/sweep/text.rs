@@ -177,6 +177,7 @@ impl Capacity {
     /// How far behind the best, in a few words; empty for the best.
     pub fn behind(&self) -> String {
         match self.behind_by {
+            Some((_, low, high)) if high.is_infinite() => format!("at least {}", units::factor(low)),
             Some((middle, low, high)) => {
                 format!("{} ({})", units::factor(middle), units::interval(low, high))
             }
@@ -227,7 +228,7 @@ impl Sweep {
                 [one] => format!("{one} carries the highest rate with a {objective}."),
                 several => format!(
                     "{} carry the highest rate with a {objective}; they cannot be told apart.",
-                    units::any_of(several).replace(" or ", " and ")
+                    units::all_of(several)
                 ),
             }]
         });
@@ -243,28 +244,32 @@ impl Sweep {
 
     /// What holds along the whole axis when no boundary does.
     fn constant(&self) -> String {
-        let chosen: Vec<&Vec<String>> = self
+        let chosen: Vec<&Workload> = self
             .points
             .iter()
-            .filter_map(|point| match &point.verdict.outcome {
-                Outcome::Chosen { winners, .. } => Some(winners),
-                _ => None,
-            })
+            .filter(|point| matches!(point.verdict.outcome, Outcome::Chosen { .. }))
             .collect();
-        let Some(first) = chosen.first() else {
+        if chosen.is_empty() {
             return "No point has a verdict, so no boundary could be shown.".to_owned();
+        }
+        let always = |wins: &dyn Fn(&Workload, &str) -> bool| -> Vec<String> {
+            let models = self.models.iter();
+            models.filter(|model| chosen.iter().all(|point| wins(point, model))).cloned().collect()
         };
-        let always: Vec<String> = first
-            .iter()
-            .filter(|model| chosen.iter().all(|winners| winners.contains(model)))
-            .cloned()
-            .collect();
-        match always.as_slice() {
-            [] => "No boundary between the best models could be shown.".to_owned(),
-            [one] => format!("{one} is best, or shares first place, at every point with a verdict."),
-            several => format!(
+        let best = always(&|point, model| sure(point).any(|winner| winner == model));
+        let perhaps = always(&|point, model| {
+            point.verdict.standing(model).is_some_and(|standing| point.verdict.crowns(standing))
+        });
+        match (best.as_slice(), perhaps.as_slice()) {
+            ([], [] | [_]) => "No boundary between the best models could be shown.".to_owned(),
+            ([], several) => format!(
+                "No boundary between the best models could be shown: of {} the rounds do not tell which is best where.",
+                units::all_of(several)
+            ),
+            ([one], _) => format!("{one} is best, or shares first place, at every point with a verdict."),
+            (several, _) => format!(
                 "{} are best, or share first place, at every point with a verdict.",
-                units::any_of(several).replace(" or ", " and ")
+                units::all_of(several)
             ),
         }
     }

@@ -59,7 +59,7 @@ fn capacities(out: &mut String, sweep: &Sweep, style: Style) {
 fn figures(out: &mut String, sweep: &Sweep, style: Style) {
     let Some(first) = sweep.points.first() else { return };
     let merit = first.scenario.merit;
-    let title = format!("{} at each point; * best, = cannot be told from it", merit.label());
+    let title = format!("{} at each point; * best, = equal to it, ~ not resolved", merit.label());
     push_wrapped(out, &title, style.width, "  ", |line| style.dim(line));
     let heads: Vec<String> = sweep.points.iter().map(|point| sweep.axis.bare(sweep::value(point))).collect();
     let cell = |curve: &Curve, at: usize| {
@@ -67,7 +67,8 @@ fn figures(out: &mut String, sweep: &Sweep, style: Style) {
         let place = point.verdict.standing(&curve.model).filter(|one| point.verdict.crowns(one));
         let mark = match place.map(|standing| standing.place) {
             Some(Place::Best) => "*",
-            Some(_) => "=",
+            Some(Place::Equal(_)) => "=",
+            Some(_) => "~",
             None => " ",
         };
         format!("{}{mark}", figure(point, &curve.model))
