@@ -21,6 +21,7 @@ pub mod text;
 pub use answer::{Answer, CRITERIA, Criterion, Level, Outcome, Stand};
 pub use question::{Question, Variability};
 pub use site::Figure;
+pub(crate) use site::peculiar;
 
 use crate::analysis::Analysis;
 use crate::units;
