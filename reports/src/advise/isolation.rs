@@ -44,8 +44,8 @@ pub(crate) fn isolation<'a>(analyses: impl Iterator<Item = &'a Analysis>, model:
 fn crashing_load(analysis: &Analysis, model: &str) -> Option<Finding> {
     let cells = analysis.measured().filter(|one| crashes(&one.scenario)).filter_map(|one| one.cell(model));
     // A request that crashes its handler is never answered: where all were, none came, and nothing was shown.
-    let crashed = cells.filter_map(|cell| Some((cell, cell.merged.as_ref()?)));
-    let (cell, merged) = crashed.filter(|(_, merged)| merged.unanswered() > 0).next()?;
+    let mut crashed = cells.filter_map(|cell| Some((cell, cell.merged.as_ref()?)));
+    let (cell, merged) = crashed.find(|(_, merged)| merged.unanswered() > 0)?;
     let answered = 1.0 - merged.unanswered() as f64 / merged.response.sent.max(1) as f64;
     let stand = if answered >= SURVIVED { Stand::Satisfies } else { Stand::Fails };
     let words =

@@ -85,7 +85,10 @@ pub(super) fn run(analysis: &Analysis) -> String {
             format!(
                 "{}{} planned, {} recorded ({} of them tries again), {} valid",
                 if run.sequential.is_some() { "about " } else { "" },
-                run.planned_trials, analysis.recorded, analysis.tried_again, analysis.valid
+                run.planned_trials,
+                analysis.recorded,
+                analysis.tried_again,
+                analysis.valid
             ),
         ),
         ("schema", format!("version {}", run.schema_version)),

@@ -360,7 +360,11 @@ mod tests {
         assert!((middle / 4.42 - 1.0).abs() < 0.1 && low > 3.5 && high < 5.5, "{middle} {low} {high}");
         let (middle, low, high) = out.models[3].behind_by.expect("at least so much");
         assert!((8.0..8.8).contains(&low) && (8.0..8.8).contains(&middle), "{middle} {low}");
-        assert!(high.is_infinite() && out.models[3].behind().starts_with("at least 8."), "{:?}", out.models[3]);
+        assert!(
+            high.is_infinite() && out.models[3].behind().starts_with("at least 8."),
+            "{:?}",
+            out.models[3]
+        );
     }
 
     #[test]
