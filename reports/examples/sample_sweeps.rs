@@ -5,7 +5,7 @@ use bakeoff_reports::{html, sample_sweep, terminal};
 
 fn main() -> std::io::Result<()> {
     let path = std::env::args().nth(1).unwrap_or_else(|| "sample-sweeps.html".to_owned());
-    let analysis = analyse(&sample_sweep::bundle(6));
+    let analysis = analyse(&sample_sweep::bundle(8));
     print!("{}", terminal::summary(&analysis, &terminal::SummaryOptions::default()));
     std::fs::write(path, html::report(&analysis))
 }

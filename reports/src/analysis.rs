@@ -138,6 +138,11 @@ impl Analysis {
         caveats
     }
 
+    /// Rounds asked for; those that were run, where a budget was given instead.
+    pub fn rounds_done(&self) -> u32 {
+        if self.run.sequential.is_some() { self.rounds_run } else { self.run.rounds }
+    }
+
     /// Whether too many trials had to be left out for the rest to be a fair sample of anything.
     pub fn is_invalid(&self) -> bool {
         f64::from(self.lost) > MOST_LEFT_OUT * f64::from(self.asked)

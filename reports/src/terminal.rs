@@ -108,7 +108,7 @@ fn head(out: &mut String, analysis: &Analysis, style: Style) {
         units::plural(run.models.len() as u64, "model"),
         units::plural(analysis.workloads.len() as u64, "workload"),
         sweep::count(&analysis.sweeps),
-        units::plural(u64::from(rounds(analysis)), "round"),
+        units::plural(u64::from(analysis.rounds_done()), "round"),
         units::grouped(u64::from(analysis.valid)),
         units::grouped(u64::from(analysis.recorded)),
         run.seed
@@ -121,11 +121,6 @@ fn head(out: &mut String, analysis: &Analysis, style: Style) {
     if let Some(text) = stops::brief(analysis) {
         push_wrapped(out, &text, style.width, "", |line| style.dim(line));
     }
-}
-
-/// Rounds asked for; those that were run, where a budget was given instead.
-fn rounds(analysis: &Analysis) -> u32 {
-    if analysis.run.sequential.is_some() { analysis.rounds_run } else { analysis.run.rounds }
 }
 
 fn answer(out: &mut String, workload: &Workload, style: Style) {
@@ -228,7 +223,7 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
                tell; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or \
                all; +2r undecided, 2 more rounds needed at least; few has too few rounds";
     push_wrapped(out, key, style.width, "", |line| style.dim(line));
-    let rounds = rounds(analysis) as usize;
+    let rounds = analysis.rounds_done() as usize;
     let worth = format!(
         "The parentheses after a factor in the answers above: its bootstrap interval over {}, confidence {} at most. Behind \
          is said after adjusting for all comparisons of the run.",

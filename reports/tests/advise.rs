@@ -41,6 +41,8 @@ fn world() -> Analysis {
         workload.scenario.parameters.insert("pool workers".to_owned(), "64".to_owned());
     }
     for workload in [CLOSED, OPEN] {
+        // As many workers as anyone asks for, where no test says otherwise.
+        analysis.workloads[workload].scenario.parameters.remove("pool workers");
         for model in [FORK, THREADS, POOL] {
             set(&mut analysis, workload, model, if workload == OPEN { 8_000.0 } else { 40_000.0 }, MS);
         }
@@ -214,7 +216,7 @@ fn isolation_is_by_construction_until_a_crash_was_measured() {
     crash.scenario.service = "poison".into();
     for cell in &mut crash.cells {
         let merged = cell.merged.as_mut().expect("valid rounds");
-        merged.pending = if cell.model == FORK { merged.response.sent / 2 } else { 0 };
+        merged.pending = if cell.model == FORK { merged.response.sent / 2 } else { 1 };
         (merged.timeouts, merged.errors) = (0, Default::default());
     }
     let answer = ask(&analysis, &question);
@@ -222,6 +224,14 @@ fn isolation_is_by_construction_until_a_crash_was_measured() {
     assert_eq!(stands.map(|finding| finding.stand), [Stand::Fails, Stand::Satisfies]);
     assert!(stands[0].words.contains("answered 50.0 % of the requests"), "{}", stands[0].words);
     assert!(answer.cells.iter().all(|cell| cell.workload != "echo-small"), "a crash is no ordinary workload");
+
+    // Where every request was answered none crashed its handler.
+    let crash = &mut analysis.workloads[CLOSED];
+    crash.cells.iter_mut().filter_map(|cell| cell.merged.as_mut()).for_each(|merged| merged.pending = 0);
+    let answer = ask(&analysis, &question);
+    let finding = finding(&answer, THREADS, Criterion::Isolation);
+    assert_eq!(finding.stand, Stand::Fails);
+    assert!(finding.words.contains("by construction"), "{}", finding.words);
 }
 
 #[test]

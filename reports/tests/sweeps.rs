@@ -162,3 +162,17 @@ fn with_too_much_left_out_a_sweep_says_nothing() {
     let page = html::report(&analysis);
     assert!(!page.contains("then mio-event-loop.") && page.contains("No statement"));
 }
+
+#[test]
+fn what_the_rounds_do_not_resolve_is_nobodys_first_place() {
+    let answer = |rounds| {
+        let analysis = analyse(&sample_sweep::bundle(rounds));
+        over(&analysis, Axis::Rate, false).answer().join(" ")
+    };
+    let told = answer(4);
+    assert!(told.contains("points either: thread-per-client and thread-pool."), "{told}");
+    let told = answer(8);
+    assert!(!told.contains("resolved"), "{told}");
+    assert!(told.contains("mio-event-loop is best, or shares first place, at every point with a"), "{told}");
+    assert!(told.contains("that any model keeps up with"), "30,000/s is beyond all of them: {told}");
+}

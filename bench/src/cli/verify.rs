@@ -126,6 +126,9 @@ impl VerifyArgs {
         }
         let analysis = analyse(&bundle::load(&bundle).map_err(|e| e.to_string())?);
         let findings = bakeoff_reports::orderings::judge(&analysis);
+        for caveat in analysis.caveats() {
+            output::print(&wrapped(&caveat, 80, "! "))?;
+        }
         output::print(&format!("{}\n", bakeoff_reports::orderings::table(&findings)))?;
         let right = bakeoff_reports::orderings::all_as_expected(&findings);
         Ok(if right { ExitCode::SUCCESS } else { ExitCode::from(INVALID) })

@@ -2,8 +2,8 @@
 //!
 //! # The choice
 //! Among the models that satisfy all that was asked, at the nearest workload that has the most of them: the one with the
-//! best median by that workload's figure of merit, and every other whose interval of the paired factor does not lie wholly
-//! above 1 plus the practical floor. It is the rule of a run's verdict, over fewer models.
+//! best by that workload's figure of merit, and every other that is not shown to be behind. It is the rule of a run's verdict
+//! ([`verdict`](crate::verdict)) over those models alone, so the comparisons it adjusts for are those between them.
 //!
 //! # The confidence
 //! *None* when nothing is recommended. Otherwise it starts *high*, and each of these lowers it:
@@ -20,14 +20,13 @@ use super::distance::{NEAR, Purpose, SIMILAR};
 use super::question::Question;
 use super::site::Site;
 use super::{Machine, Source, by_shortfall, elsewhere};
-use crate::analysis::{SYNTHETIC, Workload};
+use crate::analysis::{Analysis, SYNTHETIC, Workload};
 use crate::cell::Cell;
+use crate::contest::{self, Contest, Contestant, Placed, Spending};
 use crate::cost::Cost;
-use crate::record::Merit;
-use crate::statistics::paired::{self, Better, Factor};
-use crate::statistics::random::Random;
+use crate::statistics::paired::Factor;
 use crate::units;
-use crate::verdict::floor;
+use crate::verdict::Place;
 use std::collections::BTreeSet;
 
 /// Rounds from which an interval has its full confidence.
@@ -46,7 +45,12 @@ pub(super) struct Choice {
 }
 
 /// Chooses among the models that satisfy.
-pub(super) fn choose(question: &Question, sites: &[Site<'_>], models: &[ModelAnswer]) -> Choice {
+pub(super) fn choose(
+    question: &Question,
+    sources: &[Source],
+    sites: &[Site<'_>],
+    models: &[ModelAnswer],
+) -> Choice {
     let fit: Vec<&str> =
         models.iter().filter(|one| one.stand == Stand::Satisfies).map(|one| one.model.as_str()).collect();
     let timed = question.p99_ns.is_some() || question.rate_per_s.is_some();
@@ -59,7 +63,7 @@ pub(super) fn choose(question: &Question, sites: &[Site<'_>], models: &[ModelAns
     let Some((missing, _, site)) = nearest.filter(|_| !fit.is_empty()) else {
         return Choice { recommended: Vec::new(), reasons: Vec::new() };
     };
-    let mut choice = among(site.workload, &fit);
+    let mut choice = among(&sources[site.source].analysis, site.workload, &fit);
     if missing > 0 {
         let name = &site.workload.scenario.name;
         choice.reasons.push(format!(
@@ -70,49 +74,52 @@ pub(super) fn choose(question: &Question, sites: &[Site<'_>], models: &[ModelAns
     choice
 }
 
-fn among(workload: &Workload, fit: &[&str]) -> Choice {
+fn among(analysis: &Analysis, workload: &Workload, fit: &[&str]) -> Choice {
     let merit = workload.scenario.merit;
-    let mut cells: Vec<(&Cell, f64)> = fit
+    let cells: Vec<&Cell> = fit
         .iter()
         .filter_map(|model| workload.cell(model))
-        .filter_map(|cell| Some((cell, cell.merit(merit)?)))
+        .filter(|cell| cell.merit(merit).is_some())
         .collect();
-    cells.sort_by(|a, b| match merit.better() {
-        Better::More => b.1.total_cmp(&a.1),
-        Better::Less => a.1.total_cmp(&b.1),
-    });
-    let Some(&(best, _)) = cells.first() else {
+    if cells.is_empty() {
         // No figure to rank by: all that satisfy, in the order of the run.
         return Choice { recommended: fit.iter().map(ToString::to_string).collect(), reasons: Vec::new() };
-    };
-    let behind: Vec<(&Cell, Option<Factor>)> =
-        cells.iter().skip(1).map(|(cell, _)| (*cell, factor(best, cell, merit))).collect();
-    let ties = |factor: &Option<Factor>| factor.is_none_or(|factor| factor.low <= 1.0 + floor(merit));
-    let tied: Vec<&Cell> = behind.iter().filter(|(_, factor)| ties(factor)).map(|(cell, _)| *cell).collect();
-    let winners: Vec<&Cell> = std::iter::once(best).chain(tied).collect();
-    let mut reasons = vec![lead(workload, &winners, behind.iter().find(|(_, factor)| !ties(factor)))];
+    }
+    let placed = places(analysis, workload, &cells);
+    let behind = placed.iter().find_map(|one| match one.place {
+        Place::Behind(factor) => Some((cells[one.at], factor)),
+        _ => None,
+    });
+    // Too few rounds to compare show nobody to be behind.
+    let kept = placed.iter().filter(|one| !matches!(one.place, Place::Behind(_)));
+    let winners: Vec<&Cell> = kept.map(|one| cells[one.at]).collect();
+    let mut reasons = vec![lead(workload, &winners, behind)];
     reasons.extend(winners.iter().take(MOST_TOLD).filter_map(|cell| costs(cell)));
     Choice { recommended: winners.into_iter().map(|cell| cell.model.clone()).collect(), reasons }
 }
 
-/// How far a model is behind the best, paired by round.
-fn factor(best: &Cell, other: &Cell, merit: Merit) -> Option<Factor> {
-    let rounds: BTreeSet<u32> = best.rounds.iter().chain(&other.rounds).map(|round| round.round).collect();
-    let of = |cell: &Cell| -> Vec<Option<f64>> {
-        rounds.iter().map(|at| cell.rounds.iter().find(|round| round.round == *at)?.merit(merit)).collect()
-    };
-    let mut random = Random::named(0, &[&best.model, &other.model]);
-    paired::factor(&of(best), &of(other), merit.better(), &mut random)
+/// The places of these models among each other.
+fn places(analysis: &Analysis, workload: &Workload, cells: &[&Cell]) -> Vec<Placed> {
+    let merit = workload.scenario.merit;
+    let models = cells.iter().map(|cell| Contestant {
+        model: &cell.model,
+        figures: cell.rounds.iter().filter_map(|round| Some((round.round, round.merit(merit)?))).collect(),
+    });
+    let contest = Contest { name: &workload.scenario.name, merit, models: models.collect() };
+    let looks = analysis.run.sequential.as_ref().map_or(&[][..], |sequential| &sequential.looks);
+    let last = workload.cells.iter().flat_map(|cell| &cell.rounds).map(|round| round.round).max();
+    let rounds = analysis.rounds_run.max(last.map_or(0, |last| last.saturating_add(1)));
+    contest::settle(&[contest], Spending { looks, rounds }, analysis.run.seed).pop().unwrap_or_default()
 }
 
-fn lead(workload: &Workload, winners: &[&Cell], next: Option<&(&Cell, Option<Factor>)>) -> String {
+fn lead(workload: &Workload, winners: &[&Cell], next: Option<(&Cell, Factor)>) -> String {
     let (merit, name) = (workload.scenario.merit.label(), &workload.scenario.name);
     let who = match winners {
         [one] => format!("{} is the best by {merit} under {name} of those that satisfy", one.model),
         _ => format!("by {merit} under {name} these cannot be told apart, or differ by less than matters"),
     };
     match next {
-        Some((cell, Some(factor))) if factor.median.is_finite() => format!(
+        Some((cell, factor)) if factor.median.is_finite() => format!(
             "{who}; the next, {}, is {} behind ({}).",
             cell.model,
             units::factor(factor.median),

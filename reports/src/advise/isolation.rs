@@ -43,7 +43,9 @@ pub(crate) fn isolation<'a>(analyses: impl Iterator<Item = &'a Analysis>, model:
 /// Isolation as a workload shows it whose requests crash their handler.
 fn crashing_load(analysis: &Analysis, model: &str) -> Option<Finding> {
     let cells = analysis.measured().filter(|one| crashes(&one.scenario)).filter_map(|one| one.cell(model));
-    let (cell, merged) = cells.filter_map(|cell| Some((cell, cell.merged.as_ref()?))).next()?;
+    // A request that crashes its handler is never answered: where all were, none came, and nothing was shown.
+    let mut crashed = cells.filter_map(|cell| Some((cell, cell.merged.as_ref()?)));
+    let (cell, merged) = crashed.find(|(_, merged)| merged.unanswered() > 0)?;
     let answered = 1.0 - merged.unanswered() as f64 / merged.response.sent.max(1) as f64;
     let stand = if answered >= SURVIVED { Stand::Satisfies } else { Stand::Fails };
     let words =
@@ -75,7 +77,7 @@ fn by_construction(model: &str) -> (Stand, String, bool) {
     let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| model.starts_with(prefix));
     if begins(&["fork-", "prefork"]) {
         (Stand::Satisfies, "by construction, not measured: each client has a process".to_owned(), true)
-    } else if begins(&["thread-", "tokio", "mio-", "iterative"]) {
+    } else if begins(&["thread-", "tokio", "mio-", "poll-", "iterative"]) {
         (Stand::Fails, "by construction, not measured: all clients share one process".to_owned(), false)
     } else {
         (Stand::NotKnown, "not measured, and its construction is not known here".to_owned(), true)

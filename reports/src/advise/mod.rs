@@ -21,6 +21,7 @@ pub mod text;
 pub use answer::{Answer, CRITERIA, Criterion, Level, Outcome, Stand};
 pub use question::{Question, Variability};
 pub use site::Figure;
+pub(crate) use site::peculiar;
 
 use crate::analysis::Analysis;
 use crate::units;
@@ -59,7 +60,7 @@ pub fn advise(question: &Question, sources: &[Source], here: &Machine) -> Answer
             ModelAnswer { stand: stand(&findings), model, findings }
         })
         .collect();
-    let choice = choose::choose(question, &sites, &models);
+    let choice = choose::choose(question, sources, &sites, &models);
     let cells = cells_used(question, sources, &sites, &mut models);
     let near = !cells.is_empty();
     let outcome = match () {

@@ -150,7 +150,7 @@ pub(super) fn sites<'a>(sources: &'a [Source], question: &Question) -> Vec<Site<
 }
 
 /// What makes a workload no evidence for ordinary requests: its name for the reader.
-pub(super) fn peculiar(scenario: &ScenarioRecord) -> Option<&'static str> {
+pub(crate) fn peculiar(scenario: &ScenarioRecord) -> Option<&'static str> {
     if isolation::crashes(scenario) {
         return Some("its requests crash the server");
     }
@@ -159,6 +159,9 @@ pub(super) fn peculiar(scenario: &ScenarioRecord) -> Option<&'static str> {
             line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
         })
     };
+    if scenario.surge.is_some() {
+        return Some("its load surges past what is carried");
+    }
     [
         ("bursts", "its requests come in bursts"),
         ("surge", "its load surges past what is carried"),

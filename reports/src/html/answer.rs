@@ -6,7 +6,6 @@ use super::page::{anchor, series_of};
 use super::{escape, trust};
 use crate::analysis::{Analysis, Workload};
 use crate::plot;
-use crate::units;
 use crate::verdict::Outcome;
 use crate::words::limit;
 use std::fmt::Write as _;
@@ -17,23 +16,13 @@ pub(super) fn answer(analysis: &Analysis) -> String {
     if analysis.workloads.is_empty() {
         html.push_str("<p>The run declares no workload, so there is nothing to answer.</p>\n");
     }
-    let alone = analysis.workloads.iter().filter(|workload| workload.scenario.sweep.is_none()).count();
-    let many = if alone > MANY { " many" } else { "" };
-    let _ = writeln!(html, "<div class=\"cards{many}\">");
-    for (number, workload) in
-        analysis.workloads.iter().enumerate().filter(|(_, one)| one.scenario.sweep.is_none())
-    {
-        html.push_str(&card(analysis, workload, number, alone > MANY));
+    let many = analysis.workloads.len() > MANY;
+    let class = if many { " many" } else { "" };
+    let _ = writeln!(html, "<div class=\"cards{class}\">");
+    for (number, workload) in analysis.workloads.iter().enumerate() {
+        html.push_str(&card(analysis, workload, number, many));
     }
     html.push_str("</div>\n");
-    if alone < analysis.workloads.len() {
-        let points = units::plural((analysis.workloads.len() - alone) as u64, "point");
-        let _ = writeln!(
-            html,
-            "<p class=\"note\">{points} of sweeps stand in the matrix and under <a href=\"#sweeps\">sweeps</a>, each as a \
-             workload of its own.</p>"
-        );
-    }
     html.push_str(&trust::trust(analysis));
     html.push_str("</section>\n");
     html

@@ -9,7 +9,7 @@ use super::{Field, escape, quantile_text};
 use crate::advise::isolation;
 use crate::advise::judge::{self, CARRIED, Carries, HEADROOM, MOST_STRETCH};
 use crate::advise::memory::{self, Law};
-use crate::advise::{Figure, Stand};
+use crate::advise::{Figure, Stand, peculiar};
 use crate::analysis::{Analysis, Workload};
 use crate::cell::Cell;
 use crate::plot;
@@ -46,7 +46,8 @@ pub(super) fn section(analysis: &Analysis) -> String {
     if left > 0 {
         let _ = writeln!(
             html,
-            "<p class=\"note\">Left out: {} of crashing requests or at the points of a sweep.</p>",
+            "<p class=\"note\">Left out: {} with crashing requests, bursts, a surge or slow clients, which say little of \
+             ordinary requests.</p>",
             units::plural(left as u64, "workload")
         );
     }
@@ -54,9 +55,9 @@ pub(super) fn section(analysis: &Analysis) -> String {
     html + "</section>\n"
 }
 
-/// Whether a workload says something about ordinary requests; points of a sweep have a section of their own.
+/// Whether a workload says something about ordinary requests: those that `bakeoff advise` goes by.
 fn tells(workload: &Workload) -> bool {
-    workload.scenario.sweep.is_none() && !isolation::crashes(&workload.scenario)
+    peculiar(&workload.scenario).is_none()
 }
 
 /// Hidden until the script makes it work.

@@ -7,25 +7,27 @@ use crate::record::{Environment, Reading, RoundRecord};
 use crate::statistics::bootstrap::{CONFIDENCE, RESAMPLES, confidence_at_most};
 use crate::statistics::median;
 use crate::units;
-use crate::verdict::{LATENCY_FLOOR, LEVEL, MIN_ROUNDS, THROUGHPUT_FLOOR};
+use crate::verdict::{ANSWERED_FLOOR, LATENCY_FLOOR, LEVEL, MEMORY_FLOOR, MIN_ROUNDS, THROUGHPUT_FLOOR};
 use std::fmt::Write as _;
 
 /// How the figures were made and what they claim.
 pub(super) fn method(analysis: &Analysis) -> String {
-    let rounds = analysis.run.rounds as usize;
+    let rounds = analysis.rounds_done() as usize;
     format!(
         "<section id=\"method\">\n<h2>How to read this</h2>\n\
-         <p>A <em>round</em> runs every model once under every workload, each in a fresh server process, in an order \
-         shuffled from the seed. Models are compared within a round, so that what the machine did to one it did to all; \
+         <p>A <em>round</em> runs every model that still runs once under every workload, each in a fresh server process, in an \
+         order shuffled from the seed. Models are compared within a round, so that what the machine did to one it did to all; \
          the factor shown is the median over the rounds.</p>\n\
          <p>The interval is a percentile bootstrap of that median, {} resamples, nominally {:.0}&nbsp;%. With few \
          rounds it is close to the range of the rounds, which contains the true median with a confidence of \
          1&nbsp;−&nbsp;2/2<sup>R</sup>: with the {rounds} rounds of this run, {} at most. It is of the one comparison.</p>\n\
          <p>A model is <em>behind</em> when another beats it: the whole interval lies above 1 plus the practical floor, \
-         {:.0}&nbsp;% for throughput and {:.0}&nbsp;% for latency, and a sign-flip permutation test of the rounds rejects, after \
+         {:.0}&nbsp;% for throughput and goodput, {:.0}&nbsp;% for latency, {:.0}&nbsp;% for the share answered, {:.0}&nbsp;% for \
+         memory, and a sign-flip permutation test of the rounds rejects, after \
          adjusting for every pair of models of the run (Benjamini and Hochberg), that it is not behind by more than the floor: \
          of all such claims of a run, {:.0}&nbsp;% are expected to be false at most. A model is <em>equal</em> to the best when \
-         the interval lies within the floor to both sides. Otherwise the rounds do not tell, and it is <em>not resolved</em>. \
+         the interval lies within the floor to both sides and two one-sided tests reject, at {:.0}&nbsp;% and not adjusted, that it \
+         lies beyond either. Otherwise the rounds do not tell, and it is <em>not resolved</em>. \
          A difference that would have shown is one that such a run calls behind in 4 of 5 cases. \
          Fewer than {MIN_ROUNDS} valid rounds are undecided.</p>\n\
          <p>Response time runs from the <em>intended</em> send time to the last byte of the right reply. A percentile is \
@@ -45,6 +47,9 @@ pub(super) fn method(analysis: &Analysis) -> String {
         units::share(confidence_at_most(rounds)),
         THROUGHPUT_FLOOR * 100.0,
         LATENCY_FLOOR * 100.0,
+        ANSWERED_FLOOR * 100.0,
+        MEMORY_FLOOR * 100.0,
+        LEVEL * 100.0,
         LEVEL * 100.0,
         units::share(MOST_LEFT_OUT),
     )
@@ -78,8 +83,12 @@ pub(super) fn run(analysis: &Analysis) -> String {
         (
             "trials",
             format!(
-                "{} planned, {} recorded ({} of them tries again), {} valid",
-                run.planned_trials, analysis.recorded, analysis.tried_again, analysis.valid
+                "{}{} planned, {} recorded ({} of them tries again), {} valid",
+                if run.sequential.is_some() { "about " } else { "" },
+                run.planned_trials,
+                analysis.recorded,
+                analysis.tried_again,
+                analysis.valid
             ),
         ),
         ("schema", format!("version {}", run.schema_version)),

@@ -106,7 +106,7 @@ fn header(analysis: &Analysis) -> String {
         units::plural(run.models.len() as u64, "model"),
         units::plural(analysis.workloads.len() as u64, "workload"),
         units::plural(analysis.sweeps.len() as u64, "sweep"),
-        units::plural(u64::from(run.rounds), "round"),
+        units::plural(u64::from(analysis.rounds_done()), "round"),
         valid,
     ];
     let mut html = String::from(

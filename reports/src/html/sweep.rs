@@ -191,11 +191,7 @@ fn map(analysis: &Analysis, sweep: &Sweep) -> String {
     }
     html.push_str("</tr></thead><tbody>\n");
     for point in &sweep.points {
-        let beyond = if sweep.models.iter().all(|model| sweep::drowned(point, model)) {
-            "<small>no model keeps up</small>"
-        } else {
-            ""
-        };
+        let beyond = if sweep.beyond(point) { "<small>no model keeps up</small>" } else { "" };
         let value = escape(&sweep.axis.bare(sweep::value(point)));
         let _ = write!(html, "<tr><th scope=\"row\">{value}{beyond}</th>");
         sweep.models.iter().for_each(|model| html.push_str(&matrix_cell(point, model)));

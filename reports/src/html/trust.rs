@@ -76,6 +76,7 @@ fn trials(analysis: &Analysis) -> String {
     };
     let lost = match analysis.lost {
         0 => "every round of every model has a valid one".to_owned(),
+        1 => "1 round of a model under a workload stays without".to_owned(),
         n => format!("{} of a model under a workload stay without", units::plural(u64::from(n), "round")),
     };
     format!("{valid} valid of {recorded} recorded{again}; {lost}.")

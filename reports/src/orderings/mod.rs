@@ -4,7 +4,8 @@
 //! Every figure is taken round by round. A ratio divides the figures of two models in the same round. Of the rounds that
 //! have it, the median and its 95 % bootstrap interval are compared with the band of the expectation:
 //! *as expected* when the median lies in the band; *otherwise* when the whole interval lies outside; in between, and with
-//! fewer than 4 rounds, it *cannot be told*. Where nothing is expected, the figure is only reported.
+//! fewer than 4 rounds or with too much of the run left out, it *cannot be told*. Where nothing is expected, the figure is
+//! only reported.
 //!
 //! It never moves a band because of a figure.
 
@@ -70,7 +71,9 @@ fn finding(analysis: &Analysis, expectation: &'static Expectation) -> Finding {
     let mut random = Random::named(analysis.run.seed, &[expectation.claim]);
     let measured = median(&figures).zip(median_interval(&figures, &mut random));
     let measured = measured.map(|(middle, (low, high))| (middle, low, high));
-    let judgement = weigh(expectation.band, measured, figures.len());
+    // With too much of the run left out the rest is no fair sample, here as in a verdict.
+    let rounds = if analysis.is_invalid() { 0 } else { figures.len() };
+    let judgement = weigh(expectation.band, measured, rounds);
     Finding { expectation, rounds: figures.len(), measured, judgement }
 }
 

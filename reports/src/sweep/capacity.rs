@@ -14,18 +14,21 @@
 //! # The interval
 //! The central 95 % over resamples of the rounds, the same rounds for every model, so that ratios between models are paired. A
 //! search tells no more than between which two rates the boundary lies; so each resample puts it at a random place between
-//! them, and the ladder's own coarseness is part of the interval. Models are compared as everywhere: one is behind when
-//! the whole interval of the ratio lies beyond the practical floor.
+//! them, and the ladder's own coarseness is part of the interval. A model is behind when the whole interval of the ratio lies
+//! beyond the practical floor; unlike the verdict on a workload, that is not adjusted for the number of models.
+//! Where the best model met the objective at every rate that was tried, or the other at none, no ratio is known, only the
+//! least it can be: the one between the last rates that were tried.
 
 use super::resample::{ends, over_rounds};
 use crate::histogram::{HistogramError, Recorder};
 use crate::record::{Measured, Objective};
+use crate::statistics::bootstrap::CONFIDENCE;
 use crate::statistics::median;
 use crate::statistics::paired::{Better, log_behind};
 use crate::statistics::quantile::{Distribution, Quantile};
 use crate::statistics::random::Random;
 use crate::verdict::THROUGHPUT_FLOOR;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Trials of a model that an estimate takes at least.
 pub const LEAST_TRIALS: usize = 6;
@@ -97,7 +100,7 @@ pub struct Capacity {
     /// Each rate that was tried, ascending, with the trials there and how many met the objective.
     pub tried: Vec<(f64, usize, usize)>,
     /// How many times the best model's capacity is of this one's: median, low and high; absent for the best and for models
-    /// without an estimate.
+    /// without an estimate. With an infinite high end only the least it can be is known.
     pub behind_by: Option<(f64, f64, f64)>,
     /// Whether it cannot be told from the best, or is the best.
     pub wins: bool,
@@ -128,9 +131,10 @@ pub fn estimate(
     limit: impl Fn(&str, f64) -> String,
     seed: u64,
 ) -> Capacities {
-    let all = models.iter().flat_map(|(_, tried)| tried).map(|one| one.round);
-    let rounds = all.max().map_or(0, |last| last as usize + 1);
-    let counted: Vec<Counted> = models.iter().map(|(_, tried)| Counted::new(tried, rounds)).collect();
+    // Rounds by position: a number that stands in a file must not decide how much memory is taken.
+    let rounds: BTreeSet<u32> = models.iter().flat_map(|(_, tried)| tried).map(|one| one.round).collect();
+    let rounds: Vec<u32> = rounds.into_iter().collect();
+    let counted: Vec<Counted> = models.iter().map(|(_, tried)| Counted::new(tried, &rounds)).collect();
     let enough = |at: usize| models[at].1.len() >= LEAST_TRIALS;
     let edges: Vec<Option<Edge>> =
         (0..models.len()).map(|at| if enough(at) { counted[at].edge() } else { None }).collect();
@@ -157,7 +161,7 @@ pub fn estimate(
         };
         let behind_by = best
             .filter(|best| *best != at && edges[at].is_some())
-            .and_then(|best| ratio(&samples[best], &samples[at]));
+            .and_then(|best| ratio(&samples, &counted, best, at));
         let behind = behind_by.is_some_and(|(_, low, _)| low > 1.0 + THROUGHPUT_FLOOR);
         let wins = best.is_some() && centre(at) > 0.0 && !behind;
         Capacity { model: model.clone(), found, tried: rungs(tried), behind_by, wins }
@@ -175,13 +179,14 @@ struct Counted {
 }
 
 impl Counted {
-    fn new(tried: &[Tried], rounds: usize) -> Self {
+    fn new(tried: &[Tried], rounds: &[u32]) -> Self {
         let rungs = rungs(tried);
         let rates: Vec<f64> = rungs.iter().map(|(rate, ..)| *rate).collect();
-        let mut by_round = vec![Vec::new(); rounds];
+        let mut by_round = vec![Vec::new(); rounds.len()];
         for one in tried {
             let rung = rates.partition_point(|rate| *rate < one.rate_per_s);
-            by_round[one.round as usize].push((rung, !one.met));
+            let at = rounds.partition_point(|round| *round < one.round);
+            by_round[at].push((rung, !one.met));
         }
         let all = rungs.iter().map(|(_, n, met)| ((n - met) as f64, *n as f64)).collect();
         Self { rates, rounds: by_round, all }
@@ -226,12 +231,26 @@ fn place(edge: Edge, random: &mut Random) -> f64 {
     }
 }
 
-fn ratio(best: &[f64], other: &[f64]) -> Option<(f64, f64, f64)> {
-    let logs: Vec<f64> =
-        best.iter().zip(other).map(|(best, other)| log_behind(*best, *other, Better::More)).collect();
+/// How many times the capacity of `best` is of that of `other`. Where one of them lies beyond the rates tried, the last rate
+/// tried stands for it, so that the ratio is the least there can be, and the high end is infinite.
+fn ratio(samples: &[Vec<f64>], counted: &[Counted], best: usize, other: usize) -> Option<(f64, f64, f64)> {
+    let (first, last) = (counted[other].rates.first()?, counted[best].rates.last()?);
+    let mut open = 0;
+    let both = samples[best].iter().zip(&samples[other]);
+    let logs: Vec<f64> = both
+        .map(|(ahead, behind)| {
+            // Both met everything: nothing tells them apart.
+            if ahead.is_infinite() && behind.is_infinite() {
+                return 0.0;
+            }
+            open += usize::from(ahead.is_infinite() || *behind == 0.0);
+            log_behind(ahead.min(*last), behind.max(*first), Better::More)
+        })
+        .collect();
     let median = median(&logs)?;
+    let bounded = (open as f64) < (1.0 - CONFIDENCE) / 2.0 * logs.len() as f64;
     let (low, high) = ends(logs)?;
-    Some((median.exp(), low.exp(), high.exp()))
+    Some((median.exp(), low.exp(), if bounded { high.exp() } else { f64::INFINITY }))
 }
 
 /// Each rate with its trials and how many met the objective, ascending.
@@ -280,6 +299,7 @@ fn isotonic(counts: &[(f64, f64)]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::units;
 
     fn objective() -> Objective {
         Objective { of: "echo".into(), percentile: 0.99, limit_ns: 5_000_000 }
@@ -338,6 +358,34 @@ mod tests {
         );
         let (middle, low, high) = out.models[2].behind_by.expect("an estimate");
         assert!((middle / 4.42 - 1.0).abs() < 0.1 && low > 3.5 && high < 5.5, "{middle} {low} {high}");
-        assert_eq!(out.models[3].behind_by.map(|(middle, ..)| middle), Some(f64::INFINITY));
+        let (middle, low, high) = out.models[3].behind_by.expect("at least so much");
+        assert!((8.0..8.8).contains(&low) && (8.0..8.8).contains(&middle), "{middle} {low}");
+        assert!(
+            high.is_infinite() && out.models[3].behind().starts_with("at least 8."),
+            "{:?}",
+            out.models[3]
+        );
+    }
+
+    #[test]
+    fn a_best_model_whose_end_was_not_found_is_ahead_by_what_was_tried_and_no_more() {
+        let why = |_: &str, _: f64| String::new();
+        let models = [
+            ("open".to_owned(), tried(&[(1_000.0, "++++"), (2_000.0, "++++")])),
+            ("near".to_owned(), tried(&[(1_950.0, "++++"), (2_100.0, "----")])),
+            ("far".to_owned(), tried(&[(900.0, "++++"), (1_000.0, "----")])),
+        ];
+        let out = estimate(&objective(), &models, why, 1);
+        assert_eq!(out.models.iter().map(|one| one.wins).collect::<Vec<_>>(), [true, true, false]);
+        let (_, low, high) = out.models[2].behind_by.expect("a ratio");
+        assert!((2.0..2.2).contains(&low) && high.is_infinite(), "{low} {high}");
+        assert_eq!(out.models[2].behind(), format!("at least {}", units::factor(low)));
+    }
+
+    #[test]
+    fn the_number_of_a_round_takes_no_memory() {
+        let mut trials = tried(&[(1_000.0, "+++"), (2_000.0, "---")]);
+        trials[5].round = u32::MAX;
+        assert!(matches!(found(trials), Found::Rate { .. }));
     }
 }

@@ -173,7 +173,7 @@ fn crossovers(models: &[String], points: &[Workload], seed: u64) -> Vec<Crossove
 }
 
 /// Whether a model does not keep up with the rate of a point: what it answers depends on how long the trial lasts.
-pub(crate) fn drowned(point: &Workload, model: &str) -> bool {
+fn drowned(point: &Workload, model: &str) -> bool {
     let Some(place) = point.scenario.sweep.as_ref().filter(|place| place.axis == Axis::Rate) else {
         return false;
     };

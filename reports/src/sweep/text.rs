@@ -1,7 +1,7 @@
 //! The sentences of a sweep: knees, laws, boundaries, capacities. The same words for the terminal and the page.
 
 use super::capacity::{Capacity, Found};
-use super::{Boundary, Crossover, Fit, Knee, Sweep};
+use super::{Boundary, Crossover, Fit, Knee, Sweep, drowned};
 use crate::analysis::Workload;
 use crate::record::{Axis, Objective};
 use crate::units;
@@ -177,6 +177,7 @@ impl Capacity {
     /// How far behind the best, in a few words; empty for the best.
     pub fn behind(&self) -> String {
         match self.behind_by {
+            Some((_, low, high)) if high.is_infinite() => format!("at least {}", units::factor(low)),
             Some((middle, low, high)) => {
                 format!("{} ({})", units::factor(middle), units::interval(low, high))
             }
@@ -207,10 +208,20 @@ impl Sweep {
     /// The sentences on where the best model changes: of those pairs that are both best, or share first place, somewhere
     /// along the axis.
     pub fn boundaries(&self) -> Vec<String> {
-        let best: Vec<&str> = self.points.iter().flat_map(sure).collect();
+        let best: Vec<&str> = self.kept().flat_map(sure).collect();
         let counts = |one: &&Crossover| best.contains(&&*one.before) && best.contains(&&*one.after);
         let shown = |one: &&Crossover| matches!(one.boundary, Boundary::Shown { .. });
         self.crossovers.iter().filter(shown).filter(counts).map(|one| one.sentence(self.axis)).collect()
+    }
+
+    /// Whether a point is a rate with which no model keeps up: there the response time says how long the trial was.
+    pub(crate) fn beyond(&self, point: &Workload) -> bool {
+        self.models.iter().all(|model| drowned(point, model))
+    }
+
+    /// The points that say something of the models.
+    fn kept(&self) -> impl Iterator<Item = &Workload> {
+        self.points.iter().filter(|point| !self.beyond(point))
     }
 
     /// The answer of the sweep in sentences.
@@ -227,7 +238,7 @@ impl Sweep {
                 [one] => format!("{one} carries the highest rate with a {objective}."),
                 several => format!(
                     "{} carry the highest rate with a {objective}; they cannot be told apart.",
-                    units::any_of(several).replace(" or ", " and ")
+                    units::all_of(several)
                 ),
             }]
         });
@@ -243,29 +254,45 @@ impl Sweep {
 
     /// What holds along the whole axis when no boundary does.
     fn constant(&self) -> String {
-        let chosen: Vec<&Vec<String>> = self
-            .points
-            .iter()
-            .filter_map(|point| match &point.verdict.outcome {
-                Outcome::Chosen { winners, .. } => Some(winners),
-                _ => None,
-            })
-            .collect();
-        let Some(first) = chosen.first() else {
+        let chosen: Vec<&Workload> =
+            self.kept().filter(|point| matches!(point.verdict.outcome, Outcome::Chosen { .. })).collect();
+        if chosen.is_empty() {
             return "No point has a verdict, so no boundary could be shown.".to_owned();
+        }
+        let always = |wins: &dyn Fn(&Workload, &str) -> bool| -> Vec<String> {
+            let models = self.models.iter();
+            models.filter(|model| chosen.iter().all(|point| wins(point, model))).cloned().collect()
         };
-        let always: Vec<String> = first
-            .iter()
-            .filter(|model| chosen.iter().all(|winners| winners.contains(model)))
-            .cloned()
-            .collect();
-        match always.as_slice() {
-            [] => "No boundary between the best models could be shown.".to_owned(),
-            [one] => format!("{one} is best, or shares first place, at every point with a verdict."),
-            several => format!(
-                "{} are best, or share first place, at every point with a verdict.",
-                units::any_of(several).replace(" or ", " and ")
+        let best = always(&|point, model| sure(point).any(|winner| winner == model));
+        let perhaps = always(&|point, model| {
+            point.verdict.standing(model).is_some_and(|standing| point.verdict.crowns(standing))
+        });
+        let which = match self.points.iter().any(|point| self.beyond(point)) {
+            true => "with a verdict that any model keeps up with",
+            false => "with a verdict",
+        };
+        match (best.as_slice(), perhaps.as_slice()) {
+            ([], [] | [_]) => "No boundary between the best models could be shown.".to_owned(),
+            ([], several) => format!(
+                "No boundary between the best models could be shown: of {} the rounds do not tell which is best where.",
+                units::all_of(several)
             ),
+            (always, _) => {
+                let (who, verbs) = (
+                    units::all_of(always),
+                    if always.len() == 1 { ("is", "shares") } else { ("are", "share") },
+                );
+                let open: Vec<String> =
+                    perhaps.iter().filter(|model| !always.contains(model)).cloned().collect();
+                let open = match open.as_slice() {
+                    [] => String::new(),
+                    open => format!(
+                        " Never behind there, but not resolved at all of these points either: {}.",
+                        units::all_of(open)
+                    ),
+                };
+                format!("{who} {} best, or {} first place, at every point {which}.{open}", verbs.0, verbs.1)
+            }
         }
     }
 }

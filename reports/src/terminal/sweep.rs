@@ -59,15 +59,21 @@ fn capacities(out: &mut String, sweep: &Sweep, style: Style) {
 fn figures(out: &mut String, sweep: &Sweep, style: Style) {
     let Some(first) = sweep.points.first() else { return };
     let merit = first.scenario.merit;
-    let title = format!("{} at each point; * best, = cannot be told from it", merit.label());
+    let beyond = match sweep.points.iter().any(|point| sweep.beyond(point)) {
+        true => "; unmarked where no model keeps up",
+        false => "",
+    };
+    let title = format!("{} at each point; * best, = equal to it, ~ not resolved{beyond}", merit.label());
     push_wrapped(out, &title, style.width, "  ", |line| style.dim(line));
     let heads: Vec<String> = sweep.points.iter().map(|point| sweep.axis.bare(sweep::value(point))).collect();
     let cell = |curve: &Curve, at: usize| {
         let point = &sweep.points[at];
         let place = point.verdict.standing(&curve.model).filter(|one| point.verdict.crowns(one));
         let mark = match place.map(|standing| standing.place) {
+            _ if sweep.beyond(point) => " ",
             Some(Place::Best) => "*",
-            Some(_) => "=",
+            Some(Place::Equal(_)) => "=",
+            Some(_) => "~",
             None => " ",
         };
         format!("{}{mark}", figure(point, &curve.model))
