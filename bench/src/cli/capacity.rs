@@ -22,7 +22,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(
     after_help = "A closed loop is asked by a Poisson schedule over as many connections. Each model gets one trial in every \
-    step, at a rate\nthat its earlier trials decide: doubling, halving, then one rung of a tenth up or down.\n\n\
+    step, at a rate that its earlier trials decide: doubling, halving, then one rung of a tenth up or down.\n\n\
     Exit status: 0 fine, 3 too many invalid trials for a statement.\n\nExamples:\n  \
     bakeoff capacity small-echo-open --objective \"p99<=5ms\"\n  \
     bakeoff capacity wait --objective \"p99<=20ms\" --model tokio --model thread-pool --rates 500..20k"

@@ -24,7 +24,7 @@ use std::process::ExitCode;
 /// Which server concurrency model fits which workload? Measured, with its uncertainty.
 ///
 /// Without a subcommand it does the default run: five models (two more where they teach something) under eight
-/// workloads, in about three minutes, and a report.
+/// workloads, in about four minutes, and a report.
 #[derive(Debug, Parser)]
 #[command(name = "bakeoff", version, max_term_width = 100)]
 pub(crate) struct Cli {

@@ -11,6 +11,7 @@ use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
 use bakeoff::scenario::{BUILT_IN, Scenario};
 use bakeoff::suggest;
 use bakeoff_reports::record::envelope::Stress;
+use bakeoff_reports::terminal::wrapped;
 use bakeoff_reports::verdict::DEFAULT_ROUNDS;
 use clap::{Args, value_parser};
 use std::fs;
@@ -113,7 +114,9 @@ impl RunArgs {
             probe: !self.no_probe,
         };
         if let Some(budget) = self.budget.filter(|_| !self.quiet) {
-            bakeoff::tell(&budget::announcement(&plan, budget, !self.no_costs));
+            for line in budget::announcement(&plan, budget, !self.no_costs).lines() {
+                bakeoff::tell(wrapped(line, bakeoff::terminal_width(), "").trim_end());
+            }
         }
         let launcher = Launcher::this_program(interrupt);
         let ending = runner::run(&plan, &options, &launcher, &bundle).map_err(|e| e.to_string())?;

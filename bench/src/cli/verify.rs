@@ -122,6 +122,10 @@ impl VerifyArgs {
         let launcher = Launcher::this_program(interrupt);
         let ending = runner::run(&plan, &options, &launcher, &bundle).map_err(|e| e.to_string())?;
         if ending != Ending::Complete {
+            bakeoff::tell(&match &self.out {
+                Some(folder) => format!("`bakeoff report {}` shows what there is", folder.display()),
+                None => "the records went with their temporary folder; --out would keep them".into(),
+            });
             return Ok(ExitCode::from(130));
         }
         let analysis = analyse(&bundle::load(&bundle).map_err(|e| e.to_string())?);

@@ -26,8 +26,6 @@ pub(super) struct Cage {
 impl Cage {
     /// Sets the limits of `plan` on the process `pid`, and says in `caps` which of them hold.
     pub(super) fn around(pid: u32, plan: &Plan, caps: &mut Caps) -> Self {
-        // A server that dies by a signal shall leave no core file.
-        let _ = limit(pid, Resource::Core, 0);
         if let Reading::Value(descriptors) = caps.descriptors
             && let Err(why) = limit(pid, Resource::Nofile, descriptors)
         {
@@ -157,6 +155,9 @@ fn by_user(pid: u32, tasks: u64, no_group: &str) -> Reading<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bakeoff_reports::record::envelope::Stress;
+    use bakeoff_servers::ServerConfig;
+    use procfs::process::LimitValue;
 
     #[test]
     fn groups_of_tools_that_are_gone_are_removed_and_no_others() {
@@ -175,6 +176,21 @@ mod tests {
         sweep(folder.path());
         let left: Vec<bool> = names.iter().map(|name| folder.path().join(name).exists()).collect();
         assert_eq!(left, [false, true, true, true]);
+    }
+
+    #[test]
+    fn what_a_server_itself_set_against_core_dumps_stays() {
+        let mut sleeper = std::process::Command::new("sleep").arg("30").spawn().expect("sleep");
+        // One, not zero, which would let a dump through where dumps are piped to a program (servers/src/limits.rs).
+        let set = limit(sleeper.id(), Resource::Core, 1);
+        let plan = Plan::of(Stress::Poison);
+        let mut caps = plan.caps("iterative", &ServerConfig::for_cpus(1));
+        drop(Cage::around(sleeper.id(), &plan, &mut caps));
+        let limits = procfs::process::Process::new(sleeper.id() as i32).and_then(|process| process.limits());
+        sleeper.kill().and_then(|()| sleeper.wait()).expect("our child");
+        assert_eq!(set, Ok(()));
+        let core = limits.expect("it is ours").max_core_file_size.soft_limit;
+        assert!(matches!(core, LimitValue::Value(1)), "{core:?}");
     }
 
     #[test]

@@ -90,7 +90,7 @@ fn unbroken(shown: &Shown<'_>) -> (Limit, String) {
 fn descriptors(shown: &Shown<'_>) -> Option<(Limit, String)> {
     let failed = counted(shown, "accepts_out_of_descriptors");
     let words = format!(
-        "accept failed {} for want of a descriptor (EMFILE), by the server's own count",
+        "accept failed {} for want of a descriptor (EMFILE, ENFILE), by the server's own count",
         times(failed)
     );
     (failed > 0).then_some((Limit::Descriptors, words))
@@ -114,9 +114,13 @@ fn tasks(shown: &Shown<'_>) -> Option<(Limit, String)> {
     let evidence = shown.evidence;
     let refused =
         format!("a spawn or fork was refused {} (EAGAIN), by the server's own count", times(failed));
-    let kind = match evidence.processes.value() {
-        Some(2..) => Limit::Processes,
-        _ => Limit::Threads,
+    let kind = match &evidence.processes {
+        Reading::Value(2..) => Limit::Processes,
+        Reading::Value(_) => Limit::Threads,
+        Reading::Absent(why) => {
+            let which = format!("{refused}; whether of threads or of processes is not known ({why})");
+            return Some((Limit::NotShown, which));
+        }
     };
     if let Some(by_group @ 1..) = evidence.tasks_refused.value() {
         let group = format!("the control group refused {}", grouped(*by_group));

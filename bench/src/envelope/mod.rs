@@ -103,9 +103,11 @@ fn trial(
     caps: &mut Caps,
     model: &str,
 ) -> Result<Findings, LaunchError> {
+    // Declared before the server, so that it is dropped after it on every way out: a group goes only when it is empty.
+    let cage;
     let (mut server, address) = start(bench, options, plan, config, model)?;
-    // Before the server starts a thread or a child, and dropped only when it is reaped.
-    let cage = Cage::around(server.pid(), plan, caps);
+    // Before the server starts a thread or a child.
+    cage = Cage::around(server.pid(), plan, caps);
     server.send("go")?;
     let service = services::find(plan.service).expect("the stresses name services that are there");
     let exchange = (service.exchange)(stress::PAYLOAD_BYTES);

@@ -189,6 +189,19 @@ mod tests {
     }
 
     #[test]
+    fn the_default_run_takes_about_the_four_minutes_that_help_and_readme_say() {
+        let default = crate::scenario::BUILT_IN.iter().filter(|one| one.default);
+        let scenarios = default.map(|one| Scenario::built_in(one.name).expect("built in")).collect();
+        let plan = Plan::new(scenarios, &[], bakeoff_reports::verdict::DEFAULT_ROUNDS, 1).expect("a plan");
+        let expected: Duration = (0..plan.rounds())
+            .flat_map(|round| plan.round(round, |_| true).into_iter().map(move |slot| (slot, round)))
+            .map(|(slot, round)| expected_trial(&plan.scenarios[slot.cell.scenario], true, round))
+            .sum();
+        // Probe, anatomies and tries again come on top: some 10 to 40 s.
+        assert!((190.0..230.0).contains(&expected.as_secs_f64()), "{expected:?}");
+    }
+
+    #[test]
     fn what_was_measured_replaces_what_was_expected_cell_by_cell() {
         let plan = plan();
         let expected = expected_trial(&plan.scenarios[0], false, 0);

@@ -144,7 +144,9 @@ impl Progress {
         let elapsed = self.begun.elapsed();
         let invalid = match self.invalid {
             0 => String::new(),
-            n => format!(", {n} invalid"),
+            // Tries again are among these, and not among the trials.
+            1 => ", 1 invalid try".into(),
+            n => format!(", {n} invalid tries"),
         };
         if let Some(budget) = self.budget {
             let left = budget.saturating_sub(elapsed).as_secs_f64();

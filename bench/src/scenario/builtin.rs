@@ -1,7 +1,7 @@
 //! The built-in scenarios, embedded in the binary. A scenario is one file in `bench/scenarios/` and one line here.
 //!
 //! # The default run
-//! Eight workloads, one for each lesson that the others do not teach, in about three minutes:
+//! Eight workloads, one for each lesson that the others do not teach, in about four minutes:
 //! - `small-echo-closed`: what a request costs when nothing else matters;
 //! - `small-echo-open`: how long a request waits at a rate that all can carry;
 //! - `churn`: what a connection costs;

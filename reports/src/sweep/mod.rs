@@ -207,9 +207,7 @@ fn limit(points: &[Workload], model: &str, rate_per_s: f64) -> String {
     };
     if let Some(point) = points.iter().find(left_out) {
         let above = crate::units::rate(value(point));
-        return format!(
-            "trials at {above} had to be left out, which is where the generator's own limit is met"
-        );
+        return format!("trials at {above} had to be left out; the discarded trials say why");
     }
     match points.iter().rev().find_map(|point| point.bounds.ceiling_per_s) {
         Some(ceiling) if rate_per_s * 1.25 > ceiling => {

@@ -84,6 +84,8 @@ fn a_refused_spawn_alone_does_not_tell_tasks_from_addresses() {
     assert_eq!(of(&caps(), &taken(mib(100))).0, Limit::NotShown, "no limit of address space was set");
     let by_user = Caps { tasks_by: Some("RLIMIT_NPROC".into()), ..caps() };
     assert_eq!(of(&by_user, &spawn).0, Limit::Threads);
+    let blind = Evidence { processes: absent(), ..spawn.clone() };
+    assert_eq!(of(&by_user, &blind).0, Limit::NotShown, "threads or processes?");
     // The group counts, and refused nothing.
     let idle = Evidence { tasks_refused: Reading::Value(0), ..spawn };
     assert_eq!(of(&caps(), &idle).0, Limit::NotShown);
