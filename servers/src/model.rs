@@ -33,6 +33,11 @@ pub trait ServerModel: Sync {
         None
     }
 
+    /// Why this machine cannot run it, if it cannot: in a sentence that says what is missing.
+    fn unavailable(&self) -> Option<String> {
+        None
+    }
+
     /// Serves until asked to stop.
     ///
     /// # Errors

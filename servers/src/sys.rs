@@ -1,9 +1,13 @@
-//! Every `unsafe` line and every raw system call of this crate: signal handlers, fork, reaping, shared memory.
+//! Every `unsafe` line and every raw system call of this crate: signal handlers, fork, reaping, shared memory; in
+//! `sys::uring`, io_uring.
 //!
 //! Signals and children belong to the process, so the state here is static and made of atomics: it is read and written
 //! inside signal handlers, where nothing that locks or allocates may run (signal-safety(7)). Nothing here decides
 //! policy: when to stop, how long to wait and what to count stand in `stop`, `drive` and `models`.
 #![allow(unsafe_code)]
+
+mod provided;
+pub(crate) mod uring;
 
 use crate::Counters;
 use std::io;

@@ -46,6 +46,10 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
     for &model in models::ALL {
+        if let Some(reason) = model.unavailable() {
+            eprintln!("skipped: every case of {}: {reason}", model.name());
+            continue;
+        }
         for &service in services::ALL {
             let pair = Pair { model, service };
             let all = cases::ALL.iter().chain(stopping::ALL);

@@ -101,6 +101,9 @@ pub fn serve(
         .ok_or_else(|| suggest::unknown("model", &options.model, models::ALL.iter().map(|m| m.name())))?;
     let entry = services::find(&options.service)
         .ok_or_else(|| suggest::unknown("service", &options.service, services::ALL.iter().map(|s| s.name)))?;
+    if let Some(reason) = model.unavailable() {
+        return Err(reason); // before anybody is told that it serves
+    }
     let service = match root {
         Some(root) => serve_folder(entry.name, root)?,
         None => (entry.build)(&ServiceConfig::default()),

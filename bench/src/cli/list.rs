@@ -2,7 +2,7 @@
 
 use super::output;
 use bakeoff::scenario::{BUILT_IN, BuiltIn, Group, Scenario};
-use bakeoff_servers::{models, services};
+use bakeoff_servers::{ServerModel, models, services};
 use clap::Args;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -14,7 +14,8 @@ pub(super) struct ListArgs {}
 impl ListArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
         let mut text = String::new();
-        section(&mut text, "MODELS (--model)", models::ALL.iter().map(|m| (m.name(), m.summary())));
+        let on_models: Vec<(&str, String)> = models::ALL.iter().map(|m| (m.name(), line_on(*m))).collect();
+        section(&mut text, "MODELS (--model)", on_models.iter().map(|(name, line)| (*name, line.as_str())));
         section(&mut text, "SERVICES (--service)", services::ALL.iter().map(|s| (s.name, s.summary)));
         let _ = writeln!(text, "{SCENARIOS}\n");
         for group in Group::ALL {
@@ -38,6 +39,14 @@ fn row(built_in: &BuiltIn) -> (String, String) {
     let scenario = Scenario::built_in(built_in.name).expect("checked by a test");
     let mark = if built_in.default { "*" } else { "" };
     (format!("{}{mark}", scenario.name), scenario.about)
+}
+
+/// What a model is, and that it cannot run here where that is so.
+fn line_on(model: &dyn ServerModel) -> String {
+    match model.unavailable() {
+        None => model.summary().to_owned(),
+        Some(reason) => format!("{}. {reason}", model.summary()),
+    }
 }
 
 /// A headed table of name and line, the line broken to the terminal's width under its own column.

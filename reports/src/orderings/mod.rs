@@ -11,7 +11,7 @@
 mod expected;
 mod text;
 
-pub use expected::{EXPECTED, Expectation, Figure, NOT_SHOWN, Side};
+pub use expected::{EXPECTED, Expectation, Figure, Side};
 pub use text::table;
 
 use crate::analysis::Analysis;

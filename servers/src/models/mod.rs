@@ -1,6 +1,7 @@
 //! The registry of models: one file and one line each.
 
 mod fork_per_client;
+mod io_uring;
 mod iterative;
 mod mio_event_loop;
 mod poll_reactor;
@@ -20,6 +21,7 @@ pub static ALL: &[&dyn ServerModel] = &[
     &mio_event_loop::OFFLOADING,
     &mio_event_loop::INLINE,
     &poll_reactor::PollReactor,
+    &io_uring::IoUring,
     &tokio_tasks::MULTI_THREAD,
     &tokio_tasks::CURRENT_THREAD,
 ];

@@ -19,7 +19,7 @@ pub(crate) const ALL: &[Limited] = &[
         matches!(model, "fork-per-client" | "thread-per-client" | "thread-pool") && service == "echo"
     }),
     ("out_of_threads_for_jobs", out_of_threads_for_jobs, |model, service| {
-        matches!(model, "mio-event-loop" | "poll-reactor" | "tokio" | "tokio-current-thread")
+        matches!(model, "mio-event-loop" | "poll-reactor" | "io-uring" | "tokio" | "tokio-current-thread")
             && matches!(service, "block" | "hash")
     }),
     ("ctrl_c_stops_in_order", ctrl_c_stops_in_order, |_, service| service == "echo"),
@@ -44,7 +44,9 @@ const FEW_CLIENTS: usize = 3;
 /// own here, and is then held to it.
 fn threads_of(model: &str) -> Option<usize> {
     match model {
-        "fork-per-client" | "mio-event-loop" | "poll-reactor" | "tokio-current-thread" => Some(1),
+        "fork-per-client" | "mio-event-loop" | "poll-reactor" | "io-uring" | "tokio-current-thread" => {
+            Some(1)
+        }
         "iterative" | "mio-event-loop-inline" => Some(2), // one that can be left behind in a job
         "thread-per-client" => Some(1 + FEW_CLIENTS),
         "thread-pool" => Some(1 + config().pool_workers),
@@ -109,7 +111,15 @@ fn out_of_descriptors(pair: &Pair) {
         let before = std::mem::replace(&mut free, lowest_free(&server));
         before == free
     });
-    limit_descriptors(&server, free + if holds_many { 5 } else { 0 });
+    let limit = free + if holds_many { 5 } else { 0 };
+    let (server, before) = if pair.model.name() == "io-uring" {
+        // An accept that is submitted keeps the limit of that time: another server, which starts with it.
+        server.stop_clean(1);
+        (Server::start_with(pair, |options| options.max_descriptors = Some(limit)), 0)
+    } else {
+        limit_descriptors(&server, limit);
+        (server, 1)
+    };
     let mut clients: Vec<Client<'_>> = (0..CLIENTS).map(|_| Client::connect(&server, &*exchange)).collect();
     for client in &mut clients {
         client.send(&request(1, 64));
@@ -121,9 +131,9 @@ fn out_of_descriptors(pair: &Pair) {
         let stat = server.process().stat().expect("stat");
         stat.utime + stat.stime
     };
-    let before = ticks();
+    let ticks_before = ticks();
     std::thread::sleep(AT_THE_LIMIT);
-    let used = ticks() - before;
+    let used = ticks() - ticks_before;
     assert!(
         used * 2 < procfs::ticks_per_second() * 600 / 1000,
         "{used} clock ticks of CPU while it cannot accept"
@@ -138,7 +148,7 @@ fn out_of_descriptors(pair: &Pair) {
         client.expect(&request(1, 64)); // without any new event from the network
     }
     let counters = server.stop();
-    assert_eq!(counters.accepted, CLIENTS as u64 + 1, "{counters:?}");
+    assert_eq!(counters.accepted, CLIENTS as u64 + before, "{counters:?}");
     assert!(counters.accept_errors > 0, "{counters:?}");
     assert!((1..MOST_BACKOFFS).contains(&counters.backoffs), "{counters:?}");
     assert_eq!((counters.spawn_errors, counters.crashed, counters.cut_at_stop), (0, 0, 0), "{counters:?}");

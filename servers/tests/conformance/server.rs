@@ -31,6 +31,8 @@ pub(crate) struct Options {
     pub(crate) config: ServerConfig,
     /// Threads and processes that the server's user may have, the server running as a user of its own.
     pub(crate) max_processes: Option<u64>,
+    /// The limit on descriptors it starts with, where not that of the test.
+    pub(crate) max_descriptors: Option<u64>,
 }
 
 /// The configuration of every server here: small pools, so that tests fill them.
@@ -58,6 +60,10 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     let listener =
         listen::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &listen::ListenOptions::default()).expect("bind");
     limits::refuse_core_dumps();
+    if let Some(limit) = options.max_descriptors {
+        let maximum = getrlimit(Resource::Nofile).maximum;
+        setrlimit(Resource::Nofile, Rlimit { current: Some(limit), maximum }).expect("limit");
+    }
     if let Some(limit) = options.max_processes {
         become_limited_user(limit);
     }
@@ -115,6 +121,7 @@ impl Server {
             service: pair.service.name.into(),
             config: config(),
             max_processes: None,
+            max_descriptors: None,
         };
         adjust(&mut options);
         let mut child = Command::new(std::env::current_exe().expect("own path"))
