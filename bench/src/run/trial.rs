@@ -12,7 +12,7 @@ use crate::run::plan::Slot;
 use crate::scenario::Scenario;
 use crate::swarm::schedule;
 use crate::sys::Ended;
-use crate::usage::{COUNTING, Depth, Watch};
+use crate::usage::{COUNTING, Depth, Watch, not_accepted};
 use bakeoff_reports::probe::Bounds;
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Probe, Reading, Trial, Usage};
 use std::collections::BTreeMap;
@@ -202,6 +202,7 @@ impl Bench<'_> {
         }
         let mut squad = Squad::gather(self.launcher, &spec, shards, &self.cpus.swarm)?;
         let connected = squad.connected();
+        self.await_accepts(target);
         watch.rehearse();
         let window = squad.start()?;
         watch.window(spec.timing.warmup, (window.begin, window.end), |at| squad.sleep_until(at))?;
@@ -219,6 +220,25 @@ impl Bench<'_> {
         let late = watch.late();
         let usage = watch.usage(spec.timing.window, &measured);
         Ok(Seen { measured, connected, late, usage })
+    }
+
+    /// Waits until the server has accepted what is connected to it, or comes to a stop with that (a server of one client at
+    /// a time). A connection is complete for its client once the kernel has queued it: thousands of forks or threads may
+    /// then still be to come, and a load that began now would be measured behind them.
+    fn await_accepts(&self, target: SocketAddr) {
+        const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+        const STANDSTILL: Duration = Duration::from_millis(200);
+        let deadline = Instant::now() + PATIENCE;
+        let (mut fewest, mut since) = (u64::MAX, Instant::now());
+        while let Some(waiting @ 1..) = not_accepted(target) {
+            if waiting < fewest {
+                (fewest, since) = (waiting, Instant::now());
+            }
+            let next = Instant::now() + BETWEEN_LOOKS;
+            if since.elapsed() > STANDSTILL || next > deadline || !self.launcher.interrupt.sleep_until(next) {
+                return;
+            }
+        }
     }
 }
 

@@ -116,6 +116,10 @@ mod tests {
                 assert!(REFERENCE.toml.contains(key), "{key} is not explained");
             }
         }
+        for service in bakeoff_servers::services::ALL {
+            let named = REFERENCE.toml.lines().any(|line| line.contains(service.name) && line.contains('#'));
+            assert!(named, "the service {} is not explained", service.name);
+        }
     }
 
     #[test]

@@ -15,8 +15,11 @@ use std::time::{Duration, Instant};
 /// CPU figures at one instant; [`Mark::until`] says what was used between two.
 #[derive(Clone, Debug)]
 pub struct Mark {
+    /// When the times of the tree were read.
     at: Instant,
     tree: Result<Duration, String>,
+    /// When the ticks were: in a tree of thousands of processes a second may lie between the two.
+    ticks_at: Instant,
     ticks: Result<Ticks, String>,
     cpus: usize,
     /// Whose time interrupts are on this kernel.
@@ -84,11 +87,12 @@ impl Mark {
         let here = environment::allowed_cpus().iter().all(|cpu| cpus.contains(cpu));
         let apart = root != std::process::id();
         let reader_ns = if here && apart { thread_cpu_ns() } else { 0 };
-        let ticks = ticks(&cpus);
+        let (ticks_at, ticks) = (Instant::now(), ticks(&cpus));
         let tree = tree_cpu_time(root);
         Self {
             at: Instant::now(),
             tree,
+            ticks_at,
             ticks,
             cpus: cpus.len(),
             interrupts: interrupts::of_this_kernel(),
@@ -99,7 +103,8 @@ impl Mark {
     /// What was used from `self` to `later`, where the swarm used `swarm_ns` in a window of length `window`. The marks
     /// are never exactly at its edges (a large tree takes a while to read), so times are scaled to its length.
     pub fn until(&self, later: &Self, window: Duration, swarm_ns: u64) -> Between {
-        let span = later.at.saturating_duration_since(self.at).as_secs_f64().max(1e-9);
+        let seconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64().max(1e-9);
+        let span = seconds(self.at, later.at);
         let tree = both(&self.tree, &later.tree).map(|(before, after)| after.saturating_sub(before));
         let ticks =
             both(&self.ticks, &later.ticks).and_then(|(before, after)| match after.since(&before)? {
@@ -111,9 +116,10 @@ impl Mark {
             // Where only one of the marks has the reader's time, it may have run elsewhere.
             let known = self.reader_ns > 0 && later.reader_ns > 0;
             let reader_ns = if known { later.reader_ns.saturating_sub(self.reader_ns) } else { 0 };
-            let swarm_s = swarm_ns as f64 / 1e9 * span / window.as_secs_f64();
-            let ours_s = tree.as_secs_f64() + reader_ns as f64 / 1e9 + swarm_s;
-            Ok((worked_s - ours_s) / (span * self.cpus.max(1) as f64))
+            // Each over the time it was read over: that of the ticks is another where one mark took long.
+            let not_read = (worked_s - reader_ns as f64 / 1e9) / seconds(self.ticks_at, later.ticks_at);
+            let ours = tree.as_secs_f64() / span + swarm_ns as f64 / 1e9 / window.as_secs_f64();
+            Ok((not_read - ours) / self.cpus.max(1) as f64)
         });
         let scaled = |used: Duration| nanoseconds(used.mul_f64(window.as_secs_f64() / span));
         Between {
@@ -244,6 +250,7 @@ mod tests {
     fn counters_that_run_backwards_make_no_share() {
         let mark = |total| Mark {
             at: Instant::now(),
+            ticks_at: Instant::now(),
             tree: Ok(Duration::ZERO),
             ticks: Ok(Ticks { total, ..Ticks::default() }),
             cpus: 1,
@@ -277,6 +284,7 @@ mod tests {
         // One CPU, one second: 100 ticks, of which 60 worked; the tree used 0.3 s and the swarm 0.1 s.
         let mark = |at, tree_ms, worked, total| Mark {
             at,
+            ticks_at: at,
             tree: Ok(Duration::from_millis(tree_ms)),
             ticks: Ok(Ticks {
                 worked: worked * procfs::ticks_per_second() / 100,
@@ -309,6 +317,15 @@ mod tests {
             matches!(wide.foreign_share, Reading::Value(share) if (share - 0.2).abs() < 1e-9),
             "{wide:?}"
         );
+        // A tree so large that its first reading took 0.8 s: its own times are of 0.2 s, the ticks of a whole second.
+        let slow = Mark { at: begin + second * 4 / 5, ..before.clone() };
+        let brief = Mark { tree: Ok(Duration::from_millis(1060)), ..after.clone() };
+        let late = slow.until(&brief, second / 5, 20_000_000);
+        assert_eq!(late.tree_cpu_ns, Reading::Value(60_000_000));
+        assert!(
+            matches!(late.foreign_share, Reading::Value(share) if (share - 0.2).abs() < 1e-9),
+            "0.6 of the CPU worked, 0.3 of it for the tree and 0.1 for the swarm: {late:?}"
+        );
     }
 
     #[test]
@@ -319,6 +336,7 @@ mod tests {
             let second = Duration::from_secs(1);
             let mark = |at, tree_ms, worked, in_interrupts, total| Mark {
                 at,
+                ticks_at: at,
                 tree: Ok(Duration::from_millis(tree_ms)),
                 ticks: Ok(Ticks { worked, interrupts: in_interrupts, total, ..Ticks::default() }),
                 cpus: 1,

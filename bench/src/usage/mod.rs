@@ -18,7 +18,7 @@ pub use delay::Waits;
 pub use mark::{Between, Division, Mark};
 pub(crate) use mark::{FEWEST_TICKS, tree_cpu_time};
 pub use memory::Footprint;
-pub use network::{ListenQueue, socket_buffer_bytes};
+pub use network::{ListenQueue, not_accepted, socket_buffer_bytes};
 pub use tree::{Population, Proc};
 pub use watch::{Depth, Watch};
 

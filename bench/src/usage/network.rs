@@ -5,6 +5,9 @@
 use super::reading;
 use super::tree::Proc;
 use bakeoff_reports::record::Reading;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::net::{IpAddr, SocketAddr};
 
 /// How often listeners had to turn connections away, since the namespace was made.
 #[derive(Clone, Debug)]
@@ -42,6 +45,36 @@ fn extended(netstat: &str, name: &str) -> Result<u64, String> {
     value.ok_or_else(|| format!("/proc/net/netstat does not count {name}"))
 }
 
+/// Connections that the kernel has completed for the listener at `address` and that its server has not accepted yet;
+/// `None` where the kernel lists no such listener.
+pub fn not_accepted(address: SocketAddr) -> Option<u64> {
+    let table = if address.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
+    let local = in_hex(address);
+    // Listeners come first, so that the thousands of connections behind them are not read.
+    let lines = BufReader::new(File::open(table).ok()?).lines();
+    lines.map_while(Result::ok).find_map(|line| accept_queue(&line, &local))
+}
+
+/// The length of the accept queue in a line of proc(5)'s `net/tcp`, if it is of a listener there: what is the receive
+/// queue of other sockets.
+fn accept_queue(line: &str, local: &str) -> Option<u64> {
+    const LISTENS: &str = "0A";
+    let mut words = line.split_whitespace().skip(1);
+    let (address, state, queues) = (words.next()?, words.nth(1)?, words.next()?);
+    let of_it = address == local && state == LISTENS;
+    u64::from_str_radix(queues.split_once(':')?.1, 16).ok().filter(|_| of_it)
+}
+
+/// An address as `net/tcp` has it: words of 32 bits, as they lie in memory, read as numbers of this machine.
+fn in_hex(address: SocketAddr) -> String {
+    let word = |bytes: &[u8; 4]| format!("{:08X}", u32::from_ne_bytes(*bytes));
+    let ip: String = match address.ip() {
+        IpAddr::V4(ip) => word(&ip.octets()),
+        IpAddr::V6(ip) => ip.octets().as_chunks::<4>().0.iter().map(word).collect(),
+    };
+    format!("{ip}:{:04X}", address.port())
+}
+
 /// Bytes in the buffers of all TCP sockets of the namespace now, both ends of a loopback connection.
 pub fn socket_buffer_bytes(proc: &Proc) -> Reading<u64> {
     let pages = proc.text("self/net/sockstat").and_then(|text| {
@@ -57,6 +90,8 @@ pub fn socket_buffer_bytes(proc: &Proc) -> Reading<u64> {
 mod tests {
     use super::*;
     use std::fs;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
 
     fn proc_with(netstat: &str, sockstat: &str) -> (tempfile::TempDir, Proc) {
         let folder = tempfile::tempdir().expect("a folder");
@@ -86,6 +121,28 @@ mod tests {
         assert!(matches!(drops, Reading::Absent(_)));
         let hidden = ListenQueue::take(&Proc::at("/nowhere"));
         assert!(matches!(hidden.until(&after).0, Reading::Absent(why) if why.contains("/nowhere")));
+    }
+
+    #[test]
+    fn connections_that_nobody_has_accepted_are_counted() {
+        for bound in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(bound) else {
+                assert!(bound.starts_with('['), "there is a loopback of IPv4 everywhere");
+                continue;
+            };
+            let address = listener.local_addr().expect("bound");
+            assert_eq!(not_accepted(address), Some(0));
+            let _clients = [0, 1, 2].map(|_| TcpStream::connect(address).expect("the kernel completes it"));
+            // The client's end is open a moment before the server's.
+            let begun = Instant::now();
+            while not_accepted(address) != Some(3) {
+                assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", not_accepted(address));
+            }
+            let _one = listener.accept().expect("it waits");
+            assert_eq!(not_accepted(address), Some(2));
+            drop(listener);
+            assert_eq!(not_accepted(address), None);
+        }
     }
 
     #[test]

@@ -47,7 +47,8 @@ impl ComputePool {
                 .num_threads(workers)
                 .spawn_handler(|thread| {
                     let name = format!("compute-{}", thread.index());
-                    threads.push(thread::Builder::new().name(name).spawn(|| thread.run())?);
+                    let spawned = thread::Builder::new().name(name).spawn(|| thread.run());
+                    threads.push(spawned.inspect_err(|error| counters.spawn_failed(error))?);
                     Ok(())
                 })
                 .build();
@@ -55,7 +56,6 @@ impl ComputePool {
                 Ok(pool) => return Ok(Self { pool, threads }),
                 Err(error) => io::Error::other(error),
             };
-            Counters::count(&counters.spawn_errors);
             workers = threads.len(); // fewer than were asked for
             join_all(threads); // the pool that failed has told them to end
             if workers == 0 {

@@ -204,8 +204,10 @@ impl<R: Readiness> Reactor<R> {
         let connections = &mut self.connections;
         let open = AssertUnwindSafe(|| {
             connections.insert_with(|key| {
+                // First, since it may panic: a list of descriptors would go on telling of one that is closed.
+                let session = service.open();
                 readiness.watch(&mut held.stream, key)?;
-                io::Result::Ok(Connection::new(held, service.open()))
+                io::Result::Ok(Connection::new(held, session))
             })
         });
         // A service that panics here takes its `Held` along, and that counts it.
