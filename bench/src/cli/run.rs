@@ -12,7 +12,8 @@ use bakeoff::scenario::{BUILT_IN, Scenario};
 use bakeoff::suggest;
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::terminal::wrapped;
-use bakeoff_reports::verdict::DEFAULT_ROUNDS;
+use bakeoff_reports::units;
+use bakeoff_reports::verdict::{DEFAULT_ROUNDS, LEVEL, rounds_to_tell};
 use clap::{Args, value_parser};
 use std::fs;
 use std::net::SocketAddr;
@@ -133,6 +134,14 @@ impl RunArgs {
 
     fn plan(&self, scenarios: Vec<Scenario>) -> Result<Plan, String> {
         let plan = Plan::new(scenarios, &self.models, self.rounds, self.seed)?;
+        let enough = rounds_to_tell(LEVEL) as u32;
+        if self.budget.is_none() && self.rounds < enough && !self.quiet {
+            let rounds = units::plural(self.rounds.into(), "round");
+            bakeoff::tell(&format!(
+                "{rounds} cannot tell two models apart, however far they lie: give --rounds {enough} or more\n\
+                 for a verdict, {DEFAULT_ROUNDS} for one that holds among many comparisons"
+            ));
+        }
         Ok(match self.budget {
             Some(budget) => plan.within(budget, !self.no_costs),
             None => plan,

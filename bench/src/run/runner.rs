@@ -13,6 +13,7 @@ use crate::run::budget::{self, Pace};
 use crate::run::plan::{Cell, Plan, Retries, Slot};
 use crate::run::progress::Progress;
 use crate::run::trial::Bench;
+use crate::tell;
 use bakeoff_reports::bundle::{BundleError, Writer};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::record::{
@@ -20,6 +21,7 @@ use bakeoff_reports::record::{
     Sequential,
 };
 use bakeoff_reports::sequential::{self, Ledger};
+use bakeoff_reports::units;
 use bakeoff_servers::ServerModel;
 use rustix::net::sockopt;
 use std::net::{SocketAddr, TcpListener};
@@ -141,7 +143,22 @@ pub(crate) fn probe_first(
         return Ok(Reading::Absent("the run was started with --no-probe".into()));
     }
     progress.probing();
-    Ok(Reading::Value(prober.probe(&Point::of(&plan.scenarios))?))
+    let probe = prober.probe(&Point::of(&plan.scenarios))?;
+    if let Some(warning) = busy(&probe) {
+        tell(&warning);
+    }
+    Ok(Reading::Value(probe))
+}
+
+/// That other programs leave too little of the CPUs for a trial to be valid, said before the time is spent.
+fn busy(probe: &Probe) -> Option<String> {
+    let share = probe.foreign_share.value().copied().filter(|share| *share > judge::FOREIGN_SHARE)?;
+    Some(format!(
+        "other programs use {} of the CPUs now: at more than {} a trial is discarded, so most of this run\n\
+         may be for nothing. Stop them, or stop this with Ctrl-C and try later",
+        units::share(share),
+        units::share(judge::FOREIGN_SHARE)
+    ))
 }
 
 impl Running<'_> {

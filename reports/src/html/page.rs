@@ -47,13 +47,13 @@ pub fn report_beside(analysis: &Analysis, bundle: Option<&str>) -> String {
 fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
     let part = |id, name, html| Part { id, name, html };
     vec![
-        part("answer", "The answer", unless_swept(analysis, answer::answer)),
-        part("matrix", "How far behind the best", unless_swept(analysis, matrix::matrix)),
-        part("decision", "Which model for your needs", decision::section(analysis)),
-        part(WORKLOADS, "Workload by workload", workload::all(analysis)),
+        part("answer", "The answer", of_workloads(analysis, answer::answer)),
+        part("matrix", "How far behind the best", of_workloads(analysis, matrix::matrix)),
+        part("decision", "Which model for your needs", of_workloads(analysis, decision::section)),
+        part(WORKLOADS, "Workload by workload", of_workloads(analysis, workload::all)),
         part(SWEEPS, "Sweeps and capacity", sweeps(analysis)),
-        part("cost", "What it costs", costs_overview::section(analysis)),
-        part("theory", "What theory allows", theory::section(analysis)),
+        part("cost", "What it costs", of_workloads(analysis, costs_overview::section)),
+        part("theory", "What theory allows", of_workloads(analysis, theory::section)),
         part("stops", "What was stopped early", stops::section(analysis)),
         part("anatomy", "Anatomy of a request", anatomy::section(analysis)),
         part("envelope", "Failure envelope", envelope::section(analysis)),
@@ -67,17 +67,18 @@ fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
     ]
 }
 
-/// A section about workloads; a run of sweeps alone has its answers there.
-fn unless_swept(analysis: &Analysis, section: fn(&Analysis) -> String) -> String {
-    if analysis.workloads.is_empty() && !analysis.sweeps.is_empty() {
-        String::new()
-    } else {
-        section(analysis)
-    }
+/// A section about workloads; a run of sweeps alone has its answers there, and one of failure envelopes alone in these.
+fn of_workloads(analysis: &Analysis, section: fn(&Analysis) -> String) -> String {
+    let elsewhere = !analysis.sweeps.is_empty() || !analysis.envelopes.is_empty();
+    if analysis.workloads.is_empty() && elsewhere { String::new() } else { section(analysis) }
 }
 
 fn sweeps(analysis: &Analysis) -> String {
-    if analysis.sweeps.is_empty() { absent::sweeps() } else { sweep::sections(analysis) }
+    match (analysis.sweeps.is_empty(), analysis.workloads.is_empty()) {
+        (false, _) => sweep::sections(analysis),
+        (true, true) if !analysis.envelopes.is_empty() => String::new(),
+        (true, _) => absent::sweeps(),
+    }
 }
 
 /// Where a model stands in the run, which decides its colour and marker on the whole page.
@@ -94,6 +95,7 @@ fn header(analysis: &Analysis) -> String {
     let run = &analysis.run;
     let left_out = analysis.excluded.len() as u64;
     let valid = match left_out {
+        0 if analysis.recorded == 0 => "0 trials".to_owned(),
         0 => format!("all {} trials valid", units::grouped(u64::from(analysis.valid))),
         _ => format!(
             "{} of {} trials valid",
