@@ -38,7 +38,7 @@ fn generator(analysis: &Analysis) -> String {
         .collect();
     match (near.as_slice(), &analysis.run.probe) {
         (_, Reading::Absent(_)) => brief,
-        ([], _) => format!("{brief} No median came near its limit."),
+        ([], _) => format!("{brief} No throughput came near that rate."),
         (near, _) => format!("{brief} Marked ▲ for being near it: {}.", near.join(", ")),
     }
 }
