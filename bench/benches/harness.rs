@@ -57,7 +57,8 @@ fn codec(c: &mut Criterion) {
     for entry in services::ALL {
         let service = (entry.build)(&ServiceConfig::default());
         let exchange = (entry.exchange)(64);
-        let request = Request { id: 7, size: 64, demand_ns: 1 };
+        // A poisonous service would take any demand for a reason to die.
+        let request = Request { id: 7, size: 64, demand_ns: u64::from(entry.works()) };
         let bytes = exchange.request(&request).to_vec();
         let mut session = service.open();
         let mut output = Vec::new();
