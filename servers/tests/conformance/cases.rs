@@ -1,6 +1,6 @@
 //! What every model must do with every service while it serves.
 
-use crate::client::{Client, MIB, asks_for_more, exchange, request};
+use crate::client::{Client, MIB, MOST_THAT_ASK_FOR_MORE, asks_for_more, exchange, request};
 use crate::server::{Server, config, until};
 use crate::{Case, Pair};
 use bakeoff_servers::{CounterSnapshot, Request};
@@ -169,7 +169,7 @@ fn a_client_that_stops_reading(pair: &Pair) {
     let exchange = exchange(pair);
     // 32 MiB of requests; or of those that ask for more, enough that one read of them would make 10 MiB of replies.
     let asks_for_more = asks_for_more(&*exchange);
-    let (size, most) = if asks_for_more { (8 * 1024, 2_048) } else { (64 * 1024, 512) };
+    let (size, most) = if asks_for_more { (8 * 1024, MOST_THAT_ASK_FOR_MORE) } else { (64 * 1024, 512) };
     let mut greedy = Client::connect_narrow(&server, &*exchange);
     greedy.exchange(&request(u64::MAX, 64));
     let before = resident_bytes(&server);

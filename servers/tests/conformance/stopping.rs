@@ -1,6 +1,6 @@
 //! How every model must end.
 
-use crate::client::{Client, asks_for_more, exchange, request};
+use crate::client::{Client, MOST_THAT_ASK_FOR_MORE, asks_for_more, exchange, request};
 use crate::server::{Server, config, until};
 use crate::{Case, Pair};
 use bakeoff_servers::Request;
@@ -76,7 +76,7 @@ fn stop_past_the_deadline(pair: &Pair) {
     if pair.service.works() {
         client.send(&Request { id: 3, size: 1000, demand_ns: 50_000_000_000 });
     } else if asks_for_more(&*exchange) {
-        client.send_until_stuck(&server, |id| request(id, 16 * 1024), 2_048);
+        client.send_until_stuck(&server, |id| request(id, 16 * 1024), MOST_THAT_ASK_FOR_MORE);
         until("the server is stuck in a write", || client.left_unread(&server));
     } else {
         let (whole, _) = client.send_until_stuck(&server, |id| request(id, 64 * 1024), 512);
