@@ -47,8 +47,7 @@ pub(crate) fn asks_for_more(exchange: &dyn Exchange) -> bool {
 }
 
 /// Requests of a service that [asks for more](asks_for_more), about 50 bytes each, of which every server must leave some
-/// unread: what one takes that is told to stop is three reads at most (a proactor's cancellation can come two bursts
-/// late, which made 100 KiB), and this is 300 KiB.
+/// unread, 300 KiB. A proactor's cancellation comes late by what is on its way: it has been seen to take 100 KiB.
 pub(crate) const MOST_THAT_ASK_FOR_MORE: u64 = 6_144;
 
 pub(crate) struct Client<'a> {
