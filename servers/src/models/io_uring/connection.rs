@@ -9,7 +9,8 @@ use crate::{JobOutput, Session};
 use rustix::io::Errno;
 
 /// Input that has come while a job is being done, beyond which no more is received: a client that sends its next
-/// request early should not cost a cancellation. What is on its way already, bursts of 32 KiB (three were seen), still comes.
+/// request early should not cost a cancellation. What is on its way already, bursts of 32 KiB (three were seen), still
+/// comes.
 const ENOUGH: usize = 16 * 1024;
 
 /// Full small buffers in a row after which a connection receives large ones, one at a time: what it sends comes in
