@@ -18,6 +18,7 @@ pub mod cell;
 mod contest;
 pub mod cost;
 pub mod envelope;
+pub mod gate;
 mod gather;
 pub mod histogram;
 pub mod html;

@@ -179,6 +179,7 @@ pub fn bundle(spec: &Spec) -> Bundle {
         anatomies,
         envelopes,
         objectives: Vec::new(),
+        confirm: None,
         end: Some(end),
         damage: Vec::new(),
     }
@@ -208,6 +209,7 @@ fn run(spec: &Spec, planned_trials: u32) -> Run {
         rounds: spec.rounds,
         planned_trials,
         sequential: None,
+        comparison: None,
         scenarios: SCENARIOS[..spec.scenarios].iter().map(|row| scenario(row, &names)).collect(),
         models: MODELS[..spec.models].iter().map(model).collect(),
         environment: environment(),

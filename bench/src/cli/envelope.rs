@@ -142,6 +142,7 @@ impl EnvelopeArgs {
             |m: &&dyn ServerModel| ModelRecord { name: m.name().into(), summary: m.summary().into() };
         Run {
             sequential: None,
+            comparison: None,
             schema_version: SCHEMA_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").into(),
             command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),

@@ -309,6 +309,7 @@ pub(crate) fn head(
             budget_ns: clock::nanoseconds(budget),
             looks: sequential::looks(options.rounds),
         }),
+        comparison: None,
         scenarios: plan
             .scenarios
             .iter()

@@ -18,7 +18,7 @@ pub use read::{load, parse};
 pub use write::{Writer, to_bytes};
 
 use crate::record::envelope::Envelope;
-use crate::record::{Anatomy, End, LookRecord, Objective, RoundRecord, Run, Trial};
+use crate::record::{Anatomy, ConfirmRecord, End, LookRecord, Objective, RoundRecord, Run, Trial};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -39,6 +39,8 @@ pub struct Bundle {
     pub rounds: Vec<RoundRecord>,
     /// What looks at the figures found, in order.
     pub looks: Vec<LookRecord>,
+    /// Where the fresh rounds of a comparison of two builds begin; absent when nothing had to be confirmed.
+    pub confirm: Option<ConfirmRecord>,
     /// The end of the run; absent when the tool was killed, or the record is damaged.
     pub end: Option<End>,
     /// What could not be read.

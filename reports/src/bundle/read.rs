@@ -26,9 +26,9 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Bundle, BundleError> {
     let lines: Vec<&[u8]> = bytes[..bytes.len() - usize::from(ends_whole)].split(|&b| b == b'\n').collect();
     let torn_at = if ends_whole { usize::MAX } else { lines.len() - 1 };
     let run = head(lines[0], torn_at == 0, lines.len() - 1, path)?;
-    let (trials, rounds, looks, anatomies, envelopes, objectives, damage) = Default::default();
+    let (trials, rounds, looks, anatomies, envelopes, objectives, confirm, damage) = Default::default();
     let mut bundle =
-        Bundle { run, trials, rounds, looks, anatomies, envelopes, objectives, end: None, damage };
+        Bundle { run, trials, rounds, looks, anatomies, envelopes, objectives, confirm, end: None, damage };
     for (at, line) in lines.iter().enumerate().skip(1) {
         let kind = match body(line).and_then(record) {
             Ok(Record::Trial(trial)) => {
@@ -55,6 +55,11 @@ pub fn parse(bytes: &[u8], path: &Path) -> Result<Bundle, BundleError> {
                 bundle.looks.push(look);
                 continue;
             }
+            Ok(Record::Confirm(confirm)) if bundle.confirm.is_none() => {
+                bundle.confirm = Some(confirm);
+                continue;
+            }
+            Ok(Record::Confirm(_)) => DamageKind::Misplaced("the fresh rounds have begun before"),
             Ok(Record::End(end)) if bundle.end.is_none() => {
                 bundle.end = Some(end);
                 continue;

@@ -10,6 +10,7 @@
 
 mod anatomy;
 mod companions;
+mod comparison;
 mod costs;
 pub mod envelope;
 mod findings;
@@ -20,6 +21,7 @@ mod workload;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
 pub use companions::{Companions, Kept};
+pub use comparison::{ComparedCell, Comparison, ConfirmRecord, Contender, Figure, Gated, Origin, Side};
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use objective::Objective;
@@ -53,6 +55,8 @@ pub enum Record {
     Envelope(Box<envelope::Envelope>),
     /// What a capacity search looked for.
     Objective(Objective),
+    /// Where the fresh rounds of a comparison of two builds begin.
+    Confirm(ConfirmRecord),
     /// The end of the run. Absent when the tool was killed.
     End(End),
 }
@@ -77,6 +81,9 @@ pub struct Run {
     pub planned_trials: u32,
     /// The budget and the looks at the figures; absent for a run of fixed rounds, which never looks.
     pub sequential: Option<Sequential>,
+    /// The two builds it compares; absent for a run that compares models.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// The workloads, in the order to show them.
     pub scenarios: Vec<ScenarioRecord>,
     /// The models, in the order to show them.
@@ -136,7 +143,7 @@ pub struct ScenarioRecord {
 }
 
 /// The figure of merit a workload declares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Merit {
     /// Replies completed per second in the window; more is better.
