@@ -142,7 +142,7 @@ pub fn to_bytes(bundle: &Bundle) -> io::Result<Vec<u8>> {
     for look in &bundle.looks {
         bytes.extend(line_of(&Record::Look(look.clone()))?);
     }
-    for confirm in &bundle.confirm {
+    if let Some(confirm) = &bundle.confirm {
         bytes.extend(line_of(&Record::Confirm(confirm.clone()))?);
     }
     for anatomy in &bundle.anatomies {
