@@ -10,6 +10,7 @@
 //! ```
 #![deny(missing_docs)]
 
+pub mod across;
 pub mod advise;
 pub mod analysis;
 pub mod anatomy;

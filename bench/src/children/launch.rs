@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_pro
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
@@ -110,6 +111,18 @@ pub enum LaunchError {
         name: String,
         /// Its words.
         reason: String,
+    },
+    /// It runs, and does not listen where it was told to.
+    #[error(
+        "the {name} did not listen on {address} within {waited:.0?}; does its command listen where {{port}} says?"
+    )]
+    NeverListened {
+        /// Which child.
+        name: String,
+        /// Where it should have.
+        address: SocketAddr,
+        /// How long was waited.
+        waited: Duration,
     },
     /// It said something that was not expected.
     #[error("the {name} said something unexpected: {said}")]
@@ -242,6 +255,11 @@ impl Child {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// What ends all waiting for it.
+    pub fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
     }
 
     /// Sends it a line.

@@ -4,6 +4,7 @@
 //! counted. To a person it says the same in words.
 
 use super::launch;
+use super::tax::taxed;
 use crate::{environment, preflight, suggest, sys, tell};
 use bakeoff_servers::limits::refuse_core_dumps;
 use bakeoff_servers::listen::{ListenOptions, bind};
@@ -15,6 +16,7 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What to serve, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,21 +84,26 @@ impl ServeOptions {
 /// or a child, for a line on standard input.
 pub const AWAIT_GO: &str = "--await-go";
 
+/// What a server is told besides what to serve.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around<'a> {
+    /// The folder of the service `static`, which has a site of its own otherwise.
+    pub root: Option<&'a Path>,
+    /// The runner's process id when it speaks with the runner.
+    pub parent: Option<u32>,
+    /// Whether it waits, once it has told the runner that it is ready, for a line on standard input before it starts a thread
+    /// or a child; when the input ends instead, so does it.
+    pub await_go: bool,
+    /// Busy time added to every request, to test who should notice.
+    pub tax: Duration,
+}
+
 /// Serves until asked to stop (SIGTERM, Ctrl-C), then says what was counted.
-///
-/// `root` is the folder of the service `static`, which has a site of its own otherwise.
-///
-/// `parent` is the runner's process id when it speaks with the runner. With `await_go` it then says that it is ready, and
-/// waits for a line on standard input before it starts a thread or a child; when the input ends instead, so does it.
 ///
 /// # Errors
 /// Unknown names, a folder that cannot be served, a port that is taken, CPUs or limits that are not to be had.
-pub fn serve(
-    options: &ServeOptions,
-    root: Option<&Path>,
-    parent: Option<u32>,
-    await_go: bool,
-) -> Result<(), String> {
+pub fn serve(options: &ServeOptions, around: Around<'_>) -> Result<(), String> {
+    let Around { root, parent, await_go, tax } = around;
     let model = models::find(&options.model)
         .ok_or_else(|| suggest::unknown("model", &options.model, models::ALL.iter().map(|m| m.name())))?;
     let entry = services::find(&options.service)
@@ -108,6 +115,7 @@ pub fn serve(
         Some(root) => serve_folder(entry.name, root)?,
         None => (entry.build)(&ServiceConfig::default()),
     };
+    let service = taxed(service, tax);
     if parent.is_some_and(|pid| !launch::die_with_parent(pid)) {
         return Err("the runner has ended".into());
     }
@@ -177,12 +185,16 @@ fn invite(model: &str, service: &str, address: SocketAddr) {
 }
 
 /// Waits for a line; false when there will be none.
-fn was_told_to_go() -> Result<bool, String> {
+///
+/// # Errors
+/// Standard input cannot be read.
+pub fn was_told_to_go() -> Result<bool, String> {
     let read = io::stdin().read_line(&mut String::new());
     read.map(|bytes| bytes > 0).map_err(|e| format!("waiting for the runner's word to serve failed: {e}"))
 }
 
-fn say(words: &FromServer) {
+/// Says it to the runner, on standard output.
+pub fn say(words: &FromServer) {
     let line = serde_json::to_string(words).expect("our own types");
     let mut out = io::stdout().lock();
     // Nobody listens any more: then the runner is gone, and the kernel ends us.

@@ -1,8 +1,11 @@
 //! The command line: one file per subcommand, and the table of them.
 
+//mod ab;
 mod advise;
 mod anatomy;
+mod become_command;
 mod capacity;
+mod compare;
 mod envelope;
 mod list;
 mod load;
@@ -41,6 +44,8 @@ enum Command {
     Load(load::LoadArgs),
     Anatomy(anatomy::AnatomyArgs),
     Envelope(envelope::EnvelopeArgs),
+    //Ab(ab::AbArgs),
+    Compare(compare::CompareArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
     Advise(advise::AdviseArgs),
@@ -53,6 +58,8 @@ enum Command {
     SwarmWorker(worker::WorkerArgs),
     #[command(hide = true)]
     NullServer(probe::NullServerArgs),
+    #[command(hide = true)]
+    Become(become_command::BecomeArgs),
 }
 
 /// Reads an address and a port; `localhost` is 127.0.0.1.
@@ -76,6 +83,8 @@ impl Cli {
             Some(Command::Load(args)) => args.run(),
             Some(Command::Anatomy(args)) => args.run(),
             Some(Command::Envelope(args)) => args.run(),
+            //Some(Command::Ab(args)) => args.run(),
+            Some(Command::Compare(args)) => args.run(),
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::Advise(args)) => args.run(),
@@ -86,6 +95,7 @@ impl Cli {
             Some(Command::Man(args)) => args.run(),
             Some(Command::SwarmWorker(args)) => args.run(),
             Some(Command::NullServer(args)) => args.run(),
+            Some(Command::Become(args)) => args.run(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `bakeoff serve`: one model alone.
 
-use bakeoff::children::serving::{ServeOptions, serve};
+use bakeoff::children::serving::{Around, ServeOptions, serve};
 use bakeoff::environment::allowed_cpus;
 use bakeoff::preflight::require_loopback;
 use bakeoff::scenario::{DEFAULT_BACKLOG, ServerTuning};
@@ -8,6 +8,7 @@ use clap::{Args, ValueHint, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// Run one server until Ctrl-C: any model with any service
 #[derive(Debug, Args)]
@@ -61,6 +62,9 @@ pub(super) struct ServeArgs {
     /// Wait for a line on standard input between being ready and serving
     #[arg(long, hide = true, requires = "for_runner")]
     await_go: bool,
+    /// Busy time added to every request, in nanoseconds: a known slowdown, for tests of the gate
+    #[arg(long, hide = true, requires = "for_runner", default_value_t = 0)]
+    tax_ns: u64,
     /// Process id of the runner; the server ends with it
     #[arg(long, hide = true)]
     parent: Option<u32>,
@@ -89,7 +93,13 @@ impl ServeArgs {
             cpus: self.cpus,
             config: tuning.config(cpus),
         };
-        serve(&options, self.root.as_deref(), self.parent.filter(|_| self.for_runner), self.await_go)?;
+        let around = Around {
+            root: self.root.as_deref(),
+            parent: self.parent.filter(|_| self.for_runner),
+            await_go: self.await_go,
+            tax: Duration::from_nanos(self.tax_ns),
+        };
+        serve(&options, around)?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,7 +1,8 @@
 //! One trial: a fresh server, the swarm's workers, one start instant, a window, and a record.
 
+use crate::children::entrant::Entrant;
 use crate::children::launch::{Child, LaunchError, Launcher};
-use crate::children::serving::{AWAIT_GO, FromServer, ServeOptions};
+use crate::children::serving::{FromServer, ServeOptions};
 use crate::children::squad::{PATIENCE, Squad, expect};
 use crate::clock;
 use crate::environment::CpuPlan;
@@ -73,12 +74,33 @@ impl Bench<'_> {
         scenario: &Scenario,
         model: &str,
     ) -> Result<Trial, Interrupted> {
+        self.trial_of(
+            index,
+            slot,
+            scenario,
+            model,
+            Entrant::Model { launcher: self.launcher, model, tax_ns: 0 },
+        )
+    }
+
+    /// The same with whoever serves; `name` is the model's in the record.
+    ///
+    /// # Errors
+    /// Only when interrupted.
+    pub fn trial_of(
+        &self,
+        index: u32,
+        slot: Slot,
+        scenario: &Scenario,
+        name: &str,
+        entrant: Entrant<'_>,
+    ) -> Result<Trial, Interrupted> {
         let mut trial = Trial {
             index,
             round: slot.round,
             attempt: slot.attempt,
             scenario: scenario.name.clone(),
-            model: model.into(),
+            model: name.into(),
             started_unix_ms: clock::unix_ms(),
             measured: Reading::Absent("the trial failed".into()),
             server: Reading::Absent("the trial failed".into()),
@@ -86,7 +108,7 @@ impl Bench<'_> {
             invalid: Vec::new(),
             doubts: Vec::new(),
         };
-        let (mut server, address) = match self.start_server(scenario, model) {
+        let (mut server, address) = match entrant.start(self.serve_options(scenario)) {
             Ok(started) => started,
             Err(LaunchError::Interrupted) => return Err(Interrupted),
             Err(error) => {
@@ -94,7 +116,7 @@ impl Bench<'_> {
                 return Ok(trial);
             }
         };
-        let seen = self.load(scenario, slot.round, address, &mut server);
+        let seen = self.load(scenario, slot.round, address, entrant, &mut server);
         let died = server.has_ended();
         let (counters, ended, killed) = stop_server(&mut server, scenario);
         if self.launcher.interrupt.is_set() {
@@ -104,6 +126,7 @@ impl Bench<'_> {
             let detail = error.to_string();
             trial.invalid.push(match error {
                 LaunchError::NothingConnected { .. } => Invalid::NothingConnected { detail },
+                LaunchError::NeverListened { .. } => Invalid::ServerDidNotStart { detail },
                 _ => Invalid::SwarmFailed { detail },
             });
         }
@@ -156,22 +179,16 @@ impl Bench<'_> {
         trial.measured = Reading::Value(seen.measured);
     }
 
-    fn start_server(&self, scenario: &Scenario, model: &str) -> Result<(Child, SocketAddr), LaunchError> {
-        let options = ServeOptions {
-            model: model.into(),
+    /// How the server is to serve; who serves puts its own model in.
+    fn serve_options(&self, scenario: &Scenario) -> ServeOptions {
+        ServeOptions {
+            model: String::new(),
             service: scenario.service.clone(),
             address: self.address,
             backlog: scenario.backlog(),
             congestion_control: self.congestion_control.map(str::to_string),
             cpus: self.cpus.server.clone(),
             config: scenario.server.config(self.cpus.server.len()),
-        };
-        let name = format!("server {model}");
-        let arguments = options.arguments().into_iter().chain([AWAIT_GO.into()]);
-        let mut server = self.launcher.start(&name, arguments)?;
-        match expect(&mut server, &name, PATIENCE)? {
-            FromServer::Ready { address, .. } => Ok((server, address)),
-            other => Err(LaunchError::Unexpected { name, said: format!("{other:?}") }),
         }
     }
 
@@ -180,6 +197,7 @@ impl Bench<'_> {
         scenario: &Scenario,
         round: u32,
         target: SocketAddr,
+        entrant: Entrant<'_>,
         server: &mut Child,
     ) -> Result<Seen, LaunchError> {
         // The server waits for a word before it starts anything, so that all it will start is counted.
@@ -191,7 +209,7 @@ impl Bench<'_> {
             false => Depth::Verdict,
         };
         let mut watch = Watch::new(server.pid(), &self.cpus.server, &self.cpus.swarm, depth);
-        server.send("go")?;
+        entrant.go(server, target)?;
         watch.at_rest();
         let shards = self.limits.workers(&scenario.load, &scenario.beside, self.cpus.swarm.len());
         let shards = shards.map_err(LaunchError::Refused)?;

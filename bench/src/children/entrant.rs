@@ -1,0 +1,191 @@
+//! Who serves in a trial: a model of some build of this program, or a command of somebody else's.
+//!
+//! A build speaks lines of JSON: it says where it listens, waits for the word to go, and counts. A command knows nothing of
+//! that. So this program starts first in its place: it takes a free port and says it, waits for the word, and then *becomes*
+//! the command, in the same process. What reads the process from outside (CPU time, memory, counters of events) need not know
+//! the difference, and the command dies with the runner like every other child.
+
+use super::launch::{Child, LaunchError, Launcher};
+use super::serving::{AWAIT_GO, FromServer, ServeOptions};
+use super::squad::{PATIENCE, expect};
+use std::ffi::OsString;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// Who serves.
+#[derive(Clone, Copy, Debug)]
+pub enum Entrant<'a> {
+    /// A model of a build of this program.
+    Model {
+        /// Starts the build.
+        launcher: &'a Launcher,
+        /// The model's name in that build.
+        model: &'a str,
+        /// Busy time added to every request, in nanoseconds: 0 but where the gate itself is tested.
+        tax_ns: u64,
+    },
+    /// A command that listens where it is told.
+    Command {
+        /// Starts this program, which becomes the command.
+        launcher: &'a Launcher,
+        /// What a reader calls it.
+        name: &'a str,
+        /// The command.
+        command: &'a Command,
+    },
+}
+
+/// A command that serves: its words, with `{port}`, `{host}` or `{address}` where these go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// As it was given.
+    pub text: String,
+    /// Its words.
+    pub words: Vec<String>,
+    /// Where it runs; the tool's own folder otherwise.
+    pub folder: Option<std::path::PathBuf>,
+}
+
+impl Command {
+    /// Splits a command into words, as a shell would that knows quotes and backslashes and nothing else.
+    ///
+    /// # Errors
+    /// A quote without end, no word, or no place for the port.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let words =
+            shell_words::split(text).map_err(|_| format!("the command `{text}` has a quote without end"))?;
+        if words.is_empty() {
+            return Err("an empty command cannot serve".into());
+        }
+        if !["{port}", "{address}"].iter().any(|place| text.contains(place)) {
+            return Err(format!(
+                "the command `{text}` does not say where the port goes: write {{port}}, or {{address}} for host and \
+                 port, such as './server --port {{port}}'"
+            ));
+        }
+        Ok(Self { text: text.into(), words, folder: None })
+    }
+
+    /// The words with an address in the places for it.
+    pub fn at(&self, address: SocketAddr) -> Vec<String> {
+        let fill = |word: &String| {
+            word.replace("{port}", &address.port().to_string())
+                .replace("{host}", &address.ip().to_string())
+                .replace("{address}", &address.to_string())
+        };
+        self.words.iter().map(fill).collect()
+    }
+}
+
+/// The hidden subcommand that becomes a command.
+pub const BECOME: &str = "become";
+
+impl Entrant<'_> {
+    /// What a message calls it.
+    fn name(&self) -> String {
+        match self {
+            Self::Model { model, .. } => format!("server {model}"),
+            Self::Command { name, .. } => format!("server {name}"),
+        }
+    }
+
+    /// Starts it as far as it waits for the word to go; says where it will listen. `options` name the model and the service
+    /// of a build; a command serves what it serves.
+    ///
+    /// # Errors
+    /// It cannot be started, or ends at once, with its words.
+    pub fn start(&self, options: ServeOptions) -> Result<(Child, SocketAddr), LaunchError> {
+        let name = self.name();
+        let mut child = match *self {
+            Self::Model { launcher, model, tax_ns } => {
+                let options = ServeOptions { model: model.into(), ..options };
+                let mut arguments: Vec<OsString> = options.arguments();
+                arguments.push(AWAIT_GO.into());
+                if tax_ns > 0 {
+                    arguments.push(format!("--tax-ns={tax_ns}").into());
+                }
+                launcher.start(&name, arguments)?
+            }
+            Self::Command { launcher, command, .. } => {
+                launcher.start(&name, arguments_to_become(command, &options))?
+            }
+        };
+        match expect(&mut child, &name, PATIENCE)? {
+            FromServer::Ready { address } => Ok((child, address)),
+            other => Err(LaunchError::Unexpected { name, said: format!("{other:?}") }),
+        }
+    }
+
+    /// Gives the word to go. A build listens already; a command is waited for.
+    ///
+    /// # Errors
+    /// It has ended, with its words, or does not listen in time.
+    pub fn go(&self, child: &mut Child, address: SocketAddr) -> Result<(), LaunchError> {
+        child.send("go")?;
+        match self {
+            Self::Model { .. } => Ok(()),
+            Self::Command { .. } => self.await_listening(child, address),
+        }
+    }
+
+    fn await_listening(&self, child: &mut Child, address: SocketAddr) -> Result<(), LaunchError> {
+        const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+        let begin = Instant::now();
+        while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
+            if child.has_ended() {
+                // Waiting for a line of the dead says how it ended, with its words.
+                return Err(child
+                    .line(Instant::now() + Duration::from_secs(1))
+                    .map_or_else(|error| error, |said| LaunchError::Unexpected { name: self.name(), said }));
+            }
+            if begin.elapsed() > PATIENCE {
+                return Err(LaunchError::NeverListened {
+                    name: self.name(),
+                    address,
+                    waited: begin.elapsed(),
+                });
+            }
+            if !child.interrupt().sleep_until(Instant::now() + BETWEEN_LOOKS) {
+                return Err(LaunchError::Interrupted);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What makes this program become a command.
+fn arguments_to_become(command: &Command, options: &ServeOptions) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec![BECOME.into(), format!("--addr={}", options.address).into()];
+    if !options.cpus.is_empty() {
+        let cpus: Vec<String> = options.cpus.iter().map(u32::to_string).collect();
+        arguments.push(format!("--cpus={}", cpus.join(",")).into());
+    }
+    if let Some(folder) = &command.folder {
+        arguments.push("--folder".into());
+        arguments.push(folder.into());
+    }
+    arguments.push(format!("--command={}", command.text).into());
+    arguments
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_words_with_places_for_the_address() {
+        let command = Command::parse("python3 'my server.py' --bind {host}:{port}").expect("a command");
+        let address: SocketAddr = "127.0.0.1:4242".parse().expect("an address");
+        assert_eq!(command.at(address), ["python3", "my server.py", "--bind", "127.0.0.1:4242"]);
+        let whole = Command::parse("serve {address}").expect("a command");
+        assert_eq!(whole.at("[::1]:5".parse().expect("an address")), ["serve", "[::1]:5"]);
+    }
+
+    #[test]
+    fn a_command_without_a_place_for_the_port_or_an_end_is_refused() {
+        for (text, word) in [("./server", "{port}"), ("", "empty"), ("'./server {port}", "quote")] {
+            let error = Command::parse(text).expect_err(text);
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}

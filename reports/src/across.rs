@@ -1,0 +1,326 @@
+//! Two runs against each other, from their bundles alone: a look at a trend, and never a verdict.
+//!
+//! # What it cannot show
+//! Within a run, two builds meet the same machine in every round, and what it does to one it does to the other. Two runs met
+//! it at different times: another neighbour, another temperature, another layout of memory. The same commit differs between
+//! runs on shared machines by far more than the regressions one looks for, and no number of rounds within a run helps, because
+//! the rounds of a run share its moment. So the intervals here speak of the rounds of these two runs and not of the two
+//! builds, nothing is called a regression, and the status tells nobody to stop.
+//!
+//! What both runs measured of the machine itself stands beside the figures: how fast it computed, and what the null server
+//! reached. A ratio of the models that the null server shares is the machine's.
+//!
+//! Compared are models under workloads of one text (the scenario file, warm-up and window included), on one machine unless
+//! the caller insists. The interval of a ratio is the percentile bootstrap over the rounds of either run, drawn apart.
+
+use crate::analysis::{Analysis, analyse};
+use crate::bundle::Bundle;
+use crate::probe::ceiling;
+use crate::record::{Environment, Merit, Probe, Reading, ScenarioRecord};
+use crate::statistics::bootstrap::{CONFIDENCE, RESAMPLES};
+use crate::statistics::paired::{Factor, log_behind};
+use crate::statistics::random::Random;
+use crate::statistics::{median, median_in_place};
+use crate::terminal::push_wrapped;
+use crate::units;
+use std::fmt::Write as _;
+
+/// Two runs side by side.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Across {
+    /// What both measured.
+    pub rows: Vec<Row>,
+    /// What cannot be compared, with the reason.
+    pub left_out: Vec<String>,
+    /// What differs between the machines, in words. Empty on one machine.
+    pub machine: Vec<String>,
+    /// How much longer the second run's machine took for a fixed piece of work; absent when one was not timed.
+    pub machine_factor: Option<f64>,
+}
+
+/// A model under a workload in both runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The workload.
+    pub scenario: String,
+    /// The model.
+    pub model: String,
+    /// The figure of merit.
+    pub merit: Merit,
+    /// Its median in the first run.
+    pub a: f64,
+    /// Its median in the second.
+    pub b: f64,
+    /// How many times worse the second is, with the interval over rounds; of `rounds` the smaller number.
+    pub factor: Factor,
+    /// How many times worse the null server was under this load; absent where a run did not measure it.
+    pub null_factor: Option<f64>,
+}
+
+/// Two bundles cannot be compared at all.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AcrossError {
+    /// They have nothing in common.
+    #[error("the two runs have nothing in common to compare: {}", if why.is_empty() { "neither measured anything".to_owned() } else { why.join("; ") })]
+    NothingInCommon {
+        /// What was left out, and why.
+        why: Vec<String>,
+    },
+    /// They ran on different machines.
+    #[error("the two runs are of different machines ({}): their ratios would say nothing of the builds", differences.join("; "))]
+    Machines {
+        /// What differs.
+        differences: Vec<String>,
+    },
+}
+
+/// Puts two runs side by side. `any_machine` lets them be of different machines.
+///
+/// # Errors
+/// Nothing in common; different machines, unless they may be.
+pub fn compare(a: &Bundle, b: &Bundle, any_machine: bool) -> Result<Across, AcrossError> {
+    let machine = differences(&a.run.environment, &b.run.environment);
+    if !machine.is_empty() && !any_machine {
+        return Err(AcrossError::Machines { differences: machine });
+    }
+    let (a, b) = (analyse(a), analyse(b));
+    let (mut rows, mut left_out) = (Vec::new(), Vec::new());
+    for workload in &a.workloads {
+        let name = &workload.scenario.name;
+        let Some(other) = b.workloads.iter().find(|other| other.scenario.name == *name) else {
+            left_out.push(format!("`{name}` is in the first run only"));
+            continue;
+        };
+        if let Some(why) = other_work(&workload.scenario, &other.scenario) {
+            left_out.push(format!("`{name}` {why}"));
+            continue;
+        }
+        let merit = workload.scenario.merit;
+        for cell in &workload.cells {
+            let of = |analysis: &Analysis| -> Option<Vec<f64>> {
+                let workload = analysis.workloads.iter().find(|one| one.scenario.name == *name)?;
+                let rounds = &workload.cell(&cell.model)?.rounds;
+                let figures: Vec<f64> = rounds.iter().filter_map(|round| round.merit(merit)).collect();
+                (!figures.is_empty()).then_some(figures)
+            };
+            match (of(&a), of(&b)) {
+                (Some(first), Some(second)) => {
+                    rows.push(row(name, &cell.model, merit, &first, &second, &a, &b))
+                }
+                _ => left_out.push(format!("{} under `{name}` has figures in one run at most", cell.model)),
+            }
+        }
+    }
+    let only = b
+        .workloads
+        .iter()
+        .filter(|other| a.workloads.iter().all(|one| one.scenario.name != other.scenario.name));
+    left_out.extend(only.map(|other| format!("`{}` is in the second run only", other.scenario.name)));
+    if rows.is_empty() {
+        return Err(AcrossError::NothingInCommon { why: left_out });
+    }
+    let speed = |analysis: &Analysis| analysis.run.environment.compute_ns_per_nominal_us.value().copied();
+    let machine_factor = speed(&a).zip(speed(&b)).map(|(a, b)| b / a);
+    Ok(Across { rows, left_out, machine, machine_factor })
+}
+
+/// Why two workloads of one name are not the same work.
+fn other_work(a: &ScenarioRecord, b: &ScenarioRecord) -> Option<String> {
+    if a.toml != b.toml || a.parameters != b.parameters {
+        let differs = a.parameters.iter().find(|(name, value)| b.parameters.get(*name) != Some(value));
+        return Some(match differs {
+            Some((name, value)) => {
+                let other = b.parameters.get(name).map_or("nothing", String::as_str);
+                format!("is other work: {name} is {value} in the first run, {other} in the second")
+            }
+            None => "is another text in each run".to_owned(),
+        });
+    }
+    let times = |s: &ScenarioRecord| (s.warmup_ns, s.window_ns);
+    (times(a) != times(b)).then(|| {
+        let [a, b] = [a, b].map(|s| units::time(s.window_ns as f64));
+        format!("was measured for {a} a trial in the first run, {b} in the second")
+    })
+}
+
+fn row(
+    scenario: &str,
+    model: &str,
+    merit: Merit,
+    first: &[f64],
+    second: &[f64],
+    a: &Analysis,
+    b: &Analysis,
+) -> Row {
+    let reached =
+        |probe: Option<&Probe>| ceiling(probe?, scenario)?.reached.value().map(|reached| reached.rate_per_s);
+    let null = |analysis: &Analysis| reached(analysis.run.probe.value());
+    let mut random = Random::named(a.run.seed, &["across", scenario, model]);
+    Row {
+        scenario: scenario.to_owned(),
+        model: model.to_owned(),
+        merit,
+        a: median(first).unwrap_or(0.0),
+        b: median(second).unwrap_or(0.0),
+        factor: factor(first, second, merit, &mut random),
+        null_factor: null(a).zip(null(b)).map(|(a, b)| a / b),
+    }
+}
+
+/// How many times worse the second's median is, with the percentile bootstrap over both, drawn apart.
+fn factor(first: &[f64], second: &[f64], merit: Merit, random: &mut Random) -> Factor {
+    let better = merit.better();
+    let behind = |a: f64, b: f64| log_behind(a, b, better);
+    let drawn = |from: &[f64], random: &mut Random| {
+        let mut resample: Vec<f64> = from.iter().map(|_| from[random.below(from.len())]).collect();
+        median_in_place(&mut resample).unwrap_or(0.0)
+    };
+    let mut all: Vec<f64> =
+        (0..RESAMPLES).map(|_| behind(drawn(first, random), drawn(second, random))).collect();
+    all.sort_unstable_by(f64::total_cmp);
+    let low = ((1.0 - CONFIDENCE) / 2.0 * RESAMPLES as f64) as usize;
+    let middle = behind(median(first).unwrap_or(0.0), median(second).unwrap_or(0.0));
+    Factor {
+        median: middle.exp(),
+        low: all[low].exp(),
+        high: all[RESAMPLES - 1 - low].exp(),
+        rounds: first.len().min(second.len()),
+    }
+}
+
+/// What makes two machines two, in words: processor, CPUs, memory, kernel, how the CPUs were divided, congestion control.
+pub fn differences(a: &Environment, b: &Environment) -> Vec<String> {
+    fn text<T: ToString>(reading: &Reading<T>) -> String {
+        reading.value().map_or_else(|| "unknown".to_owned(), ToString::to_string)
+    }
+    // The memory that a kernel counts changes a little with its version.
+    let gib = |memory: &Reading<u64>| match memory {
+        Reading::Value(bytes) => format!("{:.0} GiB", *bytes as f64 / 1024.0_f64.powi(3)),
+        Reading::Absent(_) => "unknown".to_owned(),
+    };
+    let all = [
+        ("processor", text(&a.cpu_model), text(&b.cpu_model)),
+        ("CPUs", a.cpus.len().to_string(), b.cpus.len().to_string()),
+        ("CPUs of servers", a.server_cpus.len().to_string(), b.server_cpus.len().to_string()),
+        ("memory", gib(&a.memory_bytes), gib(&b.memory_bytes)),
+        ("kernel", text(&a.kernel), text(&b.kernel)),
+        ("governor", text(&a.governor), text(&b.governor)),
+        ("congestion control", text(&a.congestion_control), text(&b.congestion_control)),
+    ];
+    all.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| format!("{what}: {a}, {b}")).collect()
+}
+
+/// The two runs as text of at most `width` columns, 60 at least.
+pub fn text(across: &Across, width: usize) -> String {
+    let width = width.max(60);
+    let mut out = String::from("Two runs side by side; a ratio above 1 says that the second was worse\n\n");
+    let names = across.rows.iter().map(|row| row.model.chars().count()).max().unwrap_or(0).max(5);
+    let mut scenario = "";
+    for row in &across.rows {
+        if row.scenario != scenario {
+            scenario = &row.scenario;
+            let null = row.null_factor.map_or_else(String::new, |null| format!("; null server {null:.3}"));
+            push_wrapped(
+                &mut out,
+                &format!("{scenario}, {}{null}", row.merit.label()),
+                width,
+                "",
+                str::to_owned,
+            );
+        }
+        let Factor { median, low, high, .. } = row.factor;
+        let _ = writeln!(
+            out,
+            "  {:names$}  {:>9} {:>9}  {median:.3} [{low:.3}, {high:.3}]",
+            row.model,
+            row.merit.show(row.a),
+            row.merit.show(row.b),
+        );
+    }
+    for why in &across.left_out {
+        push_wrapped(&mut out, why, width, "not compared: ", str::to_owned);
+    }
+    out.push('\n');
+    for difference in &across.machine {
+        push_wrapped(&mut out, difference, width, "! another machine: ", str::to_owned);
+    }
+    if let Some(factor) = across.machine_factor {
+        let words = format!("A fixed piece of work took {factor:.3} times as long in the second run.");
+        push_wrapped(&mut out, &words, width, "", str::to_owned);
+    }
+    let caution = "This shows a trend and no regression. The runs met the machine at different times, and the same build \
+                   differs between runs by more than what is looked for; more rounds in either run do not help. Intervals are \
+                   of the rounds of these runs. To compare two builds, run them in pairs: bakeoff ab --a OLD --b NEW";
+    push_wrapped(&mut out, caution, width, "", str::to_owned);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    fn bundle() -> Bundle {
+        sample::bundle(&sample::Spec {
+            scenarios: 2,
+            models: 3,
+            rounds: 6,
+            requests: 400,
+            ..Default::default()
+        })
+    }
+
+    #[test]
+    fn a_run_beside_itself_is_the_same() {
+        let across = compare(&bundle(), &bundle(), false).expect("one machine");
+        assert!(!across.rows.is_empty() && across.machine.is_empty());
+        assert!(across.rows.iter().all(|row| row.factor.median == 1.0 && row.a == row.b));
+        assert_eq!(across.machine_factor, Some(1.0));
+    }
+
+    #[test]
+    fn another_machine_is_refused_unless_insisted_on_and_then_named() {
+        let mut other = bundle();
+        other.run.environment.cpu_model = Reading::Value("another processor".into());
+        let error = compare(&bundle(), &other, false).expect_err("two machines");
+        assert!(error.to_string().contains("another processor"), "{error}");
+        let across = compare(&bundle(), &other, true).expect("insisted on");
+        assert!(text(&across, 80).contains("! another machine: processor"));
+    }
+
+    #[test]
+    fn another_schedule_is_named_and_not_compared() {
+        let mut other = bundle();
+        other.run.scenarios[0].window_ns += 1;
+        let name = other.run.scenarios[0].name.clone();
+        let across = compare(&bundle(), &other, false).expect("the other workloads");
+        assert!(across.rows.iter().all(|row| row.scenario != name));
+        assert!(across.left_out.iter().any(|why| why.contains(&name)), "{:?}", across.left_out);
+        for scenario in &mut other.run.scenarios {
+            scenario.toml.push('#');
+        }
+        let error = compare(&bundle(), &other, false).expect_err("nothing is left");
+        assert!(matches!(error, AcrossError::NothingInCommon { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_interval_of_a_ratio_holds_the_ratio_and_its_direction() {
+        let first: Vec<f64> = (0..12).map(|at| 100.0 + f64::from(at)).collect();
+        let second: Vec<f64> = first.iter().map(|value| value * 2.0).collect();
+        let slower = factor(&first, &second, Merit::ResponseP99, &mut Random::new(1));
+        assert!(
+            slower.low <= slower.median && slower.median <= slower.high && slower.low > 1.5,
+            "{slower:?}"
+        );
+        let faster = factor(&first, &second, Merit::Throughput, &mut Random::new(1));
+        assert!((faster.median - 0.5).abs() < 1e-12 && faster.high < 0.7, "{faster:?}");
+    }
+
+    #[test]
+    fn the_text_says_what_it_cannot_show_and_keeps_its_width() {
+        let across = compare(&bundle(), &bundle(), false).expect("one machine");
+        let text = text(&across, 80);
+        assert!(text.contains("no regression") && text.contains("bakeoff ab"));
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+}
