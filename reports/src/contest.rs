@@ -52,7 +52,7 @@ pub(crate) struct Spending<'a> {
 impl Spending<'_> {
     /// The data sets that were looked at, as a number of rounds with the share that it may spend. A look taken counts; so
     /// does the end, with what the looks left, unless a look was the end.
-    fn evaluations(&self) -> Vec<(u32, f64)> {
+    pub(crate) fn evaluations(&self) -> Vec<(u32, f64)> {
         let taken = self.looks.iter().filter(|look| look.after_rounds <= self.rounds);
         let mut all: Vec<(u32, f64)> = taken.map(|look| (look.after_rounds, look.weight)).collect();
         if all.last().is_none_or(|(rounds, _)| *rounds != self.rounds) {

@@ -53,6 +53,9 @@ pub struct EndedCell {
 pub enum Ended {
     /// The model is behind.
     Behind,
-    /// Every other model of the workload is behind or equal: there is nothing left to find out.
+    /// Every other model of the workload is behind or equal; of a comparison of two builds: every figure that may fail it is
+    /// decided. There is nothing left to find out.
     Decided,
+    /// One of the two builds that are compared fails: there is no figure to wait for.
+    Fails,
 }

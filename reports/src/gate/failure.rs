@@ -1,0 +1,199 @@
+//! A build that fails: wrong bytes, an early end, no start. Not a matter of speed, so not a matter of floors.
+//!
+//! # The rule
+//! B is *broken* when it fails in at least [`ROUNDS`] = 2 rounds and A in none of the same rounds. Two, because one can be the
+//! machine's: a process killed for want of memory. None of A, because A ran the same load in the same rounds, minutes
+//! apart at most, so neither machine nor workload explains it. Where A fails too (a workload may kill servers on purpose),
+//! counts decide: of the rounds in which just one of them failed, so many are B's that a fair coin gives as many in 5 % of
+//! cases at most. That takes five when all are B's.
+//!
+//! A alone failing is never held against B, and is no praise of it either: the figures are judged by the rounds that are
+//! left, and where too few are left there is no verdict. Requests that a build leaves unanswered are no failure in this
+//! sense; they are infinite in its percentiles and missing in its share answered, and are judged there.
+
+use crate::record::{Doubt, Invalid, Side, Trial};
+use crate::units;
+use crate::verdict::LEVEL;
+
+/// Rounds in which B must fail.
+pub(crate) const ROUNDS: usize = 2;
+
+/// How a build failed in a trial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A wrong byte.
+    Wrong,
+    /// It ended before it was asked to; how.
+    Died(String),
+    /// It did not start; what it said.
+    NotStarted(String),
+    /// Not one connection could be opened; how the last attempt failed.
+    Closed(String),
+}
+
+impl Fault {
+    /// The fault of the server in a trial, if it has one.
+    pub(crate) fn of(trial: &Trial) -> Option<Self> {
+        let invalid = trial.invalid.iter().find_map(|reason| match reason {
+            Invalid::WrongReply { .. } => Some(Self::Wrong),
+            Invalid::ServerDied { detail } => Some(Self::Died(detail.clone())),
+            Invalid::ServerDidNotStart { detail } => Some(Self::NotStarted(detail.clone())),
+            Invalid::NothingConnected { detail } => Some(Self::Closed(detail.clone())),
+            _ => None,
+        });
+        let died = |doubt: &Doubt| match doubt {
+            Doubt::ServerDied { detail } => Some(Self::Died(detail.clone())),
+            _ => None,
+        };
+        invalid.or_else(|| trial.doubts.iter().find_map(died))
+    }
+
+    /// What it did, as the end of a sentence.
+    fn words(&self) -> String {
+        let with = |what: &str, detail: &str| match detail.trim().trim_end_matches('.') {
+            "" => what.to_owned(),
+            detail => format!("{what} ({detail})"),
+        };
+        match self {
+            Self::Wrong => "answered with wrong bytes".to_owned(),
+            Self::Died(detail) => with("ended before it was asked to", detail),
+            Self::NotStarted(detail) => with("did not start", detail),
+            Self::Closed(detail) => with("let nobody in", detail),
+        }
+    }
+}
+
+/// The rounds in which either side failed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults {
+    /// Rounds in which both were tried.
+    pub(crate) tried: usize,
+    /// Of these, the ones in which only A failed, and those in which only B did.
+    pub(crate) alone: [usize; 2],
+    /// Those in which both failed.
+    pub(crate) both: usize,
+    /// The first fault of each side.
+    first: [Option<Fault>; 2],
+}
+
+impl Faults {
+    /// Counts rounds, each given as the faults of A and of B.
+    pub(crate) fn count<'a>(rounds: impl Iterator<Item = [Option<&'a Fault>; 2]>) -> Self {
+        let mut faults = Self::default();
+        for round in rounds {
+            faults.tried += 1;
+            match round {
+                [Some(_), Some(_)] => faults.both += 1,
+                [Some(_), None] => faults.alone[0] += 1,
+                [None, Some(_)] => faults.alone[1] += 1,
+                [None, None] => {}
+            }
+            for (first, fault) in faults.first.iter_mut().zip(round) {
+                if first.is_none() {
+                    *first = fault.cloned();
+                }
+            }
+        }
+        faults
+    }
+
+    /// Rounds in which a side failed.
+    pub(crate) fn of(&self, side: Side) -> usize {
+        self.both + self.alone[side as usize]
+    }
+
+    /// Whether B fails where A does not.
+    pub(crate) fn broken(&self) -> bool {
+        let [a, b] = self.alone;
+        match self.of(Side::A) {
+            0 => b >= ROUNDS,
+            _ => b >= ROUNDS && tail(b, a + b) <= LEVEL,
+        }
+    }
+
+    /// Whether a side failed in every round so far, and in enough of them to tell.
+    pub(crate) fn always(&self) -> bool {
+        self.tried >= ROUNDS && Side::BOTH.into_iter().any(|side| self.of(side) == self.tried)
+    }
+
+    /// What happened, as a sentence; `None` when nothing did.
+    pub(crate) fn words(&self) -> Option<String> {
+        let rounds = units::plural(self.tried as u64, "round");
+        let said = |side: Side| {
+            let what = self.first[side as usize].as_ref().map(Fault::words)?;
+            Some(format!("{} {what} in {} of {rounds}", side.letter(), self.of(side)))
+        };
+        match (said(Side::A), said(Side::B)) {
+            (None, None) => None,
+            (None, Some(b)) => Some(format!("{b}, A in none.")),
+            (Some(a), None) => Some(format!("{a}, B in none.")),
+            (Some(a), Some(b)) => Some(format!("{b}; {a}.")),
+        }
+    }
+}
+
+/// The probability of at least so many heads of so many tosses of a fair coin.
+fn tail(heads: usize, tosses: usize) -> f64 {
+    let mut likely = 0.5_f64.powi(i32::try_from(tosses).unwrap_or(i32::MAX));
+    let mut sum = 0.0;
+    // From all heads down, each from the one before.
+    for count in (heads..=tosses).rev() {
+        sum += likely;
+        likely *= count as f64 / (tosses - count + 1) as f64;
+    }
+    sum.min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn faults(only_a: usize, only_b: usize, both: usize, neither: usize) -> Faults {
+        let wrong = Some(&Fault::Wrong);
+        let of = |round, times| std::iter::repeat_n(round, times);
+        let rounds = of([wrong, None], only_a)
+            .chain(of([None, wrong], only_b))
+            .chain(of([wrong, wrong], both))
+            .chain(of([None, None], neither));
+        Faults::count(rounds)
+    }
+
+    #[test]
+    fn two_rounds_of_b_and_none_of_a_are_enough() {
+        assert!(faults(0, 2, 0, 38).broken());
+        assert!(!faults(0, 1, 0, 39).broken(), "one can be the machine's");
+        assert!(!faults(2, 0, 0, 38).broken(), "A's own failures are not B's");
+    }
+
+    #[test]
+    fn where_a_fails_too_counts_decide() {
+        assert!(!faults(0, 4, 1, 35).broken(), "1/16");
+        assert!(faults(0, 5, 1, 34).broken(), "1/32");
+        assert!(!faults(3, 5, 0, 12).broken() && !faults(0, 0, 20, 0).broken());
+        assert!(faults(1, 9, 0, 10).broken());
+    }
+
+    #[test]
+    fn a_side_that_always_fails_is_known_after_two_rounds() {
+        assert!(faults(0, 2, 0, 0).always() && faults(2, 0, 0, 0).always() && faults(1, 0, 1, 0).always());
+        assert!(!faults(0, 1, 0, 0).always() && !faults(0, 2, 0, 1).always());
+        assert!(!faults(1, 1, 0, 0).always(), "each works at times");
+    }
+
+    #[test]
+    fn the_coin_is_fair() {
+        assert_eq!(tail(0, 4), 1.0);
+        assert_eq!([tail(4, 4), tail(3, 4), tail(2, 4)], [1.0 / 16.0, 5.0 / 16.0, 11.0 / 16.0]);
+        assert_eq!(tail(0, 0), 1.0);
+    }
+
+    #[test]
+    fn the_words_say_who_did_what() {
+        assert_eq!(faults(0, 0, 0, 9).words(), None);
+        assert_eq!(
+            faults(0, 2, 0, 7).words().as_deref(),
+            Some("B answered with wrong bytes in 2 of 9 rounds, A in none.")
+        );
+        assert_eq!(Fault::NotStarted("no port.\n".to_owned()).words(), "did not start (no port)");
+    }
+}
