@@ -3,7 +3,7 @@
 //! The library exists for the binary, its benches and its tests; it draws no picture and computes no statistic of a run.
 #![deny(missing_docs)]
 
-//pub mod ab;
+pub mod ab;
 pub mod anatomy;
 pub mod children;
 pub mod clock;

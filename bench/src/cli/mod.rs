@@ -1,6 +1,6 @@
 //! The command line: one file per subcommand, and the table of them.
 
-//mod ab;
+mod ab;
 mod advise;
 mod anatomy;
 mod become_command;
@@ -44,7 +44,7 @@ enum Command {
     Load(load::LoadArgs),
     Anatomy(anatomy::AnatomyArgs),
     Envelope(envelope::EnvelopeArgs),
-    //Ab(ab::AbArgs),
+    Ab(ab::AbArgs),
     Compare(compare::CompareArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
@@ -83,7 +83,7 @@ impl Cli {
             Some(Command::Load(args)) => args.run(),
             Some(Command::Anatomy(args)) => args.run(),
             Some(Command::Envelope(args)) => args.run(),
-            //Some(Command::Ab(args)) => args.run(),
+            Some(Command::Ab(args)) => args.run(),
             Some(Command::Compare(args)) => args.run(),
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),

@@ -1,0 +1,327 @@
+//! `bakeoff ab`: two builds of a server against each other, in one run.
+
+//mod selftest;
+
+use super::output;
+use super::report;
+use super::run::{check_port, find_scenario, new_bundle};
+use bakeoff::ab::build::Builder;
+use bakeoff::ab::plan::{AbCell, AbPlan, Floors, LEAST_ROUNDS, Length, MOST_ROUNDS};
+use bakeoff::ab::runner::{self, AbOptions, Ending, Sides, Spent};
+use bakeoff::ab::side::{Asked, Making, Standing};
+use bakeoff::children::entrant::Command;
+use bakeoff::children::launch::{Interrupt, Launcher};
+use bakeoff::environment::allowed_cpus;
+use bakeoff::preflight::{Limits, require_loopback};
+use bakeoff::run::budget;
+use bakeoff::run::plan::Plan;
+use bakeoff::scenario::Scenario;
+use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
+use bakeoff_reports::gate::{self, Gate};
+use bakeoff_reports::record::{Figure, Gated, Side};
+use bakeoff_reports::terminal::wrapped;
+use bakeoff_reports::{bundle, units};
+use clap::{Args, value_parser};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Compare two builds of a server in one run: did it become slower?
+///
+/// A side is a git ref (built in a worktree, kept for the next time), a program file, `this` for the program that runs, or a
+/// command with {port} in it that serves in any language. Both sides run in pairs, in shuffled rounds, under the load of the
+/// program that runs; what looks slower is run again on fresh rounds before it is called a regression.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 nothing became slower, 1 something regressed, 2 a mistake or a side that does not build or \
+    serve,\n3 invalid or undecided with --strict, 130 interrupted.\n\nExamples:\n  bakeoff ab --a main --b HEAD\n  \
+    bakeoff ab --a ./old-bakeoff --model tokio churn --budget 2m\n  \
+    bakeoff ab --a './old-server --port {port}' --b './new-server --port {port}' small-echo-closed\n  \
+    bakeoff ab --a origin/main --b HEAD --build 'make server' --serve './server --port {port}'"
+)]
+pub(super) struct AbArgs {
+    /// Names of built-in scenarios, or scenario files (*.toml) [default: small-echo-closed]
+    scenarios: Vec<String>,
+    /// The baseline: a git ref, a program, or a command with {port}
+    #[arg(long, value_name = "SIDE", value_parser = Asked::parse, required_unless_present = "self_test")]
+    a: Option<Asked>,
+    /// The candidate [default: this program]
+    #[arg(long, value_name = "SIDE", value_parser = Asked::parse)]
+    b: Option<Asked>,
+    /// Compare under this model, and only those given so; may be given several times. A command has no models
+    #[arg(long = "model", short)]
+    models: Vec<String>,
+    /// The command that builds a git ref of another program, in its worktree
+    #[arg(long, value_name = "COMMAND", requires = "serve")]
+    build: Option<String>,
+    /// The command that serves, in the worktree of a git ref of another program, with {port} in it
+    #[arg(long, value_name = "COMMAND", value_parser = Command::parse)]
+    serve: Option<Command>,
+    /// Where builds of git refs are kept [default: target/bakeoff-builds in the checkout]
+    #[arg(long, value_name = "FOLDER")]
+    cache: Option<PathBuf>,
+    /// Time for the comparison: three quarters to find what is slower, one to confirm it. What is decided stops early, so
+    /// it usually takes less
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = budget::parse_budget)]
+    budget: Duration,
+    /// Rounds instead of a budget, and as many fresh ones for what looks slower
+    #[arg(long, short, conflicts_with = "budget", value_parser = value_parser!(u32).range(6..=i64::from(MOST_ROUNDS)))]
+    rounds: Option<u32>,
+    /// Find out on this machine how often the gate cries wolf and what it misses: this program against itself, and against
+    /// itself with 3, 5 and 10 % more time on every request; so many gates of each, each within --budget
+    #[arg(long, value_name = "GATES", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["a", "b", "build", "serve"], value_parser = value_parser!(u32).range(1..=1_000))]
+    self_test: Option<u32>,
+    /// The figures that may fail it: merit (that of the scenario), throughput, response-p50, response-p99, cpu, switches
+    #[arg(long, value_name = "FIGURES", value_delimiter = ',', default_value = "merit")]
+    fail_on: Vec<String>,
+    /// The smallest slowdown that matters: 5%, or of a figure, scenario or model: cpu=2%, churn=10%, churn/tokio/cpu=5%
+    #[arg(long = "floor", value_name = "FLOOR")]
+    floors: Vec<String>,
+    /// Exit with 3 when something is invalid or undecided
+    #[arg(long)]
+    strict: bool,
+    /// Seed of all schedules and orders
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Measured window of every trial, instead of the scenario's
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
+    window: Option<Duration>,
+    /// Warm-up of every trial, instead of the scenario's
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    warmup: Option<Duration>,
+    /// Folder for the bundle and the report; must not hold a bundle yet [default: bakeoff-results/<UTC time>]
+    #[arg(long, short, value_name = "FOLDER")]
+    out: Option<PathBuf>,
+    /// Loopback address the servers listen on; port 0 takes a free one for each
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = super::parse_address)]
+    addr: SocketAddr,
+    /// Further tries of a trial that the load generator or the neighbours spoiled, at once
+    #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(0..=5))]
+    retries: u32,
+    /// Leave out what servers cost: counters of events, waits, memory at rest
+    #[arg(long)]
+    no_costs: bool,
+    /// Skip the measurement of the generator's own limits before the run (about three seconds)
+    #[arg(long)]
+    no_probe: bool,
+    /// No progress, no summary
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+/// The workload without a choice: what a server spends on a request when all are busy.
+const DEFAULT_SCENARIO: &str = "small-echo-closed";
+
+/// What a command is called in a report.
+const COMMANDED: &str = "server";
+
+impl AbArgs {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        require_loopback(self.addr.ip(), "two builds are compared on this machine only")?;
+        let plan = self.plan()?;
+        let interrupt =
+            Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
+        check_port(self.addr)?;
+        if let Some(gates) = self.self_test {
+            let _ = gates;
+        }
+        let (a, b) = self.make_sides(&interrupt)?;
+        let trials = u64::from(plan.rounds_of_all()) * 2 * plan.cells.len() as u64;
+        let (folder, path) = new_bundle(self.out.clone(), trials)?;
+        self.announce(&plan, &a, &b);
+        let options = self.options();
+        let launcher = Launcher::this_program(interrupt);
+        let sides = Sides { a: &a, b: &b };
+        let (ending, spent) = match runner::run(&plan, sides, &options, &launcher, &path) {
+            Ok(done) => done,
+            Err(runner::AbError::Unfit(bakeoff::ab::rehearsal::Unfit::Interrupted)) => {
+                return Ok(ExitCode::from(130));
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        let gate = conclude(&folder, &path, spent, !self.quiet)?;
+        Ok(match ending {
+            Ending::Complete => ExitCode::from(gate.exit_code()),
+            Ending::Interrupted => ExitCode::from(130),
+        })
+    }
+
+    fn options(&self) -> AbOptions {
+        AbOptions {
+            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+            address: self.addr,
+            progress: !self.quiet,
+            costs: !self.no_costs,
+            retries: self.retries,
+            probe: !self.no_probe,
+            strict: self.strict,
+        }
+    }
+
+    /// Both sides, built.
+    fn make_sides(&self, interrupt: &Interrupt) -> Result<(Standing, Standing), String> {
+        let this = Asked::ThisProgram;
+        let (a, b) = (self.a.as_ref().unwrap_or(&this), self.b.as_ref().unwrap_or(&this));
+        let reference = [a, b].into_iter().find_map(|asked| match asked {
+            Asked::Reference(reference) => Some(reference),
+            _ => None,
+        });
+        let builder = match reference {
+            None => None,
+            Some(reference) => {
+                let tell: fn(&str) = if self.quiet { |_| () } else { bakeoff::tell };
+                let here = Path::new(".");
+                let made = Builder::new(here, self.cache.clone(), self.build.clone(), tell);
+                Some(made.map_err(|why| {
+                    format!(
+                        "`{reference}` is no file and no command with {{port}}, so it is taken for a git ref; but there is no \
+                         checkout here to build it from: {why}"
+                    )
+                })?)
+            }
+        };
+        let making = Making { builder: builder.as_ref(), run: self.serve.as_ref(), interrupt };
+        let make = |side, asked| Standing::make(side, asked, &making).map_err(|e| e.to_string());
+        Ok((make(Side::A, a)?, make(Side::B, b)?))
+    }
+
+    /// What a side serves: models, or itself.
+    fn commanded(&self) -> Result<bool, String> {
+        let this = Asked::ThisProgram;
+        let command = |asked: &Option<Asked>| match asked.as_ref().unwrap_or(&this) {
+            Asked::Command(_) => true,
+            Asked::Reference(_) => self.serve.is_some(),
+            Asked::ThisProgram | Asked::Binary(_) => false,
+        };
+        let (a, b) = (command(&self.a), command(&self.b));
+        if a != b {
+            let (commands, builds) = if a { ("A", "B") } else { ("B", "A") };
+            return Err(format!(
+                "side {commands} is a command, side {builds} a build of bakeoff: give two of a kind. A model of a build is a \
+                 command, too: --{} 'bakeoff serve --model tokio --service echo --addr 127.0.0.1:{{port}}'",
+                builds.to_lowercase()
+            ));
+        }
+        if a && !self.models.is_empty() {
+            return Err("a command serves what it serves: --model is for builds of bakeoff".into());
+        }
+        Ok(a)
+    }
+
+    fn plan(&self) -> Result<AbPlan, String> {
+        let commanded = self.commanded()?;
+        let scenarios = self.read_scenarios()?;
+        let floors = Floors::parse(&self.floors)?;
+        let limits = Limits::of_this_system();
+        let mut cells = Vec::new();
+        for (at, scenario) in scenarios.iter().enumerate() {
+            let models = match commanded {
+                true => vec![COMMANDED.to_owned()],
+                // As a run would choose and check them.
+                false => Plan::new(vec![scenario.clone()], &self.models, 1, self.seed)?.models_of(0),
+            };
+            if !commanded {
+                limits.check(scenario, &models)?;
+            }
+            limits.workers(&scenario.load, &scenario.beside, allowed_cpus().len())?;
+            for model in models {
+                let gated = self.gated(scenario, &model, &floors)?;
+                cells.push(AbCell { scenario: at, model, gated });
+            }
+        }
+        let figures: Vec<Figure> = cells.iter().flat_map(|cell| &cell.gated).map(|one| one.figure).collect();
+        let known =
+            scenarios.iter().map(|s| s.name.as_str()).chain(cells.iter().map(|cell| cell.model.as_str()));
+        let mut known: Vec<&str> = known.chain(figures.iter().map(|figure| figure.key())).collect();
+        known.dedup();
+        floors.check(&known)?;
+        let length = self.rounds.map_or(Length::Budget(self.budget), Length::Rounds);
+        AbPlan::new(scenarios, cells, length, !self.no_costs, self.seed)
+    }
+
+    /// What may fail a cell.
+    fn gated(&self, scenario: &Scenario, model: &str, floors: &Floors) -> Result<Vec<Gated>, String> {
+        let mut gated: Vec<Gated> = Vec::new();
+        for name in &self.fail_on {
+            let figure = match name.as_str() {
+                "merit" => Figure::Merit(scenario.merit),
+                name => Figure::of_key(name).ok_or_else(|| {
+                    let known = ["merit"].into_iter().chain(Figure::ALL.iter().map(|figure| figure.key()));
+                    bakeoff::suggest::unknown("figure", name, known)
+                })?,
+            };
+            if !gated.iter().any(|one| one.figure == figure) {
+                gated.push(Gated { figure, floor: floors.of(&scenario.name, model, figure) });
+            }
+        }
+        Ok(gated)
+    }
+
+    fn read_scenarios(&self) -> Result<Vec<Scenario>, String> {
+        let default = [DEFAULT_SCENARIO.to_owned()];
+        let names = if self.scenarios.is_empty() { default.as_slice() } else { &self.scenarios };
+        let mut scenarios: Vec<Scenario> = Vec::new();
+        for name in names {
+            let mut scenario = find_scenario(name)?;
+            if scenarios.iter().any(|s| s.name == scenario.name) {
+                return Err(format!(
+                    "two scenarios are named `{}`; the report could not tell them apart",
+                    scenario.name
+                ));
+            }
+            scenario.timing.window = self.window.unwrap_or(scenario.timing.window);
+            scenario.timing.warmup = self.warmup.unwrap_or(scenario.timing.warmup);
+            bakeoff::swarm::schedule::check(&scenario.load, &scenario.request, &scenario.timing, 0, 1)
+                .map_err(|e| {
+                    format!("scenario `{}` with the given --window and --warmup: {e}", scenario.name)
+                })?;
+            scenarios.push(scenario);
+        }
+        Ok(scenarios)
+    }
+
+    fn announce(&self, plan: &AbPlan, a: &Standing, b: &Standing) {
+        if self.quiet {
+            return;
+        }
+        let cells = units::plural(plan.cells.len() as u64, "cell");
+        let mut lines = vec![
+            format!("A: {}", a.contender.label),
+            format!("B: {}", b.contender.label),
+            match plan.budget {
+                Some(budget) => format!(
+                    "{cells}, {} s at most: about {} rounds if nothing is decided before, and fresh rounds for what looks slower",
+                    budget.as_secs(),
+                    plan.rounds_of_all()
+                ),
+                None => {
+                    format!("{cells}, {} rounds, and fresh rounds for what looks slower", plan.search_rounds)
+                }
+            },
+        ];
+        if plan.search_rounds < LEAST_ROUNDS {
+            lines.push(format!(
+                "{} rounds find large slowdowns only; a gate takes {LEAST_ROUNDS}",
+                plan.search_rounds
+            ));
+        }
+        for line in lines {
+            bakeoff::tell(wrapped(&line, bakeoff::terminal_width(), "   ").trim_end());
+        }
+    }
+}
+
+/// Writes the page, prints the verdicts and where the time went.
+fn conclude(folder: &Path, path: &Path, spent: Spent, summary: bool) -> Result<Gate, String> {
+    report::write(path, &folder.join(report::REPORT_NAME), summary)?;
+    let loaded = bundle::load(path).map_err(|e| e.to_string())?;
+    if summary {
+        output::print(&format!(
+            "{:.1} s in trials, {:.1} s beside\n",
+            spent.measuring.as_secs_f64(),
+            spent.beside.as_secs_f64()
+        ))?;
+    }
+    gate::judge(&loaded).ok_or_else(|| format!("{} compares no builds", path.display()))
+}
