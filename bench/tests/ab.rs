@@ -245,7 +245,7 @@ fn two_stored_runs_are_put_side_by_side_with_what_that_cannot_show() {
     let (first, mut other) = (sample::bundle(&spec), sample::bundle(&Spec { seed: 7, ..spec }));
     let (one, two) = (store("one.jsonl", &first), store("two.jsonl", &other));
     let text = support::succeeds(&["compare", &one, &two]);
-    assert!(text.contains("mio-event-loop") && text.contains("no regression"), "{text}");
+    assert!(text.contains("thread-per-client") && text.contains("no regression"), "{text}");
 
     other.run.scenarios.iter_mut().for_each(|scenario| scenario.window_ns *= 2);
     let error = fails(&["compare", &one, &store("longer.jsonl", &other)], 2);
