@@ -197,13 +197,7 @@ pub(super) fn read_scenario(path: &Path) -> Result<Scenario, String> {
 
 /// The folder for the results, made, and where in it the bundle will be: with room for so many trials, and nothing there yet.
 pub(super) fn new_bundle(out: Option<PathBuf>, trials: u64) -> Result<(PathBuf, PathBuf), String> {
-    let folder = out.unwrap_or_else(default_folder);
-    fs::create_dir_all(&folder).map_err(|e| {
-        format!(
-            "making the folder {} for the results failed: {e}; choose another with --out",
-            folder.display()
-        )
-    })?;
+    let folder = new_folder(out)?;
     require_room(&folder, trials)?;
     let bundle = folder.join(report::BUNDLE_NAME);
     if bundle.exists() {
@@ -213,6 +207,18 @@ pub(super) fn new_bundle(out: Option<PathBuf>, trials: u64) -> Result<(PathBuf, 
         ));
     }
     Ok((folder, bundle))
+}
+
+/// The folder for results, made.
+pub(super) fn new_folder(out: Option<PathBuf>) -> Result<PathBuf, String> {
+    let folder = out.unwrap_or_else(default_folder);
+    fs::create_dir_all(&folder).map_err(|e| {
+        format!(
+            "making the folder {} for the results failed: {e}; choose another with --out",
+            folder.display()
+        )
+    })?;
+    Ok(folder)
 }
 
 pub(super) fn default_folder() -> PathBuf {

@@ -1,6 +1,6 @@
 //! `bakeoff ab`: two builds of a server against each other, in one run.
 
-//mod selftest;
+mod selftest;
 
 use super::output;
 use super::report;
@@ -124,7 +124,7 @@ impl AbArgs {
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
         check_port(self.addr)?;
         if let Some(gates) = self.self_test {
-            let _ = gates;
+            return self.test_itself(&plan, gates, interrupt);
         }
         let (a, b) = self.make_sides(&interrupt)?;
         let trials = u64::from(plan.rounds_of_all()) * 2 * plan.cells.len() as u64;

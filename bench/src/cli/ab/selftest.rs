@@ -1,12 +1,13 @@
 //! `bakeoff ab --self-test`: the table of false alarms and of what was found.
 
 use super::{AbArgs, output};
-use crate::cli::run::new_bundle_folder;
+use crate::cli::run::new_folder;
 use bakeoff::ab::plan::AbPlan;
 use bakeoff::ab::selftest::{self, Found, LEVELS, Level, SelfTestError};
 use bakeoff::ab::side::{Asked, Making, Standing};
 use bakeoff::children::launch::{Interrupt, Launcher};
-use bakeoff_reports::gate::replay::{self, Replayed};
+use bakeoff_reports::gate::Outcome;
+use bakeoff_reports::gate::replay::{Replay, replay};
 use bakeoff_reports::statistics::{median, rate};
 use bakeoff_reports::terminal::wrapped;
 use bakeoff_reports::units;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 impl AbArgs {
     pub(super) fn test_itself(&self, plan: &AbPlan, gates: u32, interrupt: Interrupt) -> Result<ExitCode, String> {
-        let folder = new_bundle_folder(self.out.clone())?;
+        let folder = new_folder(self.out.clone())?;
         if !self.quiet {
             let most = plan.budget.map_or(Duration::ZERO, |budget| budget * gates * LEVELS.len() as u32);
             let text = format!(
@@ -39,7 +40,10 @@ impl AbArgs {
             make(side).expect("this program stands on either side")
         });
         match found {
-            Ok(found) => output::print(&table(&found, plan))?,
+            Ok(found) => {
+                let floor = plan.cells.first().and_then(|cell| cell.gated.first()).map_or(0.03, |gated| gated.floor);
+                output::print(&table(&found, floor, plan.seed))?;
+            }
             Err(SelfTestError::Interrupted) => return Ok(ExitCode::from(130)),
             Err(error) => return Err(error.to_string()),
         }
@@ -48,26 +52,32 @@ impl AbArgs {
 }
 
 /// What was found, in at most 80 columns.
-fn table(found: &Found, plan: &AbPlan) -> String {
+fn table(found: &Found, floor: f64, seed: u64) -> String {
     let mut out = String::from("Whole gates on this machine\n");
     let _ = writeln!(out, "  cost       gates  cells  regressed  rate, 95 % interval     ratio  took, median");
     for level in &found.levels {
         let _ = writeln!(out, "{}", row(level));
     }
-    let pairs: usize = found.noise.iter().map(Vec::len).sum();
+    let noise = centred(&found.noise);
     let _ = writeln!(
         out,
-        "\nSimulated gates of one cell: the {} pairs without a cost, drawn again, an\neffect put in; a pair takes {:.2} s",
-        units::grouped(pairs as u64),
-        found.pair.as_secs_f64()
+        "\nSimulated gates of one cell: the {} pairs without a cost drawn again, and an\neffect put in; of {} each, the share called regressed, in percent",
+        units::grouped(noise.len() as u64),
+        units::grouped(u64::from(SIMULATED))
     );
-    let floor = plan.cells.first().and_then(|cell| cell.gated.first()).map_or(0.03, |gated| gated.floor);
-    let _ = writeln!(out, "  rounds  budget   {}", LEVELS.map(|cost| format!("{:>16}", percent(cost))).join(""));
-    for rounds in [20, 40, 80, 160, 320] {
-        let _ = writeln!(out, "{}", simulated(found, rounds, floor, plan.seed));
+    let heads: String = EFFECTS.iter().map(|effect| format!("{:>19}", percent(*effect))).collect();
+    let _ = writeln!(out, "  rounds  budget{heads}");
+    let rows: Option<Vec<String>> =
+        [20, 40, 80, 160].into_iter().map(|rounds| simulated(&noise, found.pair, rounds, floor, seed)).collect();
+    match rows {
+        Some(rows) => rows.iter().for_each(|row| {
+            let _ = writeln!(out, "{row}");
+        }),
+        None => out.push_str("  too few pairs were valid\n"),
     }
     out.push_str(
-        "\nA rate is of cells called regressed, its interval exact (Clopper and Pearson). The\nbudget is what a search of so many rounds and as many fresh ones take for one cell.\n",
+        "\nIntervals are exact (Clopper and Pearson), of 95 %. A budget is what a search of so\n\
+         many rounds and as many fresh ones take for one cell; what is clear takes less.\n",
     );
     out
 }
@@ -97,13 +107,75 @@ fn row(level: &Level) -> String {
 /// Gates simulated for each number.
 const SIMULATED: u32 = 1_000;
 
-fn simulated(found: &Found, rounds: u32, floor: f64, seed: u64) -> String {
-    let budget = found.pair * rounds * 2;
-    let cells = LEVELS.map(|cost| {
-        let Replayed { regressed, gates, .. } =
-            replay::replay(&found.noise, (1.0 + cost).ln(), floor, rounds, SIMULATED, seed);
-        let (low, high) = rate::interval(regressed, gates);
-        format!("{:>6.1} [{:>4.1},{:>5.1}]", regressed as f64 * 100.0 / gates.max(1) as f64, low * 100.0, high * 100.0)
-    });
-    format!("  {rounds:>6}  {:>4.0} s  {}", budget.as_secs_f64(), cells.join(""))
+/// The effects simulated; one of just what matters would come out either way.
+const EFFECTS: [f64; 3] = [0.0, 0.05, 0.10];
+
+/// A row: how often a search of so many rounds, and as many fresh ones, calls each effect a regression.
+fn simulated(noise: &[f64], pair: Duration, rounds: u32, floor: f64, seed: u64) -> Option<String> {
+    let mut cells = String::new();
+    for effect in EFFECTS {
+        let asked = Replay {
+            gates: SIMULATED,
+            search_rounds: rounds,
+            confirm_rounds: rounds,
+            floor,
+            effect,
+            figures: 1,
+            seed,
+        };
+        let tally = replay(noise, &asked)?;
+        let (alarms, gates) = (u64::from(tally.of(Outcome::Regressed)), u64::from(tally.gates()));
+        let (low, high) = rate::interval(alarms, gates);
+        let share = alarms as f64 * 100.0 / gates.max(1) as f64;
+        let _ = write!(cells, "{share:>6.1} [{:>4.1}, {:>5.1}]", low * 100.0, high * 100.0);
+    }
+    let budget = pair * rounds * 2;
+    Some(format!("  {rounds:>6}  {:>4.0} s  {cells}", budget.as_secs_f64()))
+}
+
+/// The noise of all cells, each about its own median: what a cell is off by in one run is no noise of its pairs.
+fn centred(cells: &[Vec<f64>]) -> Vec<f64> {
+    let about_median = |cell: &Vec<f64>| {
+        let middle = median(cell).filter(|middle| middle.is_finite()).unwrap_or(0.0);
+        cell.iter().map(|log| log - middle).collect::<Vec<_>>()
+    };
+    cells.iter().flat_map(about_median).filter(|log| log.is_finite()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found() -> Found {
+        let level = |cost: f64, alarms| Level {
+            cost,
+            gates: 5,
+            cells: 5,
+            alarms,
+            factors: vec![1.0 + cost],
+            took: vec![Duration::from_secs(40)],
+            ..Level::default()
+        };
+        let noise = (0..200).map(|at| f64::from(at % 21 - 10) / 400.0).collect();
+        Found {
+            levels: vec![level(0.0, 0), level(0.05, 4), level(0.10, 5)],
+            noise: vec![noise],
+            pair: Duration::from_millis(1_100),
+        }
+    }
+
+    #[test]
+    fn the_table_is_narrow_and_more_rounds_find_more() {
+        let text = table(&found(), 0.03, 1);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let column = |rounds: &str, nth: usize| -> f64 {
+            let row = text.lines().find(|line| line.trim_start().starts_with(rounds)).expect(&text);
+            let shares: Vec<&str> = row.split('[').collect();
+            let share = shares[nth].rsplit(']').next().unwrap_or_default();
+            share.split_whitespace().last().and_then(|number| number.parse().ok()).expect(row)
+        };
+        assert_eq!(column("80 ", 0), 0.0, "no alarm without an effect: {text}");
+        assert!(column("160 ", 1) >= column("20 ", 1), "{text}");
+        assert_eq!(column("160 ", 2), 100.0, "+10 % in noise of 1.5 %: {text}");
+    }
 }
