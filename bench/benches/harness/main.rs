@@ -4,7 +4,7 @@
 //! the way of a time from the worker to the report. `statistics`, `report`: from records to the page (target: 1,000
 //! trials in under two seconds).
 //!
-//! `cargo bench --bench harness`                all: about four minutes
+//! `cargo bench --bench harness`                all: about three minutes
 //! `cargo bench --bench harness -- codec/`      one group; any regular expression over the names
 //! `cargo bench --bench harness -- --test`      each once, to see that it works
 

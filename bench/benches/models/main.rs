@@ -15,10 +15,13 @@
 //! `cargo bench --bench models -- '/64$'`             64 clients only
 //! `cargo bench --bench models -- '/mio.*/64'`        a regular expression over the names
 //!
+//! Both criterion benches, for a baseline to come back to: `cargo bench --bench models --bench harness -- --save-baseline
+//! main`. The other benches of this folder are not criterion's and do not take its options.
+//!
 //! Models beside each other, within one baseline, with `critcmp`:
 //!
 //! `cargo bench --bench models -- --save-baseline main echo/`
-//! `critcmp main -g '(.*)/[^/]+/(\d+)'`
+//! `critcmp main --list -g '(.*)/[^/]+/(\d+)'`
 //!
 //! The figures of two benchmarks are taken some seconds apart on a machine that drifts, so a small difference may be the
 //! machine's; and the same code twice may differ by more than criterion's interval says. What decides is `bakeoff run`.
@@ -34,6 +37,7 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
 };
 use stage::Stage;
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 /// Clients: one, where a hand-off is all there is, and as many as the thread pool has threads.
@@ -66,7 +70,13 @@ fn bench(
     service: &ServiceEntry,
     clients: usize,
 ) {
-    let fail = |error: String| -> ! { panic!("{}/{}/{clients}: {error}", service.name, model.name()) };
+    let fail = |error: String| -> ! {
+        let name = format!("{}/{}/{clients}", service.name, model.name());
+        eprintln!("\nmodels: {name}: {error}");
+        eprintln!("To see whether it is always so: cargo bench --bench models -- --test '{name}'");
+        // The words are said; a panic of its own would add a backtrace. What unwinds takes the server with it.
+        resume_unwind(Box::new("a benchmark failed"))
+    };
     let mut act = None;
     // Called once for every sample and for each step of the warm-up, or never: the server stays in between.
     group.bench_function(BenchmarkId::new(model.name(), clients), |bencher| {
