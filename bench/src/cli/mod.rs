@@ -4,6 +4,7 @@ mod advise;
 mod anatomy;
 mod capacity;
 mod envelope;
+mod history;
 mod list;
 mod load;
 mod manual;
@@ -44,6 +45,7 @@ enum Command {
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
     Advise(advise::AdviseArgs),
+    History(history::HistoryArgs),
     List(list::ListArgs),
     Scenario(scenario::ScenarioArgs),
     Verify(verify::VerifyArgs),
@@ -79,6 +81,7 @@ impl Cli {
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::Advise(args)) => args.run(),
+            Some(Command::History(args)) => args.run(),
             Some(Command::List(args)) => args.run(),
             Some(Command::Scenario(args)) => args.run(),
             Some(Command::Verify(args)) => args.run(),
