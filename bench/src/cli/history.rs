@@ -81,7 +81,8 @@ impl HistoryArgs {
             Action::List => output::print(&text::runs(&History::of(entries()?), columns))?,
             Action::Plot(args) => args.run(entries()?)?,
             Action::Alerts(filter) => {
-                output::print(&text::alerts(&History::of(filter.apply(entries()?)?), columns))?
+                let history = History::of(filter.apply(entries()?)?);
+                output::print(&text::alerts(&history, columns))?;
             }
             Action::Export => output::print(&history::to_lines(&entries()?).map_err(|e| e.to_string())?)?,
             Action::Prune(args) => {

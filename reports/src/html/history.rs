@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 const MOST_PICTURES: usize = 24;
 
 /// Blocks of a line in the table of series.
-const BLOCKS: usize = 40;
+const BLOCKS: usize = 32;
 
 /// A history as an HTML document. `chosen` says that its series were chosen by the reader, who wants them all drawn.
 pub fn history(history: &History, chosen: bool) -> String {
@@ -50,7 +50,7 @@ fn header(history: &History) -> String {
 }
 
 fn alerts(history: &History) -> String {
-    let mut html = String::from("<section id=\"alerts\">\n<h2>Alerts by commit</h2>\n");
+    let mut html = String::from("<section id=\"alerts\" class=\"history\">\n<h2>Alerts by commit</h2>\n");
     let _ = writeln!(html, "<p class=\"lede\">{}</p>", escape(&words::tested(history)));
     if history.alerts.is_empty() {
         html.push_str("<p class=\"verdict\">No change that matters.</p>\n");
@@ -75,10 +75,11 @@ fn alerts(history: &History) -> String {
             .collect();
         let _ = write!(
             html,
-            "<p class=\"verdict{}\"><b>{}</b> {}</p>\n{}",
+            "<p class=\"verdict{}\"><b>{}</b> {}, first measured {}</p>\n{}",
             if worse { " open" } else { "" },
             if worse { "Worse" } else { "Better" },
             escape(&words::range(history, alert)),
+            escape(&units::moment(history.entries[alert.first_bad].started_unix_ms)),
             table("Changes", &["workload", "figure", "change", "ratio before", "ratio after", "p"], &rows)
         );
     }
@@ -92,7 +93,8 @@ fn alerts(history: &History) -> String {
 /// Every series in a line.
 fn all(history: &History) -> String {
     let rows: Vec<(String, Vec<Field>)> = history.series.iter().map(|series| line(history, series)).collect();
-    let mut html = String::from("<section id=\"series\">\n<h2>Every figure over the runs</h2>\n");
+    let mut html =
+        String::from("<section id=\"series\" class=\"history\">\n<h2>Every figure over the runs</h2>\n");
     if rows.is_empty() {
         html.push_str("<p>No run of the history has a figure.</p>\n");
     } else {

@@ -13,6 +13,9 @@ const LEVELS: usize = 7;
 /// Runs that are drawn, the newest: more would lie on top of each other.
 const MOST_RUNS: usize = 300;
 
+/// Words at rules that stand above one another before they begin again at the bottom.
+const STACKED: usize = 3;
+
 /// The picture of a series; `id` must be unique in the page.
 pub(crate) fn history(history: &History, series: &Series, id: &str) -> Drawn {
     let figure = |sample: &Sample| match series.key.reference {
@@ -77,8 +80,10 @@ fn axes(series: &Series, from: usize, shown: &[(usize, Interval)]) -> Option<(Ax
     }
     // A range of a twentieth at least, so that noise does not fill the picture.
     let room = (high - low).mul_add(0.08, (0.05 * high - (high - low)).max(0.0) / 2.0);
+    // The words at the rules stand below the marks.
+    let words = (high - low + 2.0 * room) * 0.09 * series.changes.len().min(STACKED) as f64;
     let last = series.samples.len() as f64 - 0.5;
-    Some((Axis::exactly(from as f64 - 0.5, last), Axis::exactly((low - room).max(0.0), high + room)))
+    Some((Axis::exactly(from as f64 - 0.5, last), Axis::exactly((low - room - words).max(0.0), high + room)))
 }
 
 /// A run under the axis: its commit, or its day.
@@ -105,7 +110,7 @@ fn levels(canvas: &mut Canvas, series: &Series, from: usize) {
         level(change.at, ends[nth + 1], change.after);
     }
     for (nth, change) in series.changes.iter().enumerate().filter(|(_, change)| change.at > from) {
-        canvas.rule_up((nth % 3) as i32, change.at as f64 - 0.5, &words::extent(change));
+        canvas.rule_up((nth % STACKED) as i32, change.at as f64 - 0.5, &words::extent(change));
     }
 }
 
