@@ -9,6 +9,7 @@ pub mod children;
 pub mod clock;
 pub mod envelope;
 pub mod environment;
+pub mod history;
 pub mod judge;
 pub mod load;
 pub mod orderings;

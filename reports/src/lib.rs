@@ -22,6 +22,7 @@ pub mod envelope;
 pub mod gate;
 mod gather;
 pub mod histogram;
+pub mod history;
 pub mod html;
 pub mod measurement;
 pub mod merit;

@@ -7,6 +7,7 @@ mod become_command;
 mod capacity;
 mod compare;
 mod envelope;
+mod history;
 mod list;
 mod load;
 mod manual;
@@ -49,6 +50,7 @@ enum Command {
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
     Advise(advise::AdviseArgs),
+    History(history::HistoryArgs),
     List(list::ListArgs),
     Scenario(scenario::ScenarioArgs),
     Verify(verify::VerifyArgs),
@@ -88,6 +90,7 @@ impl Cli {
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::Advise(args)) => args.run(),
+            Some(Command::History(args)) => args.run(),
             Some(Command::List(args)) => args.run(),
             Some(Command::Scenario(args)) => args.run(),
             Some(Command::Verify(args)) => args.run(),

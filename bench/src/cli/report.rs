@@ -72,7 +72,8 @@ fn beside(bundle: &Path, page: &Path) -> Option<String> {
     Some(name.to_str()?.to_owned())
 }
 
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file whole or not at all.
+pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     file.write_all(text.as_bytes())?;

@@ -22,6 +22,8 @@ pub(super) fn history() -> String {
         "history",
         "History",
         "No history in this bundle: it knows one run and compares it with no other. The same build can differ by half \
-         between runs on a shared machine, so two reports side by side are no comparison of two builds.",
+         between runs on a shared machine, so two reports side by side are no comparison of two builds. \
+         <code>bakeoff history</code> keeps runs by commit, as ratios to a reference of the same run, and says where they \
+         changed.",
     )
 }

@@ -14,6 +14,7 @@ mod envelope;
 mod evidence;
 mod figures;
 mod heat;
+mod history;
 mod matrix;
 mod page;
 mod pictures;
@@ -23,6 +24,7 @@ mod theory;
 mod trust;
 mod workload;
 
+pub use history::history;
 pub use page::{report, report_beside};
 
 use crate::statistics::quantile::Quantile;

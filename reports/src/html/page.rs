@@ -21,26 +21,30 @@ pub fn report(analysis: &Analysis) -> String {
 pub fn report_beside(analysis: &Analysis, bundle: Option<&str>) -> String {
     let title = format!("bakeoff, {}", units::moment(analysis.run.started_unix_ms));
     let parts = parts(analysis, bundle);
-    let mut html = format!(
+    let mut body = header(analysis);
+    body.push_str(&contents(analysis, &parts));
+    body.push_str("<main id=\"main\">\n");
+    parts.iter().for_each(|part| body.push_str(&part.html));
+    body.push_str("</main>\n");
+    let footer = format!(
+        "Written by bakeoff {} from the records of the run alone: <code>bakeoff report</code> on the same bundle gives the \
+         same bytes.",
+        escape(&analysis.run.tool_version)
+    );
+    document(&title, &body, &footer)
+}
+
+/// A whole document around its body, with style and script in it; body and footer are HTML.
+pub(super) fn document(title: &str, body: &str, footer: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
-         script-src 'unsafe-inline'\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
-        escape(&title)
-    );
-    html.push_str(&header(analysis));
-    html.push_str(&contents(analysis, &parts));
-    html.push_str("<main id=\"main\">\n");
-    parts.iter().for_each(|part| html.push_str(&part.html));
-    html.push_str("</main>\n");
-    let _ = write!(
-        html,
-        "<footer>Written by bakeoff {} from the records of the run alone: <code>bakeoff report</code> on the same \
-         bundle gives the same bytes.</footer>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
-        escape(&analysis.run.tool_version)
-    );
-    html
+         script-src 'unsafe-inline'\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
+         {body}<footer>{footer}</footer>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
+        escape(title)
+    )
 }
 
 /// The page from the answer down to the evidence: the order to read it in. A part without HTML is left out.
