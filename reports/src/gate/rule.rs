@@ -1,9 +1,9 @@
 //! The rule of [`gate`](super) in code, from paired logarithms to what they show. It knows no records, so that a run under
 //! way, a report years later and a simulation all apply the same one.
 
-use super::{MIN_PAIRS, noise};
+use super::{CONFIDENCE, CONFIRM_LEVEL, MIN_PAIRS, noise};
 use crate::contest::Spending;
-use crate::statistics::paired::{Factor, factor_of};
+use crate::statistics::paired::{Factor, factor_at};
 use crate::statistics::random::Random;
 use crate::statistics::{median, multiple, signed_rank};
 use crate::verdict::LEVEL;
@@ -82,7 +82,7 @@ impl Series<'_> {
 
     /// The factor behind of these logarithms with its interval.
     pub(crate) fn factor(&self, logs: &[f64], what: &str, seed: u64) -> Option<Factor> {
-        factor_of(logs, &mut self.random(seed, what))
+        factor_at(logs, CONFIDENCE, &mut self.random(seed, what))
     }
 
     /// What chance alone makes of so many rounds, as a share.
@@ -151,7 +151,7 @@ fn below(logs: &[f64], bar: f64) -> f64 {
 /// that nobody has looked at, in the direction that the search has named.
 pub(crate) fn confirms(fresh: &[f64], floor: f64) -> bool {
     let bar = (1.0 + floor).ln();
-    median(fresh).is_some_and(|median| median > bar) && above(fresh, bar) <= LEVEL
+    median(fresh).is_some_and(|median| median > bar) && above(fresh, bar) <= CONFIRM_LEVEL
 }
 
 #[cfg(test)]
@@ -210,7 +210,7 @@ mod tests {
     fn fresh_rounds_confirm_by_themselves() {
         assert!(confirms(&[0.06; 6], 0.03));
         assert!(!confirms(&[0.02; 20], 0.03), "slower, but not by what matters");
-        assert!(!confirms(&[0.06; 4], 0.03), "1/16 is no 5 %");
+        assert!(!confirms(&[0.06; 3], 0.03), "1/8 is no 10 %");
         assert!(!confirms(&[], 0.03));
     }
 }

@@ -9,7 +9,7 @@
 //! rounds, 93.8 % with 5, 96.9 % with 6. An interval inside the range cannot have more; see [`confidence_at_most`].
 //! Intervals are per comparison. They are not corrected for the number of comparisons in a run.
 
-use super::median_in_place;
+use super::median;
 use super::random::Random;
 
 /// Resamples drawn for an interval. The Monte Carlo error of a 2.5 % tail is then 0.35 percentage points.
@@ -25,27 +25,73 @@ pub fn confidence_at_most(rounds: usize) -> f64 {
 
 /// The percentile bootstrap interval of the median of `values`, which may be infinite; `None` for none.
 pub fn median_interval(values: &[f64], random: &mut Random) -> Option<(f64, f64)> {
+    median_interval_at(values, CONFIDENCE, random)
+}
+
+/// The same with another nominal confidence, above 0 and below 1.
+pub fn median_interval_at(values: &[f64], confidence: f64, random: &mut Random) -> Option<(f64, f64)> {
     if values.is_empty() {
         return None;
     }
     let base = random.next_u64();
-    let mut resample = vec![0.0; values.len()];
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let sorted: Vec<f64> = order.iter().map(|at| values[*at]).collect();
+    let mut rank = vec![0; values.len()];
+    order.iter().enumerate().for_each(|(place, at)| rank[*at] = place);
+    let mut drawn = vec![0_usize; values.len()];
     let mut medians: Vec<f64> = (0..RESAMPLES as u64)
         .map(|number| {
             let mut random = Random::new(base.wrapping_add(number.wrapping_mul(0xd134_2543_de82_ef95)));
-            resample.fill_with(|| values[random.below(values.len())]);
-            median_in_place(&mut resample).expect("a resample is not empty")
+            drawn.fill(0);
+            (0..values.len()).for_each(|_| drawn[rank[random.below(values.len())]] += 1);
+            median_of_counts(&sorted, &drawn)
         })
         .collect();
     medians.sort_unstable_by(f64::total_cmp);
-    let tail = (1.0 - CONFIDENCE) / 2.0;
+    let tail = (1.0 - confidence) / 2.0;
     let low = (tail * RESAMPLES as f64) as usize;
     Some((medians[low], medians[RESAMPLES - 1 - low]))
+}
+
+/// The median of ascending values of which each was drawn so many times, as many draws in all as there are values: by
+/// counting, so that no resample has to be sorted.
+fn median_of_counts(sorted: &[f64], drawn: &[usize]) -> f64 {
+    let nth = |wanted: usize| {
+        let mut before = 0;
+        let at = drawn.iter().position(|count| {
+            before += count;
+            before > wanted
+        });
+        sorted[at.expect("as many draws as values")]
+    };
+    let count = sorted.len();
+    if count % 2 == 1 {
+        return nth(count / 2);
+    }
+    median(&[nth(count / 2 - 1), nth(count / 2)]).expect("two values")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counting_gives_the_median_of_the_sorted_resample() {
+        let mut random = Random::new(8);
+        for count in 1..20 {
+            let mut values: Vec<f64> = (0..count).map(|_| random.normal()).collect();
+            values[0] = f64::INFINITY;
+            values.sort_unstable_by(f64::total_cmp);
+            let (mut drawn, mut resample) = (vec![0; count], Vec::new());
+            for _ in 0..count {
+                let at = random.below(count);
+                drawn[at] += 1;
+                resample.push(values[at]);
+            }
+            assert_eq!(Some(median_of_counts(&values, &drawn)), median(&resample));
+        }
+    }
 
     #[test]
     fn an_interval_never_leaves_the_range() {
@@ -54,6 +100,8 @@ mod tests {
         assert!((-0.2..=0.1).contains(&low) && (0.1..=0.4).contains(&high), "{low} {high}");
         assert_eq!(median_interval(&[], &mut Random::new(3)), None);
         assert_eq!(median_interval(&[0.7; 6], &mut Random::new(3)), Some((0.7, 0.7)));
+        let narrower = median_interval_at(&values, 0.5, &mut Random::new(3)).expect("five values");
+        assert!(low <= narrower.0 && narrower.1 <= high && narrower.1 - narrower.0 < high - low);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! The statistics behind the verdicts: quantiles with censoring, seeded random numbers, bootstrap, paired ratios, the
-//! permutation test, many comparisons, power.
+//! permutation test, many comparisons, power, how often something happens.
 //!
 //! Pure arithmetic on slices. Nothing here knows of models or workloads, reads a clock, or returns NaN: infinity is a
 //! legal value (a request that was never answered took infinitely long), and every function says what it makes of it.
@@ -10,6 +10,7 @@ pub mod paired;
 pub mod power;
 pub mod quantile;
 pub mod random;
+pub mod rate;
 pub mod signed_rank;
 
 /// The median of values that may be infinite; `None` for none.

@@ -3,7 +3,7 @@
 //! Every ratio is a *factor behind*: how many times worse the second is than the first. 1 is equal, 2 is half the
 //! throughput or twice the latency, infinite is "never answered", below 1 is better.
 
-use super::bootstrap::median_interval;
+use super::bootstrap::{CONFIDENCE, median_interval_at};
 use super::random::Random;
 
 /// Whether more or less of a figure is better.
@@ -54,8 +54,13 @@ pub fn factor(
 
 /// The median factor of the logarithms of how far behind, with its interval; `None` without a round.
 pub fn factor_of(logs: &[f64], random: &mut Random) -> Option<Factor> {
+    factor_at(logs, CONFIDENCE, random)
+}
+
+/// The same with an interval of another nominal confidence.
+pub fn factor_at(logs: &[f64], confidence: f64, random: &mut Random) -> Option<Factor> {
     let median = super::median(logs)?.exp();
-    let (low, high) = median_interval(logs, random)?;
+    let (low, high) = median_interval_at(logs, confidence, random)?;
     Some(Factor { median, low: low.exp(), high: high.exp(), rounds: logs.len() })
 }
 
