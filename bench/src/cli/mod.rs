@@ -4,6 +4,7 @@ mod advise;
 mod anatomy;
 mod capacity;
 mod envelope;
+mod export;
 mod list;
 mod load;
 mod manual;
@@ -43,6 +44,7 @@ enum Command {
     Envelope(envelope::EnvelopeArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
+    Export(export::ExportArgs),
     Advise(advise::AdviseArgs),
     List(list::ListArgs),
     Scenario(scenario::ScenarioArgs),
@@ -78,6 +80,7 @@ impl Cli {
             Some(Command::Envelope(args)) => args.run(),
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
+            Some(Command::Export(args)) => args.run(),
             Some(Command::Advise(args)) => args.run(),
             Some(Command::List(args)) => args.run(),
             Some(Command::Scenario(args)) => args.run(),
