@@ -105,7 +105,7 @@ pub fn compare(a: &Bundle, b: &Bundle, any_machine: bool) -> Result<Across, Acro
             };
             match (of(&a), of(&b)) {
                 (Some(first), Some(second)) => {
-                    rows.push(row(name, &cell.model, merit, &first, &second, &a, &b))
+                    rows.push(row(name, &cell.model, merit, &first, &second, &a, &b));
                 }
                 _ => left_out.push(format!("{} under `{name}` has figures in one run at most", cell.model)),
             }

@@ -88,6 +88,14 @@ pub(crate) fn gather<'a>(
     (cell, refused)
 }
 
+/// The figures of one trial by itself, whether it counts or not.
+///
+/// # Errors
+/// Why it has none: nothing was measured, or it contradicts itself.
+pub(crate) fn of_trial(scenario: &ScenarioRecord, trial: &Trial) -> Result<RoundFigures, String> {
+    open(trial).map(|(measured, opened)| figures(scenario, trial, measured, &opened))
+}
+
 /// Decodes and checks a valid trial; the error says why it must be left out after all.
 fn open(trial: &Trial) -> Result<(&Measured, Opened), String> {
     let measured = match &trial.measured {

@@ -7,6 +7,7 @@
 //! ```text
 //! bundle::load -> analysis::analyse -> html::report
 //!                                   -> terminal::summary
+//!                                   -> export::export
 //! ```
 #![deny(missing_docs)]
 
@@ -19,6 +20,7 @@ pub mod cell;
 mod contest;
 pub mod cost;
 pub mod envelope;
+pub mod export;
 pub mod gate;
 mod gather;
 pub mod histogram;

@@ -15,6 +15,9 @@ use std::time::Duration;
 /// Warm-up and window of a rehearsal where the load is the same at any time.
 const BRIEF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(50));
 
+/// How many times as long a second try takes.
+const LONGER: u32 = 3;
+
 /// A round that no run has: its schedule is used for nothing else, and no event is counted in it.
 const ROUND: u32 = u32::MAX;
 
@@ -51,22 +54,45 @@ pub enum Unfit {
 /// # Errors
 /// The first server that does not do its work, with its words.
 pub(super) fn rehearse(plan: &AbPlan, sides: Sides<'_>, bench: &Bench<'_>) -> Result<(), Unfit> {
-    for (at, cell) in plan.cells.iter().enumerate() {
-        let scenario = brief(&plan.scenarios[cell.scenario]);
+    for cell in 0..plan.cells.len() {
         let mut failed = Vec::new();
         for side in Side::BOTH {
-            let slot = Slot { round: ROUND, attempt: 0, cell: Cell { scenario: cell.scenario, model: at } };
-            let entrant = sides.of(side).entrant(&cell.model);
-            let trial = bench.trial_of(0, slot, &scenario, &side.model(&cell.model), entrant);
-            let trial = trial.map_err(|Interrupted| Unfit::Interrupted)?;
-            failed.extend(fault(&trial, &scenario).map(|why| (side, why)));
+            failed.extend(fails(plan, cell, sides, side, bench)?.map(|why| (side, why)));
         }
         let both = failed.len() == 2;
         if let Some((side, why)) = failed.into_iter().next() {
-            return Err(unfit(side, why, both, cell, &scenario, sides));
+            let cell = &plan.cells[cell];
+            return Err(unfit(side, why, both, cell, &plan.scenarios[cell.scenario], sides));
         }
     }
     Ok(())
+}
+
+/// What a server does wrong each time it is tried: briefly, then for longer, because a busy machine may leave a brief trial
+/// without any answer.
+fn fails(
+    plan: &AbPlan,
+    at: usize,
+    sides: Sides<'_>,
+    side: Side,
+    bench: &Bench<'_>,
+) -> Result<Option<String>, Unfit> {
+    let cell = &plan.cells[at];
+    let scenario = &plan.scenarios[cell.scenario];
+    let mut longer = scenario.clone();
+    longer.timing.window *= LONGER;
+    let longer = if scenario.load.varies() { scenario.clone() } else { longer };
+    let mut why = None;
+    for scenario in [brief(scenario), longer] {
+        let slot = Slot { round: ROUND, attempt: 0, cell: Cell { scenario: cell.scenario, model: at } };
+        let entrant = sides.of(side).entrant(&cell.model);
+        let trial = bench.trial_of(0, slot, &scenario, &side.model(&cell.model), entrant);
+        why = fault(&trial.map_err(|Interrupted| Unfit::Interrupted)?, &scenario);
+        if why.is_none() {
+            break;
+        }
+    }
+    Ok(why)
 }
 
 fn unfit(side: Side, why: String, both: bool, cell: &AbCell, scenario: &Scenario, sides: Sides<'_>) -> Unfit {

@@ -7,6 +7,7 @@ mod become_command;
 mod capacity;
 mod compare;
 mod envelope;
+mod export;
 mod history;
 mod list;
 mod load;
@@ -49,6 +50,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
+    Export(export::ExportArgs),
     Advise(advise::AdviseArgs),
     History(history::HistoryArgs),
     List(list::ListArgs),
@@ -89,6 +91,7 @@ impl Cli {
             Some(Command::Compare(args)) => args.run(),
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
+            Some(Command::Export(args)) => args.run(),
             Some(Command::Advise(args)) => args.run(),
             Some(Command::History(args)) => args.run(),
             Some(Command::List(args)) => args.run(),

@@ -7,7 +7,7 @@ use bakeoff::ab::selftest::{self, Found, LEVELS, Level, SelfTestError};
 use bakeoff::ab::side::{Asked, Making, Standing};
 use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff_reports::gate::Outcome;
-use bakeoff_reports::gate::replay::{Replay, replay};
+use bakeoff_reports::gate::{Replay, replay};
 use bakeoff_reports::statistics::{median, rate};
 use bakeoff_reports::terminal::wrapped;
 use bakeoff_reports::units;
@@ -16,7 +16,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 impl AbArgs {
-    pub(super) fn test_itself(&self, plan: &AbPlan, gates: u32, interrupt: Interrupt) -> Result<ExitCode, String> {
+    pub(super) fn test_itself(
+        &self,
+        plan: &AbPlan,
+        gates: u32,
+        interrupt: Interrupt,
+    ) -> Result<ExitCode, String> {
         let folder = new_folder(self.out.clone())?;
         if !self.quiet {
             let most = plan.budget.map_or(Duration::ZERO, |budget| budget * gates * LEVELS.len() as u32);
@@ -41,8 +46,9 @@ impl AbArgs {
         });
         match found {
             Ok(found) => {
-                let floor = plan.cells.first().and_then(|cell| cell.gated.first()).map_or(0.03, |gated| gated.floor);
-                output::print(&table(&found, floor, plan.seed))?;
+                let floor =
+                    plan.cells.first().and_then(|cell| cell.gated.first()).map_or(0.03, |gated| gated.floor);
+                output::print(&table(&found, floor, plan.seed, SIMULATED))?;
             }
             Err(SelfTestError::Interrupted) => return Ok(ExitCode::from(130)),
             Err(error) => return Err(error.to_string()),
@@ -52,9 +58,10 @@ impl AbArgs {
 }
 
 /// What was found, in at most 80 columns.
-fn table(found: &Found, floor: f64, seed: u64) -> String {
+fn table(found: &Found, floor: f64, seed: u64, gates: u32) -> String {
     let mut out = String::from("Whole gates on this machine\n");
-    let _ = writeln!(out, "  cost       gates  cells  regressed  rate, 95 % interval     ratio  took, median");
+    let _ =
+        writeln!(out, "  cost       gates  cells  regressed  rate, 95 % interval     ratio  took, median");
     for level in &found.levels {
         let _ = writeln!(out, "{}", row(level));
     }
@@ -63,12 +70,14 @@ fn table(found: &Found, floor: f64, seed: u64) -> String {
         out,
         "\nSimulated gates of one cell: the {} pairs without a cost drawn again, and an\neffect put in; of {} each, the share called regressed, in percent",
         units::grouped(noise.len() as u64),
-        units::grouped(u64::from(SIMULATED))
+        units::grouped(u64::from(gates))
     );
     let heads: String = EFFECTS.iter().map(|effect| format!("{:>19}", percent(*effect))).collect();
     let _ = writeln!(out, "  rounds  budget{heads}");
-    let rows: Option<Vec<String>> =
-        [20, 40, 80, 160].into_iter().map(|rounds| simulated(&noise, found.pair, rounds, floor, seed)).collect();
+    let rows: Option<Vec<String>> = [20, 40, 80, 160]
+        .into_iter()
+        .map(|rounds| simulated(&noise, found.pair, rounds, floor, seed, gates))
+        .collect();
     match rows {
         Some(rows) => rows.iter().for_each(|row| {
             let _ = writeln!(out, "{row}");
@@ -111,11 +120,11 @@ const SIMULATED: u32 = 1_000;
 const EFFECTS: [f64; 3] = [0.0, 0.05, 0.10];
 
 /// A row: how often a search of so many rounds, and as many fresh ones, calls each effect a regression.
-fn simulated(noise: &[f64], pair: Duration, rounds: u32, floor: f64, seed: u64) -> Option<String> {
+fn simulated(noise: &[f64], pair: Duration, rounds: u32, floor: f64, seed: u64, gates: u32) -> Option<String> {
     let mut cells = String::new();
     for effect in EFFECTS {
         let asked = Replay {
-            gates: SIMULATED,
+            gates,
             search_rounds: rounds,
             confirm_rounds: rounds,
             floor,
@@ -166,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_table_is_narrow_and_more_rounds_find_more() {
-        let text = table(&found(), 0.03, 1);
+        let text = table(&found(), 0.03, 1, 12);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let column = |rounds: &str, nth: usize| -> f64 {
             let row = text.lines().find(|line| line.trim_start().starts_with(rounds)).expect(&text);

@@ -1,0 +1,153 @@
+//! A comparison of two builds as Markdown for a job page or a pull request, and in a sentence: the verdict first, what
+//! needs somebody's eyes next, the whole table folded.
+
+use super::markdown::{Page, bold};
+use super::measure;
+use super::text::{cut, markdown as safe};
+use crate::gate::{Gate, Outcome, Verdict};
+use crate::record::{Contender, Origin, Run};
+use crate::statistics::paired::Factor;
+use crate::units;
+use std::fmt::Write as _;
+
+/// From the gravest on, as they are told.
+const GRAVEST_FIRST: [Outcome; 5] =
+    [Outcome::Regressed, Outcome::Invalid, Outcome::Inconclusive, Outcome::Improved, Outcome::Pass];
+
+/// How many times worse B is, with its interval.
+fn factor(factor: &Factor) -> String {
+    format!("{} ({})", units::factor(factor.median), units::interval(factor.low, factor.high))
+}
+
+/// A verdict in a sentence, for every figure it rests on.
+pub(super) fn sentence(verdict: &Verdict) -> String {
+    let show = |value: Option<f64>| {
+        value.map_or_else(|| "absent".to_owned(), |value| measure::show(verdict.figure, value))
+    };
+    let mut text = format!(
+        "{}, {}, {}: {}: A {}, B {}",
+        verdict.scenario,
+        verdict.model,
+        measure::label(verdict.figure),
+        verdict.outcome.word(),
+        show(verdict.a),
+        show(verdict.b)
+    );
+    if let Some(one) = &verdict.factor {
+        let _ = write!(text, "; B is {} A in {}", factor(one), units::plural(one.rounds as u64, "round"));
+    }
+    if let Some(one) = &verdict.confirmed {
+        let _ = write!(text, ", {} in {}", factor(one), units::plural(one.rounds as u64, "fresh round"));
+    }
+    if let Some(q) = verdict.q {
+        let _ = write!(text, "; q {q:.4}");
+    }
+    let _ = write!(text, "; matters from {} on", units::percent(verdict.floor));
+    if let Some(detectable) = verdict.detectable {
+        let _ = write!(text, "; {} would be found in 4 of 5 runs", units::factor(detectable));
+    }
+    if !verdict.reason.is_empty() {
+        let _ = write!(text, ". {}", verdict.reason);
+    }
+    text
+}
+
+/// The summary: below [`LARGEST`](super::LARGEST_MARKDOWN) bytes, whatever the comparison.
+pub fn markdown(gate: &Gate, run: &Run) -> String {
+    let mut page = Page::default();
+    page.always(&headline(gate));
+    let of = |wanted: Outcome| gate.cells.iter().filter(move |cell| cell.outcome == wanted);
+    for outcome in GRAVEST_FIRST.into_iter().filter(|outcome| *outcome != Outcome::Pass) {
+        let lines = of(outcome).map(|cell| {
+            let told = safe(&cut(&sentence(cell), 600));
+            format!("- {}\n", told)
+        });
+        page.section(&format!("\n### {} ({})\n\n", heading(outcome), of(outcome).count()), lines, "");
+    }
+    let head = "| workload | model | figure | verdict | A | B | B / A worse (95 %) | fresh rounds | q | matters from | found in 4 of 5 | rounds |\n\
+                |---|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+    let ordered = GRAVEST_FIRST.into_iter().flat_map(of);
+    let open = format!(
+        "\n<details><summary>All {}</summary>\n\n{head}",
+        units::plural(gate.cells.len() as u64, "comparison")
+    );
+    page.section(&open, ordered.map(row), "\n</details>\n");
+    page.always(&foot(gate, run));
+    page.finish()
+}
+
+fn headline(gate: &Gate) -> String {
+    let count = |wanted| gate.cells.iter().filter(|cell| cell.outcome == wanted).count();
+    let counts: Vec<String> = GRAVEST_FIRST
+        .into_iter()
+        .filter(|outcome| count(*outcome) > 0)
+        .map(|outcome| format!("{} {}", count(outcome), outcome.word()))
+        .collect();
+    let what = match gate.outcome() {
+        Outcome::Regressed => "B is slower than A",
+        Outcome::Invalid => "the comparison is invalid",
+        Outcome::Inconclusive => "undecided",
+        Outcome::Improved => "B is faster than A",
+        Outcome::Pass => "B is no slower than A",
+    };
+    let counts = if counts.is_empty() { "nothing was compared".to_owned() } else { counts.join(", ") };
+    format!(
+        "## bakeoff: {what}\n\n{}: {counts}.\n\nA is {}, B is {}.\n",
+        bold(gate.outcome().word()),
+        side(&gate.comparison.a),
+        side(&gate.comparison.b)
+    )
+}
+
+fn side(contender: &Contender) -> String {
+    let label = bold(&cut(&contender.label, 80));
+    match &contender.origin {
+        Origin::Commit { commit, .. } => format!("{label} ({})", safe(&cut(commit, 12))),
+        Origin::Binary { path } => format!("{label} (the program {})", safe(&cut(path, 120))),
+        Origin::Command { words } => format!("{label} (the command {})", safe(&cut(words, 120))),
+    }
+}
+
+fn heading(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Regressed => "Regressed",
+        Outcome::Invalid => "Invalid",
+        Outcome::Inconclusive => "Inconclusive",
+        Outcome::Improved => "Improved",
+        Outcome::Pass => "Pass",
+    }
+}
+
+fn row(verdict: &Verdict) -> String {
+    let show =
+        |value: Option<f64>| value.map_or_else(String::new, |value| measure::show(verdict.figure, value));
+    let factors =
+        [verdict.factor, verdict.confirmed].map(|one| one.as_ref().map_or_else(String::new, factor));
+    let [search, fresh] = factors;
+    let cells = [
+        safe(&cut(&verdict.scenario, 80)),
+        safe(&cut(&verdict.model, 80)),
+        measure::label(verdict.figure).to_owned(),
+        verdict.outcome.word().to_owned(),
+        show(verdict.a),
+        show(verdict.b),
+        search,
+        fresh,
+        verdict.q.map_or_else(String::new, |q| format!("{q:.4}")),
+        units::percent(verdict.floor),
+        verdict.detectable.map_or_else(String::new, units::factor),
+        verdict.rounds.to_string(),
+    ];
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn foot(gate: &Gate, run: &Run) -> String {
+    let strict = if gate.comparison.strict { " Undecided counts as failed." } else { "" };
+    format!(
+        "\nBoth builds ran in the same rounds, in shuffled order, on the same machine. Absent figures are empty. Seed {}, \
+         bakeoff {}, {}.{strict}\n",
+        run.seed,
+        safe(&cut(&run.tool_version, 40)),
+        units::moment(run.started_unix_ms)
+    )
+}
