@@ -161,14 +161,15 @@ fn a_writer_that_is_killed_leaves_whole_runs_only() {
     let file = folder.file("many.jsonl", &bakeoff_reports::history::to_lines(&many).expect("lines"));
     let mut cut_short = 0;
     for attempt in 0..6 {
+        let (before, bytes) = (count(&folder), length(&folder));
         let mut writer = history(&folder, &["import", "--jsonl", &file])
             .stdout(Stdio::null())
             .spawn()
             .expect("the tool can be started");
-        // Killed as soon as it has written another dozen, in the middle of whatever comes next.
-        let before = count(&folder);
+        // Killed when it has written another dozen or so, in the middle of whatever comes next. The file's length is read
+        // without a lock, which would hold the writer up.
         support::wait_for("runs in the store", || {
-            count(&folder) >= before + 12 || writer.try_wait().expect("ours").is_some()
+            length(&folder) >= bytes + 40_000 || writer.try_wait().expect("ours").is_some()
         });
         std::thread::sleep(Duration::from_micros(700 * attempt));
         writer.kill().expect("ours");
@@ -177,9 +178,14 @@ fn a_writer_that_is_killed_leaves_whole_runs_only() {
         assert!(entries.len() >= before, "what was recorded stays");
         assert!(entries.iter().all(|entry| entry.points == one.points), "no run is there in part");
     }
-    assert!(cut_short > 0, "every writer ended before it was killed");
+    assert!(cut_short >= 3, "{cut_short} of 6 writers were killed before their end");
     assert_eq!(fine(&folder, &["import", "--jsonl", &file]).split(',').next(), Some("400 runs read"));
     assert_eq!(entries(&folder).len(), 400);
+}
+
+/// Bytes of the folder's store; 0 while there is none.
+fn length(folder: &Folder) -> u64 {
+    fs::metadata(folder.path(STORE)).map_or(0, |store| store.len())
 }
 
 /// Runs in the folder's store; 0 while there is none, or while it cannot be read.

@@ -3,15 +3,15 @@
 use super::axis::Axis;
 use super::canvas::Canvas;
 use super::{Drawn, Plot};
-use crate::history::{self, History, Interval, Sample, Series, words};
+use crate::history::{self, History, Interval, Sample, Series, divisive, words};
 use crate::units;
 
 /// The colour and marker of the runs, and those of the levels.
 const RUNS: usize = 2;
 const LEVELS: usize = 7;
 
-/// Runs that are drawn, the newest: more would lie on top of each other.
-const MOST_RUNS: usize = 300;
+/// Runs that are drawn, the newest: those that are tested. More would lie on top of each other.
+const MOST_RUNS: usize = divisive::LONGEST;
 
 /// Words at rules that stand above one another before they begin again at the bottom.
 const STACKED: usize = 3;
