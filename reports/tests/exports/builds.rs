@@ -31,9 +31,12 @@ pub(crate) fn gate(a: &str, b: &str) -> Gate {
         factor: Some(factor(median)),
         confirmed: (outcome == Outcome::Regressed).then(|| factor(median)),
         q: Some(if outcome == Outcome::Regressed { 0.0012 } else { 0.4 }),
+        practical: 0.03,
         floor: 0.03,
         noise_floor: Some(0.011),
         detectable: Some(1.042),
+        more: None,
+        pairs: Vec::new(),
         reason: reason.to_owned(),
     };
     let throughput = Figure::Merit(Merit::Throughput);
@@ -66,6 +69,8 @@ pub(crate) fn gate(a: &str, b: &str) -> Gate {
             looks: Vec::new(),
             strict: false,
         },
+        search_rounds: 20,
+        confirm: None,
         cells,
     }
 }
