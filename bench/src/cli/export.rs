@@ -12,7 +12,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 /// What was left out is told one by one up to so many; the rest is counted.
 const MOST_LEFT_OUT: usize = 10;
@@ -26,7 +26,7 @@ pub(super) struct ExportArgs {
     /// The bundle, or the folder that holds it
     bundle: PathBuf,
     /// The format
-    #[arg(long, short, value_parser = formats(), hide_possible_values = false)]
+    #[arg(long, short, value_parser = formats())]
     format: Format,
     /// Where to write: a file, or a folder for a format of several files [default: standard output for one file]
     #[arg(long, short, value_name = "PATH")]
@@ -65,9 +65,7 @@ impl ExportArgs {
             None => print(&export.files)?,
             Some(out) => {
                 let files = placed(&export.files, &out, format);
-                write(&files).map_err(|e| {
-                    format!("writing to {} failed: {e}; nothing of the export was written", out.display())
-                })?;
+                write(&files).map_err(|e| format!("writing to {} failed: {e}", out.display()))?;
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -105,19 +103,42 @@ fn print(files: &[File]) -> Result<(), String> {
 
 /// Where each file goes: below the folder, or to the very path for a format of one file.
 fn placed<'a>(files: &'a [File], out: &Path, format: Format) -> Vec<(PathBuf, &'a [u8])> {
-    let itself = format.is_one_file() && !out.is_dir();
+    let folder = out.is_dir() || out.as_os_str().as_encoded_bytes().ends_with(b"/");
+    let itself = format.is_one_file() && !folder;
     let place =
         |file: &'a File| (if itself { out.to_owned() } else { out.join(&file.path) }, file.bytes.as_slice());
     files.iter().map(place).collect()
 }
 
 /// Writes all files beside their places, and only when every one of them is on disk puts them there, in their order.
-fn write(files: &[(PathBuf, &[u8])]) -> io::Result<()> {
-    for (path, _) in files.iter().filter(|(path, _)| path.is_dir()) {
+///
+/// # Errors
+/// Why it failed, and what is in place nevertheless.
+fn write(files: &[(PathBuf, &[u8])]) -> Result<(), String> {
+    // Dropped last, when the folders it made are empty again.
+    let mut made = Made::default();
+    let ready = beside(files, &mut made).map_err(|e| format!("{e}; nothing of the export was written"))?;
+    let (all, mut placed) = (ready.len(), 0);
+    for (file, path) in ready {
+        file.persist(path).map_err(|e| {
+            format!(
+                "{} cannot be replaced: {}; {placed} of {all} files are in place",
+                path.display(),
+                e.error
+            )
+        })?;
+        placed += 1;
+    }
+    made.0.clear();
+    Ok(())
+}
+
+/// The files under names of their own beside their places; they go away again when dropped.
+fn beside<'a>(files: &'a [(PathBuf, &[u8])], made: &mut Made) -> io::Result<Vec<(TempPath, &'a Path)>> {
+    if let Some((path, _)) = files.iter().find(|(path, _)| path.is_dir()) {
         let what = format!("{} is a folder; move it away, or choose another place", path.display());
         return Err(io::Error::new(io::ErrorKind::IsADirectory, what));
     }
-    let mut made = Made::default();
     let mut ready = Vec::new();
     for (path, bytes) in files {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -126,13 +147,9 @@ fn write(files: &[(PathBuf, &[u8])]) -> io::Result<()> {
         file.write_all(bytes)?;
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
         file.as_file().sync_all()?;
-        ready.push((file.into_temp_path(), path));
+        ready.push((file.into_temp_path(), path.as_path()));
     }
-    for (file, path) in ready {
-        file.persist(path)?;
-    }
-    made.0.clear();
-    Ok(())
+    Ok(ready)
 }
 
 /// Folders that were made for an export, removed again when it fails.

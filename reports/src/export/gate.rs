@@ -64,7 +64,7 @@ pub fn markdown(gate: &Gate, run: &Run) -> String {
         });
         page.section(&format!("\n### {} ({})\n\n", heading(outcome), of(outcome).count()), lines, "");
     }
-    let head = "| workload | model | figure | verdict | A | B | B / A worse (95 %) | fresh rounds | q | matters from | found in 4 of 5 | rounds |\n\
+    let head = "| workload | model | figure | verdict | A | B | B worse (interval) | fresh rounds | q | matters from | found in 4 of 5 | rounds |\n\
                 |---|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
     let ordered = GRAVEST_FIRST.into_iter().flat_map(of);
     let open = format!(

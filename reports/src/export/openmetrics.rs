@@ -107,10 +107,11 @@ fn switches(round: &RoundFigures) -> Vec<(String, f64)> {
 pub(super) fn exposition(source: Source<'_>) -> String {
     let run = &source.bundle.run;
     let mut text = format!(
-        "# TYPE bakeoff_run info\n# HELP bakeoff_run The run that the samples are of.\nbakeoff_run_info{{tool_version=\"{}\",seed=\"{}\",started=\"{}\"}} 1\n",
+        "# TYPE bakeoff_run info\n# HELP bakeoff_run The run that the samples are of.\n\
+         bakeoff_run_info{{tool_version=\"{}\",seed=\"{}\"}} 1 {}\n",
         label(&run.tool_version),
         run.seed,
-        label(&units::moment(run.started_unix_ms))
+        moment(run.started_unix_ms)
     );
     let cells = cells::all(source);
     for family in &FAMILIES {
@@ -133,11 +134,11 @@ fn of_cell(family: &Family, counted: &Counted<'_>) -> String {
     let mut text = String::new();
     let (workload, model) = (label(&counted.workload.scenario.name), label(&counted.cell.model));
     for (trial, _, round) in &counted.rounds {
-        let (seconds, ms) = (trial.started_unix_ms / 1_000, trial.started_unix_ms % 1_000);
+        let began = moment(trial.started_unix_ms);
         for (labels, value) in (family.samples)(round) {
             let _ = writeln!(
                 text,
-                "{}{{workload=\"{workload}\",model=\"{model}\",round=\"{}\"{labels}}} {} {seconds}.{ms:03}",
+                "{}{{workload=\"{workload}\",model=\"{model}\",round=\"{}\"{labels}}} {} {began}",
                 family.name,
                 round.round,
                 number(value)
@@ -145,6 +146,11 @@ fn of_cell(family: &Family, counted: &Counted<'_>) -> String {
         }
     }
     text
+}
+
+/// A moment as the format has it: in seconds since the Unix epoch. Every sample has one, for filling a database needs it.
+fn moment(unix_ms: u64) -> String {
+    format!("{}.{:03}", unix_ms / 1_000, unix_ms % 1_000)
 }
 
 fn number(value: f64) -> String {

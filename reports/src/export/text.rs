@@ -159,7 +159,7 @@ mod tests {
         while let Some(c) = chars.next() {
             match c {
                 '"' if quoted && chars.peek() == Some(&'"') => {
-                    fields.last_mut().expect("one").push(chars.next().expect("peeked"))
+                    fields.last_mut().expect("one").push(chars.next().expect("peeked"));
                 }
                 '"' => quoted = !quoted,
                 ',' if !quoted => fields.push(String::new()),

@@ -9,8 +9,9 @@ mod tools;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::export::{Export, Format, Source, export};
-use bakeoff_reports::record::Reading;
+use bakeoff_reports::record::{Merit, Reading};
 use bakeoff_reports::sample::{self, Spec};
+use std::collections::BTreeSet;
 
 fn small() -> Bundle {
     sample::bundle(&Spec { scenarios: 2, models: 3, rounds: 6, requests: 500, slices: 2, ..Spec::default() })
@@ -142,6 +143,47 @@ fn criterion_is_written_in_threes_and_the_sample_is_time_per_request() {
         "{:?}",
         made.left_out
     );
+}
+
+#[test]
+fn no_two_benchmarks_share_an_id_or_a_folder() {
+    let spec = Spec { scenarios: 3, models: 3, rounds: 2, requests: 10, slices: 1, ..Spec::default() };
+    let mut bundle = sample::bundle(&spec);
+    // All decided by throughput, with names that differ in what a path cannot hold, or behind its 64th byte.
+    let long = ["x".repeat(70), "x".repeat(71)];
+    let names = ["a/b".to_owned(), "a_b".to_owned(), "a".to_owned(), "b/iterative".to_owned()];
+    let renamed = |name: &str| match name {
+        "echo-small" => names[0].clone(),
+        "echo-paced" => names[1].clone(),
+        "echo-large" => names[2].clone(),
+        "fork-per-client" => long[0].clone(),
+        "thread-per-client" => long[1].clone(),
+        "iterative" => names[3].clone(),
+        other => panic!("{other} is not of the sample"),
+    };
+    for scenario in &mut bundle.run.scenarios {
+        scenario.merit = Merit::Throughput;
+        scenario.name = renamed(&scenario.name);
+        scenario.models.iter_mut().for_each(|model| *model = renamed(model));
+    }
+    bundle.run.models.iter_mut().for_each(|model| model.name = renamed(&model.name));
+    for trial in &mut bundle.trials {
+        (trial.scenario, trial.model) = (renamed(&trial.scenario), renamed(&trial.model));
+        trial.invalid.clear();
+    }
+    let made = made(&bundle, Format::Criterion);
+    let heads = made.files.iter().filter(|file| file.path.ends_with("benchmark.json"));
+    let ids: Vec<String> = heads
+        .map(|file| {
+            let head: serde_json::Value = serde_json::from_slice(&file.bytes).expect("JSON");
+            assert!(file.path.starts_with(head["directory_name"].as_str().expect("text")));
+            head["full_id"].as_str().expect("text").to_owned()
+        })
+        .collect();
+    let apart: BTreeSet<&String> = ids.iter().collect();
+    assert_eq!((ids.len(), apart.len()), (9, 9), "{ids:?}");
+    let folders: BTreeSet<&str> = made.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(folders.len(), 27);
 }
 
 #[test]

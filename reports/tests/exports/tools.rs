@@ -89,9 +89,15 @@ fn the_openmetrics_parser_of_python_reads_the_exposition() {
 #[test]
 fn promtool_reads_the_exposition() {
     let folder = in_folder(&made(&small(), Format::Openmetrics));
-    let arguments = ["tsdb", "create-blocks-from", "openmetrics"];
-    let Some(output) = tool("promtool", &arguments, &folder.path().join("bakeoff.om.txt")) else { return };
+    // The blocks go to a folder below, which is the last argument.
+    let samples = folder.path().join("bakeoff.om.txt");
+    let samples = samples.to_str().expect("text").to_owned();
+    let arguments = ["tsdb", "create-blocks-from", "openmetrics", &samples];
+    let Some(output) = tool("promtool", &arguments, &folder.path().join("blocks")) else { return };
+    println!("{}", said(&output));
     assert!(output.status.success(), "{}", said(&output));
+    let blocks = std::fs::read_dir(folder.path().join("blocks")).expect("a folder").count();
+    assert!(blocks > 0, "{}", said(&output));
 }
 
 #[test]
