@@ -88,6 +88,12 @@ pub(crate) fn gather<'a>(
     (cell, refused)
 }
 
+/// What one valid trial says, without the histograms that are merged over rounds; the error says why it must be left out.
+pub(crate) fn round(scenario: &ScenarioRecord, trial: &Trial) -> Result<RoundFigures, String> {
+    let (measured, opened) = open(trial)?;
+    Ok(figures(scenario, trial, measured, &opened))
+}
+
 /// Decodes and checks a valid trial; the error says why it must be left out after all.
 fn open(trial: &Trial) -> Result<(&Measured, Opened), String> {
     let measured = match &trial.measured {
