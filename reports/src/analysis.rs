@@ -5,6 +5,7 @@
 
 use crate::bundle::Bundle;
 use crate::cell::Cell;
+use crate::gate::{self, Gate};
 use crate::gather;
 use crate::probe::{self, Bounds};
 use crate::record::envelope::Envelope;
@@ -23,6 +24,8 @@ pub struct Analysis {
     pub run: Run,
     /// The end of the run; absent when the tool was killed.
     pub end: Option<End>,
+    /// What a comparison of two builds came to; absent for a run that compares models.
+    pub gate: Option<Gate>,
     /// The workloads, in the run's order.
     pub workloads: Vec<Workload>,
     /// The sweeps: workloads at several values of a parameter, which are no workloads of their own.
@@ -108,10 +111,8 @@ impl Analysis {
         // The gravest first: nothing below it is a verdict.
         caveats.extend(self.no_verdict());
         let recorded = self.recorded - self.tried_again;
-        let planned = match &self.run.sequential {
-            Some(_) => format!("about {}", self.run.planned_trials),
-            None => self.run.planned_trials.to_string(),
-        };
+        let about = if self.ends_early() { "about " } else { "" };
+        let planned = format!("{about}{}", self.run.planned_trials);
         match &self.end {
             None => caveats.push(format!(
                 "The run did not end properly: {recorded} of {planned} planned trials are recorded."
@@ -122,7 +123,7 @@ impl Analysis {
                 ));
             }
             // With a budget the number planned is an estimate, and looks end cells on the way.
-            Some(_) if recorded != self.run.planned_trials && self.run.sequential.is_none() => {
+            Some(_) if recorded != self.run.planned_trials && !self.ends_early() => {
                 caveats.push(format!("{recorded} of {planned} planned trials are recorded."));
             }
             Some(_) => {}
@@ -138,9 +139,14 @@ impl Analysis {
         caveats
     }
 
-    /// Rounds asked for; those that were run, where a budget was given instead.
+    /// Whether the rounds planned are an estimate, because looks may end cells before.
+    fn ends_early(&self) -> bool {
+        self.run.sequential.is_some() || self.run.comparison.is_some()
+    }
+
+    /// Rounds asked for; those that were run, where looks may end the run before.
     pub fn rounds_done(&self) -> u32 {
-        if self.run.sequential.is_some() { self.rounds_run } else { self.run.rounds }
+        if self.ends_early() { self.rounds_run } else { self.run.rounds }
     }
 
     /// Whether too many trials had to be left out for the rest to be a fair sample of anything.
@@ -148,9 +154,10 @@ impl Analysis {
         f64::from(self.lost) > MOST_LEFT_OUT * f64::from(self.asked)
     }
 
-    /// That there is no verdict, why, and what to do.
+    /// That there is no verdict, why, and what to do. A comparison of two builds has a rule of its own, cell by cell: of one
+    /// whose candidate does not start, half of all trials are left out.
     fn no_verdict(&self) -> Option<String> {
-        if !self.is_invalid() {
+        if !self.is_invalid() || self.gate.is_some() {
             return None;
         }
         let (lost, asked, limit) = (self.lost, self.asked, units::share(MOST_LEFT_OUT));
@@ -279,6 +286,7 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
     let mut analysis = Analysis {
         run: bundle.run.clone(),
         end: bundle.end.clone(),
+        gate: gate::judge(bundle),
         valid,
         recorded: bundle.trials.len() as u32,
         tried_again: bundle.trials.iter().filter(|trial| trial.attempt > 0).count() as u32,

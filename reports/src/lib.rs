@@ -37,6 +37,8 @@ pub mod recovery;
 #[doc(hidden)]
 pub mod sample;
 mod sample_anatomy;
+#[doc(hidden)]
+pub mod sample_comparison;
 mod sample_envelope;
 mod sample_machine;
 #[doc(hidden)]

@@ -1,9 +1,12 @@
-//! The summary for a terminal: the answer first, then the matrix, then what to be careful about.
+//! The summary for a terminal: the answer first, then the matrix, then what to be careful about. Of a comparison of two
+//! builds the answer is the verdict on them, and which model fits is not asked.
 //!
 //! Text from a bundle never reaches the terminal as control characters. Nothing is wider than the width given, except
 //! a single word or path that is longer itself.
 
 mod costs;
+mod gate;
+mod style;
 mod sweep;
 
 use crate::analysis::{Analysis, Workload};
@@ -16,6 +19,7 @@ use crate::verdict::{Outcome, Place};
 use crate::words::{limit, recovery};
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use style::Style;
 
 /// How to lay the summary out.
 #[derive(Clone, Debug)]
@@ -40,41 +44,17 @@ const MOST_DOUBTS: usize = 8;
 /// Discarded trials told one by one; the rest is counted.
 const MOST_DISCARDED: usize = 5;
 
-#[derive(Clone, Copy)]
-struct Style {
-    width: usize,
-    colour: bool,
-}
-
-impl Style {
-    fn paint(self, code: &str, text: &str) -> String {
-        // Blanks at the end stay outside, so that they can be trimmed from a line.
-        let (core, blanks) = text.split_at(text.trim_end().len());
-        let colour = self.colour && !core.is_empty();
-        if colour { format!("\u{1b}[{code}m{core}\u{1b}[0m{blanks}") } else { text.to_owned() }
-    }
-
-    fn bold(self, text: &str) -> String {
-        self.paint("1", text)
-    }
-
-    fn good(self, text: &str) -> String {
-        self.paint("1;32", text)
-    }
-
-    fn warn(self, text: &str) -> String {
-        self.paint("33", text)
-    }
-
-    fn dim(self, text: &str) -> String {
-        self.paint("2", text)
-    }
-}
-
 /// The summary of a run.
 pub fn summary(analysis: &Analysis, options: &SummaryOptions) -> String {
     let style = Style { width: options.width.max(40), colour: options.colour };
     let mut out = String::new();
+    if let Some(gate) = &analysis.gate {
+        gate::verdict(&mut out, gate, style);
+        facts(&mut out, analysis, style);
+        care(&mut out, analysis, style);
+        ending(&mut out, options, style);
+        return out;
+    }
     head(&mut out, analysis, style);
     for workload in &analysis.workloads {
         answer(&mut out, workload, style);
@@ -94,15 +74,23 @@ pub fn summary(analysis: &Analysis, options: &SummaryOptions) -> String {
         });
     }
     care(&mut out, analysis, style);
-    if let Some(path) = &options.report_path {
-        let _ = writeln!(out, "\nReport: {}", style.bold(&clean(&path.display().to_string())));
-    }
+    ending(&mut out, options, style);
     out
 }
 
+fn ending(out: &mut String, options: &SummaryOptions, style: Style) {
+    if let Some(path) = &options.report_path {
+        let _ = writeln!(out, "\nReport: {}", style.bold(&clean(&path.display().to_string())));
+    }
+}
+
 fn head(out: &mut String, analysis: &Analysis, style: Style) {
-    let run = &analysis.run;
     let _ = writeln!(out, "{}", style.bold("Which model fits which workload"));
+    facts(out, analysis, style);
+}
+
+fn facts(out: &mut String, analysis: &Analysis, style: Style) {
+    let run = &analysis.run;
     let facts = format!(
         "{}, {}{}, {}; {} of {} trials valid; seed {}",
         units::plural(run.models.len() as u64, "model"),

@@ -57,7 +57,7 @@ impl ExportArgs {
             bakeoff::tell(&format!("bakeoff: {}: {damage}", path.display()));
         }
         let analysis = analyse(&loaded);
-        let source = Source { bundle: &loaded, analysis: &analysis, gate: None };
+        let source = Source { bundle: &loaded, analysis: &analysis, gate: analysis.gate.as_ref() };
         let export = export::export(source, format, self.baseline.as_deref())
             .map_err(|e| format!("{}: {e}", path.display()))?;
         tell_left_out(&export, format);

@@ -46,7 +46,7 @@ enum Command {
     Load(load::LoadArgs),
     Anatomy(anatomy::AnatomyArgs),
     Envelope(envelope::EnvelopeArgs),
-    Ab(ab::AbArgs),
+    Ab(Box<ab::AbArgs>),
     Compare(compare::CompareArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),

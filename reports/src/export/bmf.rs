@@ -6,21 +6,20 @@
 use super::cells;
 use super::measure::{self, Summary};
 use super::{Export, File, Source};
+use crate::record::Figure;
 use serde_json::{Map, Value, json};
 
 pub(super) fn document(source: Source<'_>) -> Export {
     let (mut benchmarks, mut left_out) = (Map::new(), Vec::new());
     for counted in cells::all(source) {
         let mut measures = Map::new();
-        for figure in measure::ALL {
+        for figure in Figure::ALL {
             let Some(summary) = measure::summary(figure, &counted, source.bundle.run.seed) else { continue };
             match metric(summary) {
-                Some(metric) => drop(measures.insert(measure::key(figure).to_owned(), metric)),
-                None => left_out.push(format!(
-                    "{}: the median {} is infinite",
-                    counted.name(),
-                    measure::label(figure)
-                )),
+                Some(metric) => drop(measures.insert(figure.key().to_owned(), metric)),
+                None => {
+                    left_out.push(format!("{}: the median {} is infinite", counted.name(), figure.label()));
+                }
             }
         }
         if measures.is_empty() {

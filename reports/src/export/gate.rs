@@ -2,7 +2,6 @@
 //! needs somebody's eyes next, the whole table folded.
 
 use super::markdown::{Page, bold};
-use super::measure;
 use super::text::{cut, markdown as safe};
 use crate::gate::{Gate, Outcome, Verdict};
 use crate::record::{Contender, Origin, Run};
@@ -21,14 +20,13 @@ fn factor(factor: &Factor) -> String {
 
 /// A verdict in a sentence, for every figure it rests on.
 pub(super) fn sentence(verdict: &Verdict) -> String {
-    let show = |value: Option<f64>| {
-        value.map_or_else(|| "absent".to_owned(), |value| measure::show(verdict.figure, value))
-    };
+    let show =
+        |value: Option<f64>| value.map_or_else(|| "absent".to_owned(), |value| verdict.figure.show(value));
     let mut text = format!(
         "{}, {}, {}: {}: A {}, B {}",
         verdict.scenario,
         verdict.model,
-        measure::label(verdict.figure),
+        verdict.figure.label(),
         verdict.outcome.word(),
         show(verdict.a),
         show(verdict.b)
@@ -119,15 +117,14 @@ fn heading(outcome: Outcome) -> &'static str {
 }
 
 fn row(verdict: &Verdict) -> String {
-    let show =
-        |value: Option<f64>| value.map_or_else(String::new, |value| measure::show(verdict.figure, value));
+    let show = |value: Option<f64>| value.map_or_else(String::new, |value| verdict.figure.show(value));
     let factors =
         [verdict.factor, verdict.confirmed].map(|one| one.as_ref().map_or_else(String::new, factor));
     let [search, fresh] = factors;
     let cells = [
         safe(&cut(&verdict.scenario, 80)),
         safe(&cut(&verdict.model, 80)),
-        measure::label(verdict.figure).to_owned(),
+        verdict.figure.label().to_owned(),
         verdict.outcome.word().to_owned(),
         show(verdict.a),
         show(verdict.b),

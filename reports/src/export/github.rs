@@ -7,15 +7,16 @@
 use super::cells;
 use super::measure;
 use super::{Export, File, Source};
+use crate::record::Figure;
 use crate::statistics::paired::Better;
 use serde_json::{Value, json};
 
 pub(super) fn files(source: Source<'_>) -> Export {
     let (mut smaller, mut bigger, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for counted in cells::all(source) {
-        for figure in measure::ALL {
+        for figure in Figure::ALL {
             let Some(summary) = measure::summary(figure, &counted, source.bundle.run.seed) else { continue };
-            let label = measure::label(figure);
+            let label = figure.label();
             if summary.value.is_infinite() {
                 left_out.push(format!("{}: the median {label} is infinite", counted.name()));
                 continue;
@@ -27,15 +28,15 @@ pub(super) fn files(source: Source<'_>) -> Export {
                 "extra": format!(
                     "median of {} rounds, 95 % interval {} to {}",
                     summary.rounds,
-                    measure::show(figure, summary.low),
-                    measure::show(figure, summary.high)
+                    figure.show(summary.low),
+                    figure.show(summary.high)
                 ),
             });
             let half = (summary.high - summary.low) / 2.0;
             if half.is_finite() {
                 entry["range"] = json!(format!("± {half}"));
             }
-            match measure::better(figure) {
+            match figure.better() {
                 Better::Less => smaller.push(entry),
                 Better::More => bigger.push(entry),
             }

@@ -11,7 +11,6 @@
 //! Being slower than another model is no failure: it is what a bake-off finds out. The structure is that of the schema of
 //! Ant's JUnit tasks, with all it requires; every suite names `localhost`, for a record does not hold a host's name.
 
-use super::measure;
 use super::text::xml;
 use crate::analysis::{Analysis, Workload};
 use crate::gate::{self, Gate};
@@ -125,7 +124,7 @@ fn case_of_gate(verdict: &gate::Verdict, run: &Run) -> Case {
     let line = super::gate::sentence(verdict);
     let told = || line.clone();
     Case {
-        name: format!("{}: {}", verdict.model, measure::label(verdict.figure)),
+        name: format!("{}: {}", verdict.model, verdict.figure.label()),
         // Both sides ran.
         seconds: 2.0 * (verdict.rounds + confirmed) as f64 * window_ns as f64 / 1e9,
         status: match verdict.outcome {

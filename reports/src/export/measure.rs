@@ -6,39 +6,7 @@ use crate::cost::Cost;
 use crate::record::{Figure, Merit};
 use crate::statistics::bootstrap::median_interval;
 use crate::statistics::median;
-use crate::statistics::paired::Better;
 use crate::statistics::random::Random;
-use crate::units;
-
-/// All figures, in the order to write them.
-pub(super) const ALL: [Figure; 8] = [
-    Figure::Merit(Merit::Throughput),
-    Figure::Merit(Merit::ResponseP99),
-    Figure::Merit(Merit::ResponseP50),
-    Figure::Merit(Merit::Goodput),
-    Figure::Merit(Merit::Answered),
-    Figure::Merit(Merit::MemoryPerConnection),
-    Figure::CpuPerRequest,
-    Figure::SwitchesPerRequest,
-];
-
-/// What a machine calls it.
-pub(super) fn key(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Merit(merit) => merit.key(),
-        Figure::CpuPerRequest => "cpu",
-        Figure::SwitchesPerRequest => "switches",
-    }
-}
-
-/// What a reader calls it.
-pub(super) fn label(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Merit(merit) => merit.label(),
-        Figure::CpuPerRequest => "CPU per request",
-        Figure::SwitchesPerRequest => "switches per request",
-    }
-}
 
 /// The unit its value is in.
 pub(super) fn unit(figure: Figure) -> &'static str {
@@ -48,23 +16,6 @@ pub(super) fn unit(figure: Figure) -> &'static str {
         Figure::Merit(Merit::Answered) => "share",
         Figure::Merit(Merit::MemoryPerConnection) => "bytes",
         Figure::SwitchesPerRequest => "switches/request",
-    }
-}
-
-/// Which way is better.
-pub(super) fn better(figure: Figure) -> Better {
-    match figure {
-        Figure::Merit(merit) => merit.better(),
-        Figure::CpuPerRequest | Figure::SwitchesPerRequest => Better::Less,
-    }
-}
-
-/// A value for people.
-pub(super) fn show(figure: Figure, value: f64) -> String {
-    match figure {
-        Figure::Merit(merit) => merit.show(value),
-        Figure::CpuPerRequest => units::time(value),
-        Figure::SwitchesPerRequest => units::quantity(value),
     }
 }
 
@@ -94,7 +45,7 @@ pub(super) struct Summary {
 pub(super) fn summary(figure: Figure, counted: &Counted<'_>, seed: u64) -> Option<Summary> {
     let values: Vec<f64> =
         counted.rounds.iter().filter_map(|(_, _, round)| of_round(figure, round)).collect();
-    let names = [counted.workload.scenario.name.as_str(), &counted.cell.model, key(figure)];
+    let names = [counted.workload.scenario.name.as_str(), &counted.cell.model, figure.key()];
     let (low, high) = median_interval(&values, &mut Random::named(seed, &names))?;
     Some(Summary { value: median(&values)?, low, high, rounds: values.len() })
 }

@@ -103,11 +103,12 @@ impl Book {
         if let Some(reason) = trial.invalid.first() {
             half.spoiled = Some(reason.to_string());
         } else {
-            let (gathered, refused) = gather::gather(&entry.scenario, &trial.model, &[trial], 0);
-            let figures = |gated: &Gated| gated.figure.of(&gathered.rounds[0]);
-            match refused.into_iter().next() {
-                Some((_, why)) => half.spoiled = Some(why),
-                None => half.figures = Some(entry.cell.gated.iter().map(figures).collect()),
+            match gather::of_trial(&entry.scenario, trial) {
+                Err(why) => half.spoiled = Some(why),
+                Ok(round) => {
+                    let figures = entry.cell.gated.iter().map(|gated| gated.figure.of(&round));
+                    half.figures = Some(figures.collect());
+                }
             }
         }
         Some(Said { cell, side, round: trial.round, half })

@@ -66,7 +66,8 @@ impl Bench<'_> {
     ) -> Verdict {
         let Gated { figure, floor: practical } = entry.cell.gated[at];
         let logs = logs_of(&pairs.logs);
-        let floor = series.bar(&logs, self.seed);
+        let noise_floor = series.noise(&logs, self.seed);
+        let floor = noise_floor.map_or(practical, |noise| noise.max(practical));
         let spread = power::spread(&logs).filter(|_| logs.len() >= MIN_PAIRS);
         let paired =
             |fresh: bool| move |(round, log): &(u32, f64)| Paired { round: *round, log: *log, fresh };
@@ -83,7 +84,7 @@ impl Bench<'_> {
             q: None,
             practical,
             floor,
-            noise_floor: series.noise(&logs, self.seed),
+            noise_floor,
             detectable: spread.map(|spread| (1.0 + floor) * power::detectable(spread, logs.len()).exp()),
             more: None,
             reason: String::new(),

@@ -19,10 +19,10 @@ pub(crate) fn floor(logs: &[f64], random: &mut Random) -> Option<f64> {
     let middle = median(logs).filter(|middle| middle.is_finite())?;
     let mut off: Vec<f64> = logs.iter().map(|log| (log - middle).abs()).collect();
     off.sort_unstable_by(f64::total_cmp);
-    let mut signs = vec![false; off.len()];
+    let mut signs = Signs::of(off.len());
     let mut medians: Vec<f64> = (0..SETS)
         .map(|_| {
-            signs.iter_mut().for_each(|sign| *sign = random.next_u64() >> 63 == 1);
+            signs.draw(random);
             signed_median(&off, &signs).abs()
         })
         .collect();
@@ -31,19 +31,59 @@ pub(crate) fn floor(logs: &[f64], random: &mut Random) -> Option<f64> {
     Some(medians[point.min(SETS - 1)].exp_m1())
 }
 
-/// The median of ascending magnitudes of which the marked ones are negative, without sorting them again: from the
-/// smallest value on come the negative ones downwards, then the others upwards.
-fn signed_median(magnitudes: &[f64], negative: &[bool]) -> f64 {
-    let in_order = || {
-        let all = magnitudes.iter().zip(negative);
-        let below = all.clone().rev().filter(|(_, negative)| **negative).map(|(value, _)| -value);
-        below.chain(all.filter(|(_, negative)| !**negative).map(|(value, _)| *value))
+/// A random sign for each of so many values, a bit each.
+struct Signs {
+    words: Vec<u64>,
+    count: usize,
+}
+
+impl Signs {
+    fn of(count: usize) -> Self {
+        Self { words: vec![0; count.div_ceil(64)], count }
+    }
+
+    fn draw(&mut self, random: &mut Random) {
+        self.words.iter_mut().for_each(|word| *word = random.next_u64());
+        // Bits beyond the last value must not be counted.
+        let beyond = self.words.len() * 64 - self.count;
+        if let Some(last) = self.words.last_mut() {
+            *last >>= beyond;
+        }
+    }
+
+    fn negative(&self, at: usize) -> bool {
+        self.words[at / 64] >> (at % 64) & 1 == 1
+    }
+
+    fn negatives(&self) -> usize {
+        self.words.iter().map(|word| word.count_ones() as usize).sum()
+    }
+}
+
+/// The median of ascending magnitudes with their signs, without sorting them again: from the smallest value on come the
+/// negative ones downwards, then the others upwards.
+fn signed_median(magnitudes: &[f64], signs: &Signs) -> f64 {
+    let negatives = signs.negatives();
+    let nth = |place: usize| {
+        let (negative, mut before) = match place.checked_sub(negatives) {
+            None => (true, negatives - 1 - place),
+            Some(above) => (false, above),
+        };
+        for (at, magnitude) in magnitudes.iter().enumerate() {
+            if signs.negative(at) == negative {
+                if before == 0 {
+                    return if negative { -magnitude } else { *magnitude };
+                }
+                before -= 1;
+            }
+        }
+        0.0
     };
     let count = magnitudes.len();
-    let mut middle = in_order().skip((count - 1) / 2);
-    let first = middle.next().unwrap_or(0.0);
-    let second = if count % 2 == 1 { first } else { middle.next().unwrap_or(first) };
-    median(&[first, second]).unwrap_or(0.0)
+    if count % 2 == 1 {
+        return nth(count / 2);
+    }
+    median(&[nth(count / 2 - 1), nth(count / 2)]).unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -53,14 +93,28 @@ mod tests {
     #[test]
     fn the_signed_median_is_the_median_of_the_signed_values() {
         let mut random = Random::new(4);
-        for count in 1..30 {
+        for count in (1..30).chain([63, 64, 65, 128, 130]) {
             let mut magnitudes: Vec<f64> = (0..count).map(|_| random.unit()).collect();
             magnitudes.sort_unstable_by(f64::total_cmp);
-            let negative: Vec<bool> = (0..count).map(|_| random.unit() < 0.5).collect();
-            let signed: Vec<f64> =
-                magnitudes.iter().zip(&negative).map(|(value, n)| if *n { -value } else { *value }).collect();
-            assert_eq!(Some(signed_median(&magnitudes, &negative)), median(&signed));
+            let mut signs = Signs::of(count);
+            signs.draw(&mut random);
+            let sign = |(at, value): (usize, &f64)| if signs.negative(at) { -value } else { *value };
+            let signed: Vec<f64> = magnitudes.iter().enumerate().map(sign).collect();
+            assert_eq!(Some(signed_median(&magnitudes, &signs)), median(&signed), "{count} values");
         }
+    }
+
+    #[test]
+    fn signs_are_fair() {
+        let (mut random, mut signs) = (Random::new(5), Signs::of(70));
+        let negatives: usize = (0..1_000)
+            .map(|_| {
+                signs.draw(&mut random);
+                signs.negatives()
+            })
+            .sum();
+        // Five standard deviations of a binomial(70,000, 1/2).
+        assert!(negatives.abs_diff(35_000) < 662, "{negatives}");
     }
 
     #[test]

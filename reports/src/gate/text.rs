@@ -5,7 +5,7 @@
 use super::words::{difference, share, with_interval};
 use super::{Gate, Outcome, Verdict};
 use crate::record::{Contender, Figure, Merit, Origin};
-use crate::terminal::{clean, push_wrapped};
+use crate::terminal::{clean, push_wrapped, wrapped};
 use crate::units;
 use std::fmt::Write as _;
 
@@ -16,13 +16,17 @@ const COMMIT: usize = 12;
 const MOST_NAMED: usize = 3;
 
 /// What each column is, over it.
-const HEADS: [&str; 7] = ["", "", "worse by a factor", "A", "B", "noise", "finds"];
+const HEADS: [&str; 7] = ["", "", "factor [90 %]", "A", "B", "noise", "finds"];
 
 /// The whole text; `width` in columns, laid out for 40 at least.
 pub fn text(gate: &Gate, width: usize) -> String {
+    wrapped(&sentence(gate), width.max(40), "") + &details(gate, width)
+}
+
+/// What follows the sentence: the sides, the table, the reasons, and what the columns mean.
+pub(crate) fn details(gate: &Gate, width: usize) -> String {
     let width = width.max(40);
     let mut out = String::new();
-    push_wrapped(&mut out, &sentence(gate), width, "", str::to_owned);
     for line in sides(gate) {
         push_wrapped(&mut out, &line, width, "  ", str::to_owned);
     }
@@ -35,15 +39,33 @@ pub fn text(gate: &Gate, width: usize) -> String {
     if !reasons.is_empty() {
         out.push('\n');
     }
-    for one in reasons {
-        let head = format!("{} / {}, {}: ", one.scenario, one.model, one.figure.label());
-        push_wrapped(&mut out, &format!("{head}{}", one.reason), width, "- ", str::to_owned);
+    for (figures, reason) in grouped(&reasons) {
+        let (first, labels) = (figures[0], figures.iter().map(|one| one.figure.label().to_owned()));
+        let labels = units::all_of(&labels.collect::<Vec<_>>());
+        let text = format!("{} / {}, {labels}: {reason}", first.scenario, first.model);
+        push_wrapped(&mut out, &text, width, "- ", str::to_owned);
     }
-    let key = "\nFactor: how many times worse B is than A, the median over pairs of one round, with its 90 % interval. \
+    let key = "Factor: how many times worse B is than A, the median over pairs of one round, with its 90 % interval. \
                Noise: what chance alone makes of these pairs. Finds: the least slowdown that 4 of 5 such runs find.";
     out.push('\n');
-    push_wrapped(&mut out, key.trim_start(), width, "", str::to_owned);
+    push_wrapped(&mut out, key, width, "", str::to_owned);
     out
+}
+
+/// The figures of one cell that have the same reason, told once: a build that fails has one for all of them.
+pub(crate) fn grouped<'a>(verdicts: &[&'a Verdict]) -> Vec<(Vec<&'a Verdict>, &'a str)> {
+    let mut groups: Vec<(Vec<&Verdict>, &str)> = Vec::new();
+    for one in verdicts {
+        let cell = (&one.scenario, &one.model, one.outcome, one.reason.as_str());
+        let same = |(figures, reason): &&mut (Vec<&Verdict>, &str)| {
+            (&figures[0].scenario, &figures[0].model, figures[0].outcome, *reason) == cell
+        };
+        match groups.iter_mut().find(same) {
+            Some((figures, _)) => figures.push(one),
+            None => groups.push((vec![one], &one.reason)),
+        }
+    }
+    groups
 }
 
 impl Verdict {
@@ -120,9 +142,9 @@ pub(crate) fn sides(gate: &Gate) -> Vec<String> {
     let side = |letter: &str, contender: &Contender| format!("{letter}: {}", of_contender(contender));
     let search = units::plural(u64::from(gate.search_rounds), "round");
     let rounds = match &gate.confirm {
-        None => format!("{search} at most, no fresh ones"),
+        None => format!("{search} of each cell at most"),
         Some(confirm) => format!(
-            "{search} at most, then {} fresh ones of {}",
+            "{search} of each cell at most, then {} fresh ones of {}",
             confirm.rounds,
             units::plural(confirm.cells.len() as u64, "cell")
         ),

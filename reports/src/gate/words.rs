@@ -100,7 +100,9 @@ pub(crate) fn pass(verdict: &Verdict, found: Factor) -> String {
     if found.low > 1.0 {
         return format!("B is {}, below the {matters} that matter.", difference(found.median));
     }
-    format!("A slowdown of more than {matters} is ruled out: {} at most.", difference(found.high.max(1.0)))
+    let most =
+        if found.high > 1.0005 { format!(": {} at most", share(found.high - 1.0)) } else { String::new() };
+    format!("A slowdown of more than {matters} is ruled out{most}.")
 }
 
 /// The rounds do not tell.

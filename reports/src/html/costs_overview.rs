@@ -35,7 +35,9 @@ pub(super) fn section(analysis: &Analysis) -> String {
         html.push_str(&picture(analysis, nth, cost, (title, axis)));
     }
     html.push_str("</div>\n");
-    html.push_str(&reasons(analysis));
+    if analysis.gate.is_none() {
+        html.push_str(&reasons(analysis));
+    }
     html.push_str("</section>\n");
     html
 }

@@ -13,6 +13,7 @@ mod decision;
 mod envelope;
 mod evidence;
 mod figures;
+mod gate;
 mod heat;
 mod history;
 mod matrix;

@@ -2,7 +2,7 @@
 
 use super::contents::{Part, SWEEPS, WORKLOADS, contents};
 use super::{
-    absent, anatomy, answer, costs_overview, data, decision, envelope, escape, evidence, matrix, stops,
+    absent, anatomy, answer, costs_overview, data, decision, envelope, escape, evidence, gate, matrix, stops,
     sweep, theory, workload,
 };
 use crate::analysis::Analysis;
@@ -50,6 +50,9 @@ pub(super) fn document(title: &str, body: &str, footer: &str) -> String {
 /// The page from the answer down to the evidence: the order to read it in. A part without HTML is left out.
 fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
     let part = |id, name, html| Part { id, name, html };
+    if analysis.gate.is_some() {
+        return of_builds(analysis, bundle);
+    }
     vec![
         part("answer", "The answer", of_workloads(analysis, answer::answer)),
         part("matrix", "How far behind the best", of_workloads(analysis, matrix::matrix)),
@@ -63,6 +66,22 @@ fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
         part("envelope", "Failure envelope", envelope::section(analysis)),
         part("history", "History", absent::history()),
         part("method", "How to read this", evidence::method(analysis)),
+        part("models", "The models", evidence::models(analysis)),
+        part("run", "The run", evidence::run(analysis)),
+        part("limits", "Limits of the measurement", evidence::limits(analysis)),
+        part("discarded", "Discarded trials", evidence::discarded(analysis)),
+        part("data", "The data", data::section(analysis, bundle)),
+    ]
+}
+
+/// The page of a comparison of two builds: the verdict, then the evidence. Which model fits is not its question.
+fn of_builds(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
+    let part = |id, name, html| Part { id, name, html };
+    vec![
+        part("gate", "The verdict", gate::section(analysis)),
+        part(WORKLOADS, "Workload by workload", workload::all(analysis)),
+        part("cost", "What it costs", costs_overview::section(analysis)),
+        part("method", "How to read this", gate::method()),
         part("models", "The models", evidence::models(analysis)),
         part("run", "The run", evidence::run(analysis)),
         part("limits", "Limits of the measurement", evidence::limits(analysis)),
@@ -115,9 +134,13 @@ fn header(analysis: &Analysis) -> String {
         units::plural(u64::from(analysis.rounds_done()), "round"),
         valid,
     ];
-    let mut html = String::from(
+    let question = match analysis.gate {
+        Some(_) => gate::TITLE,
+        None => "Which server concurrency model fits which workload?",
+    };
+    let mut html = format!(
         "<a class=\"skip\" href=\"#main\">Skip to the answer</a>\n<header>\n<p class=\"eyebrow\">bakeoff</p>\n\
-         <h1>Which server concurrency model fits which workload?</h1>\n<ul class=\"facts\">",
+         <h1>{question}</h1>\n<ul class=\"facts\">"
     );
     for fact in facts.iter().filter(|fact| !fact.starts_with("0 ")) {
         let _ = write!(html, "<li>{}</li>", escape(fact));

@@ -41,27 +41,23 @@ fn section(analysis: &Analysis, workload: &Workload, number: usize) -> String {
     let series = |model: &str| series_of(analysis, model);
     let mut html = format!(
         "<section id=\"{id}\" class=\"workload\">\n<h3>{}</h3>\n<p class=\"lede\">{}. Service <code>{}</code>, {}; a window \
-         of {} after {} of warm-up. Decided by {}{}.</p>\n",
+         of {} after {} of warm-up. {} by {}{}.</p>\n",
         escape(&scenario.name),
         escape(&scenario.about),
         escape(&scenario.service),
         escape(&scenario.load),
         units::time(scenario.window_ns as f64),
         units::time(scenario.warmup_ns as f64),
+        if analysis.gate.is_some() { "Judged" } else { "Decided" },
         scenario.merit.label(),
         scenario
             .objective_ns
             .map_or_else(String::new, |ns| format!("; objective {}", units::time(ns as f64)))
     );
-    let verdict = &workload.verdict;
-    let _ = writeln!(
-        html,
-        "<p class=\"verdict{}\"><b>{}</b> {} {}</p>",
-        if matches!(verdict.outcome, Outcome::Chosen { .. }) { "" } else { " open" },
-        escape(&advice(verdict)),
-        escape(&verdict.lead()),
-        escape(&verdict.reason)
-    );
+    // Two builds of one model are no choice between models.
+    if analysis.gate.is_none() {
+        html.push_str(&verdict(&workload.verdict));
+    }
     if scenario.scheduled_rate_per_s.is_none() {
         html.push_str(
             "<p class=\"note\">The next request waits for the last reply here, so a slow server is asked less: response \
@@ -80,6 +76,16 @@ fn section(analysis: &Analysis, workload: &Workload, number: usize) -> String {
     html.push_str(&parameters(workload));
     html.push_str("</section>\n");
     html
+}
+
+fn verdict(verdict: &Verdict) -> String {
+    format!(
+        "<p class=\"verdict{}\"><b>{}</b> {} {}</p>\n",
+        if matches!(verdict.outcome, Outcome::Chosen { .. }) { "" } else { " open" },
+        escape(&advice(verdict)),
+        escape(&verdict.lead()),
+        escape(&verdict.reason)
+    )
 }
 
 fn advice(verdict: &Verdict) -> String {

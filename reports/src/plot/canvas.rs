@@ -170,6 +170,22 @@ impl Canvas {
         self.group("labels", &name);
     }
 
+    /// An area between two places across and two figures, by its class; to be drawn before what lies on it.
+    pub(super) fn band(&mut self, kind: &str, across: (f64, f64), figures: (f64, f64)) {
+        let (left, right) = (self.across(across.0), self.across(across.1));
+        let (top, bottom) = (self.down(figures.1), self.down(figures.0));
+        let drawn = layer(|backend| block(backend, (left, top), (right, bottom.max(top + 1))));
+        self.group(kind, &drawn);
+    }
+
+    /// An interval as an area with a line at its middle figure, from one place across to another.
+    pub(super) fn interval(&mut self, series: usize, across: (f64, f64), ends: (f64, f64), middle: f64) {
+        self.band(&format!("span {}", class(series)), across, ends);
+        let (left, right, y) = (self.across(across.0), self.across(across.1), self.down(middle));
+        let drawn = layer(|backend| line(backend, (left, y), (right, y), 5));
+        self.group(&format!("line whole {}", class(series)), &drawn);
+    }
+
     /// Says that the strip above the frame means "never answered".
     pub(super) fn label_never(&mut self) {
         let label = layer(|backend| text(backend, "never answered", (RIGHT, 4), HPos::Right, VPos::Top));

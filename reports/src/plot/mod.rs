@@ -1,5 +1,5 @@
 //! Pictures as SVG text, drawn with plotters: throughput against latency, latency by percentile and over time, where the
-//! time goes, what it costs, how near to its limits a model came.
+//! time goes, what it costs, how near to its limits a model came; and the pairs of two builds.
 //!
 //! Drawing never computes a statistic. Colours are classes, so that the page's style sheet decides them for light,
 //! dark and paper; each series also has its own marker and dash. Coordinates are twice the size they are shown at,
@@ -11,6 +11,7 @@ mod dots;
 mod heat;
 mod history;
 mod over_time;
+mod paired;
 mod percentile;
 mod rows;
 mod split;
@@ -22,6 +23,7 @@ pub(crate) use dots::{Dots, Row, dots};
 pub(crate) use heat::{Column, LEVELS, columns, heat};
 pub(crate) use history::history;
 pub(crate) use over_time::over_time;
+pub(crate) use paired::pairs_by_round;
 pub(crate) use percentile::by_percentile;
 pub(crate) use split::split;
 pub(crate) use sweep::{capacities, response_along, throughput_along, throughput_response};

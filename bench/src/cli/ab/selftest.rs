@@ -120,18 +120,18 @@ const SIMULATED: u32 = 1_000;
 const EFFECTS: [f64; 3] = [0.0, 0.05, 0.10];
 
 /// A row: how often a search of so many rounds, and as many fresh ones, calls each effect a regression.
-fn simulated(noise: &[f64], pair: Duration, rounds: u32, floor: f64, seed: u64, gates: u32) -> Option<String> {
+fn simulated(
+    noise: &[f64],
+    pair: Duration,
+    rounds: u32,
+    floor: f64,
+    seed: u64,
+    gates: u32,
+) -> Option<String> {
     let mut cells = String::new();
     for effect in EFFECTS {
-        let asked = Replay {
-            gates,
-            search_rounds: rounds,
-            confirm_rounds: rounds,
-            floor,
-            effect,
-            figures: 1,
-            seed,
-        };
+        let asked =
+            Replay { gates, search_rounds: rounds, confirm_rounds: rounds, floor, effect, figures: 1, seed };
         let tally = replay(noise, &asked)?;
         let (alarms, gates) = (u64::from(tally.of(Outcome::Regressed)), u64::from(tally.gates()));
         let (low, high) = rate::interval(alarms, gates);
