@@ -1,7 +1,7 @@
 //! The figures that can fail a comparison of two builds: what each is called, which way is better, how it is read off a
 //! round, and which difference in it matters.
 //!
-//! The practical floors are those of [`verdict`](crate::verdict), with two exceptions. A 99th percentile has 10 % and not
+//! The practical floors are those of [`verdict`], with two exceptions. A 99th percentile has 10 % and not
 //! 5 %: it stands on the hundredth part of the requests, and a gate is asked far more often than a bake-off. Context
 //! switches have 5 %: they are nearly free of noise, but a batch that comes out a little larger or smaller moves them.
 

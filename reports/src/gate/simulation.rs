@@ -76,7 +76,7 @@ fn a_slowdown_of_just_the_floor_is_seldom_called_more() {
 #[test]
 fn five_per_cent_is_found_in_nine_of_ten_gates_of_five_minutes() {
     let tally = run(0.05, 0.03, 200);
-    // 193 when this was written: 93 to 98 % with a confidence of 95 %. Nine of ten are 180.
+    // About 96 %. Nine of ten are 180.
     assert!(regressed(tally) >= 180, "{tally:?}");
     assert!(rate::at_least(regressed(tally), 200) > 0.90, "{tally:?}");
     assert_eq!(tally.of(Outcome::Pass), 0, "what is not found is undecided: {tally:?}");
