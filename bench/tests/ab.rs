@@ -53,7 +53,7 @@ fn every_round_runs_both_sides_as_neighbours_under_one_schedule() {
     }
     let first: BTreeSet<bool> = search.chunks(2).map(|pair| pair[0].model.ends_with("(A)")).collect();
     assert_eq!(first.len(), 2, "either side comes first now and then");
-    assert_eq!(gate.cells.len(), 2);
+    assert_eq!(gate.cells.len(), 2 * 2, "throughput and the share answered of either model");
     let widest = text.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(80), "{widest:?}:\n{text}");
     assert!(bundle.run.comparison.as_ref().is_some_and(|c| matches!(c.a.origin, Origin::Binary { .. })));
@@ -64,7 +64,7 @@ fn every_round_runs_both_sides_as_neighbours_under_one_schedule() {
 fn commands_of_any_kind_are_compared_and_their_costs_read_from_outside() {
     let echo = echo_server();
     let (bundle, gate, _, _) = ab(&["--a", &echo, "--b", &echo, "--rounds", "6", "--fail-on", "merit,cpu"]);
-    assert_eq!(gate.cells.len(), 2, "two figures of one cell");
+    assert_eq!(gate.cells.len(), 3, "three figures of one cell");
     let search: Vec<_> = bundle.trials.iter().filter(|trial| trial.round < 6).collect();
     assert_eq!(search.len(), 12);
     for trial in search.iter().filter(|trial| support::undisturbed(trial)) {

@@ -111,9 +111,7 @@ pub fn run(
             measuring += took;
             pairs += u32::try_from(bundle.trials.len() / 2).unwrap_or(u32::MAX);
             if at == 0 {
-                found
-                    .noise
-                    .extend(gate.cells.iter().map(|cell| cell.pairs.iter().map(|pair| pair.log).collect()));
+                found.noise.extend(rates(&gate).map(|cell| cell.pairs.iter().map(|pair| pair.log).collect()));
             }
             if base_ns.is_none() {
                 base_ns = Some(base(&gate)?);
@@ -126,11 +124,15 @@ pub fn run(
     Ok(found)
 }
 
+/// The verdicts on throughput: the figure that a cost on every request shows in. Of the others that may fail a gate none has one.
+fn rates(gate: &Gate) -> impl Iterator<Item = &gate::Verdict> {
+    gate.cells.iter().filter(|cell| cell.figure == Figure::Merit(Merit::Throughput))
+}
+
 /// What a request takes the server where it is what limits: the time of one at its rate, in nanoseconds, the median of the cells.
 fn base(gate: &Gate) -> Result<f64, SelfTestError> {
-    let throughput = |cell: &&gate::Verdict| cell.figure == Figure::Merit(Merit::Throughput);
-    let rates: Vec<f64> = gate.cells.iter().filter(throughput).filter_map(|cell| cell.a).collect();
-    let rate = median(&rates).filter(|rate| *rate > 0.0);
+    let all: Vec<f64> = rates(gate).filter_map(|cell| cell.a).collect();
+    let rate = median(&all).filter(|rate| *rate > 0.0);
     let why = || gate.cells.first().map_or_else(String::new, |cell| cell.reason.clone());
     rate.map(|rate| 1e9 / rate).ok_or_else(|| SelfTestError::NoBase(why()))
 }
@@ -138,16 +140,14 @@ fn base(gate: &Gate) -> Result<f64, SelfTestError> {
 fn enter(level: &mut Level, gate: &Gate, tax_ns: u64, took: Duration) {
     level.tax_ns = tax_ns;
     level.gates += 1;
-    level.cells += gate.cells.len() as u64;
-    level.alarms += gate.cells.iter().filter(|cell| cell.outcome == Outcome::Regressed).count() as u64;
-    level.factors.extend(gate.cells.iter().filter_map(|cell| cell.factor).map(|factor| factor.median));
+    level.cells += rates(gate).count() as u64;
+    level.alarms += rates(gate).filter(|cell| cell.outcome == Outcome::Regressed).count() as u64;
+    level.factors.extend(rates(gate).filter_map(|cell| cell.factor).map(|factor| factor.median));
     level.took.push(took);
 }
 
 fn line(name: &str, gate: &Gate, took: Duration) -> String {
-    let cells: Vec<String> = gate
-        .cells
-        .iter()
+    let cells: Vec<String> = rates(gate)
         .map(|cell| {
             let factor = cell.factor.map_or_else(String::new, |factor| format!(" {:.3}", factor.median));
             format!("{}{factor}", cell.outcome.word())

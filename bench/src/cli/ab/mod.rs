@@ -72,7 +72,8 @@ pub(super) struct AbArgs {
     /// itself with 3, 5 and 10 % more time on every request; so many gates of each, each within --budget
     #[arg(long, value_name = "GATES", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["a", "b", "build", "serve"], value_parser = value_parser!(u32).range(1..=1_000))]
     self_test: Option<u32>,
-    /// The figures that may fail it: merit (that of the scenario), throughput, response-p50, response-p99, cpu, switches
+    /// The figures that may fail it: merit (that of the scenario, and the share answered), throughput, response-p50,
+    /// response-p99, goodput, answered, memory-per-connection, cpu, switches
     #[arg(long, value_name = "FIGURES", value_delimiter = ',', default_value = "merit")]
     fail_on: Vec<String>,
     /// The smallest slowdown that matters: 5%, or of a figure, scenario or model: cpu=2%, churn=10%, churn/tokio/cpu=5%
@@ -244,15 +245,17 @@ impl AbArgs {
     fn gated(&self, scenario: &Scenario, model: &str, floors: &Floors) -> Result<Vec<Gated>, String> {
         let mut gated: Vec<Gated> = Vec::new();
         for name in &self.fail_on {
-            let figure = match name.as_str() {
-                "merit" => Figure::Merit(scenario.merit),
-                name => Figure::of_key(name).ok_or_else(|| {
+            let figures = match name.as_str() {
+                "merit" => gate::defaults(scenario.merit).into_iter().map(|one| one.figure).collect(),
+                name => vec![Figure::of_key(name).ok_or_else(|| {
                     let known = ["merit"].into_iter().chain(Figure::ALL.iter().map(|figure| figure.key()));
                     bakeoff::suggest::unknown("figure", name, known)
-                })?,
+                })?],
             };
-            if !gated.iter().any(|one| one.figure == figure) {
-                gated.push(Gated { figure, floor: floors.of(&scenario.name, model, figure) });
+            for figure in figures {
+                if !gated.iter().any(|one| one.figure == figure) {
+                    gated.push(Gated { figure, floor: floors.of(&scenario.name, model, figure) });
+                }
             }
         }
         Ok(gated)
