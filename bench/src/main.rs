@@ -1,6 +1,6 @@
 //! `bakeoff`: which server concurrency model fits which workload? Measured, with its uncertainty.
 //!
-//! Exit status: 0 fine, 2 usage or runtime error, 3 an invalid measurement, 130 interrupted.
+//! Exit status: 0 fine, 1 a build regressed, 2 usage or runtime error, 3 an invalid measurement, 130 interrupted.
 
 mod cli;
 
