@@ -53,7 +53,7 @@ fn every_round_runs_both_sides_as_neighbours_under_one_schedule() {
     }
     let first: BTreeSet<bool> = search.chunks(2).map(|pair| pair[0].model.ends_with("(A)")).collect();
     assert_eq!(first.len(), 2, "either side comes first now and then");
-    assert_eq!(gate.cells.len(), 2 * 2, "throughput and the share answered of either model");
+    assert_eq!(gate.cells.len(), 2 * 3, "throughput, CPU and the share answered of either model");
     let widest = text.lines().map(|line| line.chars().count()).max();
     assert!(widest <= Some(80), "{widest:?}:\n{text}");
     assert!(bundle.run.comparison.as_ref().is_some_and(|c| matches!(c.a.origin, Origin::Binary { .. })));

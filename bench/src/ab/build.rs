@@ -3,6 +3,7 @@
 //! ```text
 //! target/bakeoff-builds/        or --cache
 //!   <commit>/source             a worktree at the commit
+//!   <commit>/build.log          what the build said
 //!   <commit>/built              which command built it: there only when that went well
 //!   target                      what the builds of this program share, so that only its own crates are built twice
 //! ```
@@ -10,19 +11,26 @@
 //! The folders' names have one length, so that paths in the two programs do not make them differ in size. Whoever builds holds
 //! a lock on the folder: two comparisons at once build one after the other.
 
+use crate::children::launch::Interrupt;
 use bakeoff_reports::record::Side;
 use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// How this program builds itself.
 const OWN_BUILD: &str = "cargo build --release --locked -p bakeoff --bin bakeoff";
 
 /// Lines of a compiler's words that an error repeats.
 const LAST_LINES: usize = 40;
+
+/// Between two looks at a build or at a lock.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A side could not be made ready.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +95,9 @@ pub enum BuildError {
         /// The end of what it said.
         said: String,
     },
+    /// The tool was asked to end.
+    #[error("interrupted")]
+    Interrupted,
     /// The folder of builds cannot be used.
     #[error("keeping builds in {folder} failed: {source}; choose another folder with --cache")]
     Cache {
@@ -106,6 +117,8 @@ pub struct Builder {
     cache: PathBuf,
     /// The command that builds, of another program than this.
     command: Option<String>,
+    /// Ends a build.
+    interrupt: Interrupt,
     /// Tells of a build that begins.
     tell: fn(&str),
 }
@@ -131,12 +144,13 @@ impl Builder {
         folder: &Path,
         cache: Option<PathBuf>,
         command: Option<String>,
+        interrupt: Interrupt,
         tell: fn(&str),
     ) -> Result<Self, String> {
         let top = git(folder, ["rev-parse", "--show-toplevel"])?;
         let checkout = PathBuf::from(top);
         let cache = cache.unwrap_or_else(|| checkout.join("target/bakeoff-builds"));
-        Ok(Self { checkout, cache: std::path::absolute(&cache).unwrap_or(cache), command, tell })
+        Ok(Self { checkout, cache: std::path::absolute(&cache).unwrap_or(cache), command, interrupt, tell })
     }
 
     /// Builds a commit, or finds it built.
@@ -148,7 +162,7 @@ impl Builder {
         let home = self.cache.join(&commit);
         let failed = |source| BuildError::Cache { folder: self.cache.clone(), source };
         fs::create_dir_all(&home).map_err(failed)?;
-        let _lock = self.lock().map_err(failed)?;
+        let Some(_lock) = self.lock().map_err(failed)? else { return Err(BuildError::Interrupted) };
         let (folder, program, mark) = (home.join("source"), home.join("bakeoff"), home.join("built"));
         let command = self.command.as_deref().unwrap_or(OWN_BUILD);
         let done = fs::read_to_string(&mark).is_ok_and(|by| by == command);
@@ -157,6 +171,9 @@ impl Builder {
             return Ok(built);
         }
         (self.tell)(&format!("building side {}: {reference} ({})", side.letter(), &built.commit[..10]));
+        if mark.exists() {
+            fs::remove_file(&mark).map_err(failed)?;
+        }
         self.check_out(side, reference, &built)?;
         self.compile(side, reference, command, &built)?;
         if self.command.is_none() {
@@ -177,26 +194,32 @@ impl Builder {
         })
     }
 
-    fn lock(&self) -> io::Result<File> {
+    /// The lock on the folder of builds, as soon as nobody else has it; `None` when interrupted before.
+    fn lock(&self) -> io::Result<Option<File>> {
         let file = File::create(self.cache.join("lock"))?;
-        flock(&file, FlockOperation::LockExclusive)?;
-        Ok(file)
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(file)),
+                Err(rustix::io::Errno::WOULDBLOCK) if self.interrupt.sleep_until(Instant::now() + LOOK) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
-    /// The worktree at the commit, made or left as it is: whatever somebody changed in it is put back.
+    /// A worktree at the commit, made anew: of one that is there nobody knows what a build has left in it, and its files would
+    /// be older than what another commit left in the shared target, which cargo would take for built.
     fn check_out(&self, side: Side, reference: &str, built: &Built) -> Result<(), BuildError> {
-        let failed = |why| BuildError::Checkout {
+        let failed = |why: String| BuildError::Checkout {
             side,
             reference: reference.into(),
             folder: built.folder.clone(),
             why,
         };
-        if built.folder.join(".git").exists() {
-            return git(&built.folder, ["checkout", "--quiet", "--force", "--detach", &built.commit])
-                .map(drop)
-                .map_err(failed);
+        if built.folder.exists() {
+            fs::remove_dir_all(&built.folder)
+                .map_err(|e| failed(format!("what lies there cannot be removed: {e}")))?;
         }
-        // What is registered and was deleted by hand would be in the way.
         let _ = git(&self.checkout, ["worktree", "prune"]);
         let words = ["worktree", "add", "--quiet", "--force", "--detach"].map(OsStr::new);
         let arguments = words.into_iter().chain([built.folder.as_os_str(), OsStr::new(&built.commit)]);
@@ -217,12 +240,34 @@ impl Builder {
             how,
             said,
         };
-        let output =
-            shell.output().map_err(|e| failed(format!("could not be started: {e}"), String::new()))?;
-        if output.status.success() {
-            return Ok(());
+        let log = built.folder.with_file_name("build.log");
+        let ended = self
+            .run(&mut shell, &log)
+            .map_err(|e| failed(format!("could not be run: {e}"), String::new()))?;
+        match ended {
+            None => Err(BuildError::Interrupted),
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(failed(format!("ended with {status}"), last_words(&log))),
         }
-        Err(failed(format!("ended with {}", output.status), last_words(&output)))
+    }
+
+    /// Runs a command in a process group of its own, with what it says in a file; kills the group and gives `None` when
+    /// interrupted.
+    fn run(&self, command: &mut Command, log: &Path) -> io::Result<Option<ExitStatus>> {
+        let out = File::create(log)?;
+        let mut child = command.stdout(out.try_clone()?).stderr(out).process_group(0).spawn()?;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            if !self.interrupt.sleep_until(Instant::now() + LOOK) {
+                // Not reaped yet, so the number is still its own.
+                let group = Pid::from_raw(child.id() as i32).expect("a process id is above zero");
+                let _ = kill_process_group(group, Signal::KILL);
+                child.wait()?;
+                return Ok(None);
+            }
+        }
     }
 
     fn shared_target(&self) -> PathBuf {
@@ -230,10 +275,10 @@ impl Builder {
     }
 }
 
-/// The end of what a command said: its errors, or its output where it had none.
-fn last_words(output: &Output) -> String {
-    let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
-    let said = String::from_utf8_lossy(said);
+/// The end of what a command said.
+fn last_words(log: &Path) -> String {
+    let said = fs::read(log).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
     let lines: Vec<&str> = said.trim_end().lines().collect();
     lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
 }
@@ -245,6 +290,8 @@ fn last_words(output: &Output) -> String {
 pub fn git<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> Result<String, String> {
     let mut git = Command::new("git");
     git.arg("-C").arg(folder).args(["-c", "core.hooksPath=/dev/null"]).args(arguments).stdin(Stdio::null());
+    // Within a hook they name the repository of the hook, whatever folder is given.
+    git.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE");
     let output = git.output().map_err(|e| format!("git could not be started: {e}"))?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());

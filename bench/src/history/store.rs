@@ -182,12 +182,14 @@ impl Store {
 }
 
 fn record(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<Recorded> {
-    let known: Option<(i64, u32, Option<String>, Option<String>)> = transaction
-        .query_row("SELECT id, trials, commit_id, label FROM runs WHERE key = ?1", [&entry.key], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+    type Known = (i64, u32, Option<String>, Option<String>, Option<i64>);
+    let asked = "SELECT id, trials, commit_id, label, committed_unix_ms FROM runs WHERE key = ?1";
+    let known: Option<Known> = transaction
+        .query_row(asked, [&entry.key], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
         })
         .optional()?;
-    let Some((id, trials, commit, label)) = known else {
+    let Some((id, trials, commit, label, committed)) = known else {
         insert(transaction, entry)?;
         return Ok(Recorded::Added);
     };
@@ -195,7 +197,7 @@ fn record(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<Reco
         transaction.execute("DELETE FROM runs WHERE id = ?1", [id])?;
         let mut entry = entry.clone();
         if entry.commit.is_none() {
-            (entry.commit, entry.committed_unix_ms) = (commit, None);
+            (entry.commit, entry.committed_unix_ms) = (commit, committed.map(|ms| ms as u64));
         }
         entry.label = entry.label.or(label);
         insert(transaction, &entry)?;

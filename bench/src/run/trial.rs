@@ -118,7 +118,7 @@ impl Bench<'_> {
         };
         let seen = self.load(scenario, slot.round, address, entrant, &mut server);
         let died = server.has_ended();
-        let (counters, ended, killed) = stop_server(&mut server, scenario);
+        let (counters, ended, killed) = stop_server(&mut server, scenario, entrant);
         if self.launcher.interrupt.is_set() {
             return Err(Interrupted);
         }
@@ -264,10 +264,15 @@ impl Bench<'_> {
 type Stopped = (Result<BTreeMap<String, u64>, LaunchError>, Option<Ended>, bool);
 
 /// Asks the server to stop, takes its counters and reaps it.
-fn stop_server(server: &mut Child, scenario: &Scenario) -> Stopped {
+fn stop_server(server: &mut Child, scenario: &Scenario, entrant: Entrant<'_>) -> Stopped {
     let deadline = Instant::now() + scenario.server.config(1).stop_deadline + PATIENCE / 5;
     server.ask_to_stop();
     let left = deadline.saturating_duration_since(Instant::now());
+    if matches!(entrant, Entrant::Command { .. }) {
+        // It says nothing to us, so there is only its end to wait for.
+        let (ended, killed) = server.reap(deadline);
+        return (Err(LaunchError::Refused("a command counts nothing for us".into())), ended, killed);
+    }
     let counters = match expect(server, "server", left) {
         Ok(FromServer::Served { counters }) => {
             Ok(counters.rows().into_iter().map(|(name, count)| (name.to_string(), count)).collect())

@@ -1,11 +1,10 @@
 //! A build that fails: wrong bytes, an early end, no start. Not a matter of speed, so not a matter of floors.
 //!
 //! # The rule
-//! B is *broken* when it fails in at least [`ROUNDS`] = 2 rounds and A in none of the same rounds. Two, because one can be the
-//! machine's: a process killed for want of memory. None of A, because A ran the same load in the same rounds, minutes
-//! apart at most, so neither machine nor workload explains it. Where A fails too (a workload may kill servers on purpose),
-//! counts decide: of the rounds in which just one of them failed, so many are B's that a fair coin gives as many in 5 % of
-//! cases at most. That takes five when all are B's.
+//! B is *broken* when, of the rounds in which just one of the two failed, so many are B's that a fair coin gives as many in 5 %
+//! of cases at most: five against none. Fewer can be the machine's, a process killed for want of memory or a port that somebody
+//! took, and would fall on B alone every other time. A wrong byte is no accident of that kind, and two rounds of it are enough
+//! where A answers rightly in the same rounds.
 //!
 //! A alone failing is never held against B, and is no praise of it either: the figures are judged by the rounds that are
 //! left, and where too few are left there is no verdict. Requests that a build leaves unanswered are no failure in this
@@ -17,6 +16,9 @@ use crate::verdict::LEVEL;
 
 /// Rounds in which B must fail.
 pub(crate) const ROUNDS: usize = 2;
+
+/// Rounds without anything but failures after which nothing else is to be expected: as many as make B broken.
+const CLEAR: usize = 5;
 
 /// How a build failed in a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,18 +104,19 @@ impl Faults {
         self.both + self.alone[side as usize]
     }
 
-    /// Whether B fails where A does not.
+    /// Whether B fails where A does not, and too often for chance: were both as likely to fail, each round in which one of
+    /// them did would be a toss of a coin. So five against none, at 0.05; a wrong byte alone is no matter of chance, and two
+    /// rounds of it against none are enough.
     pub(crate) fn broken(&self) -> bool {
         let [a, b] = self.alone;
-        match self.of(Side::A) {
-            0 => b >= ROUNDS,
-            _ => b >= ROUNDS && tail(b, a + b) <= LEVEL,
-        }
+        let wrong = matches!(self.first[Side::B as usize], Some(Fault::Wrong));
+        b >= ROUNDS && (tail(b, a + b) <= LEVEL || wrong && self.of(Side::A) == 0)
     }
 
     /// Whether a side failed in every round so far, and in enough of them to tell.
     pub(crate) fn always(&self) -> bool {
-        self.tried >= ROUNDS && Side::BOTH.into_iter().any(|side| self.of(side) == self.tried)
+        let all = Side::BOTH.into_iter().any(|side| self.of(side) == self.tried);
+        all && (self.broken() || self.tried >= CLEAR)
     }
 
     /// What happened, as a sentence; `None` when nothing did.
@@ -149,7 +152,15 @@ mod tests {
     use super::*;
 
     fn faults(only_a: usize, only_b: usize, both: usize, neither: usize) -> Faults {
-        let wrong = Some(&Fault::Wrong);
+        of_kind(&Fault::Wrong, [only_a, only_b, both, neither])
+    }
+
+    fn deaths(only_a: usize, only_b: usize, both: usize, neither: usize) -> Faults {
+        of_kind(&Fault::Died("signal 9".to_owned()), [only_a, only_b, both, neither])
+    }
+
+    fn of_kind(fault: &Fault, [only_a, only_b, both, neither]: [usize; 4]) -> Faults {
+        let wrong = Some(fault);
         let of = |round, times| std::iter::repeat_n(round, times);
         let rounds = of([wrong, None], only_a)
             .chain(of([None, wrong], only_b))
@@ -159,10 +170,17 @@ mod tests {
     }
 
     #[test]
-    fn two_rounds_of_b_and_none_of_a_are_enough() {
+    fn two_rounds_of_wrong_bytes_of_b_and_none_of_a_are_enough() {
         assert!(faults(0, 2, 0, 38).broken());
         assert!(!faults(0, 1, 0, 39).broken(), "one can be the machine's");
         assert!(!faults(2, 0, 0, 38).broken(), "A's own failures are not B's");
+    }
+
+    #[test]
+    fn what_can_be_the_machines_takes_more_than_a_coin_would_give() {
+        assert!(!deaths(0, 2, 0, 38).broken() && !deaths(0, 4, 0, 36).broken(), "1/16");
+        assert!(deaths(0, 5, 0, 35).broken(), "1/32");
+        assert!(!deaths(1, 5, 0, 34).broken() && deaths(1, 7, 0, 32).broken());
     }
 
     #[test]
@@ -174,10 +192,11 @@ mod tests {
     }
 
     #[test]
-    fn a_side_that_always_fails_is_known_after_two_rounds() {
-        assert!(faults(0, 2, 0, 0).always() && faults(2, 0, 0, 0).always() && faults(1, 0, 1, 0).always());
-        assert!(!faults(0, 1, 0, 0).always() && !faults(0, 2, 0, 1).always());
-        assert!(!faults(1, 1, 0, 0).always(), "each works at times");
+    fn a_side_that_always_fails_is_known_after_a_few_rounds() {
+        assert!(faults(0, 2, 0, 0).always() && deaths(5, 0, 0, 0).always() && deaths(1, 0, 4, 0).always());
+        assert!(!deaths(0, 4, 0, 0).always() && deaths(0, 5, 0, 0).always());
+        assert!(!faults(0, 1, 0, 0).always() && !deaths(0, 5, 0, 1).always());
+        assert!(!deaths(3, 3, 0, 0).always(), "each works at times");
     }
 
     #[test]

@@ -25,7 +25,8 @@
 //!    not adjusted for how many figures there are: each figure that is truly slower by the floor is let pass in 5 % of runs
 //!    at most. Anything else is *inconclusive*, with an estimate of the rounds that would tell.
 //! 6. *Broken* (`failure.rs` has its rule): a build that answers wrongly, dies or does not start, where the other does not, is
-//!    regressed whatever its speed, and at once: a wrong byte is no noise.
+//!    regressed whatever its speed, without fresh rounds: by a wrong byte in two rounds, by anything else in so many that chance
+//!    would give them to B alone in 5 % of cases at most. That is looked at after every round and not adjusted.
 //! 7. *Invalid*: more than 15 % of the rounds tried are without a pair of the figure, or neither side does the work (infinite
 //!    times, or rates of 0). Fewer than 6 rounds tried are too short: inconclusive.
 //!

@@ -5,7 +5,7 @@ mod selftest;
 use super::output;
 use super::report;
 use super::run::{check_port, find_scenario, new_bundle};
-use bakeoff::ab::build::Builder;
+use bakeoff::ab::build::{BuildError, Builder};
 use bakeoff::ab::plan::{AbCell, AbPlan, Floors, LEAST_ROUNDS, Length, MOST_ROUNDS};
 use bakeoff::ab::runner::{self, AbOptions, Ending, Sides, Spent};
 use bakeoff::ab::side::{Asked, Making, Standing};
@@ -62,7 +62,7 @@ pub(super) struct AbArgs {
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
     /// Time for the comparison: three quarters to find what is slower, one to confirm it. What is decided stops early, so
-    /// it usually takes less
+    /// it usually takes less; confirming many cells at once may take longer
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = budget::parse_budget)]
     budget: Duration,
     /// Rounds instead of a budget, and as many fresh ones for what looks slower
@@ -72,7 +72,7 @@ pub(super) struct AbArgs {
     /// itself with 3, 5 and 10 % more time on every request; so many gates of each, each within --budget
     #[arg(long, value_name = "GATES", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["a", "b", "build", "serve"], value_parser = value_parser!(u32).range(1..=1_000))]
     self_test: Option<u32>,
-    /// The figures that may fail it: merit (that of the scenario, and the share answered), throughput, response-p50,
+    /// The figures that may fail it: merit (that of the scenario, CPU per request, the share answered), throughput, response-p50,
     /// response-p99, goodput, answered, memory-per-connection, cpu, switches
     #[arg(long, value_name = "FIGURES", value_delimiter = ',', default_value = "merit")]
     fail_on: Vec<String>,
@@ -127,7 +127,7 @@ impl AbArgs {
         if let Some(gates) = self.self_test {
             return self.test_itself(&plan, gates, interrupt);
         }
-        let (a, b) = self.make_sides(&interrupt)?;
+        let Some((a, b)) = self.make_sides(&interrupt)? else { return Ok(ExitCode::from(130)) };
         let trials = u64::from(plan.rounds_of_all()) * 2 * plan.cells.len() as u64;
         let (folder, path) = new_bundle(self.out.clone(), trials)?;
         self.announce(&plan, &a, &b);
@@ -160,8 +160,8 @@ impl AbArgs {
         }
     }
 
-    /// Both sides, built.
-    fn make_sides(&self, interrupt: &Interrupt) -> Result<(Standing, Standing), String> {
+    /// Both sides, built; `None` when interrupted.
+    fn make_sides(&self, interrupt: &Interrupt) -> Result<Option<(Standing, Standing)>, String> {
         let this = Asked::ThisProgram;
         let (a, b) = (self.a.as_ref().unwrap_or(&this), self.b.as_ref().unwrap_or(&this));
         let reference = [a, b].into_iter().find_map(|asked| match asked {
@@ -173,7 +173,8 @@ impl AbArgs {
             Some(reference) => {
                 let tell: fn(&str) = if self.quiet { |_| () } else { bakeoff::tell };
                 let here = Path::new(".");
-                let made = Builder::new(here, self.cache.clone(), self.build.clone(), tell);
+                let made =
+                    Builder::new(here, self.cache.clone(), self.build.clone(), interrupt.clone(), tell);
                 Some(made.map_err(|why| {
                     format!(
                         "`{reference}` is no file and no command with {{port}}, so it is taken for a git ref; but there is no \
@@ -183,8 +184,12 @@ impl AbArgs {
             }
         };
         let making = Making { builder: builder.as_ref(), run: self.serve.as_ref(), interrupt };
-        let make = |side, asked| Standing::make(side, asked, &making).map_err(|e| e.to_string());
-        Ok((make(Side::A, a)?, make(Side::B, b)?))
+        let make = |side, asked| Standing::make(side, asked, &making).map_err(Box::new);
+        match make(Side::A, a).and_then(|a| Ok((a, make(Side::B, b)?))) {
+            Ok(sides) => Ok(Some(sides)),
+            Err(error) if matches!(*error, BuildError::Interrupted) => Ok(None),
+            Err(error) => Err(error.to_string()),
+        }
     }
 
     /// What a side serves: models, or itself.
@@ -294,7 +299,7 @@ impl AbArgs {
             format!("B: {}", b.contender.label),
             match plan.budget {
                 Some(budget) => format!(
-                    "{cells}, {} s at most: about {} rounds if nothing is decided before, and fresh rounds for what looks slower",
+                    "{cells}, about {} s or less: {} rounds if nothing is decided before, and fresh rounds for what looks slower",
                     budget.as_secs(),
                     plan.rounds_of_all()
                 ),

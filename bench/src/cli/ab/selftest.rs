@@ -8,12 +8,16 @@ use bakeoff::ab::side::{Asked, Making, Standing};
 use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff_reports::gate::Outcome;
 use bakeoff_reports::gate::{Replay, replay};
+use bakeoff_reports::record::{Figure, Gated, Merit};
 use bakeoff_reports::statistics::{median, rate};
 use bakeoff_reports::terminal::wrapped;
 use bakeoff_reports::units;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
+
+/// What a cost on every request is a share of.
+const THROUGHPUT: Figure = Figure::Merit(Merit::Throughput);
 
 impl AbArgs {
     pub(super) fn test_itself(
@@ -22,6 +26,15 @@ impl AbArgs {
         gates: u32,
         interrupt: Interrupt,
     ) -> Result<ExitCode, String> {
+        if let Some(cell) =
+            plan.cells.iter().find(|cell| !cell.gated.iter().any(|one| one.figure == THROUGHPUT))
+        {
+            return Err(format!(
+                "the self-test adds a share of what a request takes, which it reads off the throughput; {} under `{}` is not \
+                 gated on that: choose a closed loop that keeps the server busy, such as dynamic-page, and --fail-on merit",
+                cell.model, plan.scenarios[cell.scenario].name
+            ));
+        }
         let folder = new_folder(self.out.clone())?;
         if !self.quiet {
             let most = plan.budget.map_or(Duration::ZERO, |budget| budget * gates * LEVELS.len() as u32);
@@ -46,9 +59,10 @@ impl AbArgs {
         });
         match found {
             Ok(found) => {
-                let floor =
-                    plan.cells.first().and_then(|cell| cell.gated.first()).map_or(0.03, |gated| gated.floor);
-                output::print(&table(&found, floor, plan.seed, SIMULATED))?;
+                let gated: Vec<Gated> = plan.cells.iter().flat_map(|cell| cell.gated.clone()).collect();
+                let floor = gated.iter().find(|one| one.figure == THROUGHPUT).map_or(0.03, |one| one.floor);
+                let figures = u32::try_from(gated.len()).unwrap_or(u32::MAX);
+                output::print(&table(&found, floor, figures, plan.seed, SIMULATED))?;
             }
             Err(SelfTestError::Interrupted) => return Ok(ExitCode::from(130)),
             Err(error) => return Err(error.to_string()),
@@ -58,17 +72,17 @@ impl AbArgs {
 }
 
 /// What was found, in at most 80 columns.
-fn table(found: &Found, floor: f64, seed: u64, gates: u32) -> String {
+fn table(found: &Found, floor: f64, figures: u32, seed: u64, gates: u32) -> String {
     let mut out = String::from("Whole gates on this machine\n");
-    let _ =
-        writeln!(out, "  cost       gates  cells  regressed  rate, 95 % interval     ratio  took, median");
+    let _ = writeln!(out, "  cost       gates  regressed  rate, 95 % interval    ratio  took, median");
     for level in &found.levels {
         let _ = writeln!(out, "{}", row(level));
     }
     let noise = centred(&found.noise);
     let _ = writeln!(
         out,
-        "\nSimulated gates of one cell: the {} pairs without a cost drawn again, and an\neffect put in; of {} each, the share called regressed, in percent",
+        "\nSimulated gates of {}, of which one has an effect put in: the {} pairs\nwithout a cost drawn again; of {} gates each, the share called regressed, in percent",
+        units::plural(u64::from(figures), "figure"),
         units::grouped(noise.len() as u64),
         units::grouped(u64::from(gates))
     );
@@ -76,7 +90,7 @@ fn table(found: &Found, floor: f64, seed: u64, gates: u32) -> String {
     let _ = writeln!(out, "  rounds  budget{heads}");
     let rows: Option<Vec<String>> = [20, 40, 80, 160]
         .into_iter()
-        .map(|rounds| simulated(&noise, found.pair, rounds, floor, seed, gates))
+        .map(|rounds| simulated(&noise, found.pair, rounds, (floor, figures), seed, gates))
         .collect();
     match rows {
         Some(rows) => rows.iter().for_each(|row| {
@@ -86,7 +100,9 @@ fn table(found: &Found, floor: f64, seed: u64, gates: u32) -> String {
     }
     out.push_str(
         "\nIntervals are exact (Clopper and Pearson), of 95 %. A budget is what a search of so\n\
-         many rounds and as many fresh ones take for one cell; what is clear takes less.\n",
+         many rounds and as many fresh ones take for one cell; what is clear takes less.\n\
+         What two sides differ by in a whole run is taken off before the pairs are drawn:\n\
+         the gates above are the test of that, these of noise from pair to pair.\n",
     );
     out
 }
@@ -96,14 +112,13 @@ fn percent(share: f64) -> String {
 }
 
 fn row(level: &Level) -> String {
-    let (low, high) = rate::interval(level.alarms, level.cells);
-    let share = if level.cells == 0 { 0.0 } else { level.alarms as f64 / level.cells as f64 };
+    let (low, high) = rate::interval(level.alarms, level.gates);
+    let share = level.alarms as f64 / level.gates.max(1) as f64;
     let took: Vec<f64> = level.took.iter().map(Duration::as_secs_f64).collect();
     format!(
-        "  {:9}  {:>5}  {:>5}  {:>9}  {:>5.1} % [{:>5.1}, {:>5.1}]  {:>7.3}  {:>7.0} s",
+        "  {:9}  {:>5}  {:>9}  {:>5.1} % [{:>5.1}, {:>5.1}]  {:>7.3}  {:>7.0} s",
         percent(level.cost),
         level.gates,
-        level.cells,
         level.alarms,
         share * 100.0,
         low * 100.0,
@@ -124,14 +139,15 @@ fn simulated(
     noise: &[f64],
     pair: Duration,
     rounds: u32,
-    floor: f64,
+    rule: (f64, u32),
     seed: u64,
     gates: u32,
 ) -> Option<String> {
+    let (floor, figures) = rule;
     let mut cells = String::new();
     for effect in EFFECTS {
         let asked =
-            Replay { gates, search_rounds: rounds, confirm_rounds: rounds, floor, effect, figures: 1, seed };
+            Replay { gates, search_rounds: rounds, confirm_rounds: rounds, floor, effect, figures, seed };
         let tally = replay(noise, &asked)?;
         let (alarms, gates) = (u64::from(tally.of(Outcome::Regressed)), u64::from(tally.gates()));
         let (low, high) = rate::interval(alarms, gates);
@@ -159,7 +175,6 @@ mod tests {
         let level = |cost: f64, alarms| Level {
             cost,
             gates: 5,
-            cells: 5,
             alarms,
             factors: vec![1.0 + cost],
             took: vec![Duration::from_secs(40)],
@@ -175,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_table_is_narrow_and_more_rounds_find_more() {
-        let text = table(&found(), 0.03, 1, 12);
+        let text = table(&found(), 0.03, 1, 1, 12);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let column = |rounds: &str, nth: usize| -> f64 {
             let row = text.lines().find(|line| line.trim_start().starts_with(rounds)).expect(&text);
