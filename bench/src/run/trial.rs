@@ -266,10 +266,11 @@ type Stopped = (Result<BTreeMap<String, u64>, LaunchError>, Option<Ended>, bool)
 /// Asks the server to stop, takes its counters and reaps it.
 fn stop_server(server: &mut Child, scenario: &Scenario, entrant: Entrant<'_>) -> Stopped {
     let deadline = Instant::now() + scenario.server.config(1).stop_deadline + PATIENCE / 5;
+    let lives = !server.has_ended();
     server.ask_to_stop();
     let left = deadline.saturating_duration_since(Instant::now());
-    if matches!(entrant, Entrant::Command { .. }) {
-        // It says nothing to us, so there is only its end to wait for.
+    if matches!(entrant, Entrant::Command { .. }) && lives {
+        // It says nothing to us, so there is only its end to wait for. Of one that died, its words are asked for below.
         let (ended, killed) = server.reap(deadline);
         return (Err(LaunchError::Refused("a command counts nothing for us".into())), ended, killed);
     }

@@ -81,7 +81,7 @@ fn table(found: &Found, floor: f64, figures: u32, seed: u64, gates: u32) -> Stri
     let noise = centred(&found.noise);
     let _ = writeln!(
         out,
-        "\nSimulated gates of {}, of which one has an effect put in: the {} pairs\nwithout a cost drawn again; of {} gates each, the share called regressed, in percent",
+        "\nSimulated gates of {}, of which one has an effect put in: the {} pairs\nwithout a cost drawn again; of {} gates each, the share regressed, in percent",
         units::plural(u64::from(figures), "figure"),
         units::grouped(noise.len() as u64),
         units::grouped(u64::from(gates))
@@ -99,10 +99,10 @@ fn table(found: &Found, floor: f64, figures: u32, seed: u64, gates: u32) -> Stri
         None => out.push_str("  too few pairs were valid\n"),
     }
     out.push_str(
-        "\nIntervals are exact (Clopper and Pearson), of 95 %. A budget is what a search of so\n\
-         many rounds and as many fresh ones take for one cell; what is clear takes less.\n\
-         What two sides differ by in a whole run is taken off before the pairs are drawn:\n\
-         the gates above are the test of that, these of noise from pair to pair.\n",
+        "\nIntervals are exact (Clopper and Pearson), of 95 %. A budget is what a search\n\
+         of so many rounds and as many fresh ones take for one cell; what is clear takes\n\
+         less. What two sides differ by in a whole run is taken off before pairs are\n\
+         drawn: the gates above are the test of that, these of noise from pair to pair.\n",
     );
     out
 }
