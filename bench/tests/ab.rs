@@ -172,6 +172,17 @@ fn refs_are_built_in_worktrees_once_and_one_that_does_not_build_says_why() {
     let Origin::Commit { commit, reference } = &comparison.a.origin else { panic!("{:?}", comparison.a) };
     assert!(commit.len() == 40 && reference == "main");
 
+    // A build that did not end well is done again from nothing: what lies there may be anything.
+    let home = folder.path(&format!("target/bakeoff-builds/{commit}"));
+    let left_over = folder
+        .file(&format!("target/bakeoff-builds/{commit}/source/left-over"), "by a build that was killed");
+    std::fs::remove_file(format!("{home}/built")).expect("it was built");
+    let output = ab_in(&folder, &["--a", "main", "--b", "main", "--out", "again"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{error}");
+    assert!(error.contains("building side A") && !error.contains("building side B"), "once: {error}");
+    assert!(!Path::new(&left_over).exists() && Path::new(&format!("{home}/built")).exists());
+
     let output = ab_in(&folder, &["--a", "no-such-branch", "--b", "main", "--out", "none"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(2) && error.contains("names no commit here"), "{error}");

@@ -165,7 +165,7 @@ fn a_baseline_that_fails_alone_is_no_verdict_on_the_other() {
             .reason
             .contains("A ended before it was asked to (signal 11) in 20 of 20 rounds, B in none")
     );
-    assert_eq!(gate.exit_code(), 0);
+    assert_eq!(gate.exit_code(), 3, "a gate that measured nothing is not green");
 }
 
 #[test]

@@ -180,8 +180,9 @@ impl Floors {
         let one = |text: &String| {
             let (whose, percent) = text.rsplit_once('=').unwrap_or(("", text));
             let form = "give a percentage such as 5%, cpu=2%, wait=10% or wait/tokio=10%";
-            let number = percent.trim().trim_end_matches('%').trim();
-            let number: f64 = number.parse().map_err(|_| format!("`{text}` is not a floor; {form}"))?;
+            let number =
+                percent.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+            let number = number.ok_or_else(|| format!("`{text}` is not a floor; {form}"))?;
             if !(number > 0.0 && number < 1_000.0) {
                 return Err(format!("the floor `{text}` must be above 0 and below 1000%; {form}"));
             }
@@ -270,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_closest_floor_counts() {
-        let texts = ["4%", "churn=6%", "cpu=2", "churn/tokio=10 %"].map(String::from);
+        let texts = ["4%", "churn=6%", "cpu=2%", "churn/tokio=10 %"].map(String::from);
         let floors = Floors::parse(&texts).expect("floors");
         let throughput = Figure::Merit(Merit::Throughput);
         assert_eq!(floors.of("wait", "tokio", throughput), 0.04);
@@ -280,7 +281,7 @@ mod tests {
         assert_eq!(Floors::default().of("churn", "tokio", throughput), throughput.floor());
         assert!(floors.check(&["churn", "tokio", "cpu"]).is_ok());
         assert!(floors.check(&["churn", "cpu"]).expect_err("unknown").contains("`tokio`"));
-        for bad in ["x", "0%", "-3%", "wait=", "wait=inf"] {
+        for bad in ["x", "0%", "-3%", "5", "0.05", "wait=", "wait=inf%"] {
             assert!(Floors::parse(&[bad.to_owned()]).is_err(), "{bad}");
         }
     }

@@ -48,8 +48,9 @@ pub fn read(path: &Path, given: &Given) -> Result<Read, Unfit> {
     let mut remarks: Vec<String> = loaded.damage.iter().map(ToString::to_string).collect();
     let analysis = analyse(&loaded);
     if analysis.is_invalid() {
-        let why =
-            analysis.caveats().into_iter().find(|text| text.starts_with("No verdict")).unwrap_or_default();
+        let why = analysis.caveats().into_iter().find(|text| text.starts_with("No verdict"));
+        // A comparison of two builds says it of its figures, not of the whole run.
+        let why = why.unwrap_or_else(|| "Too many of its trials had no valid try.".to_owned());
         return Err(Unfit::Invalid(format!("{} was not recorded. {why}", path.display())));
     }
     let commit = commit_of(&analysis, given, &mut remarks)

@@ -216,13 +216,19 @@ impl Gate {
     }
 
     /// The exit status of a run that came to this: 0 when nothing regressed, 1 when something did, 3 when nothing did but
-    /// something could not be decided and the comparison is strict.
+    /// something could not be decided and the comparison is strict, or when not one figure could be compared: a gate that
+    /// measured nothing must not look like one that found nothing.
     pub fn exit_code(&self) -> u8 {
         match self.outcome() {
             Outcome::Regressed => 1,
-            Outcome::Inconclusive | Outcome::Invalid if self.comparison.strict => 3,
+            Outcome::Inconclusive | Outcome::Invalid if self.comparison.strict || self.says_nothing() => 3,
             Outcome::Pass | Outcome::Improved | Outcome::Inconclusive | Outcome::Invalid => 0,
         }
+    }
+
+    /// Whether not one figure could be compared.
+    fn says_nothing(&self) -> bool {
+        self.cells.iter().all(|cell| cell.outcome == Outcome::Invalid)
     }
 
     /// How many figures came to this.

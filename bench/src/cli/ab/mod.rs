@@ -35,7 +35,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit status: 0 nothing became slower, 1 something regressed, 2 a mistake or a side that does not build or \
-    serve,\n3 invalid or undecided with --strict, 130 interrupted.\n\nExamples:\n  bakeoff ab --a main --b HEAD\n  \
+    serve,\n3 nothing could be compared, or with --strict anything invalid or undecided, 130 interrupted.\n\nExamples:\n  bakeoff ab --a main --b HEAD\n  \
     bakeoff ab --a ./old-bakeoff --model tokio churn --budget 2m\n  \
     bakeoff ab --a './old-server --port {port}' --b './new-server --port {port}' small-echo-closed\n  \
     bakeoff ab --a origin/main --b HEAD --build 'make server' --serve './server --port {port}'"
