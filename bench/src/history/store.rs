@@ -80,7 +80,11 @@ impl Store {
         connection.busy_timeout(PATIENCE).map_err(failed)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(failed)?;
         let mut store = Self { path: path.to_owned(), connection };
-        let found = schema::examine(&store.connection, path)?;
+        let found = {
+            // In one transaction: what another process makes between two questions would look like somebody else's database.
+            let transaction = store.connection.transaction().map_err(failed)?;
+            schema::examine(&transaction, path)?
+        };
         if found != Found::Schema(schema::VERSION) {
             store.bring_up_to_date()?;
         }
