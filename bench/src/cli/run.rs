@@ -149,27 +149,38 @@ impl RunArgs {
     }
 
     fn read_scenarios(&self) -> Result<Vec<Scenario>, String> {
-        let mut scenarios: Vec<Scenario> = Vec::new();
         let chosen = BUILT_IN.iter().filter(|b| b.default || self.all);
         let built_in: Vec<String> = chosen.map(|b| b.name.to_string()).collect();
-        for name in if self.scenarios.is_empty() { &built_in } else { &self.scenarios } {
-            let mut scenario = find_scenario(name)?;
-            if scenarios.iter().any(|s| s.name == scenario.name) {
-                return Err(format!(
-                    "two scenarios are named `{}`; the report could not tell them apart",
-                    scenario.name
-                ));
-            }
-            scenario.timing.window = self.window.unwrap_or(scenario.timing.window);
-            scenario.timing.warmup = self.warmup.unwrap_or(scenario.timing.warmup);
-            bakeoff::swarm::schedule::check(&scenario.load, &scenario.request, &scenario.timing, 0, 1)
-                .map_err(|e| {
-                    format!("scenario `{}` with the given --window and --warmup: {e}", scenario.name)
-                })?;
-            scenarios.push(scenario);
-        }
-        Ok(scenarios)
+        let names = if self.scenarios.is_empty() { &built_in } else { &self.scenarios };
+        read_all(names, self.window, self.warmup)
     }
+}
+
+/// The scenarios of these names, each with another window or warm-up where one is given.
+///
+/// # Errors
+/// A scenario that cannot be read, two of one name, or a schedule that the given times do not fit.
+pub(super) fn read_all(
+    names: &[String],
+    window: Option<Duration>,
+    warmup: Option<Duration>,
+) -> Result<Vec<Scenario>, String> {
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    for name in names {
+        let mut scenario = find_scenario(name)?;
+        if scenarios.iter().any(|s| s.name == scenario.name) {
+            return Err(format!(
+                "two scenarios are named `{}`; the report could not tell them apart",
+                scenario.name
+            ));
+        }
+        scenario.timing.window = window.unwrap_or(scenario.timing.window);
+        scenario.timing.warmup = warmup.unwrap_or(scenario.timing.warmup);
+        bakeoff::swarm::schedule::check(&scenario.load, &scenario.request, &scenario.timing, 0, 1)
+            .map_err(|e| format!("scenario `{}` with the given --window and --warmup: {e}", scenario.name))?;
+        scenarios.push(scenario);
+    }
+    Ok(scenarios)
 }
 
 /// The scenario of a name: a built-in one, or a file.

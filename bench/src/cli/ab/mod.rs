@@ -4,7 +4,7 @@ mod selftest;
 
 use super::output;
 use super::report;
-use super::run::{check_port, find_scenario, new_bundle};
+use super::run::{check_port, new_bundle, read_all};
 use bakeoff::ab::build::{BuildError, Builder};
 use bakeoff::ab::plan::{AbCell, AbPlan, Floors, LEAST_ROUNDS, Length, MOST_ROUNDS};
 use bakeoff::ab::runner::{self, AbOptions, Ending, Sides, Spent};
@@ -217,7 +217,9 @@ impl AbArgs {
 
     fn plan(&self) -> Result<AbPlan, String> {
         let commanded = self.commanded()?;
-        let scenarios = self.read_scenarios()?;
+        let default = [DEFAULT_SCENARIO.to_owned()];
+        let names = if self.scenarios.is_empty() { default.as_slice() } else { &self.scenarios };
+        let scenarios = read_all(names, self.window, self.warmup)?;
         let floors = Floors::parse(&self.floors)?;
         let limits = Limits::of_this_system();
         let mut cells = Vec::new();
@@ -264,29 +266,6 @@ impl AbArgs {
             }
         }
         Ok(gated)
-    }
-
-    fn read_scenarios(&self) -> Result<Vec<Scenario>, String> {
-        let default = [DEFAULT_SCENARIO.to_owned()];
-        let names = if self.scenarios.is_empty() { default.as_slice() } else { &self.scenarios };
-        let mut scenarios: Vec<Scenario> = Vec::new();
-        for name in names {
-            let mut scenario = find_scenario(name)?;
-            if scenarios.iter().any(|s| s.name == scenario.name) {
-                return Err(format!(
-                    "two scenarios are named `{}`; the report could not tell them apart",
-                    scenario.name
-                ));
-            }
-            scenario.timing.window = self.window.unwrap_or(scenario.timing.window);
-            scenario.timing.warmup = self.warmup.unwrap_or(scenario.timing.warmup);
-            bakeoff::swarm::schedule::check(&scenario.load, &scenario.request, &scenario.timing, 0, 1)
-                .map_err(|e| {
-                    format!("scenario `{}` with the given --window and --warmup: {e}", scenario.name)
-                })?;
-            scenarios.push(scenario);
-        }
-        Ok(scenarios)
     }
 
     fn announce(&self, plan: &AbPlan, a: &Standing, b: &Standing) {
