@@ -167,6 +167,12 @@ impl AbPlan {
     }
 }
 
+/// A percentage with its sign, as a share.
+pub fn parse_percent(text: &str) -> Option<f64> {
+    let number = text.trim().strip_suffix('%')?.trim().parse::<f64>().ok()?;
+    Some(number / 100.0)
+}
+
 /// Floors as a person gives them: of a figure, a workload, a model under a workload, or of everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Floors(Vec<(String, f64)>);
@@ -180,13 +186,11 @@ impl Floors {
         let one = |text: &String| {
             let (whose, percent) = text.rsplit_once('=').unwrap_or(("", text));
             let form = "give a percentage such as 5%, cpu=2%, wait=10% or wait/tokio=10%";
-            let number =
-                percent.trim().strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
-            let number = number.ok_or_else(|| format!("`{text}` is not a floor; {form}"))?;
-            if !(number > 0.0 && number < 1_000.0) {
+            let share = parse_percent(percent).ok_or_else(|| format!("`{text}` is not a floor; {form}"))?;
+            if !(share > 0.0 && share < 10.0) {
                 return Err(format!("the floor `{text}` must be above 0 and below 1000%; {form}"));
             }
-            Ok((whose.trim().to_owned(), number / 100.0))
+            Ok((whose.trim().to_owned(), share))
         };
         texts.iter().map(one).collect::<Result<_, _>>().map(Self)
     }

@@ -130,6 +130,9 @@ impl Standing {
     #[must_use]
     pub fn taxed(mut self, tax_ns: u64) -> Self {
         self.tax_ns = tax_ns;
+        if tax_ns > 0 {
+            self.contender.label += &format!(", {tax_ns} ns more a request");
+        }
         self
     }
 

@@ -6,7 +6,7 @@ use super::output;
 use super::report;
 use super::run::{check_port, new_bundle, read_all};
 use bakeoff::ab::build::{BuildError, Builder};
-use bakeoff::ab::plan::{AbCell, AbPlan, Floors, LEAST_ROUNDS, Length, MOST_ROUNDS};
+use bakeoff::ab::plan::{AbCell, AbPlan, Floors, LEAST_ROUNDS, Length, MOST_ROUNDS, parse_percent};
 use bakeoff::ab::runner::{self, AbOptions, Ending, Sides, Spent};
 use bakeoff::ab::side::{Asked, Making, Standing};
 use bakeoff::children::entrant::Command;
@@ -69,9 +69,12 @@ pub(super) struct AbArgs {
     #[arg(long, short, conflicts_with = "budget", value_parser = value_parser!(u32).range(6..=i64::from(MOST_ROUNDS)))]
     rounds: Option<u32>,
     /// Find out on this machine how often the gate cries wolf and what it misses: this program against itself, and against
-    /// itself with 3, 5 and 10 % more time on every request; so many gates of each, each within --budget
+    /// itself made slower by a known share (see --slower); so many gates of each, each within --budget
     #[arg(long, value_name = "GATES", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["a", "b", "build", "serve"], value_parser = value_parser!(u32).range(1..=1_000))]
     self_test: Option<u32>,
+    /// The slowdowns that a self-test puts in, beside none
+    #[arg(long, value_name = "SHARES", value_delimiter = ',', default_value = "3%,5%,10%", requires = "self_test", value_parser = parse_slower)]
+    slower: Vec<f64>,
     /// The figures that may fail it: merit (that of the scenario, CPU per request, the share answered), throughput, response-p50,
     /// response-p99, goodput, answered, memory-per-connection, cpu, switches
     #[arg(long, value_name = "FIGURES", value_delimiter = ',', default_value = "merit")]
@@ -113,6 +116,13 @@ pub(super) struct AbArgs {
 
 /// The workload without a choice: what a server spends on a request when all are busy.
 const DEFAULT_SCENARIO: &str = "small-echo-closed";
+
+/// A slowdown to put in, as a share.
+fn parse_slower(text: &str) -> Result<f64, String> {
+    parse_percent(text)
+        .filter(|share| *share > 0.0 && *share < 1.0)
+        .ok_or_else(|| "give percentages above 0 and below 100, such as 3%,5%".into())
+}
 
 /// What a command is called in a report.
 const COMMANDED: &str = "server";

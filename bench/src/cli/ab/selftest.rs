@@ -3,7 +3,7 @@
 use super::{AbArgs, output};
 use crate::cli::run::new_folder;
 use bakeoff::ab::plan::AbPlan;
-use bakeoff::ab::selftest::{self, Found, LEVELS, Level, SelfTestError};
+use bakeoff::ab::selftest::{self, Found, Level};
 use bakeoff::ab::side::{Asked, Making, Standing};
 use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff_reports::gate::Outcome;
@@ -37,13 +37,16 @@ impl AbArgs {
         }
         let folder = new_folder(self.out.clone())?;
         if !self.quiet {
-            let most = plan.budget.map_or(Duration::ZERO, |budget| budget * gates * LEVELS.len() as u32);
+            let levels = self.slower.len() as u32 + 1;
+            let most = plan.budget.map(|budget| {
+                // And the gate that learns what a slowdown costs.
+                format!("; {:.0} min at most", (budget * (gates * levels + 1)).as_secs_f64() / 60.0)
+            });
             let text = format!(
-                "{} of {} levels, {} each; {:.0} min at most, records in {}",
+                "{} of {levels} levels, {} each{}; records in {}",
                 units::plural(u64::from(gates), "gate"),
-                LEVELS.len(),
                 units::plural(plan.cells.len() as u64, "cell"),
-                most.as_secs_f64() / 60.0,
+                most.unwrap_or_default(),
                 folder.display()
             );
             bakeoff::tell(wrapped(&text, bakeoff::terminal_width(), "").trim_end());
@@ -54,29 +57,40 @@ impl AbArgs {
         // Made once to see that it can be.
         make(bakeoff_reports::record::Side::A)?;
         let options = bakeoff::ab::runner::AbOptions { progress: false, ..self.options() };
-        let found = selftest::run(plan, gates, &options, &launcher, &folder, |side| {
+        let asked = (gates, self.slower.as_slice());
+        let found = selftest::run(plan, asked, &options, &launcher, &folder, |side| {
             make(side).expect("this program stands on either side")
-        });
-        match found {
-            Ok(found) => {
-                let gated: Vec<Gated> = plan.cells.iter().flat_map(|cell| cell.gated.clone()).collect();
-                let floor = gated.iter().find(|one| one.figure == THROUGHPUT).map_or(0.03, |one| one.floor);
-                let figures = u32::try_from(gated.len()).unwrap_or(u32::MAX);
-                output::print(&table(&found, floor, figures, plan.seed, SIMULATED))?;
-            }
-            Err(SelfTestError::Interrupted) => return Ok(ExitCode::from(130)),
-            Err(error) => return Err(error.to_string()),
+        })
+        .map_err(|error| error.to_string())?;
+        let gated: Vec<Gated> = plan.cells.iter().flat_map(|cell| cell.gated.clone()).collect();
+        let floor = gated.iter().find(|one| one.figure == THROUGHPUT).map_or(0.03, |one| one.floor);
+        let figures = u32::try_from(gated.len()).unwrap_or(u32::MAX);
+        if found.levels.iter().any(|level| level.gates > 0) {
+            output::print(&table(&found, floor, figures, plan.seed, SIMULATED))?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(if found.interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
     }
 }
 
 /// What was found, in at most 80 columns.
 fn table(found: &Found, floor: f64, figures: u32, seed: u64, gates: u32) -> String {
     let mut out = String::from("Whole gates on this machine\n");
-    let _ = writeln!(out, "  cost       gates  regressed  rate, 95 % interval    ratio  took, median");
+    let _ = writeln!(out, "  slower     gates  regressed  rate, 95 % interval    ratio  took, median");
     for level in &found.levels {
         let _ = writeln!(out, "{}", row(level));
+    }
+    if found.interrupted {
+        out.push_str("  interrupted: gates that were not finished are not in it\n");
+    }
+    let costs: Vec<String> = found.levels.iter().filter_map(cost).collect();
+    if !costs.is_empty() {
+        let text = format!(
+            "A request takes {:.1} us. What made it slower: {}.",
+            found.request_ns / 1e3,
+            costs.join(", ")
+        );
+        out.push('\n');
+        out.push_str(&wrapped(&text, 80, ""));
     }
     let noise = centred(&found.noise);
     let _ = writeln!(
@@ -108,24 +122,33 @@ fn table(found: &Found, floor: f64, figures: u32, seed: u64, gates: u32) -> Stri
 }
 
 fn percent(share: f64) -> String {
-    if share == 0.0 { "none".into() } else { format!("+{:.0} %", share * 100.0) }
+    if share == 0.0 { "none".into() } else { format!("+{} %", (share * 1e4).round() / 1e2) }
 }
 
 fn row(level: &Level) -> String {
     let (low, high) = rate::interval(level.alarms, level.gates);
-    let share = level.alarms as f64 / level.gates.max(1) as f64;
+    if level.gates == 0 {
+        return format!("  {:9}  {:>5}", percent(level.slower), 0);
+    }
+    let share = level.alarms as f64 / level.gates as f64;
     let took: Vec<f64> = level.took.iter().map(Duration::as_secs_f64).collect();
     format!(
-        "  {:9}  {:>5}  {:>9}  {:>5.1} % [{:>5.1}, {:>5.1}]  {:>7.3}  {:>7.0} s",
-        percent(level.cost),
+        "  {:9}  {:>5}  {:>9}  {:>5.1} % [{:>5.1}, {:>5.1}]  {:>7}  {:>9}",
+        percent(level.slower),
         level.gates,
         level.alarms,
         share * 100.0,
         low * 100.0,
         high * 100.0,
-        median(&level.factors).unwrap_or(f64::NAN),
-        median(&took).unwrap_or(0.0)
+        median(&level.factors).map_or_else(|| "-".into(), |factor| format!("{factor:.3}")),
+        median(&took).map_or_else(|| "-".into(), |took| format!("{took:.0} s"))
     )
+}
+
+/// What a level cost: busy time on every request, at the median of its gates.
+fn cost(level: &Level) -> Option<String> {
+    let tax = median(&level.taxes_ns).filter(|tax| *tax > 0.0)?;
+    Some(format!("{} by {tax:.0} ns of busy time", percent(level.slower)))
 }
 
 /// Gates simulated for each number.
@@ -172,20 +195,34 @@ mod tests {
     use super::*;
 
     fn found() -> Found {
-        let level = |cost: f64, alarms| Level {
-            cost,
+        let level = |slower: f64, alarms| Level {
+            slower,
             gates: 5,
             alarms,
-            factors: vec![1.0 + cost],
+            taxes_ns: vec![slower * 9_000.0; 5],
+            factors: vec![1.0 + slower],
             took: vec![Duration::from_secs(40)],
-            ..Level::default()
         };
         let noise = (0..200).map(|at| f64::from(at % 21 - 10) / 400.0).collect();
         Found {
             levels: vec![level(0.0, 0), level(0.05, 4), level(0.10, 5)],
             noise: vec![noise],
+            request_ns: 15_000.0,
+            interrupted: false,
             pair: Duration::from_millis(1_100),
         }
+    }
+
+    #[test]
+    fn what_was_not_measured_is_no_number() {
+        let mut found = found();
+        found.levels.push(Level { slower: 0.2, ..Level::default() });
+        found.levels.push(Level { slower: 0.3, gates: 1, ..Level::default() });
+        found.noise.clear();
+        found.interrupted = true;
+        let text = table(&found, 0.03, 1, 1, 12);
+        assert!(!text.contains("NaN") && text.contains("interrupted") && text.contains("too few"), "{text}");
+        assert!(text.contains("+5 % by 450 ns of busy time"), "{text}");
     }
 
     #[test]
