@@ -195,9 +195,8 @@ impl Analysis {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         let rounds = self.lost_rounds();
         for tries in rounds.values() {
-            let kind = |reason| str::split(reason, |c: char| c.is_ascii_digit()).next().unwrap_or(reason);
-            let of_round: BTreeSet<&str> =
-                tries.iter().flat_map(|one| &one.reasons).map(|reason| kind(reason).trim_end()).collect();
+            let reasons = tries.iter().flat_map(|one| &one.reasons);
+            let of_round: BTreeSet<&str> = reasons.map(|reason| units::before_figures(reason)).collect();
             of_round.into_iter().for_each(|kind| *kinds.entry(kind).or_default() += 1);
         }
         let most = kinds.into_iter().max_by_key(|(kind, count)| (*count, Reverse(*kind)));

@@ -116,6 +116,16 @@ pub fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
+/// A sentence up to its first figure: what sentences of one kind have in common, whatever was measured. A digit within a word is
+/// none: "the swarm itself sent too late: its lag p99 was".
+pub fn before_figures(sentence: &str) -> &str {
+    let begins = |(at, c): &(usize, char)| {
+        c.is_ascii_digit() && !sentence[..*at].ends_with(|before: char| before.is_ascii_alphanumeric())
+    };
+    let end = sentence.char_indices().find(begins).map_or(sentence.len(), |(at, _)| at);
+    sentence[..end].trim_end()
+}
+
 /// A moment in milliseconds since the Unix epoch, in UTC: "2026-11-21 03:12:27 UTC".
 pub fn moment(unix_ms: u64) -> String {
     i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map_or_else(
@@ -145,6 +155,15 @@ fn listed(names: &[String], word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentences_of_a_kind_differ_in_figures_only() {
+        let late = "the swarm itself sent too late: its lag p99 was 812 us";
+        assert_eq!(before_figures(late), "the swarm itself sent too late: its lag p99 was");
+        assert_eq!(before_figures("4 of 9"), "");
+        assert_eq!(before_figures("ended at ×3, too late"), "ended at ×");
+        assert_eq!(before_figures("no steady state"), "no steady state");
+    }
 
     #[test]
     fn units_change_where_three_digits_end() {

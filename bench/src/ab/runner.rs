@@ -12,7 +12,7 @@ use crate::preflight::{self, Limits};
 use crate::probe::{self, Form, Point, Prober};
 use crate::run::plan::{Cell, Retries, Slot};
 use crate::run::runner::choose_congestion_control;
-use crate::run::trial::{Bench, Interrupted};
+use crate::run::trial::{Bench, Left};
 use bakeoff_reports::bundle::{BundleError, Writer};
 use bakeoff_reports::gate::{self, Ledger};
 use bakeoff_reports::record::{
@@ -89,18 +89,6 @@ pub enum AbError {
     /// The bundle cannot be written.
     #[error(transparent)]
     Bundle(#[from] BundleError),
-}
-
-/// Why a round was left.
-enum Left {
-    Interrupted,
-    Failed(BundleError),
-}
-
-impl From<BundleError> for Left {
-    fn from(error: BundleError) -> Self {
-        Self::Failed(error)
-    }
 }
 
 /// A comparison under way.
@@ -304,8 +292,7 @@ impl Running<'_> {
             let begun = Instant::now();
             let entrant = self.sides.of(side).entrant(&compared.model);
             let name = side.model(&compared.model);
-            let trial = self.bench.trial_of(self.written, slot, scenario, &name, entrant);
-            let trial = trial.map_err(|Interrupted| Left::Interrupted)?;
+            let trial = self.bench.trial_of(self.written, slot, scenario, &name, entrant)?;
             self.taken[cell].0 += begun.elapsed();
             next = if judge::may_pass(&trial.invalid) { self.retries.again(slot) } else { None };
             self.ledger.add(&trial);

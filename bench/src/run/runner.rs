@@ -12,7 +12,7 @@ use crate::probe::{self, Form, Point, Prober};
 use crate::run::budget::{self, Pace};
 use crate::run::plan::{Cell, Plan, Retries, Slot};
 use crate::run::progress::Progress;
-use crate::run::trial::Bench;
+use crate::run::trial::{Bench, Left};
 use crate::tell;
 use bakeoff_reports::bundle::{BundleError, Writer};
 use bakeoff_reports::record::envelope::Stress;
@@ -78,18 +78,6 @@ struct Running<'a> {
     ledger: Ledger,
     /// Cells that a look has ended.
     ended: Vec<Cell>,
-}
-
-/// Why a round was left.
-enum Left {
-    Interrupted,
-    Failed(BundleError),
-}
-
-impl From<BundleError> for Left {
-    fn from(error: BundleError) -> Self {
-        Self::Failed(error)
-    }
 }
 
 /// Runs the whole plan into a new bundle at `path`.
@@ -245,9 +233,7 @@ impl Running<'_> {
             let model = self.plan.models[slot.cell.model].name();
             self.progress.begin(slot, scenario, model);
             let begun = Instant::now();
-            let Ok(trial) = self.bench.trial(self.written, *slot, scenario, model) else {
-                return Err(Left::Interrupted);
-            };
+            let trial = self.bench.trial(self.written, *slot, scenario, model)?;
             if judge::may_pass(&trial.invalid) {
                 spoiled.push(*slot);
             }

@@ -14,6 +14,7 @@ use crate::scenario::Scenario;
 use crate::swarm::schedule;
 use crate::sys::Ended;
 use crate::usage::{COUNTING, Depth, Watch, not_accepted};
+use bakeoff_reports::bundle::BundleError;
 use bakeoff_reports::probe::Bounds;
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Probe, Reading, Trial, Usage};
 use std::collections::BTreeMap;
@@ -50,6 +51,27 @@ const LATE: f64 = 0.02;
 /// The tool was asked to end during a trial.
 #[derive(Debug)]
 pub struct Interrupted;
+
+/// Why a round was left.
+#[derive(Debug)]
+pub(crate) enum Left {
+    /// The tool was asked to end.
+    Interrupted,
+    /// A trial cannot be written down.
+    Failed(BundleError),
+}
+
+impl From<BundleError> for Left {
+    fn from(error: BundleError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Interrupted> for Left {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
+    }
+}
 
 /// Everything the runner saw of a trial that went through.
 struct Seen {

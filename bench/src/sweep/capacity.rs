@@ -17,7 +17,7 @@ use crate::probe::{self, Form, Prober};
 use crate::run::plan::{Plan, Retries, Slot};
 use crate::run::progress::Progress;
 use crate::run::runner::{self, Ending, RunOptions};
-use crate::run::trial::{Bench, Interrupted};
+use crate::run::trial::{Bench, Left};
 use crate::scenario::Scenario;
 use bakeoff_reports::bundle::{BundleError, Writer};
 use bakeoff_reports::cell::SHOWN;
@@ -197,24 +197,6 @@ pub fn run(
         Searching { goal, order: &order, bench, bundle, progress, retries, searches, written: 0 }.all()
     };
     begin().map_err(|e| e.to_string())
-}
-
-/// Why a round was left.
-enum Left {
-    Interrupted,
-    Failed(BundleError),
-}
-
-impl From<BundleError> for Left {
-    fn from(error: BundleError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Interrupted> for Left {
-    fn from(_: Interrupted) -> Self {
-        Self::Interrupted
-    }
 }
 
 impl Searching<'_> {

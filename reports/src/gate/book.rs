@@ -5,10 +5,11 @@
 //! trials are not tried again, and what the machine did is no excuse for any of them.
 
 use super::failure::{Fault, Faults};
-use super::rule::Series;
+use super::rule::{self, Series};
 use crate::bundle::Bundle;
 use crate::gather;
 use crate::record::{ComparedCell, Comparison, Gated, Run, ScenarioRecord, Side, Trial};
+use crate::units;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -63,6 +64,8 @@ pub(crate) struct Pairs {
     pub(crate) figures: [Vec<f64>; 2],
     /// Rounds in which both sides were tried.
     pub(crate) tried: usize,
+    /// Those of them without a pair.
+    pub(crate) lost: Vec<u32>,
     /// Rounds in which both sides have a valid trial.
     pub(crate) valid: usize,
 }
@@ -132,28 +135,34 @@ impl Entry {
     /// The pairs of one gated figure, by its position, in these rounds.
     pub(crate) fn pairs(&self, gated: usize, rounds: Range<u32>) -> Pairs {
         let figure = self.cell.gated[gated].figure;
-        let mut pairs = Pairs { logs: Vec::new(), figures: Default::default(), tried: 0, valid: 0 };
+        let mut pairs =
+            Pairs { logs: Vec::new(), figures: Default::default(), tried: 0, lost: Vec::new(), valid: 0 };
         for (number, round) in self.rounds.range(rounds) {
             let [a, b] = &round.sides;
-            pairs.tried += usize::from(a.tried && b.tried);
-            let (Some(a), Some(b)) = (&a.figures, &b.figures) else { continue };
-            pairs.valid += 1;
-            if let (Some(a), Some(b)) = (a[gated], b[gated]) {
-                pairs.logs.push((*number, figure.log_behind(a, b)));
-                pairs.figures[0].push(a);
-                pairs.figures[1].push(b);
+            if !(a.tried && b.tried) {
+                continue;
+            }
+            pairs.tried += 1;
+            let valid = a.figures.as_ref().zip(b.figures.as_ref());
+            pairs.valid += usize::from(valid.is_some());
+            match valid.and_then(|(a, b)| a[gated].zip(b[gated])) {
+                Some((a, b)) => {
+                    pairs.logs.push((*number, figure.log_behind(a, b)));
+                    pairs.figures[0].push(a);
+                    pairs.figures[1].push(b);
+                }
+                None => pairs.lost.push(*number),
             }
         }
         pairs
     }
 
-    /// The figure as the rule sees it, by the rounds before this one. One that cannot be judged stays in the family, without
-    /// pairs.
+    /// The figure as the rule sees it, by the rounds before this one. One that cannot be judged stays in the family.
     pub(crate) fn series(&self, gated: usize, before: u32) -> Series<'_> {
         let pairs = self.pairs(gated, 0..before);
         let Gated { figure, floor } = self.cell.gated[gated];
         let names = [self.cell.scenario.as_str(), self.cell.model.as_str(), figure.key()];
-        Series { names, floor, search: if pairs.enough() { pairs.logs } else { Vec::new() } }
+        Series { names, floor, search: pairs.logs, lost: pairs.lost }
     }
 
     /// In which rounds either side failed.
@@ -174,8 +183,7 @@ impl Entry {
         let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
         let halves = self.rounds.range(rounds).flat_map(|(_, round)| &round.sides);
         for spoiled in halves.filter_map(|half| half.spoiled.as_deref()) {
-            let kind = spoiled.split(|c: char| c.is_ascii_digit()).next().unwrap_or(spoiled);
-            *kinds.entry(kind.trim_end()).or_default() += 1;
+            *kinds.entry(units::before_figures(spoiled)).or_default() += 1;
         }
         let most = kinds.into_iter().max_by_key(|(kind, count)| (*count, std::cmp::Reverse(*kind)));
         most.map(|(kind, _)| kind.to_owned())
@@ -183,11 +191,8 @@ impl Entry {
 }
 
 impl Pairs {
-    /// Whether there are pairs to judge by: of the rounds tried, no more than [`MOST_LEFT_OUT`] are without one.
-    ///
-    /// [`MOST_LEFT_OUT`]: crate::analysis::MOST_LEFT_OUT
+    /// Whether there are pairs to judge by.
     pub(crate) fn enough(&self) -> bool {
-        let lost = self.tried.saturating_sub(self.logs.len());
-        lost as f64 <= crate::analysis::MOST_LEFT_OUT * self.tried as f64
+        rule::enough(self.logs.len(), self.lost.len())
     }
 }

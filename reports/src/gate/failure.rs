@@ -13,8 +13,9 @@
 use crate::record::{Doubt, Invalid, Side, Trial};
 use crate::units;
 use crate::verdict::LEVEL;
+use std::mem::discriminant;
 
-/// Rounds in which B must fail.
+/// Rounds in which B must answer wrongly.
 pub(crate) const ROUNDS: usize = 2;
 
 /// Rounds without anything but failures after which nothing else is to be expected: as many as make B broken.
@@ -74,8 +75,8 @@ pub(crate) struct Faults {
     pub(crate) alone: [usize; 2],
     /// Those in which both failed.
     pub(crate) both: usize,
-    /// The first fault of each side.
-    first: [Option<Fault>; 2],
+    /// The faults of each side by their kind: the first of it, and in how many rounds; in the order they came.
+    kinds: [Vec<(Fault, usize)>; 2],
 }
 
 impl Faults {
@@ -90,9 +91,11 @@ impl Faults {
                 [None, Some(_)] => faults.alone[1] += 1,
                 [None, None] => {}
             }
-            for (first, fault) in faults.first.iter_mut().zip(round) {
-                if first.is_none() {
-                    *first = fault.cloned();
+            for (kinds, fault) in faults.kinds.iter_mut().zip(round) {
+                let Some(fault) = fault else { continue };
+                match kinds.iter_mut().find(|(first, _)| discriminant(first) == discriminant(fault)) {
+                    Some((_, rounds)) => *rounds += 1,
+                    None => kinds.push((fault.clone(), 1)),
                 }
             }
         }
@@ -109,8 +112,9 @@ impl Faults {
     /// rounds of it against none are enough.
     pub(crate) fn broken(&self) -> bool {
         let [a, b] = self.alone;
-        let wrong = matches!(self.first[Side::B as usize], Some(Fault::Wrong));
-        b >= ROUNDS && (tail(b, a + b) <= LEVEL || wrong && self.of(Side::A) == 0)
+        let wrong = self.kinds[Side::B as usize].iter().find(|(fault, _)| *fault == Fault::Wrong);
+        let wrong = wrong.map_or(0, |(_, rounds)| *rounds);
+        tail(b, a + b) <= LEVEL || wrong >= ROUNDS && self.of(Side::A) == 0
     }
 
     /// Whether a side failed in every round so far, and in enough of them to tell.
@@ -123,8 +127,10 @@ impl Faults {
     pub(crate) fn words(&self) -> Option<String> {
         let rounds = units::plural(self.tried as u64, "round");
         let said = |side: Side| {
-            let what = self.first[side as usize].as_ref().map(Fault::words)?;
-            Some(format!("{} {what} in {} of {rounds}", side.letter(), self.of(side)))
+            let kinds = &self.kinds[side as usize];
+            let told: Vec<String> =
+                kinds.iter().map(|(fault, rounds)| format!("{} in {rounds}", fault.words())).collect();
+            (!told.is_empty()).then(|| format!("{} {} of {rounds}", side.letter(), units::all_of(&told)))
         };
         match (said(Side::A), said(Side::B)) {
             (None, None) => None,
@@ -174,6 +180,21 @@ mod tests {
         assert!(faults(0, 2, 0, 38).broken());
         assert!(!faults(0, 1, 0, 39).broken(), "one can be the machine's");
         assert!(!faults(2, 0, 0, 38).broken(), "A's own failures are not B's");
+    }
+
+    #[test]
+    fn faults_of_several_kinds_are_counted_each() {
+        let (wrong, died) = (Fault::Wrong, Fault::Died("signal 9".to_owned()));
+        let of = |faults: &[&Fault]| Faults::count(faults.iter().map(|fault| [None, Some(*fault)]));
+        assert!(of(&[&died, &wrong, &wrong]).broken(), "two rounds of wrong bytes, whatever came before");
+        let once = of(&[&wrong, &died]);
+        assert!(!once.broken(), "one wrong byte and one kill: neither is enough");
+        assert_eq!(
+            once.words().as_deref(),
+            Some(
+                "B answered with wrong bytes in 1 and ended before it was asked to (signal 9) in 1 of 2 rounds, A in none."
+            )
+        );
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Bench<'_> {
         let pairs = entry.pairs(at, 0..self.search_rounds);
         let fresh = self.fresh(entry, at);
         let mut verdict = self.figures(entry, at, series, &pairs, &fresh);
-        verdict.q = (series.search.len() >= MIN_PAIRS).then_some(found.q);
+        verdict.q = (series.trusted(u32::MAX) && series.search.len() >= MIN_PAIRS).then_some(found.q);
         let (outcome, reason) = self.outcome(entry, &pairs, &fresh, found, &mut verdict);
         (verdict.outcome, verdict.reason) = (outcome, reason);
         verdict
@@ -76,6 +76,7 @@ impl Bench<'_> {
             model: entry.cell.model.clone(),
             figure,
             outcome: Outcome::Inconclusive,
+            broken: false,
             rounds: logs.len(),
             a: median(&pairs.figures[0]),
             b: median(&pairs.figures[1]),
@@ -103,6 +104,7 @@ impl Bench<'_> {
         let faults = entry.faults();
         let said = faults.words();
         if faults.broken() {
+            verdict.broken = true;
             return (Outcome::Regressed, said.unwrap_or_default());
         }
         if entry.hopeless() || (pairs.tried >= MIN_PAIRS && !pairs.enough()) {

@@ -34,7 +34,8 @@
 //! The search looks after fixed rounds, the first after [`FIRST_LOOK`] = 20. A cell stops when all its figures are decided: pass,
 //! improved or suspected. The looks share at most half of the error rate, so that the end, where small
 //! slowdowns are found, keeps most of it; for a clear pass or a clear slowdown the little is enough. What is decided at a look stays
-//! decided, because its pairs stay as they are and the smallest p over looks can only fall.
+//! decided, because its pairs stay as they are, the smallest p over looks can only fall, and a figure that is not to be trusted
+//! any more counts with the p of the looks at which it was.
 //!
 //! # How often it is wrong, and what it finds
 //! A false alarm takes a suspicion, which is wrong in 5 % of cases at most, and a confirmation of it, which is wrong in 10 %:
@@ -138,6 +139,8 @@ pub struct Verdict {
     pub figure: Figure,
     /// What came of it.
     pub outcome: Outcome,
+    /// Whether it is regressed because B fails where A does not, whatever its speed.
+    pub broken: bool,
     /// Rounds in which both sides had a figure, of the search.
     pub rounds: usize,
     /// Median of A over these rounds, in the figure's own unit.
@@ -210,9 +213,9 @@ impl Outcome {
 }
 
 impl Gate {
-    /// The gravest outcome; `Pass` of nothing.
+    /// The gravest outcome; `Invalid` where nothing was compared.
     pub fn outcome(&self) -> Outcome {
-        self.cells.iter().map(|cell| cell.outcome).max().unwrap_or(Outcome::Pass)
+        self.cells.iter().map(|cell| cell.outcome).max().unwrap_or(Outcome::Invalid)
     }
 
     /// The exit status of a run that came to this: 0 when nothing regressed, 1 when something did, 3 when nothing did but

@@ -120,6 +120,7 @@ fn gate(replay: &Replay, figures: &[Vec<f64>], looks: &[PlannedLook], number: u3
                 names: ["replay", name, ""],
                 floor: replay.floor,
                 search: (0..rounds.min(*ended)).zip(logs.iter().copied()).collect(),
+                lost: Vec::new(),
             })
             .collect();
         let found = rule::apply(&series, Spending { looks, rounds }, seed);

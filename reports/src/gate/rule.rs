@@ -2,6 +2,7 @@
 //! way, a report years later and a simulation all apply the same one.
 
 use super::{CONFIDENCE, CONFIRM_LEVEL, MIN_PAIRS, noise};
+use crate::analysis::MOST_LEFT_OUT;
 use crate::contest::Spending;
 use crate::statistics::paired::{Factor, factor_at};
 use crate::statistics::random::Random;
@@ -16,8 +17,15 @@ pub(crate) struct Series<'a> {
     pub(crate) names: [&'a str; 3],
     /// The smallest slowdown that matters, as a share.
     pub(crate) floor: f64,
-    /// How far B is behind A, as logarithms, by round of the search. Empty where the pairs are not to be trusted.
+    /// How far B is behind A, as logarithms, by round of the search.
     pub(crate) search: Vec<(u32, f64)>,
+    /// Rounds of the search that were tried and have no pair.
+    pub(crate) lost: Vec<u32>,
+}
+
+/// Whether there are pairs to judge by: of the rounds tried, no more than [`MOST_LEFT_OUT`] are without one.
+pub(crate) fn enough(pairs: usize, lost: usize) -> bool {
+    lost as f64 <= MOST_LEFT_OUT * (pairs + lost) as f64
 }
 
 /// What the rounds of the search show of a figure.
@@ -69,6 +77,12 @@ pub(crate) fn apply(all: &[Series<'_>], spending: Spending<'_>, seed: u64) -> Ve
 }
 
 impl Series<'_> {
+    /// Whether the rounds before this one have pairs enough.
+    pub(crate) fn trusted(&self, before: u32) -> bool {
+        let pairs = self.search.iter().filter(|(round, _)| *round < before).count();
+        enough(pairs, self.lost.iter().filter(|round| **round < before).count())
+    }
+
     /// The logarithms of all rounds of the search.
     pub(crate) fn logs(&self) -> Vec<f64> {
         self.search.iter().map(|(_, log)| *log).collect()
@@ -100,7 +114,7 @@ impl Series<'_> {
         for (rounds, weight) in evaluations.iter().filter(|(_, weight)| *weight > 0.0) {
             let logs: Vec<f64> =
                 self.search.iter().filter(|(round, _)| round < rounds).map(|(_, log)| *log).collect();
-            if logs.len() < MIN_PAIRS {
+            if logs.len() < MIN_PAIRS || !self.trusted(*rounds) {
                 continue;
             }
             let spend = |p: f64| (p / weight).min(1.0);
@@ -119,7 +133,7 @@ impl Series<'_> {
     }
 
     fn class(&self, worse: f64, better: f64, within: f64, seed: u64) -> Class {
-        if worse.min(better).min(within) > LEVEL {
+        if worse.min(better).min(within) > LEVEL || !self.trusted(u32::MAX) {
             return Class::Open;
         }
         let logs = self.logs();
@@ -157,10 +171,11 @@ pub(crate) fn confirms(fresh: &[f64], floor: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::PlannedLook;
 
     fn series(logs: &[f64]) -> Series<'static> {
         let search = logs.iter().enumerate().map(|(at, log)| (at as u32, *log)).collect();
-        Series { names: ["w", "m", "f"], floor: 0.03, search }
+        Series { names: ["w", "m", "f"], floor: 0.03, search, lost: Vec::new() }
     }
 
     fn class(logs: &[f64]) -> Class {
@@ -204,6 +219,21 @@ mod tests {
         assert!((alone - p).abs() < 1e-12, "{alone}");
         let with = apply(&[clear, series(&[]), series(&[])], looks, 1)[0].q;
         assert!((with - 3.0 * p).abs() < 1e-12, "{with}");
+    }
+
+    #[test]
+    fn a_figure_that_loses_its_pairs_later_takes_nothing_back_from_the_others() {
+        // Three figures, one look after 20 rounds of 40; the second has lost a third of its pairs by the end.
+        let clear: Vec<f64> = (0..20).map(|at| 0.10 + 0.001 * f64::from(at % 5)).collect();
+        let looks = [PlannedLook { after_rounds: 20, weight: 0.5 }];
+        let spending = Spending { looks: &looks, rounds: 40 };
+        let one = series(&clear);
+        let losing = Series { lost: (20..30).collect(), ..series(&clear) };
+        let dull = series(&[0.0; 5]);
+        let lost = apply(&[one.clone(), losing, dull.clone()], spending, 1);
+        assert_eq!((lost[0].class, lost[1].class), (Class::Suspected, Class::Open));
+        let never = apply(&[one, series(&[]), dull], spending, 1);
+        assert!(lost[0].q < never[0].q, "its p at the look counts on: {} {}", lost[0].q, never[0].q);
     }
 
     #[test]

@@ -65,10 +65,10 @@ fn many_figures_raise_no_more_alarms() {
 
 #[test]
 fn a_slowdown_of_just_the_floor_is_seldom_called_more() {
-    // The hardest null: no more than what matters. A suspicion takes 5 % at most and a confirmation 5 % of those.
+    // The hardest null: no more than what matters. A suspicion takes 5 % at most and a confirmation 10 % of those.
     let tally = run(0.03, 0.03, 300);
     let (low, _) = rate::interval(regressed(tally), 300);
-    assert!(low <= 0.0025, "{tally:?}");
+    assert!(low <= 0.005, "{tally:?}");
     // Nor is it let pass more often than stated: 5 % of 300 are 15; 26 or more have a probability of 0.5 %.
     assert!(tally.of(Outcome::Pass) < 26, "{tally:?}");
 }

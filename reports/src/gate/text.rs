@@ -114,8 +114,7 @@ fn named(gate: &Gate, outcome: Outcome) -> String {
     let mut cells: Vec<((&str, &str), Vec<String>)> = Vec::new();
     for one in gate.cells.iter().filter(|one| one.outcome == outcome) {
         let cell = (one.model.as_str(), one.scenario.as_str());
-        let judged = one.q.is_some() && (outcome != Outcome::Regressed || one.confirmed.is_some());
-        let what = match one.factor.filter(|_| judged) {
+        let what = match one.factor.filter(|_| !one.broken) {
             Some(factor) => format!("{} {}", one.figure.label(), difference(factor.median)),
             None => "B fails".to_owned(),
         };

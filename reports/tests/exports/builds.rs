@@ -25,6 +25,7 @@ pub(crate) fn gate(a: &str, b: &str) -> Gate {
         model: model.to_owned(),
         figure,
         outcome,
+        broken: false,
         rounds: 20,
         a: Some(48_000.0),
         b: Some(48_000.0 / median),
