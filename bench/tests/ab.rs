@@ -82,7 +82,7 @@ fn a_build_that_answers_wrongly_or_not_at_all_never_begins() {
     let folder = Folder::new();
     let out = folder.path("out");
     for (bad, word) in [
-        (http.as_str(), "side B"),
+        (http.as_str(), "does it speak the service `echo`?"),
         ("/bin/false {port}", "exited with status 1"),
         ("/no/such/server {port}", "starting `/no/such/server"),
         ("/bin/sh -c 'echo no licence >&2; exit 7' {port}", "no licence"),
@@ -91,7 +91,7 @@ fn a_build_that_answers_wrongly_or_not_at_all_never_begins() {
             [&["ab", "--a", &echo, "--b", bad, "--out", &out, "--rounds", "6"], BRIEF.as_slice()].concat();
         let error = fails(&all, 2);
         assert!(error.contains("side B") && error.contains(word), "{bad}: {error}");
-        assert!(!Path::new(&out).join("run.jsonl").exists(), "nothing was begun");
+        assert!(!Path::new(&out).exists(), "nothing was begun, and nothing is left");
     }
 }
 
@@ -222,6 +222,39 @@ fn a_build_that_dies_under_load_where_the_other_does_not_has_regressed() {
     let (_, gate, status, text) = ab(&["--a", &echo_server(), "--b", &dying, "--rounds", "6"]);
     assert_eq!(gate.outcome(), Outcome::Regressed, "{text}");
     assert_eq!(status, 1, "{text}");
+}
+
+/// A machine as busy as one that runs tests may spoil the first gate or hide a cost of a tenth; then that is what it says. Either
+/// way every gate that was run has left its bundle.
+#[test]
+fn a_self_test_learns_what_a_slowdown_costs_and_puts_it_on() {
+    let folder = Folder::new();
+    let out = folder.path("out");
+    let asked =
+        ["ab", "--self-test", "1", "--slower", "50%", "--rounds", "6", "--model", "mio-event-loop-inline"];
+    let all = [asked.as_slice(), &["dynamic-page", "--out", &out], &BRIEF].concat();
+    let output = bakeoff(&all).output().expect("the tool can be started");
+    let error = String::from_utf8_lossy(&output.stderr);
+    let label_of_b = |gate: &str| {
+        let bundle = bundle::load(format!("{out}/{gate}/run.jsonl").as_ref()).expect(gate);
+        bundle.run.comparison.expect("two builds").b.label
+    };
+    assert_eq!(label_of_b("none-01"), "this program");
+    let taxed = |gate: &str| assert!(label_of_b(gate).ends_with(" ns more a request"), "{gate}: {error}");
+    match output.status.code() {
+        Some(0) => {
+            taxed("what-a-slowdown-costs");
+            taxed("50-percent-01");
+            let text = String::from_utf8(output.stdout).expect("text");
+            assert!(text.contains("+50 %") && text.contains("What made it slower: +50 % by "), "{text}");
+        }
+        Some(2) if error.contains("nothing was measured without a cost") => {}
+        Some(2) => {
+            taxed("what-a-slowdown-costs");
+            assert!(error.contains("it is not what limits this workload"), "{error}");
+        }
+        other => panic!("{other:?}: {error}"),
+    }
 }
 
 #[test]

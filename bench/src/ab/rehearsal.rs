@@ -121,7 +121,9 @@ fn fault(trial: &Trial, scenario: &Scenario) -> Option<String> {
         _ => false,
     };
     if let Some(reason) = trial.invalid.iter().find(fatal) {
-        return Some(reason.to_string());
+        let speaks = format!("; does it speak the service `{}`?", scenario.service);
+        let wrong = matches!(reason, Invalid::WrongReply { .. });
+        return Some(format!("{reason}{}", if wrong { speaks.as_str() } else { "" }));
     }
     let Reading::Value(measured) = &trial.measured else { return None };
     let counts = &measured.counts;

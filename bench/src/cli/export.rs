@@ -22,6 +22,12 @@ const MOST_LEFT_OUT: usize = 10;
 /// Everything is derived from the bundle; the same bundle gives the same bytes. Files that are there already are replaced,
 /// each whole or not at all.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 written, 2 a mistake, or nothing of the run fits the format.\n\nExamples:\n  \
+    bakeoff export bakeoff-results/... --format markdown\n  \
+    bakeoff export bakeoff-results/... --format junit --out junit.xml\n  \
+    bakeoff export bakeoff-results/... --format hgrm --out percentiles/"
+)]
 pub(super) struct ExportArgs {
     /// The bundle, or the folder that holds it
     bundle: PathBuf,

@@ -139,12 +139,18 @@ impl AbArgs {
         }
         let Some((a, b)) = self.make_sides(&interrupt)? else { return Ok(ExitCode::from(130)) };
         let trials = u64::from(plan.rounds_of_all()) * 2 * plan.cells.len() as u64;
+        let stood = self.out.as_ref().is_some_and(|out| out.exists());
         let (folder, path) = new_bundle(self.out.clone(), trials)?;
         self.announce(&plan, &a, &b);
         let options = self.options();
         let launcher = Launcher::this_program(interrupt);
         let sides = Sides { a: &a, b: &b };
-        let (ending, spent) = match runner::run(&plan, sides, &options, &launcher, &path) {
+        let done = runner::run(&plan, sides, &options, &launcher, &path);
+        if done.is_err() && !stood {
+            // A comparison that never began leaves nothing. A folder with records in it stays: it is not empty.
+            let _ = std::fs::remove_dir(&folder);
+        }
+        let (ending, spent) = match done {
             Ok(done) => done,
             Err(runner::AbError::Unfit(bakeoff::ab::rehearsal::Unfit::Interrupted)) => {
                 return Ok(ExitCode::from(130));
