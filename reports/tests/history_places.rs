@@ -1,0 +1,85 @@
+//! Where a history says that a change began, which runs it takes for one series, and how its runs are told apart.
+
+use bakeoff_reports::history::{
+    Entry, History, Interval, LINE_VERSION, Machine, NULL_SERVER, Point, Reference, text,
+};
+use bakeoff_reports::record::{Figure, Merit};
+
+/// A run of a commit, with the ratio of each model to the null server.
+fn made(number: usize, commit: &str, ratios: &[f64]) -> Entry {
+    let interval = |median: f64| Interval { median, low: median * 0.99, high: median * 1.01 };
+    let point = |(nth, ratio): (usize, &f64)| Point {
+        scenario: "echo".to_owned(),
+        definition: "00000000".to_owned(),
+        model: format!("model-{nth}"),
+        figure: Figure::Merit(Merit::Throughput),
+        value: interval(1e5 * ratio),
+        rounds: 8,
+        reference: Some(Reference { name: NULL_SERVER.to_owned(), value: 1e5, ratio: interval(*ratio) }),
+    };
+    Entry {
+        line_version: LINE_VERSION,
+        key: format!("{}-{number:08x}", 1_790_000_000_000_u64),
+        started_unix_ms: 1_790_000_000_000 + number as u64,
+        tool_version: "0.1.0".to_owned(),
+        commit: Some(commit.to_owned()),
+        committed_unix_ms: None,
+        label: None,
+        machine: Machine { fingerprint: "cafe0001".to_owned(), words: "Imagined, 2 CPUs".to_owned() },
+        trials: 16,
+        points: ratios.iter().enumerate().map(point).collect(),
+    }
+}
+
+/// Runs of which each model falls by a fifth at its place; the runs 12 and 13 are of commit X, 11 is of W.
+fn runs(falls: &[usize]) -> Vec<Entry> {
+    let ratio = |run: usize, fall: usize| {
+        let wobble = 1.0 + 0.002 * ((run * 7 % 5) as f64 - 2.0);
+        wobble * if run < fall { 0.8 } else { 0.64 }
+    };
+    let commit = |run| match run {
+        11 => "w".repeat(40),
+        12 | 13 => "x".repeat(40),
+        other => format!("{other:040x}"),
+    };
+    let of_run = |run| {
+        let ratios: Vec<f64> = falls.iter().map(|fall| ratio(run, *fall)).collect();
+        made(run, &commit(run), &ratios)
+    };
+    (0..26).map(of_run).collect()
+}
+
+#[test]
+fn a_change_that_is_placed_a_run_late_does_not_hide_where_the_others_began() {
+    let history = History::of(runs(&[12, 12, 13]));
+    let [alert] = history.alerts.as_slice() else { panic!("one alert: {:?}", history.alerts) };
+    assert_eq!(alert.changes.len(), 3, "{alert:?}");
+    assert_eq!((alert.last_good, alert.first_bad), (11, 12), "between W and X");
+    assert!(text::alerts(&history, 80).contains("after wwwwwwwwww, up to xxxxxxxxxx"));
+}
+
+#[test]
+fn a_change_between_two_runs_of_one_commit_is_told_as_such() {
+    let history = History::of(runs(&[13]));
+    let [alert] = history.alerts.as_slice() else { panic!("one alert: {:?}", history.alerts) };
+    assert_eq!((alert.last_good, alert.first_bad), (12, 13));
+    assert!(text::alerts(&history, 80).contains("within xxxxxxxxxx"));
+}
+
+#[test]
+fn what_sets_series_apart_is_found_once_and_not_by_looking_at_all_each_time() {
+    let mut runs = runs(&[12, 30]);
+    runs[3].machine.fingerprint = "beef0002".to_owned();
+    runs[4].points[0].definition = "11111111".to_owned();
+    runs[5].points[1].scenario = "churn".to_owned();
+    let mut history = History::of(runs);
+    let keys: Vec<_> = history.series.iter().map(|series| series.key.clone()).collect();
+    let apart = |history: &History| keys.iter().map(|key| history.apart(key)).collect::<Vec<_>>();
+    let before = apart(&history);
+    assert!(before.contains(&"machine cafe0001, definition 11111111".to_owned()), "{before:?}");
+    assert!(before.contains(&"machine cafe0001".to_owned()), "churn has one definition: {before:?}");
+    // Whoever still asks the runs and series finds none.
+    history.entries.clear();
+    history.series.clear();
+    assert_eq!(apart(&history), before);
+}
