@@ -1,9 +1,13 @@
 //! Where a history says that a change began, which runs it takes for one series, and how its runs are told apart.
 
+use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::history::{
-    Entry, History, Interval, LINE_VERSION, Machine, NULL_SERVER, Point, Reference, text,
+    Entry, Facts, History, Interval, LINE_VERSION, Machine, NULL_SERVER, Point, REFERENCE_MODEL, Reference,
+    entry, text,
 };
-use bakeoff_reports::record::{Figure, Merit};
+use bakeoff_reports::record::{Figure, Merit, Reading};
+use bakeoff_reports::sample::{self, Spec};
 
 /// A run of a commit, with the ratio of each model to the null server.
 fn made(number: usize, commit: &str, ratios: &[f64]) -> Entry {
@@ -64,6 +68,33 @@ fn a_change_between_two_runs_of_one_commit_is_told_as_such() {
     let [alert] = history.alerts.as_slice() else { panic!("one alert: {:?}", history.alerts) };
     assert_eq!((alert.last_good, alert.first_bad), (12, 13));
     assert!(text::alerts(&history, 80).contains("within xxxxxxxxxx"));
+}
+
+fn bundle() -> Bundle {
+    let spec = Spec { scenarios: 1, models: 4, rounds: 5, requests: 4_000, slices: 1, ..Spec::default() };
+    sample::bundle(&spec)
+}
+
+#[test]
+fn next_to_no_switches_are_no_factor_apart() {
+    let ratio = |own: f64, plain: f64| {
+        let mut bundle = bundle();
+        for trial in &mut bundle.trials {
+            let switches = if trial.model == REFERENCE_MODEL { plain } else { own };
+            let Reading::Value(measured) = &trial.measured else { continue };
+            let requests = (measured.counts.ok + measured.warmup_sent) as f64;
+            trial.usage.life_voluntary_switches = Reading::Value((switches * requests).round() as u64);
+        }
+        let entry = entry(&analyse(&bundle), Facts::default());
+        let of =
+            |point: &&Point| point.figure == Figure::SwitchesPerRequest && point.model == "fork-per-client";
+        entry.points.iter().find(of).and_then(|point| point.reference.clone()).expect("held against it").ratio
+    };
+    assert_eq!(ratio(0.0, 0.0).median, 1.0);
+    assert_eq!(ratio(0.008, 0.004).median, 1.0, "both are nearly none");
+    assert_eq!(ratio(0.004, 0.0).median, 1.0, "also of none at all");
+    assert!((ratio(0.04, 0.004).median - 4.0).abs() < 0.5, "{:?}", ratio(0.04, 0.004));
+    assert!((ratio(2.0, 1.0).median - 2.0).abs() < 0.1);
 }
 
 #[test]
