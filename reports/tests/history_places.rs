@@ -114,3 +114,22 @@ fn what_sets_series_apart_is_found_once_and_not_by_looking_at_all_each_time() {
     history.series.clear();
     assert_eq!(apart(&history), before);
 }
+
+#[test]
+fn runs_without_a_commit_are_told_apart() {
+    let mut runs = runs(&[12]);
+    for run in &mut runs {
+        run.commit = None;
+        // All in the same minute, two of them in the same second.
+        run.started_unix_ms = 1_790_000_000_000;
+    }
+    runs[1].started_unix_ms += 1_000;
+    let list = text::runs(&History::of(runs), 80);
+    let mut lines: Vec<&str> = list.lines().filter(|line| line.contains("unknown")).collect();
+    assert_eq!(lines.len(), 26, "{list}");
+    assert!(lines[0].contains("14:13:21") && lines[1].contains("14:13:20"), "{list}");
+    lines.sort_unstable();
+    lines.dedup();
+    assert_eq!(lines.len(), 26, "each looks different: {list}");
+    assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+}

@@ -17,6 +17,11 @@ fn short(commit: &str) -> String {
     commit.chars().take(SHORT).collect()
 }
 
+/// What a run is known by, shortened: the end of its key, the CRC-32 of its head.
+pub(crate) fn id(entry: &Entry) -> &str {
+    entry.key.rsplit('-').next().unwrap_or(&entry.key)
+}
+
 /// A run in a sentence: its commit and label, or when it began.
 pub(crate) fn run(entry: &Entry) -> String {
     let label = entry.label.as_ref().map_or_else(String::new, |label| format!(" ({label})"));
