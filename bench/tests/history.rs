@@ -224,11 +224,13 @@ fn an_older_schema_is_brought_up_to_date_with_all_that_is_in_it() {
     assert_eq!(entries.len(), 1);
     assert_eq!((entries[0].commit.as_deref(), entries[0].committed_unix_ms), (Some("abcdef0"), None));
     assert_eq!(entries[0].points[0].reference.as_ref().map(|reference| reference.ratio.median), Some(0.5));
+    // Of the text alone: it must not continue, or be continued by, what knows its window.
+    assert_eq!(entries[0].points[0].definition, "text-00112233");
     fine(&folder, &["import", &bundle(&folder, 1)]);
     assert_eq!(count(&folder), 2);
     let store = Connection::open(folder.path(STORE)).expect("readable");
     let version: i64 = store.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a number");
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
 }
 
 #[test]
@@ -249,7 +251,7 @@ fn a_newer_schema_and_other_files_are_refused_and_left_alone() {
         Connection::open(folder.path(STORE)).and_then(|store| store.execute_batch(sql)).expect("writable");
     };
     database(&FIRST.replace("user_version = 1", "user_version = 99"));
-    refused(&["schema 99", "reads up to 2", "export"]);
+    refused(&["schema 99", "reads up to 3", "export"]);
     database("CREATE TABLE bookmarks (url TEXT); PRAGMA user_version = 2;");
     refused(&["a database of another program", "--store"]);
     fs::write(folder.path(STORE), "Dear diary, today I measured nothing at all.\n".repeat(40))

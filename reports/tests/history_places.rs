@@ -4,7 +4,7 @@ use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::history::{
     Entry, Facts, History, Interval, LINE_VERSION, Machine, NULL_SERVER, Point, REFERENCE_MODEL, Reference,
-    entry, text,
+    TEXT_ALONE, entry, from_lines, text, to_lines,
 };
 use bakeoff_reports::record::{Figure, Merit, Reading};
 use bakeoff_reports::sample::{self, Spec};
@@ -73,6 +73,41 @@ fn a_change_between_two_runs_of_one_commit_is_told_as_such() {
 fn bundle() -> Bundle {
     let spec = Spec { scenarios: 1, models: 4, rounds: 5, requests: 4_000, slices: 1, ..Spec::default() };
     sample::bundle(&spec)
+}
+
+#[test]
+fn another_window_or_warm_up_is_another_definition() {
+    let definition = |bundle: &Bundle| entry(&analyse(bundle), Facts::default()).points[0].definition.clone();
+    let [mut window, mut warmup, mut file] = [bundle(), bundle(), bundle()];
+    window.run.scenarios[0].window_ns += 1;
+    warmup.run.scenarios[0].warmup_ns += 1;
+    file.run.scenarios[0].toml.push('#');
+    let mut all = [&bundle(), &window, &warmup, &file].map(definition);
+    assert_eq!(all[0], definition(&bundle()));
+    all.sort();
+    assert!(all.windows(2).all(|two| two[0] != two[1]), "{all:?}");
+}
+
+#[test]
+fn lines_of_a_time_without_windows_are_read_kept_apart_and_not_tested() {
+    let lines = to_lines(&runs(&[12])).expect("lines");
+    let old = lines.replace("\"line_version\":2", "\"line_version\":1");
+    assert!(old != lines);
+    let read = from_lines(&old).expect("the older version is read");
+    let definition = format!("{TEXT_ALONE}00000000");
+    assert!(read.iter().all(|entry| entry.line_version == LINE_VERSION));
+    assert!(read.iter().all(|entry| entry.points[0].definition == definition));
+    assert_eq!(from_lines(&to_lines(&read).expect("lines")).expect("entries"), read, "marked once");
+    let both = History::of(read[..12].iter().cloned().chain(runs(&[30])[12..].iter().cloned()).collect());
+    assert_eq!(both.series.len(), 2, "what had another definition is no part of the series");
+    let history = History::of(read);
+    assert!(history.alerts.is_empty(), "the window may have changed there");
+    assert!(
+        history.series[0].untested.as_deref().is_some_and(|why| why.contains("window")),
+        "{:?}",
+        history.series[0].untested
+    );
+    assert!(from_lines(&lines.replace("\"line_version\":2", "\"line_version\":0")).is_err());
 }
 
 #[test]

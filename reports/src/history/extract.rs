@@ -140,13 +140,22 @@ fn point(
 ) -> Point {
     Point {
         scenario: scenario.name.clone(),
-        definition: format!("{:08x}", crc32fast::hash(scenario.toml.as_bytes())),
+        definition: definition(scenario),
         model: model.to_owned(),
         figure,
         value,
         rounds,
         reference,
     }
+}
+
+/// What was measured: the workload's text, and for how long, which the command line may set apart from the text.
+fn definition(scenario: &ScenarioRecord) -> String {
+    let mut hash = crc32fast::Hasher::new();
+    hash.update(scenario.toml.as_bytes());
+    hash.update(&scenario.warmup_ns.to_le_bytes());
+    hash.update(&scenario.window_ns.to_le_bytes());
+    format!("{:08x}", hash.finalize())
 }
 
 /// A figure of a round.

@@ -1,12 +1,12 @@
 //! Entries put in order: one series for each figure that can be continued, its change points, and these as alerts by
 //! commit.
 //!
-//! Two points belong to one series when machine, workload (its definition included), model, figure and reference are the
-//! same. A series is in the order of its commits where the time of every commit is known, so that an older commit that is
-//! measured later finds its place; otherwise in the order of its runs.
+//! Two points belong to one series when machine, workload (its definition included, with warm-up and window), model, figure
+//! and reference are the same. A series is in the order of its commits where the time of every commit is known, so that an
+//! older commit that is measured later finds its place; otherwise in the order of its runs.
 
 use super::divisive::{self, ENOUGH};
-use super::entry::{Entry, Interval, Machine, better, figure_key, floor};
+use super::entry::{Entry, Interval, Machine, TEXT_ALONE, better, figure_key, floor};
 use crate::record::Figure;
 use crate::statistics::median;
 use crate::statistics::paired::log_behind;
@@ -36,7 +36,7 @@ pub struct SeriesKey {
     pub machine: Machine,
     /// Name of the workload.
     pub scenario: String,
-    /// CRC-32 of its definition.
+    /// Its definition, see [`Point::definition`](super::Point::definition).
     pub definition: String,
     /// Name of the model.
     pub model: String,
@@ -189,6 +189,10 @@ fn series(entries: &[Entry], key: SeriesKey, mut samples: Vec<Sample>) -> Series
         samples.iter().enumerate().filter_map(|(at, sample)| Some((at, sample.comparable()?.ln()))).unzip();
     let untested = match (&key.reference, logs.len()) {
         (None, _) => Some("no reference was measured with it".to_owned()),
+        _ if key.definition.starts_with(TEXT_ALONE) => Some(
+            "recorded when warm-up and window did not belong to the definition; import the bundles again"
+                .to_owned(),
+        ),
         (_, runs) if runs < ENOUGH => Some(format!("{runs} of the {ENOUGH} runs that a change needs")),
         _ => None,
     };

@@ -103,7 +103,7 @@ pub(crate) fn tested(history: &History) -> String {
     let rest = match untested {
         0 => String::new(),
         n => format!(
-            " {} had no reference or fewer than {} runs and {} not tested.",
+            " {} had no reference, fewer than {} runs or no known window and {} not tested.",
             n,
             divisive::ENOUGH,
             if n == 1 { "was" } else { "were" }
