@@ -17,9 +17,14 @@ use support::{Folder, bakeoff, fails, succeeds, tool};
 
 /// A bundle in the folder that differs from the others by its number; returns its path.
 fn bundle(folder: &Folder, number: u64) -> String {
+    bundle_of(folder, number, 1_790_000_000_000)
+}
+
+/// The same with the moment from which the runs are a day apart.
+fn bundle_of(folder: &Folder, number: u64, begin_unix_ms: u64) -> String {
     let spec = Spec { seed: number, scenarios: 2, models: 3, rounds: 4, requests: 400, slices: 1 };
     let mut bundle = sample::bundle(&spec);
-    bundle.run.started_unix_ms += number * 86_400_000;
+    bundle.run.started_unix_ms = begin_unix_ms + number * 86_400_000;
     let path = folder.path(&format!("run-{number}.jsonl"));
     fs::write(&path, bundle::to_bytes(&bundle).expect("a bundle")).expect("writable");
     path
@@ -54,7 +59,7 @@ const STORE: &str = "bakeoff-history.sqlite";
 #[test]
 fn what_is_imported_is_listed_plotted_exported_and_imported_again() {
     let folder = Folder::new();
-    let bundles: Vec<String> = (0..12).map(|number| bundle(&folder, number)).collect();
+    let bundles: Vec<String> = (0..12).map(|number| bundle_of(&folder, number, 1_600_000_000_000)).collect();
     for (number, path) in bundles.iter().enumerate() {
         let commit = format!("{number:040x}");
         let told = fine(&folder, &["import", path, "--commit", &commit, "--label", "main"]);
@@ -87,7 +92,13 @@ fn what_is_imported_is_listed_plotted_exported_and_imported_again() {
     assert_eq!(fine(&folder, &["import", "--jsonl", &file]), "12 runs read, 0 new\n");
     assert_eq!(fine(&folder, &["prune", "--keep", "5"]), "removed 7 runs\n");
     assert_eq!(entries(&folder).len(), 5);
-    assert_eq!(fine(&folder, &["prune", "--before", "2100-01-01"]), "removed 5 runs\n");
+    // A year that was mistyped would take everything.
+    let (code, _, error) = output(&folder, &["prune", "--before", "2999-01-01"]);
+    assert_eq!(code, Some(2), "{error}");
+    assert!(error.contains("in the future") && error.contains("--keep 0"), "{error}");
+    assert_eq!(entries(&folder).len(), 5);
+    assert_eq!(fine(&folder, &["prune", "--before", "2020-09-21"]), "removed 1 run\n");
+    assert_eq!(fine(&folder, &["prune", "--keep", "0"]), "removed 4 runs\n");
     assert!(fine(&folder, &["list"]).contains("holds no run"));
 }
 
@@ -224,11 +235,13 @@ fn an_older_schema_is_brought_up_to_date_with_all_that_is_in_it() {
     assert_eq!(entries.len(), 1);
     assert_eq!((entries[0].commit.as_deref(), entries[0].committed_unix_ms), (Some("abcdef0"), None));
     assert_eq!(entries[0].points[0].reference.as_ref().map(|reference| reference.ratio.median), Some(0.5));
+    // Of the text alone: it must not continue, or be continued by, what knows its window.
+    assert_eq!(entries[0].points[0].definition, "text-00112233");
     fine(&folder, &["import", &bundle(&folder, 1)]);
     assert_eq!(count(&folder), 2);
     let store = Connection::open(folder.path(STORE)).expect("readable");
     let version: i64 = store.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a number");
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
 }
 
 #[test]
@@ -249,7 +262,7 @@ fn a_newer_schema_and_other_files_are_refused_and_left_alone() {
         Connection::open(folder.path(STORE)).and_then(|store| store.execute_batch(sql)).expect("writable");
     };
     database(&FIRST.replace("user_version = 1", "user_version = 99"));
-    refused(&["schema 99", "reads up to 2", "export"]);
+    refused(&["schema 99", "reads up to 3", "export"]);
     database("CREATE TABLE bookmarks (url TEXT); PRAGMA user_version = 2;");
     refused(&["a database of another program", "--store"]);
     fs::write(folder.path(STORE), "Dear diary, today I measured nothing at all.\n".repeat(40))

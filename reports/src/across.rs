@@ -10,18 +10,21 @@
 //! What both runs measured of the machine itself stands beside the figures: how fast it computed, and what the null server
 //! reached. A ratio of the models that the null server shares is the machine's.
 //!
-//! Compared are models under workloads of one text (the scenario file, warm-up and window included), on one machine unless
-//! the caller insists. The interval of a ratio is the percentile bootstrap over the rounds of either run, drawn apart.
+//! Compared are models under workloads of one text (the scenario file, warm-up and window included), the points of sweeps
+//! among them, on one machine unless the caller insists. The interval of a ratio is the percentile bootstrap over the rounds
+//! of either run, drawn apart.
 
-use crate::analysis::{Analysis, analyse};
+use crate::analysis::{Analysis, Workload, analyse};
 use crate::bundle::Bundle;
+use crate::cell::Cell;
+use crate::gate::{factor_text, with_interval};
 use crate::probe::ceiling;
 use crate::record::{Environment, Merit, Probe, Reading, ScenarioRecord};
 use crate::statistics::bootstrap::{CONFIDENCE, RESAMPLES};
-use crate::statistics::paired::{Factor, log_behind};
+use crate::statistics::paired::{Better, Factor, log_behind};
 use crate::statistics::random::Random;
 use crate::statistics::{median, median_in_place};
-use crate::terminal::push_wrapped;
+use crate::terminal::{clean, cut, push_wrapped};
 use crate::units;
 use std::fmt::Write as _;
 
@@ -32,6 +35,8 @@ pub struct Across {
     pub rows: Vec<Row>,
     /// What cannot be compared, with the reason.
     pub left_out: Vec<String>,
+    /// What must be known of either run before its figures: made up, interrupted, damaged, without a verdict.
+    pub caveats: Vec<String>,
     /// What differs between the machines, in words. Empty on one machine.
     pub machine: Vec<String>,
     /// How much longer the second run's machine took for a fixed piece of work; absent when one was not timed.
@@ -61,13 +66,13 @@ pub struct Row {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AcrossError {
     /// They have nothing in common.
-    #[error("the two runs have nothing in common to compare: {}", if why.is_empty() { "neither measured anything".to_owned() } else { why.join("; ") })]
+    #[error("the two runs have nothing in common to compare: {}", if why.is_empty() { "neither measured a model under a workload".to_owned() } else { clean(&why.join("; ")) })]
     NothingInCommon {
         /// What was left out, and why.
         why: Vec<String>,
     },
     /// They ran on different machines.
-    #[error("the two runs are of different machines ({}): their ratios would say nothing of the builds", differences.join("; "))]
+    #[error("the two runs are of different machines ({}): their ratios would say nothing of the builds", clean(&differences.join("; ")))]
     Machines {
         /// What differs.
         differences: Vec<String>,
@@ -85,9 +90,9 @@ pub fn compare(a: &Bundle, b: &Bundle, any_machine: bool) -> Result<Across, Acro
     }
     let (a, b) = (analyse(a), analyse(b));
     let (mut rows, mut left_out) = (Vec::new(), Vec::new());
-    for workload in &a.workloads {
+    for workload in a.measured() {
         let name = &workload.scenario.name;
-        let Some(other) = b.workloads.iter().find(|other| other.scenario.name == *name) else {
+        let Some(other) = workload_of(&b, name) else {
             left_out.push(format!("`{name}` is in the first run only"));
             continue;
         };
@@ -97,31 +102,46 @@ pub fn compare(a: &Bundle, b: &Bundle, any_machine: bool) -> Result<Across, Acro
         }
         let merit = workload.scenario.merit;
         for cell in &workload.cells {
-            let of = |analysis: &Analysis| -> Option<Vec<f64>> {
-                let workload = analysis.workloads.iter().find(|one| one.scenario.name == *name)?;
-                let rounds = &workload.cell(&cell.model)?.rounds;
-                let figures: Vec<f64> = rounds.iter().filter_map(|round| round.merit(merit)).collect();
-                (!figures.is_empty()).then_some(figures)
-            };
-            match (of(&a), of(&b)) {
-                (Some(first), Some(second)) => {
-                    rows.push(row(name, &cell.model, merit, &first, &second, &a, &b));
+            let model = &cell.model;
+            match (figures(cell, merit), other.cell(model).map(|other| figures(other, merit))) {
+                (Some(first), Some(Some(second))) => {
+                    rows.push(row(name, model, merit, &first, &second, &a, &b));
                 }
-                _ => left_out.push(format!("{} under `{name}` has figures in one run at most", cell.model)),
+                (_, None) => left_out.push(format!("{model} under `{name}` is in the first run only")),
+                _ => left_out.push(format!("{model} under `{name}` has figures in one run at most")),
             }
         }
+        let only = other.cells.iter().filter(|cell| workload.cell(&cell.model).is_none());
+        left_out.extend(only.map(|cell| format!("{} under `{name}` is in the second run only", cell.model)));
     }
-    let only = b
-        .workloads
-        .iter()
-        .filter(|other| a.workloads.iter().all(|one| one.scenario.name != other.scenario.name));
+    let only = b.measured().filter(|other| workload_of(&a, &other.scenario.name).is_none());
     left_out.extend(only.map(|other| format!("`{}` is in the second run only", other.scenario.name)));
     if rows.is_empty() {
         return Err(AcrossError::NothingInCommon { why: left_out });
     }
     let speed = |analysis: &Analysis| analysis.run.environment.compute_ns_per_nominal_us.value().copied();
     let machine_factor = speed(&a).zip(speed(&b)).map(|(a, b)| b / a);
-    Ok(Across { rows, left_out, machine, machine_factor })
+    Ok(Across { rows, left_out, caveats: caveats(&a, &b), machine, machine_factor })
+}
+
+/// A workload by its name, or a point of a sweep.
+fn workload_of<'a>(analysis: &'a Analysis, name: &str) -> Option<&'a Workload> {
+    analysis.measured().find(|workload| workload.scenario.name == name)
+}
+
+/// The figure of merit in every round that has it; `None` without one.
+fn figures(cell: &Cell, merit: Merit) -> Option<Vec<f64>> {
+    let figures: Vec<f64> = cell.rounds.iter().filter_map(|round| round.merit(merit)).collect();
+    (!figures.is_empty()).then_some(figures)
+}
+
+/// The caveats of either run, with the run they are of.
+fn caveats(a: &Analysis, b: &Analysis) -> Vec<String> {
+    let [first, second] = [a, b].map(Analysis::caveats);
+    let (both, first): (Vec<_>, Vec<_>) = first.into_iter().partition(|caveat| second.contains(caveat));
+    let second = second.into_iter().filter(|caveat| !both.contains(caveat)).collect();
+    let of = [("Both runs", &both), ("First run", &first), ("Second run", &second)];
+    of.iter().flat_map(|(run, caveats)| caveats.iter().map(move |text| format!("{run}: {text}"))).collect()
 }
 
 /// Why two workloads of one name are not the same work.
@@ -163,7 +183,7 @@ fn row(
         a: median(first).unwrap_or(0.0),
         b: median(second).unwrap_or(0.0),
         factor: factor(first, second, merit, &mut random),
-        null_factor: null(a).zip(null(b)).map(|(a, b)| a / b),
+        null_factor: null(a).zip(null(b)).map(|(a, b)| log_behind(a, b, Better::More).exp()),
     }
 }
 
@@ -213,114 +233,68 @@ pub fn differences(a: &Environment, b: &Environment) -> Vec<String> {
 /// The two runs as text of at most `width` columns, 60 at least.
 pub fn text(across: &Across, width: usize) -> String {
     let width = width.max(60);
-    let mut out = String::from("Two runs side by side; a ratio above 1 says that the second was worse\n\n");
-    let names = across.rows.iter().map(|row| row.model.chars().count()).max().unwrap_or(0).max(5);
-    let mut scenario = "";
-    for row in &across.rows {
-        if row.scenario != scenario {
-            scenario = &row.scenario;
-            let null = row.null_factor.map_or_else(String::new, |null| format!("; null server {null:.3}"));
-            push_wrapped(
-                &mut out,
-                &format!("{scenario}, {}{null}", row.merit.label()),
-                width,
-                "",
-                str::to_owned,
-            );
-        }
-        let Factor { median, low, high, .. } = row.factor;
-        let _ = writeln!(
-            out,
-            "  {:names$}  {:>9} {:>9}  {median:.3} [{low:.3}, {high:.3}]",
-            row.model,
-            row.merit.show(row.a),
-            row.merit.show(row.b),
-        );
+    let mut out = String::new();
+    push(&mut out, "Two runs side by side; a ratio above 1 says that the second was worse", width, "");
+    for caveat in &across.caveats {
+        push(&mut out, caveat, width, "! ");
     }
+    out.push('\n');
+    table(&mut out, &across.rows, width);
     for why in &across.left_out {
-        push_wrapped(&mut out, why, width, "not compared: ", str::to_owned);
+        push(&mut out, why, width, "not compared: ");
     }
     out.push('\n');
     for difference in &across.machine {
-        push_wrapped(&mut out, difference, width, "! another machine: ", str::to_owned);
+        push(&mut out, difference, width, "! another machine: ");
     }
     if let Some(factor) = across.machine_factor {
-        let words = format!("A fixed piece of work took {factor:.3} times as long in the second run.");
-        push_wrapped(&mut out, &words, width, "", str::to_owned);
+        let factor = factor_text(factor);
+        let words = format!("A fixed piece of work took {factor} times as long in the second run.");
+        push(&mut out, &words, width, "");
     }
     let caution = "This shows a trend and no regression. The runs met the machine at different times, and the same build \
                    differs between runs by more than what is looked for; more rounds in either run do not help. Intervals are \
                    of the rounds of these runs. To compare two builds, run them in pairs: bakeoff ab --a OLD --b NEW";
-    push_wrapped(&mut out, caution, width, "", str::to_owned);
+    push(&mut out, caution, width, "");
     out
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sample;
-
-    fn bundle() -> Bundle {
-        sample::bundle(&sample::Spec {
-            scenarios: 2,
-            models: 3,
-            rounds: 6,
-            requests: 400,
-            ..Default::default()
-        })
-    }
-
-    #[test]
-    fn a_run_beside_itself_is_the_same() {
-        let across = compare(&bundle(), &bundle(), false).expect("one machine");
-        assert!(!across.rows.is_empty() && across.machine.is_empty());
-        assert!(across.rows.iter().all(|row| row.factor.median == 1.0 && row.a == row.b));
-        assert_eq!(across.machine_factor, Some(1.0));
-    }
-
-    #[test]
-    fn another_machine_is_refused_unless_insisted_on_and_then_named() {
-        let mut other = bundle();
-        other.run.environment.cpu_model = Reading::Value("another processor".into());
-        let error = compare(&bundle(), &other, false).expect_err("two machines");
-        assert!(error.to_string().contains("another processor"), "{error}");
-        let across = compare(&bundle(), &other, true).expect("insisted on");
-        assert!(text(&across, 80).contains("! another machine: processor"));
-    }
-
-    #[test]
-    fn another_schedule_is_named_and_not_compared() {
-        let mut other = bundle();
-        other.run.scenarios[0].window_ns += 1;
-        let name = other.run.scenarios[0].name.clone();
-        let across = compare(&bundle(), &other, false).expect("the other workloads");
-        assert!(across.rows.iter().all(|row| row.scenario != name));
-        assert!(across.left_out.iter().any(|why| why.contains(&name)), "{:?}", across.left_out);
-        for scenario in &mut other.run.scenarios {
-            scenario.toml.push('#');
+/// The rows under their workloads. A name for which there is no room beside the figures has a line of its own.
+fn table(out: &mut String, rows: &[Row], width: usize) {
+    let told: Vec<(String, String)> = rows.iter().map(|row| (clean(&row.model), beside(row))).collect();
+    let columns = |text: &String| text.chars().count();
+    let figures = told.iter().map(|(_, figures)| columns(figures)).max().unwrap_or(0);
+    let room = width.saturating_sub(2 + figures);
+    let names = told.iter().map(|(name, _)| columns(name)).filter(|name| *name <= room).max().unwrap_or(0);
+    let mut scenario = None;
+    for (row, (name, figures)) in rows.iter().zip(&told) {
+        if scenario != Some(&row.scenario) {
+            scenario = Some(&row.scenario);
+            let null = row
+                .null_factor
+                .map_or_else(String::new, |null| format!("; null server {}", factor_text(null)));
+            push(out, &format!("{}, {}{null}", row.scenario, row.merit.label()), width, "");
         }
-        let error = compare(&bundle(), &other, false).expect_err("nothing is left");
-        assert!(matches!(error, AcrossError::NothingInCommon { .. }), "{error}");
-    }
-
-    #[test]
-    fn the_interval_of_a_ratio_holds_the_ratio_and_its_direction() {
-        let first: Vec<f64> = (0..12).map(|at| 100.0 + f64::from(at)).collect();
-        let second: Vec<f64> = first.iter().map(|value| value * 2.0).collect();
-        let slower = factor(&first, &second, Merit::ResponseP99, &mut Random::new(1));
-        assert!(
-            slower.low <= slower.median && slower.median <= slower.high && slower.low > 1.5,
-            "{slower:?}"
-        );
-        let faster = factor(&first, &second, Merit::Throughput, &mut Random::new(1));
-        assert!((faster.median - 0.5).abs() < 1e-12 && faster.high < 0.7, "{faster:?}");
-    }
-
-    #[test]
-    fn the_text_says_what_it_cannot_show_and_keeps_its_width() {
-        let across = compare(&bundle(), &bundle(), false).expect("one machine");
-        let text = text(&across, 80);
-        assert!(text.contains("no regression") && text.contains("bakeoff ab"));
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        if columns(name) > names {
+            let _ = writeln!(out, "  {}\n  {:names$}{figures}", cut(name, width - 2), "");
+        } else {
+            let _ = writeln!(out, "  {name:names$}{figures}");
+        }
     }
 }
+
+/// What stands beside the name of a model.
+fn beside(row: &Row) -> String {
+    let (a, b) = (row.merit.show(row.a), row.merit.show(row.b));
+    format!("  {a:>9} {b:>9}  {}", with_interval(row.factor))
+}
+
+/// Text on lines of at most `width` columns, whatever its words are: names come from bundles.
+fn push(out: &mut String, text: &str, width: usize, indent: &str) {
+    let room = width.saturating_sub(indent.chars().count());
+    let words: Vec<String> = text.split_whitespace().map(|word| cut(word, room)).collect();
+    push_wrapped(out, &words.join(" "), width, indent, str::to_owned);
+}
+
+#[cfg(test)]
+mod tests;

@@ -70,6 +70,17 @@ fn parse_moment(text: &str) -> Result<u64, String> {
         .ok_or_else(|| "give a day or a moment since 1970, such as 2026-01-31 or 2026-01-31T12:00:00Z".into())
 }
 
+/// The moment, unless it is yet to come: every run there is began before it, and who gives it means another year.
+fn past(unix_ms: u64, now_unix_ms: u64) -> Result<u64, String> {
+    if unix_ms <= now_unix_ms {
+        return Ok(unix_ms);
+    }
+    Err(format!(
+        "--before {} is in the future, and every run would be removed: nothing was; to remove them all give --keep 0",
+        units::moment(unix_ms)
+    ))
+}
+
 impl HistoryArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
         let store = &self.store;
@@ -86,8 +97,9 @@ impl HistoryArgs {
             }
             Action::Export => output::print(&history::to_lines(&entries()?).map_err(|e| e.to_string())?)?,
             Action::Prune(args) => {
+                let before = args.before.map(|before| past(before, bakeoff::clock::unix_ms())).transpose()?;
                 // The group takes just one of them.
-                let what = args.before.map_or(Pruned::Keep(args.keep.unwrap_or(u32::MAX)), Pruned::Before);
+                let what = before.map_or(Pruned::Keep(args.keep.unwrap_or(u32::MAX)), Pruned::Before);
                 let removed = open()?.prune(what).map_err(|e| e.to_string())?;
                 output::print(&format!("removed {}\n", units::plural(removed as u64, "run")))?;
             }
@@ -98,7 +110,14 @@ impl HistoryArgs {
 
 #[cfg(test)]
 mod tests {
-    use super::parse_moment;
+    use super::{parse_moment, past};
+
+    #[test]
+    fn a_moment_yet_to_come_removes_nothing() {
+        assert_eq!([past(5, 6), past(6, 6)], [Ok(5), Ok(6)]);
+        let error = past(4_102_444_800_000, 1_800_000_000_000).expect_err("in the year 2100");
+        assert!(error.contains("2100-01-01 00:00:00 UTC is in the future"), "{error}");
+    }
 
     #[test]
     fn days_and_moments_are_read_in_utc() {

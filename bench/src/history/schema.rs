@@ -11,7 +11,7 @@ use std::path::Path;
 pub(super) const APPLICATION_ID: i64 = 0x6261_6b65;
 
 /// Step `n` brings schema `n` to `n + 1`; schema 0 is an empty database.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     // A run, and its figures. Intervals are medians over rounds with the ends of their 95 % interval.
     "CREATE TABLE runs (
          id INTEGER PRIMARY KEY,
@@ -45,6 +45,9 @@ const STEPS: [&str; 2] = [
      CREATE INDEX figures_of_run ON figures (run);",
     // When the commit was made: an older commit that is measured later then finds its place in a series.
     "ALTER TABLE runs ADD COLUMN committed_unix_ms INTEGER;",
+    // A definition is of the workload's text with warm-up and window. Those before were of the text alone, which is not kept:
+    // they are marked, so that they are never continued by others (`bakeoff_reports::history::TEXT_ALONE`).
+    "UPDATE figures SET definition = 'text-' || definition;",
 ];
 
 /// The schema that this version writes.

@@ -8,7 +8,7 @@
 use super::StoreError;
 use super::schema::{self, Found};
 use bakeoff_reports::history::{
-    Entry, Interval, LINE_VERSION, Machine, Point, Reference, better, figure_key, figure_of,
+    Entry, Interval, LINE_VERSION, Machine, Point, Reference, TEXT_ALONE, better, figure_key, figure_of,
 };
 use bakeoff_reports::statistics::paired::Better;
 use rusqlite::{
@@ -32,7 +32,7 @@ pub struct Store {
 pub enum Recorded {
     /// It is new.
     Added,
-    /// The same run is there with fewer trials: this later state of it took its place.
+    /// The same run is there with fewer trials, or as an older version knew it: this later state of it took its place.
     Completed,
     /// The run is there, and was given the commit or label it had not.
     Named,
@@ -197,7 +197,9 @@ fn record(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<Reco
         insert(transaction, entry)?;
         return Ok(Recorded::Added);
     };
-    if entry.trials > trials {
+    let renewed =
+        entry.trials == trials && is_outdated(transaction, id)? && !entry.points.iter().any(of_text);
+    if entry.trials > trials || renewed {
         transaction.execute("DELETE FROM runs WHERE id = ?1", [id])?;
         let mut entry = entry.clone();
         if entry.commit.is_none() {
@@ -219,6 +221,17 @@ fn record(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<Reco
         transaction.execute("UPDATE runs SET label = ?1 WHERE id = ?2", params![entry.label, id])?;
     }
     Ok(if names || labels { Recorded::Named } else { Recorded::Known { commit } })
+}
+
+/// Whether a point does not know for how long it was measured.
+fn of_text(point: &Point) -> bool {
+    point.definition.starts_with(TEXT_ALONE)
+}
+
+/// Whether an older version recorded the run.
+fn is_outdated(transaction: &Transaction<'_>, id: i64) -> rusqlite::Result<bool> {
+    let asked = "SELECT EXISTS (SELECT 1 FROM figures WHERE run = ?1 AND substr(definition, 1, ?2) = ?3)";
+    transaction.query_row(asked, params![id, TEXT_ALONE.len() as i64, TEXT_ALONE], |row| row.get(0))
 }
 
 fn insert(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> {

@@ -12,7 +12,12 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The version of an exported line. Raised whenever a reader of the old one would misread the new one.
-pub const LINE_VERSION: u32 = 1;
+pub const LINE_VERSION: u32 = 2;
+
+/// What the definition of a workload begins with where it is of the workload's text alone, as versions up to 1 of a line and 2
+/// of a store had it: warm-up and window may have differed. Such figures are kept and shown, apart from all others, and no
+/// change is looked for in them.
+pub const TEXT_ALONE: &str = "text-";
 
 /// A run in the history.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -56,7 +61,8 @@ pub struct Machine {
 pub struct Point {
     /// Name of the workload.
     pub scenario: String,
-    /// CRC-32 of the workload's definition, eight hex digits: figures of two definitions are two series.
+    /// CRC-32 of the workload's definition, which is its text with warm-up and window, eight hex digits: figures of two
+    /// definitions are two series. Of older runs see [`TEXT_ALONE`].
     pub definition: String,
     /// Name of the model.
     pub model: String,
@@ -211,14 +217,25 @@ struct Version {
 fn entry(line: &str) -> Result<Entry, String> {
     let version: Version =
         serde_json::from_str(line).map_err(|error| format!("it is no run of a history ({error})"))?;
-    if version.line_version != u64::from(LINE_VERSION) {
+    if !(1..=u64::from(LINE_VERSION)).contains(&version.line_version) {
         return Err(format!(
-            "it is written in version {}, and this tool reads version {LINE_VERSION}; export it with the version of \
-             bakeoff that reads it",
+            "it is written in version {}, and this tool reads version {LINE_VERSION} and older; export it with the version \
+             of bakeoff that reads it",
             version.line_version
         ));
     }
-    serde_json::from_str(line).map_err(|error| format!("it is no run of a history ({error})"))
+    let entry: Entry =
+        serde_json::from_str(line).map_err(|error| format!("it is no run of a history ({error})"))?;
+    Ok(if entry.line_version == 1 { up_to_date(entry) } else { entry })
+}
+
+/// An entry of version 1, whose definitions are of the text alone.
+fn up_to_date(mut entry: Entry) -> Entry {
+    entry.line_version = LINE_VERSION;
+    for point in &mut entry.points {
+        point.definition.insert_str(0, TEXT_ALONE);
+    }
+    entry
 }
 
 /// Why lines are no history.

@@ -21,6 +21,7 @@ use super::machine::machine;
 use crate::analysis::{Analysis, Workload};
 use crate::cell::{Cell, RoundFigures};
 use crate::cost::Cost;
+use crate::gate::FEWEST_SWITCHES;
 use crate::probe::ceiling;
 use crate::record::{Comparison, Contender, Figure, Merit, Origin, Probe, ScenarioRecord, Side};
 use crate::statistics::bootstrap::median_interval;
@@ -139,13 +140,22 @@ fn point(
 ) -> Point {
     Point {
         scenario: scenario.name.clone(),
-        definition: format!("{:08x}", crc32fast::hash(scenario.toml.as_bytes())),
+        definition: definition(scenario),
         model: model.to_owned(),
         figure,
         value,
         rounds,
         reference,
     }
+}
+
+/// What was measured: the workload's text, and for how long, which the command line may set apart from the text.
+fn definition(scenario: &ScenarioRecord) -> String {
+    let mut hash = crc32fast::Hasher::new();
+    hash.update(scenario.toml.as_bytes());
+    hash.update(&scenario.warmup_ns.to_le_bytes());
+    hash.update(&scenario.window_ns.to_le_bytes());
+    format!("{:08x}", hash.finalize())
 }
 
 /// A figure of a round.
@@ -191,17 +201,20 @@ fn against_constant(name: &str, reference: f64, value: Interval) -> Reference {
     Reference { name: name.to_owned(), value: reference, ratio }
 }
 
-/// The ratio of `cell` to `reference`, paired by round; `None` without a round in which both have a figure above zero.
+/// The ratio of `cell` to `reference`, paired by round; `None` without a round in which both have a figure above zero. So few
+/// switches that they are all the same, as a gate has it, are no ratio away from each other.
 fn against(name: String, reference: &Cell, cell: &Cell, figure: Figure) -> Option<Reference> {
+    let least = if figure == Figure::SwitchesPerRequest { FEWEST_SWITCHES } else { 0.0 };
     let mut values = Vec::new();
     let mut ratios = Vec::new();
     for round in &cell.rounds {
         let Some(other) = reference.rounds.iter().find(|other| other.round == round.round) else { continue };
         let (Some(own), Some(base)) = (of_round(round, figure), of_round(other, figure)) else { continue };
-        if base > 0.0 || base == own {
+        let [clamped, clamped_base] = [own, base].map(|value| value.max(least));
+        if clamped_base > 0.0 || clamped_base == clamped {
             values.push(base);
             // Own over base, defined for infinities; which way is better does not matter here.
-            ratios.push(log_behind(base, own, Better::Less).exp());
+            ratios.push(log_behind(clamped_base, clamped, Better::Less).exp());
         }
     }
     let value = median(&values)?;

@@ -19,8 +19,8 @@ pub mod text;
 pub(crate) mod words;
 
 pub use entry::{
-    Entry, Interval, LINE_VERSION, LinesError, Machine, Point, Reference, better, figure_key, figure_of,
-    from_lines, to_lines,
+    Entry, Interval, LINE_VERSION, LinesError, Machine, Point, Reference, TEXT_ALONE, better, figure_key,
+    figure_of, from_lines, to_lines,
 };
 pub use extract::{Facts, NULL_SERVER, REFERENCE_MODEL, compared_commit, entry, key};
 pub use machine::machine;

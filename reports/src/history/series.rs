@@ -1,18 +1,18 @@
 //! Entries put in order: one series for each figure that can be continued, its change points, and these as alerts by
 //! commit.
 //!
-//! Two points belong to one series when machine, workload (its definition included), model, figure and reference are the
-//! same. A series is in the order of its commits where the time of every commit is known, so that an older commit that is
-//! measured later finds its place; otherwise in the order of its runs.
+//! Two points belong to one series when machine, workload (its definition included, with warm-up and window), model, figure
+//! and reference are the same. A series is in the order of its commits where the time of every commit is known, so that an
+//! older commit that is measured later finds its place; otherwise in the order of its runs.
 
 use super::divisive::{self, ENOUGH};
-use super::entry::{Entry, Interval, Machine, better, figure_key, floor};
+use super::entry::{Entry, Interval, Machine, TEXT_ALONE, better, figure_key, floor};
 use crate::record::Figure;
 use crate::statistics::median;
 use crate::statistics::paired::log_behind;
 use rayon::prelude::*;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A history: what was recorded, and what it shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +23,10 @@ pub struct History {
     pub series: Vec<Series>,
     /// Changes that matter, by commit, the newest first.
     pub alerts: Vec<Alert>,
+    /// Whether there are runs of more than one machine.
+    several_machines: bool,
+    /// Workloads of which there are several definitions.
+    redefined: BTreeSet<String>,
 }
 
 /// What must be the same for two figures to be compared.
@@ -32,7 +36,7 @@ pub struct SeriesKey {
     pub machine: Machine,
     /// Name of the workload.
     pub scenario: String,
-    /// CRC-32 of its definition.
+    /// Its definition, see [`Point::definition`](super::Point::definition).
     pub definition: String,
     /// Name of the model.
     pub model: String,
@@ -130,7 +134,10 @@ impl History {
             .map(|(key, samples)| series(&entries, key, samples))
             .collect();
         let alerts = alerts(&entries, &series);
-        Self { entries, series, alerts }
+        // Found once: every series asks for it, wherever it is named.
+        let several_machines = entries.iter().any(|entry| entry.machine != entries[0].machine);
+        let redefined = redefined(&series);
+        Self { entries, series, alerts, several_machines, redefined }
     }
 
     /// How many series a change point was looked for in.
@@ -150,16 +157,26 @@ impl History {
     /// there are several.
     pub fn apart(&self, key: &SeriesKey) -> String {
         let mut words = Vec::new();
-        if self.machines().len() > 1 {
+        if self.several_machines {
             words.push(format!("machine {}", key.machine.fingerprint));
         }
-        let redefined =
-            |other: &Series| other.key.scenario == key.scenario && other.key.definition != key.definition;
-        if self.series.iter().any(redefined) {
+        if self.redefined.contains(&key.scenario) {
             words.push(format!("definition {}", key.definition));
         }
         words.join(", ")
     }
+}
+
+/// The workloads of which there are several definitions.
+fn redefined(series: &[Series]) -> BTreeSet<String> {
+    let mut definitions: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut redefined = BTreeSet::new();
+    for SeriesKey { scenario, definition, .. } in series.iter().map(|series| &series.key) {
+        if *definitions.entry(scenario).or_insert(definition) != definition {
+            redefined.insert(scenario.clone());
+        }
+    }
+    redefined
 }
 
 fn series(entries: &[Entry], key: SeriesKey, mut samples: Vec<Sample>) -> Series {
@@ -172,6 +189,10 @@ fn series(entries: &[Entry], key: SeriesKey, mut samples: Vec<Sample>) -> Series
         samples.iter().enumerate().filter_map(|(at, sample)| Some((at, sample.comparable()?.ln()))).unzip();
     let untested = match (&key.reference, logs.len()) {
         (None, _) => Some("no reference was measured with it".to_owned()),
+        _ if key.definition.starts_with(TEXT_ALONE) => Some(
+            "recorded when warm-up and window did not belong to the definition; import the bundles again"
+                .to_owned(),
+        ),
         (_, runs) if runs < ENOUGH => Some(format!("{runs} of the {ENOUGH} runs that a change needs")),
         _ => None,
     };
@@ -224,26 +245,33 @@ fn when(entry: &Entry) -> u64 {
 }
 
 fn alerts(entries: &[Entry], series: &[Series]) -> Vec<Alert> {
-    let mut groups: BTreeMap<&str, Alert> = BTreeMap::new();
+    let mut groups: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
     for (nth, one) in series.iter().enumerate() {
         for (which, change) in one.changes.iter().enumerate().filter(|(_, change)| change.matters) {
-            let (last, first) = (one.samples[change.last].entry, one.samples[change.at].entry);
-            let alert = groups.entry(group(&entries[first])).or_insert(Alert {
-                last_good: last,
-                first_bad: first,
-                changes: Vec::new(),
-            });
-            // A later last run and an earlier first one leave less between them.
-            if when(&entries[last]) > when(&entries[alert.last_good]) {
-                alert.last_good = last;
-            }
-            if when(&entries[first]) < when(&entries[alert.first_bad]) {
-                alert.first_bad = first;
-            }
-            alert.changes.push((nth, which));
+            let first = one.samples[change.at].entry;
+            groups.entry(group(&entries[first])).or_default().push((nth, which));
         }
     }
-    let mut alerts: Vec<Alert> = groups.into_values().collect();
+    let mut alerts: Vec<Alert> = groups
+        .into_iter()
+        .filter_map(|(culprit, changes)| alert(entries, series, culprit, changes))
+        .collect();
     alerts.sort_by_key(|alert| Reverse((when(&entries[alert.first_bad]), alert.first_bad)));
     alerts
+}
+
+/// The changes that began with a commit, and the runs between which they did. A later last run and an earlier first one leave
+/// less between them; but a change that was placed a run late has a run of the same commit before it, and that one is no good
+/// run unless every change is like that: then the figures moved between two runs of one commit.
+fn alert(entries: &[Entry], series: &[Series], culprit: &str, changes: Vec<(usize, usize)>) -> Option<Alert> {
+    let runs = |(nth, which): &(usize, usize)| {
+        let (one, change) = (&series[*nth], series[*nth].changes[*which]);
+        (one.samples[change.last].entry, one.samples[change.at].entry)
+    };
+    let innocent = |run: &usize| group(&entries[*run]) != culprit;
+    let lasts = changes.iter().map(|change| runs(change).0);
+    let last_good = lasts.max_by_key(|run| (innocent(run), when(&entries[*run]), *run))?;
+    let firsts = changes.iter().map(|change| runs(change).1);
+    let first_bad = firsts.min_by_key(|run| (when(&entries[*run]), *run))?;
+    Some(Alert { last_good, first_bad, changes })
 }

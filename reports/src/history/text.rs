@@ -14,12 +14,16 @@ pub fn runs(history: &History, columns: usize) -> String {
     if history.entries.is_empty() {
         return "The history holds no run.\n".to_owned();
     }
-    let mut out =
-        format!("{:<16}  {:<10}  {:<8}  {:>7}  label\n", "began (UTC)", "commit", "machine", "figures");
+    // The second and the run's own number: runs without a commit differ in nothing else.
+    let mut out = format!(
+        "{:<19}  {:<8}  {:<10}  {:<8}  {:>7}  label\n",
+        "began (UTC)", "run", "commit", "machine", "figures"
+    );
     for entry in history.entries.iter().rev() {
-        let moment: String = units::moment(entry.started_unix_ms).chars().take(16).collect();
+        let moment: String = units::moment(entry.started_unix_ms).chars().take(19).collect();
         let line = format!(
-            "{moment:<16}  {:<10}  {:<8}  {:>7}  {}",
+            "{moment:<19}  {:<8}  {:<10}  {:<8}  {:>7}  {}",
+            cut(&clean(words::id(entry)), 8),
             cut(&clean(&words::commit(entry)), 10),
             cut(&clean(&entry.machine.fingerprint), 8),
             units::grouped(entry.points.len() as u64),

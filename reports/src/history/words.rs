@@ -17,6 +17,11 @@ fn short(commit: &str) -> String {
     commit.chars().take(SHORT).collect()
 }
 
+/// What a run is known by, shortened: the end of its key, the CRC-32 of its head.
+pub(crate) fn id(entry: &Entry) -> &str {
+    entry.key.rsplit('-').next().unwrap_or(&entry.key)
+}
+
 /// A run in a sentence: its commit and label, or when it began.
 pub(crate) fn run(entry: &Entry) -> String {
     let label = entry.label.as_ref().map_or_else(String::new, |label| format!(" ({label})"));
@@ -98,7 +103,7 @@ pub(crate) fn tested(history: &History) -> String {
     let rest = match untested {
         0 => String::new(),
         n => format!(
-            " {} had no reference or fewer than {} runs and {} not tested.",
+            " {} had no reference, fewer than {} runs or no known window and {} not tested.",
             n,
             divisive::ENOUGH,
             if n == 1 { "was" } else { "were" }

@@ -216,7 +216,7 @@ fn method() -> String {
          the probe before the run found it; where that has no such figure, the model thread-per-client under the same \
          workload, round by round; in a comparison of two builds, side A. A figure without a reference is shown and not \
          tested.</p>\n\
-         <p>Runs are in one series when machine, workload with its definition, model, figure and reference are the same. \
+         <p>Runs are in one series when machine, workload with its text and window, model, figure and reference are the same. \
          The machine counts by kernel (major and minor version), processor model, CPUs and memory in coarse steps. A \
          series is in the order of its commits where the time of each is known, else in the order of its runs.</p>\n\
          <p>Change points are found by E-divisive (Matteson and James, 2014) on the logarithms of the ratios: the place \

@@ -60,6 +60,20 @@ fn a_run_is_recorded_once_and_a_later_state_of_it_takes_its_place() {
 }
 
 #[test]
+fn a_run_of_an_older_version_is_renewed_by_its_bundle_and_keeps_its_names() {
+    let (_folder, mut store) = store();
+    let mut old = Entry { label: Some("main".to_owned()), ..entry(1) };
+    old.points.iter_mut().for_each(|point| point.definition.insert_str(0, TEXT_ALONE));
+    assert_eq!(store.record(&old).expect("there is room"), Recorded::Added);
+    let known = Recorded::Known { commit: old.commit.clone() };
+    assert_eq!(store.record(&old).expect("there is room"), known, "the same again renews nothing");
+    let nameless = Entry { commit: None, committed_unix_ms: None, ..entry(1) };
+    assert_eq!(store.record(&nameless).expect("there is room"), Recorded::Completed);
+    assert_eq!(store.record(&old).expect("there is room"), known, "and nothing goes back");
+    assert_eq!(store.entries().expect("readable"), [Entry { label: old.label, ..entry(1) }]);
+}
+
+#[test]
 fn a_commit_can_be_given_later_but_not_changed() {
     let (_folder, mut store) = store();
     let nameless = Entry { commit: None, committed_unix_ms: None, ..entry(1) };
