@@ -1,5 +1,7 @@
 //! The Bencher Metric Format: `{"<workload>/<model>": {"<figure>": {"value", "lower_value", "upper_value"}}}`.
 //!
+//! A slash in the name of a workload is written `%2F` and a per cent sign `%25`, so that the first slash ends it.
+//!
 //! A value is the median over the valid rounds, the bounds are its 95 % bootstrap interval. JSON has no infinite number: a
 //! figure whose median is infinite is left out, and so is a bound that is.
 
@@ -25,8 +27,7 @@ pub(super) fn document(source: Source<'_>) -> Export {
         if measures.is_empty() {
             left_out.push(format!("{}: no figure", counted.name()));
         } else {
-            let name = format!("{}/{}", counted.workload.scenario.name, counted.cell.model);
-            benchmarks.insert(name, Value::Object(measures));
+            benchmarks.insert(counted.key("/"), Value::Object(measures));
         }
     }
     if benchmarks.is_empty() {

@@ -20,6 +20,13 @@ impl Counted<'_> {
         format!("{} / {}", self.workload.scenario.name, self.cell.model)
     }
 
+    /// Workload and model as a name that no other cell of any run shares. Names may hold slashes, so those of the
+    /// workload's are written as in an address, and the first one left ends it.
+    pub(super) fn key(&self, between: &str) -> String {
+        let workload = self.workload.scenario.name.replace('%', "%25").replace('/', "%2F");
+        format!("{workload}{between}{}", self.cell.model)
+    }
+
     /// The response times of all rounds together.
     pub(super) fn response(&self) -> Recorder {
         let mut merged = Recorder::fine();

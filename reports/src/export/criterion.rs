@@ -19,6 +19,7 @@ use crate::record::{Merit, Side};
 use crate::statistics::random::Random;
 use crate::units;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// What a run is called as a baseline unless told otherwise.
 const BASELINE: &str = "bakeoff";
@@ -38,8 +39,16 @@ struct Sample {
 
 pub(super) fn folder(source: Source<'_>, baseline: Option<&str>) -> Result<Export, ExportError> {
     let baselines = Baselines::of(source, baseline)?;
-    let (mut files, mut left_out, mut taken) = (Vec::new(), Vec::new(), Unique::default());
+    let (mut files, mut left_out) = (Vec::new(), Vec::new());
+    let (mut taken, mut functions) = (Unique::default(), BTreeMap::new());
     for counted in cells::all(source) {
+        let (model, side) = cells::side(source, &counted.cell.model);
+        let group = &counted.workload.scenario.name;
+        let parts = [component(group), component(model)];
+        // Sides of one model share a folder; any other two cells do not. Cells left out take one, too: the names of the
+        // others must not depend on what became of them.
+        let function = functions.entry((group, model));
+        let function = &*function.or_insert_with(|| taken.name(&parts[0], &parts[1]));
         let sample = match sample(&counted) {
             Ok(sample) => sample,
             Err(why) => {
@@ -47,15 +56,10 @@ pub(super) fn folder(source: Source<'_>, baseline: Option<&str>) -> Result<Expor
                 continue;
             }
         };
-        let (model, side) = cells::side(source, &counted.cell.model);
         let baseline = baselines.of_side(side);
-        let group = &counted.workload.scenario.name;
-        let parts = [component(group), component(model)];
-        // Sides of one model share a folder; any other two cells do not.
-        let function = taken.name(&format!("{}\n{baseline}", parts[0]), &parts[1]);
         let directory = format!("{}/{function}/{}", parts[0], sample.value);
         // critcmp tells benchmarks apart by their id alone: where the names do not make one of their own, the folder does.
-        let plain = !group.contains('/') && !model.contains('/') && function == parts[1];
+        let plain = !group.contains('/') && !model.contains('/') && *function == parts[1];
         let id = if plain { format!("{group}/{model}/{}", sample.value) } else { directory.clone() };
         let head = benchmark(group, model, &sample, &id, &directory);
         let per_iteration: Vec<f64> =

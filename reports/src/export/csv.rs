@@ -1,12 +1,12 @@
 //! A table by RFC 4180 with a row for each trial, those that do not count included, with the reason.
 //!
 //! Lines end with CR and LF. A figure that could not be measured is empty, never 0; a time of what was never answered is
-//! `inf`. Times are nanoseconds, memory is bytes, costs are per request where the report says so.
+//! `inf`. A head ends with the unit, and with what it is counted per; one without either is a plain number or a name.
 
 use super::Source;
 use super::text::field;
 use crate::cell::SHOWN;
-use crate::cost;
+use crate::cost::{self, Cost};
 use crate::gather;
 use crate::record::{Measured, ScenarioRecord, Trial};
 use crate::units;
@@ -48,9 +48,42 @@ fn head() -> Vec<String> {
     names.extend(["throughput_per_s", "goodput_per_s"].map(str::to_owned));
     names.extend(SHOWN.map(|share| format!("response_{}_ns", units::percentile(share).replace('.', "_"))));
     names.extend(["response_mean_of_answered_ns", "response_max_ns"].map(str::to_owned));
-    names.extend(cost::ALL.map(|cost| cost.label().replace(" / ", "_over_").replace(' ', "_")));
+    names.extend(cost::ALL.map(|cost| head_of(cost).to_owned()));
     names.push("doubts".to_owned());
     names
+}
+
+/// What stands over a cost. Tables that somebody has made depend on these.
+fn head_of(cost: Cost) -> &'static str {
+    match cost {
+        Cost::Cpu => "cpu_ns_per_request",
+        Cost::CpuUser => "cpu_user_ns_per_request",
+        Cost::CpuSystem => "cpu_system_ns_per_request",
+        Cost::RunDelay => "run_delay_ns_per_request",
+        Cost::SystemCalls => "system_calls_per_request",
+        Cost::Switches => "switches_per_request",
+        Cost::VoluntarySwitches => "voluntary_switches_per_request",
+        Cost::InvoluntarySwitches => "involuntary_switches_per_request",
+        Cost::Faults => "page_faults_per_request",
+        Cost::Instructions => "instructions_per_request",
+        Cost::Cycles => "cycles_per_request",
+        Cost::CacheMisses => "cache_misses_per_request",
+        Cost::Pss => "memory_bytes",
+        Cost::PageTables => "page_tables_bytes",
+        Cost::KernelStacks => "kernel_stacks_bytes",
+        Cost::MemoryPerConnection => "memory_bytes_per_connection",
+        Cost::SocketBuffers => "socket_buffers_bytes",
+        Cost::Threads => "threads",
+        Cost::Processes => "processes",
+        Cost::Descriptors => "descriptors",
+        Cost::Segments => "segments_per_request",
+        Cost::DataSegments => "segments_with_payload_per_request",
+        Cost::Retransmits => "retransmits",
+        Cost::ListenOverflows => "listen_overflows",
+        Cost::ListenDrops => "listen_drops",
+        Cost::Fairness => "fairness",
+        Cost::LeastServed => "least_over_median",
+    }
 }
 
 fn row(trial: &Trial, scenario: Option<&ScenarioRecord>, left_out: Option<&String>) -> Vec<String> {

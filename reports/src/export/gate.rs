@@ -1,9 +1,10 @@
-//! A comparison of two builds as Markdown for a job page or a pull request, and in a sentence: the verdict first, what
-//! needs somebody's eyes next, the whole table folded.
+//! A comparison of two builds as Markdown for a job page or a pull request, and in a sentence: what to be careful about, the
+//! verdict, what needs somebody's eyes next, the whole table folded.
 
 use super::markdown::{Page, bold};
 use super::text::{cut, markdown as safe};
-use crate::gate::{Gate, Outcome, Verdict};
+use crate::analysis::Analysis;
+use crate::gate::{self, Gate, Outcome, Verdict, difference, share};
 use crate::record::{Contender, Origin, Run};
 use crate::statistics::paired::Factor;
 use crate::units;
@@ -13,9 +14,10 @@ use std::fmt::Write as _;
 const GRAVEST_FIRST: [Outcome; 5] =
     [Outcome::Regressed, Outcome::Invalid, Outcome::Inconclusive, Outcome::Improved, Outcome::Pass];
 
-/// How many times worse B is, with its interval.
-fn factor(factor: &Factor) -> String {
-    format!("{} ({})", units::factor(factor.median), units::interval(factor.low, factor.high))
+/// How far B is behind or ahead, with the ends of its interval.
+fn behind(factor: &Factor) -> String {
+    let [low, high] = [factor.low, factor.high].map(difference);
+    format!("{} ({low} to {high})", difference(factor.median))
 }
 
 /// A verdict in a sentence, for every figure it rests on.
@@ -32,17 +34,20 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
         show(verdict.b)
     );
     if let Some(one) = &verdict.factor {
-        let _ = write!(text, "; B is {} A in {}", factor(one), units::plural(one.rounds as u64, "round"));
+        let _ = write!(text, "; B is {} in {}", behind(one), units::plural(one.rounds as u64, "round"));
     }
     if let Some(one) = &verdict.confirmed {
-        let _ = write!(text, ", {} in {}", factor(one), units::plural(one.rounds as u64, "fresh round"));
+        let _ = write!(text, ", {} in {}", behind(one), units::plural(one.rounds as u64, "fresh round"));
     }
     if let Some(q) = verdict.q {
         let _ = write!(text, "; q {q:.4}");
     }
-    let _ = write!(text, "; matters from {} on", units::percent(verdict.floor));
+    let _ = write!(text, "; matters from {} on", share(verdict.practical));
+    if let Some(noise) = verdict.noise_floor {
+        let _ = write!(text, "; the noise floor is {}", share(noise));
+    }
     if let Some(detectable) = verdict.detectable {
-        let _ = write!(text, "; {} would be found in 4 of 5 runs", units::factor(detectable));
+        let _ = write!(text, "; {} worse would be found in 4 of 5 runs", share(detectable - 1.0));
     }
     if !verdict.reason.is_empty() {
         let _ = write!(text, ". {}", verdict.reason);
@@ -51,8 +56,11 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
 }
 
 /// The summary: below [`LARGEST`](super::LARGEST_MARKDOWN) bytes, whatever the comparison.
-pub fn markdown(gate: &Gate, run: &Run) -> String {
+pub fn markdown(gate: &Gate, analysis: &Analysis) -> String {
     let mut page = Page::default();
+    let word = if gate.cells.is_empty() { "nothing was compared" } else { gate.outcome().word() };
+    page.always(&format!("## bakeoff: {word}\n\n"));
+    page.caveats(analysis);
     page.always(&headline(gate));
     let of = |wanted: Outcome| gate.cells.iter().filter(move |cell| cell.outcome == wanted);
     for outcome in GRAVEST_FIRST.into_iter().filter(|outcome| *outcome != Outcome::Pass) {
@@ -62,36 +70,28 @@ pub fn markdown(gate: &Gate, run: &Run) -> String {
         });
         page.section(&format!("\n### {} ({})\n\n", heading(outcome), of(outcome).count()), lines, "");
     }
-    let head = "| workload | model | figure | verdict | A | B | B worse (interval) | fresh rounds | q | matters from | found in 4 of 5 | rounds |\n\
-                |---|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n";
+    let head = "| workload | model | figure | verdict | A | B | B (90 % interval) | fresh rounds | q | matters from | noise floor | found in 4 of 5 | rounds |\n\
+                |---|---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n";
     let ordered = GRAVEST_FIRST.into_iter().flat_map(of);
     let open = format!(
         "\n<details><summary>All {}</summary>\n\n{head}",
         units::plural(gate.cells.len() as u64, "comparison")
     );
     page.section(&open, ordered.map(row), "\n</details>\n");
-    page.always(&foot(gate, run));
-    page.finish()
+    page.finish(&foot(gate, &analysis.run))
 }
 
+/// The verdict as the rule has it, and what was compared.
 fn headline(gate: &Gate) -> String {
-    let count = |wanted| gate.cells.iter().filter(|cell| cell.outcome == wanted).count();
     let counts: Vec<String> = GRAVEST_FIRST
         .into_iter()
-        .filter(|outcome| count(*outcome) > 0)
-        .map(|outcome| format!("{} {}", count(outcome), outcome.word()))
+        .filter(|outcome| gate.count(*outcome) > 0)
+        .map(|outcome| format!("{} {}", gate.count(outcome), outcome.word()))
         .collect();
-    let what = match gate.outcome() {
-        Outcome::Regressed => "B is slower than A",
-        Outcome::Invalid => "the comparison is invalid",
-        Outcome::Inconclusive => "undecided",
-        Outcome::Improved => "B is faster than A",
-        Outcome::Pass => "B is no slower than A",
-    };
-    let counts = if counts.is_empty() { "nothing was compared".to_owned() } else { counts.join(", ") };
+    let counts = if counts.is_empty() { String::new() } else { format!("{}.\n\n", counts.join(", ")) };
     format!(
-        "## bakeoff: {what}\n\n{}: {counts}.\n\nA is {}, B is {}.\n",
-        bold(gate.outcome().word()),
+        "{}\n\n{counts}A is {}, B is {}.\n",
+        bold(&cut(&gate::sentence(gate), 600)),
         side(&gate.comparison.a),
         side(&gate.comparison.b)
     )
@@ -119,7 +119,7 @@ fn heading(outcome: Outcome) -> &'static str {
 fn row(verdict: &Verdict) -> String {
     let show = |value: Option<f64>| value.map_or_else(String::new, |value| verdict.figure.show(value));
     let factors =
-        [verdict.factor, verdict.confirmed].map(|one| one.as_ref().map_or_else(String::new, factor));
+        [verdict.factor, verdict.confirmed].map(|one| one.as_ref().map_or_else(String::new, behind));
     let [search, fresh] = factors;
     let cells = [
         safe(&cut(&verdict.scenario, 80)),
@@ -131,8 +131,9 @@ fn row(verdict: &Verdict) -> String {
         search,
         fresh,
         verdict.q.map_or_else(String::new, |q| format!("{q:.4}")),
-        units::percent(verdict.floor),
-        verdict.detectable.map_or_else(String::new, units::factor),
+        share(verdict.practical),
+        verdict.noise_floor.map_or_else(String::new, share),
+        verdict.detectable.map_or_else(String::new, |factor| share(factor - 1.0)),
         verdict.rounds.to_string(),
     ];
     format!("| {} |\n", cells.join(" | "))

@@ -22,7 +22,7 @@ pub(super) fn files(source: Source<'_>) -> Export {
                 continue;
             }
             let mut entry = json!({
-                "name": format!("{}: {label}", counted.name()),
+                "name": format!("{}: {label}", counted.key(" / ")),
                 "unit": measure::unit(figure),
                 "value": summary.value,
                 "extra": format!(

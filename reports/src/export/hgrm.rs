@@ -4,8 +4,8 @@
 //! # What was never answered
 //! The histogram of a cell holds what was answered, in all its valid rounds together. The percentiles here are shares of
 //! what was *sent*, so the rows end where the answers end, and the last row, at 1.000000, is `inf`. The footer's mean,
-//! deviation and maximum are of the answered ones and say so. With every request answered this is the format as the
-//! library writes it.
+//! deviation and maximum are of the answered ones and say so; a line of it whose figures there are not is left out. With
+//! every request answered this is the format as the library writes it.
 //!
 //! The last row has three fields, not four: there 1/(1-Percentile) is infinite, and the public plotter, which takes rows of
 //! exactly four fields, would draw a point at infinity.
@@ -25,13 +25,14 @@ const MILLISECOND: f64 = 1e6;
 pub(super) fn files(source: Source<'_>) -> Export {
     let (mut files, mut left_out, mut taken) = (Vec::new(), Vec::new(), Unique::default());
     for counted in cells::all(source) {
+        // Before anything is left out, so that the names of the others do not depend on it.
+        let folder = component(&counted.workload.scenario.name);
+        let name = taken.name(&folder, &component(&counted.cell.model));
         let sent = counted.cell.merged.as_ref().map_or(0, |merged| merged.response.sent);
         if sent == 0 {
             left_out.push(format!("{}: no valid trial in which anything was asked", counted.name()));
             continue;
         }
-        let folder = component(&counted.workload.scenario.name);
-        let name = taken.name(&folder, &component(&counted.cell.model));
         files.push(File::new(format!("{folder}/{name}.hgrm"), distribution(&counted.response(), sent)));
     }
     Export { files, left_out }
@@ -84,20 +85,21 @@ fn share_of(level: u32) -> f64 {
 
 fn footer(text: &mut String, recorder: &Recorder, sent: u64) {
     let histogram = recorder.histogram();
-    let mean = recorder.mean_ns().unwrap_or(f64::NAN) / MILLISECOND;
-    let deviation = if recorder.count() > 0 { histogram.stdev() / MILLISECOND } else { f64::NAN };
-    let max = if recorder.count() > 0 { recorder.max_ns() as f64 / MILLISECOND } else { f64::NAN };
     // Twice ten to the digits, as a power of two: how finely values are told apart.
     let sub_buckets = (2 * 10_u64.pow(u32::from(histogram.sigfig()))).next_power_of_two();
-    let _ = writeln!(text, "#[Mean    = {mean:>12.6}, StdDeviation   = {deviation:>12.6}]");
-    let _ = writeln!(text, "#[Max     = {max:>12.6}, Total count    = {sent:>12}]");
+    if let Some(mean) = recorder.mean_ns() {
+        let (mean, deviation) = (mean / MILLISECOND, histogram.stdev() / MILLISECOND);
+        let _ = writeln!(text, "#[Mean    = {mean:>12.6}, StdDeviation   = {deviation:>12.6}]");
+    }
+    if recorder.count() > 0 {
+        let max = recorder.max_ns() as f64 / MILLISECOND;
+        let _ = writeln!(text, "#[Max     = {max:>12.6}, Total count    = {sent:>12}]");
+    }
     let _ = writeln!(text, "#[Buckets = {:>12}, SubBuckets     = {sub_buckets:>12}]", histogram.buckets());
     let lost = sent - recorder.count().min(sent);
     if lost > 0 {
-        let _ = writeln!(
-            text,
-            "# {lost} of {sent} requests were never answered: infinite in the rows, not in Mean, StdDeviation and Max"
-        );
+        let not = if recorder.count() > 0 { ", not in Mean, StdDeviation and Max" } else { "" };
+        let _ = writeln!(text, "# {lost} of {sent} requests were never answered: infinite in the rows{not}");
     }
 }
 
@@ -159,6 +161,22 @@ mod tests {
         let nothing = distribution(&recorder([]), 7);
         assert_eq!(data(&nothing), [["inf", "1.000000000000", "7"]]);
         assert!(plotted(&nothing).is_empty() && nothing.contains("7 of 7"), "{nothing}");
+    }
+
+    #[test]
+    fn the_footer_leaves_out_what_there_is_not() {
+        let footer = |text: &str| -> Vec<String> {
+            text.lines().filter(|line| line.starts_with('#')).map(str::to_owned).collect()
+        };
+        let begins = |lines: &[String], with: &str| lines.iter().any(|line| line.starts_with(with));
+        let nothing = footer(&distribution(&recorder([]), 7));
+        assert!(nothing.iter().all(|line| !line.contains("NaN") && !line.contains("Mean")), "{nothing:?}");
+        assert!(nothing.len() == 2 && begins(&nothing, "#[Buckets"), "{nothing:?}");
+        // Their sum has reached its end, so there is no mean, but there is a maximum.
+        let endless = footer(&distribution(&recorder([u64::MAX, u64::MAX]), 2));
+        assert!(endless.len() == 2 && begins(&endless, "#[Max "), "{endless:?}");
+        let whole = footer(&distribution(&recorder([1_000_000]), 1));
+        assert!(whole.len() == 3 && begins(&whole, "#[Mean    =     1.000000"), "{whole:?}");
     }
 
     #[test]

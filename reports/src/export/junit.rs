@@ -10,14 +10,21 @@
 //!
 //! Being slower than another model is no failure: it is what a bake-off finds out. The structure is that of the schema of
 //! Ant's JUnit tasks, with all it requires; every suite names `localhost`, for a record does not hold a host's name.
+//!
+//! What a reader must know before any of it, such as that the figures are made up or the run was killed, is in every suite:
+//! a property `caveat` each, and the first lines of its output. A run without a test case has a suite for it.
 
 use super::text::xml;
 use crate::analysis::{Analysis, Workload};
 use crate::gate::{self, Gate};
-use crate::record::{Run, ScenarioRecord};
+use crate::record::ScenarioRecord;
 use crate::units;
 use crate::verdict::{Outcome, Place, Standing};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
+
+/// The name of a property that says what to be careful about.
+const CAVEAT: &str = "caveat";
 
 /// What became of a test case.
 enum Status {
@@ -45,7 +52,7 @@ struct Suite {
 /// The report of an ordinary run.
 pub fn of_analysis(analysis: &Analysis) -> String {
     let suites: Vec<Suite> = analysis.measured().map(suite_of_workload).collect();
-    document(&suites, &analysis.run)
+    document(suites, analysis)
 }
 
 fn suite_of_workload(workload: &Workload) -> Suite {
@@ -102,9 +109,9 @@ fn status(outcome: &Outcome, standing: &Standing, lead: &str) -> Status {
     }
 }
 
-/// The report of a comparison of two builds, whose run is given for its workloads and its time.
-pub fn of_gate(gate: &Gate, run: &Run) -> String {
-    let mut suites: Vec<Suite> = Vec::new();
+/// The report of a comparison of two builds, whose run is given for its workloads, its time and its caveats.
+pub fn of_gate(gate: &Gate, analysis: &Analysis) -> String {
+    let (mut suites, mut timed) = (Vec::<Suite>::new(), BTreeSet::new());
     for verdict in &gate.cells {
         let at = suites.iter().position(|suite| suite.name == verdict.scenario).unwrap_or_else(|| {
             let properties =
@@ -112,21 +119,30 @@ pub fn of_gate(gate: &Gate, run: &Run) -> String {
             suites.push(Suite { name: verdict.scenario.clone(), cases: Vec::new(), properties });
             suites.len() - 1
         });
-        suites[at].cases.push(case_of_gate(verdict, run));
+        // All figures of a cell come of the same rounds: the first takes their time.
+        let first = timed.insert((&verdict.scenario, &verdict.model));
+        let seconds = if first { seconds_of_cell(gate, verdict, analysis) } else { 0.0 };
+        suites[at].cases.push(case_of_gate(verdict, seconds));
     }
-    document(&suites, run)
+    document(suites, analysis)
 }
 
-fn case_of_gate(verdict: &gate::Verdict, run: &Run) -> Case {
-    let of_workload = |scenario: &&ScenarioRecord| scenario.name == verdict.scenario;
-    let window_ns = run.scenarios.iter().find(of_workload).map_or(0, |scenario| scenario.window_ns);
-    let confirmed = verdict.confirmed.map_or(0, |factor| factor.rounds);
+/// How long the cell of a verdict was measured, by the figure of it that most rounds have.
+fn seconds_of_cell(gate: &Gate, of: &gate::Verdict, analysis: &Analysis) -> f64 {
+    let of_workload = |scenario: &&ScenarioRecord| scenario.name == of.scenario;
+    let window_ns = analysis.run.scenarios.iter().find(of_workload).map_or(0, |scenario| scenario.window_ns);
+    let figures = gate.cells.iter().filter(|one| (&one.scenario, &one.model) == (&of.scenario, &of.model));
+    let rounds = figures.map(|one| one.rounds + one.confirmed.map_or(0, |factor| factor.rounds)).max();
+    // Both sides ran.
+    2.0 * rounds.unwrap_or(0) as f64 * window_ns as f64 / 1e9
+}
+
+fn case_of_gate(verdict: &gate::Verdict, seconds: f64) -> Case {
     let line = super::gate::sentence(verdict);
     let told = || line.clone();
     Case {
         name: format!("{}: {}", verdict.model, verdict.figure.label()),
-        // Both sides ran.
-        seconds: 2.0 * (verdict.rounds + confirmed) as f64 * window_ns as f64 / 1e9,
+        seconds,
         status: match verdict.outcome {
             gate::Outcome::Pass | gate::Outcome::Improved => Status::Passed,
             gate::Outcome::Inconclusive => Status::Skipped(told()),
@@ -137,19 +153,25 @@ fn case_of_gate(verdict: &gate::Verdict, run: &Run) -> Case {
     }
 }
 
-fn document(suites: &[Suite], run: &Run) -> String {
+fn document(mut suites: Vec<Suite>, analysis: &Analysis) -> String {
+    let (run, caveats) = (&analysis.run, analysis.caveats());
+    if suites.is_empty() {
+        suites.push(Suite { name: "bakeoff".to_owned(), cases: Vec::new(), properties: Vec::new() });
+    }
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
     let started =
         i64::try_from(run.started_unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let moment = started.unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let of_run = [("tool_version", run.tool_version.clone()), ("seed", run.seed.to_string())];
+    let of_run: Vec<_> = of_run.into_iter().chain(caveats.into_iter().map(|one| (CAVEAT, one))).collect();
     for (id, suite) in suites.iter().enumerate() {
-        push_suite(&mut text, id, suite, run, &moment);
+        push_suite(&mut text, id, suite, &moment, &of_run);
     }
     text.push_str("</testsuites>\n");
     text
 }
 
-fn push_suite(text: &mut String, id: usize, suite: &Suite, run: &Run, moment: &str) {
+fn push_suite(text: &mut String, id: usize, suite: &Suite, moment: &str, of_run: &[(&'static str, String)]) {
     let count = |wanted: fn(&Status) -> bool| suite.cases.iter().filter(|case| wanted(&case.status)).count();
     let seconds: f64 = suite.cases.iter().map(|case| case.seconds).sum();
     let name = xml(named(&suite.name));
@@ -163,7 +185,6 @@ fn push_suite(text: &mut String, id: usize, suite: &Suite, run: &Run, moment: &s
         count(|status| matches!(status, Status::Skipped(_)))
     );
     text.push_str("    <properties>\n");
-    let of_run = [("tool_version", run.tool_version.clone()), ("seed", run.seed.to_string())];
     for (name, value) in of_run.iter().chain(&suite.properties) {
         let _ = writeln!(text, "      <property name=\"{name}\" value=\"{}\"/>", xml(value));
     }
@@ -171,7 +192,8 @@ fn push_suite(text: &mut String, id: usize, suite: &Suite, run: &Run, moment: &s
     for case in &suite.cases {
         push_case(text, case, &name);
     }
-    let lines: Vec<&str> = suite.cases.iter().map(|case| case.line.as_str()).collect();
+    let caveats = of_run.iter().filter(|(name, _)| *name == CAVEAT).map(|(_, text)| text.as_str());
+    let lines: Vec<&str> = caveats.chain(suite.cases.iter().map(|case| case.line.as_str())).collect();
     let _ = writeln!(text, "    <system-out>{}</system-out>", xml(&lines.join("\n")));
     text.push_str("    <system-err></system-err>\n  </testsuite>\n");
 }

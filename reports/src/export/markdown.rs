@@ -1,10 +1,10 @@
-//! The summary of a run as Markdown for a job page or a pull request: the verdicts first, then what to be careful about,
-//! the tables folded. No pictures: such pages do not show inline SVG.
+//! The summary of a run as Markdown for a job page or a pull request: what to be careful about, the verdicts, then the
+//! tables, folded. No pictures: such pages do not show inline SVG.
 //!
 //! A page that takes no more than so many bytes shows nothing at all of a longer one, so every list here stops in time and
 //! says how much is missing.
 
-use super::text::{cut, markdown as safe};
+use super::text::{cut, html, markdown as safe};
 use crate::analysis::{Analysis, Workload};
 use crate::cell::Cell;
 use crate::cost::Cost;
@@ -15,8 +15,12 @@ use std::fmt::Write as _;
 /// A page is smaller than this, in bytes.
 pub const LARGEST: usize = 60_000;
 
-/// Kept free for what always stands there: a foot, the end of a fold, how much is missing.
+/// Kept free for what always stands there: how much of the last section is missing, and a foot, whose version may be 80
+/// signs of 9 bytes each.
 const RESERVE: usize = 2_000;
+
+/// The most caveats that are told, so that there is room for a verdict below; the rest is counted.
+const MOST_CAVEATS: usize = 8;
 
 /// The most characters of one name, and of one sentence.
 const LONGEST_NAME: usize = 80;
@@ -26,6 +30,8 @@ const LONGEST_TEXT: usize = 600;
 #[derive(Default)]
 pub(super) struct Page {
     text: String,
+    /// Sections that found no room at all.
+    skipped: u64,
 }
 
 impl Page {
@@ -34,18 +40,20 @@ impl Page {
         self.text.push_str(text);
     }
 
-    /// Adds a head, the items that find room, how many did not, and the end. Nothing without an item.
+    /// Adds a head, the items that find room, how many did not, and the end. Nothing without an item; where not even the
+    /// first finds room, the foot counts the section.
     pub(super) fn section(&mut self, head: &str, items: impl Iterator<Item = String>, end: &str) {
         let mut items = items.peekable();
-        let room = |text: &str, more: &str| text.len() + more.len() + RESERVE < LARGEST;
+        let room = |text: &str, more: usize| text.len() + more + end.len() + RESERVE < LARGEST;
         let Some(first) = items.peek() else { return };
-        if !room(&self.text, &(head.to_owned() + first + end)) {
+        if !room(&self.text, head.len() + first.len()) {
+            self.skipped += 1;
             return;
         }
         self.text.push_str(head);
         let mut missing = 0_u64;
         for item in items {
-            if missing == 0 && room(&self.text, &item) {
+            if missing == 0 && room(&self.text, item.len()) {
                 self.text.push_str(&item);
             } else {
                 missing += 1;
@@ -58,8 +66,23 @@ impl Page {
         self.text.push_str(end);
     }
 
-    pub(super) fn finish(self) -> String {
-        self.text
+    /// Adds what a reader must see before any figure.
+    pub(super) fn caveats(&mut self, analysis: &Analysis) {
+        let caveats = analysis.caveats();
+        let more = caveats.len().saturating_sub(MOST_CAVEATS) as u64;
+        let told = caveats.iter().take(MOST_CAVEATS).map(|caveat| sentences(caveat));
+        let rest = (more > 0).then(|| format!("{} more in the report.", units::grouped(more)));
+        let quoted = told.chain(rest).map(|caveat| format!("> {caveat}\n>\n"));
+        self.section("> **Read first**\n>\n", quoted, "\n");
+    }
+
+    /// The page with its foot.
+    pub(super) fn finish(mut self, foot: &str) -> String {
+        if self.skipped > 0 {
+            let sections = units::plural(self.skipped, "section");
+            let _ = write!(self.text, "\n{sections} did not fit at all; the report has everything.\n");
+        }
+        self.text + foot
     }
 }
 
@@ -81,14 +104,12 @@ fn sentences(text: &str) -> String {
 pub fn of_analysis(analysis: &Analysis) -> String {
     let mut page = Page::default();
     page.always("## bakeoff: which model fits which workload\n\n");
+    page.caveats(analysis);
     page.section("", analysis.workloads.iter().map(answer), "");
     let points = analysis.sweeps.iter().map(|sweep| sweep.points.len()).sum::<usize>() as u64;
     if points > 0 {
         page.always(&format!("- {} of sweeps, in the tables below\n", units::plural(points, "point")));
     }
-    let caveats = analysis.caveats();
-    let quoted = caveats.iter().map(|caveat| format!("> {}\n>\n", sentences(caveat)));
-    page.section("\n> **Read first**\n>\n", quoted, "");
     for workload in analysis.measured() {
         table(&mut page, workload);
     }
@@ -107,8 +128,7 @@ pub fn of_analysis(analysis: &Analysis) -> String {
         )
     });
     page.section("\n<details><summary>Discarded trials</summary>\n\n", discarded, "\n</details>\n");
-    page.always(&foot(analysis));
-    page.finish()
+    page.finish(&foot(analysis))
 }
 
 fn answer(workload: &Workload) -> String {
@@ -126,7 +146,7 @@ fn table(page: &mut Page, workload: &Workload) {
     let head = format!(
         "\n<details><summary>{}: {}</summary>\n\n| model | place | {} | worse than the best (95 %) | response p50 | response p99 | CPU | switches | rounds |\n\
          |---|---|--:|--:|--:|--:|--:|--:|--:|\n",
-        name(&workload.scenario.name),
+        html(&cut(&workload.scenario.name, LONGEST_NAME)),
         verdict.merit.label(),
         verdict.merit.label()
     );
@@ -188,4 +208,37 @@ fn foot(analysis: &Analysis) -> String {
         name(&run.tool_version),
         units::moment(run.started_unix_ms)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What the callers add at most: an end of [`LONGEST_TEXT`] signs of 9 bytes, a foot with such a version.
+        #[test]
+        fn a_page_of_any_sections_keeps_its_promise(
+            sections in prop::collection::vec((0..400_usize, 1..7_000_usize, 1..30_usize, 0..5_500_usize), 0..40),
+            version in "#{80}|界{80}|[a-z]{5}",
+        ) {
+            let (mut page, mut begun) = (Page::default(), 0);
+            for (at, (head, item, count, end)) in sections.iter().enumerate() {
+                let (head, end) = (format!("<{at}>{}", "h".repeat(*head)), format!("{}</{at}>", "e".repeat(*end)));
+                page.section(&head, std::iter::repeat_n("i".repeat(*item), *count), &end);
+                begun += usize::from(page.text.contains(&head));
+                prop_assert_eq!(page.text.contains(&head), page.text.ends_with(&end), "what begins ends");
+            }
+            let foot = format!("{}{}", "f".repeat(300), name(&version));
+            let text = page.finish(&foot);
+            prop_assert!(text.len() < LARGEST && text.ends_with(&foot), "{} bytes", text.len());
+            let told = match sections.len() - begun {
+                0 => None,
+                1 => Some("\n1 section did not fit at all".to_owned()),
+                more => Some(format!("\n{more} sections did not fit at all")),
+            };
+            prop_assert!(told.as_ref().is_none_or(|told| text.contains(told)), "{:?} is not told", told);
+            prop_assert!(told.is_some() || !text.contains("did not fit at all"));
+        }
+    }
 }

@@ -188,7 +188,6 @@ fn reasons(left_out: &[String]) -> String {
 /// # Errors
 /// The baseline cannot be had, or there is nothing to write.
 pub fn export(source: Source<'_>, format: Format, baseline: Option<&str>) -> Result<Export, ExportError> {
-    let run = &source.bundle.run;
     let one =
         |text: String| Ok(Export { files: vec![File::new(file_name(format), text)], left_out: Vec::new() });
     let made = match format {
@@ -201,13 +200,13 @@ pub fn export(source: Source<'_>, format: Format, baseline: Option<&str>) -> Res
         Format::Csv => return one(csv::table(source)),
         Format::Junit => {
             return one(match verdicts(source, format)? {
-                Some(gate) => junit::of_gate(gate, run),
+                Some(gate) => junit::of_gate(gate, source.analysis),
                 None => junit::of_analysis(source.analysis),
             });
         }
         Format::Markdown => {
             return one(match verdicts(source, format)? {
-                Some(gate) => gate::markdown(gate, run),
+                Some(gate) => gate::markdown(gate, source.analysis),
                 None => markdown::of_analysis(source.analysis),
             });
         }

@@ -55,6 +55,14 @@ pub(super) fn markdown(text: &str) -> String {
     safe
 }
 
+/// Text for HTML within Markdown, where a backslash is one: on one line, with neither a mention nor a reference.
+pub(super) fn html(text: &str) -> String {
+    let blank = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+    let line: String = text.chars().map(|c| if blank(c) { ' ' } else { c }).collect();
+    // No blank of it is written as a reference by now, so every `#` is the text's own.
+    xml(&line).replace('@', "@<!-- -->").replace('#', "#<!-- -->")
+}
+
 /// At most so many characters of a text.
 pub(super) fn cut(text: &str, most: usize) -> String {
     crate::terminal::cut(text, most)
@@ -73,13 +81,25 @@ pub(super) fn field(text: &str) -> String {
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
-/// A name as one part of a path, the way criterion makes it: separators and what some system forbids become `_`, and it is
-/// cut at 64 bytes. Names that criterion keeps for itself, and those that a file system does, are marked with a `_`.
+/// A name as one part of a path, that a shell takes as one word without quotes. As criterion has it, separators and what
+/// some system forbids become `_`, and it is cut at 64 bytes; blanks, brackets and whatever else is neither a letter nor a
+/// digit become a `-`, one for as many as there are together. Names that criterion keeps for itself, and those that a file
+/// system does, are marked with a `_`.
 pub(super) fn component(name: &str) -> String {
     let forbidden = |c: char| c.is_control() || "?\"/\\*<>:|^".contains(c);
-    let mut safe: String = name.chars().map(|c| if forbidden(c) { '_' } else { c }).collect();
+    let mut safe = String::with_capacity(name.len());
+    for c in name.chars() {
+        match c {
+            c if c.is_alphanumeric() || matches!(c, '.' | '_') => safe.push(c),
+            c if forbidden(c) => safe.push('_'),
+            _ if safe.ends_with('-') => {}
+            _ => safe.push('-'),
+        }
+    }
+    // A leading one would make an option of it.
+    let mut safe = safe.trim_start_matches('-').to_owned();
     shorten(&mut safe, LONGEST_NAME);
-    let bare = safe.trim_end_matches(['.', ' ']).len();
+    let bare = safe.trim_end_matches(['.', '-']).len();
     safe.truncate(bare);
     if safe.is_empty() || RESERVED.contains(&safe.to_lowercase().as_str()) {
         safe.push('_');
@@ -103,7 +123,7 @@ impl Unique {
     /// The name, or the name with the first number that is free. Names that differ in case alone count as the same, for
     /// some file systems do not tell them apart. Stays within [`LONGEST_NAME`] if the name does.
     pub(super) fn name(&mut self, within: &str, name: &str) -> String {
-        let key = |name: &str| format!("{within}\n{}", name.to_lowercase());
+        let key = |name: &str| format!("{within}\n{name}").to_lowercase();
         let numbered = (2..).map(|number: u64| {
             let suffix = format!("_{number}");
             let mut short = name.to_owned();
@@ -193,6 +213,15 @@ mod tests {
         }
 
         #[test]
+        fn html_within_markdown_stays_on_one_line_and_is_read_back(text in ".{0,30}|[<>&\"'@#\n\t_\\\\*]{0,20}") {
+            let safe = html(&text);
+            let shown = safe.replace("@<!-- -->", "@").replace("#<!-- -->", "#");
+            prop_assert!(!shown.contains(['<', '>', '\n', '\r', '\u{2028}', '\u{2029}']), "{}", safe);
+            let kept = |c: char| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
+            prop_assert_eq!(read_xml(&shown), text.chars().map(kept).collect::<String>());
+        }
+
+        #[test]
         fn a_label_of_openmetrics_is_read_back(text in any::<String>()) {
             let safe = label(&text);
             prop_assert!(!safe.contains('\n'));
@@ -211,6 +240,9 @@ mod tests {
             let safe = component(&name);
             prop_assert!(!safe.is_empty() && safe.len() <= LONGEST_NAME + 1 && safe != "." && safe != "..");
             prop_assert!(!safe.contains(['/', '\\', '\0', ':']) && !RESERVED.contains(&safe.as_str()));
+            let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '_' | '-');
+            prop_assert!(safe.chars().all(plain) && !safe.starts_with('-'), "{}", safe);
+            prop_assert_eq!(component(&safe), safe.clone(), "a name that is one already stays");
             let mut unique = Unique::default();
             let (first, second) = (unique.name("", &safe), unique.name("", &safe));
             prop_assert!(first != second && second.len() <= LONGEST_NAME);
@@ -223,10 +255,16 @@ mod tests {
             ["new", "Report", "..", "", "a/b:c", "tokio"].map(component),
             ["new_", "Report_", "_", "_", "a_b_c", "tokio"]
         );
+        assert_eq!(
+            ["mio-event-loop (A)", "a  b, $c", "--help", "größe 2.0", "(new)"].map(component),
+            ["mio-event-loop-A", "a-b-c", "help", "größe-2.0", "new_"]
+        );
         assert_eq!(component(&"µ".repeat(60)), "µ".repeat(32));
         let mut unique = Unique::default();
         let names = ["a", "A", "a"].map(|name| unique.name("x", name));
         assert_eq!(names, ["a", "A_2", "a_3"]);
         assert_eq!(unique.name("y", "a"), "a");
+        // A folder whose name differs in case alone may be the same folder.
+        assert_eq!(unique.name("X", "a"), "a_4");
     }
 }

@@ -70,7 +70,7 @@ pub use ledger::Ledger;
 pub use replay::{FEWEST_RECORDED, Replay, Tally, replay};
 pub use text::text;
 pub(crate) use text::{columns, details, grouped, sentence, sides};
-pub(crate) use words::{factor as factor_text, with_interval};
+pub(crate) use words::{difference, factor as factor_text, share, with_interval};
 
 use crate::record::{Comparison, ConfirmRecord, Figure, PlannedLook};
 use crate::statistics::paired::Factor;

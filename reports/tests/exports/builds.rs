@@ -5,7 +5,8 @@ use crate::{made, small};
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::export::{
-    ExportError, Format, LARGEST_MARKDOWN, Source, export, junit_of_gate, markdown_of_gate,
+    ExportError, Format, LARGEST_MARKDOWN, Source, export, junit_of_analysis, junit_of_gate,
+    markdown_of_analysis, markdown_of_gate,
 };
 use bakeoff_reports::gate::{Gate, Outcome, Verdict};
 use bakeoff_reports::record::{ComparedCell, Comparison, Contender, Figure, Gated, Merit, Origin, Side};
@@ -93,9 +94,9 @@ pub(crate) fn two_builds(a: &str, b: &str) -> Bundle {
 
 #[test]
 fn the_reports_of_two_builds_are_as_they_were() {
-    let bundle = small();
-    insta::assert_snapshot!(junit_of_gate(&gate("main", "my-branch"), &bundle.run));
-    insta::assert_snapshot!(markdown_of_gate(&gate("main", "my-branch"), &bundle.run));
+    let analysis = analyse(&small());
+    insta::assert_snapshot!(junit_of_gate(&gate("main", "my-branch"), &analysis));
+    insta::assert_snapshot!(markdown_of_gate(&gate("main", "my-branch"), &analysis));
 }
 
 #[test]
@@ -120,8 +121,7 @@ fn two_builds_are_two_baselines_of_the_same_benchmark() {
 
 #[test]
 fn the_outcomes_of_two_builds_are_failures_errors_and_skips() {
-    let run = small().run;
-    let xml = junit_of_gate(&gate("main", "branch"), &run);
+    let xml = junit_of_gate(&gate("main", "branch"), &analyse(&small()));
     is_junit(&xml);
     assert!(xml.contains("tests=\"5\" failures=\"1\" errors=\"1\" skipped=\"1\""), "{xml}");
     let case = |name: &str| {
@@ -138,9 +138,13 @@ fn the_outcomes_of_two_builds_are_failures_errors_and_skips() {
 
 #[test]
 fn the_verdict_comes_first_and_tables_are_folded() {
-    let text = markdown_of_gate(&gate("main", "branch"), &small().run);
+    let mut analysis = analyse(&small());
+    analysis.run.environment.notes.clear();
+    assert!(analysis.caveats().is_empty(), "{:?}", analysis.caveats());
+    let text = markdown_of_gate(&gate("main", "branch"), &analysis);
+    let verdict = "**Regressed: thread-pool under echo-small (throughput 12 % worse).**";
     assert!(
-        text.starts_with("## bakeoff: B is slower than A\n\n**regressed**: 1 regressed, 1 invalid,"),
+        text.starts_with(&format!("## bakeoff: regressed\n\n{verdict}\n\n1 regressed, 1 invalid,")),
         "{text}"
     );
     let fold = text.find("<details>").expect("folded");
@@ -148,46 +152,143 @@ fn the_verdict_comes_first_and_tables_are_folded() {
     assert!(text.find("### Regressed (1)").expect("named") < fold && !text.contains("<svg"));
     let mut quiet = gate("main", "branch");
     quiet.cells.retain(|cell| cell.outcome == Outcome::Pass);
-    assert!(
-        markdown_of_gate(&quiet, &small().run).starts_with("## bakeoff: B is no slower than A\n\n**pass**")
-    );
+    let text = markdown_of_gate(&quiet, &analysis);
+    let verdict = "**Pass: a slowdown that matters is ruled out.**";
+    assert!(text.starts_with(&format!("## bakeoff: pass\n\n{verdict}\n")), "{text}");
+    quiet.cells.clear();
+    let text = markdown_of_gate(&quiet, &analysis);
+    assert!(text.starts_with("## bakeoff: nothing was compared\n"), "{text}");
+}
+
+#[test]
+fn a_figure_of_which_more_is_better_is_not_told_the_wrong_way_round() {
+    let analysis = analyse(&small());
+    for text in
+        [markdown_of_gate(&gate("main", "b"), &analysis), junit_of_gate(&gate("main", "b"), &analysis)]
+    {
+        // Throughput fell from 48.0k/s to 42.9k/s, and rose to 52.7k/s.
+        let worse = "B 42.9k/s; B is 12 % worse (9.8 % worse to 15 % worse) in 20 rounds";
+        assert!(text.contains(worse), "{text}");
+        assert!(text.contains("B 52.7k/s; B is 9 % better (11 % better to 6.3 % better)"), "{text}");
+        assert!(text.contains("; 4.2 % worse would be found in 4 of 5 runs"), "{text}");
+    }
+}
+
+#[test]
+fn what_matters_is_the_practical_floor_and_noise_stands_beside_it() {
+    let mut loud = gate("main", "branch");
+    loud.cells.truncate(3);
+    for (cell, noise) in loud.cells.iter_mut().zip([Some(0.25), Some(f64::INFINITY), Some(0.0001)]) {
+        (cell.floor, cell.noise_floor) = (noise.unwrap_or(0.0).max(0.03), noise);
+    }
+    let text = markdown_of_gate(&loud, &analyse(&small()));
+    for told in ["25 %", "∞", "under 0.1 %"] {
+        assert!(text.contains(&format!(" | 3 % | {told} | ")), "{told} in {text}");
+    }
+    let told = "; matters from 3 % on; the noise floor is under 0.1 %;";
+    assert!(junit_of_gate(&loud, &analyse(&small())).contains(told), "{text}");
+}
+
+#[test]
+fn a_made_up_or_killed_comparison_says_so_before_its_verdict() {
+    let mut bundle = small();
+    bundle.end = None;
+    let mut analysis = analyse(&bundle);
+    analysis.damage.push("line 7 & 8 hold no record".to_owned());
+    let caveats = ["Synthetic data", "The run did not end properly", "The bundle is damaged: line 7"];
+    for (text, verdict) in [
+        (markdown_of_gate(&gate("main", "branch"), &analysis), "Regressed: "),
+        (markdown_of_analysis(&analysis), "**echo-small**: "),
+    ] {
+        let at = text.find(verdict).expect("a verdict");
+        for caveat in caveats {
+            assert!(text.find(caveat).expect(caveat) < at, "{caveat} in {text}");
+        }
+    }
+    let mut nothing = gate("main", "branch");
+    nothing.cells.clear();
+    let reports = [
+        (junit_of_gate(&gate("main", "branch"), &analysis), 1),
+        (junit_of_gate(&nothing, &analysis), 1),
+        (junit_of_analysis(&analysis), 2),
+    ];
+    for (xml, suites) in reports {
+        is_junit(&xml);
+        assert_eq!(xml.matches("<testsuite ").count(), suites);
+        for caveat in caveats {
+            assert_eq!(xml.matches(&format!("\"caveat\" value=\"{caveat}")).count(), suites, "{xml}");
+            let output = xml.split("<system-out>").nth(1).expect("an output");
+            assert!(output.contains(caveat), "{xml}");
+        }
+    }
+}
+
+#[test]
+fn caveats_leave_room_for_the_verdict() {
+    let mut analysis = analyse(&small());
+    analysis.damage = (0..500).map(|at| format!("line {at} {}", "#".repeat(700))).collect();
+    let text = markdown_of_gate(&gate("main", "branch"), &analysis);
+    assert!(text.len() < LARGEST_MARKDOWN && text.contains("493 more in the report."), "{text}");
+    assert!(text.contains("Regressed: thread-pool under echo-small"), "{text}");
+}
+
+#[test]
+fn the_time_of_a_cell_counts_once() {
+    let mut gate = gate("main", "branch");
+    let second =
+        Verdict { figure: Figure::CpuPerRequest, rounds: 22, confirmed: None, ..gate.cells[1].clone() };
+    gate.cells = vec![gate.cells[1].clone(), second, gate.cells[0].clone()];
+    let xml = junit_of_gate(&gate, &analyse(&small()));
+    let times: Vec<&str> =
+        xml.split(" time=\"").skip(1).filter_map(|after| Some(after.split_once('"')?.0)).collect();
+    // Half a second on either side, 20 rounds and 20 fresh ones; then 20 of the other model.
+    assert_eq!(times, ["60.000", "40.000", "0.000", "20.000"], "{xml}");
 }
 
 #[test]
 fn a_summary_stays_below_its_limit_and_says_what_is_missing() {
-    let mut large = gate("main", "branch");
-    let cells = large.cells.clone();
-    for at in 0..2_000 {
-        let mut cell = cells[at % cells.len()].clone();
-        cell.scenario = format!("{}-{at}", "|".repeat(100));
-        cell.reason = "*".repeat(2_000);
-        large.cells.push(cell);
+    // Escaped, a sign is up to nine bytes.
+    for sign in ["|", "#", "界"] {
+        let mut analysis = analyse(&small());
+        analysis.run.tool_version = sign.repeat(100);
+        let mut large = gate("main", "branch");
+        let cells = large.cells.clone();
+        for at in 0..2_000 {
+            let mut cell = cells[at % cells.len()].clone();
+            cell.scenario = format!("{}-{at}", sign.repeat(100));
+            cell.reason = sign.repeat(2_000);
+            large.cells.push(cell);
+        }
+        large.comparison.a.label = sign.repeat(100_000);
+        let text = markdown_of_gate(&large, &analysis);
+        assert!(text.len() < LARGEST_MARKDOWN, "{} bytes", text.len());
+        assert!(text.starts_with("## bakeoff: regressed") && text.contains("more did not fit"), "{text}");
+        assert!(text.ends_with("2026-09-21 14:13:20 UTC.\n"), "the foot is there");
+        assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
     }
-    large.comparison.a.label = "_".repeat(100_000);
-    let text = markdown_of_gate(&large, &small().run);
-    assert!(text.len() < LARGEST_MARKDOWN, "{} bytes", text.len());
-    assert!(
-        text.starts_with("## bakeoff: B is slower than A") && text.contains("more did not fit"),
-        "{text}"
-    );
-    assert!(text.contains("bakeoff 0.1.0"), "the foot is there");
-    assert_eq!(text.matches("<details>").count(), text.matches("</details>").count());
+}
 
-    let mut many = sample::bundle(&Spec {
-        scenarios: 8,
-        models: 8,
-        rounds: 1,
-        requests: 10,
-        slices: 1,
-        ..Spec::default()
-    });
+#[test]
+fn a_summary_of_a_large_run_says_what_is_missing() {
+    let spec = Spec { scenarios: 8, models: 8, rounds: 1, requests: 10, slices: 1, ..Spec::default() };
+    let mut many = sample::bundle(&spec);
     let scenarios = many.run.scenarios.clone();
     for at in 0..400 {
         let mut scenario = scenarios[at % scenarios.len()].clone();
-        scenario.name = format!("workload {at} {}", "µ".repeat(70));
+        scenario.name = format!("workload {at} {}", ["µ", "#", "界"][at % 3].repeat(70));
         many.run.scenarios.push(scenario);
     }
+    many.run.tool_version = "#".repeat(100);
     let text = crate::text(&many, Format::Markdown);
     assert!(text.len() < LARGEST_MARKDOWN && text.len() > LARGEST_MARKDOWN / 2, "{} bytes", text.len());
     assert!(text.contains("more did not fit"));
+    // The answers alone fill the page: every table is missing, and the foot says so.
+    assert!(text.contains(" sections did not fit at all"), "{text}");
+    assert!(text.ends_with("CPU and switches are per request.\n"), "the foot is there");
+}
+
+#[test]
+fn the_head_of_a_fold_shows_the_name_as_it_is() {
+    let text = crate::text(&crate::names::renamed("a_b\n<c>*&", "tokio"), Format::Markdown);
+    assert!(text.contains("<details><summary>a_b &lt;c&gt;*&amp;: throughput</summary>"), "{text}");
 }

@@ -4,12 +4,12 @@
 fn elements(xml: &str) -> Result<Vec<(String, Vec<String>)>, String> {
     let (mut open, mut seen) = (Vec::<String>::new(), Vec::new());
     for part in xml.split('<').skip(1) {
-        let (tag, content) = part.split_once('>').ok_or("a tag is not closed")?;
+        let (tag, _) = part.split_once('>').ok_or("a tag is not closed")?;
         if tag.starts_with('?') {
             continue;
         }
-        if content.contains('&') && !content.contains(';') {
-            return Err(format!("a bare ampersand in {content}"));
+        if let Some(bare) = part.split('&').skip(1).find(|after| !is_reference(after)) {
+            return Err(format!("a bare ampersand before {bare:?}"));
         }
         if let Some(name) = tag.strip_prefix('/') {
             let last = open.pop();
@@ -34,6 +34,25 @@ fn elements(xml: &str) -> Result<Vec<(String, Vec<String>)>, String> {
         }
     }
     if open.is_empty() { Ok(seen) } else { Err(format!("{open:?} stay open")) }
+}
+
+/// Whether what stands behind an ampersand begins with a reference that XML knows.
+fn is_reference(after: &str) -> bool {
+    let Some((name, _)) = after.split_once(';') else { return false };
+    let number = |digits: &str| !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit());
+    matches!(name, "amp" | "lt" | "gt" | "quot" | "apos") || name.strip_prefix('#').is_some_and(number)
+}
+
+#[test]
+fn a_bare_ampersand_is_found_wherever_it_stands() {
+    for good in ["<a b=\"&amp;&#10;\">&lt;&gt;&quot;&apos; ;</a>", "<a/>"] {
+        assert!(elements(good).is_ok(), "{good}: {:?}", elements(good));
+    }
+    for bad in
+        ["<a b=\"x & y\"/>", "<a b=\"&amp;&\">;</a>", "<a>&amp; &; ;</a>", "<a>&nbsp;</a>", "<a>&#x;</a>"]
+    {
+        assert!(elements(bad).is_err(), "{bad}");
+    }
 }
 
 /// What the schema of Ant's JUnit tasks asks for: which elements stand where, with which attributes.

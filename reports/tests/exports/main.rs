@@ -227,14 +227,17 @@ fn what_is_absent_is_empty_and_what_was_never_answered_is_infinite() {
     let column = |name: &str| rows[0].iter().position(|head| *head == name).expect("a column");
     assert_eq!(rows.len(), 1 + bundle.trials.len());
     let (model, memory, p99, goodput) =
-        (column("model"), column("memory"), column("response_p99_ns"), column("goodput_per_s"));
+        (column("model"), column("memory_bytes"), column("response_p99_ns"), column("goodput_per_s"));
     for row in &rows[1..] {
         // The sample cannot read the memory of this one, and it starves its clients; no doubt of it holds a comma.
         let hidden = row[model] == "iterative";
         assert_eq!(row[memory].is_empty(), hidden, "{row:?}");
         assert_eq!(row[p99] == "inf", hidden, "{row:?}");
         assert_eq!(row[goodput].is_empty(), row[column("workload")] == "echo-small", "{row:?}");
-        assert!(row[column("instructions")].is_empty(), "the sample has no such counter: {row:?}");
+        assert!(
+            row[column("instructions_per_request")].is_empty(),
+            "the sample has no such counter: {row:?}"
+        );
     }
     let exposition = text(&bundle, Format::Openmetrics);
     let of = |model: &str, name: &str| {
