@@ -158,7 +158,13 @@ fn other_work(a: &ScenarioRecord, b: &ScenarioRecord) -> Option<String> {
     }
     let times = |s: &ScenarioRecord| (s.warmup_ns, s.window_ns);
     (times(a) != times(b)).then(|| {
-        let [a, b] = [a, b].map(|s| units::time(s.window_ns as f64));
+        let [a, b] = [a, b].map(|s| {
+            format!(
+                "{} after {} of warm-up",
+                units::time(s.window_ns as f64),
+                units::time(s.warmup_ns as f64)
+            )
+        });
         format!("was measured for {a} a trial in the first run, {b} in the second")
     })
 }

@@ -8,28 +8,28 @@
 //! is. The two differ: in a closed loop a server that is slower by a little lets its clients sleep longer, and waking them out
 //! of a deeper sleep is paid by who writes to them. On the virtual machine where this was found, 5 % of a request's time
 //! came out as 8 %. So a first gate without a cost says what a request takes, a second with a tenth of that says what a
-//! slowdown costs, and every later one with a cost says it better.
+//! slowdown costs, and every later one with a cost says it better. One model under one workload is tested: what slows one server
+//! by 5 % slows another by 10 %.
 //!
 //! The noise of the gates without a cost is then used again: thousands of gates are simulated from its pairs, with effects put
 //! in, and say what whole runs are too few to show.
 
 use crate::ab::plan::AbPlan;
 use crate::ab::rehearsal::Unfit;
-use crate::ab::runner::{self, AbError, AbOptions, Ending, Sides, Spent};
+use crate::ab::runner::{self, AbError, AbOptions, Ending, Sides};
 use crate::ab::side::Standing;
 use crate::children::launch::Launcher;
 use crate::tell;
 use bakeoff_reports::bundle::{self, BundleError};
-use bakeoff_reports::gate::{self, Gate, Outcome, Verdict};
+use bakeoff_reports::gate::{self, Outcome};
 use bakeoff_reports::record::{Figure, Merit, Side};
-use bakeoff_reports::statistics::median;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 /// The share of a request's time that is put on every request to learn what a slowdown costs.
 const TRIED: f64 = 0.10;
 
-/// What of it has to show for the workload to be one that the server limits.
+/// What of it has to show, as a share of it, for the workload to be one that the server limits.
 const LEAST_SHOWN: f64 = 0.25;
 
 /// What came of the gates of a level.
@@ -41,9 +41,9 @@ pub struct Level {
     pub taxes_ns: Vec<f64>,
     /// Gates run.
     pub gates: u64,
-    /// Those of them that would have failed a change: in which any figure of any cell was called regressed.
+    /// Those of them that would have failed a change: in which any figure was called regressed.
     pub alarms: u64,
-    /// How many times worse B came out in each cell, at the median.
+    /// How many times worse B came out, at the median of the pairs of each gate that had any.
     pub factors: Vec<f64>,
     /// How long the gates took.
     pub took: Vec<Duration>,
@@ -56,11 +56,9 @@ pub struct Found {
     pub levels: Vec<Level>,
     /// What a request takes, in nanoseconds, at the rate of the first gate.
     pub request_ns: f64,
-    /// Whether the tool was asked to end before all gates were run.
-    pub interrupted: bool,
-    /// Logarithms of how many times worse B was in each pair of the gates without a cost, a list a cell.
+    /// Logarithms of how many times worse B was in each pair of the gates without a cost, a list a gate.
     pub noise: Vec<Vec<f64>>,
-    /// What a pair took, at the median of the gates.
+    /// What a pair took, on average.
     pub pair: Duration,
 }
 
@@ -76,6 +74,9 @@ pub enum SelfTestError {
     /// The first gate measured nothing.
     #[error("nothing was measured without a cost, so there is nothing to add a share of: {0}")]
     NoBase(String),
+    /// The gate with the first cost measured nothing.
+    #[error("nothing was measured with a cost, so what a slowdown costs is not known: {0}")]
+    NoPrice(String),
     /// The cost does not show.
     #[error(
         "{tax_ns} ns more on a request that takes {request_ns:.0} made the server slower by {} instead of about {}: it is not what \
@@ -92,38 +93,26 @@ pub enum SelfTestError {
         /// What came of it, as a share.
         shown: f64,
     },
+    /// A cost of less than a nanosecond.
+    #[error("a slowdown of {} is less than a nanosecond of a request here; the least is about {}", percent(*.slower), percent(*.least))]
+    TooSmall {
+        /// The slowdown, as a share.
+        slower: f64,
+        /// The least, as a share.
+        least: f64,
+    },
 }
 
+/// "5 %", "0.0065 %": to two digits.
 fn percent(share: f64) -> String {
-    format!("{:.1} %", share * 100.0)
+    let percent = share * 100.0;
+    let digits = if percent.abs() >= 0.1 { 1 } else { 4 };
+    format!("{percent:.digits$} %")
 }
 
-/// What busy time comes out as, learned from gates that had some.
-#[derive(Debug, Default)]
-struct Price {
-    /// Of all gates, in nanoseconds.
-    paid_ns: f64,
-    /// How much slower that made the server, as shares.
-    bought: f64,
-}
-
-impl Price {
-    fn learn(&mut self, tax_ns: u64, factors: &[f64]) {
-        if let Some(factor) = median(factors).filter(|_| tax_ns > 0) {
-            self.paid_ns += tax_ns as f64;
-            self.bought += factor - 1.0;
-        }
-    }
-
-    /// The busy time that makes the server slower by a share, in nanoseconds.
-    fn of(&self, slower: f64) -> u64 {
-        (slower * self.paid_ns / self.bought).round() as u64
-    }
-}
-
-/// Runs `gates` gates without a cost and as many that make the server slower by each of the shares `slower`; each leaves its
-/// bundle in a folder of its own under `folder`. `make` makes this program stand on a side. Interrupted, it says what came of
-/// the gates that were finished.
+/// Runs `gates` gates without a cost and as many that make the server slower by each of the shares `slower`, of the one cell
+/// that the plan has; each leaves its bundle in a folder of its own under `folder`. `make` makes this program stand on a side.
+/// What came of the gates that were finished is returned in any case.
 ///
 /// # Errors
 /// A comparison that cannot be done, nothing measured, or a server that is not what limits.
@@ -134,36 +123,159 @@ pub fn run(
     launcher: &Launcher,
     folder: &Path,
     make: impl Fn(Side) -> Standing,
-) -> Result<Found, SelfTestError> {
+) -> (Found, Result<Ending, SelfTestError>) {
     let test = SelfTest { plan, options, launcher, folder, make };
+    levels(gates, slower, |ask| test.gate(&ask))
+}
+
+/// A gate to run.
+#[derive(Clone, Debug, PartialEq)]
+struct Ask {
+    name: String,
+    /// Busy time on every request of B, in nanoseconds.
+    tax_ns: u64,
+    /// Which gate it is: every gate has schedules of its own.
+    number: u64,
+}
+
+/// A gate that was run.
+#[derive(Clone, Debug, Default)]
+struct Done {
+    /// Whether any figure of it regressed.
+    regressed: bool,
+    /// Requests per second of A, at the median of the pairs.
+    rate: Option<f64>,
+    /// How many times worse B's were, at the median of the pairs.
+    factor: Option<f64>,
+    /// The logarithms of that, pair by pair.
+    logs: Vec<f64>,
+    /// Why the verdict on them is what it is.
+    reason: String,
+    /// Pairs that were run, with the spoiled ones.
+    pairs: u32,
+    measuring: Duration,
+    took: Duration,
+}
+
+/// The levels in turn, by gates that `gate` runs; `None` from it is an interruption.
+fn levels(
+    gates: u32,
+    slower: &[f64],
+    mut gate: impl FnMut(Ask) -> Result<Option<Done>, SelfTestError>,
+) -> (Found, Result<Ending, SelfTestError>) {
     let levels = [0.0].iter().chain(slower).map(|slower| Level { slower: *slower, ..Level::default() });
     let mut found = Found { levels: levels.collect(), ..Found::default() };
-    let (mut price, mut pairs) = (Price::default(), Pairs::default());
+    let ended = all(gates, &mut found, &mut gate);
+    (found, ended)
+}
+
+fn all(
+    gates: u32,
+    found: &mut Found,
+    gate: &mut impl FnMut(Ask) -> Result<Option<Done>, SelfTestError>,
+) -> Result<Ending, SelfTestError> {
+    let mut price: Option<Price> = None;
+    let (mut measuring, mut pairs) = (Duration::ZERO, 0);
     for number in 0..gates {
         for at in 0..found.levels.len() {
-            if at > 0 && price.paid_ns == 0.0 && !test.learn(&mut price, found.request_ns)? {
-                return Ok(Found { interrupted: true, ..found });
-            }
-            let tax_ns = if at == 0 { 0 } else { price.of(found.levels[at].slower) };
-            let name = format!("{}-{:02}", called(found.levels[at].slower), number + 1);
-            // Every gate has schedules of its own.
-            let seed = plan.seed.wrapping_add(1_000 * u64::from(number) + at as u64);
-            let Some(done) = test.gate(&name, tax_ns, seed)? else {
-                return Ok(Found { interrupted: true, ..found });
-            };
-            if at == 0 {
-                let logs = |cell: &Verdict| cell.pairs.iter().map(|pair| pair.log).collect();
-                found.noise.extend(rates(&done.gate).map(logs));
-                if number == 0 {
-                    found.request_ns = request_ns(&done.gate)?;
+            let slower = found.levels[at].slower;
+            let tax_ns = match (at, &price) {
+                (0, _) => 0,
+                (_, Some(price)) => price.of(slower)?,
+                (_, None) => {
+                    let Some(first) = Price::first(found.request_ns, gate)? else {
+                        return Ok(Ending::Interrupted);
+                    };
+                    price.insert(first).of(slower)?
                 }
+            };
+            let name = format!("{}-{:02}", called(slower), number + 1);
+            let ask = Ask { name, tax_ns, number: 1_000 * u64::from(number) + at as u64 };
+            let Some(done) = gate(ask)? else { return Ok(Ending::Interrupted) };
+            if at == 0 {
+                found.noise.push(done.logs.clone());
             }
-            price.learn(tax_ns, &factors(&done.gate));
-            found.pair = pairs.add(&done);
-            enter(&mut found.levels[at], &done, tax_ns);
+            if found.request_ns == 0.0 {
+                let rate = done.rate.filter(|rate| *rate > 0.0);
+                found.request_ns = 1e9 / rate.ok_or_else(|| SelfTestError::NoBase(done.reason.clone()))?;
+            }
+            if let (Some(price), Some(factor)) = (&mut price, done.factor) {
+                price.learn(tax_ns, factor);
+            }
+            measuring += done.measuring;
+            pairs += done.pairs;
+            found.pair = measuring / pairs.max(1);
+            found.levels[at].enter(&done, tax_ns);
         }
     }
-    Ok(found)
+    Ok(Ending::Complete)
+}
+
+/// What busy time comes out as, learned from gates that had some.
+#[derive(Clone, Debug, PartialEq)]
+struct Price {
+    /// What a request takes without, in nanoseconds.
+    request_ns: f64,
+    /// Busy time of all gates, in nanoseconds.
+    paid_ns: f64,
+    /// How much slower that made the server, as shares.
+    bought: f64,
+}
+
+impl Price {
+    /// The price by one gate whose busy time is a share of what a request takes; `None` when interrupted.
+    fn first(
+        request_ns: f64,
+        gate: &mut impl FnMut(Ask) -> Result<Option<Done>, SelfTestError>,
+    ) -> Result<Option<Self>, SelfTestError> {
+        let tax_ns = (request_ns * TRIED).round() as u64;
+        let ask = Ask { name: "what-a-slowdown-costs".into(), tax_ns, number: u64::MAX };
+        let Some(done) = gate(ask)? else { return Ok(None) };
+        let factor = done.factor.filter(|factor| factor.is_finite());
+        let factor = factor.ok_or_else(|| SelfTestError::NoPrice(done.reason.clone()))?;
+        let mut price = Self { request_ns, paid_ns: 0.0, bought: 0.0 };
+        price.learn(tax_ns, factor);
+        if price.paid_ns == 0.0 {
+            return Err(SelfTestError::NotShown { tax_ns, request_ns, shown: factor - 1.0 });
+        }
+        Ok(Some(price))
+    }
+
+    /// Learns from a gate, unless that would make the price absurd: a machine that stood still says nothing of it.
+    fn learn(&mut self, tax_ns: u64, factor: f64) {
+        let (paid_ns, bought) = (self.paid_ns + tax_ns as f64, self.bought + factor - 1.0);
+        if tax_ns > 0 && factor.is_finite() && bought >= LEAST_SHOWN * paid_ns / self.request_ns {
+            (self.paid_ns, self.bought) = (paid_ns, bought);
+        }
+    }
+
+    /// The busy time that makes the server slower by a share, in nanoseconds.
+    fn of(&self, slower: f64) -> Result<u64, SelfTestError> {
+        let one = self.paid_ns / self.bought;
+        match (slower * one).round() as u64 {
+            0 => Err(SelfTestError::TooSmall { slower, least: 0.5 / one }),
+            tax_ns => Ok(tax_ns),
+        }
+    }
+}
+
+impl Level {
+    fn enter(&mut self, done: &Done, tax_ns: u64) {
+        self.taxes_ns.push(tax_ns as f64);
+        self.gates += 1;
+        self.alarms += u64::from(done.regressed);
+        self.factors.extend(done.factor);
+        self.took.push(done.took);
+    }
+}
+
+/// What a level is called in the name of a folder.
+pub fn called(slower: f64) -> String {
+    let percent = format!("{:.3}", slower * 100.0);
+    match percent.trim_end_matches('0').trim_end_matches('.') {
+        "0" if slower == 0.0 => "none".into(),
+        percent => format!("{percent}-percent"),
+    }
 }
 
 /// What all gates of a self-test have in common.
@@ -175,134 +287,138 @@ struct SelfTest<'a, M> {
     make: M,
 }
 
-/// A gate that was run.
-struct Done {
-    gate: Gate,
-    pairs: u32,
-    spent: Spent,
-}
-
 impl<M: Fn(Side) -> Standing> SelfTest<'_, M> {
-    /// A gate with busy time on every request of B; `None` when interrupted.
-    fn gate(&self, name: &str, tax_ns: u64, seed: u64) -> Result<Option<Done>, SelfTestError> {
-        let (a, b) = ((self.make)(Side::A), (self.make)(Side::B).taxed(tax_ns));
-        let home = self.folder.join(name);
+    /// Runs a gate; `None` when interrupted.
+    fn gate(&self, ask: &Ask) -> Result<Option<Done>, SelfTestError> {
+        let (a, b) = ((self.make)(Side::A), (self.make)(Side::B).taxed(ask.tax_ns));
+        let home = self.folder.join(&ask.name);
         std::fs::create_dir_all(&home)
             .map_err(|source| BundleError::Create { path: home.clone(), source })?;
-        let path: PathBuf = home.join("run.jsonl");
-        let plan = AbPlan { seed, ..self.plan.clone() };
-        let (ending, spent) =
-            match runner::run(&plan, Sides { a: &a, b: &b }, self.options, self.launcher, &path) {
-                Err(AbError::Unfit(Unfit::Interrupted)) => return Ok(None),
-                done => done?,
-            };
-        if ending == Ending::Interrupted {
-            return Ok(None);
+        let path = home.join("run.jsonl");
+        let plan = AbPlan { seed: self.plan.seed.wrapping_add(ask.number), ..self.plan.clone() };
+        let run = runner::run(&plan, Sides { a: &a, b: &b }, self.options, self.launcher, &path);
+        if run.is_err() {
+            // Of a gate that never began nothing is left; a folder that holds records is not empty and stays.
+            let _ = std::fs::remove_dir(&home);
         }
+        let spent = match run {
+            Ok((Ending::Complete, spent)) => spent,
+            Ok((Ending::Interrupted, _)) | Err(AbError::Unfit(Unfit::Interrupted)) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
         let bundle = bundle::load(&path)?;
         let gate = gate::judge(&bundle).ok_or_else(|| SelfTestError::NoBase("no comparison".into()))?;
-        let done = Done { gate, pairs: u32::try_from(bundle.trials.len() / 2).unwrap_or(u32::MAX), spent };
-        tell(&line(name, &done));
+        let rate = gate.cells.iter().find(|one| one.figure == Figure::Merit(Merit::Throughput));
+        let done = Done {
+            regressed: gate.outcome() == Outcome::Regressed,
+            rate: rate.and_then(|rate| rate.a),
+            factor: rate.and_then(|rate| rate.factor).map(|factor| factor.median),
+            logs: rate.map_or_else(Vec::new, |rate| rate.pairs.iter().map(|pair| pair.log).collect()),
+            reason: rate.map_or_else(String::new, |rate| rate.reason.clone()),
+            pairs: u32::try_from(bundle.trials.len() / 2).unwrap_or(u32::MAX),
+            measuring: spent.measuring,
+            took: spent.measuring + spent.beside,
+        };
+        let factor = done.factor.map_or_else(String::new, |factor| format!(" {factor:.3}"));
+        tell(&format!(
+            "{}: {}{factor} after {:.0} s",
+            ask.name,
+            gate.outcome().word(),
+            done.took.as_secs_f64()
+        ));
         Ok(Some(done))
     }
-
-    /// A gate with busy time that is a share of what a request takes, to learn what that comes out as; whether it was not
-    /// interrupted.
-    fn learn(&self, price: &mut Price, request_ns: f64) -> Result<bool, SelfTestError> {
-        let tax_ns = (request_ns * TRIED).round() as u64;
-        let Some(done) = self.gate("what-a-slowdown-costs", tax_ns, self.plan.seed.wrapping_sub(1))? else {
-            return Ok(false);
-        };
-        price.learn(tax_ns, &factors(&done.gate));
-        match price.bought {
-            shown if shown < TRIED * LEAST_SHOWN => {
-                Err(SelfTestError::NotShown { tax_ns, request_ns, shown })
-            }
-            _ => Ok(true),
-        }
-    }
-}
-
-/// What a pair takes, over all gates.
-#[derive(Default)]
-struct Pairs {
-    took: Duration,
-    count: u32,
-}
-
-impl Pairs {
-    fn add(&mut self, done: &Done) -> Duration {
-        self.took += done.spent.measuring;
-        self.count += done.pairs;
-        self.took / self.count.max(1)
-    }
-}
-
-/// What a level is called in the name of a folder.
-fn called(slower: f64) -> String {
-    if slower == 0.0 {
-        "none".into()
-    } else {
-        format!("{:.3}", slower * 100.0).trim_end_matches('0').trim_end_matches('.').to_owned() + "-percent"
-    }
-}
-
-/// The verdicts on throughput, whose factor is told beside the cost.
-fn rates(gate: &Gate) -> impl Iterator<Item = &Verdict> {
-    gate.cells.iter().filter(|cell| cell.figure == Figure::Merit(Merit::Throughput))
-}
-
-/// How many times worse B came out in each cell, at the median of its pairs.
-fn factors(gate: &Gate) -> Vec<f64> {
-    rates(gate).filter_map(|cell| cell.factor).map(|factor| factor.median).collect()
-}
-
-/// What a request takes the server where it is what limits: the time of one at its rate, in nanoseconds, the median of the cells.
-fn request_ns(gate: &Gate) -> Result<f64, SelfTestError> {
-    let all: Vec<f64> = rates(gate).filter_map(|cell| cell.a).collect();
-    let rate = median(&all).filter(|rate| *rate > 0.0);
-    let why = || gate.cells.first().map_or_else(String::new, |cell| cell.reason.clone());
-    rate.map(|rate| 1e9 / rate).ok_or_else(|| SelfTestError::NoBase(why()))
-}
-
-fn enter(level: &mut Level, done: &Done, tax_ns: u64) {
-    level.taxes_ns.push(tax_ns as f64);
-    level.gates += 1;
-    level.alarms += u64::from(done.gate.outcome() == Outcome::Regressed);
-    level.factors.extend(factors(&done.gate));
-    level.took.push(done.spent.measuring + done.spent.beside);
-}
-
-fn line(name: &str, done: &Done) -> String {
-    let cells: Vec<String> = rates(&done.gate)
-        .map(|cell| {
-            let factor = cell.factor.map_or_else(String::new, |factor| format!(" {:.3}", factor.median));
-            format!("{}{factor}", cell.outcome.word())
-        })
-        .collect();
-    format!(
-        "{name}: {} after {:.0} s",
-        cells.join(", "),
-        (done.spent.measuring + done.spent.beside).as_secs_f64()
-    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// A server on which busy time comes out so many times as dear, of 10 us a request, and what was asked of it.
+    fn server(dearness: f64, gates: u32, slower: &[f64]) -> (Found, Result<Ending, SelfTestError>, Vec<Ask>) {
+        let mut asked = Vec::new();
+        let (found, ended) = levels(gates, slower, |ask| {
+            let factor = 1.0 + dearness * ask.tax_ns as f64 / 10_000.0;
+            asked.push(ask);
+            Ok(Some(Done {
+                regressed: factor > 1.04,
+                rate: Some(100_000.0),
+                factor: Some(factor),
+                logs: vec![factor.ln()],
+                pairs: 1,
+                measuring: Duration::from_secs(1),
+                ..Done::default()
+            }))
+        });
+        (found, ended, asked)
+    }
+
     #[test]
-    fn a_price_is_what_was_paid_for_what_was_bought() {
-        let mut price = Price::default();
-        // Dearer than it looks: a tenth of 10 us came out as 16 %.
-        price.learn(1_000, &[1.16, 1.15, 1.17]);
-        assert_eq!(price.of(0.08), 500);
-        price.learn(500, &[1.04]);
-        assert_eq!(price.of(0.05), 375);
-        // Gates without a cost, or that measured nothing, say nothing of it.
-        price.learn(0, &[1.3]);
-        price.learn(700, &[]);
-        assert_eq!(price.of(0.05), 375);
+    fn the_server_gets_as_slow_as_asked_however_dear_busy_time_is() {
+        for dearness in [0.5, 1.0, 1.6] {
+            let (found, ended, asked) = server(dearness, 3, &[0.03, 0.10]);
+            assert!(matches!(ended, Ok(Ending::Complete)));
+            let names: Vec<&str> = asked.iter().map(|ask| ask.name.as_str()).collect();
+            assert_eq!(names[..4], ["none-01", "what-a-slowdown-costs", "3-percent-01", "10-percent-01"]);
+            assert_eq!((names.len(), asked[0].tax_ns, asked[1].tax_ns), (10, 0, 1_000));
+            let numbers: std::collections::BTreeSet<u64> = asked.iter().map(|ask| ask.number).collect();
+            assert_eq!(numbers.len(), 10, "every gate has schedules of its own");
+            for (level, slower) in found.levels.iter().zip([0.0, 0.03, 0.10]) {
+                assert!(level.factors.iter().all(|factor| (factor - 1.0 - slower).abs() < 1e-3), "{level:?}");
+                assert_eq!((level.gates, level.alarms), (3, if slower > 0.04 { 3 } else { 0 }));
+            }
+            assert_eq!(
+                (found.request_ns, found.noise.len(), found.pair),
+                (10_000.0, 3, Duration::from_secs(1))
+            );
+        }
+    }
+
+    #[test]
+    fn a_server_that_does_not_limit_is_refused() {
+        let (found, ended, asked) = server(0.2, 3, &[0.05]);
+        assert!(matches!(ended, Err(SelfTestError::NotShown { tax_ns: 1_000, .. })), "{ended:?}");
+        assert_eq!((asked.len(), found.levels[0].gates, found.levels[1].gates), (2, 1, 0));
+    }
+
+    #[test]
+    fn what_measured_nothing_is_said_to_have() {
+        let nothing = |wanted: &'static str| {
+            let (_, ended) = levels(1, &[0.05], |ask| {
+                let done = Done { rate: Some(1e5), factor: Some(1.0), ..Done::default() };
+                let reason = "lost".to_owned();
+                Ok(Some(if ask.name == wanted { Done { reason, ..Done::default() } } else { done }))
+            });
+            ended.expect_err("nothing was measured").to_string()
+        };
+        assert!(nothing("none-01").starts_with("nothing was measured without a cost"));
+        assert!(nothing("what-a-slowdown-costs").starts_with("nothing was measured with a cost"));
+    }
+
+    #[test]
+    fn an_interruption_keeps_what_was_found() {
+        let mut count = 0;
+        let (found, ended) = levels(5, &[0.05], |_| {
+            count += 1;
+            let done = Done { rate: Some(1e5), factor: Some(1.1), ..Done::default() };
+            Ok((count < 4).then_some(done))
+        });
+        assert!(matches!(ended, Ok(Ending::Interrupted)));
+        assert_eq!(found.levels.iter().map(|level| level.gates).collect::<Vec<_>>(), [1, 1]);
+    }
+
+    #[test]
+    fn a_price_is_learned_from_what_can_be_one() {
+        let mut price = Price { request_ns: 10_000.0, paid_ns: 1_000.0, bought: 0.16 };
+        let before = price.clone();
+        for (tax_ns, factor) in [(0, 1.3), (1_000, f64::INFINITY), (1_000, 0.80), (1_000, f64::NAN)] {
+            price.learn(tax_ns, factor);
+            assert_eq!(price, before, "{tax_ns} {factor}");
+        }
+        price.learn(500, 1.04);
+        assert_eq!(price.of(0.05).ok(), Some(375));
+        let error = price.of(1e-6).expect_err("under a nanosecond").to_string();
+        assert!(error.contains("the least is about 0.0067 %"), "{error}");
     }
 
     #[test]

@@ -202,10 +202,12 @@ fn record(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<Reco
     if entry.trials > trials || renewed {
         transaction.execute("DELETE FROM runs WHERE id = ?1", [id])?;
         let mut entry = entry.clone();
-        if entry.commit.is_none() {
-            (entry.commit, entry.committed_unix_ms) = (commit, committed.map(|ms| ms as u64));
+        // What a run was named stays, as below; of its commit only the time may be learned later.
+        if commit.is_some() {
+            let told = entry.committed_unix_ms.filter(|_| entry.commit == commit);
+            (entry.commit, entry.committed_unix_ms) = (commit, committed.map(|ms| ms as u64).or(told));
         }
-        entry.label = entry.label.or(label);
+        entry.label = label.or(entry.label);
         insert(transaction, &entry)?;
         return Ok(Recorded::Completed);
     }

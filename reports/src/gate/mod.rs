@@ -35,7 +35,8 @@
 //! improved or suspected. The looks share at most half of the error rate, so that the end, where small
 //! slowdowns are found, keeps most of it; for a clear pass or a clear slowdown the little is enough. What is decided at a look stays
 //! decided, because its pairs stay as they are, the smallest p over looks can only fall, and a figure that is not to be trusted
-//! any more counts with the p of the looks at which it was.
+//! any more counts with the p of the looks at which it was: it can claim nothing then, but what was decided beside it stands, as
+//! it would have stood had the run ended there.
 //!
 //! # How often it is wrong, and what it finds
 //! A false alarm takes a suspicion, which is wrong in 5 % of cases at most, and a confirmation of it, which is wrong in 10 %:

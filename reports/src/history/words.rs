@@ -1,7 +1,7 @@
 //! A history in words, shared by terminal and page: runs, changes and alerts by name. It decides nothing.
 
 use super::series::{Alert, Change, History, Series};
-use super::{Entry, divisive, label, show};
+use super::{Entry, TEXT_ALONE, divisive, label, show};
 use crate::statistics::paired::Better;
 use crate::units;
 
@@ -109,16 +109,22 @@ pub(crate) fn tested(history: &History) -> String {
             if n == 1 { "was" } else { "were" }
         ),
     };
+    let older = history.series.iter().any(|series| series.key.definition.starts_with(TEXT_ALONE));
+    let again = if older {
+        " Runs that an older version recorded do not say for how long they were measured: import their bundles again."
+    } else {
+        ""
+    };
     if tested == 0 {
         return format!(
-            "No change point was looked for: a series needs a reference and {} runs.",
+            "No change point was looked for: a series needs a reference and {} runs.{again}",
             divisive::ENOUGH
         );
     }
     let chance = tested as f64 * divisive::LEVEL;
     format!(
         "A change point was looked for in {} at a level of {}: without any change, chance alone raises about {} false \
-         alarms.{rest}",
+         alarms.{rest}{again}",
         format_args!("{} series", units::grouped(tested as u64)),
         units::percent(divisive::LEVEL),
         if chance < 0.1 { "under 0.1".to_owned() } else { format!("{chance:.1}") },

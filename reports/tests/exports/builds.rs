@@ -137,6 +137,15 @@ fn the_outcomes_of_two_builds_are_failures_errors_and_skips() {
 }
 
 #[test]
+fn a_comparison_of_nothing_is_no_green_report() {
+    let mut nothing = gate("main", "branch");
+    nothing.cells.clear();
+    let xml = junit_of_gate(&nothing, &analyse(&small()));
+    is_junit(&xml);
+    assert!(xml.contains("tests=\"1\" failures=\"0\" errors=\"1\" skipped=\"0\""), "{xml}");
+}
+
+#[test]
 fn the_verdict_comes_first_and_tables_are_folded() {
     let mut analysis = analyse(&small());
     analysis.run.environment.notes.clear();

@@ -41,7 +41,7 @@ use std::time::Duration;
     bakeoff ab --a origin/main --b HEAD --build 'make server' --serve './server --port {port}'"
 )]
 pub(super) struct AbArgs {
-    /// Names of built-in scenarios, or scenario files (*.toml) [default: small-echo-closed]
+    /// Names of built-in scenarios, or scenario files (*.toml) [default: small-echo-closed; dynamic-page for a self-test]
     scenarios: Vec<String>,
     /// The baseline: a git ref, a program, or a command with {port}
     #[arg(long, value_name = "SIDE", value_parser = Asked::parse, required_unless_present = "self_test")]
@@ -69,7 +69,8 @@ pub(super) struct AbArgs {
     #[arg(long, short, conflicts_with = "budget", value_parser = value_parser!(u32).range(6..=i64::from(MOST_ROUNDS)))]
     rounds: Option<u32>,
     /// Find out on this machine how often the gate cries wolf and what it misses: this program against itself, and against
-    /// itself made slower by a known share (see --slower); so many gates of each, each within --budget
+    /// itself made slower by a known share (see --slower); so many gates of each, each within --budget. Of one workload and
+    /// model [default: mio-event-loop-inline]
     #[arg(long, value_name = "GATES", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["a", "b", "build", "serve"], value_parser = value_parser!(u32).range(1..=1_000))]
     self_test: Option<u32>,
     /// The slowdowns that a self-test puts in, beside none
@@ -233,8 +234,13 @@ impl AbArgs {
 
     fn plan(&self) -> Result<AbPlan, String> {
         let commanded = self.commanded()?;
-        let default = [DEFAULT_SCENARIO.to_owned()];
+        let (workload, models) = match self.self_test {
+            Some(_) => (selftest::BUSY, vec![selftest::BUSY_MODEL.to_owned()]),
+            None => (DEFAULT_SCENARIO, Vec::new()),
+        };
+        let default = [workload.to_owned()];
         let names = if self.scenarios.is_empty() { default.as_slice() } else { &self.scenarios };
+        let models = if self.models.is_empty() { &models } else { &self.models };
         let scenarios = read_all(names, self.window, self.warmup)?;
         let floors = Floors::parse(&self.floors)?;
         let limits = Limits::of_this_system();
@@ -243,7 +249,7 @@ impl AbArgs {
             let models = match commanded {
                 true => vec![COMMANDED.to_owned()],
                 // As a run would choose and check them.
-                false => Plan::new(vec![scenario.clone()], &self.models, 1, self.seed)?.models_of(0),
+                false => Plan::new(vec![scenario.clone()], models, 1, self.seed)?.models_of(0),
             };
             if !commanded {
                 limits.check(scenario, &models)?;

@@ -3,21 +3,29 @@
 use super::{AbArgs, output};
 use crate::cli::run::new_folder;
 use bakeoff::ab::plan::AbPlan;
+use bakeoff::ab::runner::Ending;
 use bakeoff::ab::selftest::{self, Found, Level};
 use bakeoff::ab::side::{Asked, Making, Standing};
 use bakeoff::children::launch::{Interrupt, Launcher};
 use bakeoff_reports::gate::Outcome;
 use bakeoff_reports::gate::{Replay, replay};
-use bakeoff_reports::record::{Figure, Gated, Merit};
+use bakeoff_reports::record::{Figure, Merit};
 use bakeoff_reports::statistics::{median, rate};
 use bakeoff_reports::terminal::wrapped;
 use bakeoff_reports::units;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
 /// What a cost on every request is a share of.
 const THROUGHPUT: Figure = Figure::Merit(Merit::Throughput);
+
+/// What a self-test is of without a choice: a server that works, and is what limits.
+pub(super) const BUSY: &str = "dynamic-page";
+
+/// The model of that without a choice.
+pub(super) const BUSY_MODEL: &str = "mio-event-loop-inline";
 
 impl AbArgs {
     pub(super) fn test_itself(
@@ -26,14 +34,23 @@ impl AbArgs {
         gates: u32,
         interrupt: Interrupt,
     ) -> Result<ExitCode, String> {
-        if let Some(cell) =
-            plan.cells.iter().find(|cell| !cell.gated.iter().any(|one| one.figure == THROUGHPUT))
-        {
+        let [cell] = plan.cells.as_slice() else {
+            return Err(format!(
+                "the self-test makes one server slower by a known share, and {} are asked for: name one workload, and one model \
+                 with --model",
+                units::plural(plan.cells.len() as u64, "cell")
+            ));
+        };
+        if !cell.gated.iter().any(|one| one.figure == THROUGHPUT) {
             return Err(format!(
                 "the self-test adds a share of what a request takes, which it reads off the throughput; {} under `{}` is not \
-                 gated on that: choose a closed loop that keeps the server busy, such as dynamic-page, and --fail-on merit",
+                 gated on that: choose a closed loop that keeps the server busy, such as {BUSY}, and --fail-on merit",
                 cell.model, plan.scenarios[cell.scenario].name
             ));
+        }
+        let called: BTreeSet<String> = self.slower.iter().map(|slower| selftest::called(*slower)).collect();
+        if called.len() < self.slower.len() {
+            return Err("--slower names a slowdown twice".into());
         }
         let folder = new_folder(self.out.clone())?;
         if !self.quiet {
@@ -43,9 +60,10 @@ impl AbArgs {
                 format!("; {:.0} min at most", (budget * (gates * levels + 1)).as_secs_f64() / 60.0)
             });
             let text = format!(
-                "{} of {levels} levels, {} each{}; records in {}",
+                "{} of {levels} levels, {} under {}{}; records in {}",
                 units::plural(u64::from(gates), "gate"),
-                units::plural(plan.cells.len() as u64, "cell"),
+                cell.model,
+                plan.scenarios[cell.scenario].name,
                 most.unwrap_or_default(),
                 folder.display()
             );
@@ -58,17 +76,23 @@ impl AbArgs {
         make(bakeoff_reports::record::Side::A)?;
         let options = bakeoff::ab::runner::AbOptions { progress: false, ..self.options() };
         let asked = (gates, self.slower.as_slice());
-        let found = selftest::run(plan, asked, &options, &launcher, &folder, |side| {
+        let (found, ended) = selftest::run(plan, asked, &options, &launcher, &folder, |side| {
             make(side).expect("this program stands on either side")
-        })
-        .map_err(|error| error.to_string())?;
-        let gated: Vec<Gated> = plan.cells.iter().flat_map(|cell| cell.gated.clone()).collect();
-        let floor = gated.iter().find(|one| one.figure == THROUGHPUT).map_or(0.03, |one| one.floor);
-        let figures = u32::try_from(gated.len()).unwrap_or(u32::MAX);
+        });
+        // Gates that were finished are told, whatever came then.
         if found.levels.iter().any(|level| level.gates > 0) {
+            let floor = cell.gated.iter().find(|one| one.figure == THROUGHPUT).map_or(0.03, |one| one.floor);
+            let figures = u32::try_from(cell.gated.len()).unwrap_or(u32::MAX);
             output::print(&table(&found, floor, figures, plan.seed, SIMULATED))?;
+        } else {
+            // Nothing was begun: a folder that was made for it is empty.
+            let _ = std::fs::remove_dir(&folder);
         }
-        Ok(if found.interrupted { ExitCode::from(130) } else { ExitCode::SUCCESS })
+        match ended {
+            Ok(Ending::Complete) => Ok(ExitCode::SUCCESS),
+            Ok(Ending::Interrupted) => Ok(ExitCode::from(130)),
+            Err(error) => Err(error.to_string()),
+        }
     }
 }
 
@@ -78,9 +102,6 @@ fn table(found: &Found, floor: f64, figures: u32, seed: u64, gates: u32) -> Stri
     let _ = writeln!(out, "  slower     gates  regressed  rate, 95 % interval    ratio  took, median");
     for level in &found.levels {
         let _ = writeln!(out, "{}", row(level));
-    }
-    if found.interrupted {
-        out.push_str("  interrupted: gates that were not finished are not in it\n");
     }
     let costs: Vec<String> = found.levels.iter().filter_map(cost).collect();
     if !costs.is_empty() {
@@ -181,13 +202,13 @@ fn simulated(
     Some(format!("  {rounds:>6}  {:>4.0} s  {cells}", budget.as_secs_f64()))
 }
 
-/// The noise of all cells, each about its own median: what a cell is off by in one run is no noise of its pairs.
-fn centred(cells: &[Vec<f64>]) -> Vec<f64> {
-    let about_median = |cell: &Vec<f64>| {
-        let middle = median(cell).filter(|middle| middle.is_finite()).unwrap_or(0.0);
-        cell.iter().map(|log| log - middle).collect::<Vec<_>>()
+/// The noise of all gates, each about its own median: what a gate is off by as a whole is no noise of its pairs.
+fn centred(gates: &[Vec<f64>]) -> Vec<f64> {
+    let about_median = |gate: &Vec<f64>| {
+        let middle = median(gate).filter(|middle| middle.is_finite()).unwrap_or(0.0);
+        gate.iter().map(|log| log - middle).collect::<Vec<_>>()
     };
-    cells.iter().flat_map(about_median).filter(|log| log.is_finite()).collect()
+    gates.iter().flat_map(about_median).filter(|log| log.is_finite()).collect()
 }
 
 #[cfg(test)]
@@ -208,7 +229,6 @@ mod tests {
             levels: vec![level(0.0, 0), level(0.05, 4), level(0.10, 5)],
             noise: vec![noise],
             request_ns: 15_000.0,
-            interrupted: false,
             pair: Duration::from_millis(1_100),
         }
     }
@@ -219,9 +239,8 @@ mod tests {
         found.levels.push(Level { slower: 0.2, ..Level::default() });
         found.levels.push(Level { slower: 0.3, gates: 1, ..Level::default() });
         found.noise.clear();
-        found.interrupted = true;
         let text = table(&found, 0.03, 1, 1, 12);
-        assert!(!text.contains("NaN") && text.contains("interrupted") && text.contains("too few"), "{text}");
+        assert!(!text.contains("NaN") && text.contains("too few"), "{text}");
         assert!(text.contains("+5 % by 450 ns of busy time"), "{text}");
     }
 

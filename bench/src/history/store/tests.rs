@@ -69,8 +69,27 @@ fn a_run_of_an_older_version_is_renewed_by_its_bundle_and_keeps_its_names() {
     assert_eq!(store.record(&old).expect("there is room"), known, "the same again renews nothing");
     let nameless = Entry { commit: None, committed_unix_ms: None, ..entry(1) };
     assert_eq!(store.record(&nameless).expect("there is room"), Recorded::Completed);
+    assert_eq!(store.entries().expect("readable"), [Entry { label: old.label.clone(), ..entry(1) }]);
     assert_eq!(store.record(&old).expect("there is room"), known, "and nothing goes back");
     assert_eq!(store.entries().expect("readable"), [Entry { label: old.label, ..entry(1) }]);
+}
+
+#[test]
+fn a_run_that_is_renewed_under_other_names_keeps_its_own() {
+    let (_folder, mut store) = store();
+    let mut old = Entry { label: Some("release-1".to_owned()), committed_unix_ms: None, ..entry(1) };
+    old.points.iter_mut().for_each(|point| point.definition.insert_str(0, TEXT_ALONE));
+    store.record(&old).expect("there is room");
+    let label = Some("main".to_owned());
+    let other =
+        Entry { commit: Some("f".repeat(40)), committed_unix_ms: Some(5), label: label.clone(), ..entry(1) };
+    assert_eq!(store.record(&other).expect("there is room"), Recorded::Completed);
+    let renewed = Entry { label: old.label.clone(), committed_unix_ms: None, ..entry(1) };
+    assert_eq!(store.entries().expect("readable"), [renewed]);
+    // The same commit may tell its time, and more trials are no reason to change a name either.
+    let longer = Entry { label, committed_unix_ms: Some(7), trials: entry(1).trials + 1, ..entry(1) };
+    assert_eq!(store.record(&longer).expect("there is room"), Recorded::Completed);
+    assert_eq!(store.entries().expect("readable"), [Entry { label: old.label, ..longer }]);
 }
 
 #[test]
