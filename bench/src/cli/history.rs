@@ -19,7 +19,7 @@ use std::process::ExitCode;
     subcommand_required = true,
     arg_required_else_help = true,
     after_help = "What is watched is the ratio to a reference of the same run: the null server, thread-per-client where \
-    that has\nno such figure, or side A of a comparison. It says where to look; to decide, compare two builds in one run.\
+    that has no such figure, or side A of a comparison. It says where to look; to decide, compare two builds in one run.\
     \n\nExamples:\n  \
     bakeoff history import bakeoff-results/2026-11-21T03-12-27Z\n  \
     bakeoff history plot --scenario small-echo-closed --out history.html\n  \
