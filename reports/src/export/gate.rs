@@ -40,7 +40,7 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
         let _ = write!(text, ", {} in {}", behind(one), units::plural(one.rounds as u64, "fresh round"));
     }
     if let Some(q) = verdict.q {
-        let _ = write!(text, "; q {q:.4}");
+        let _ = write!(text, "; q {}", probability(q));
     }
     let _ = write!(text, "; matters from {} on", share(verdict.practical));
     if let Some(noise) = verdict.noise_floor {
@@ -53,6 +53,11 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
         let _ = write!(text, ". {}", verdict.reason);
     }
     text
+}
+
+/// A probability to four digits: "0.0012", "under 0.0001".
+fn probability(q: f64) -> String {
+    if q < 0.0001 { "under 0.0001".to_owned() } else { format!("{q:.4}") }
 }
 
 /// The summary: below [`LARGEST`](super::LARGEST_MARKDOWN) bytes, whatever the comparison.
@@ -130,7 +135,7 @@ fn row(verdict: &Verdict) -> String {
         show(verdict.b),
         search,
         fresh,
-        verdict.q.map_or_else(String::new, |q| format!("{q:.4}")),
+        verdict.q.map_or_else(String::new, probability),
         share(verdict.practical),
         verdict.noise_floor.map_or_else(String::new, share),
         verdict.detectable.map_or_else(String::new, |factor| share(factor - 1.0)),
