@@ -9,7 +9,7 @@ mod tools;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::bundle::Bundle;
 use bakeoff_reports::export::{Export, Format, Source, export};
-use bakeoff_reports::record::{Merit, Reading};
+use bakeoff_reports::record::Reading;
 use bakeoff_reports::sample::{self, Spec};
 use std::collections::BTreeSet;
 
@@ -161,16 +161,7 @@ fn no_two_benchmarks_share_an_id_or_a_folder() {
         "iterative" => names[3].clone(),
         other => panic!("{other} is not of the sample"),
     };
-    for scenario in &mut bundle.run.scenarios {
-        scenario.merit = Merit::Throughput;
-        scenario.name = renamed(&scenario.name);
-        scenario.models.iter_mut().for_each(|model| *model = renamed(model));
-    }
-    bundle.run.models.iter_mut().for_each(|model| model.name = renamed(&model.name));
-    for trial in &mut bundle.trials {
-        (trial.scenario, trial.model) = (renamed(&trial.scenario), renamed(&trial.model));
-        trial.invalid.clear();
-    }
+    names::rename(&mut bundle, renamed);
     let made = made(&bundle, Format::Criterion);
     let heads = made.files.iter().filter(|file| file.path.ends_with("benchmark.json"));
     let ids: Vec<String> = heads

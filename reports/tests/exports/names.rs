@@ -116,6 +116,12 @@ proptest! {
 /// A bundle whose workloads and models are called as told.
 fn called(spec: Spec, name: impl Fn(&str) -> String) -> Bundle {
     let mut bundle = sample::bundle(&spec);
+    rename(&mut bundle, name);
+    bundle
+}
+
+/// Calls the workloads and models of a bundle as told, with a merit that every format takes and every trial valid.
+pub(crate) fn rename(bundle: &mut Bundle, name: impl Fn(&str) -> String) {
     for scenario in &mut bundle.run.scenarios {
         scenario.merit = Merit::Throughput;
         scenario.name = name(&scenario.name);
@@ -126,7 +132,6 @@ fn called(spec: Spec, name: impl Fn(&str) -> String) -> Bundle {
         (trial.scenario, trial.model) = (name(&trial.scenario), name(&trial.model));
         trial.invalid.clear();
     }
-    bundle
 }
 
 #[test]
