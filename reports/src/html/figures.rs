@@ -8,6 +8,7 @@ use crate::analysis::Workload;
 use crate::cell::{Cell, SHOWN};
 use crate::probe::{Limit, NEAR_SHARE};
 use crate::recovery::{RECOVERED_FACTOR, Recovery};
+use crate::statistics::quantile::Quantile;
 use crate::units;
 
 /// Throughput, percentiles over all that was sent, and what was never answered.
@@ -27,7 +28,7 @@ pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> S
                         let floor = workload.bounds.at_floor(share, quantile);
                         Field::quantile(quantile).marked(floor.then_some(Limit::Floor.sign()))
                     }));
-                    fields.push(Field::quantile(merged.dispatch_lag.p99()));
+                    fields.push(lag(workload, merged.dispatch_lag.p99()));
                     let failed = merged.unanswered();
                     fields.push(Field::figure(units::grouped(failed), failed as f64));
                     fields.extend(goodput(workload, cell));
@@ -57,6 +58,15 @@ fn columns(workload: &Workload) -> Vec<String> {
     columns.extend(workload.scenario.objective_ns.map(|_| "goodput".to_owned()));
     columns.extend(workload.scenario.surge.map(|_| "recovery".to_owned()));
     columns
+}
+
+/// How late the generator was. A request that is due when the reply before it has come is sent at once: 0 by definition, which is
+/// no measurement.
+fn lag(workload: &Workload, p99: Quantile) -> Field {
+    match (workload.scenario.scheduled_rate_per_s, p99) {
+        (None, Quantile::Value(0)) => Field::absent("a request is due when it is sent here"),
+        _ => Field::quantile(p99),
+    }
 }
 
 /// What is answered within the objective, where there is one.
