@@ -3,26 +3,16 @@
 //! The library exists for the binary, its benches and its tests; it draws no picture and computes no statistic of a run.
 #![deny(missing_docs)]
 
-pub mod ab;
-pub mod anatomy;
-pub mod children;
-pub mod clock;
-pub mod envelope;
-pub mod environment;
+pub mod campaign;
 pub mod history;
-pub mod judge;
-pub mod load;
-pub mod orderings;
-pub mod preflight;
-pub mod probe;
-pub mod run;
-pub mod scenario;
+pub mod host;
+pub mod instruments;
+pub mod process;
 pub mod suggest;
 pub mod swarm;
-pub mod sweep;
 pub mod sys;
-pub mod usage;
-pub mod verify;
+pub mod trial;
+pub mod workload;
 
 /// Columns of the terminal, 80 when there is none.
 pub fn terminal_width() -> usize {

@@ -7,15 +7,15 @@
 #[path = "faults/server.rs"]
 mod server;
 
-use bakeoff::children::launch::{Interrupt, Launcher, die_with_parent};
-use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::preflight::Limits;
-use bakeoff::run::plan::{Cell, Plan, Slot};
-use bakeoff::run::runner::{self, Ending, RunOptions};
-use bakeoff::run::trial::Bench;
-use bakeoff::scenario::Scenario;
+use bakeoff::campaign::run::plan::{Cell, Plan, Slot};
+use bakeoff::campaign::run::runner::{self, Ending, RunOptions};
+use bakeoff::host::environment::{CpuPlan, allowed_cpus};
+use bakeoff::host::preflight::Limits;
+use bakeoff::process::launch::{Interrupt, Launcher, die_with_parent};
 use bakeoff::swarm::protocol::run_worker;
-use bakeoff_reports::bundle;
+use bakeoff::trial::Bench;
+use bakeoff::workload::scenario::Scenario;
+use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Doubt, ErrorKind, Invalid, Reading, Trial};
 use bakeoff_servers::services;
 use libtest_mimic::{Arguments, Trial as Test};
@@ -179,7 +179,7 @@ fn refuses() {
     let trial = trial("refuses");
     let [Invalid::NothingConnected { detail }] = &trial.invalid[..] else { panic!("{trial:?}") };
     assert!(detail.contains("refused"), "{detail}");
-    assert!(!bakeoff::judge::may_pass(&trial.invalid), "it would be the same again");
+    assert!(!bakeoff::trial::judge::may_pass(&trial.invalid), "it would be the same again");
 }
 
 fn answer_wrongly() {
@@ -187,7 +187,7 @@ fn answer_wrongly() {
         let trial = trial(fault);
         let wrong = |reason: &Invalid| matches!(reason, Invalid::WrongReply { replies } if *replies > 0);
         assert!(trial.invalid.iter().any(wrong), "{fault}: {:?}", trial.invalid);
-        assert!(!bakeoff::judge::may_pass(&trial.invalid), "{fault}: it would be the same again");
+        assert!(!bakeoff::trial::judge::may_pass(&trial.invalid), "{fault}: it would be the same again");
         let Reading::Value(measured) = &trial.measured else { panic!("{fault}: {trial:?}") };
         assert!(measured.counts.balanced(), "{fault}: {:?}", measured.counts);
         assert!(measured.counts.errors.contains_key(&ErrorKind::Corrupt), "{fault}: {:?}", measured.counts);

@@ -1,7 +1,11 @@
 //! Writes the report of a made-up run, to look at: `cargo run --release -p bakeoff-reports --example sample_report --
 //! report.html [thousand]`. It also prints the terminal summary, and how long the report of so many trials took.
 
-use bakeoff_reports::{analysis, bundle, html, sample, terminal};
+use bakeoff_reports::analysis;
+use bakeoff_reports::record::bundle;
+use bakeoff_reports::sample;
+use bakeoff_reports::show::html;
+use bakeoff_reports::show::text as terminal;
 use std::io;
 use std::path::Path;
 use std::time::Instant;

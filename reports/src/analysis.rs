@@ -3,16 +3,16 @@
 //! Invalid trials are left out of every figure and listed with their reasons. The result depends on the bundle alone:
 //! not on the number of threads, and for a workload's verdict not on the order of workloads.
 
-use crate::bundle::Bundle;
-use crate::cell::Cell;
-use crate::gate::{self, Gate};
-use crate::gather;
-use crate::probe::{self, Bounds};
+use crate::cells::cell::Cell;
+use crate::cells::gather;
+use crate::record::bundle::Bundle;
 use crate::record::envelope::Envelope;
 use crate::record::{Anatomy, End, LookRecord, Reading, RoundRecord, Run, ScenarioRecord, Trial};
-use crate::sweep::{self, Sweep};
-use crate::units;
-use crate::verdict::{self, Verdict};
+use crate::rules::gate::{self, Gate};
+use crate::rules::probe::{self, Bounds};
+use crate::rules::sweep::{self, Sweep};
+use crate::rules::verdict::{self, Verdict};
+use crate::show::units;
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -298,7 +298,7 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         workloads: Vec::new(),
         sweeps: Vec::new(),
         anatomies: anatomies(bundle),
-        envelopes: crate::envelope::of(bundle),
+        envelopes: crate::show::words::envelopes::of(bundle),
         excluded,
     };
     if analysis.is_invalid() {

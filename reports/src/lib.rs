@@ -4,53 +4,20 @@
 //! from them and from nothing else. The crate is pure: it opens no socket, reads no clock, starts no process; the same
 //! records give the same bytes.
 //!
+//! A room uses only the rooms named before it, and only the last one writes prose:
+//!
 //! ```text
-//! bundle::load -> analysis::analyse -> html::report
-//!                                   -> terminal::summary
-//!                                   -> export::export
+//! record -> stats -> metric -> cells -> rules -> analysis -> ask -> show
 //! ```
 #![deny(missing_docs)]
 
-pub mod across;
-pub mod advise;
 pub mod analysis;
-pub mod anatomy;
-pub mod bundle;
-pub mod cell;
-mod contest;
-pub mod cost;
-pub mod envelope;
-pub mod export;
-pub mod gate;
-mod gather;
-pub mod histogram;
-pub mod history;
-pub mod html;
-pub mod measurement;
-pub mod merit;
-pub mod orderings;
-mod plot;
-pub mod probe;
-mod reason;
+pub mod ask;
+pub mod cells;
+pub mod metric;
 pub mod record;
-pub mod recovery;
+pub mod rules;
 #[doc(hidden)]
 pub mod sample;
-mod sample_anatomy;
-#[doc(hidden)]
-pub mod sample_comparison;
-mod sample_envelope;
-mod sample_machine;
-#[doc(hidden)]
-pub mod sample_sweep;
-pub mod sequential;
-pub mod statistics;
-pub mod stops;
-pub mod summary;
-pub mod sweep;
-pub mod terminal;
-pub mod theory;
-pub mod units;
-pub mod verdict;
-mod waiting;
-mod words;
+pub mod show;
+pub mod stats;

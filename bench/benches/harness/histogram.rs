@@ -1,8 +1,8 @@
 //! The way of a time: recorded by a worker, encoded into its part, decoded and merged by the runner, read by the report.
 
-use bakeoff_reports::histogram::Recorder;
-use bakeoff_reports::statistics::quantile::Distribution;
-use bakeoff_reports::statistics::random::Random;
+use bakeoff_reports::record::histogram::Recorder;
+use bakeoff_reports::stats::quantile::Distribution;
+use bakeoff_reports::stats::random::Random;
 use criterion::{Criterion, Throughput};
 use std::hint::black_box;
 

@@ -1,7 +1,9 @@
 //! The making of a report: from the bytes of a bundle to the page, as a whole and by its steps.
 
 use bakeoff_reports::analysis::analyse;
-use bakeoff_reports::{bundle, html, sample};
+use bakeoff_reports::record::bundle;
+use bakeoff_reports::sample;
+use bakeoff_reports::show::html;
 use criterion::{BenchmarkId, Criterion};
 use std::cell::LazyCell;
 use std::hint::black_box;

@@ -1,8 +1,8 @@
 //! What a worker draws before and while it runs, and what the runner makes of the workers' parts.
 
-use bakeoff::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing};
 use bakeoff::swarm::merge::{WorkerPart, merge};
 use bakeoff::swarm::schedule::Schedule;
+use bakeoff::workload::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing};
 use bakeoff_reports::sample;
 use criterion::{BatchSize, Criterion, Throughput};
 use std::hint::black_box;

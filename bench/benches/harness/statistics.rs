@@ -1,10 +1,10 @@
 //! The statistics behind a verdict, by how much they are given.
 
-use bakeoff_reports::statistics::bootstrap::median_interval;
-use bakeoff_reports::statistics::multiple::adjusted;
-use bakeoff_reports::statistics::paired::{Better, factor};
-use bakeoff_reports::statistics::random::Random;
-use bakeoff_reports::statistics::signed_rank::p_above_zero;
+use bakeoff_reports::stats::bootstrap::median_interval;
+use bakeoff_reports::stats::multiple::adjusted;
+use bakeoff_reports::stats::paired::{Better, factor};
+use bakeoff_reports::stats::random::Random;
+use bakeoff_reports::stats::signed_rank::p_above_zero;
 use criterion::{BenchmarkId, Criterion};
 use std::hint::black_box;
 

@@ -11,11 +11,13 @@
 
 mod memory;
 
-use bakeoff::children::launch::{Child, Interrupt, Launcher};
-use bakeoff::children::serving::{FromServer, ServeOptions};
-use bakeoff::children::squad::{PATIENCE, Squad, expect};
-use bakeoff::environment::{CpuPlan, allowed_cpus, descriptor_limit};
-use bakeoff::load::{Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec};
+use bakeoff::host::environment::{CpuPlan, allowed_cpus, descriptor_limit};
+use bakeoff::process::launch::{Child, Interrupt, Launcher};
+use bakeoff::process::serving::{FromServer, ServeOptions};
+use bakeoff::process::squad::{PATIENCE, Squad, expect};
+use bakeoff::workload::load::{
+    Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec,
+};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
 use clap::Parser;

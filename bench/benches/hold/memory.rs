@@ -3,7 +3,7 @@
 //! Of the kernel's part there is no account by process. Slab and page tables are sums over the machine, and so is what
 //! is available: other programs move them too, and the bench prints all of them so that one may check another.
 
-use bakeoff::usage::pss_bytes;
+use bakeoff::host::usage::pss_bytes;
 use bakeoff_reports::record::Reading;
 use procfs::{Current as _, Meminfo};
 

@@ -2,12 +2,12 @@
 //! both at the end.
 
 use crate::client::{Client, Question, Tally};
-use bakeoff::children::launch::{Child, Interrupt, LaunchError, Launcher};
-use bakeoff::children::serving::{FromServer, ServeOptions};
-use bakeoff::children::squad::{PATIENCE, expect};
-use bakeoff::environment::{CpuPlan, allowed_cpus, pin};
-use bakeoff::run::runner::choose_congestion_control;
-use bakeoff::scenario::{DEFAULT_BACKLOG, ServerTuning};
+use bakeoff::campaign::run::runner::choose_congestion_control;
+use bakeoff::host::environment::{CpuPlan, allowed_cpus, pin};
+use bakeoff::process::launch::{Child, Interrupt, LaunchError, Launcher};
+use bakeoff::process::serving::{FromServer, ServeOptions};
+use bakeoff::process::squad::{PATIENCE, expect};
+use bakeoff::workload::scenario::{DEFAULT_BACKLOG, ServerTuning};
 use bakeoff_servers::services::ServiceEntry;
 use bakeoff_servers::{CounterSnapshot, ServerConfig, ServerModel};
 use std::time::{Duration, Instant};

@@ -18,10 +18,10 @@ mod output;
 mod run;
 mod table;
 
-use bakeoff::children::launch::Interrupt;
-use bakeoff::environment::{CpuPlan, allowed_cpus};
+use bakeoff::host::environment::{CpuPlan, allowed_cpus};
+use bakeoff::process::launch::Interrupt;
 use bakeoff::suggest;
-use bakeoff_reports::statistics::random::Random;
+use bakeoff_reports::stats::random::Random;
 use bakeoff_servers::models;
 use clap::{Parser, value_parser};
 use clients::{Client, PEERS, SWARM};

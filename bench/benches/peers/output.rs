@@ -4,7 +4,7 @@
 //! the program's words, never a zero.
 
 use bakeoff_reports::record::Reading;
-use bakeoff_reports::summary::Summary;
+use bakeoff_reports::show::summary::Summary;
 
 /// What one run of a load generator says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

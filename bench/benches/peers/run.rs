@@ -4,10 +4,10 @@
 
 use crate::clients::{Client, Order};
 use crate::output::Claim;
-use bakeoff::children::launch::{Child, Interrupt, Launcher};
-use bakeoff::children::serving::{FromServer, ServeOptions};
-use bakeoff::children::squad::{PATIENCE, expect};
-use bakeoff::environment::{CpuPlan, pin};
+use bakeoff::host::environment::{CpuPlan, pin};
+use bakeoff::process::launch::{Child, Interrupt, Launcher};
+use bakeoff::process::serving::{FromServer, ServeOptions};
+use bakeoff::process::squad::{PATIENCE, expect};
 use bakeoff::sys::{Ended, try_reap};
 use bakeoff_servers::ServerConfig;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};

@@ -4,9 +4,9 @@
 
 use crate::Duel;
 use crate::run::{Run, Stage};
-use bakeoff_reports::statistics::median;
-use bakeoff_reports::statistics::paired::{Better, Factor, factor};
-use bakeoff_reports::statistics::random::Random;
+use bakeoff_reports::stats::median;
+use bakeoff_reports::stats::paired::{Better, Factor, factor};
+use bakeoff_reports::stats::random::Random;
 
 /// Client CPU per request, ours over wrk's, that the swarm is to stay below.
 const CPU_TARGET: f64 = 0.97;

@@ -3,14 +3,14 @@
 
 use crate::controls::Kind;
 use crate::measure::{Server, Stage};
-use bakeoff::load::{Arrivals, Load, RateShape};
-use bakeoff_reports::histogram::Recorder;
+use bakeoff::workload::load::{Arrivals, Load, RateShape};
 use bakeoff_reports::record::EncodedHistogram;
-use bakeoff_reports::statistics::bootstrap::median_interval;
-use bakeoff_reports::statistics::median;
-use bakeoff_reports::statistics::paired::{Better, factor};
-use bakeoff_reports::statistics::quantile::Distribution;
-use bakeoff_reports::statistics::random::Random;
+use bakeoff_reports::record::histogram::Recorder;
+use bakeoff_reports::stats::bootstrap::median_interval;
+use bakeoff_reports::stats::median;
+use bakeoff_reports::stats::paired::{Better, factor};
+use bakeoff_reports::stats::quantile::Distribution;
+use bakeoff_reports::stats::random::Random;
 use std::time::Duration;
 
 /// What a filter on the command line finds the section by.

@@ -20,10 +20,10 @@ mod measure;
 mod sampling;
 mod sys;
 
-use bakeoff::children::launch::Interrupt;
-use bakeoff_reports::statistics::median;
-use bakeoff_reports::statistics::paired::{Better, factor};
-use bakeoff_reports::statistics::random::Random;
+use bakeoff::process::launch::Interrupt;
+use bakeoff_reports::stats::median;
+use bakeoff_reports::stats::paired::{Better, factor};
+use bakeoff_reports::stats::random::Random;
 use clap::Parser;
 use measure::{Client, Contender, Figures, Server, Stage};
 use std::process::ExitCode;

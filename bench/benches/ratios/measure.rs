@@ -1,11 +1,11 @@
 //! One trial: a server of its own under one client, and what came of it.
 
 use crate::controls::{ClientPart, ClientSpec, Kind, run_client};
-use bakeoff::children::launch::{Child, Interrupt, Launcher, die_with_parent};
-use bakeoff::children::serving::{FromServer, ServeOptions};
-use bakeoff::children::squad::{PATIENCE, Squad, expect};
-use bakeoff::environment::{CpuPlan, allowed_cpus, pin};
-use bakeoff::load::{Beside, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use bakeoff::host::environment::{CpuPlan, allowed_cpus, pin};
+use bakeoff::process::launch::{Child, Interrupt, Launcher, die_with_parent};
+use bakeoff::process::serving::{FromServer, ServeOptions};
+use bakeoff::process::squad::{PATIENCE, Squad, expect};
+use bakeoff::workload::load::{Beside, DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
 use std::ffi::OsString;
@@ -165,7 +165,7 @@ impl Stage {
             squad.dismiss();
             measured
         };
-        let measured = run().map_err(|e: bakeoff::children::launch::LaunchError| e.to_string())?;
+        let measured = run().map_err(|e: bakeoff::process::launch::LaunchError| e.to_string())?;
         if measured.counts.errors_total() > 0 {
             return Err(format!("requests failed: {:?}", measured.counts));
         }
@@ -188,15 +188,15 @@ impl Stage {
             target,
             clients: clients as usize,
             size: SIZE as usize,
-            warmup_ns: bakeoff::clock::nanoseconds(WARMUP),
-            window_ns: bakeoff::clock::nanoseconds(self.window),
+            warmup_ns: bakeoff::host::clock::nanoseconds(WARMUP),
+            window_ns: bakeoff::host::clock::nanoseconds(self.window),
         };
         let run = || {
             let mut client = self.this.start("bare client", control(&["--bare-client"], &self.cpus.swarm))?;
             client.send(&serde_json::to_string(&spec).expect("our own type"))?;
             expect(&mut client, "bare client", WARMUP + self.window + PATIENCE)
         };
-        run().map_err(|e: bakeoff::children::launch::LaunchError| e.to_string())
+        run().map_err(|e: bakeoff::process::launch::LaunchError| e.to_string())
     }
 }
 
@@ -212,7 +212,7 @@ pub(crate) fn bare_client(cpus: &[u32], parent: u32) -> Result<(), String> {
     }
     // One of them: it has one thread, and so has a worker of the swarm.
     pin(&cpus[..1.min(cpus.len())]).map_err(|e| e.to_string())?;
-    bakeoff::preflight::raise_descriptor_limit();
+    bakeoff::host::preflight::raise_descriptor_limit();
     let mut line = String::new();
     io::stdin().read_line(&mut line).map_err(|e| e.to_string())?;
     let spec = serde_json::from_str(&line).map_err(|e| e.to_string())?;

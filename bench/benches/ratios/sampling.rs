@@ -4,16 +4,16 @@
 //! less. A third has no target and says why counters of events may not run in the window: the throughput while they run
 //! before it, over the throughput beside them, within one trial.
 
-use bakeoff::children::launch::{Interrupt, Launcher};
-use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::preflight::Limits;
-use bakeoff::run::plan::{Cell, Slot};
-use bakeoff::run::trial::Bench;
-use bakeoff::scenario::Scenario;
+use bakeoff::campaign::run::plan::{Cell, Slot};
+use bakeoff::host::environment::{CpuPlan, allowed_cpus};
+use bakeoff::host::preflight::Limits;
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::trial::Bench;
+use bakeoff::workload::scenario::Scenario;
 use bakeoff_reports::record::{Reading, Trial, WARMUP_SLICES};
-use bakeoff_reports::statistics::median;
-use bakeoff_reports::statistics::paired::{Better, factor};
-use bakeoff_reports::statistics::random::Random;
+use bakeoff_reports::stats::median;
+use bakeoff_reports::stats::paired::{Better, factor};
+use bakeoff_reports::stats::random::Random;
 use std::ops::Range;
 use std::time::Duration;
 

@@ -6,7 +6,8 @@ mod question;
 mod records;
 
 use super::output;
-use bakeoff_reports::advise::{self, Answer, Machine, Outcome, text};
+use bakeoff_reports::ask::advise::{self, Answer, Machine, Outcome};
+use bakeoff_reports::show::text::advise as text;
 use clap::Args;
 use procfs::Current as _;
 use question::QuestionArgs;
@@ -91,5 +92,5 @@ fn write_new(path: &Path, text: &str) -> Result<(), String> {
 
 fn this_machine() -> Machine {
     let cpu_model = procfs::CpuInfo::current().ok().and_then(|info| info.model_name(0).map(str::to_owned));
-    Machine { cpu_model, cpus: Some(bakeoff::environment::allowed_cpus().len()) }
+    Machine { cpu_model, cpus: Some(bakeoff::host::environment::allowed_cpus().len()) }
 }

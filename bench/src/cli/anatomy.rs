@@ -1,14 +1,14 @@
 //! `bakeoff anatomy`: one request followed through the layers.
 
 use super::output;
-use bakeoff::anatomy::{AnatomyOptions, Workbench, take};
-use bakeoff::children::launch::{Interrupt, LaunchError, Launcher};
-use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::load::{DemandShape, RequestShape};
-use bakeoff::preflight::require_loopback;
-use bakeoff::run::runner;
-use bakeoff::scenario::units::{parse_positive_duration, parse_size};
+use bakeoff::campaign::run::runner;
+use bakeoff::host::environment::{CpuPlan, allowed_cpus};
+use bakeoff::host::preflight::require_loopback;
+use bakeoff::instruments::anatomy::{AnatomyOptions, Workbench, take};
+use bakeoff::process::launch::{Interrupt, LaunchError, Launcher};
 use bakeoff::suggest;
+use bakeoff::workload::load::{DemandShape, RequestShape};
+use bakeoff::workload::scenario::units::{parse_positive_duration, parse_size};
 use bakeoff_reports::record::Reading;
 use bakeoff_servers::{models, services};
 use clap::{Args, value_parser};
@@ -66,7 +66,10 @@ impl AnatomyArgs {
                 {
                     return Err(format!("nothing of {} could be followed: {why}", self.model));
                 }
-                output::print(&bakeoff_reports::anatomy::table(&anatomy, bakeoff::terminal_width()))?;
+                output::print(&bakeoff_reports::show::text::anatomy::table(
+                    &anatomy,
+                    bakeoff::terminal_width(),
+                ))?;
                 Ok(ExitCode::SUCCESS)
             }
             Err(LaunchError::Interrupted) => Ok(ExitCode::from(130)),

@@ -1,9 +1,10 @@
 //! `bakeoff become`: takes a free port, says it to the runner, waits for its word, and becomes a command that serves there.
 
-use bakeoff::children::entrant::Command;
-use bakeoff::children::launch::die_with_parent;
-use bakeoff::children::serving::{FromServer, say, was_told_to_go};
-use bakeoff::{environment, preflight};
+use bakeoff::host::environment;
+use bakeoff::host::preflight;
+use bakeoff::process::entrant::Command;
+use bakeoff::process::launch::die_with_parent;
+use bakeoff::process::serving::{FromServer, say, was_told_to_go};
 use bakeoff_servers::limits::refuse_core_dumps;
 use clap::Args;
 use std::fs::File;

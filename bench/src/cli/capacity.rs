@@ -1,17 +1,17 @@
 //! `bakeoff capacity`: the highest rate at which each model still meets an objective on its response time.
 
 use super::{run, sweep};
-use bakeoff::children::launch::{Interrupt, Launcher};
-use bakeoff::environment::allowed_cpus;
-use bakeoff::preflight::{Limits, require_loopback};
-use bakeoff::run::plan::Plan;
-use bakeoff::run::runner::RunOptions;
-use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
-use bakeoff::sweep::axis;
-use bakeoff::sweep::capacity::{self, Goal};
-use bakeoff::sweep::derive::Times;
+use bakeoff::campaign::run::plan::Plan;
+use bakeoff::campaign::run::runner::RunOptions;
+use bakeoff::campaign::sweep::axis;
+use bakeoff::campaign::sweep::capacity::{self, Goal};
+use bakeoff::campaign::sweep::derive::Times;
+use bakeoff::host::environment::allowed_cpus;
+use bakeoff::host::preflight::{Limits, require_loopback};
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration};
 use bakeoff_reports::record::Axis;
-use bakeoff_reports::sweep::capacity::LEAST_TRIALS;
+use bakeoff_reports::rules::sweep::capacity::LEAST_TRIALS;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,7 +1,8 @@
 //! `bakeoff compare`: two runs that were made at different times, side by side.
 
 use super::{output, report};
-use bakeoff_reports::{across, bundle};
+use bakeoff_reports::ask::across;
+use bakeoff_reports::record::bundle;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

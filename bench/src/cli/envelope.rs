@@ -1,15 +1,16 @@
 //! `bakeoff envelope`: raise something until something breaks, for each model.
 
 use super::{output, report, run};
-use bakeoff::anatomy::Workbench;
-use bakeoff::children::launch::{Interrupt, Launcher};
-use bakeoff::envelope::{EnvelopeOptions, take_all};
-use bakeoff::environment::{self, CpuPlan, allowed_cpus};
-use bakeoff::preflight::{self, require_loopback, require_room};
-use bakeoff::run::runner::choose_congestion_control;
-use bakeoff::scenario::DEFAULT_MODELS;
-use bakeoff::{clock, suggest};
-use bakeoff_reports::bundle::{self, Writer};
+use bakeoff::campaign::run::runner::choose_congestion_control;
+use bakeoff::host::clock;
+use bakeoff::host::environment::{self, CpuPlan, allowed_cpus};
+use bakeoff::host::preflight::{self, require_loopback, require_room};
+use bakeoff::instruments::anatomy::Workbench;
+use bakeoff::instruments::envelope::{EnvelopeOptions, take_all};
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::suggest;
+use bakeoff::workload::scenario::DEFAULT_MODELS;
+use bakeoff_reports::record::bundle::{self, Writer};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::record::{End, ModelRecord, Reading, Record, Run, SCHEMA_VERSION};
 use bakeoff_servers::{ServerModel, models};
@@ -65,7 +66,7 @@ impl EnvelopeArgs {
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
         run::check_port(self.addr)?;
         preflight::raise_descriptor_limit();
-        bakeoff::envelope::require_descriptors(&stresses)?;
+        bakeoff::instruments::envelope::require_descriptors(&stresses)?;
         let (folder, path) = self.place()?;
         let launcher = Launcher::this_program(interrupt);
         let cpus = CpuPlan::split(allowed_cpus());
@@ -94,7 +95,10 @@ impl EnvelopeArgs {
         report::write(&path, &page, false)?;
         if !self.quiet {
             let loaded = bundle::load(&path).map_err(|e| e.to_string())?;
-            output::print(&bakeoff_reports::envelope::table(&loaded.envelopes, bakeoff::terminal_width()))?;
+            output::print(&bakeoff_reports::show::text::envelope::table(
+                &loaded.envelopes,
+                bakeoff::terminal_width(),
+            ))?;
             output::print(&format!("\nReport: {}\n", page.display()))?;
         }
         Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(130) })

@@ -3,8 +3,8 @@
 use super::output;
 use super::report::BUNDLE_NAME;
 use bakeoff_reports::analysis::analyse;
-use bakeoff_reports::bundle;
-use bakeoff_reports::export::{self, Export, File, Format, Source};
+use bakeoff_reports::record::bundle;
+use bakeoff_reports::show::export::{self, Export, File, Format, Source};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use std::fs;

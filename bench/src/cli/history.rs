@@ -6,8 +6,9 @@ mod plot;
 
 use super::output;
 use bakeoff::history::{DEFAULT_STORE, Pruned, Store};
-use bakeoff_reports::history::{self, History, text};
-use bakeoff_reports::units;
+use bakeoff_reports::ask::history::{self, History};
+use bakeoff_reports::show::text::history as text;
+use bakeoff_reports::show::units;
 use clap::{Args, Subcommand};
 use filter::FilterArgs;
 use std::path::PathBuf;
@@ -97,7 +98,8 @@ impl HistoryArgs {
             }
             Action::Export => output::print(&history::to_lines(&entries()?).map_err(|e| e.to_string())?)?,
             Action::Prune(args) => {
-                let before = args.before.map(|before| past(before, bakeoff::clock::unix_ms())).transpose()?;
+                let before =
+                    args.before.map(|before| past(before, bakeoff::host::clock::unix_ms())).transpose()?;
                 // The group takes just one of them.
                 let what = before.map_or(Pruned::Keep(args.keep.unwrap_or(u32::MAX)), Pruned::Before);
                 let removed = open()?.prune(what).map_err(|e| e.to_string())?;

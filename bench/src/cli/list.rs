@@ -1,7 +1,7 @@
 //! `bakeoff list`: what there is to choose from.
 
 use super::output;
-use bakeoff::scenario::{BUILT_IN, BuiltIn, Group, Scenario};
+use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, Group, Scenario};
 use bakeoff_servers::{ServerModel, models, services};
 use clap::Args;
 use std::fmt::Write as _;

@@ -1,17 +1,22 @@
 //! `bakeoff load`: the swarm alone, against any server that speaks one of the services.
 
 use super::output;
-use bakeoff::children::launch::{Interrupt, LaunchError, Launcher};
-use bakeoff::children::squad::Squad;
-use bakeoff::environment::CpuPlan;
-use bakeoff::load::{Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec};
-use bakeoff::preflight::{Limits, require_loopback};
-use bakeoff::scenario::units::{parse_duration, parse_positive_duration, parse_size, show_duration};
+use bakeoff::host::environment::CpuPlan;
+use bakeoff::host::preflight::{Limits, require_loopback};
+use bakeoff::process::launch::{Interrupt, LaunchError, Launcher};
+use bakeoff::process::squad::Squad;
+use bakeoff::suggest;
 use bakeoff::swarm::schedule;
-use bakeoff::{judge, suggest};
-use bakeoff_reports::measurement;
+use bakeoff::trial::judge;
+use bakeoff::workload::load::{
+    Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec,
+};
+use bakeoff::workload::scenario::units::{
+    parse_duration, parse_positive_duration, parse_size, show_duration,
+};
 use bakeoff_reports::record::Usage;
-use bakeoff_reports::summary::Summary;
+use bakeoff_reports::show::summary::Summary;
+use bakeoff_reports::show::text::measurement;
 use bakeoff_servers::services;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
@@ -80,7 +85,7 @@ impl LoadArgs {
         let interrupt =
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
         let launcher = Launcher::this_program(interrupt);
-        let cpus = CpuPlan::split(bakeoff::environment::allowed_cpus());
+        let cpus = CpuPlan::split(bakeoff::host::environment::allowed_cpus());
         let shards = Limits::of_this_system().workers(&spec.load, &spec.beside, cpus.swarm.len())?;
         let measured = match self.drive(&launcher, &spec, shards, &cpus.swarm) {
             Ok(measured) => measured,

@@ -1,13 +1,13 @@
 //! `bakeoff probe`: what this machine and this load generator can show; and the null server it is found out with.
 
 use super::output;
-use bakeoff::children::launch::{Interrupt, Launcher};
-use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::preflight::{Limits, raise_descriptor_limit};
-use bakeoff::probe::null_server::{self, NullOptions};
-use bakeoff::probe::{Form, Point, Prober};
-use bakeoff::run::runner::choose_congestion_control;
-use bakeoff_reports::probe;
+use bakeoff::campaign::run::runner::choose_congestion_control;
+use bakeoff::host::environment::{CpuPlan, allowed_cpus};
+use bakeoff::host::preflight::{Limits, raise_descriptor_limit};
+use bakeoff::instruments::probe::null_server::{self, NullOptions};
+use bakeoff::instruments::probe::{Form, Point, Prober};
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff_reports::rules::probe;
 use clap::Args;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -46,7 +46,7 @@ impl ProbeArgs {
         let text = if self.json {
             serde_json::to_string_pretty(&found).expect("our own types have finite numbers") + "\n"
         } else {
-            probe::table(&found, bakeoff::terminal_width())
+            bakeoff_reports::show::text::probe::table(&found, bakeoff::terminal_width())
         };
         output::print(&text)?;
         Ok(if probe::unfit(&found).is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) })
@@ -71,7 +71,10 @@ pub(super) struct NullServerArgs {
 
 impl NullServerArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
-        bakeoff::preflight::require_loopback(self.addr.ip(), "the null server is for this machine only")?;
+        bakeoff::host::preflight::require_loopback(
+            self.addr.ip(),
+            "the null server is for this machine only",
+        )?;
         let options =
             NullOptions { address: self.addr, congestion_control: self.congestion_control, cpu: self.cpu };
         null_server::run(&options, self.parent)?;

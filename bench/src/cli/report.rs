@@ -2,7 +2,9 @@
 
 use super::output;
 use bakeoff_reports::analysis::analyse;
-use bakeoff_reports::{bundle, html, terminal};
+use bakeoff_reports::record::bundle;
+use bakeoff_reports::show::html;
+use bakeoff_reports::show::text as terminal;
 use clap::Args;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,19 +1,19 @@
 //! `bakeoff run`: models x workloads x rounds, into a bundle and a report.
 
 use super::report;
-use bakeoff::children::launch::{Interrupt, Launcher};
-use bakeoff::environment::allowed_cpus;
-use bakeoff::preflight::{Limits, require_loopback, require_room};
-use bakeoff::run::budget;
-use bakeoff::run::plan::Plan;
-use bakeoff::run::runner::{self, Ending, RunOptions};
-use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
-use bakeoff::scenario::{BUILT_IN, Scenario};
+use bakeoff::campaign::run::budget;
+use bakeoff::campaign::run::plan::Plan;
+use bakeoff::campaign::run::runner::{self, Ending, RunOptions};
+use bakeoff::host::environment::allowed_cpus;
+use bakeoff::host::preflight::{Limits, require_loopback, require_room};
+use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::suggest;
+use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration};
+use bakeoff::workload::scenario::{BUILT_IN, Scenario};
 use bakeoff_reports::record::envelope::Stress;
-use bakeoff_reports::terminal::wrapped;
-use bakeoff_reports::units;
-use bakeoff_reports::verdict::{DEFAULT_ROUNDS, LEVEL, rounds_to_tell};
+use bakeoff_reports::rules::verdict::{DEFAULT_ROUNDS, LEVEL, rounds_to_tell};
+use bakeoff_reports::show::text::wrapped;
+use bakeoff_reports::show::units;
 use clap::{Args, value_parser};
 use std::fs;
 use std::net::SocketAddr;
@@ -96,7 +96,7 @@ impl RunArgs {
             limits.workers(&scenario.load, &scenario.beside, allowed_cpus().len())?;
         }
         if self.envelope {
-            bakeoff::envelope::require_descriptors(&Stress::ALL)?;
+            bakeoff::instruments::envelope::require_descriptors(&Stress::ALL)?;
         }
         let interrupt =
             Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;

@@ -2,10 +2,10 @@
 
 use super::list::section;
 use super::output;
-use bakeoff::load::Timing;
-use bakeoff::scenario::units::show_duration;
-use bakeoff::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
 use bakeoff::suggest;
+use bakeoff::workload::load::Timing;
+use bakeoff::workload::scenario::units::show_duration;
+use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
 use bakeoff_servers::services;
 use clap::{Args, Subcommand};
 use std::fs;

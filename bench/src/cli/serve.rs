@@ -1,9 +1,9 @@
 //! `bakeoff serve`: one model alone.
 
-use bakeoff::children::serving::{Around, ServeOptions, serve};
-use bakeoff::environment::allowed_cpus;
-use bakeoff::preflight::require_loopback;
-use bakeoff::scenario::{DEFAULT_BACKLOG, ServerTuning};
+use bakeoff::host::environment::allowed_cpus;
+use bakeoff::host::preflight::require_loopback;
+use bakeoff::process::serving::{Around, ServeOptions, serve};
+use bakeoff::workload::scenario::{DEFAULT_BACKLOG, ServerTuning};
 use clap::{Args, ValueHint, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,17 +1,17 @@
 //! `bakeoff sweep`: one scenario at several values of one parameter, under every model.
 
 use super::{report, run};
-use bakeoff::children::launch::{Interrupt, Launcher};
-use bakeoff::environment::allowed_cpus;
-use bakeoff::load::Load;
-use bakeoff::preflight::{Limits, require_loopback};
-use bakeoff::run::plan::Plan;
-use bakeoff::run::runner::{self, Ending, RunOptions};
-use bakeoff::scenario::Scenario;
-use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
-use bakeoff::sweep::axis;
-use bakeoff::sweep::derive::{self, Times};
-use bakeoff_reports::verdict::DEFAULT_ROUNDS;
+use bakeoff::campaign::run::plan::Plan;
+use bakeoff::campaign::run::runner::{self, Ending, RunOptions};
+use bakeoff::campaign::sweep::axis;
+use bakeoff::campaign::sweep::derive::{self, Times};
+use bakeoff::host::environment::allowed_cpus;
+use bakeoff::host::preflight::{Limits, require_loopback};
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::workload::load::Load;
+use bakeoff::workload::scenario::Scenario;
+use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration};
+use bakeoff_reports::rules::verdict::DEFAULT_ROUNDS;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;

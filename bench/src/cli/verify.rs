@@ -1,20 +1,20 @@
 //! `bakeoff verify`: known answers through the harness, and the harness broken on purpose.
 
 use super::{output, report};
-use bakeoff::children::launch::{Interrupt, LaunchError, Launcher};
-use bakeoff::environment::{CpuPlan, allowed_cpus};
-use bakeoff::orderings;
-use bakeoff::preflight::Limits;
-use bakeoff::run::plan::Plan;
-use bakeoff::run::runner::{self, Ending, RunOptions};
+use bakeoff::campaign::run::plan::Plan;
+use bakeoff::campaign::run::runner::{self, Ending, RunOptions};
+use bakeoff::host::environment::{CpuPlan, allowed_cpus};
+use bakeoff::host::preflight::Limits;
+use bakeoff::instruments::verify::oracles::{self, Oracle};
+use bakeoff::instruments::verify::rig::{Rig, Scale};
+use bakeoff::instruments::verify::{self, mutants, table};
+use bakeoff::process::launch::{Interrupt, LaunchError, Launcher};
 use bakeoff::suggest;
 use bakeoff::swarm::defect::Defect;
-use bakeoff::verify::oracles::{self, Oracle};
-use bakeoff::verify::rig::{Rig, Scale};
-use bakeoff::verify::{self, mutants, table};
+use bakeoff::workload::orderings;
 use bakeoff_reports::analysis::analyse;
-use bakeoff_reports::bundle;
-use bakeoff_reports::terminal::wrapped;
+use bakeoff_reports::record::bundle;
+use bakeoff_reports::show::text::wrapped;
 use clap::{Args, value_parser};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -129,12 +129,12 @@ impl VerifyArgs {
             return Ok(ExitCode::from(130));
         }
         let analysis = analyse(&bundle::load(&bundle).map_err(|e| e.to_string())?);
-        let findings = bakeoff_reports::orderings::judge(&analysis);
+        let findings = bakeoff_reports::ask::orderings::judge(&analysis);
         for caveat in analysis.caveats() {
             output::print(&wrapped(&caveat, 80, "! "))?;
         }
-        output::print(&format!("{}\n", bakeoff_reports::orderings::table(&findings)))?;
-        let right = bakeoff_reports::orderings::all_as_expected(&findings);
+        output::print(&format!("{}\n", bakeoff_reports::show::text::orderings::table(&findings)))?;
+        let right = bakeoff_reports::ask::orderings::all_as_expected(&findings);
         Ok(if right { ExitCode::SUCCESS } else { ExitCode::from(INVALID) })
     }
 

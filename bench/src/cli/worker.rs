@@ -1,7 +1,7 @@
 //! `bakeoff swarm-worker`: one worker of the swarm, started by the runner, spoken with by lines.
 
-use bakeoff::children::launch::die_with_parent;
-use bakeoff::preflight::raise_descriptor_limit;
+use bakeoff::host::preflight::raise_descriptor_limit;
+use bakeoff::process::launch::die_with_parent;
 use bakeoff::swarm::protocol::run_worker;
 use bakeoff_servers::services;
 use clap::Args;

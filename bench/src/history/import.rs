@@ -6,8 +6,8 @@
 
 use super::checkout::{self, Commit};
 use bakeoff_reports::analysis::{Analysis, analyse};
-use bakeoff_reports::bundle;
-use bakeoff_reports::history::{Entry, Facts, compared_commit, entry, key};
+use bakeoff_reports::ask::history::{Entry, Facts, compared_commit, entry, key};
+use bakeoff_reports::record::bundle;
 use std::path::Path;
 
 /// What was given beside the bundles.

@@ -1,7 +1,7 @@
 //! The history of runs on disk: an SQLite database in one file, and how a bundle gets into it.
 //!
 //! It keeps entries and hands them out. What they mean - series, change points, pages - is said by
-//! `bakeoff_reports::history`, which never sees a database.
+//! `bakeoff_reports::ask::history`, which never sees a database.
 
 pub mod checkout;
 mod error;

@@ -46,7 +46,7 @@ const STEPS: [&str; 3] = [
     // When the commit was made: an older commit that is measured later then finds its place in a series.
     "ALTER TABLE runs ADD COLUMN committed_unix_ms INTEGER;",
     // A definition is of the workload's text with warm-up and window. Those before were of the text alone, which is not kept:
-    // they are marked, so that they are never continued by others (`bakeoff_reports::history::TEXT_ALONE`).
+    // they are marked, so that they are never continued by others (`bakeoff_reports::ask::history::TEXT_ALONE`).
     "UPDATE figures SET definition = 'text-' || definition;",
 ];
 

@@ -7,10 +7,10 @@
 
 use super::StoreError;
 use super::schema::{self, Found};
-use bakeoff_reports::history::{
+use bakeoff_reports::ask::history::{
     Entry, Interval, LINE_VERSION, Machine, Point, Reference, TEXT_ALONE, better, figure_key, figure_of,
 };
-use bakeoff_reports::statistics::paired::Better;
+use bakeoff_reports::stats::paired::Better;
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior, params,
 };

@@ -6,7 +6,7 @@
 //! earlier has come up. An alarm that rings too early, because what it was set for is done, costs one turn of the loop.
 //! Never used for send times: those are met to the microsecond by other means.
 
-use crate::clock::timespec;
+use crate::host::clock::timespec;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -52,7 +52,7 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::monotonic_ns;
+    use crate::host::clock::monotonic_ns;
 
     const MS: u64 = 1_000_000;
 

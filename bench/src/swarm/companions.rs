@@ -6,8 +6,8 @@
 //! short system calls at most. None of their times is written down. Allocates nothing once they are open.
 
 use super::dial::Dialer;
-use crate::clock::{self, nanoseconds};
-use crate::load::{Beside, DemandShape, POISON, WorkerSpec};
+use crate::host::clock::{self, nanoseconds};
+use crate::workload::load::{Beside, DemandShape, POISON, WorkerSpec};
 use bakeoff_reports::record;
 use bakeoff_servers::exchange::{Exchange, Request};
 use bakeoff_servers::services;

@@ -3,7 +3,7 @@
 //! Counts add, histograms of one shape add bucket by bucket: merging the parts of n shards gives what one worker would
 //! have written down had it seen the same requests. Never averages anything.
 
-use bakeoff_reports::histogram::{HistogramError, Recorder, replies_per_connection};
+use bakeoff_reports::record::histogram::{HistogramError, Recorder, replies_per_connection};
 use bakeoff_reports::record::{Companions, Counts, EncodedHistogram, Measured, Slice, Spread, WARMUP_SLICES};
 use serde::{Deserialize, Serialize};
 
@@ -192,7 +192,7 @@ fn merge_spread(parts: &[WorkerPart]) -> Result<Spread, MergeError> {
 mod tests {
     use super::super::recorder::Books;
     use super::*;
-    use crate::load::Timing;
+    use crate::workload::load::Timing;
     use bakeoff_reports::record::{ErrorKind, Reading, Wire};
     use proptest::prelude::*;
     use std::time::Duration;

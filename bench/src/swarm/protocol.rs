@@ -14,7 +14,7 @@
 
 use super::merge::WorkerPart;
 use super::worker::{SwarmError, prepare};
-use crate::load::WorkerSpec;
+use crate::workload::load::WorkerSpec;
 use bakeoff_servers::exchange::Exchange;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

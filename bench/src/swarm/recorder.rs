@@ -6,9 +6,9 @@
 //! together at the end, exactly.
 
 use super::defect::{Defect, Reply, spoilt_counts};
-use crate::clock::nanoseconds;
-use crate::load::Timing;
-use bakeoff_reports::histogram::Recorder;
+use crate::host::clock::nanoseconds;
+use crate::workload::load::Timing;
+use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
     Companions, Counts, ErrorKind, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire,
 };

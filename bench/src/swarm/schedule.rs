@@ -8,9 +8,11 @@
 //! number *k*; otherwise `c + j * clients` for the *j*-th request of connection *c*.
 
 use super::draw::{Purpose, Stream};
-use crate::clock::nanoseconds;
-use crate::load::pattern::RateClock;
-use crate::load::{Arrivals, Beside, DemandShape, EXPONENTIAL_CUT, Load, RateShape, RequestShape, Timing};
+use crate::host::clock::nanoseconds;
+use crate::workload::load::pattern::RateClock;
+use crate::workload::load::{
+    Arrivals, Beside, DemandShape, EXPONENTIAL_CUT, Load, RateShape, RequestShape, Timing,
+};
 use bakeoff_servers::exchange::Request;
 use bakeoff_servers::services::MAX_MESSAGE;
 use std::time::Duration;

@@ -6,7 +6,7 @@
 
 use super::engine::Engine;
 use super::slot::Phase;
-use crate::clock::nanoseconds;
+use crate::host::clock::nanoseconds;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;

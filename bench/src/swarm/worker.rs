@@ -7,8 +7,9 @@
 use super::engine::{Engine, Held};
 use super::merge::WorkerPart;
 use super::schedule::{Schedule, ScheduleError};
-use crate::load::{Load, WorkerSpec};
-use crate::{clock, environment};
+use crate::host::clock;
+use crate::host::environment;
+use crate::workload::load::{Load, WorkerSpec};
 use bakeoff_servers::exchange::Exchange;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

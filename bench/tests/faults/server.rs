@@ -1,7 +1,7 @@
 //! The servers of these tests: they speak the line protocol of `bakeoff serve` as far as their fault lets them, serve with a
 //! thread per connection, and say who they are in a file.
 
-use bakeoff::children::serving::FromServer;
+use bakeoff::process::serving::FromServer;
 use bakeoff_servers::CounterSnapshot;
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};

@@ -9,11 +9,13 @@
 //! Units stand in the names: `_ns`, `_bytes`, `_per_s`. Counts have no suffix.
 
 mod anatomy;
+pub mod bundle;
 mod companions;
 mod comparison;
 mod costs;
 pub mod envelope;
 mod findings;
+pub mod histogram;
 mod objective;
 mod probe;
 mod stops;
@@ -386,7 +388,7 @@ pub struct Spread {
     /// Most replies on a connection.
     pub most: u64,
     /// Replies of each connection as a histogram in the HDR V2 format (deflated, base64) at two significant digits, so
-    /// that a median can be read; empty when there is none. Read it with [`crate::histogram::replies_per_connection`].
+    /// that a median can be read; empty when there is none. Read it with [`crate::record::histogram::replies_per_connection`].
     pub hdr_v2: String,
 }
 

@@ -1,7 +1,7 @@
 //! What the pre-flight measurement found: the limits of this machine and of this load generator, stamped on every run so
 //! that a reader can tell a server's figure from the harness's own.
 //!
-//! Figures only; what to think of them is said by `crate::probe`.
+//! Figures only; what to think of them is said by `crate::rules::probe`.
 
 use super::Reading;
 use serde::{Deserialize, Serialize};

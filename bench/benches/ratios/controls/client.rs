@@ -2,7 +2,7 @@
 //! verification, no histogram, two counters, one reading of the clock for a batch of events.
 
 use super::BUFFER;
-use bakeoff::clock::{monotonic_ns, thread_cpu_ns};
+use bakeoff::host::clock::{monotonic_ns, thread_cpu_ns};
 use bakeoff_reports::record::EncodedHistogram;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use serde::{Deserialize, Serialize};

@@ -2,10 +2,10 @@
 //! Poisson schedule. What it is late, the machine is: another program had the CPU, or the hypervisor.
 
 use super::{ClientPart, ClientSpec};
-use bakeoff::clock::{monotonic_ns, thread_cpu_ns};
-use bakeoff::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing};
+use bakeoff::host::clock::{monotonic_ns, thread_cpu_ns};
 use bakeoff::swarm::schedule::Schedule;
-use bakeoff_reports::histogram::Recorder;
+use bakeoff::workload::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing};
+use bakeoff_reports::record::histogram::Recorder;
 use std::io;
 use std::time::Duration;
 

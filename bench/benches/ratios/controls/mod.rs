@@ -14,9 +14,9 @@ mod tokio;
 
 pub(crate) use client::{ClientPart, ClientSpec, Kind, run_client};
 
-use bakeoff::children::launch::die_with_parent;
-use bakeoff::children::serving::FromServer;
-use bakeoff::environment::pin;
+use bakeoff::host::environment::pin;
+use bakeoff::process::launch::die_with_parent;
+use bakeoff::process::serving::FromServer;
 use bakeoff_servers::listen::{ListenOptions, bind};
 use std::io::{self, Write as _};
 use std::net::TcpListener;
@@ -44,7 +44,7 @@ pub(crate) fn run_server(name: &str, connections: usize, cpus: &[u32], parent: u
         return Err("the bench has ended".into());
     }
     pin(cpus).map_err(|e| e.to_string())?;
-    bakeoff::preflight::raise_descriptor_limit();
+    bakeoff::host::preflight::raise_descriptor_limit();
     let (_, serve) =
         SERVERS.iter().find(|(n, _)| *n == name).ok_or_else(|| format!("no control `{name}`"))?;
     let options = ListenOptions { backlog: 1024, congestion_control: Some("cubic".into()) };

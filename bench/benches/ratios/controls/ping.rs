@@ -1,8 +1,8 @@
 //! The bare limit of a latency: one blocking connection, one write and one read per exchange, the clock before and after.
 
 use super::{BUFFER, ClientPart, ClientSpec};
-use bakeoff::clock::{monotonic_ns, thread_cpu_ns};
-use bakeoff_reports::histogram::Recorder;
+use bakeoff::host::clock::{monotonic_ns, thread_cpu_ns};
+use bakeoff_reports::record::histogram::Recorder;
 use std::io::{self, Read as _, Write as _};
 use std::net::TcpStream;
 

@@ -11,7 +11,7 @@ pub(super) fn serve_current_thread(listener: std::net::TcpListener, _: usize) ->
 }
 
 pub(super) fn serve_multi_thread(listener: std::net::TcpListener, _: usize) -> io::Result<()> {
-    let workers = bakeoff::environment::allowed_cpus().len();
+    let workers = bakeoff::host::environment::allowed_cpus().len();
     serve(&Builder::new_multi_thread().worker_threads(workers).enable_io().build()?, listener)
 }
 

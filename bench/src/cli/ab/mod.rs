@@ -5,22 +5,23 @@ mod selftest;
 use super::output;
 use super::report;
 use super::run::{check_port, new_bundle, read_all};
-use bakeoff::ab::build::{BuildError, Builder};
-use bakeoff::ab::plan::{AbCell, AbPlan, Floors, LEAST_ROUNDS, Length, MOST_ROUNDS, parse_percent};
-use bakeoff::ab::runner::{self, AbOptions, Ending, Sides, Spent};
-use bakeoff::ab::side::{Asked, Making, Standing};
-use bakeoff::children::entrant::Command;
-use bakeoff::children::launch::{Interrupt, Launcher};
-use bakeoff::environment::allowed_cpus;
-use bakeoff::preflight::{Limits, require_loopback};
-use bakeoff::run::budget;
-use bakeoff::run::plan::Plan;
-use bakeoff::scenario::Scenario;
-use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
-use bakeoff_reports::gate::{self, Gate};
+use bakeoff::campaign::ab::build::{BuildError, Builder};
+use bakeoff::campaign::ab::plan::{AbCell, AbPlan, Floors, LEAST_ROUNDS, Length, MOST_ROUNDS, parse_percent};
+use bakeoff::campaign::ab::runner::{self, AbOptions, Ending, Sides, Spent};
+use bakeoff::campaign::ab::side::{Asked, Making, Standing};
+use bakeoff::campaign::run::budget;
+use bakeoff::campaign::run::plan::Plan;
+use bakeoff::host::environment::allowed_cpus;
+use bakeoff::host::preflight::{Limits, require_loopback};
+use bakeoff::process::entrant::Command;
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::workload::scenario::Scenario;
+use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration};
+use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Figure, Gated, Side};
-use bakeoff_reports::terminal::wrapped;
-use bakeoff_reports::{bundle, units};
+use bakeoff_reports::rules::gate::{self, Gate};
+use bakeoff_reports::show::text::wrapped;
+use bakeoff_reports::show::units;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -153,7 +154,7 @@ impl AbArgs {
         }
         let (ending, spent) = match done {
             Ok(done) => done,
-            Err(runner::AbError::Unfit(bakeoff::ab::rehearsal::Unfit::Interrupted)) => {
+            Err(runner::AbError::Unfit(bakeoff::campaign::ab::rehearsal::Unfit::Interrupted)) => {
                 return Ok(ExitCode::from(130));
             }
             Err(error) => return Err(error.to_string()),

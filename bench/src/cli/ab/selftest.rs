@@ -2,17 +2,17 @@
 
 use super::{AbArgs, output};
 use crate::cli::run::new_folder;
-use bakeoff::ab::plan::AbPlan;
-use bakeoff::ab::runner::Ending;
-use bakeoff::ab::selftest::{self, Found, Level};
-use bakeoff::ab::side::{Asked, Making, Standing};
-use bakeoff::children::launch::{Interrupt, Launcher};
-use bakeoff_reports::gate::Outcome;
-use bakeoff_reports::gate::{Replay, replay};
+use bakeoff::campaign::ab::plan::AbPlan;
+use bakeoff::campaign::ab::runner::Ending;
+use bakeoff::campaign::ab::selftest::{self, Found, Level};
+use bakeoff::campaign::ab::side::{Asked, Making, Standing};
+use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff_reports::record::{Figure, Merit};
-use bakeoff_reports::statistics::{median, rate};
-use bakeoff_reports::terminal::wrapped;
-use bakeoff_reports::units;
+use bakeoff_reports::rules::gate::Outcome;
+use bakeoff_reports::rules::gate::{Replay, replay};
+use bakeoff_reports::show::text::wrapped;
+use bakeoff_reports::show::units;
+use bakeoff_reports::stats::{median, rate};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -74,7 +74,7 @@ impl AbArgs {
         let make = |side| Standing::make(side, &Asked::ThisProgram, &making).map_err(|e| e.to_string());
         // Made once to see that it can be.
         make(bakeoff_reports::record::Side::A)?;
-        let options = bakeoff::ab::runner::AbOptions { progress: false, ..self.options() };
+        let options = bakeoff::campaign::ab::runner::AbOptions { progress: false, ..self.options() };
         let asked = (gates, self.slower.as_slice());
         let (found, ended) = selftest::run(plan, asked, &options, &launcher, &folder, |side| {
             make(side).expect("this program stands on either side")

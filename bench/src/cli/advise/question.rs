@@ -2,8 +2,8 @@
 //!
 //! Every figure is checked where it stands, so that an error names the flag, or the file and its line.
 
-use bakeoff::scenario::units::{parse_duration, parse_positive_duration};
-use bakeoff_reports::advise::{Question, Variability};
+use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration};
+use bakeoff_reports::ask::advise::{Question, Variability};
 use bytesize::ByteSize;
 use clap::{Args, ValueEnum, value_parser};
 use serde::Deserialize;

@@ -1,9 +1,9 @@
 //! Where the records for an answer come from: bundles and folders that are named, or the newest results.
 
 use super::super::report::BUNDLE_NAME;
-use bakeoff_reports::advise::Source;
 use bakeoff_reports::analysis::analyse;
-use bakeoff_reports::bundle;
+use bakeoff_reports::ask::advise::Source;
+use bakeoff_reports::record::bundle;
 use std::cmp::Reverse;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};

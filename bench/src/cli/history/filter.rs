@@ -1,7 +1,7 @@
 //! Which series are meant: by workload, model and machine.
 
 use bakeoff::suggest;
-use bakeoff_reports::history::Entry;
+use bakeoff_reports::ask::history::Entry;
 use clap::Args;
 use std::collections::BTreeSet;
 

@@ -2,8 +2,9 @@
 
 use super::super::{output, report};
 use super::filter::FilterArgs;
-use bakeoff_reports::history::{Entry, History, text};
-use bakeoff_reports::html;
+use bakeoff_reports::ask::history::{Entry, History};
+use bakeoff_reports::show::html;
+use bakeoff_reports::show::text::history as text;
 use clap::Args;
 use std::path::PathBuf;
 

@@ -1,0 +1,300 @@
+//! Builds of commits: each in a worktree of its own beside the checkout, kept for the next time.
+//!
+//! ```text
+//! target/bakeoff-builds/        or --cache
+//!   <commit>/source             a worktree at the commit
+//!   <commit>/build.log          what the build said
+//!   <commit>/built              which command built it: there only when that went well
+//!   target                      what the builds of this program share, so that only its own crates are built twice
+//! ```
+//!
+//! The folders' names have one length, so that paths in the two programs do not make them differ in size. Whoever builds holds
+//! a lock on the folder: two comparisons at once build one after the other.
+
+use crate::process::launch::Interrupt;
+use bakeoff_reports::record::Side;
+use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// How this program builds itself.
+const OWN_BUILD: &str = "cargo build --release --locked -p bakeoff --bin bakeoff";
+
+/// Lines of a compiler's words that an error repeats.
+const LAST_LINES: usize = 40;
+
+/// Between two looks at a build or at a lock.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A side could not be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// There is no checkout to build from.
+    #[error("side {} is the git ref `{reference}`, and there is no git checkout here to build it from: {why}", side.letter())]
+    NoCheckout {
+        /// Which side.
+        side: Side,
+        /// What was given.
+        reference: String,
+        /// git's words.
+        why: String,
+    },
+    /// A ref that cannot be built, for no checkout was looked for.
+    #[error("side {} is the git ref `{reference}`, which nothing here can build", side.letter())]
+    NoBuilder {
+        /// Which side.
+        side: Side,
+        /// What was given.
+        reference: String,
+    },
+    /// No such commit.
+    #[error(
+        "side {} is to be built from `{reference}`, which names no commit here: {why}; fetch it first \
+         (a shallow clone may not have it), or name a file or a command with {{port}}",
+        side.letter()
+    )]
+    NoCommit {
+        /// Which side.
+        side: Side,
+        /// What was given.
+        reference: String,
+        /// git's words.
+        why: String,
+    },
+    /// The worktree could not be made.
+    #[error("checking out side {} (`{reference}`) into {folder} failed: {why}", side.letter())]
+    Checkout {
+        /// Which side.
+        side: Side,
+        /// What was given.
+        reference: String,
+        /// Where to.
+        folder: PathBuf,
+        /// git's words.
+        why: String,
+    },
+    /// It does not build.
+    #[error("side {} (`{reference}`) does not build: `{command}` in {folder} {how}\n{said}", side.letter())]
+    Build {
+        /// Which side.
+        side: Side,
+        /// What was given.
+        reference: String,
+        /// The command.
+        command: String,
+        /// Where it ran.
+        folder: PathBuf,
+        /// How it ended.
+        how: String,
+        /// The end of what it said.
+        said: String,
+    },
+    /// The tool was asked to end.
+    #[error("interrupted")]
+    Interrupted,
+    /// The folder of builds cannot be used.
+    #[error("keeping builds in {folder} failed: {source}; choose another folder with --cache")]
+    Cache {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Builds commits of the checkout it was made for.
+#[derive(Debug)]
+pub struct Builder {
+    /// The checkout.
+    checkout: PathBuf,
+    /// Where builds are kept.
+    cache: PathBuf,
+    /// The command that builds, of another program than this.
+    command: Option<String>,
+    /// Ends a build.
+    interrupt: Interrupt,
+    /// Tells of a build that begins.
+    tell: fn(&str),
+}
+
+/// A commit, built.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Built {
+    /// Its 40 hex digits.
+    pub commit: String,
+    /// Its worktree.
+    pub folder: PathBuf,
+    /// The program, where it is one of this tool's.
+    pub program: PathBuf,
+}
+
+impl Builder {
+    /// For the checkout that `folder` lies in; `cache` is where builds are kept instead of its target folder, and `command`
+    /// what builds another program than this one.
+    ///
+    /// # Errors
+    /// git's words when there is no checkout.
+    pub fn new(
+        folder: &Path,
+        cache: Option<PathBuf>,
+        command: Option<String>,
+        interrupt: Interrupt,
+        tell: fn(&str),
+    ) -> Result<Self, String> {
+        let top = git(folder, ["rev-parse", "--show-toplevel"])?;
+        let checkout = PathBuf::from(top);
+        let cache = cache.unwrap_or_else(|| checkout.join("target/bakeoff-builds"));
+        Ok(Self { checkout, cache: std::path::absolute(&cache).unwrap_or(cache), command, interrupt, tell })
+    }
+
+    /// Builds a commit, or finds it built.
+    ///
+    /// # Errors
+    /// No such commit; no worktree; a build that fails, with the end of its words.
+    pub fn build(&self, side: Side, reference: &str) -> Result<Built, BuildError> {
+        let commit = self.commit(side, reference)?;
+        let home = self.cache.join(&commit);
+        let failed = |source| BuildError::Cache { folder: self.cache.clone(), source };
+        fs::create_dir_all(&home).map_err(failed)?;
+        let Some(_lock) = self.lock().map_err(failed)? else { return Err(BuildError::Interrupted) };
+        let (folder, program, mark) = (home.join("source"), home.join("bakeoff"), home.join("built"));
+        let command = self.command.as_deref().unwrap_or(OWN_BUILD);
+        let done = fs::read_to_string(&mark).is_ok_and(|by| by == command);
+        let built = Built { commit, folder, program };
+        if done && (self.command.is_some() && built.folder.is_dir() || built.program.is_file()) {
+            return Ok(built);
+        }
+        (self.tell)(&format!("building side {}: {reference} ({})", side.letter(), &built.commit[..10]));
+        if mark.exists() {
+            fs::remove_file(&mark).map_err(failed)?;
+        }
+        self.check_out(side, reference, &built)?;
+        self.compile(side, reference, command, &built)?;
+        if self.command.is_none() {
+            let made = self.shared_target().join("release/bakeoff");
+            // A copy of its own, renamed into its place: the next build writes over the original.
+            let part = home.join("bakeoff.part");
+            fs::copy(&made, &part).and_then(|_| fs::rename(&part, &built.program)).map_err(failed)?;
+        }
+        fs::write(&mark, command).map_err(failed)?;
+        Ok(built)
+    }
+
+    fn commit(&self, side: Side, reference: &str) -> Result<String, BuildError> {
+        let name = format!("{reference}^{{commit}}");
+        git(&self.checkout, ["rev-parse", "--verify", "--quiet", "--end-of-options", &name]).map_err(|why| {
+            let why = if why.is_empty() { "git does not know it".to_owned() } else { why };
+            BuildError::NoCommit { side, reference: reference.into(), why }
+        })
+    }
+
+    /// The lock on the folder of builds, as soon as nobody else has it; `None` when interrupted before.
+    fn lock(&self) -> io::Result<Option<File>> {
+        let file = File::create(self.cache.join("lock"))?;
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Some(file)),
+                Err(rustix::io::Errno::WOULDBLOCK) if self.interrupt.sleep_until(Instant::now() + LOOK) => {}
+                Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// A worktree at the commit, made anew: of one that is there nobody knows what a build has left in it, and its files would
+    /// be older than what another commit left in the shared target, which cargo would take for built.
+    fn check_out(&self, side: Side, reference: &str, built: &Built) -> Result<(), BuildError> {
+        let failed = |why: String| BuildError::Checkout {
+            side,
+            reference: reference.into(),
+            folder: built.folder.clone(),
+            why,
+        };
+        if built.folder.exists() {
+            fs::remove_dir_all(&built.folder)
+                .map_err(|e| failed(format!("what lies there cannot be removed: {e}")))?;
+        }
+        let _ = git(&self.checkout, ["worktree", "prune"]);
+        let words = ["worktree", "add", "--quiet", "--force", "--detach"].map(OsStr::new);
+        let arguments = words.into_iter().chain([built.folder.as_os_str(), OsStr::new(&built.commit)]);
+        git(&self.checkout, arguments).map(drop).map_err(failed)
+    }
+
+    fn compile(&self, side: Side, reference: &str, command: &str, built: &Built) -> Result<(), BuildError> {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", command]).current_dir(&built.folder).stdin(Stdio::null());
+        if self.command.is_none() {
+            shell.env("CARGO_TARGET_DIR", self.shared_target());
+        }
+        let failed = |how: String, said: String| BuildError::Build {
+            side,
+            reference: reference.into(),
+            command: command.into(),
+            folder: built.folder.clone(),
+            how,
+            said,
+        };
+        let log = built.folder.with_file_name("build.log");
+        let ended = self
+            .run(&mut shell, &log)
+            .map_err(|e| failed(format!("could not be run: {e}"), String::new()))?;
+        match ended {
+            None => Err(BuildError::Interrupted),
+            Some(status) if status.success() => Ok(()),
+            Some(status) => Err(failed(format!("ended with {status}"), last_words(&log))),
+        }
+    }
+
+    /// Runs a command in a process group of its own, with what it says in a file; kills the group and gives `None` when
+    /// interrupted.
+    fn run(&self, command: &mut Command, log: &Path) -> io::Result<Option<ExitStatus>> {
+        let out = File::create(log)?;
+        let mut child = command.stdout(out.try_clone()?).stderr(out).process_group(0).spawn()?;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(Some(status));
+            }
+            if !self.interrupt.sleep_until(Instant::now() + LOOK) {
+                // Not reaped yet, so the number is still its own.
+                let group = Pid::from_raw(child.id() as i32).expect("a process id is above zero");
+                let _ = kill_process_group(group, Signal::KILL);
+                child.wait()?;
+                return Ok(None);
+            }
+        }
+    }
+
+    fn shared_target(&self) -> PathBuf {
+        self.cache.join("target")
+    }
+}
+
+/// The end of what a command said.
+fn last_words(log: &Path) -> String {
+    let said = fs::read(log).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let lines: Vec<&str> = said.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+}
+
+/// What git answers to a question in a folder. No hook of the repository runs.
+///
+/// # Errors
+/// git's words, or why there is no git.
+pub fn git<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> Result<String, String> {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(folder).args(["-c", "core.hooksPath=/dev/null"]).args(arguments).stdin(Stdio::null());
+    // Within a hook they name the repository of the hook, whatever folder is given.
+    git.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE");
+    let output = git.output().map_err(|e| format!("git could not be started: {e}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+}

@@ -1,0 +1,179 @@
+//! A side of a comparison: what was asked for, and what stands there once it is built.
+
+use crate::campaign::ab::build::{BuildError, Builder};
+use crate::process::entrant::{Command, Entrant};
+use crate::process::launch::{Interrupt, Launcher};
+use bakeoff_reports::record::{Contender, Origin, Side};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// What a person may put on a side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The program that runs.
+    ThisProgram,
+    /// A file: a build of this program.
+    Binary(PathBuf),
+    /// A commit to build, by any name that git knows.
+    Reference(String),
+    /// A command that serves where it is told.
+    Command(Command),
+}
+
+impl Asked {
+    /// Reads what was given for a side: a command if it says `{port}` or `{address}`, a file if there is one of this name or
+    /// it can be nothing but a path, `this` for the program that runs, a git ref else.
+    ///
+    /// # Errors
+    /// A command without words, a file that is not there or cannot be run.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains("{port}") || text.contains("{address}") {
+            return Command::parse(text).map(Self::Command);
+        }
+        if text.contains(char::is_whitespace) {
+            // A ref has no blanks; this would be a command if it said where the port goes.
+            return Command::parse(text).map(Self::Command);
+        }
+        if text == "this" {
+            return Ok(Self::ThisProgram);
+        }
+        let path = Path::new(text);
+        let looks_like_a_path = text.starts_with(['/', '.', '~']);
+        match path.metadata() {
+            Ok(file) if file.is_file() && file.permissions().mode() & 0o111 != 0 => {
+                Ok(Self::Binary(path.into()))
+            }
+            Ok(file) if file.is_file() => {
+                Err(format!("{text} cannot be run (chmod +x {text}); give a build of bakeoff, or a git ref"))
+            }
+            _ if looks_like_a_path => Err(format!(
+                "there is no program {text}; give a git ref, a build of bakeoff, or a command with {{port}} in it"
+            )),
+            _ => Ok(Self::Reference(text.into())),
+        }
+    }
+}
+
+/// What stands on a side, ready to be started.
+#[derive(Debug)]
+pub struct Standing {
+    /// For the record.
+    pub contender: Contender,
+    /// Starts it.
+    launcher: Launcher,
+    /// The command, if it is one.
+    command: Option<Command>,
+    /// Busy time added to every request, in nanoseconds.
+    tax_ns: u64,
+}
+
+/// How sides are made ready.
+#[derive(Debug)]
+pub struct Making<'a> {
+    /// Builds commits.
+    pub builder: Option<&'a Builder>,
+    /// The command of a side that is given as a commit of another program.
+    pub run: Option<&'a Command>,
+    /// Ends what is started.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Standing {
+    /// Makes a side ready: builds it if it is a commit.
+    ///
+    /// # Errors
+    /// It does not build, with the compiler's words, or is no commit.
+    pub fn make(side: Side, asked: &Asked, making: &Making<'_>) -> Result<Self, BuildError> {
+        let this = Launcher::this_program(making.interrupt.clone());
+        let standing = |label: String, origin, launcher, command| Self {
+            contender: Contender { label, origin },
+            launcher,
+            command,
+            tax_ns: 0,
+        };
+        Ok(match asked {
+            Asked::ThisProgram => {
+                let path = std::env::current_exe().unwrap_or_else(|_| "bakeoff".into()).display().to_string();
+                standing("this program".into(), Origin::Binary { path }, this, None)
+            }
+            Asked::Binary(path) => {
+                let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
+                let launcher = Launcher { program: whole.clone(), interrupt: making.interrupt.clone() };
+                let origin = Origin::Binary { path: whole.display().to_string() };
+                standing(path.display().to_string(), origin, launcher, None)
+            }
+            Asked::Command(command) => {
+                let origin = Origin::Command { words: command.text.clone() };
+                standing(command.text.clone(), origin, this, Some(command.clone()))
+            }
+            Asked::Reference(reference) => {
+                let builder =
+                    making.builder.ok_or(BuildError::NoBuilder { side, reference: reference.clone() })?;
+                let built = builder.build(side, reference)?;
+                let label = format!("{reference} ({})", &built.commit[..built.commit.len().min(10)]);
+                let origin = Origin::Commit { reference: reference.clone(), commit: built.commit };
+                match making.run {
+                    Some(run) => {
+                        let command = Command { folder: Some(built.folder), ..run.clone() };
+                        standing(label, origin, this, Some(command))
+                    }
+                    None => {
+                        let interrupt = making.interrupt.clone();
+                        standing(label, origin, Launcher { program: built.program, interrupt }, None)
+                    }
+                }
+            }
+        })
+    }
+
+    /// The same with so much busy time on every request, in nanoseconds.
+    #[must_use]
+    pub fn taxed(mut self, tax_ns: u64) -> Self {
+        self.tax_ns = tax_ns;
+        if tax_ns > 0 {
+            self.contender.label += &format!(", {tax_ns} ns more a request");
+        }
+        self
+    }
+
+    /// Whether it is a command, which serves what it serves, instead of a build, which serves any model and service.
+    pub fn is_command(&self) -> bool {
+        self.command.is_some()
+    }
+
+    /// It with a model, to start.
+    pub fn entrant<'a>(&'a self, model: &'a str) -> Entrant<'a> {
+        let launcher = &self.launcher;
+        match &self.command {
+            Some(command) => Entrant::Command { launcher, name: model, command },
+            None => Entrant::Model { launcher, model, tax_ns: self.tax_ns },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_is_a_command_a_file_or_a_ref() {
+        assert!(matches!(Asked::parse("./x --port {port}"), Ok(Asked::Command(_))));
+        assert!(matches!(Asked::parse("serve {address}"), Ok(Asked::Command(_))));
+        assert_eq!(Asked::parse("/bin/sh"), Ok(Asked::Binary("/bin/sh".into())));
+        assert_eq!(Asked::parse("origin/main"), Ok(Asked::Reference("origin/main".into())));
+        assert_eq!(Asked::parse("HEAD~3"), Ok(Asked::Reference("HEAD~3".into())));
+        assert_eq!(Asked::parse("this"), Ok(Asked::ThisProgram));
+    }
+
+    #[test]
+    fn what_can_be_none_of_them_is_refused() {
+        for (text, word) in [
+            ("./no-such-build", "there is no program"),
+            ("./server --port 80", "where the port goes"),
+            ("/etc/passwd", "cannot be run"),
+        ] {
+            let error = Asked::parse(text).expect_err(text);
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! Scenarios made from another one: the text is read as a table, a few keys are set, and the result is parsed like any file.
+//! So a derived scenario can be run again from its record, and keeps keys that this module knows nothing of.
+
+use crate::campaign::sweep::axis::Values;
+use crate::workload::load::Load;
+use crate::workload::scenario::Scenario;
+use crate::workload::scenario::units::show_duration;
+use bakeoff_reports::record::{Axis, SweepPoint};
+use std::time::Duration;
+use toml::{Table, Value};
+
+/// Times to set instead of the scenario's own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// The measured window.
+    pub window: Option<Duration>,
+    /// The load before it.
+    pub warmup: Option<Duration>,
+}
+
+/// The points of a sweep, in ascending order.
+///
+/// # Errors
+/// A value that the scenario cannot take, as its file would be refused.
+pub fn points(base: &Scenario, values: &Values, times: Times) -> Result<Vec<Scenario>, String> {
+    values.values.iter().map(|value| point(base, values.axis, *value, times)).collect()
+}
+
+/// The scenario at one value of an axis.
+///
+/// # Errors
+/// As [`points`].
+pub fn point(base: &Scenario, axis: Axis, value: f64, times: Times) -> Result<Scenario, String> {
+    let mut table = table_of(base)?;
+    let name = match axis {
+        Axis::Clients => format!("{} @ {value} clients", base.name),
+        Axis::Rate => format!("{} @ {value}/s", base.name),
+        Axis::Idle => format!("{} @ {value} idle", base.name),
+    };
+    table.insert("name".into(), Value::String(name.clone()));
+    match axis {
+        Axis::Clients => {
+            section(&mut table, "load").insert("clients".into(), Value::Integer(value as i64));
+        }
+        Axis::Rate => {
+            section(&mut table, "load").insert("rate".into(), Value::Float(value));
+        }
+        Axis::Idle => idle(&mut table, value as i64),
+    }
+    set_times(&mut table, times);
+    let sweep = SweepPoint { of: base.name.clone(), axis, value };
+    parse(&table, &name).map(|scenario| Scenario { sweep: Some(sweep), ..scenario })
+}
+
+/// The scenario as an open loop: unchanged if it is one, else its connections asked by a Poisson schedule at `rate_per_s`.
+///
+/// # Errors
+/// Churn, which has no schedule; or what its file would be refused for.
+pub fn open_loop(base: &Scenario, rate_per_s: f64) -> Result<Scenario, String> {
+    let mut table = table_of(base)?;
+    let load = section(&mut table, "load");
+    match load.get("kind").and_then(Value::as_str) {
+        Some("open") => return Ok(base.clone()),
+        Some("closed") => {}
+        _ => {
+            return Err(format!(
+                "the scenario `{}` opens a connection for each session, and no schedule says when, so there is no rate to \
+                 search; sweep its clients with `bakeoff sweep`, or take an open or closed loop",
+                base.name
+            ));
+        }
+    }
+    // What only a closed loop has; its clients stay as the pool of connections.
+    load.retain(|key, _| key == "clients");
+    load.insert("kind".into(), Value::String("open".into()));
+    load.insert("rate".into(), Value::Float(rate_per_s));
+    parse(&table, &base.name)
+}
+
+/// The scenario with other times.
+///
+/// # Errors
+/// What its file would be refused for.
+pub fn with_times(base: &Scenario, times: Times) -> Result<Scenario, String> {
+    if times == Times::default() {
+        return Ok(base.clone());
+    }
+    let mut table = table_of(base)?;
+    set_times(&mut table, times);
+    parse(&table, &base.name)
+}
+
+/// Requests per second that the schedule of an open loop states; `None` where the server sets the pace.
+pub fn stated_rate(scenario: &Scenario) -> Option<f64> {
+    match scenario.load {
+        Load::Open { rate_per_s, .. } => Some(rate_per_s),
+        _ => None,
+    }
+}
+
+fn table_of(base: &Scenario) -> Result<Table, String> {
+    base.toml.parse().map_err(|e| format!("the text of the scenario `{}` is no TOML: {e}", base.name))
+}
+
+fn section<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
+    let entry = table.entry(name).or_insert_with(|| Value::Table(Table::new()));
+    if !entry.is_table() {
+        *entry = Value::Table(Table::new());
+    }
+    entry.as_table_mut().expect("made a table above")
+}
+
+/// No idle connections is said by leaving the key out.
+fn idle(table: &mut Table, connections: i64) {
+    let beside = section(table, "beside");
+    match connections {
+        0 => beside.remove("idle"),
+        some => beside.insert("idle".into(), Value::Integer(some)),
+    };
+    if beside.is_empty() {
+        table.remove("beside");
+    }
+}
+
+fn set_times(table: &mut Table, times: Times) {
+    for (key, time) in [("window", times.window), ("warmup", times.warmup)] {
+        if let Some(time) = time {
+            section(table, "trial").insert(key.into(), Value::String(show_duration(time)));
+        }
+    }
+}
+
+fn parse(table: &Table, name: &str) -> Result<Scenario, String> {
+    let text = toml::to_string(table).map_err(|e| format!("writing the scenario `{name}` failed: {e}"))?;
+    Scenario::parse(&text, name).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::scenario::BUILT_IN;
+
+    #[test]
+    fn every_built_in_scenario_can_be_swept_and_its_points_parse_back() {
+        for built_in in BUILT_IN {
+            let base = Scenario::built_in(built_in.name).expect("built in");
+            // Longer than any window of the catalogue: bursts and surges must still fit.
+            let window = 2 * base.timing.window;
+            let times = Times { window: Some(window), warmup: Some(Duration::from_millis(20)) };
+            let point = point(&base, Axis::Clients, 3.0, times).expect(built_in.name);
+            assert_eq!(point.name, format!("{} @ 3 clients", base.name));
+            assert_eq!((point.load.clients(), point.timing.window), (3, window));
+            assert_eq!(
+                (&point.request, &point.server, point.merit),
+                (&base.request, &base.server, base.merit)
+            );
+            let place = point.sweep.clone().expect("a point");
+            assert_eq!((place.of, place.axis, place.value), (base.name, Axis::Clients, 3.0));
+            let back = Scenario::parse(&point.toml, "test").expect("parses back");
+            assert_eq!(Scenario { sweep: point.sweep.clone(), ..back }, point);
+        }
+    }
+
+    #[test]
+    fn a_rate_is_set_in_the_schedule_and_a_closed_loop_becomes_an_open_one() {
+        let base = Scenario::built_in("small-echo-open").expect("built in");
+        let point = point(&base, Axis::Rate, 1_234.5, Times::default()).expect("open");
+        assert_eq!(stated_rate(&point), Some(1_234.5));
+        assert_eq!(open_loop(&base, 9.0).expect("open"), base, "an open loop keeps its own rate");
+        let closed = Scenario::built_in("small-echo-closed").expect("built in");
+        let Load::Open { clients, rate_per_s, .. } = open_loop(&closed, 500.0).expect("closed").load else {
+            panic!("an open loop")
+        };
+        assert_eq!((clients, rate_per_s), (closed.load.clients(), 500.0));
+        let churn = Scenario::built_in("churn").expect("built in");
+        assert!(open_loop(&churn, 500.0).expect_err("churn").contains("bakeoff sweep"));
+    }
+
+    #[test]
+    fn idle_connections_are_a_key_beside_the_load_and_none_is_no_key() {
+        let mut table: Table = "[beside]\nslow_readers = 8\n".parse().expect("TOML");
+        idle(&mut table, 2_000);
+        assert_eq!(toml::to_string(&table).expect("TOML"), "[beside]\nidle = 2000\nslow_readers = 8\n");
+        idle(&mut table, 0);
+        assert_eq!(toml::to_string(&table).expect("TOML"), "[beside]\nslow_readers = 8\n");
+        let mut table = Table::new();
+        idle(&mut table, 0);
+        assert!(table.is_empty());
+    }
+
+    #[test]
+    fn a_value_that_the_scenario_cannot_take_is_refused_as_its_file_would_be() {
+        let base = Scenario::built_in("churn").expect("built in");
+        let error = point(&base, Axis::Clients, 2e6, Times::default()).expect_err("too many");
+        assert!(error.contains("1000000"), "{error}");
+    }
+}

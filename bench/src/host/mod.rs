@@ -1,0 +1,6 @@
+//! What machine this is: its CPUs, limits and clock, and what a process tree uses of it. It measures no server.
+
+pub mod clock;
+pub mod environment;
+pub mod preflight;
+pub mod usage;

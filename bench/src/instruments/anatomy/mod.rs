@@ -1,0 +1,217 @@
+//! One request followed through the layers: which system calls it makes the server's threads do, how often they sleep,
+//! what goes over the wire.
+//!
+//! A fresh server is asked twice, one connection after the other: untraced, for times, switches and segments; then
+//! traced, for the calls and their order. Tracing slows a server down many times, so no time comes from it. What this
+//! machine refuses is absent with the reason, and the rest is still told.
+
+mod objects;
+mod peer;
+mod phases;
+mod trace;
+mod untraced;
+
+use crate::host::clock;
+use crate::host::environment::{self, CpuPlan};
+use crate::host::usage::Population;
+use crate::process::launch::{Child, Interrupt, LaunchError, Launcher};
+use crate::process::serving::{FromServer, ServeOptions};
+use crate::process::squad::{PATIENCE, expect};
+use crate::workload::scenario::{DEFAULT_BACKLOG, ServerTuning};
+use bakeoff_reports::record::{Anatomy, Part, Phase, Reading};
+use bakeoff_servers::services::{self, ServiceEntry};
+use peer::{Peer, Question};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use trace::Tracer;
+
+/// Traced requests before those that count, so that buffers are allocated and threads started.
+const TRACED_WARM_UP: u32 = 3;
+
+/// What to follow, and how closely.
+#[derive(Clone, Debug)]
+pub struct AnatomyOptions {
+    /// Name of the model.
+    pub model: String,
+    /// The service.
+    pub service: &'static ServiceEntry,
+    /// Payload bytes of a request.
+    pub size: u32,
+    /// What a request demands of the server; zero leaves it to the service.
+    pub demand: Duration,
+    /// Requests to trace.
+    pub repeats: u32,
+    /// How long to ask untraced.
+    pub span: Duration,
+    /// Where the server listens; port 0 for a free one.
+    pub address: SocketAddr,
+}
+
+impl AnatomyOptions {
+    /// What a run takes of every model: an echo of 64 bytes, in a fraction of a second.
+    pub fn small_echo(model: &str, address: SocketAddr) -> Self {
+        Self {
+            model: model.into(),
+            service: services::find("echo").expect("echo is always there"),
+            size: 64,
+            demand: Duration::ZERO,
+            repeats: 5,
+            span: Duration::from_millis(60),
+            address,
+        }
+    }
+}
+
+/// How servers are started and where they run.
+#[derive(Debug)]
+pub struct Workbench<'a> {
+    /// Starts children.
+    pub launcher: &'a Launcher,
+    /// Who runs where.
+    pub cpus: &'a CpuPlan,
+    /// Congestion control for every socket.
+    pub congestion_control: Option<&'a str>,
+}
+
+/// A server that listens, and what it is asked.
+struct Subject<'a> {
+    server: u32,
+    address: SocketAddr,
+    question: &'a Question,
+    congestion_control: Option<&'a str>,
+    interrupt: &'a Interrupt,
+    /// How long an answer may take.
+    limit: Duration,
+}
+
+impl<'a> Subject<'a> {
+    fn connect(&self) -> Result<Peer<'a>, String> {
+        Peer::connect(self.question, self.address, self.congestion_control)
+    }
+
+    fn go_on(&self) -> Result<(), String> {
+        if self.interrupt.is_set() { Err("interrupted".into()) } else { Ok(()) }
+    }
+}
+
+/// How long a server may take to close a connection.
+fn end_limit() -> Duration {
+    PATIENCE / 2
+}
+
+/// Takes the anatomy of a request.
+///
+/// # Errors
+/// When the server cannot be started or the tool is interrupted. What goes wrong later is in the record.
+pub fn take(bench: &Workbench<'_>, options: &AnatomyOptions) -> Result<Anatomy, LaunchError> {
+    let demand_ns = clock::nanoseconds(options.demand);
+    let question = Question::new(options.service, options.size, demand_ns);
+    let (request_bytes, reply_bytes) = question.lengths();
+    let (mut server, address) = start(bench, options)?;
+    let subject = Subject {
+        server: server.pid(),
+        address,
+        question: &question,
+        congestion_control: bench.congestion_control,
+        interrupt: &bench.launcher.interrupt,
+        // Nominal work may take several times its time on a slow machine.
+        limit: PATIENCE / 2 + options.demand * 4,
+    };
+    // On a thread of its own: it is pinned, and tracees belong to the thread that seized them. The server was started
+    // by this one, which outlives it; the server dies with the thread that started it.
+    let (untraced, phases) = std::thread::scope(|scope| {
+        let both = || {
+            if let Err(error) = environment::pin(&bench.cpus.swarm) {
+                return (Err(error.to_string()), Err(error.to_string()));
+            }
+            let untraced = untraced::pass(&subject, options.span);
+            (untraced, follow(&subject, options.repeats))
+        };
+        let panicked = || (Err("the client panicked".to_string()), Err("the tracer panicked".to_string()));
+        scope.spawn(both).join().unwrap_or_else(|_| panicked())
+    });
+    server.ask_to_stop();
+    server.reap(Instant::now() + PATIENCE / 2);
+    if bench.launcher.interrupt.is_set() {
+        return Err(LaunchError::Interrupted);
+    }
+    let (untraced, wire) = match untraced {
+        Ok((untraced, wire)) => (Reading::Value(untraced), wire),
+        Err(why) => (Reading::Absent(why.clone()), Reading::Absent(why)),
+    };
+    Ok(Anatomy {
+        model: options.model.clone(),
+        service: options.service.name.into(),
+        demand_ns,
+        request_bytes,
+        reply_bytes,
+        phases: phases.map_or_else(Reading::Absent, Reading::Value),
+        untraced,
+        wire,
+    })
+}
+
+fn start(bench: &Workbench<'_>, options: &AnatomyOptions) -> Result<(Child, SocketAddr), LaunchError> {
+    let serve = ServeOptions {
+        model: options.model.clone(),
+        service: options.service.name.into(),
+        address: options.address,
+        backlog: DEFAULT_BACKLOG,
+        congestion_control: bench.congestion_control.map(str::to_string),
+        cpus: bench.cpus.server.clone(),
+        config: ServerTuning::default().config(bench.cpus.server.len()),
+    };
+    let name = format!("server {}", options.model);
+    let mut server = bench.launcher.start(&name, serve.arguments())?;
+    match expect(&mut server, &name, PATIENCE)? {
+        FromServer::Ready { address } => Ok((server, address)),
+        other => Err(LaunchError::Unexpected { name, said: format!("{other:?}") }),
+    }
+}
+
+/// Traces a connection from its begin to its end.
+fn follow(subject: &Subject<'_>, repeats: u32) -> Result<Vec<Phase>, String> {
+    wait_for_rest(subject)?;
+    let mut tracer = Tracer::attach(subject.server, subject.address)?;
+    let (interrupt, limit) = (subject.interrupt, subject.limit);
+    tracer.until(interrupt, limit, || Ok(true))?;
+    tracer.phase();
+    let mut peer = subject.connect()?;
+    tracer.until(interrupt, limit, || Ok(true))?;
+    let connect = phases::steps(tracer.phase(), &tracer);
+    let mut request = |tracer: &mut Tracer| {
+        peer.begin();
+        tracer.until(interrupt, limit, || peer.advance())?;
+        Ok::<_, String>(phases::steps(tracer.phase(), tracer))
+    };
+    let first = request(&mut tracer)?;
+    for _ in 0..TRACED_WARM_UP {
+        request(&mut tracer)?;
+    }
+    let requests = (0..repeats).map(|_| request(&mut tracer)).collect::<Result<Vec<_>, _>>()?;
+    peer.end()?;
+    tracer.until(interrupt, end_limit(), || peer.ended())?;
+    let close = phases::steps(tracer.phase(), &tracer);
+    Ok(vec![
+        phases::phase(Part::Connect, &[connect]),
+        phases::phase(Part::FirstRequest, &[first]),
+        phases::phase(Part::Request, &requests),
+        phases::phase(Part::Close, &[close]),
+    ])
+}
+
+/// Waits until what served the connection before is gone: its process or its thread.
+fn wait_for_rest(subject: &Subject<'_>) -> Result<(), String> {
+    const STILL: u32 = 3;
+    let begin = Instant::now();
+    let (mut last, mut same) = (None, 0);
+    while same < STILL && begin.elapsed() < Duration::from_secs(1) {
+        subject.go_on()?;
+        std::thread::sleep(Duration::from_millis(2));
+        let now = Population::take(subject.server);
+        let now = (now.threads, now.processes);
+        same = if last.as_ref() == Some(&now) { same + 1 } else { 0 };
+        last = Some(now);
+    }
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! One line of the table: what must come out, what came out, and how far apart the two may be.
+//!
+//! Never decides what to expect; that is the oracles' business.
+
+use bakeoff_reports::show::units;
+
+/// What a figure is, and so how it is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Nanoseconds.
+    Time,
+    /// A whole number.
+    Count,
+    /// Per second.
+    Rate,
+    /// A number without a unit.
+    Number,
+}
+
+impl Unit {
+    /// A figure of this unit as text.
+    pub fn show(self, value: f64) -> String {
+        if value.is_nan() {
+            return "too few".into();
+        }
+        match self {
+            Self::Time if value < 0.0 => format!("-{}", units::time(-value)),
+            Self::Time => units::time(value),
+            Self::Count => format!("{value:.0}"),
+            Self::Rate => units::rate(value),
+            Self::Number if value.is_infinite() => "never".into(),
+            Self::Number => format!("{value:.4}"),
+        }
+    }
+}
+
+/// What is to be thought of a figure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Inside its band.
+    Pass,
+    /// Outside, in a trial that nothing disturbed: the harness is wrong here.
+    Fail,
+    /// Says nothing about the harness, for this reason: outside in a trial that something disturbed, or of a trial that
+    /// did not come about as the theory needs it.
+    Unknown(String),
+}
+
+/// One figure of an oracle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The oracle.
+    pub oracle: &'static str,
+    /// Which figure.
+    pub figure: String,
+    /// What must come out.
+    pub expected: f64,
+    /// What came out; NaN when there was too little to tell.
+    pub measured: f64,
+    /// The least and the most that is right.
+    pub band: (f64, f64),
+    /// Its unit.
+    pub unit: Unit,
+    /// Why the trial is not to be judged by, if something disturbed it.
+    pub disturbed: Option<String>,
+    /// Whether a disturbance can only make it worse (a time longer, a rate lower), because nothing of the trial went into
+    /// what is expected. Then a figure that is too good is wrong, whatever disturbed the trial.
+    pub only_worse: bool,
+    /// Why the figure proves nothing, whatever it is.
+    pub void: Option<String>,
+}
+
+impl Finding {
+    /// A figure that may be off by a share of what is expected.
+    pub fn within(oracle: &'static str, figure: &str, unit: Unit, pair: (f64, f64), share: f64) -> Self {
+        let band = (pair.0 * (1.0 - share), pair.0 * (1.0 + share));
+        Self::between(oracle, figure, unit, pair, band)
+    }
+
+    /// A count that must be right to the last one.
+    pub fn exact(oracle: &'static str, figure: &str, expected: u64, measured: u64) -> Self {
+        let (expected, measured) = (expected as f64, measured as f64);
+        Self::between(oracle, figure, Unit::Count, (expected, measured), (expected, expected))
+    }
+
+    /// A figure with a band of its own; `pair` is expected and measured.
+    pub fn between(
+        oracle: &'static str,
+        figure: &str,
+        unit: Unit,
+        pair: (f64, f64),
+        band: (f64, f64),
+    ) -> Self {
+        let (expected, measured) = pair;
+        Self {
+            oracle,
+            figure: figure.into(),
+            expected,
+            measured,
+            band,
+            unit,
+            disturbed: None,
+            only_worse: false,
+            void: None,
+        }
+    }
+
+    /// The same, of which a disturbance can only make a worse figure.
+    pub fn only_worse(self) -> Self {
+        Self { only_worse: true, ..self }
+    }
+
+    /// What to think of it.
+    pub fn verdict(&self) -> Verdict {
+        if let Some(reason) = &self.void {
+            return Verdict::Unknown(reason.clone());
+        }
+        // NaN lies in no band.
+        if (self.band.0..=self.band.1).contains(&self.measured) {
+            return Verdict::Pass;
+        }
+        let too_good = match self.unit {
+            Unit::Rate => self.measured > self.band.1,
+            _ => self.measured < self.band.0,
+        };
+        match &self.disturbed {
+            Some(reason) if !(self.only_worse && too_good) => Verdict::Unknown(reason.clone()),
+            _ => Verdict::Fail,
+        }
+    }
+
+    /// The band in words, short.
+    pub fn band_in_words(&self) -> String {
+        let (low, high) = self.band;
+        match self.expected {
+            e if !e.is_finite() => "none".into(),
+            _ if low == high => "exact".into(),
+            e if e > 0.0 => format!("{:+.1} {:+.1} %", (low / e - 1.0) * 100.0, (high / e - 1.0) * 100.0),
+            _ => format!("at most {}", self.unit.show(high)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_passes_inside_its_band_and_nowhere_else() {
+        let with = |measured| Finding::within("x", "y", Unit::Time, (100.0, measured), 0.05);
+        assert_eq!(with(95.0).verdict(), Verdict::Pass);
+        assert_eq!(with(105.0).verdict(), Verdict::Pass);
+        for off in [94.9, 105.1, f64::NAN, f64::INFINITY, 0.0] {
+            assert_eq!(with(off).verdict(), Verdict::Fail, "{off}");
+        }
+        let disturbed = Finding { disturbed: Some("steal".into()), ..with(1.0) };
+        assert_eq!(disturbed.verdict(), Verdict::Unknown("steal".into()));
+        assert_eq!(disturbed.clone().only_worse().verdict(), Verdict::Fail, "nothing makes a server faster");
+        let right = Finding { measured: 100.0, ..disturbed };
+        assert_eq!(right.verdict(), Verdict::Pass);
+        let void = Finding { void: Some("overload".into()), ..right };
+        assert_eq!(void.verdict(), Verdict::Unknown("overload".into()));
+    }
+
+    #[test]
+    fn counts_are_exact() {
+        assert_eq!(Finding::exact("x", "y", 7, 7).verdict(), Verdict::Pass);
+        assert_eq!(Finding::exact("x", "y", 7, 8).verdict(), Verdict::Fail);
+        assert_eq!(Finding::exact("x", "y", 0, 1).verdict(), Verdict::Fail);
+        assert_eq!(Finding::exact("x", "y", 7, 7).band_in_words(), "exact");
+        assert_eq!(Finding::within("x", "y", Unit::Time, (1.0, 1.0), 0.05).band_in_words(), "-5.0 +5.0 %");
+    }
+}

@@ -1,0 +1,300 @@
+//! What the oracles share: servers and swarms started as a run starts them, and a trial's figures.
+//!
+//! The swarm under test is the real one, in worker processes. Never judges a figure; says only whether something
+//! foreign disturbed the trial it comes from.
+
+use super::finding::Finding;
+use super::sentinel::Sentinel;
+use crate::host::environment::CpuPlan;
+use crate::host::usage::{Between, Mark};
+use crate::process::launch::{Child, LaunchError, Launcher};
+use crate::process::serving::{FromServer, ServeOptions};
+use crate::process::squad::{PATIENCE, Squad, Window, expect};
+use crate::swarm::defect::Defect;
+use crate::swarm::schedule::seed_of_round;
+use crate::trial::judge::{FOREIGN_SHARE, STEAL_SHARE};
+use crate::workload::load::{Beside, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use bakeoff_reports::record::histogram::Recorder;
+use bakeoff_reports::record::{EncodedHistogram, Measured, Reading};
+use bakeoff_reports::stats::quantile::Distribution;
+use bakeoff_servers::ServerConfig;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+/// How much time the oracles take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scale {
+    /// A few seconds for each: enough to see a gross lie. For `--mutants` and tests.
+    Quick,
+    /// All together under a minute.
+    Short,
+    /// Some minutes: narrower bands.
+    Long,
+}
+
+impl Scale {
+    /// One of three values.
+    pub fn pick<T>(self, quick: T, short: T, long: T) -> T {
+        match self {
+            Self::Quick => quick,
+            Self::Short => short,
+            Self::Long => long,
+        }
+    }
+}
+
+/// How often an oracle's trials are run at most, when something disturbs them.
+const TRIES: u32 = 3;
+
+/// What the oracles run with.
+#[derive(Debug)]
+pub struct Rig<'a> {
+    /// Starts children.
+    pub launcher: &'a Launcher,
+    /// Who runs where.
+    pub cpus: CpuPlan,
+    /// Seed of everything drawn.
+    pub seed: u64,
+    /// How long to take.
+    pub scale: Scale,
+    /// How the harness is broken, if it is.
+    pub defect: Option<Defect>,
+    /// False alarm rate of one statistical figure.
+    pub alpha: f64,
+}
+
+/// Whose work in a trial is not a disturbance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// The tree of this server process, and the swarm's.
+    Server(u32),
+    /// This process, which serves from threads of its own, and its children.
+    Ourselves,
+}
+
+/// A server process of ours; ends when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Its own work is no disturbance.
+    pub fn watch(&self) -> Watch {
+        Watch::Server(self.pid())
+    }
+
+    /// Asks it to stop and reaps it.
+    pub fn stop(mut self) {
+        self.child.ask_to_stop();
+        self.child.reap(Instant::now() + PATIENCE);
+    }
+}
+
+/// What a trial showed.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The record.
+    pub measured: Measured,
+    /// Response times.
+    pub response: Recorder,
+    /// Service times.
+    pub service: Recorder,
+    /// What disturbed it.
+    pub disturbed: Option<String>,
+    averages: bool,
+}
+
+impl Rig<'_> {
+    /// Starts a server with this many pool workers on the server CPUs.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn serve(&self, model: &str, service: &str, pool_workers: usize) -> Result<Server, LaunchError> {
+        let config = ServerConfig { pool_workers, ..ServerConfig::for_cpus(self.cpus.server.len()) };
+        let options = ServeOptions {
+            model: model.into(),
+            service: service.into(),
+            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            backlog: 1024,
+            congestion_control: None,
+            cpus: self.cpus.server.clone(),
+            config,
+        };
+        let name = format!("server {model}");
+        let mut child = self.launcher.start(&name, options.arguments())?;
+        match expect(&mut child, &name, PATIENCE)? {
+            FromServer::Ready { address } => Ok(Server { child, address }),
+            other => Err(LaunchError::Unexpected { name, said: format!("{other:?}") }),
+        }
+    }
+
+    /// A trial of 64-byte requests: 300 ms of warm-up, patience of 20 s. Change what differs.
+    pub fn spec(&self, target: SocketAddr, service: &str, load: Load, window: Duration) -> WorkerSpec {
+        let patience = Duration::from_secs(20);
+        WorkerSpec {
+            target,
+            service: service.into(),
+            load,
+            request: RequestShape { size: 64, demand: DemandShape::None },
+            timing: Timing { warmup: Duration::from_millis(300), window, timeout: patience, drain: patience },
+            slices: 10,
+            seed: self.seed,
+            shard: 0,
+            shards: 1,
+            beside: Beside::default(),
+            cpus: Vec::new(),
+            congestion_control: None,
+            defect: self.defect,
+        }
+    }
+
+    /// Runs a trial with `shards` workers, with `meanwhile` going on in the window; looks out for the work of others than
+    /// those in `watch`.
+    ///
+    /// # Errors
+    /// When the swarm fails, or when interrupted.
+    pub fn trial(
+        &self,
+        spec: &WorkerSpec,
+        shards: u32,
+        watch: Watch,
+        meanwhile: impl FnOnce(Window) -> Result<(), LaunchError>,
+    ) -> Result<Outcome, LaunchError> {
+        self.watched(spec, shards, watch, true, meanwhile)
+    }
+
+    fn watched(
+        &self,
+        spec: &WorkerSpec,
+        shards: u32,
+        watch: Watch,
+        sentinel: bool,
+        meanwhile: impl FnOnce(Window) -> Result<(), LaunchError>,
+    ) -> Result<Outcome, LaunchError> {
+        let mut squad = Squad::gather(self.launcher, spec, shards, &self.cpus.swarm)?;
+        let window = squad.start()?;
+        squad.sleep_until(window.begin)?;
+        let pinned: Vec<u32> = self.cpus.server.iter().chain(&self.cpus.swarm).copied().collect();
+        let root = match watch {
+            Watch::Server(pid) => pid,
+            Watch::Ourselves => std::process::id(),
+        };
+        let sentinel = sentinel.then(|| Sentinel::watch(&pinned));
+        let before = Mark::take(root, &pinned);
+        meanwhile(window)?;
+        squad.sleep_until(window.end)?;
+        let after = Mark::take(root, &pinned);
+        let stood_still = sentinel.and_then(Sentinel::end);
+        let measured = squad.collect()?;
+        squad.dismiss();
+        // The workers are children of this process, so that its own tree holds their time already.
+        let beside_ns = if watch == Watch::Ourselves { 0 } else { measured.swarm_cpu_ns };
+        let alone = self.cpus.shared().then(|| "server and swarm had to share a CPU".to_string());
+        let disturbed = alone
+            .or_else(|| disturbance(&before.until(&after, spec.timing.window, beside_ns)))
+            .or(stood_still);
+        let decode = |histogram: &EncodedHistogram| {
+            Recorder::decode(histogram).map_err(|e| LaunchError::Refused(e.to_string()))
+        };
+        let (response, service) = (decode(&measured.response)?, decode(&measured.service)?);
+        let averages = self.defect == Some(Defect::AveragePercentiles);
+        Ok(Outcome { measured, response, service, disturbed, averages })
+    }
+
+    /// As [`trial`](Self::trial), with one worker and nothing going on.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn plain_trial(&self, spec: &WorkerSpec, server: &Server) -> Result<Outcome, LaunchError> {
+        self.trial(spec, 1, server.watch(), |_| Ok(()))
+    }
+
+    /// As [`plain_trial`](Self::plain_trial), without the look-out for standstills, which keeps the CPUs from falling
+    /// asleep: for a comparison with something that has none.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn quiet_trial(&self, spec: &WorkerSpec, server: &Server) -> Result<Outcome, LaunchError> {
+        self.watched(spec, 1, server.watch(), false, |_| Ok(()))
+    }
+
+    /// Runs an oracle's trials; again with a fresh seed, up to three times in all, while something disturbs them,
+    /// whatever the figures are (not at [`Scale::Quick`]).
+    ///
+    /// # Errors
+    /// Those of `trials`.
+    pub fn undisturbed(
+        &self,
+        trials: impl Fn(u64) -> Result<Vec<Finding>, LaunchError>,
+    ) -> Result<Vec<Finding>, LaunchError> {
+        let tries = if self.scale == Scale::Quick { 1 } else { TRIES };
+        let mut findings = trials(self.seed)?;
+        for again in 1..tries {
+            if findings.iter().all(|finding| finding.disturbed.is_none() && finding.void.is_none()) {
+                break;
+            }
+            findings = trials(seed_of_round(self.seed, again))?;
+        }
+        Ok(findings)
+    }
+}
+
+impl Outcome {
+    /// Quantile `p` of response over the requests sent, in nanoseconds; NaN when there are too few.
+    pub fn response_ns(&self, p: f64) -> f64 {
+        if !self.averages {
+            let all = Distribution::new(&self.response, self.measured.counts.sent);
+            return all.quantile(p).ns().unwrap_or(f64::NAN);
+        }
+        let slices = self.measured.slices.iter().filter_map(|s| Recorder::decode(&s.response).ok());
+        let each: Vec<f64> =
+            slices.filter(|s| s.count() > 0).map(|s| s.histogram().value_at_quantile(p) as f64).collect();
+        each.iter().sum::<f64>() / each.len().max(1) as f64
+    }
+
+    /// Mean response of the requests answered, in nanoseconds.
+    pub fn mean_response_ns(&self) -> f64 {
+        mean_ns(&self.measured.response)
+    }
+
+    /// Mean service time of the requests answered, in nanoseconds.
+    pub fn mean_service_ns(&self) -> f64 {
+        mean_ns(&self.measured.service)
+    }
+
+    /// Replies per nanosecond of the window.
+    pub fn throughput_per_ns(&self) -> f64 {
+        self.measured.completed_in_window as f64 / self.measured.window_ns as f64
+    }
+
+    /// The findings, marked with what disturbed the trial.
+    pub fn mark(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
+        for finding in &mut findings {
+            finding.disturbed.clone_from(&self.disturbed);
+        }
+        findings
+    }
+}
+
+/// What others took of the CPUs, where it is more than a trial bears.
+fn disturbance(between: &Between) -> Option<String> {
+    // What cannot be read is not held against the trial.
+    let share = |reading: &Reading<f64>| reading.value().copied().unwrap_or(0.0);
+    let (steal, foreign) = (share(&between.steal_share), share(&between.foreign_share));
+    if steal > STEAL_SHARE {
+        return Some(format!("the hypervisor took {:.0} % of the CPUs", steal * 100.0));
+    }
+    (foreign > FOREIGN_SHARE).then(|| format!("other programs took {:.0} % of the CPUs", foreign * 100.0))
+}
+
+fn mean_ns(histogram: &EncodedHistogram) -> f64 {
+    histogram.sum_ns as f64 / histogram.count as f64
+}

@@ -1,0 +1,206 @@
+//! Running one server: what `bakeoff serve` does, for a person or for the runner, and what the two say to each other.
+//!
+//! To the runner a server says two lines of JSON on standard output: that it is ready and where, and at its end what it
+//! counted. To a person it says the same in words.
+
+use super::launch;
+use super::tax::taxed;
+use crate::host::environment;
+use crate::host::preflight;
+use crate::suggest;
+use crate::sys;
+use crate::tell;
+use bakeoff_servers::limits::refuse_core_dumps;
+use bakeoff_servers::listen::{ListenOptions, bind};
+use bakeoff_servers::services::ServiceConfig;
+use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Service, Stop, models, services};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What to serve, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServeOptions {
+    /// Name of the model.
+    pub model: String,
+    /// Name of the service.
+    pub service: String,
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Listen backlog.
+    pub backlog: u32,
+    /// Congestion control; `None` leaves the system's.
+    pub congestion_control: Option<String>,
+    /// CPUs to stay on; empty for any.
+    pub cpus: Vec<u32>,
+    /// Sizes.
+    pub config: ServerConfig,
+}
+
+/// What a server says to the runner.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromServer {
+    /// It listens.
+    Ready {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// It has stopped; this is what it counted.
+    Served {
+        /// The counters.
+        counters: CounterSnapshot,
+    },
+}
+
+impl ServeOptions {
+    /// The arguments of `bakeoff serve` that say the same, for the runner.
+    pub fn arguments(&self) -> Vec<OsString> {
+        let c = &self.config;
+        let mut arguments: Vec<OsString> = vec!["serve".into(), "--for-runner".into()];
+        let mut add = |name: &str, value: String| arguments.push(format!("--{name}={value}").into());
+        add("model", self.model.clone());
+        add("service", self.service.clone());
+        add("addr", self.address.to_string());
+        add("backlog", self.backlog.to_string());
+        add("pool-workers", c.pool_workers.to_string());
+        add("blocking-workers", c.blocking_workers.to_string());
+        add("compute-workers", c.compute_workers.to_string());
+        add("runtime-workers", c.runtime_workers.to_string());
+        if c.ballast_mib > 0 {
+            add("ballast", c.ballast_mib.to_string());
+        }
+        if let Some(name) = &self.congestion_control {
+            add("congestion-control", name.clone());
+        }
+        if !self.cpus.is_empty() {
+            add("cpus", self.cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
+        }
+        arguments
+    }
+}
+
+/// The argument of `bakeoff serve` that makes it wait, after it has said that it is ready and before it starts a thread
+/// or a child, for a line on standard input.
+pub const AWAIT_GO: &str = "--await-go";
+
+/// What a server is told besides what to serve.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Around<'a> {
+    /// The folder of the service `static`, which has a site of its own otherwise.
+    pub root: Option<&'a Path>,
+    /// The runner's process id when it speaks with the runner.
+    pub parent: Option<u32>,
+    /// Whether it waits, once it has told the runner that it is ready, for a line on standard input before it starts a thread
+    /// or a child; when the input ends instead, so does it.
+    pub await_go: bool,
+    /// Busy time added to every request, to test who should notice.
+    pub tax: Duration,
+}
+
+/// Serves until asked to stop (SIGTERM, Ctrl-C), then says what was counted.
+///
+/// # Errors
+/// Unknown names, a folder that cannot be served, a port that is taken, CPUs or limits that are not to be had.
+pub fn serve(options: &ServeOptions, around: Around<'_>) -> Result<(), String> {
+    let Around { root, parent, await_go, tax } = around;
+    let model = models::find(&options.model)
+        .ok_or_else(|| suggest::unknown("model", &options.model, models::ALL.iter().map(|m| m.name())))?;
+    let entry = services::find(&options.service)
+        .ok_or_else(|| suggest::unknown("service", &options.service, services::ALL.iter().map(|s| s.name)))?;
+    if let Some(reason) = model.unavailable() {
+        return Err(reason); // before anybody is told that it serves
+    }
+    let service = match root {
+        Some(root) => serve_folder(entry.name, root)?,
+        None => (entry.build)(&ServiceConfig::default()),
+    };
+    let service = taxed(service, tax);
+    if parent.is_some_and(|pid| !launch::die_with_parent(pid)) {
+        return Err("the runner has ended".into());
+    }
+    environment::pin(&options.cpus).map_err(|e| e.to_string())?;
+    preflight::raise_descriptor_limit();
+    sys::hold_memory(options.config.ballast_mib).map_err(|e| {
+        format!("holding {} MiB of memory failed: {e}; give less --ballast", options.config.ballast_mib)
+    })?;
+    refuse_core_dumps();
+    let listen = ListenOptions {
+        backlog: i32::try_from(options.backlog).unwrap_or(i32::MAX),
+        congestion_control: options.congestion_control.clone(),
+    };
+    let listener = bind(options.address, &listen).map_err(|e| e.to_string())?;
+    let address =
+        listener.local_addr().map_err(|e| format!("asking for the port that was bound failed: {e}"))?;
+    let stop = Stop::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
+    let counters = Counters::shared().map_err(|e| format!("making memory for the counters failed: {e}"))?;
+    if parent.is_some() {
+        say(&FromServer::Ready { address });
+        if await_go && !was_told_to_go()? {
+            return Ok(());
+        }
+    } else {
+        invite(model.name(), entry.name, address);
+    }
+    model
+        .serve(listener, service, &options.config, &stop, counters)
+        .map_err(|e| format!("{} could not serve: {e}", model.name()))?;
+    let counters = counters.snapshot();
+    if parent.is_some() {
+        say(&FromServer::Served { counters });
+    } else {
+        for (name, count) in counters.rows() {
+            tell(&format!("{name:>18} {count}"));
+        }
+    }
+    Ok(())
+}
+
+/// The service that serves a folder.
+fn serve_folder(service: &str, root: &Path) -> Result<Arc<dyn Service>, String> {
+    if service != "static" {
+        return Err(format!("--root is for the service static; {service} serves no folder"));
+    }
+    services::folder(root).map_err(|error| {
+        let reason = if error.kind() == io::ErrorKind::Unsupported {
+            "the kernel has no openat2 (Linux 5.6), which keeps requests inside it".into()
+        } else {
+            error.to_string()
+        };
+        format!("the folder {} cannot be served: {reason}", root.display())
+    })
+}
+
+/// Tells a person what is there and how to try it.
+fn invite(model: &str, service: &str, address: SocketAddr) {
+    tell(&format!("{model} serves {service} on {address}; Ctrl-C stops it"));
+    let (ip, port) = (address.ip(), address.port());
+    match service {
+        "http" => tell(&format!("try: curl -v http://{address}/")),
+        "static" | "dynamic" if ip.is_unspecified() => tell(&format!("open http://localhost:{port}/")),
+        "static" | "dynamic" => tell(&format!("open http://{address}/")),
+        "line" => tell(&format!("try: nc {ip} {port}   (a line `exit` closes the connection)")),
+        _ => {}
+    }
+}
+
+/// Waits for a line; false when there will be none.
+///
+/// # Errors
+/// Standard input cannot be read.
+pub fn was_told_to_go() -> Result<bool, String> {
+    let read = io::stdin().read_line(&mut String::new());
+    read.map(|bytes| bytes > 0).map_err(|e| format!("waiting for the runner's word to serve failed: {e}"))
+}
+
+/// Says it to the runner, on standard output.
+pub fn say(words: &FromServer) {
+    let line = serde_json::to_string(words).expect("our own types");
+    let mut out = io::stdout().lock();
+    // Nobody listens any more: then the runner is gone, and the kernel ends us.
+    let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}

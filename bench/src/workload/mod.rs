@@ -1,0 +1,5 @@
+//! What is asked of a server: scenario files checked into loads, demands and times. It opens no socket.
+
+pub mod load;
+pub mod orderings;
+pub mod scenario;

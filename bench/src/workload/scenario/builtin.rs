@@ -1,0 +1,167 @@
+//! The built-in scenarios, embedded in the binary. A scenario is one file in `bench/scenarios/` and one line here.
+//!
+//! # The default run
+//! Eight workloads, one for each lesson that the others do not teach, in about four minutes:
+//! - `small-echo-closed`: what a request costs when nothing else matters;
+//! - `small-echo-open`: how long a request waits at a rate that all can carry;
+//! - `churn`: what a connection costs;
+//! - `idle-mass`: what holding a connection takes;
+//! - `compute-bimodal`: who is held up by whom, when requests use the CPU;
+//! - `wait`: who waits, when requests wait for somebody else;
+//! - `crash`: who dies with whom;
+//! - `overload`: what is still done in time when too much is asked, and how soon it is over.
+//!
+//! The others refine these (another size, another distribution, another kind of trouble) and take their place beside them
+//! under `bakeoff run --all`.
+
+/// A built-in scenario.
+#[derive(Clone, Copy, Debug)]
+pub struct BuiltIn {
+    /// Its name, the file's stem.
+    pub name: &'static str,
+    /// What it is about.
+    pub group: Group,
+    /// Whether it belongs to the default run.
+    pub default: bool,
+    /// The file's text.
+    pub toml: &'static str,
+}
+
+/// What a scenario is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// Bytes are moved and nothing is done with them.
+    Bytes,
+    /// Connections come and go, or are many.
+    Connections,
+    /// Requests ask for work.
+    Work,
+    /// Pages are asked for: files, and pages made for each request.
+    Web,
+    /// Something goes wrong.
+    Trouble,
+}
+
+impl Group {
+    /// All groups, in the order to show them.
+    pub const ALL: [Self; 5] = [Self::Bytes, Self::Connections, Self::Work, Self::Web, Self::Trouble];
+
+    /// A heading for it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Bytes => "Moving bytes",
+            Self::Connections => "Connections: short, many, idle",
+            Self::Work => "Requests that compute, wait or block",
+            Self::Web => "Web: the file server and the application server",
+            Self::Trouble => "Trouble: bursts, slow peers, crashes, overload",
+        }
+    }
+}
+
+/// In the default run.
+const DEFAULT: bool = true;
+/// Only by name or with `--all`.
+const NAMED: bool = false;
+
+macro_rules! built_in {
+    ($($group:ident: $($name:literal $default:ident),* $(,)?;)*) => {
+        /// All built-in scenarios, in the order of a run.
+        pub const BUILT_IN: &[BuiltIn] = &[
+            $($(BuiltIn {
+                name: $name,
+                group: Group::$group,
+                default: $default,
+                toml: include_str!(concat!("../../../scenarios/", $name, ".toml")),
+            },)*)*
+        ];
+    };
+}
+
+built_in! {
+    Bytes: "small-echo-closed" DEFAULT, "small-echo-open" DEFAULT, "pipelined" NAMED, "large-echo" NAMED, "huge-echo" NAMED;
+    Connections: "churn" DEFAULT, "churn-ten" NAMED, "idle-mass" DEFAULT;
+    Work: "compute-fixed" NAMED, "compute-bimodal" DEFAULT, "heavy-tail" NAMED, "wait" DEFAULT, "block" NAMED;
+    Web: "static-site" NAMED, "dynamic-page" NAMED;
+    Trouble: "bursts" NAMED, "slow-readers" NAMED, "slow-senders" NAMED, "crash" DEFAULT, "overload" DEFAULT;
+}
+
+/// A scenario that shows every key with its range.
+pub const REFERENCE: BuiltIn = BuiltIn {
+    name: "reference",
+    group: Group::Work,
+    default: false,
+    toml: include_str!("../../../scenarios/reference.toml"),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::scenario::Scenario;
+
+    #[test]
+    fn the_reference_is_a_valid_scenario_that_names_every_key() {
+        let scenario = Scenario::parse(REFERENCE.toml, REFERENCE.name).expect("valid");
+        assert_eq!(scenario.name, REFERENCE.name);
+        // What an unknown key is answered with lists all that are known.
+        for section in ["", "[load]\n", "[beside]\n", "[request]\n", "[server]\n", "[trial]\n"] {
+            let text = if section.is_empty() {
+                format!("nonsense = 1\n{}", REFERENCE.toml)
+            } else {
+                REFERENCE.toml.replace(&section[..section.len() - 1], &format!("{section}nonsense = 1\n#"))
+            };
+            let error = Scenario::parse(&text, "test").expect_err("an unknown key").reason;
+            let known =
+                error.split("`nonsense`, expected").nth(1).unwrap_or_else(|| panic!("{section}: {error}"));
+            for key in known.split('`').skip(1).step_by(2) {
+                assert!(REFERENCE.toml.contains(key), "{key} is not explained");
+            }
+        }
+        for service in bakeoff_servers::services::ALL {
+            let named = REFERENCE.toml.lines().any(|line| line.contains(service.name) && line.contains('#'));
+            assert!(named, "the service {} is not explained", service.name);
+        }
+    }
+
+    #[test]
+    fn every_built_in_scenario_is_valid_and_named_as_its_file() {
+        for built_in in BUILT_IN {
+            let scenario = Scenario::parse(built_in.toml, built_in.name).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(scenario.name, built_in.name);
+            let comment: Vec<&str> =
+                built_in.toml.lines().take_while(|line| line.starts_with("# ")).collect();
+            for word in ["# Separates: ", "# In real life: "] {
+                let says = comment.iter().any(|line| line.starts_with(word));
+                assert!(says, "{} begins by saying: {word}", built_in.name);
+            }
+            let about = scenario.about.chars().count();
+            assert!((20..=110).contains(&about), "{}: a line about it of {about} characters", built_in.name);
+        }
+    }
+
+    #[test]
+    fn the_default_run_is_what_the_prose_says_and_groups_stand_together() {
+        let prose: Vec<&str> =
+            include_str!("builtin.rs").lines().take_while(|line| line.starts_with("//!")).collect();
+        let listed = |name: &str| prose.iter().any(|line| line.starts_with(&format!("//! - `{name}`:")));
+        for built_in in BUILT_IN {
+            assert_eq!(built_in.default, listed(built_in.name), "{}", built_in.name);
+        }
+        assert!(prose.iter().any(|line| line.contains("Eight workloads")));
+        assert_eq!(BUILT_IN.iter().filter(|built_in| built_in.default).count(), 8);
+        assert!(BUILT_IN.is_sorted_by_key(|built_in| built_in.group));
+    }
+
+    #[test]
+    fn every_scenario_file_is_built_in() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+        for entry in std::fs::read_dir(folder).expect("the folder of scenarios") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                continue; // those of the orderings, which `verify` runs
+            }
+            let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name").to_owned();
+            let known = BUILT_IN.iter().chain([&REFERENCE]).any(|built_in| built_in.name == name);
+            assert!(known, "{} has no line in builtin.rs", path.display());
+        }
+    }
+}

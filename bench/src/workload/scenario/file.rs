@@ -1,0 +1,289 @@
+//! The scenario file: its keys, their ranges, and errors that say file, line and reason.
+
+use super::load_keys::{self, FileBeside, FileLoad};
+use super::units::{PositiveSpan, Size, Span};
+use super::{DEFAULT_TIMING, Scenario, ServerTuning};
+use crate::suggest;
+use crate::swarm::schedule::{self, ScheduleError};
+use crate::workload::load::{DemandShape, Load, RequestError, RequestShape, Timing};
+use bakeoff_reports::record::Merit;
+use bakeoff_servers::models;
+use bakeoff_servers::services::{self, ServiceEntry};
+use serde::Deserialize;
+use toml::Spanned;
+
+/// Why a scenario was refused.
+#[derive(Debug, thiserror::Error)]
+#[error("scenario `{origin}`, line {line}: {reason}")]
+pub struct ScenarioError {
+    /// The file (or the built-in scenario's name).
+    pub origin: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong with it and what would be right.
+    pub reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    name: Spanned<String>,
+    about: String,
+    service: Spanned<String>,
+    merit: Spanned<FileMerit>,
+    objective: Option<PositiveSpan>,
+    models: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default)]
+    also: Vec<Spanned<String>>,
+    load: Spanned<FileLoad>,
+    beside: Option<Spanned<FileBeside>>,
+    request: Spanned<FileRequest>,
+    #[serde(default)]
+    server: FileServer,
+    #[serde(default)]
+    trial: FileTrial,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum FileMerit {
+    Throughput,
+    ResponseP99,
+    ResponseP50,
+    Goodput,
+    Answered,
+    MemoryPerConnection,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileRequest {
+    size: Spanned<Size>,
+    demand: Option<Spanned<FileDemand>>,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+enum FileDemand {
+    Fixed { value: PositiveSpan },
+    Exponential { mean: PositiveSpan },
+    Bimodal { short: PositiveSpan, long: PositiveSpan, long_share: f64 },
+    Pareto { least: PositiveSpan, most: PositiveSpan, shape: f64 },
+    Poison { share: f64 },
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileServer {
+    backlog: Option<Spanned<i64>>,
+    pool_workers: Option<Spanned<i64>>,
+    blocking_workers: Option<Spanned<i64>>,
+    compute_workers: Option<Spanned<i64>>,
+    runtime_workers: Option<Spanned<i64>>,
+    ballast_mib: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct FileTrial {
+    warmup: Option<Span>,
+    window: Option<PositiveSpan>,
+    timeout: Option<PositiveSpan>,
+    drain: Option<Span>,
+    slices: Option<Spanned<i64>>,
+}
+
+/// Turns positions in the text into errors with lines.
+pub(super) struct Checker<'a> {
+    text: &'a str,
+    origin: &'a str,
+}
+
+/// Most memory a server may be told to hold, in MiB.
+const MAX_BALLAST_MIB: i64 = 4_096;
+
+pub(super) type Checked<T> = Result<T, ScenarioError>;
+
+impl Checker<'_> {
+    pub(super) fn error(&self, at: usize, reason: impl Into<String>) -> ScenarioError {
+        let before = &self.text.as_bytes()[..at.min(self.text.len())];
+        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
+        ScenarioError { origin: self.origin.into(), line, reason: reason.into() }
+    }
+
+    pub(super) fn at<T>(&self, value: &Spanned<T>, reason: impl Into<String>) -> ScenarioError {
+        self.error(value.span().start, reason)
+    }
+
+    pub(super) fn whole<T: TryFrom<i64>>(
+        &self,
+        key: &str,
+        value: &Spanned<i64>,
+        least: i64,
+        most: i64,
+    ) -> Checked<T> {
+        let number = *value.get_ref();
+        let refuse = || self.at(value, format!("`{key}` is {number}; it must be from {least} to {most}"));
+        if !(least..=most).contains(&number) {
+            return Err(refuse());
+        }
+        T::try_from(number).map_err(|_| refuse())
+    }
+
+    pub(super) fn optional<T: TryFrom<i64>>(
+        &self,
+        key: &str,
+        value: Option<&Spanned<i64>>,
+        most: i64,
+    ) -> Checked<Option<T>> {
+        value.map(|v| self.whole(key, v, 1, most)).transpose()
+    }
+}
+
+pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
+    let check = Checker { text, origin };
+    let file: File = toml::from_str(text)
+        .map_err(|e| check.error(e.span().map_or(0, |s| s.start), e.message().replace('\n', " ")))?;
+    if file.name.get_ref().trim().is_empty() {
+        return Err(check.at(&file.name, "`name` is empty"));
+    }
+    let service = file.service.get_ref().clone();
+    let Some(entry) = services::find(&service) else {
+        let known = services::ALL.iter().map(|s| s.name);
+        return Err(check.at(&file.service, suggest::unknown("service", &service, known)));
+    };
+    let timing = Timing {
+        warmup: file.trial.warmup.map_or(DEFAULT_TIMING.warmup, |s| s.0),
+        window: file.trial.window.map_or(DEFAULT_TIMING.window, |s| s.0),
+        timeout: file.trial.timeout.map_or(DEFAULT_TIMING.timeout, |s| s.0),
+        drain: file.trial.drain.map_or(DEFAULT_TIMING.drain, |s| s.0),
+    };
+    let load = load_keys::load(&check, &file.load)?;
+    let beside = load_keys::beside(&check, file.beside.as_ref())?;
+    let request = request(&check, entry, &file.request)?;
+    schedule::check(&load, &request, &timing, 0, 1)
+        .and_then(|()| schedule::check_beside(&load, &beside))
+        .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
+    let merit = merit(&check, &file, &load)?;
+    Ok(Scenario {
+        models: file.models.as_ref().map(|models| some_names(&check, models)).transpose()?,
+        also: names(&check, &file.also)?,
+        request,
+        server: server(&check, &file.server)?,
+        slices: file.trial.slices.as_ref().map_or(Ok(10), |s| check.whole("slices", s, 1, 1000))?,
+        name: file.name.into_inner(),
+        about: file.about,
+        merit,
+        service,
+        objective: file.objective.map(|span| span.0),
+        sweep: None,
+        load,
+        beside,
+        timing,
+        toml: text.into(),
+    })
+}
+
+/// The figure of merit, where the workload can have it.
+fn merit(check: &Checker<'_>, file: &File, load: &Load) -> Checked<Merit> {
+    let merit = match *file.merit.get_ref() {
+        FileMerit::Throughput => Merit::Throughput,
+        FileMerit::ResponseP99 => Merit::ResponseP99,
+        FileMerit::ResponseP50 => Merit::ResponseP50,
+        FileMerit::Goodput => Merit::Goodput,
+        FileMerit::Answered => Merit::Answered,
+        FileMerit::MemoryPerConnection => Merit::MemoryPerConnection,
+    };
+    let refuse = |reason: &str| Err(check.at(&file.merit, reason));
+    let open = matches!(load, Load::Open { .. });
+    match merit {
+        Merit::Goodput if file.objective.is_none() => refuse(
+            "goodput is what is answered in time, so it needs `objective`: the response time to keep under, such as \"5ms\"",
+        ),
+        // Elsewhere a server that answers nothing is asked little: what it fails to do would hardly count.
+        Merit::Answered if !open => refuse(
+            "the share answered needs a load of kind \"open\": other clients stop asking where nobody answers, and what \
+             they did not ask would not count against the server",
+        ),
+        Merit::MemoryPerConnection if matches!(load, Load::Churn { .. }) => {
+            refuse("memory per connection needs connections that stay: a load of kind \"closed\" or \"open\"")
+        }
+        _ => Ok(merit),
+    }
+}
+
+fn names(check: &Checker<'_>, names: &[Spanned<String>]) -> Checked<Vec<String>> {
+    let known = || models::ALL.iter().map(|m| m.name());
+    let mut seen = Vec::new();
+    for name in names {
+        let text = name.get_ref();
+        if models::find(text).is_none() {
+            return Err(check.at(name, suggest::unknown("model", text, known())));
+        }
+        if seen.contains(text) {
+            return Err(check.at(name, format!("`{text}` stands here twice")));
+        }
+        seen.push(text.clone());
+    }
+    Ok(seen)
+}
+
+fn some_names(check: &Checker<'_>, models: &Spanned<Vec<Spanned<String>>>) -> Checked<Vec<String>> {
+    if models.get_ref().is_empty() {
+        return Err(check.at(models, "`models` is empty; name some, or leave it out for the default ones"));
+    }
+    names(check, models.get_ref())
+}
+
+fn request(
+    check: &Checker<'_>,
+    service: &ServiceEntry,
+    spanned: &Spanned<FileRequest>,
+) -> Checked<RequestShape> {
+    let file = spanned.get_ref();
+    let demand = match file.demand.as_ref().map(Spanned::get_ref) {
+        None => DemandShape::None,
+        Some(FileDemand::Fixed { value }) => DemandShape::Fixed { value: value.0 },
+        Some(FileDemand::Exponential { mean }) => DemandShape::Exponential { mean: mean.0 },
+        Some(FileDemand::Bimodal { short, long, long_share }) => {
+            DemandShape::Bimodal { short: short.0, long: long.0, long_share: *long_share }
+        }
+        Some(FileDemand::Pareto { least, most, shape }) => {
+            DemandShape::Pareto { least: least.0, most: most.0, shape: *shape }
+        }
+        Some(FileDemand::Poison { share }) => DemandShape::Poison { share: *share },
+    };
+    let at_demand = file.demand.as_ref().map_or(spanned.span().start, |demand| demand.span().start);
+    if let DemandShape::Bimodal { long_share, .. } = demand
+        && !(long_share > 0.0 && long_share < 1.0)
+    {
+        return Err(
+            check.error(at_demand, format!("`long_share` is {long_share}; it must lie between 0 and 1"))
+        );
+    }
+    let request = RequestShape { size: file.size.get_ref().0, demand };
+    request.check(service).map_err(|error| match &error {
+        RequestError::Size(_) => check.at(&file.size, error.to_string()),
+        RequestError::Demand(_) => check.error(at_demand, error.to_string()),
+    })?;
+    Ok(request)
+}
+
+/// Where in the file an error of the schedule comes from.
+fn position(error: &ScheduleError, file: &File) -> usize {
+    match (error, &file.request.get_ref().demand) {
+        (ScheduleError::Demand(_), Some(demand)) => demand.span().start,
+        _ => load_keys::position(error, &file.load),
+    }
+}
+
+fn server(check: &Checker<'_>, file: &FileServer) -> Checked<ServerTuning> {
+    Ok(ServerTuning {
+        backlog: check.optional("backlog", file.backlog.as_ref(), 65_535)?,
+        pool_workers: check.optional("pool_workers", file.pool_workers.as_ref(), 10_000)?,
+        blocking_workers: check.optional("blocking_workers", file.blocking_workers.as_ref(), 10_000)?,
+        compute_workers: check.optional("compute_workers", file.compute_workers.as_ref(), 1_024)?,
+        runtime_workers: check.optional("runtime_workers", file.runtime_workers.as_ref(), 1_024)?,
+        ballast_mib: check.optional("ballast_mib", file.ballast_mib.as_ref(), MAX_BALLAST_MIB)?,
+    })
+}

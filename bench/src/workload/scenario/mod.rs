@@ -1,0 +1,207 @@
+//! Scenarios: a workload as a TOML file, checked into values that can be run.
+//!
+//! Everything a file can get wrong is refused here, with file, line and reason, before any process is started. This
+//! module never touches a socket or a clock.
+
+mod builtin;
+mod file;
+mod load_keys;
+pub mod units;
+mod words;
+
+pub use builtin::{BUILT_IN, BuiltIn, Group, REFERENCE};
+pub use file::ScenarioError;
+
+use crate::host::clock::nanoseconds;
+use crate::workload::load::{Beside, Load, POISON, RateShape, RequestShape, Timing, WorkerSpec};
+use bakeoff_reports::record::{Merit, ScenarioRecord, Surge, SweepPoint};
+use bakeoff_servers::ServerConfig;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use units::{show_duration, show_size};
+
+/// The models a run compares unless told otherwise.
+pub const DEFAULT_MODELS: [&str; 5] =
+    ["fork-per-client", "thread-per-client", "thread-pool", "mio-event-loop", "tokio"];
+
+/// One workload, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// Its name.
+    pub name: String,
+    /// One line on what it separates.
+    pub about: String,
+    /// The service the servers run.
+    pub service: String,
+    /// The figure that decides.
+    pub merit: Merit,
+    /// The response time to keep under.
+    pub objective: Option<Duration>,
+    /// Where it lies in a sweep; a file never says so.
+    pub sweep: Option<SweepPoint>,
+    /// The models to run instead of the default ones, unless others are chosen by hand.
+    pub models: Option<Vec<String>>,
+    /// Models to run besides these, unless others are chosen by hand.
+    pub also: Vec<String>,
+    /// The load.
+    pub load: Load,
+    /// Connections that are held beside those of the load.
+    pub beside: Beside,
+    /// The requests.
+    pub request: RequestShape,
+    /// What it sets on the server, where it differs from the default.
+    pub server: ServerTuning,
+    /// The times of a trial.
+    pub timing: Timing,
+    /// Slices of the window.
+    pub slices: u32,
+    /// The text it was read from.
+    pub toml: String,
+}
+
+/// What a scenario sets on the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerTuning {
+    /// Listen backlog.
+    pub backlog: Option<u32>,
+    /// Threads of the thread pool.
+    pub pool_workers: Option<usize>,
+    /// Threads for blocking jobs.
+    pub blocking_workers: Option<usize>,
+    /// Threads for computing jobs.
+    pub compute_workers: Option<usize>,
+    /// Threads of a multi-threaded task runtime.
+    pub runtime_workers: Option<usize>,
+    /// Memory held from the start, in MiB.
+    pub ballast_mib: Option<u32>,
+}
+
+impl ServerTuning {
+    /// The whole configuration of a server that may use `cpus` CPUs.
+    pub fn config(&self, cpus: usize) -> ServerConfig {
+        let mut config = ServerConfig::for_cpus(cpus);
+        for (slot, value) in [
+            (&mut config.pool_workers, self.pool_workers),
+            (&mut config.blocking_workers, self.blocking_workers),
+            (&mut config.compute_workers, self.compute_workers),
+            (&mut config.runtime_workers, self.runtime_workers),
+        ] {
+            *slot = value.unwrap_or(*slot);
+        }
+        config.ballast_mib = self.ballast_mib.unwrap_or(config.ballast_mib);
+        config
+    }
+}
+
+/// The listen backlog unless a scenario says otherwise: large enough that it is never what is measured.
+pub const DEFAULT_BACKLOG: u32 = 1024;
+
+/// Times of a trial unless a scenario says otherwise.
+pub const DEFAULT_TIMING: Timing = Timing {
+    warmup: Duration::from_millis(100),
+    window: Duration::from_millis(300),
+    timeout: Duration::from_secs(2),
+    // As long as the timeout: a late reply is late, not lost. A trial ends as soon as nothing is outstanding.
+    drain: Duration::from_secs(2),
+};
+
+impl Scenario {
+    /// Reads a scenario from the text of a file; `origin` names the file in errors.
+    ///
+    /// # Errors
+    /// Unknown keys, wrong units, values out of range, unknown services or models, a schedule too large to hold; each
+    /// with its line.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, ScenarioError> {
+        file::parse(text, origin)
+    }
+
+    /// The built-in scenario of this name.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let found = BUILT_IN.iter().find(|b| b.name == name)?;
+        Some(Self::parse(found.toml, found.name).expect("built-in scenarios are checked by a test"))
+    }
+
+    /// The models that run it unless others are chosen by hand.
+    pub fn models_by_default(&self) -> Vec<String> {
+        let own = self.models.clone();
+        let mut models = own.unwrap_or_else(|| DEFAULT_MODELS.map(str::to_owned).to_vec());
+        models.extend(self.also.iter().cloned());
+        models
+    }
+
+    /// What a bundle keeps of this scenario, run with `models`.
+    pub fn record(&self, models: Vec<String>, server: &ServerConfig) -> ScenarioRecord {
+        let mut parameters = BTreeMap::from([
+            ("payload".to_string(), show_size(self.request.size)),
+            ("demand".into(), words::demand(&self.request.demand)),
+            ("request timeout".into(), show_duration(self.timing.timeout)),
+            ("drain".into(), show_duration(self.timing.drain)),
+            ("backlog".into(), self.backlog().to_string()),
+        ]);
+        for (name, value) in [
+            ("pool workers", server.pool_workers),
+            ("blocking workers", server.blocking_workers),
+            ("compute workers", server.compute_workers),
+            ("runtime workers", server.runtime_workers),
+        ] {
+            parameters.insert(name.into(), value.to_string());
+        }
+        if server.ballast_mib > 0 {
+            parameters.insert("ballast".into(), format!("{} MiB", server.ballast_mib));
+        }
+        if let Some(beside) = words::beside(&self.beside) {
+            parameters.insert("beside".into(), beside);
+        }
+        ScenarioRecord {
+            name: self.name.clone(),
+            about: self.about.clone(),
+            service: self.service.clone(),
+            load: self.load_in_words(),
+            merit: self.merit,
+            objective_ns: self.objective.map(nanoseconds),
+            profile: self.profile(),
+            sweep: self.sweep.clone(),
+            surge: self.surge(),
+            models,
+            clients: self.load.clients().into(),
+            scheduled_rate_per_s: self.load.rate_per_s(self.timing.window),
+            warmup_ns: nanoseconds(self.timing.warmup),
+            window_ns: nanoseconds(self.timing.window),
+            parameters,
+            toml: self.toml.clone(),
+        }
+    }
+
+    /// When, from the window's begin, the load asks for more than usual.
+    fn surge(&self) -> Option<Surge> {
+        let Load::Open { shape: RateShape::Surge { factor, after, lasting }, .. } = self.load else {
+            return None;
+        };
+        Some(Surge { begin_ns: nanoseconds(after), end_ns: nanoseconds(after + lasting), factor })
+    }
+
+    /// What a swarm worker is told: the whole load; the caller divides it into shards.
+    pub fn spec(&self, target: SocketAddr, seed: u64, congestion_control: Option<&str>) -> WorkerSpec {
+        WorkerSpec {
+            target,
+            service: self.service.clone(),
+            load: self.load.clone(),
+            request: self.request.clone(),
+            timing: self.timing,
+            slices: self.slices,
+            seed,
+            shard: 0,
+            shards: 1,
+            beside: self.beside,
+            cpus: Vec::new(),
+            congestion_control: congestion_control.map(str::to_string),
+            defect: None,
+        }
+    }
+
+    /// The listen backlog to ask for.
+    pub fn backlog(&self) -> u32 {
+        self.server.backlog.unwrap_or(DEFAULT_BACKLOG)
+    }
+}

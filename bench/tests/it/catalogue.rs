@@ -1,0 +1,170 @@
+//! The catalogue of workloads and the scenario files behind it, from outside: what is listed, copied out, checked and
+//! refused, and that each built-in workload runs to a valid record.
+
+#[allow(dead_code)] // each test program uses its part
+use crate::support;
+
+use bakeoff::workload::scenario::BUILT_IN;
+use bakeoff_reports::record::bundle;
+use bakeoff_reports::record::{Doubt, Invalid, Reading};
+use std::fs;
+use support::{Folder, bakeoff, fails, first_tries, succeeds, undisturbed};
+
+/// A workload of 50 ms that every model passes.
+const TINY: &str = r#"
+name = "tiny"
+about = "a test"
+service = "echo"
+merit = "throughput"
+[load]
+kind = "closed"
+clients = 4
+[request]
+size = "64 B"
+[trial]
+warmup = "10ms"
+window = "50ms"
+"#;
+
+#[test]
+fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
+    let folder = Folder::new();
+    let change = |from: &str, to: &str| {
+        assert!(TINY.contains(from), "{from}");
+        TINY.replacen(from, to, 1)
+    };
+    for (text, line, words) in [
+        (change("clients = 4", "clinets = 4"), 8, "unknown field `clinets`"),
+        (change("clients = 4", "clients = 0"), 8, "must be from 1"),
+        (change("clients = 4", "clients = -3"), 8, "must be from 1"),
+        (change("size = \"64 B\"", "size = \"64 us\""), 10, "not a size"),
+        (change("size = \"64 B\"", "size = \"0 B\""), 10, "at least"),
+        (change("window = \"50ms\"", "window = \"50\""), 13, "not a duration"),
+        (change("window = \"50ms\"", "window = \"0ms\""), 13, "zero"),
+        (change("window = \"50ms\"", "window = \"-1ms\""), 13, "negative"),
+        (change("service = \"echo\"", "service = \"ecko\""), 4, "did you mean `echo`"),
+        (
+            change("kind = \"closed\"", "kind = \"closed\"\nrate = 100"),
+            8,
+            "has no meaning in a load of kind \"closed\"",
+        ),
+        (change("kind = \"closed\"", "kind = \"open\"\nrate = 0"), 8, "above zero"),
+        (change("kind = \"closed\"", "kind = \"open\""), 6, "needs `rate`"),
+        (change("kind = \"closed\"", "kind = \"open\"\nrate = 1e15"), 8, "requests"),
+        (
+            change("size = \"64 B\"", "size = \"64 B\"\ndemand = { kind = \"fixed\", value = \"1ms\" }"),
+            11,
+            "no work",
+        ),
+        (change("merit = \"throughput\"", "merit = \"beauty\""), 5, "beauty"),
+        (change("merit = \"throughput\"", "merit = \"goodput\""), 5, "needs `objective`"),
+        (change("merit = \"throughput\"", "merit = \"answered\""), 5, "needs a load of kind \"open\""),
+        (
+            change("merit = \"throughput\"", "merit = \"memory-per-connection\"")
+                .replace("kind = \"closed\"", "kind = \"churn\""),
+            5,
+            "connections that stay",
+        ),
+        (change("about = \"a test\"", "about = \"a test\"\nmodels = [\"tokyo\"]"), 4, "did you mean `tokio`"),
+        (change("about = \"a test\"", "about = \"a test\"\nmodels = []"), 4, "empty"),
+        (change("name = \"tiny\"", "name = \"tiny"), 2, "string"),
+    ] {
+        let file = folder.file("bad.toml", &text);
+        let error = fails(&["run", &file], 2);
+        assert!(error.contains("bad.toml"), "{error}");
+        assert!(error.contains(&format!("line {line}:")), "line {line}: {error}");
+        assert!(error.to_lowercase().contains(&words.to_lowercase()), "should say {words}: {error}");
+    }
+    assert!(fails(&["run", "no-such.toml"], 2).contains("no-such.toml"));
+}
+
+#[test]
+fn every_built_in_scenario_runs_tiny() {
+    let folder = Folder::new();
+    let out = folder.path("out");
+    // One model that serves all of them: that every model can is for the tests of the servers.
+    let arguments =
+        ["run", "--all", "-m", "mio-event-loop", "--rounds", "1", "--warmup", "20ms", "--window", "250ms"];
+    bakeoff(&arguments)
+        .args(["--no-probe", "--no-anatomy", "--no-costs", "--quiet", "--out", &out])
+        .output()
+        .expect("it runs");
+    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
+    assert_eq!(loaded.run.scenarios.len(), BUILT_IN.len());
+    assert_eq!(first_tries(&loaded).len(), loaded.run.planned_trials as usize);
+    for trial in &loaded.trials {
+        let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
+        if trial.scenario == "crash" {
+            let died = trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. }));
+            let left_out = trial.invalid.iter().any(|reason| matches!(reason, Invalid::ServerDied { .. }));
+            assert!(died && !left_out, "a server that dies is a result: {trial:?}");
+            continue;
+        }
+        let served = measured.counts.ok > 0 || !undisturbed(trial);
+        assert!(served, "{} under {}: {:?}", trial.model, trial.scenario, measured.counts);
+        assert_eq!(measured.counts.errors_total(), 0, "{} under {}", trial.model, trial.scenario);
+    }
+}
+
+/// Who dies with whom, through the whole harness: under fork per client as many children as requests failed, elsewhere the
+/// server, with a record that counts.
+#[test]
+fn a_poison_request_takes_one_client_along_or_all() {
+    let folder = Folder::new();
+    let out = folder.path("out");
+    let arguments =
+        ["run", "crash", "-m", "fork-per-client", "-m", "tokio", "--rounds", "1", "--retries", "0"];
+    bakeoff(&arguments)
+        .args(["--no-probe", "--no-anatomy", "--quiet", "--out", &out])
+        .output()
+        .expect("it runs");
+    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
+    for trial in &loaded.trials {
+        let Reading::Value(measured) = &trial.measured else {
+            panic!("a result, whatever it did: {trial:?}")
+        };
+        let died = trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. }));
+        let left_out = trial.invalid.iter().any(|reason| matches!(reason, Invalid::ServerDied { .. }));
+        assert!(!left_out, "a server that dies is a result: {trial:?}");
+        assert_eq!(died, trial.model == "tokio", "{trial:?}");
+        if !died {
+            let Reading::Value(counted) = &trial.server else { panic!("it lived to tell: {trial:?}") };
+            let failed = measured.counts.errors_total() + measured.counts.timeouts;
+            assert!(failed > 0 && counted["crashed"] == measured.counts.errors_total(), "{trial:?}");
+        }
+    }
+    assert_eq!(loaded.trials.len(), 2);
+}
+
+#[test]
+fn built_in_scenarios_can_be_copied_out_and_checked() {
+    let folder = Folder::new();
+    let mine = folder.path("mine");
+    assert!(succeeds(&["scenario", "init", &mine]).contains("wrote"));
+    assert!(succeeds(&["scenario", "init", &mine]).contains("left"));
+    let churn = format!("{mine}/churn.toml");
+    assert_eq!(fs::read_to_string(&churn).expect("copied"), succeeds(&["scenario", "show", "churn"]));
+    let overload = format!("{mine}/overload.toml");
+    let words = succeeds(&["scenario", "check", &churn, &overload]);
+    for word in ["16 sessions", "iterative", "decided by", "goodput, with an objective of 20ms", "200us"] {
+        assert!(words.contains(word), "{word}: {words}");
+    }
+    let copied = fs::read_dir(&mine).expect("the folder").count();
+    assert_eq!(copied, BUILT_IN.len() + 1, "and the reference");
+}
+
+#[test]
+fn the_list_fits_80_columns_and_says_what_runs_by_default() {
+    let output = bakeoff(&["list"]).env("COLUMNS", "80").output().expect("it runs");
+    let list = String::from_utf8(output.stdout).expect("text");
+    assert!(list.lines().all(|line| line.chars().count() <= 80), "{list}");
+    for built_in in BUILT_IN {
+        let marked = list.contains(&format!("  {}* ", built_in.name));
+        assert!(
+            marked == built_in.default && list.contains(&format!("  {}", built_in.name)),
+            "{}",
+            built_in.name
+        );
+    }
+    assert!(fails(&["run", "--all", "churn"], 2).contains("cannot be used with"));
+}

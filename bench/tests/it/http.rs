@@ -1,0 +1,87 @@
+//! The http service through the tool: by hand, under the swarm, and what `load --json` says of it.
+
+#[allow(dead_code)] // other tests use the rest
+use crate::support;
+
+use bakeoff::process::launch::{Child, Interrupt, Launcher};
+use bakeoff::process::serving::{FromServer, ServeOptions};
+use bakeoff::process::squad::{PATIENCE, expect};
+use bakeoff_reports::record::bundle;
+use bakeoff_reports::show::summary::{SUMMARY_VERSION, Summary};
+use bakeoff_servers::{CounterSnapshot, ServerConfig};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Instant;
+use support::{runs, succeeds};
+
+fn serve(model: &str) -> (Child, SocketAddr) {
+    let launcher =
+        Launcher { program: env!("CARGO_BIN_EXE_bakeoff").into(), interrupt: Interrupt::default() };
+    let options = ServeOptions {
+        model: model.into(),
+        service: "http".into(),
+        address: "127.0.0.1:0".parse().expect("an address"),
+        backlog: 64,
+        congestion_control: None,
+        cpus: Vec::new(),
+        config: ServerConfig::for_cpus(1),
+    };
+    let mut server = launcher.start(model, options.arguments()).expect("it starts");
+    match expect(&mut server, model, PATIENCE).expect("it listens") {
+        FromServer::Ready { address } => (server, address),
+        FromServer::Served { .. } => panic!("it ended before it began"),
+    }
+}
+
+/// Stops a server; returns what it counted.
+fn stop(mut server: Child) -> CounterSnapshot {
+    server.ask_to_stop();
+    let counters = match expect(&mut server, "server", PATIENCE).expect("its counters") {
+        FromServer::Served { counters } => counters,
+        FromServer::Ready { .. } => panic!("it is ready again"),
+    };
+    let (_, killed) = server.reap(Instant::now() + PATIENCE);
+    assert!(!killed);
+    counters
+}
+
+#[test]
+fn an_http_server_answers_by_hand_and_every_reply_to_the_swarm_is_accounted_for_in_json() {
+    let (server, address) = serve("mio-event-loop");
+    let mut client = TcpStream::connect(address).expect("it listens");
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("sent");
+    let mut page = String::new();
+    client.read_to_string(&mut page).expect("closed behind the reply");
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.contains("GET /bytes/N"), "{page}");
+    let address = address.to_string();
+    let load = ["load", "--addr", &address, "--service", "http", "--clients", "3", "--for", "100ms"];
+    let text = succeeds(&[&load[..], &["--warmup", "10ms", "--size", "1000", "--json"]].concat());
+    let summary: Summary = serde_json::from_str(&text).expect("the document that is promised");
+    assert_eq!((summary.summary_version, summary.window_ns), (SUMMARY_VERSION, 100_000_000));
+    assert!(summary.counts.ok > 0 && summary.counts.balanced(), "{text}");
+    assert_eq!(summary.counts.ok, summary.counts.sent, "every byte of every reply is right: {text}");
+    assert_eq!(summary.response.count, summary.counts.ok);
+    let counters = stop(server);
+    let sent = summary.counts.sent + summary.warmup_sent;
+    assert_eq!(counters.requests, sent + 1, "both sides count the same: {counters:?}");
+    assert_eq!((counters.accepted, counters.protocol_errors), (4, 0), "{counters:?}");
+}
+
+#[test]
+fn a_scenario_can_ask_for_http() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("text").to_string();
+    let scenario = "name = \"web\"\nabout = \"a test\"\nservice = \"http\"\nmerit = \"throughput\"\n\
+        [load]\nkind = \"churn\"\nclients = 4\nrequests_per_connection = 3\n[request]\nsize = \"2 KiB\"\n\
+        [trial]\nwarmup = \"10ms\"\nwindow = \"200ms\"\n";
+    std::fs::write(path("web.toml"), scenario).expect("writable");
+    let models = ["--model", "thread-per-client", "--model", "tokio-current-thread"];
+    let run = [&path("web.toml"), "--rounds", "1", "--quiet", "--out", &path("out")];
+    runs(&[&run[..], &models[..]].concat());
+    let loaded = bundle::load(path("out/run.jsonl").as_ref()).expect("a bundle");
+    assert_eq!(loaded.trials.len(), 2);
+    for trial in &loaded.trials {
+        let measured = trial.measured.value().unwrap_or_else(|| panic!("{trial:?}"));
+        assert!(measured.counts.ok > 0 && measured.counts.errors.is_empty(), "{:?}", measured.counts);
+    }
+}

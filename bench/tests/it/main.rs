@@ -1,0 +1,24 @@
+//! Every integration test of the tool, in one program.
+
+mod ab;
+mod advise;
+mod anatomy;
+mod budget;
+mod catalogue;
+mod cli;
+mod envelope;
+mod export;
+mod history;
+mod http;
+mod peers_output;
+mod probe;
+mod support;
+mod swarm;
+mod swarm_allocations;
+mod swarm_companions;
+mod swarm_pipeline;
+mod swarm_schedule;
+mod swarm_worker;
+mod sweep;
+mod verify;
+mod web;

@@ -1,0 +1,85 @@
+//! Whether a crash in one handler leaves the other clients alone: from records if there are any.
+//!
+//! A workload whose requests crash their handler shows it: satisfied if the server answered at least [`SURVIVED`] of the
+//! requests. So does the failure envelope: satisfied if every bystander was answered at the highest level. Without either
+//! it follows from how the model is made, and the words say so: a process for each client does not spread a crash,
+//! threads, loops and tasks of one process do.
+
+use super::answer::{Criterion, Finding, Stand};
+use super::judge::{found, unknown};
+use super::site::Figure;
+use crate::analysis::Analysis;
+use crate::record::ScenarioRecord;
+use crate::record::envelope::Stress;
+use crate::show::units;
+
+/// The share of requests that is answered beside crashing ones by a server that keeps them apart.
+pub const SURVIVED: f64 = 0.9;
+
+/// Whether a workload's requests crash the handler that serves them.
+pub(crate) fn crashes(scenario: &ScenarioRecord) -> bool {
+    scenario.service == "poison"
+}
+
+/// Whether a crash in one handler leaves the other clients of a model alone: from records if there are any, otherwise by
+/// how the model is made.
+pub(crate) fn isolation<'a>(analyses: impl Iterator<Item = &'a Analysis>, model: &str) -> Finding {
+    let mut construction = by_construction(model);
+    for analysis in analyses {
+        if let Some(finding) = crashing_load(analysis, model).or_else(|| crashing_bystanders(analysis, model))
+        {
+            return finding;
+        }
+        let summary = analysis.run.models.iter().find(|one| one.name == model).map(|one| &one.summary);
+        if let Some(summary) = summary.filter(|_| construction.2) {
+            construction.1.push_str(&format!(" (\"{summary}\")"));
+            construction.2 = false;
+        }
+    }
+    let (stand, words, _) = construction;
+    Finding { stand, ..unknown(Criterion::Isolation, words) }
+}
+
+/// Isolation as a workload shows it whose requests crash their handler.
+fn crashing_load(analysis: &Analysis, model: &str) -> Option<Finding> {
+    let cells = analysis.measured().filter(|one| crashes(&one.scenario)).filter_map(|one| one.cell(model));
+    // A request that crashes its handler is never answered: where all were, none came, and nothing was shown.
+    let mut crashed = cells.filter_map(|cell| Some((cell, cell.merged.as_ref()?)));
+    let (cell, merged) = crashed.find(|(_, merged)| merged.unanswered() > 0)?;
+    let answered = 1.0 - merged.unanswered() as f64 / merged.response.sent.max(1) as f64;
+    let stand = if answered >= SURVIVED { Stand::Satisfies } else { Stand::Fails };
+    let words =
+        format!("answered {} of the requests while some crashed their handler", units::share(answered));
+    let figure = Figure { value: answered, low: answered, high: answered, rounds: cell.rounds.len() };
+    Some(Finding { interval: None, ..found(Criterion::Isolation, stand, words, figure, None) })
+}
+
+/// Isolation as the failure envelope shows it: bystanders while the requests of others kill their process.
+fn crashing_bystanders(analysis: &Analysis, model: &str) -> Option<Finding> {
+    let envelopes =
+        analysis.envelopes.iter().filter(|one| one.model == model && one.stress == Stress::Poison);
+    let findings = envelopes.filter_map(|one| one.result.value()).next()?;
+    let (stand, level, words) = match findings.failed() {
+        Some(level) => (Stand::Fails, level, "bystanders were not answered any more"),
+        None => (Stand::Satisfies, findings.levels.last()?, "every bystander was still answered"),
+    };
+    let requests = units::plural(level.asked, "request");
+    let words = format!("{requests} crashed their handler and {words} (failure envelope)");
+    let served = level.served as f64 / level.clients.max(1) as f64;
+    // One trial, which is what the envelope makes.
+    let figure = Figure { value: served, low: served, high: served, rounds: 1 };
+    Some(Finding { interval: None, ..found(Criterion::Isolation, stand, words, figure, None) })
+}
+
+/// What follows from a model's description; not measured.
+/// With whether the model's own description is worth adding.
+fn by_construction(model: &str) -> (Stand, String, bool) {
+    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| model.starts_with(prefix));
+    if begins(&["fork-", "prefork"]) {
+        (Stand::Satisfies, "by construction, not measured: each client has a process".to_owned(), true)
+    } else if begins(&["thread-", "tokio", "mio-", "poll-", "iterative"]) {
+        (Stand::Fails, "by construction, not measured: all clients share one process".to_owned(), false)
+    } else {
+        (Stand::NotKnown, "not measured, and its construction is not known here".to_owned(), true)
+    }
+}

@@ -1,0 +1,46 @@
+//! What a model needs for so many connections, from what it was seen to need for some.
+//!
+//! The law is a straight line: what the server holds without connections, and what one more adds, threads and processes
+//! included. It leaves out the buffers of sockets, which the kernel holds for every model alike.
+
+use crate::analysis::Workload;
+use crate::metric::cost::Cost;
+
+/// Memory as a line over connections.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Law {
+    /// Without connections: resident pages of the program included.
+    pub base_bytes: f64,
+    /// For each connection.
+    pub per_connection_bytes: f64,
+    /// Connections that were held when it was measured.
+    pub measured_at: u64,
+    /// Rounds it is the median of.
+    pub rounds: usize,
+}
+
+impl Law {
+    /// Bytes for so many connections.
+    pub fn at(&self, connections: u64) -> f64 {
+        self.base_bytes + self.per_connection_bytes * connections as f64
+    }
+}
+
+/// The law of a model from a workload that held its connections.
+///
+/// # Errors
+/// What was not measured, and why.
+pub fn law(workload: &Workload, model: &str) -> Result<Law, String> {
+    let cell = workload.cell(model).ok_or("it was not run")?;
+    let get = |cost: Cost| match cell.costs.get(cost) {
+        crate::record::Reading::Value(value) => Ok(*value),
+        crate::record::Reading::Absent(why) => Err(format!("{} was not measured: {why}", cost.label())),
+    };
+    let per_connection_bytes = get(Cost::MemoryPerConnection)?;
+    let all = get(Cost::Pss)? + get(Cost::PageTables)? + get(Cost::KernelStacks)?;
+    let profile = &workload.scenario.profile;
+    let measured_at = profile.active_connections + profile.idle_connections;
+    // A line through the point measured; what is left of it without connections cannot be less than nothing.
+    let base_bytes = (all - per_connection_bytes * measured_at as f64).max(0.0);
+    Ok(Law { base_bytes, per_connection_bytes, measured_at, rounds: cell.rounds.len() })
+}

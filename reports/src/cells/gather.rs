@@ -1,0 +1,223 @@
+//! From the trials of a cell to the cell: each is opened, checked, merged and dropped in turn, so that a long run needs
+//! no more memory than a short one.
+//!
+//! Histograms of rounds are merged, percentiles never averaged. A trial that contradicts itself is left out with the
+//! reason, never repaired.
+
+use crate::cells::cell::{Cell, Latency, Means, Merged, Moment, RoundFigures, bands};
+use crate::cells::recovery;
+use crate::metric::cost::Costs;
+use crate::record::histogram::{HistogramError, Recorder};
+use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, ScenarioRecord, Trial};
+use std::collections::BTreeMap;
+
+/// A trial with its histograms decoded.
+struct Opened {
+    response: Recorder,
+    service: Recorder,
+    send_lag: Recorder,
+    dispatch_lag: Recorder,
+    connect: Recorder,
+    slices: Vec<(u64, Recorder)>,
+}
+
+/// The histograms of the rounds so far.
+struct Sum {
+    response: Recorder,
+    service: Recorder,
+    send_lag: Recorder,
+    dispatch_lag: Recorder,
+    connect: Recorder,
+    slices: BTreeMap<u64, Recorder>,
+}
+
+impl Sum {
+    fn new() -> Self {
+        let empty = Recorder::fine();
+        Self {
+            response: empty.clone(),
+            service: empty.clone(),
+            send_lag: empty.clone(),
+            dispatch_lag: empty.clone(),
+            connect: empty,
+            slices: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, opened: Opened) {
+        self.response.merge(&opened.response);
+        self.service.merge(&opened.service);
+        self.send_lag.merge(&opened.send_lag);
+        self.dispatch_lag.merge(&opened.dispatch_lag);
+        self.connect.merge(&opened.connect);
+        for (at, slice) in opened.slices {
+            self.slices.entry(at).and_modify(|whole| whole.merge(&slice)).or_insert(slice);
+        }
+    }
+}
+
+/// Makes a cell of its trials, which are in order of rounds. `excluded` were left out before; those that have to be
+/// left out here are returned with the reason.
+pub(crate) fn gather<'a>(
+    scenario: &ScenarioRecord,
+    model: &str,
+    trials: &[&'a Trial],
+    excluded: u32,
+) -> (Cell, Vec<(&'a Trial, String)>) {
+    let (mut sum, mut rounds, mut valid, mut refused) = (Sum::new(), Vec::new(), Vec::new(), Vec::new());
+    for trial in trials {
+        match open(trial) {
+            Ok((measured, opened)) => {
+                rounds.push(figures(scenario, trial, measured, &opened));
+                valid.push((*trial, measured));
+                sum.add(opened);
+            }
+            Err(why) => refused.push((*trial, why)),
+        }
+    }
+    let cell = Cell {
+        model: model.to_owned(),
+        excluded: excluded + refused.len() as u32,
+        costs: Costs::medians(&rounds.iter().map(|round| &round.costs).collect::<Vec<_>>()),
+        user_mode_only: valid.iter().any(|(trial, _)| trial.usage.counted.user_mode_only),
+        counted: counted(&valid),
+        doubts: doubts(&valid),
+        merged: (!valid.is_empty()).then(|| merged(&sum, &valid)),
+        rounds,
+    };
+    (cell, refused)
+}
+
+/// The figures of one trial by itself, whether it counts or not.
+///
+/// # Errors
+/// Why it has none: nothing was measured, or it contradicts itself.
+pub(crate) fn of_trial(scenario: &ScenarioRecord, trial: &Trial) -> Result<RoundFigures, String> {
+    open(trial).map(|(measured, opened)| figures(scenario, trial, measured, &opened))
+}
+
+/// Decodes and checks a valid trial; the error says why it must be left out after all.
+fn open(trial: &Trial) -> Result<(&Measured, Opened), String> {
+    let measured = match &trial.measured {
+        Reading::Value(measured) => measured,
+        Reading::Absent(why) => return Err(format!("nothing was measured: {why}")),
+    };
+    if measured.window_ns == 0 {
+        return Err("its window has no length".to_owned());
+    }
+    if !measured.counts.balanced() {
+        return Err(Invalid::Unbalanced.to_string());
+    }
+    if measured.response.count != measured.counts.ok {
+        return Err(format!(
+            "its response histogram holds {} values for {} answered requests",
+            measured.response.count, measured.counts.ok
+        ));
+    }
+    let decode = |name: &str, encoded: &EncodedHistogram| {
+        Recorder::decode(encoded).map_err(|error: HistogramError| format!("its {name} {error}"))
+    };
+    let slices = measured.slices.iter().map(|slice| {
+        let middle = slice.start_ns.saturating_add(slice.length_ns / 2);
+        Ok((middle, decode("slice", &slice.response)?))
+    });
+    let opened = Opened {
+        response: decode("response", &measured.response)?,
+        service: decode("service", &measured.service)?,
+        send_lag: decode("send lag", &measured.send_lag)?,
+        dispatch_lag: decode("dispatch lag", &measured.dispatch_lag)?,
+        connect: decode("connect", &measured.connect)?,
+        slices: slices.collect::<Result<_, String>>()?,
+    };
+    Ok((measured, opened))
+}
+
+fn figures(scenario: &ScenarioRecord, trial: &Trial, measured: &Measured, opened: &Opened) -> RoundFigures {
+    let per_s = |replies: u64| replies as f64 * 1e9 / measured.window_ns as f64;
+    let within = |most_ns: u64| opened.response.histogram().count_between(0, most_ns);
+    let responses = || opened.slices.iter().map(|(_, response)| response);
+    RoundFigures {
+        round: trial.round,
+        throughput_per_s: per_s(measured.completed_in_window),
+        goodput_per_s: scenario.objective_ns.map(|objective| per_s(within(objective))),
+        recovery: scenario.surge.map(|surge| recovery::of_round(measured, responses(), surge)),
+        server_died: trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. })),
+        response: Latency::of(&opened.response, measured.counts.sent, false),
+        costs: Costs::of(trial, measured),
+        steal_share: trial.usage.steal_share.clone(),
+        foreign_share: trial.usage.foreign_share.clone(),
+    }
+}
+
+fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
+    let of = |recorder: &Recorder| Latency::of(recorder, recorder.count(), false);
+    let total = |count: fn(&Measured) -> u64| {
+        valid.iter().fold(0_u64, |sum, (_, measured)| sum.saturating_add(count(measured)))
+    };
+    let mut errors = BTreeMap::new();
+    for (kind, count) in valid.iter().flat_map(|(_, measured)| &measured.counts.errors) {
+        let sum = errors.entry(*kind).or_insert(0_u64);
+        *sum = sum.saturating_add(*count);
+    }
+    let moments =
+        sum.slices.iter().map(|(at, slice)| Moment { at_ns: *at, response: of(slice), bands: bands(slice) });
+    Merged {
+        means: means(valid),
+        response: Latency::of(&sum.response, total(|m| m.counts.sent), true),
+        service: of(&sum.service),
+        send_lag: of(&sum.send_lag),
+        dispatch_lag: of(&sum.dispatch_lag),
+        connect: of(&sum.connect),
+        errors,
+        timeouts: total(|m| m.counts.timeouts),
+        pending: total(|m| m.counts.in_flight_at_end),
+        connections: total(|m| m.spread.connections),
+        never_served: total(|m| m.spread.never_served),
+        moments: moments.collect(),
+    }
+}
+
+fn means(valid: &[(&Trial, &Measured)]) -> Option<Means> {
+    let mean = |histogram: fn(&Measured) -> &EncodedHistogram| {
+        let all = valid.iter().map(|(_, measured)| histogram(measured));
+        let (sum, count) =
+            all.fold((0.0, 0.0), |(sum, count), one| (sum + one.sum_ns as f64, count + one.count as f64));
+        (count > 0.0).then_some(sum / count)
+    };
+    Some(Means {
+        response_ns: mean(|m| &m.response)?,
+        service_ns: mean(|m| &m.service)?,
+        connection_ns: (mean(|m| &m.send_lag)? - mean(|m| &m.dispatch_lag)?).max(0.0),
+    })
+}
+
+/// The servers' own counters over the rounds.
+fn counted(valid: &[(&Trial, &Measured)]) -> BTreeMap<String, u64> {
+    let mut counted = BTreeMap::new();
+    for (name, count) in valid.iter().filter_map(|(trial, _)| trial.server.value()).flatten() {
+        let sum = counted.entry(name.clone()).or_insert(0_u64);
+        *sum = if name == PEAK { (*sum).max(*count) } else { sum.saturating_add(*count) };
+    }
+    counted
+}
+
+/// The counter that does not add up over rounds.
+const PEAK: &str = "peak";
+
+/// One line for each kind of doubt, with the gravest of its kind and how many rounds have one.
+fn doubts(valid: &[(&Trial, &Measured)]) -> Vec<String> {
+    let mut kinds: BTreeMap<u8, (u64, &Doubt)> = BTreeMap::new();
+    for doubt in valid.iter().flat_map(|(trial, _)| &trial.doubts) {
+        let entry = kinds.entry(doubt.kind()).or_insert((0, doubt));
+        entry.0 += 1;
+        if doubt.gravity() > entry.1.gravity() {
+            entry.1 = doubt;
+        }
+    }
+    let rounds = valid.len() as u64;
+    let tell = |(count, worst): (u64, &Doubt)| match rounds {
+        1 => worst.to_string(),
+        _ => format!("{worst} ({} of {rounds} rounds)", count.min(rounds)),
+    };
+    kinds.into_values().map(tell).collect()
+}

@@ -1,0 +1,204 @@
+//! What to think of the pre-flight measurement: which figures lie at the generator's limit, whether the machine is fit to
+//! measure on, what to change.
+//!
+//! Pure rules over a [`Probe`]; the limits are constants with their reason. It must not measure.
+
+mod advice;
+
+pub use advice::{
+    CLOCK_UNFIT_NS, FOREIGN_UNFIT, LOOP_UNFIT_RANGE, STEAL_UNFIT, TIMER_UNFIT_NS, advice, unfit,
+};
+
+use crate::cells::cell::SHOWN;
+use crate::record::{Ceiling, Merit, Probe, Reached, Reading, RoundRecord};
+use crate::show::units;
+use crate::stats::quantile::Quantile;
+
+/// A rate within this share of the ceiling, or a latency within it of the floor, says as much of the generator as of the
+/// server: what a faster server would have shown was not to be seen.
+pub const NEAR_SHARE: f64 = 0.20;
+
+/// A closed-loop swarm that uses more of its CPUs than this is at its limit, and what it got is a ceiling.
+pub const BUSY_SHARE: f64 = 0.95;
+
+/// How much the fixed work may change its time within a round before the round's figures are doubted: a tenth, above the
+/// scatter of the work itself on a quiet machine and well below the factors of 1.5 to 2.6 seen between phases of a shared
+/// one.
+pub const DRIFT_SHARE: f64 = 0.10;
+
+/// What the generator and the machine can show of a workload.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bounds {
+    /// What the swarm got out of the null server under the workload's payload and clients with all its CPU, in replies per
+    /// second.
+    pub ceiling_per_s: Option<f64>,
+    /// Why there is no ceiling; empty when there is one.
+    pub why_no_ceiling: String,
+    /// Median and 99th percentile of the swarm's response time with one client of the null server, in nanoseconds.
+    pub floor_ns: Option<(f64, f64)>,
+}
+
+impl Bounds {
+    /// What a probe says of a workload.
+    pub fn of(probe: Option<&Probe>, scenario: &str) -> Self {
+        let Some(probe) = probe else { return Self::default() };
+        let floor = probe.floor.value();
+        let reached = ceiling(probe, scenario).map(|ceiling| &ceiling.reached);
+        let (ceiling_per_s, why_no_ceiling) = match reached {
+            None => (None, "it was not measured".to_owned()),
+            Some(Reading::Absent(why)) => (None, why.clone()),
+            Some(Reading::Value(reached)) if !reached.is_ceiling() => {
+                (None, "the null server was the limit, not the generator".to_owned())
+            }
+            Some(Reading::Value(reached)) => (Some(reached.rate_per_s), String::new()),
+        };
+        Self {
+            ceiling_per_s,
+            why_no_ceiling,
+            floor_ns: floor.map(|floor| (floor.p50_ns as f64, floor.p99_ns as f64)),
+        }
+    }
+
+    /// Takes the ceiling away when a valid trial was above it: then it was measured too low, and marks nothing.
+    pub fn compare(&mut self, highest_per_s: f64) {
+        if let Some(ceiling) = self.ceiling_per_s.take_if(|ceiling| highest_per_s > *ceiling) {
+            self.why_no_ceiling = format!(
+                "the ceiling measured before the run, {}, was exceeded, so it is too low",
+                units::rate(ceiling)
+            );
+        }
+    }
+
+    /// Whether a rate lies within [`NEAR_SHARE`] of the ceiling, or above it.
+    pub fn at_ceiling(&self, rate_per_s: f64) -> bool {
+        self.ceiling_per_s.is_some_and(|ceiling| rate_per_s >= ceiling * (1.0 - NEAR_SHARE))
+    }
+
+    /// Whether a response time, the quantile `share` (0.5 or 0.99), lies within [`NEAR_SHARE`] of the floor, or below it.
+    pub fn at_floor(&self, share: f64, quantile: Quantile) -> bool {
+        let (Some((p50, p99)), Some(ns)) = (self.floor_ns, quantile.ns()) else { return false };
+        let floor = match share {
+            share if share == SHOWN[0] => p50,
+            share if share == SHOWN[2] => p99,
+            _ => return false,
+        };
+        ns <= floor * (1.0 + NEAR_SHARE)
+    }
+}
+
+/// Which limit of the generator a figure lies at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// A rate at the ceiling.
+    Ceiling,
+    /// A response time at the floor.
+    Floor,
+}
+
+impl Limit {
+    /// A sign to put beside a figure, and what it means.
+    pub fn sign(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Ceiling => ("▲", "at the generator's limit"),
+            Self::Floor => ("▼", "at the generator's floor"),
+        }
+    }
+}
+
+impl Bounds {
+    /// The limit that a figure of merit lies at, if it lies at one.
+    pub fn limit(&self, merit: Merit, figure: f64) -> Option<Limit> {
+        let ns = || if figure.is_finite() { Quantile::Value(figure as u64) } else { Quantile::NeverAnswered };
+        let (at, limit) = match merit {
+            Merit::Throughput | Merit::Goodput => (self.at_ceiling(figure), Limit::Ceiling),
+            Merit::ResponseP50 => (self.at_floor(SHOWN[0], ns()), Limit::Floor),
+            Merit::ResponseP99 => (self.at_floor(SHOWN[2], ns()), Limit::Floor),
+            // How much is answered, and in how much memory, does not depend on how fast the generator is.
+            Merit::Answered | Merit::MemoryPerConnection => return None,
+        };
+        at.then_some(limit)
+    }
+}
+
+impl Reached {
+    /// Whether it was the swarm that could do no more, and not the null server.
+    pub fn is_ceiling(&self) -> bool {
+        self.swarm_share > BUSY_SHARE
+    }
+}
+
+/// The ceiling that was measured for a workload.
+pub fn ceiling<'a>(probe: &'a Probe, scenario: &str) -> Option<&'a Ceiling> {
+    probe.ceilings.iter().find(|ceiling| ceiling.scenarios.iter().any(|name| name == scenario))
+}
+
+/// In how many rounds the machine's speed moved by more than [`DRIFT_SHARE`], of how many that could tell, and the
+/// largest factor; `None` when no round could tell.
+pub fn drift(rounds: &[RoundRecord]) -> Option<(usize, usize, f64)> {
+    let factors: Vec<f64> = rounds.iter().filter_map(RoundRecord::drift).collect();
+    let moved = factors.iter().filter(|factor| **factor > 1.0 + DRIFT_SHARE).count();
+    (!factors.is_empty()).then(|| (moved, factors.len(), factors.iter().copied().fold(1.0, f64::max)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    #[test]
+    fn what_lies_near_the_limits_is_known_and_what_was_not_measured_is_not() {
+        let probe = sample::probe(&["echo"]);
+        let bounds = Bounds::of(Some(&probe), "echo");
+        let ceiling = bounds.ceiling_per_s.expect("measured for it");
+        assert!(bounds.at_ceiling(ceiling * 0.81) && bounds.at_ceiling(ceiling * 1.5));
+        assert!(!bounds.at_ceiling(ceiling * 0.79));
+        let (p50, p99) = bounds.floor_ns.expect("measured");
+        let near = |share, ns: f64| bounds.at_floor(share, Quantile::Value(ns as u64));
+        assert!(near(0.5, p50 * 1.19) && near(0.5, p50 * 0.5) && !near(0.5, p50 * 1.21));
+        assert!(near(0.99, p99 * 1.19) && !near(0.99, p99 * 1.21));
+        assert!(!near(0.9, p50), "no floor was measured for p90");
+        assert!(!bounds.at_floor(0.5, Quantile::NeverAnswered));
+        assert_eq!(bounds.limit(Merit::Throughput, ceiling), Some(Limit::Ceiling));
+        assert_eq!(bounds.limit(Merit::Throughput, ceiling / 2.0), None);
+        assert_eq!(bounds.limit(Merit::Goodput, ceiling), Some(Limit::Ceiling));
+        assert_eq!(bounds.limit(Merit::Answered, 1.0), None);
+        assert_eq!(bounds.limit(Merit::MemoryPerConnection, 1.0), None);
+        assert_eq!(bounds.limit(Merit::ResponseP99, p99), Some(Limit::Floor));
+        assert_eq!(bounds.limit(Merit::ResponseP50, p99), None);
+        assert_eq!(bounds.limit(Merit::ResponseP50, f64::INFINITY), None);
+        assert_eq!(Bounds::of(Some(&probe), "other").ceiling_per_s, None);
+        assert_eq!(Bounds::of(None, "echo"), Bounds::default());
+        assert!(!Bounds::default().at_ceiling(1e12) && !Bounds::default().at_floor(0.5, Quantile::Value(1)));
+    }
+
+    #[test]
+    fn what_the_null_server_limits_or_a_trial_exceeds_is_no_ceiling() {
+        let mut probe = sample::probe(&["echo"]);
+        let mut bounds = Bounds::of(Some(&probe), "echo");
+        let ceiling = bounds.ceiling_per_s.expect("the swarm was busy");
+        bounds.compare(ceiling);
+        assert_eq!(bounds.ceiling_per_s, Some(ceiling), "reached is not exceeded");
+        bounds.compare(ceiling * 1.01);
+        assert!(
+            bounds.ceiling_per_s.is_none() && bounds.why_no_ceiling.contains("was exceeded"),
+            "{bounds:?}"
+        );
+        assert!(!bounds.at_ceiling(ceiling * 2.0), "it marks nothing");
+        let Reading::Value(reached) = &mut probe.ceilings[0].reached else { panic!("measured") };
+        reached.swarm_share = 0.9;
+        let bounds = Bounds::of(Some(&probe), "echo");
+        assert!(
+            bounds.ceiling_per_s.is_none() && bounds.why_no_ceiling.contains("null server was the limit")
+        );
+    }
+
+    #[test]
+    fn drift_is_the_same_up_and_down_and_absent_ends_tell_nothing() {
+        let round = |before, after| RoundRecord { round: 0, loop_before_ns: before, loop_after_ns: after };
+        let value = Reading::Value;
+        let rounds = [round(value(100.0), value(105.0)), round(value(150.0), value(100.0))];
+        assert_eq!(drift(&rounds), Some((1, 2, 1.5)));
+        assert_eq!(drift(&[round(Reading::Absent("no".into()), value(1.0))]), None);
+        assert_eq!(drift(&[round(value(0.0), value(1.0))]), None, "a time of zero is no time");
+    }
+}

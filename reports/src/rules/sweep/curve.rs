@@ -1,0 +1,135 @@
+//! The curve of one model along an axis: throughput and response time with their intervals, the knee, the fitted law.
+
+use super::knee::{self, Knee};
+use super::queue::{self, Queue};
+use super::resample::Grid;
+use super::usl::{self, Usl};
+use super::{grid, rounds_of, value};
+use crate::analysis::Workload;
+use crate::record::Axis;
+use crate::stats::bootstrap::median_interval;
+use crate::stats::median;
+use crate::stats::random::Random;
+
+/// A median over rounds with its bootstrap interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The median.
+    pub median: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// What a model did at one value of the axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct At {
+    /// The value.
+    pub value: f64,
+    /// Valid rounds.
+    pub rounds: usize,
+    /// Replies per second.
+    pub throughput: Option<Estimate>,
+    /// Median response time in nanoseconds.
+    pub p50: Option<Estimate>,
+    /// 99th percentile of response time in nanoseconds.
+    pub p99: Option<Estimate>,
+}
+
+/// The law fitted to a curve.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fit {
+    /// Throughput over clients.
+    Usl(Usl),
+    /// Response time over the rate.
+    Queue(Queue),
+    /// None, for this reason.
+    None(String),
+}
+
+/// A model along an axis.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// The model.
+    pub model: String,
+    /// Its points, by ascending value.
+    pub points: Vec<At>,
+    /// Where more load begins to cost more than it brings.
+    pub knee: Knee,
+    /// The law.
+    pub fit: Fit,
+}
+
+pub(super) fn curve(model: &str, axis: Axis, points: &[Workload], seed: u64) -> Curve {
+    let rounds = rounds_of(points);
+    let values: Vec<f64> = points.iter().map(value).collect();
+    let throughput = grid(model, points, &rounds, |round| Some(round.throughput_per_s));
+    let p50 = grid(model, points, &rounds, |round| round.response.p50().ns());
+    let p99 = grid(model, points, &rounds, |round| round.response.p99().ns());
+    let mut random = Random::named(seed, &["curve", &points[0].scenario.name, model]);
+    let mut estimate = |grid: &Grid, at: usize| {
+        let figures: Vec<f64> = grid[at].iter().flatten().copied().collect();
+        let (low, high) = median_interval(&figures, &mut random)?;
+        Some(Estimate { median: median(&figures)?, low, high })
+    };
+    let points: Vec<At> = (0..values.len())
+        .map(|at| At {
+            value: values[at],
+            rounds: throughput[at].iter().flatten().count(),
+            throughput: estimate(&throughput, at),
+            p50: estimate(&p50, at),
+            p99: estimate(&p99, at),
+        })
+        .collect();
+    let (percentile, response) = if enough(&points) { (0.99, p99) } else { (0.5, p50) };
+    let knee = match axis {
+        Axis::Idle => Knee::Untold("idle connections are no load".to_owned()),
+        Axis::Clients | Axis::Rate => {
+            let power = power(&throughput, &response);
+            // A search tries few rates with each model, and most of them once.
+            let tried: Vec<usize> = (0..values.len()).filter(|at| points[*at].rounds > 0).collect();
+            let kept = |grid: &Grid| tried.iter().map(|at| grid[*at].clone()).collect::<Grid>();
+            let values: Vec<f64> = tried.iter().map(|at| values[*at]).collect();
+            knee::knee(&values, &kept(&power), &mut random)
+        }
+    };
+    Curve { model: model.to_owned(), fit: fit(axis, &points, percentile), points, knee }
+}
+
+/// Whether most points have requests enough for a p99.
+pub(crate) fn enough(points: &[At]) -> bool {
+    let of = |has: fn(&At) -> bool| points.iter().filter(|at| has(at)).count();
+    2 * of(|at| at.p99.is_some()) >= of(|at| at.p50.is_some())
+}
+
+/// Throughput over response time, 0 where nothing was answered in time.
+fn power(throughput: &Grid, response: &Grid) -> Grid {
+    let rows = throughput.iter().zip(response);
+    let both = |(rates, times): (&Vec<Option<f64>>, &Vec<Option<f64>>)| {
+        rates.iter().zip(times).map(|(rate, ns)| Some((*rate)? / (*ns)?.max(1.0))).collect()
+    };
+    rows.map(both).collect()
+}
+
+fn fit(axis: Axis, points: &[At], percentile: f64) -> Fit {
+    match axis {
+        Axis::Clients => {
+            let points: Vec<(f64, f64)> =
+                points.iter().filter_map(|at| Some((at.value, at.throughput?.median))).collect();
+            usl::fit(&points).map_or_else(Fit::None, Fit::Usl)
+        }
+        Axis::Rate => {
+            let response = |at: &At| if percentile == 0.99 { at.p99 } else { at.p50 };
+            let points: Vec<queue::At> = points
+                .iter()
+                .filter_map(|at| {
+                    let (back_per_s, response_ns) = (at.throughput?.median, response(at)?.median);
+                    Some(queue::At { rate_per_s: at.value, back_per_s, response_ns })
+                })
+                .collect();
+            queue::fit(&points, percentile).map_or_else(Fit::None, Fit::Queue)
+        }
+        Axis::Idle => Fit::None("there is no law of idle connections".to_owned()),
+    }
+}

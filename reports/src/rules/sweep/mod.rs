@@ -1,0 +1,224 @@
+//! Sweeps: the same workload at several values of one parameter, and what the points say together.
+//!
+//! Each point is a workload with cells and a verdict of its own; here they become curves with a knee and a fitted law, the
+//! places where models change places, and the capacity under an objective. The parts state their rules:
+//! [`Knee`], [`Usl`], [`Queue`], [`Crossover`], [`capacity`].
+//!
+//! Nothing here measures or draws; a statement that the rounds do not carry is not made.
+
+pub mod capacity;
+mod crossover;
+mod curve;
+mod knee;
+mod queue;
+mod resample;
+mod usl;
+
+pub use crossover::{Boundary, Crossover};
+pub(crate) use curve::enough;
+pub use curve::{At, Curve, Estimate, Fit};
+pub use knee::Knee;
+pub use queue::Queue;
+pub use usl::Usl;
+
+use crate::analysis::Workload;
+use crate::cells::cell::SHOWN;
+use crate::record::{Axis, Merit, Objective};
+use crate::rules::verdict;
+use crate::stats::quantile::Quantile;
+use crate::stats::random::Random;
+use capacity::{Capacities, Tried};
+use crossover::Line;
+use resample::Grid;
+use std::collections::BTreeSet;
+
+/// A workload at several values of one parameter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sweep {
+    /// Name of the workload.
+    pub of: String,
+    /// The parameter.
+    pub axis: Axis,
+    /// The points that any trial was made at, by ascending value.
+    pub points: Vec<Workload>,
+    /// The models, in the order to show them.
+    pub models: Vec<String>,
+    /// A curve for each model.
+    pub curves: Vec<Curve>,
+    /// Where models change places; empty for a capacity search, whose models meet at few rates.
+    pub crossovers: Vec<Crossover>,
+    /// The highest rate under the objective, where there is one.
+    pub capacity: Option<Capacities>,
+    /// Whether the rates were chosen while it ran, so that models were not all tried at all of them.
+    pub searched: bool,
+    /// Whether too much of the run was left out for a statement on it.
+    pub withheld: bool,
+}
+
+/// Takes the points of sweeps out of the workloads, in the order of their first points.
+pub(crate) fn gather(
+    workloads: &mut Vec<Workload>,
+    objectives: &[Objective],
+    seed: u64,
+    withheld: bool,
+) -> Vec<Sweep> {
+    let mut groups: Vec<((String, Axis), Vec<Workload>)> = Vec::new();
+    let (points, others): (Vec<_>, Vec<_>) =
+        std::mem::take(workloads).into_iter().partition(|one| one.scenario.sweep.is_some());
+    *workloads = others;
+    for point in points {
+        let Some(place) = &point.scenario.sweep else { continue };
+        let key = (place.of.clone(), place.axis);
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, points)) => points.push(point),
+            None => groups.push((key, vec![point])),
+        }
+    }
+    let all = groups.into_iter();
+    all.filter_map(|((of, axis), points)| sweep(of, axis, points, objectives, seed, withheld)).collect()
+}
+
+fn sweep(
+    of: String,
+    axis: Axis,
+    mut points: Vec<Workload>,
+    objectives: &[Objective],
+    seed: u64,
+    withheld: bool,
+) -> Option<Sweep> {
+    points.sort_by(|a, b| value(a).total_cmp(&value(b)));
+    let goal = objectives.iter().find(|goal| goal.of == of && axis == Axis::Rate);
+    if goal.is_some() {
+        // A search declares every rate it might try.
+        points.retain(|point| point.cells.iter().any(|cell| !cell.rounds.is_empty() || cell.excluded > 0));
+    }
+    let models = points.first()?.scenario.models.clone();
+    let objective = goal.cloned().or_else(|| stated(&of, axis, &points));
+    let curves = models.iter().map(|model| curve::curve(model, axis, &points, seed)).collect();
+    let crossovers = if goal.is_some() || withheld { Vec::new() } else { crossovers(&models, &points, seed) };
+    let capacity =
+        objective.filter(|_| !withheld).map(|objective| capacities(&objective, &models, &points, seed));
+    Some(Sweep { of, axis, points, models, curves, crossovers, capacity, searched: goal.is_some(), withheld })
+}
+
+/// The objective that the workload itself states: on the p99, or on the median where that decides.
+fn stated(of: &str, axis: Axis, points: &[Workload]) -> Option<Objective> {
+    let scenario = &points.first()?.scenario;
+    let percentile = if scenario.merit == Merit::ResponseP50 { 0.5 } else { 0.99 };
+    let limit_ns = scenario.objective_ns.filter(|_| axis == Axis::Rate)?;
+    Some(Objective { of: of.to_owned(), percentile, limit_ns })
+}
+
+/// Where on the axis a point lies.
+pub(crate) fn value(point: &Workload) -> f64 {
+    point.scenario.sweep.as_ref().map_or(f64::NAN, |place| place.value)
+}
+
+/// The rounds of any model at any point, ascending.
+fn rounds_of(points: &[Workload]) -> Vec<u32> {
+    let cells = points.iter().flat_map(|point| &point.cells);
+    let rounds: BTreeSet<u32> = cells.flat_map(|cell| &cell.rounds).map(|round| round.round).collect();
+    rounds.into_iter().collect()
+}
+
+/// A figure of a model at every point in every round.
+fn grid(
+    model: &str,
+    points: &[Workload],
+    rounds: &[u32],
+    figure: impl Fn(&crate::cells::cell::RoundFigures) -> Option<f64>,
+) -> Grid {
+    let of_point = |point: &Workload| {
+        let cell = point.cell(model);
+        let of_round = |at: &u32| figure(cell?.rounds.iter().find(|round| round.round == *at)?);
+        rounds.iter().map(of_round).collect()
+    };
+    points.iter().map(of_point).collect()
+}
+
+fn crossovers(models: &[String], points: &[Workload], seed: u64) -> Vec<Crossover> {
+    let Some(scenario) = points.first().map(|point| &point.scenario) else { return Vec::new() };
+    let merit = scenario.merit;
+    let (values, rounds): (Vec<f64>, _) = (points.iter().map(value).collect(), rounds_of(points));
+    let grids: Vec<Grid> =
+        models.iter().map(|model| grid(model, points, &rounds, |round| round.merit(merit))).collect();
+    let drowned: Vec<Vec<bool>> =
+        models.iter().map(|model| points.iter().map(|point| drowned(point, model)).collect()).collect();
+    let mut found = Vec::new();
+    for (at, first) in models.iter().enumerate() {
+        for (other, second) in models.iter().enumerate().skip(at + 1) {
+            let mut random = Random::named(seed, &["crossover", &scenario.name, first, second]);
+            // Which of two that cannot keep up is the later one says nothing of either.
+            let told = |of: usize| -> Grid {
+                let both = drowned[at].iter().zip(&drowned[other]).map(|(a, b)| *a && *b);
+                let kept = |(figures, lost): (&Vec<_>, bool)| {
+                    if lost { vec![None; rounds.len()] } else { figures.clone() }
+                };
+                grids[of].iter().zip(both).map(kept).collect()
+            };
+            let (ours, theirs) = (told(at), told(other));
+            found.extend(crossover::crossovers(
+                &values,
+                Line { model: first, figures: &ours },
+                Line { model: second, figures: &theirs },
+                merit.better(),
+                verdict::floor(merit),
+                &mut random,
+            ));
+        }
+    }
+    found
+}
+
+/// Whether a model does not keep up with the rate of a point: what it answers depends on how long the trial lasts.
+pub(crate) fn drowned(point: &Workload, model: &str) -> bool {
+    let Some(place) = point.scenario.sweep.as_ref().filter(|place| place.axis == Axis::Rate) else {
+        return false;
+    };
+    let back = point.cell(model).and_then(crate::cells::cell::Cell::throughput_per_s);
+    back.is_some_and(|back| back < queue::KEPT_SHARE * place.value)
+}
+
+fn capacities(objective: &Objective, models: &[String], points: &[Workload], seed: u64) -> Capacities {
+    let shown = SHOWN.iter().position(|share| *share == objective.percentile);
+    let tried = |model: &String| {
+        let mut tried = Vec::new();
+        for point in points {
+            for round in point.cell(model).iter().flat_map(|cell| &cell.rounds) {
+                let quantile =
+                    shown.map_or(Quantile::Insufficient { have: 0, need: 0 }, |at| round.response.shown[at]);
+                if let Some(met) = capacity::meets(quantile, objective.limit_ns) {
+                    tried.push(Tried { round: round.round, rate_per_s: value(point), met });
+                }
+            }
+        }
+        (model.clone(), tried)
+    };
+    let models: Vec<(String, Vec<Tried>)> = models.iter().map(tried).collect();
+    capacity::estimate(objective, &models, |model, rate| limit(points, model, rate), seed)
+}
+
+/// Why nothing above a rate was tried, or counts, for a model.
+fn limit(points: &[Workload], model: &str, rate_per_s: f64) -> String {
+    let left_out = |point: &&Workload| {
+        value(point) > rate_per_s && point.cell(model).is_some_and(|cell| cell.excluded > 0)
+    };
+    if let Some(point) = points.iter().find(left_out) {
+        let above = crate::show::units::rate(value(point));
+        return format!("trials at {above} had to be left out; the discarded trials say why");
+    }
+    match points.iter().rev().find_map(|point| point.bounds.ceiling_per_s) {
+        Some(ceiling) if rate_per_s * 1.25 > ceiling => {
+            format!("the generator's own ceiling is {}", crate::show::units::rate(ceiling))
+        }
+        _ => "no higher rate was tried".to_owned(),
+    }
+}
+
+/// The boundary of the workload of this name: the sentence of its sweep that says which model is best from where on. `None`
+/// where the run holds no sweep of it, or none that shows one.
+pub fn boundary(sweeps: &[Sweep], workload: &str) -> Option<String> {
+    let told: Vec<String> =
+        sweeps.iter().filter(|sweep| sweep.of == workload).flat_map(Sweep::boundaries).collect();
+    (!told.is_empty()).then(|| told.join(" "))
+}

@@ -1,0 +1,179 @@
+//! The tables of what a workload cost the servers, and of what they counted themselves.
+//!
+//! A cost that could not be measured is shown as absent with the reason, never as zero. One that is absent for every
+//! model has no column; it is named below the table with the reason.
+
+use super::workload::{name, ordered};
+use super::{Field, escape, table};
+use crate::analysis::Workload;
+use crate::cells::cell::{Cell, Merged};
+use crate::metric::cost::Cost;
+use crate::record::Reading;
+use crate::show::units;
+use std::collections::BTreeMap;
+
+/// One table: its heading, its costs, and what its reader must know.
+struct Group {
+    heading: &'static str,
+    costs: &'static [Cost],
+    note: &'static str,
+}
+
+const GROUPS: [Group; 3] = [
+    Group {
+        heading: "What a request costs",
+        costs: &[
+            Cost::Cpu,
+            Cost::CpuUser,
+            Cost::CpuSystem,
+            Cost::RunDelay,
+            Cost::SystemCalls,
+            Cost::VoluntarySwitches,
+            Cost::InvoluntarySwitches,
+            Cost::Faults,
+            Cost::Instructions,
+            Cost::Cycles,
+            Cost::CacheMisses,
+        ],
+        note: "Medians of the rounds, per request, of the server's whole process tree. CPU time and run delay (ready to \
+               run, waiting for a CPU, summed over threads) are of the window; user and system divide the CPU time as \
+               the kernel's ticks found the server's CPUs. System calls, page faults, instructions, cycles and cache misses are counted under the same load before \
+               the window, because counting slows down what it counts. Switches (voluntary: it waited; \
+               involuntary: it was preempted) are over the server's life, starting up included, per request of \
+               the whole trial.",
+    },
+    Group {
+        heading: "What a connection costs",
+        costs: &[
+            Cost::MemoryPerConnection,
+            Cost::Pss,
+            Cost::PageTables,
+            Cost::KernelStacks,
+            Cost::SocketBuffers,
+            Cost::Threads,
+            Cost::Processes,
+            Cost::Descriptors,
+        ],
+        note: "Memory is the proportional set size of the tree after the window with the clients still connected (churn: \
+               at its end); page tables and kernel stacks come on top. Per connection is what the tree's own \
+               memory (without the pages of files), page tables and kernel stacks grew by since it was at rest, over the connections held. The sockets themselves, a few KiB of kernel \
+               memory at each end, are in none of these; socket buffers are those of all TCP sockets of the machine at \
+               the window's end, both ends of each connection.",
+    },
+    Group {
+        heading: "The wire and who was served",
+        costs: &[
+            Cost::Segments,
+            Cost::DataSegments,
+            Cost::Retransmits,
+            Cost::ListenOverflows,
+            Cost::ListenDrops,
+            Cost::Fairness,
+            Cost::LeastServed,
+        ],
+        note: "Segments are of both directions, acknowledgements and set-up included, as the kernel counted them at the \
+               swarm's end of each connection; retransmits are those from the client's side only. Listen overflows and drops are of all listeners of the \
+               machine while the trial ran. Fairness is Jain's index over connections: 1 when all got the same. \
+               Least / median is the fewest replies of a connection over what half of them got at most. Never served counts \
+               connections without any reply, over all rounds.",
+    },
+];
+
+/// What the servers used, per request, per connection and as a whole.
+pub(super) fn costs(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
+    GROUPS.iter().map(|group| one(workload, group, series)).collect()
+}
+
+fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> String {
+    let measured = |cost: &Cost| workload.cells.iter().any(|cell| cell.costs.value(*cost).is_some());
+    let shown: Vec<Cost> = group.costs.iter().copied().filter(measured).collect();
+    let served = group.costs.contains(&Cost::Fairness);
+    let row = |cell: &Cell| {
+        let field = |cost: &Cost| match cell.costs.get(*cost) {
+            Reading::Value(value) => Field::figure(cost.show(*value), *value),
+            Reading::Absent(why) => Field::absent(why),
+        };
+        let mut fields: Vec<Field> = shown.iter().map(field).collect();
+        if served {
+            fields.extend(beside(cell.merged.as_ref()));
+        }
+        (name(cell, series), fields)
+    };
+    let rows: Vec<(String, Vec<Field>)> = ordered(workload).map(row).collect();
+    let labels = shown.iter().map(|cost| cost.label());
+    let mut columns: Vec<&str> = std::iter::once("model").chain(labels).collect();
+    if served {
+        columns.extend(["never served", "connect p50"]);
+    }
+    let label = format!("{} of {}", group.heading, workload.scenario.name);
+    let by_cpu =
+        shown.iter().any(|cost| matches!(cost, Cost::Instructions | Cost::Cycles | Cost::CacheMisses));
+    let user_mode = match by_cpu && workload.cells.iter().any(|cell| cell.user_mode_only) {
+        true => " Instructions, cycles and cache misses are of user mode alone: the kernel's need privilege.",
+        false => "",
+    };
+    format!(
+        "<h4>{}</h4>\n{}<p class=\"note\">{}{user_mode}{}</p>\n",
+        group.heading,
+        table(&label, &columns, &rows),
+        group.note,
+        absent(workload, group)
+    )
+}
+
+/// The figures of the last table that are no costs: connections never served, and how long connecting took.
+fn beside(merged: Option<&Merged>) -> [Field; 2] {
+    let Some(merged) = merged else { return [(); 2].map(|()| Field::absent("no valid trial")) };
+    let (never, all) = (units::grouped(merged.never_served), units::grouped(merged.connections));
+    [
+        Field::figure(format!("{never} of {all}"), merged.never_served as f64),
+        Field::quantile(merged.connect.p50()),
+    ]
+}
+
+/// Which costs are absent and why: by reason, each with the costs it concerns.
+fn absent(workload: &Workload, group: &Group) -> String {
+    let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for cost in group.costs {
+        for cell in &workload.cells {
+            if let Reading::Absent(why) = cell.costs.get(*cost) {
+                let names = reasons.entry(why).or_default();
+                if !names.contains(&cost.label()) {
+                    names.push(cost.label());
+                }
+            }
+        }
+    }
+    let told: Vec<String> =
+        reasons.iter().map(|(why, names)| format!("{} ({})", names.join(", "), escape(why))).collect();
+    if told.is_empty() { String::new() } else { format!(" Absent: {}.", told.join("; ")) }
+}
+
+/// What the servers counted themselves, to hold against what the swarm saw. A counter that is zero everywhere has no
+/// column.
+pub(super) fn counted(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for (name, count) in workload.cells.iter().flat_map(|cell| &cell.counted) {
+        if *count > 0 && !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let row = |cell: &Cell| {
+        let fields = names.iter().map(|name| match cell.counted.get(*name) {
+            Some(count) => Field::figure(units::grouped(*count), *count as f64),
+            None => Field::absent("no server lived to tell"),
+        });
+        (name(cell, series), fields.collect::<Vec<_>>())
+    };
+    let rows: Vec<_> = ordered(workload).map(row).collect();
+    if names.is_empty() {
+        return "<p class=\"note\">No server told what it had counted.</p>\n".to_owned();
+    }
+    let heads: Vec<String> = names.iter().map(|name| name.replace('_', " ")).collect();
+    let columns: Vec<&str> = std::iter::once("model").chain(heads.iter().map(String::as_str)).collect();
+    format!(
+        "<details><summary>What the servers counted</summary>\n{}<p class=\"note\">Over a server's whole life, warm-up \
+         included, summed over the rounds; the peak of open connections is the largest.</p>\n</details>\n",
+        table(&format!("Counters of the servers of {}", workload.scenario.name), &columns, &rows)
+    )
+}

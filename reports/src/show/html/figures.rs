@@ -1,0 +1,132 @@
+//! The tables of times and rates of a workload.
+//!
+//! A percentile here is over the requests sent, or says over what else; none is shown that the samples do not bear.
+
+use super::workload::{name, ordered};
+use super::{Field, table};
+use crate::analysis::Workload;
+use crate::cells::cell::{Cell, SHOWN};
+use crate::cells::recovery::{RECOVERED_FACTOR, Recovery};
+use crate::rules::probe::{Limit, NEAR_SHARE};
+use crate::show::units;
+use crate::stats::quantile::Quantile;
+
+/// Throughput, percentiles over all that was sent, and what was never answered.
+pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
+    let columns = columns(workload);
+    let rows: Vec<(String, Vec<Field>)> = ordered(workload)
+        .map(|cell| {
+            let rounds = format!("{}", cell.rounds.len());
+            let mut fields = vec![Field::figure(rounds, cell.rounds.len() as f64)];
+            match (&cell.merged, cell.throughput_per_s()) {
+                (Some(merged), Some(rate)) => {
+                    fields.push(
+                        Field::figure(units::rate(rate), rate)
+                            .marked(workload.bounds.at_ceiling(rate).then_some(Limit::Ceiling.sign())),
+                    );
+                    fields.extend(SHOWN.into_iter().zip(merged.response.shown).map(|(share, quantile)| {
+                        let floor = workload.bounds.at_floor(share, quantile);
+                        Field::quantile(quantile).marked(floor.then_some(Limit::Floor.sign()))
+                    }));
+                    fields.push(lag(workload, merged.dispatch_lag.p99()));
+                    let failed = merged.unanswered();
+                    fields.push(Field::figure(units::grouped(failed), failed as f64));
+                    fields.extend(goodput(workload, cell));
+                    fields.extend(cell.recovery().map(recovery));
+                }
+                _ => fields.extend((3..columns.len()).map(|_| Field::absent("no valid trial"))),
+            }
+            (name(cell, series), fields)
+        })
+        .collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let table = table(&format!("Figures of {}", workload.scenario.name), &columns, &rows);
+    format!(
+        "<h4>Figures</h4>\n{table}<p class=\"note\">Throughput is the median of the rounds. Response percentiles are over \
+         all requests sent in all rounds; whatever was never answered counts as infinite, <em>never</em>. Generator lag is \
+         how late the load generator itself acted on a request that was due. {}{}</p>\n",
+        explained(workload),
+        limits(workload)
+    )
+}
+
+/// What the table of a workload shows.
+fn columns(workload: &Workload) -> Vec<String> {
+    let mut columns: Vec<String> = ["model", "rounds", "throughput"].map(str::to_owned).to_vec();
+    columns.extend(SHOWN.map(units::percentile));
+    columns.extend(["generator lag p99", "unanswered"].map(str::to_owned));
+    columns.extend(workload.scenario.objective_ns.map(|_| "goodput".to_owned()));
+    columns.extend(workload.scenario.surge.map(|_| "recovery".to_owned()));
+    columns
+}
+
+/// How late the generator was. A request that is due when the reply before it has come is sent at once: 0 by definition, which is
+/// no measurement.
+fn lag(workload: &Workload, p99: Quantile) -> Field {
+    match (workload.scenario.scheduled_rate_per_s, p99) {
+        (None, Quantile::Value(0)) => Field::absent("a request is due when it is sent here"),
+        _ => Field::quantile(p99),
+    }
+}
+
+/// What is answered within the objective, where there is one.
+fn goodput(workload: &Workload, cell: &Cell) -> Option<Field> {
+    workload.scenario.objective_ns?;
+    let rate = cell.goodput_per_s()?;
+    let mark = workload.bounds.at_ceiling(rate).then_some(Limit::Ceiling.sign());
+    Some(Field::figure(units::rate(rate), rate).marked(mark))
+}
+
+fn recovery(recovery: Recovery) -> Field {
+    match recovery {
+        Recovery::Within(ns) => Field::figure(format!("≤ {}", units::time(ns)), ns),
+        Recovery::NotWithin(ns) => Field::figure(format!("> {}", units::time(ns)), f64::INFINITY),
+        Recovery::Unknown(why) => Field::absent(&why),
+    }
+}
+
+/// What the columns mean that only some workloads have.
+fn explained(workload: &Workload) -> String {
+    let mut text = String::new();
+    if let Some(objective) = workload.scenario.objective_ns {
+        let objective = units::time(objective as f64);
+        text += &format!("Goodput is how many requests a second were answered rightly within {objective}. ");
+    }
+    if let Some(surge) = workload.scenario.surge {
+        let lasting = surge.end_ns.saturating_sub(surge.begin_ns) as f64;
+        text += &format!(
+            "From {} after the window\u{2019}s begin, {} times the requests are due for {}. Recovery is the time \
+             from its end until every further slice of the window has at most {} times the median response of before \
+             it and at least half as many replies; &gt; where the window ended first. ",
+            units::time(surge.begin_ns as f64),
+            units::quantity(surge.factor),
+            units::time(lasting),
+            units::quantity(RECOVERED_FACTOR)
+        );
+    }
+    text
+}
+
+/// What the marks mean here, or why there are none.
+fn limits(workload: &Workload) -> String {
+    let near = units::share(NEAR_SHARE);
+    let ceiling = workload.bounds.ceiling_per_s.map(|rate| {
+        format!(
+            "▲ within {near} of the {} that the null server did with this payload and these clients: at the generator's \
+             limit, a faster server might not have shown.",
+            units::rate(rate)
+        )
+    });
+    let floor = workload.bounds.floor_ns.map(|(p50, p99)| {
+        format!(
+            "▼ within {near} of what one client of the null server sees (p50 {}, p99 {}): at the generator's floor.",
+            units::time(p50),
+            units::time(p99)
+        )
+    });
+    let ceiling = ceiling.unwrap_or_else(|| match workload.bounds.why_no_ceiling.as_str() {
+        "" => "The generator's limit was not measured for this workload.".to_owned(),
+        why => format!("The generator's limit for this workload is not known: {}.", super::escape(why)),
+    });
+    [Some(ceiling), floor].into_iter().flatten().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,9 @@
+//! From values to people: the only room with prose. Terminal, page, plots and formats of other tools.
+
+pub mod export;
+pub mod html;
+mod plot;
+pub mod summary;
+pub mod text;
+pub mod units;
+pub mod words;

@@ -1,0 +1,165 @@
+//! An answer for people at a terminal: the choice first, then what it rests on, then the run that would settle it.
+//!
+//! No line is wider than the width given, except a single word or a line of the proposed file that is longer itself.
+
+use crate::ask::advise::answer::{Answer, CRITERIA, Finding, Level, Outcome, Stand};
+use crate::show::text::{clean, push_wrapped};
+use crate::show::units;
+use crate::show::units::any_of;
+use std::fmt::Write as _;
+
+/// Differences told of one workload; the largest come first.
+const MOST_DIFFERENCES: usize = 4;
+
+/// The answer in at most `width` columns (40 at least). `file` is what the proposed scenario is, or is to be, saved as;
+/// `written` says which.
+pub fn text(answer: &Answer, width: usize, file: &str, written: bool) -> String {
+    let mut out = Out { text: String::new(), width: width.max(40) };
+    out.plain(&format!("Question: {}.", answer.question.in_words()));
+    if !answer.assumptions.is_empty() {
+        out.plain(&format!("Assumed: {}.", answer.assumptions.join("; ")));
+    }
+    out.line("");
+    out.plain(&headline(answer));
+    if answer.confidence.level > Level::None && !answer.confidence.because.is_empty() {
+        out.plain(&format!(
+            "Confidence {}: {}.",
+            answer.confidence.level.word(),
+            answer.confidence.because.join("; ")
+        ));
+    }
+    answer.reasons.iter().for_each(|reason| out.item(reason));
+    if answer.outcome != Outcome::NothingNear {
+        table(&mut out, answer);
+    }
+    out.list(
+        "Measured workloads it rests on, nearest first",
+        &answer.cells.iter().map(cell).collect::<Vec<_>>(),
+    );
+    out.list("What it does not know", &answer.unknown);
+    out.list("Careful", &answer.warnings);
+    proposal(&mut out, answer, file, written);
+    out.text
+}
+
+struct Out {
+    text: String,
+    width: usize,
+}
+
+impl Out {
+    fn line(&mut self, line: &str) {
+        let _ = writeln!(self.text, "{}", line.trim_end());
+    }
+
+    fn plain(&mut self, words: &str) {
+        push_wrapped(&mut self.text, words, self.width, "", str::to_owned);
+    }
+
+    fn item(&mut self, words: &str) {
+        push_wrapped(&mut self.text, words, self.width, "- ", str::to_owned);
+    }
+
+    fn list(&mut self, title: &str, items: &[String]) {
+        if !items.is_empty() {
+            self.line("");
+            self.line(title);
+            items.iter().for_each(|item| self.item(item));
+        }
+    }
+}
+
+fn headline(answer: &Answer) -> String {
+    match answer.outcome {
+        Outcome::Recommended => format!(
+            "Choose {} (confidence: {}).",
+            any_of(&answer.recommended),
+            answer.confidence.level.word()
+        ),
+        Outcome::NoneSatisfies => "None of the models measured satisfies this.".to_owned(),
+        Outcome::Undecided => {
+            "Undecided: the records do not show a model that satisfies this. The run proposed below \
+                               would."
+                .to_owned()
+        }
+        Outcome::NothingNear => {
+            "Nothing that can be used was measured near enough to this question, so there is no \
+                                 answer yet. The run proposed below would give one."
+                .to_owned()
+        }
+    }
+}
+
+fn table(out: &mut Out, answer: &Answer) {
+    out.line("");
+    let name = answer.models.iter().map(|one| clean(&one.model).chars().count()).max().unwrap_or(0).max(5);
+    // Five columns and their gaps must fit beside the names.
+    let name = name.min(out.width.saturating_sub(5 * 11));
+    let mut head = format!("{:name$}", "model");
+    CRITERIA.iter().for_each(|criterion| {
+        let _ = write!(head, " {:>10}", criterion.label());
+    });
+    out.line(&head);
+    for one in &answer.models {
+        let mut line = format!("{:name$}", crate::show::text::cut(&clean(&one.model), name));
+        for finding in &one.findings {
+            let _ = write!(line, " {:>10}", mark(finding));
+        }
+        out.line(&line);
+    }
+    out.plain(
+        "yes, no: satisfies what was asked or not; ?: not known; -: not asked. Behind it how many times better than \
+         needed; under starvation, yes means that every client is served.",
+    );
+}
+
+fn mark(finding: &Finding) -> String {
+    if !finding.asked {
+        return "-".to_owned();
+    }
+    let word = match finding.stand {
+        Stand::Satisfies => "yes",
+        Stand::Fails => "no",
+        Stand::NotKnown => "?",
+    };
+    match finding.headroom {
+        Some(factor) => format!(
+            "{word} {}",
+            units::factor(factor).trim_start_matches("under ").trim_start_matches("over ")
+        ),
+        None => word.to_owned(),
+    }
+}
+
+fn cell(cell: &crate::ask::advise::answer::CellUsed) -> String {
+    let uses: Vec<&str> = cell.used_for.iter().map(|criterion| criterion.label()).collect();
+    let told = cell.differences.iter().take(MOST_DIFFERENCES).cloned().collect::<Vec<_>>().join("; ");
+    let how = if told.is_empty() { "as you ask".to_owned() } else { told };
+    format!(
+        "{} ({}), for {}: {how}; distance {:.1}",
+        cell.workload,
+        cell.source,
+        uses.join(", "),
+        cell.distance
+    )
+}
+
+fn proposal(out: &mut Out, answer: &Answer, file: &str, written: bool) {
+    let proposal = &answer.proposal;
+    out.line("");
+    out.plain(&format!("The run that would settle it takes about {}:", units::time(proposal.seconds * 1e9)));
+    out.line("");
+    push_wrapped(&mut out.text, &proposal.command(file), out.width, "  ", str::to_owned);
+    out.line("");
+    if written {
+        out.plain(&format!("{file} was written."));
+    } else {
+        out.plain(&format!("with this as {file} (--write {file} writes it):"));
+        out.line("");
+        proposal.toml.lines().for_each(|line| out.line(&format!("  {line}")));
+    }
+    if !proposal.notes.is_empty() {
+        out.line("");
+        proposal.notes.iter().for_each(|note| out.item(note));
+    }
+}

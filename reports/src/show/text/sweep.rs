@@ -1,0 +1,128 @@
+//! Sweeps on a terminal: the answer in sentences, a table along the axis, knees, laws and capacities.
+
+use super::{Style, clean, cut, push_wrapped, width};
+use crate::analysis::Workload;
+use crate::record::Axis;
+use crate::rules::sweep::{self, Curve, Sweep};
+use crate::rules::verdict::Place;
+use crate::show::units;
+use std::fmt::Write as _;
+
+/// How many there are, to stand behind the number of workloads; empty for none.
+pub(super) fn count(sweeps: &[Sweep]) -> String {
+    match sweeps.len() as u64 {
+        0 => String::new(),
+        count => format!(", {}", units::plural(count, "sweep")),
+    }
+}
+
+/// The summary of every sweep of a run.
+pub(super) fn sweeps(out: &mut String, sweeps: &[Sweep], style: Style) {
+    for sweep in sweeps {
+        let _ = writeln!(out, "\n{}", style.bold(&clean(&sweep.title())));
+        for sentence in sweep.answer() {
+            push_wrapped(out, &sentence, style.width, "  → ", |line| style.good(line));
+        }
+        if sweep.withheld {
+            continue;
+        }
+        capacities(out, sweep, style);
+        if !sweep.searched {
+            figures(out, sweep, style);
+        }
+        laws(out, sweep, style);
+    }
+}
+
+fn capacities(out: &mut String, sweep: &Sweep, style: Style) {
+    let Some(capacities) = &sweep.capacity else { return };
+    let names = capacities.models.iter().map(|one| width(&clean(&one.model))).max().unwrap_or(0).min(24);
+    for one in &capacities.models {
+        let behind = match one.behind() {
+            text if text.is_empty() => String::new(),
+            text if one.wins => format!(", tied: {text}"),
+            text => format!(", behind by {text}"),
+        };
+        let head = format!("    {:names$}  ", cut(&clean(&one.model), names));
+        let text = format!("{}{behind}", one.brief());
+        // The name stands before the first line, blanks before the others.
+        for (at, line) in
+            super::wrap(&clean(&text), style.width, &" ".repeat(width(&head))).iter().enumerate()
+        {
+            let line = if at == 0 { format!("{head}{}", line.trim_start()) } else { line.clone() };
+            let _ = writeln!(out, "{}", if one.wins { style.good(&line) } else { line });
+        }
+    }
+}
+
+/// The figure of merit at each point, the best marked.
+fn figures(out: &mut String, sweep: &Sweep, style: Style) {
+    let Some(first) = sweep.points.first() else { return };
+    let merit = first.scenario.merit;
+    let beyond = match sweep.points.iter().any(|point| sweep.beyond(point)) {
+        true => "; unmarked where no model keeps up",
+        false => "",
+    };
+    let title = format!("{} at each point; * best, = equal to it, ~ not resolved{beyond}", merit.label());
+    push_wrapped(out, &title, style.width, "  ", |line| style.dim(line));
+    let heads: Vec<String> = sweep.points.iter().map(|point| sweep.axis.bare(sweep::value(point))).collect();
+    let cell = |curve: &Curve, at: usize| {
+        let point = &sweep.points[at];
+        let place = point.verdict.standing(&curve.model).filter(|one| point.verdict.crowns(one));
+        let mark = match place.map(|standing| standing.place) {
+            _ if sweep.beyond(point) => " ",
+            Some(Place::Best) => "*",
+            Some(Place::Equal(_)) => "=",
+            Some(_) => "~",
+            None => " ",
+        };
+        format!("{}{mark}", figure(point, &curve.model))
+    };
+    let names = sweep.models.iter().map(|model| width(&clean(model))).max().unwrap_or(0).min(style.width / 4);
+    let of = |at: usize| {
+        let cells = sweep.curves.iter().map(|curve| width(&cell(curve, at)));
+        cells.chain([width(&heads[at]) + 1]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..heads.len()).map(of).collect();
+    let mut from = 0;
+    while from < heads.len() {
+        let (mut to, mut used) = (from + 1, 2 + names + 1 + widths[from]);
+        while to < heads.len() && used + 1 + widths[to] <= style.width {
+            used += 1 + widths[to];
+            to += 1;
+        }
+        let mut line = format!("  {:names$}", cut(sweep.axis.name(), names));
+        for at in from..to {
+            let _ = write!(line, " {:>w$}", format!("{} ", heads[at]), w = widths[at]);
+        }
+        let _ = writeln!(out, "{}", style.dim(line.trim_end()));
+        for curve in &sweep.curves {
+            let mut line = format!("  {:names$}", cut(&clean(&curve.model), names));
+            for (at, w) in widths.iter().enumerate().take(to).skip(from) {
+                let _ = write!(line, " {:>w$}", cell(curve, at));
+            }
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+        from = to;
+    }
+}
+
+fn figure(point: &Workload, model: &str) -> String {
+    let merit = point.scenario.merit;
+    let figure = point.cell(model).and_then(|cell| cell.merit(merit));
+    figure.map_or_else(|| "-".to_owned(), |figure| merit.show(figure))
+}
+
+fn laws(out: &mut String, sweep: &Sweep, style: Style) {
+    if sweep.axis == Axis::Idle || sweep.searched {
+        return;
+    }
+    for curve in &sweep.curves {
+        let text =
+            format!("{}: knee {}; {}", curve.model, curve.knee.brief(sweep.axis), curve.fit.sentence());
+        push_wrapped(out, &text, style.width, "  ", |line| style.dim(line));
+    }
+    if sweep.axis == Axis::Clients {
+        push_wrapped(out, super::sweeps::NO_CORES, style.width, "  ", |line| style.dim(line));
+    }
+}

@@ -1,0 +1,298 @@
+//! The sentences of a sweep: knees, laws, boundaries, capacities. The same words for the terminal and the page.
+
+use crate::analysis::Workload;
+use crate::record::{Axis, Objective};
+use crate::rules::sweep::capacity::{Capacity, Found};
+use crate::rules::sweep::{Boundary, Crossover, Fit, Knee, Sweep, drowned};
+use crate::rules::verdict::Outcome;
+use crate::show::units;
+
+/// What κ and σ cannot say.
+pub(crate) const NO_CORES: &str =
+    "N counts clients here, not processors: the law says nothing of more cores.";
+
+impl Axis {
+    /// Its name in a narrow column.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Rate => "rate",
+            Self::Idle => "idle",
+        }
+    }
+
+    /// What it counts.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Clients => "clients",
+            Self::Rate => "requests per second",
+            Self::Idle => "idle connections",
+        }
+    }
+
+    /// A value without its unit: three significant digits.
+    pub fn bare(self, value: f64) -> String {
+        match self {
+            Self::Rate => units::rate(value),
+            Self::Clients | Self::Idle => units::grouped(three(value)),
+        }
+    }
+
+    /// A value with its unit: "210 clients", "12.3k/s".
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Self::Rate => self.bare(value),
+            Self::Clients if three(value) == 1 => "1 client".to_owned(),
+            Self::Clients => format!("{} clients", self.bare(value)),
+            Self::Idle => format!("{} idle connections", self.bare(value)),
+        }
+    }
+}
+
+/// A count to three significant digits.
+fn three(value: f64) -> u64 {
+    let unit = 10_f64.powf((value.max(1.0).log10().floor() - 2.0).max(0.0));
+    ((value / unit).round() * unit) as u64
+}
+
+/// An objective in words: "response p99 of at most 5.00 ms".
+pub(crate) fn objective(objective: &Objective) -> String {
+    format!(
+        "response {} of at most {}",
+        units::percentile(objective.percentile),
+        units::time(objective.limit_ns as f64)
+    )
+}
+
+impl Crossover {
+    /// The boundary as a sentence.
+    pub fn sentence(&self, axis: Axis) -> String {
+        let (before, after) = (&self.before, &self.after);
+        match self.boundary {
+            Boundary::Shown { value, low, high, .. } => {
+                let interval = format!("({} to {})", axis.bare(low), axis.bare(high));
+                let unit = match axis {
+                    Axis::Rate => String::new(),
+                    Axis::Clients | Axis::Idle => format!(" {}", axis.label()),
+                };
+                format!("{before} until {} {interval}{unit}, then {after}.", axis.bare(value))
+            }
+            Boundary::Unshown { from, to } => format!(
+                "{before} and {after} change places between {} and {}, but not by more than the floor and the \
+                 uncertainty: no boundary could be shown.",
+                axis.bare(from),
+                axis.show(to)
+            ),
+        }
+    }
+}
+
+impl Knee {
+    /// In a few words.
+    pub fn brief(&self, axis: Axis) -> String {
+        match self {
+            Self::At { value, low, high } => {
+                format!("{} ({} to {})", axis.bare(*value), axis.bare(*low), axis.bare(*high))
+            }
+            Self::Before(first) => format!("none in range: at {} or below", axis.bare(*first)),
+            Self::Beyond(last) => format!("none in range: at {} or above", axis.bare(*last)),
+            Self::Untold(why) => format!("not told: {why}"),
+        }
+    }
+}
+
+impl Fit {
+    /// The law with its parameters and its residual; whether it holds comes first.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::None(why) => format!("no fit: {why}"),
+            Self::Usl(usl) => {
+                let holds = if usl.holds() { "" } else { "the fit does not hold; " };
+                let peak = usl.peak().map_or_else(String::new, |n| {
+                    format!(", most at {} clients", units::grouped(n.round().min(1e9) as u64))
+                });
+                format!(
+                    "{holds}λ {}, σ {}, κ {}{peak}; residual {}",
+                    units::rate(usl.lambda_per_s),
+                    small(usl.sigma),
+                    small(usl.kappa),
+                    units::share(usl.residual)
+                )
+            }
+            Self::Queue(queue) => {
+                let holds = if queue.holds() { "" } else { "the fit does not hold; " };
+                format!(
+                    "{holds}{}, {} a request in one queue, full at {}, {} alone; residual {}",
+                    queue.name(),
+                    units::time(queue.service_ns),
+                    units::rate(queue.saturation_per_s()),
+                    units::time(queue.alone_ns),
+                    units::share(queue.residual)
+                )
+            }
+        }
+    }
+
+    /// The fitted figure at a value of the axis: replies per second, or nanoseconds; infinite beyond a queue's capacity.
+    pub fn at(&self, value: f64) -> Option<f64> {
+        match self {
+            Self::None(_) => None,
+            Self::Usl(usl) => Some(usl.at(value)),
+            Self::Queue(queue) => Some(queue.at(value)),
+        }
+    }
+}
+
+/// A parameter that may be very small.
+fn small(value: f64) -> String {
+    match value {
+        0.0 => "0".to_owned(),
+        v if v < 0.001 => format!("{v:.1e}"),
+        v => format!("{v:.3}"),
+    }
+}
+
+impl Capacity {
+    /// What was found, in a few words.
+    pub fn brief(&self) -> String {
+        match &self.found {
+            Found::Rate { rate_per_s, low, high } if high.is_infinite() => {
+                format!("{} (at least {})", units::rate(*rate_per_s), units::rate(*low))
+            }
+            Found::Rate { rate_per_s, low, high } => {
+                format!("{} ({} to {})", units::rate(*rate_per_s), units::rate(*low), units::rate(*high))
+            }
+            Found::AtLeast { rate_per_s, why } => format!("at least {}: {why}", units::rate(*rate_per_s)),
+            Found::Below { rate_per_s } => format!("below {}", units::rate(*rate_per_s)),
+            Found::Unknown { trials } => {
+                format!(
+                    "unknown: {} valid, {} needed",
+                    units::plural(*trials as u64, "trial"),
+                    crate::rules::sweep::capacity::LEAST_TRIALS
+                )
+            }
+        }
+    }
+
+    /// How far behind the best, in a few words; empty for the best.
+    pub fn behind(&self) -> String {
+        match self.behind_by {
+            Some((_, low, high)) if high.is_infinite() => format!("at least {}", units::factor(low)),
+            Some((middle, low, high)) => {
+                format!("{} ({})", units::factor(middle), units::interval(low, high))
+            }
+            None => String::new(),
+        }
+    }
+}
+
+/// The models that are best at a point, or shown to be equal to the best; those that could not be resolved are not.
+fn sure(point: &Workload) -> impl Iterator<Item = &str> {
+    let (winners, perhaps) = match &point.verdict.outcome {
+        Outcome::Chosen { winners, perhaps, .. } => (winners.as_slice(), perhaps.as_slice()),
+        _ => (&[][..], &[][..]),
+    };
+    winners.iter().filter(|model| !perhaps.contains(model)).map(String::as_str)
+}
+
+impl Sweep {
+    /// The name with what was swept: "churn over clients".
+    pub fn title(&self) -> String {
+        if self.searched {
+            format!("{}: capacity", self.of)
+        } else {
+            format!("{} over {}", self.of, self.axis.label())
+        }
+    }
+
+    /// The sentences on where the best model changes: of those pairs that are both best, or share first place, somewhere
+    /// along the axis.
+    pub fn boundaries(&self) -> Vec<String> {
+        let best: Vec<&str> = self.kept().flat_map(sure).collect();
+        let counts = |one: &&Crossover| best.contains(&&*one.before) && best.contains(&&*one.after);
+        let shown = |one: &&Crossover| matches!(one.boundary, Boundary::Shown { .. });
+        self.crossovers.iter().filter(shown).filter(counts).map(|one| one.sentence(self.axis)).collect()
+    }
+
+    /// Whether a point is a rate with which no model keeps up: there the response time says how long the trial was.
+    pub(crate) fn beyond(&self, point: &Workload) -> bool {
+        self.models.iter().all(|model| drowned(point, model))
+    }
+
+    /// The points that say something of the models.
+    fn kept(&self) -> impl Iterator<Item = &Workload> {
+        self.points.iter().filter(|point| !self.beyond(point))
+    }
+
+    /// The answer of the sweep in sentences.
+    pub fn answer(&self) -> Vec<String> {
+        if self.withheld {
+            return vec!["No statement: too many trials of the run had to be left out.".to_owned()];
+        }
+        let mut told = self.capacity.as_ref().map_or_else(Vec::new, |capacities| {
+            let winners: Vec<String> =
+                capacities.models.iter().filter(|one| one.wins).map(|one| one.model.clone()).collect();
+            let objective = objective(&capacities.objective);
+            vec![match winners.as_slice() {
+                [] => format!("No model was shown to carry any of the rates with a {objective}."),
+                [one] => format!("{one} carries the highest rate with a {objective}."),
+                several => format!(
+                    "{} carry the highest rate with a {objective}; they cannot be told apart.",
+                    units::all_of(several)
+                ),
+            }]
+        });
+        if !self.searched {
+            let boundaries = self.boundaries();
+            if boundaries.is_empty() {
+                told.push(self.constant());
+            }
+            told.extend(boundaries);
+        }
+        told
+    }
+
+    /// What holds along the whole axis when no boundary does.
+    fn constant(&self) -> String {
+        let chosen: Vec<&Workload> =
+            self.kept().filter(|point| matches!(point.verdict.outcome, Outcome::Chosen { .. })).collect();
+        if chosen.is_empty() {
+            return "No point has a verdict, so no boundary could be shown.".to_owned();
+        }
+        let always = |wins: &dyn Fn(&Workload, &str) -> bool| -> Vec<String> {
+            let models = self.models.iter();
+            models.filter(|model| chosen.iter().all(|point| wins(point, model))).cloned().collect()
+        };
+        let best = always(&|point, model| sure(point).any(|winner| winner == model));
+        let perhaps = always(&|point, model| {
+            point.verdict.standing(model).is_some_and(|standing| point.verdict.crowns(standing))
+        });
+        let which = match self.points.iter().any(|point| self.beyond(point)) {
+            true => "with a verdict that any model keeps up with",
+            false => "with a verdict",
+        };
+        match (best.as_slice(), perhaps.as_slice()) {
+            ([], [] | [_]) => "No boundary between the best models could be shown.".to_owned(),
+            ([], several) => format!(
+                "No boundary between the best models could be shown: of {} the rounds do not tell which is best where.",
+                units::all_of(several)
+            ),
+            (always, _) => {
+                let (who, verbs) = (
+                    units::all_of(always),
+                    if always.len() == 1 { ("is", "shares") } else { ("are", "share") },
+                );
+                let open: Vec<String> =
+                    perhaps.iter().filter(|model| !always.contains(model)).cloned().collect();
+                let open = match open.as_slice() {
+                    [] => String::new(),
+                    open => format!(
+                        " Never behind there, but not resolved at all of these points either: {}.",
+                        units::all_of(open)
+                    ),
+                };
+                format!("{who} {} best, or {} first place, at every point {which}.{open}", verbs.0, verbs.1)
+            }
+        }
+    }
+}

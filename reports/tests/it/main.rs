@@ -1,0 +1,21 @@
+//! Every integration test of the crate, in one program.
+
+mod advise;
+mod advise_distance;
+mod browser;
+mod bundle;
+mod envelope;
+mod exports;
+mod gate;
+mod history;
+mod history_places;
+mod merits;
+mod reasons;
+mod reports;
+mod stops;
+mod structure;
+mod support;
+mod sweeps;
+mod ties;
+mod validity;
+mod verdict;
