@@ -24,7 +24,7 @@ mod sys;
 pub use config::ServerConfig;
 pub use counters::{CounterSnapshot, Counters};
 pub use exchange::{Exchange, Parts, Request};
-pub use model::ServerModel;
+pub use model::{Meta, ServerModel, Serving};
 pub use service::{Advance, Demand, Job, JobOutput, Next, Service, Session};
 pub use services::{ServiceConfig, ServiceEntry};
 pub use stop::Stop;

@@ -1,4 +1,4 @@
-//! The trait that every server stands behind.
+//! The contract of a concurrency model: what it states of itself, what it is handed, what it owes.
 
 use crate::{Counters, ServerConfig, Service, Stop};
 use std::net::TcpListener;
@@ -20,18 +20,8 @@ use std::{fmt, io};
 ///
 /// A session or job that panics ends its own connection, counted once as crashed, and nothing else.
 pub trait ServerModel: Sync {
-    /// The model's name in the field's terms, in kebab case.
-    fn name(&self) -> &'static str;
-
-    /// One line on what it is and when it should win.
-    fn summary(&self) -> &'static str;
-
-    /// How many connections it can serve at the same time under `config`, where the model itself sets a bound
-    /// (1 for the iterative server, the pool's size for a pool whose workers hold their connection).
-    fn concurrency(&self, config: &ServerConfig) -> Option<usize> {
-        let _ = config;
-        None
-    }
+    /// What it states of itself.
+    fn meta(&self) -> &'static Meta;
 
     /// Why this machine cannot run it, if it cannot: in a sentence that says what is missing.
     fn unavailable(&self) -> Option<String> {
@@ -43,18 +33,163 @@ pub trait ServerModel: Sync {
     /// # Errors
     /// Only what makes serving impossible from the start (a runtime or a poll instance that cannot be made); nothing
     /// that happens to a single connection.
-    fn serve(
-        &self,
-        listener: TcpListener,
-        service: Arc<dyn Service>,
-        config: &ServerConfig,
-        stop: &Stop,
-        counters: &'static Counters,
-    ) -> io::Result<()>;
+    fn serve(&self, serving: Serving) -> io::Result<()>;
+
+    /// Its name.
+    fn name(&self) -> &'static str {
+        self.meta().name
+    }
 }
 
 impl fmt::Debug for dyn ServerModel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
+}
+
+/// All that a model is handed to serve with.
+pub struct Serving {
+    /// Where clients connect, bound and listening.
+    pub listener: TcpListener,
+    /// What the bytes mean.
+    pub service: Arc<dyn Service>,
+    /// Sizes and limits.
+    pub config: ServerConfig,
+    /// The request to stop.
+    pub stop: Stop,
+    /// Where to count.
+    pub counters: &'static Counters,
+}
+
+impl fmt::Debug for Serving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Serving")
+            .field("listener", &self.listener)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a model states of itself, so that nobody has to know it by its name. The conformance suite holds it to this.
+#[derive(Clone, Copy, Debug)]
+pub struct Meta {
+    /// Its name in the field's terms, in kebab case.
+    pub name: &'static str,
+    /// One line on what it is and when it should win.
+    pub summary: &'static str,
+    /// How many connections it serves at the same time.
+    pub concurrency: Concurrency,
+    /// What it starts for each client.
+    pub per_client: PerClient,
+    /// Threads of its process before the first client and the first job.
+    pub threads: fn(&ServerConfig) -> usize,
+    /// The sizes it reads from its configuration.
+    pub tunings: &'static [Tuning],
+    /// Its part in comparisons.
+    pub role: Role,
+}
+
+impl Meta {
+    /// How many connections it can serve at the same time under `config`, where the model itself sets a bound.
+    pub fn most_served(&self, config: &ServerConfig) -> Option<usize> {
+        match self.concurrency {
+            Concurrency::Unbounded => None,
+            Concurrency::One => Some(1),
+            Concurrency::HeldBy(workers) => Some(workers.of(config).max(1)),
+        }
+    }
+
+    /// Whom a handler takes along that kills its process.
+    pub fn isolation(&self) -> Isolation {
+        match self.per_client {
+            PerClient::Process => Isolation::Connection,
+            PerClient::Thread | PerClient::Nothing => Isolation::Server,
+        }
+    }
+
+    /// Whether jobs run in bounded pools, apart from those who wait for bytes.
+    pub fn offloads(&self) -> bool {
+        self.tunings.contains(&Tuning::ComputeWorkers)
+    }
+}
+
+/// How many connections a model serves at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concurrency {
+    /// As many as the system has descriptors, threads or processes for: no worker holds a connection.
+    Unbounded,
+    /// One; the others wait for its end.
+    One,
+    /// One for each of so many workers, which hold their connection to its end.
+    HeldBy(Tuning),
+}
+
+/// What a model starts for each client, and the system must have room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PerClient {
+    /// Nothing.
+    Nothing,
+    /// A thread.
+    Thread,
+    /// A process, which has the connection's descriptor instead of the server.
+    Process,
+}
+
+/// Whom a handler takes along that kills its process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// The client of its own connection.
+    Connection,
+    /// All clients of the server.
+    Server,
+}
+
+/// A size of [`ServerConfig`] that some models read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tuning {
+    /// [`ServerConfig::pool_workers`].
+    PoolWorkers,
+    /// [`ServerConfig::blocking_workers`].
+    BlockingWorkers,
+    /// [`ServerConfig::compute_workers`].
+    ComputeWorkers,
+    /// [`ServerConfig::runtime_workers`].
+    RuntimeWorkers,
+}
+
+impl Tuning {
+    /// Every one, in the order of [`ServerConfig`].
+    pub const ALL: [Self; 4] =
+        [Self::PoolWorkers, Self::BlockingWorkers, Self::ComputeWorkers, Self::RuntimeWorkers];
+
+    /// Its name as in the options of `bakeoff serve`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PoolWorkers => "pool-workers",
+            Self::BlockingWorkers => "blocking-workers",
+            Self::ComputeWorkers => "compute-workers",
+            Self::RuntimeWorkers => "runtime-workers",
+        }
+    }
+
+    /// Its value.
+    pub fn of(self, config: &ServerConfig) -> usize {
+        match self {
+            Self::PoolWorkers => config.pool_workers,
+            Self::BlockingWorkers => config.blocking_workers,
+            Self::ComputeWorkers => config.compute_workers,
+            Self::RuntimeWorkers => config.runtime_workers,
+        }
+    }
+}
+
+/// A model's part in comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Compared unless others are chosen.
+    Standard,
+    /// Compared unless others are chosen; and the plainest, which changes least, so that others may be held against it.
+    Reference,
+    /// Compared when asked for.
+    Extra,
 }

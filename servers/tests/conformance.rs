@@ -32,7 +32,7 @@ struct Pair {
 impl Pair {
     /// How many clients the model serves at once, where it sets a bound, with the server's configuration here.
     fn concurrency(&self, config: &ServerConfig) -> usize {
-        self.model.concurrency(config).unwrap_or(usize::MAX)
+        self.model.meta().most_served(config).unwrap_or(usize::MAX)
     }
 }
 
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
             let pair = Pair { model, service };
             let all = cases::ALL.iter().chain(stopping::ALL);
             trials.extend(all.map(|&case| trial(pair, case)));
-            let limits = limits::ALL.iter().filter(|(_, _, applies)| applies(model.name(), service.name));
+            let limits = limits::ALL.iter().filter(|(_, _, applies)| applies(model.meta(), service.name));
             trials.extend(limits.map(|&(name, case, _)| trial(pair, (name, case))));
         }
         let deadly = services::find("poison").expect("a service");

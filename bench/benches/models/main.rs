@@ -54,7 +54,7 @@ fn all(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(1)).sampling_mode(SamplingMode::Flat);
         for clients in CLIENTS {
             for model in &runnable {
-                if model.concurrency(&stage.config()).is_none_or(|most| most >= clients) {
+                if model.meta().most_served(&stage.config()).is_none_or(|most| most >= clients) {
                     bench(&mut group, &stage, *model, service, clients);
                 }
             }

@@ -9,7 +9,6 @@ use bakeoff::instruments::anatomy::Workbench;
 use bakeoff::instruments::envelope::{EnvelopeOptions, take_all};
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::suggest;
-use bakeoff::workload::scenario::DEFAULT_MODELS;
 use bakeoff_reports::record::bundle::{self, Writer};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::record::{End, ModelRecord, Reading, Record, Run, SCHEMA_VERSION};
@@ -105,9 +104,11 @@ impl EnvelopeArgs {
     }
 
     fn models(&self) -> Result<Vec<&'static dyn ServerModel>, String> {
-        let defaults: Vec<String> = DEFAULT_MODELS.iter().map(|name| (*name).to_string()).collect();
+        if self.models.is_empty() {
+            return Ok(models::standard().collect());
+        }
         let mut found: Vec<&'static dyn ServerModel> = Vec::new();
-        for name in if self.models.is_empty() { &defaults } else { &self.models } {
+        for name in &self.models {
             let model = models::find(name)
                 .ok_or_else(|| suggest::unknown("model", name, models::ALL.iter().map(|m| m.name())))?;
             if found.iter().all(|other| other.name() != model.name()) {
@@ -143,7 +144,7 @@ impl EnvelopeArgs {
         environment: bakeoff_reports::record::Environment,
     ) -> Run {
         let record =
-            |m: &&dyn ServerModel| ModelRecord { name: m.name().into(), summary: m.summary().into() };
+            |m: &&dyn ServerModel| ModelRecord { name: m.name().into(), summary: m.meta().summary.into() };
         Run {
             sequential: None,
             comparison: None,

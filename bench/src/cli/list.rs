@@ -44,8 +44,8 @@ fn row(built_in: &BuiltIn) -> (String, String) {
 /// What a model is, and that it cannot run here where that is so.
 fn line_on(model: &dyn ServerModel) -> String {
     match model.unavailable() {
-        None => model.summary().to_owned(),
-        Some(reason) => format!("{}. {reason}", model.summary()),
+        None => model.meta().summary.to_owned(),
+        Some(reason) => format!("{}. {reason}", model.meta().summary),
     }
 }
 

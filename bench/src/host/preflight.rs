@@ -3,6 +3,8 @@
 use crate::host::environment;
 use crate::workload::load::{Beside, Load};
 use crate::workload::scenario::Scenario;
+use bakeoff_servers::model::PerClient;
+use bakeoff_servers::models;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::net::IpAddr;
 use std::path::Path;
@@ -11,8 +13,6 @@ use std::path::Path;
 pub(crate) const SPARE_DESCRIPTORS: u64 = 64;
 /// Workers beyond which starting and merging them would itself be a load.
 pub const MAX_WORKERS: u32 = 256;
-/// The model that holds no connection in its own process.
-const FORKING: &str = "fork-per-client";
 /// Processes and threads the tool needs besides those per client.
 const SPARE_PROCESSES: u64 = 128;
 
@@ -67,8 +67,10 @@ impl Limits {
         let clients = u64::from(scenario.load.clients()) + beside;
         let who = if beside == 0 { "clients" } else { "connections, those beside the load included," };
         let needed = clients + SPARE_DESCRIPTORS;
+        // What is no model of ours may hold them all, and starts what we cannot know.
+        let per_client = |name: &str| models::find(name).map_or(PerClient::Nothing, |m| m.meta().per_client);
         // A server that forks hands each connection to its child and keeps none.
-        let holds = models.iter().any(|model| model != FORKING);
+        let holds = models.iter().any(|model| per_client(model) != PerClient::Process);
         if let Some(allowed) = self.descriptors.filter(|allowed| holds && *allowed < needed) {
             return Err(format!(
                 "scenario `{}`: {clients} {who} need {needed} descriptors in the server process, but only {allowed} \
@@ -77,8 +79,8 @@ impl Limits {
                 scenario.name
             ));
         }
-        let per_client = models.iter().find(|m| matches!(m.as_str(), FORKING | "thread-per-client"));
-        let (Some(model), Some((allowed, limit))) = (per_client, &self.processes) else { return Ok(()) };
+        let starts = models.iter().find(|model| per_client(model) != PerClient::Nothing);
+        let (Some(model), Some((allowed, limit))) = (starts, &self.processes) else { return Ok(()) };
         let needed = clients + SPARE_PROCESSES;
         if *allowed < needed {
             return Err(format!(

@@ -13,7 +13,7 @@ use crate::tell;
 use bakeoff_servers::limits::refuse_core_dumps;
 use bakeoff_servers::listen::{ListenOptions, bind};
 use bakeoff_servers::services::ServiceConfig;
-use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Service, Stop, models, services};
+use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Service, Serving, Stop, models, services};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -147,7 +147,7 @@ pub fn serve(options: &ServeOptions, around: Around<'_>) -> Result<(), String> {
         invite(model.name(), entry.name, address);
     }
     model
-        .serve(listener, service, &options.config, &stop, counters)
+        .serve(Serving { listener, service, config: options.config.clone(), stop, counters })
         .map_err(|e| format!("{} could not serve: {e}", model.name()))?;
     let counters = counters.snapshot();
     if parent.is_some() {

@@ -5,14 +5,14 @@ use crate::drive::accept::{accept_until_stop, retry_spawn};
 use crate::drive::blocking::converse;
 use crate::drive::buffers::Buffers;
 use crate::drive::live::Meter;
+use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving};
 use crate::sys::{self, Forked};
-use crate::{Counters, ServerConfig, ServerModel, Service, Stop};
+use crate::{Counters, Service, Stop};
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 use rustix::time::Timespec;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long killed children have to disappear.
@@ -23,24 +23,23 @@ const KILL_GRACE: Duration = Duration::from_millis(500);
 pub(super) struct ForkPerClient;
 
 impl ServerModel for ForkPerClient {
-    fn name(&self) -> &'static str {
-        "fork-per-client"
-    }
-
-    fn summary(&self) -> &'static str {
-        "a process for each client; a crash does not spread, a fork costs"
+    fn meta(&self) -> &'static Meta {
+        &Meta {
+            name: "fork-per-client",
+            summary: "a process for each client; a crash does not spread, a fork costs",
+            concurrency: Concurrency::Unbounded,
+            per_client: PerClient::Process,
+            threads: |_| 1,
+            tunings: &[],
+            role: Role::Standard,
+        }
     }
 
     /// # Errors
     /// Also when the process has other threads: a forked child of such a process may find locks held for ever.
-    fn serve(
-        &self,
-        listener: TcpListener,
-        service: Arc<dyn Service>,
-        config: &ServerConfig,
-        stop: &Stop,
-        counters: &'static Counters,
-    ) -> io::Result<()> {
+    fn serve(&self, serving: Serving) -> io::Result<()> {
+        let Serving { listener, service, config, stop, counters } = serving;
+        let (config, stop) = (&config, &stop);
         let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
         if threads != 1 {
             let message = format!("fork-per-client needs a process with one thread, this one has {threads}");

@@ -6,9 +6,8 @@ use crate::drive::blocking::serve;
 use crate::drive::buffers::Buffers;
 use crate::drive::live::{Held, Live};
 use crate::drive::supervise::supervise;
-use crate::{Counters, ServerConfig, ServerModel, Service, Stop};
+use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving};
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 
 /// The iterative server.
@@ -16,26 +15,21 @@ use std::sync::Arc;
 pub(super) struct Iterative;
 
 impl ServerModel for Iterative {
-    fn name(&self) -> &'static str {
-        "iterative"
+    fn meta(&self) -> &'static Meta {
+        &Meta {
+            name: "iterative",
+            summary: "one client at a time; the baseline without any cost of concurrency",
+            concurrency: Concurrency::One,
+            per_client: PerClient::Nothing,
+            threads: |_| 2,
+            tunings: &[],
+            role: Role::Extra,
+        }
     }
 
-    fn summary(&self) -> &'static str {
-        "one client at a time; the baseline without any cost of concurrency"
-    }
-
-    fn concurrency(&self, _: &ServerConfig) -> Option<usize> {
-        Some(1)
-    }
-
-    fn serve(
-        &self,
-        listener: TcpListener,
-        service: Arc<dyn Service>,
-        config: &ServerConfig,
-        stop: &Stop,
-        counters: &'static Counters,
-    ) -> io::Result<()> {
+    fn serve(&self, serving: Serving) -> io::Result<()> {
+        let Serving { listener, service, config, stop, counters } = serving;
+        let (config, stop) = (&config, &stop);
         let live = Live::new(counters);
         let entering = Arc::clone(&live);
         supervise("iterative", stop, config, &live, move |stop| {

@@ -11,7 +11,7 @@
 use super::reactor::{Edges, Reactor};
 use crate::drive::live::Live;
 use crate::drive::supervise::supervise;
-use crate::{Counters, ServerConfig, ServerModel, Service, Stop};
+use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
 use std::io;
 use std::sync::Arc;
 
@@ -27,27 +27,34 @@ pub(super) struct MioEventLoop {
     inline: bool,
 }
 
+static INLINE_META: Meta = Meta {
+    name: "mio-event-loop-inline",
+    summary: "one event loop that runs every job inline; shows how one long job delays everyone",
+    concurrency: Concurrency::Unbounded,
+    per_client: PerClient::Nothing,
+    threads: |_| 2,
+    tunings: &[],
+    role: Role::Extra,
+};
+
+static META: Meta = Meta {
+    name: "mio-event-loop",
+    summary: "one event loop, jobs in bounded pools; many idle clients, tiny requests, one core",
+    concurrency: Concurrency::Unbounded,
+    per_client: PerClient::Nothing,
+    threads: |_| 1,
+    tunings: &[Tuning::BlockingWorkers, Tuning::ComputeWorkers],
+    role: Role::Standard,
+};
+
 impl ServerModel for MioEventLoop {
-    fn name(&self) -> &'static str {
-        if self.inline { "mio-event-loop-inline" } else { "mio-event-loop" }
+    fn meta(&self) -> &'static Meta {
+        if self.inline { &INLINE_META } else { &META }
     }
 
-    fn summary(&self) -> &'static str {
-        if self.inline {
-            "one event loop that runs every job inline; shows how one long job delays everyone"
-        } else {
-            "one event loop, jobs in bounded pools; many idle clients, tiny requests, one core"
-        }
-    }
-
-    fn serve(
-        &self,
-        listener: std::net::TcpListener,
-        service: Arc<dyn Service>,
-        config: &ServerConfig,
-        stop: &Stop,
-        counters: &'static Counters,
-    ) -> io::Result<()> {
+    fn serve(&self, serving: Serving) -> io::Result<()> {
+        let Serving { listener, service, config, stop, counters } = serving;
+        let (config, stop) = (&config, &stop);
         let live = Live::new(counters);
         let reactor = Reactor::<Edges>::new(listener, service, config, Arc::clone(&live), self.inline)?;
         if self.inline {

@@ -10,7 +10,7 @@ mod thread_per_client;
 mod thread_pool;
 mod tokio_tasks;
 
-use crate::ServerModel;
+use crate::model::{Meta, Role, ServerModel};
 
 /// Every model, in the order to show them.
 pub static ALL: &[&dyn ServerModel] = &[
@@ -26,6 +26,16 @@ pub static ALL: &[&dyn ServerModel] = &[
     &tokio_tasks::CURRENT_THREAD,
 ];
 
+/// The models of a comparison for which none are chosen.
+pub fn standard() -> impl Iterator<Item = &'static dyn ServerModel> {
+    ALL.iter().copied().filter(|model| model.meta().role != Role::Extra)
+}
+
+/// The first model of which `holds` is true, for whoever needs one of a kind.
+pub fn first(holds: impl Fn(&Meta) -> bool) -> Option<&'static dyn ServerModel> {
+    ALL.iter().copied().find(|model| holds(model.meta()))
+}
+
 /// The model of that name.
 pub fn find(name: &str) -> Option<&'static dyn ServerModel> {
     ALL.iter().copied().find(|model| model.name() == name)
@@ -40,8 +50,14 @@ mod tests {
         for (index, model) in ALL.iter().enumerate() {
             assert!(ALL[..index].iter().all(|other| other.name() != model.name()));
             assert_eq!(find(model.name()).map(ServerModel::name), Some(model.name()));
-            assert!(!model.summary().is_empty());
+            assert!(!model.meta().summary.is_empty());
         }
         assert!(find("nosuch").is_none());
+    }
+
+    #[test]
+    fn one_model_is_the_reference() {
+        let references = ALL.iter().filter(|model| model.meta().role == Role::Reference);
+        assert_eq!(references.count(), 1);
     }
 }

@@ -6,31 +6,29 @@
 
 use super::reactor::{PollSet, Reactor};
 use crate::drive::live::Live;
-use crate::{Counters, ServerConfig, ServerModel, Service, Stop};
+use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
 use std::io;
-use std::sync::Arc;
 
 /// The server.
 #[derive(Debug)]
 pub(super) struct PollReactor;
 
 impl ServerModel for PollReactor {
-    fn name(&self) -> &'static str {
-        "poll-reactor"
+    fn meta(&self) -> &'static Meta {
+        &Meta {
+            name: "poll-reactor",
+            summary: "one event loop over poll(2); each wake-up costs by the connections that are open",
+            concurrency: Concurrency::Unbounded,
+            per_client: PerClient::Nothing,
+            threads: |_| 1,
+            tunings: &[Tuning::BlockingWorkers, Tuning::ComputeWorkers],
+            role: Role::Extra,
+        }
     }
 
-    fn summary(&self) -> &'static str {
-        "one event loop over poll(2); each wake-up costs by the connections that are open"
-    }
-
-    fn serve(
-        &self,
-        listener: std::net::TcpListener,
-        service: Arc<dyn Service>,
-        config: &ServerConfig,
-        stop: &Stop,
-        counters: &'static Counters,
-    ) -> io::Result<()> {
+    fn serve(&self, serving: Serving) -> io::Result<()> {
+        let Serving { listener, service, config, stop, counters } = serving;
+        let (config, stop) = (&config, &stop);
         let live = Live::new(counters);
         Reactor::<PollSet>::new(listener, service, config, live, false)?.run(stop, Some(config.stop_deadline))
     }

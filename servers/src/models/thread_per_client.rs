@@ -4,9 +4,8 @@ use crate::drive::accept::{accept_until_stop, retry_spawn};
 use crate::drive::blocking::serve;
 use crate::drive::buffers::Buffers;
 use crate::drive::live::{Held, Live};
-use crate::{Counters, ServerConfig, ServerModel, Service, Stop};
+use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving};
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -21,22 +20,21 @@ const STACK_BYTES: usize = 256 * 1024;
 pub(super) struct ThreadPerClient;
 
 impl ServerModel for ThreadPerClient {
-    fn name(&self) -> &'static str {
-        "thread-per-client"
+    fn meta(&self) -> &'static Meta {
+        &Meta {
+            name: "thread-per-client",
+            summary: "a thread for each client; simple, fair under mixed CPU work, good with blocking calls",
+            concurrency: Concurrency::Unbounded,
+            per_client: PerClient::Thread,
+            threads: |_| 1,
+            tunings: &[],
+            role: Role::Reference,
+        }
     }
 
-    fn summary(&self) -> &'static str {
-        "a thread for each client; simple, fair under mixed CPU work, good with blocking calls"
-    }
-
-    fn serve(
-        &self,
-        listener: TcpListener,
-        service: Arc<dyn Service>,
-        config: &ServerConfig,
-        stop: &Stop,
-        counters: &'static Counters,
-    ) -> io::Result<()> {
+    fn serve(&self, serving: Serving) -> io::Result<()> {
+        let Serving { listener, service, config, stop, counters } = serving;
+        let (config, stop) = (&config, &stop);
         let live = Live::new(counters);
         accept_until_stop(&listener, stop, counters, |stream| {
             // Shared with the thread only so that a failed spawn does not lose the connection.

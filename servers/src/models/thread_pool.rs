@@ -5,7 +5,8 @@ use crate::drive::accept::{Backoff, accept_until_stop, readable_within, retry_sp
 use crate::drive::blocking::serve;
 use crate::drive::buffers::Buffers;
 use crate::drive::live::{Held, Live};
-use crate::{Counters, ServerConfig, ServerModel, Service, Stop};
+use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
+use crate::{Counters, Service, Stop};
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 use std::io;
 use std::net::{TcpListener, TcpStream};
@@ -25,26 +26,21 @@ const STOP_CHECK: Duration = Duration::from_millis(50);
 pub(super) struct ThreadPool;
 
 impl ServerModel for ThreadPool {
-    fn name(&self) -> &'static str {
-        "thread-pool"
+    fn meta(&self) -> &'static Meta {
+        &Meta {
+            name: "thread-pool",
+            summary: "a fixed number of threads, each with one client at a time; cheap churn, the clients beyond it starve",
+            concurrency: Concurrency::HeldBy(Tuning::PoolWorkers),
+            per_client: PerClient::Nothing,
+            threads: |config| 1 + config.pool_workers.max(1),
+            tunings: &[Tuning::PoolWorkers],
+            role: Role::Standard,
+        }
     }
 
-    fn summary(&self) -> &'static str {
-        "a fixed number of threads, each with one client at a time; cheap churn, the clients beyond it starve"
-    }
-
-    fn concurrency(&self, config: &ServerConfig) -> Option<usize> {
-        Some(config.pool_workers.max(1))
-    }
-
-    fn serve(
-        &self,
-        listener: TcpListener,
-        service: Arc<dyn Service>,
-        config: &ServerConfig,
-        stop: &Stop,
-        counters: &'static Counters,
-    ) -> io::Result<()> {
+    fn serve(&self, serving: Serving) -> io::Result<()> {
+        let Serving { listener, service, config, stop, counters } = serving;
+        let (config, stop) = (&config, &stop);
         let live = Live::new(counters);
         let (queue, waiting) = bounded::<Held<TcpStream>>(WAITING);
         let mut crew = Crew {

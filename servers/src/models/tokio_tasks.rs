@@ -10,7 +10,8 @@ use crate::drive::buffers::{Buffers, RETAINED_SHARED, clear};
 use crate::drive::conversation::{Conversation, Need};
 use crate::drive::live::{CUT_GRACE, Held, Live, Meter};
 use crate::drive::work::{ComputePool, run_caught};
-use crate::{Counters, Demand, Job, JobOutput, ServerConfig, ServerModel, Service, Stop};
+use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
+use crate::{Counters, Demand, Job, JobOutput, ServerConfig, Service, Stop};
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -63,27 +64,34 @@ impl Tokio {
     }
 }
 
+static MULTI_META: Meta = Meta {
+    name: "tokio",
+    summary: "a task for each client on work-stealing threads; mixed I/O, many clients",
+    concurrency: Concurrency::Unbounded,
+    per_client: PerClient::Nothing,
+    threads: |config| 1 + config.runtime_workers.max(1),
+    tunings: &[Tuning::BlockingWorkers, Tuning::ComputeWorkers, Tuning::RuntimeWorkers],
+    role: Role::Standard,
+};
+
+static CURRENT_META: Meta = Meta {
+    name: "tokio-current-thread",
+    summary: "a task for each client on one thread; no hand-over between threads",
+    concurrency: Concurrency::Unbounded,
+    per_client: PerClient::Nothing,
+    threads: |_| 1,
+    tunings: &[Tuning::BlockingWorkers, Tuning::ComputeWorkers],
+    role: Role::Extra,
+};
+
 impl ServerModel for Tokio {
-    fn name(&self) -> &'static str {
-        if self.multi_thread { "tokio" } else { "tokio-current-thread" }
+    fn meta(&self) -> &'static Meta {
+        if self.multi_thread { &MULTI_META } else { &CURRENT_META }
     }
 
-    fn summary(&self) -> &'static str {
-        if self.multi_thread {
-            "a task for each client on work-stealing threads; mixed I/O, many clients"
-        } else {
-            "a task for each client on one thread; no hand-over between threads"
-        }
-    }
-
-    fn serve(
-        &self,
-        listener: std::net::TcpListener,
-        service: Arc<dyn Service>,
-        config: &ServerConfig,
-        stop: &Stop,
-        counters: &'static Counters,
-    ) -> io::Result<()> {
+    fn serve(&self, serving: Serving) -> io::Result<()> {
+        let Serving { listener, service, config, stop, counters } = serving;
+        let (config, stop) = (&config, &stop);
         listener.set_nonblocking(true)?;
         let runtime = self.runtime(config)?;
         let live = Live::new(counters);

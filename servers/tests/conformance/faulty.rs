@@ -6,6 +6,7 @@
 use crate::client::Client;
 use crate::server::{Server, config};
 use crate::{Case, Pair};
+use bakeoff_servers::model::PerClient;
 use bakeoff_servers::{
     Advance, Exchange, Job, JobOutput, Next, Parts, Request, Service, ServiceConfig, ServiceEntry, Session,
 };
@@ -120,7 +121,7 @@ fn a_panic_ends_one_connection(pair: &Pair) {
     let mut crashes = faults.len() as u64;
     let mut connections = crashes + u64::from(!alone);
     let mut bytes_in = echoes + crashes;
-    if pair.model.name() != "fork-per-client" {
+    if pair.model.meta().per_client != PerClient::Process {
         // A forked child opens its session itself: there nobody can tell the next one to panic.
         let mut client = Client::connect(&server, &Byte);
         client.exchange(&byte(OPEN));

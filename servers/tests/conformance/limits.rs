@@ -4,30 +4,29 @@
 use crate::Pair;
 use crate::client::{Client, exchange, request};
 use crate::server::{Server, config, until};
+use bakeoff_servers::model::{Concurrency, Meta, PerClient};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::time::Duration;
 
-/// A case with the models and services it applies to, by name.
-type Limited = (&'static str, fn(&Pair), fn(&str, &str) -> bool);
+/// A case with what it applies to: models by what they state, services by name.
+type Limited = (&'static str, fn(&Pair), fn(&Meta, &str) -> bool);
 
 pub(crate) const ALL: &[Limited] = &[
-    ("has_the_threads_it_should", has_the_threads_it_should, |model, service| {
-        threads_of(model).is_some() && service == "echo"
-    }),
+    ("has_the_threads_it_states", has_the_threads_it_states, |_, service| service == "echo"),
     ("out_of_descriptors", out_of_descriptors, |_, service| service == "echo"),
     ("out_of_processes", out_of_processes, |model, service| {
-        matches!(model, "fork-per-client" | "thread-per-client" | "thread-pool") && service == "echo"
+        let pooled = matches!(model.concurrency, Concurrency::HeldBy(_));
+        (pooled || model.per_client != PerClient::Nothing) && service == "echo"
     }),
     ("out_of_threads_for_jobs", out_of_threads_for_jobs, |model, service| {
-        matches!(model, "mio-event-loop" | "poll-reactor" | "io-uring" | "tokio" | "tokio-current-thread")
-            && matches!(service, "block" | "hash")
+        model.offloads() && matches!(service, "block" | "hash")
     }),
     ("ctrl_c_stops_in_order", ctrl_c_stops_in_order, |_, service| service == "echo"),
     ("a_killed_server_leaves_no_child", a_killed_server_leaves_no_child, |model, service| {
-        model == "fork-per-client" && service == "echo"
+        model.per_client == PerClient::Process && service == "echo"
     }),
     ("a_killed_child_harms_no_other", a_killed_child_harms_no_other, |model, service| {
-        model == "fork-per-client" && service == "echo"
+        model.per_client == PerClient::Process && service == "echo"
     }),
 ];
 
@@ -40,23 +39,8 @@ const MOST_BACKOFFS: u64 = 300;
 /// Clients while threads are counted.
 const FEW_CLIENTS: usize = 3;
 
-/// Threads of a model that serves as many clients as it can of [`FEW_CLIENTS`], before any job; a new model states its
-/// own here, and is then held to it.
-fn threads_of(model: &str) -> Option<usize> {
-    match model {
-        "fork-per-client" | "mio-event-loop" | "poll-reactor" | "io-uring" | "tokio-current-thread" => {
-            Some(1)
-        }
-        "iterative" | "mio-event-loop-inline" => Some(2), // one that can be left behind in a job
-        "thread-per-client" => Some(1 + FEW_CLIENTS),
-        "thread-pool" => Some(1 + config().pool_workers),
-        "tokio" => Some(1 + config().runtime_workers),
-        _ => None,
-    }
-}
-
 /// While no job has been asked for. A thread more than a model needs costs it something with every system call.
-fn has_the_threads_it_should(pair: &Pair) {
+fn has_the_threads_it_states(pair: &Pair) {
     let server = Server::start(pair);
     let exchange = exchange(pair);
     let count = pair.concurrency(&config()).min(FEW_CLIENTS);
@@ -65,7 +49,9 @@ fn has_the_threads_it_should(pair: &Pair) {
         client.exchange(&request(1, 64));
     }
     let threads = server.process().stat().expect("stat").num_threads as usize;
-    assert_eq!(Some(threads), threads_of(pair.model.name()));
+    let meta = pair.model.meta();
+    let of_clients = if meta.per_client == PerClient::Thread { count } else { 0 };
+    assert_eq!(threads, (meta.threads)(&config()) + of_clients);
     drop(clients);
     server.stop_clean(count);
 }
@@ -98,7 +84,7 @@ fn out_of_descriptors(pair: &Pair) {
     Client::connect(&server, &*exchange).exchange(&request(0, 16));
     until("the first client is gone", || server.children().is_empty());
     // Iterative and forking servers hold at most one accepted descriptor: to run out, they must have no room at all.
-    let holds_many = pair.concurrency(&config()) > 1 && pair.model.name() != "fork-per-client";
+    let holds_many = pair.concurrency(&config()) > 1 && pair.model.meta().per_client != PerClient::Process;
     // Those two have the listener and nothing else once the first client is gone. The others may keep sockets of their
     // runtime, and have room for one more or less.
     let sockets = || {
@@ -190,7 +176,7 @@ fn out_of_threads_for_jobs(pair: &Pair) {
     if !can_limit_processes() {
         return;
     }
-    let own = if pair.model.name() == "tokio" { 1 + config().runtime_workers as u64 } else { 1 };
+    let own = (pair.model.meta().threads)(&config()) as u64;
     let server = Server::start_with(pair, |options| options.max_processes = Some(own));
     let exchange = exchange(pair);
     let mut clients: Vec<Client<'_>> = (0..CLIENTS).map(|_| Client::connect(&server, &*exchange)).collect();

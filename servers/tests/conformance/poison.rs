@@ -6,6 +6,7 @@ use crate::faulty::expect_cut;
 use crate::server::{Server, config, until};
 use crate::{Case, Pair};
 use bakeoff_servers::Request;
+use bakeoff_servers::model::Isolation;
 use rustix::process::Signal;
 use std::io::ErrorKind;
 use std::net::TcpStream;
@@ -38,7 +39,7 @@ fn poison_kills_whom_it_may(pair: &Pair) {
     );
     poisoner.send(&request(3, 64));
     expect_cut(&mut poisoner);
-    if pair.model.name() == "fork-per-client" {
+    if pair.model.meta().isolation() == Isolation::Connection {
         for client in &mut others {
             client.exchange(&harmless(4)); // on the connection it has had all along
         }

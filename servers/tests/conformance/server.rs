@@ -2,7 +2,7 @@
 
 use crate::{Pair, faulty};
 use bakeoff_servers::{
-    CounterSnapshot, Counters, ServerConfig, ServiceConfig, Stop, limits, listen, models, services,
+    CounterSnapshot, Counters, ServerConfig, ServiceConfig, Serving, Stop, limits, listen, models, services,
 };
 use procfs::process::Process;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
@@ -11,7 +11,6 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ChildStdout, Command, ExitCode, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The variable that makes this executable a server.
@@ -70,7 +69,7 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     // The test that started us may die; its server must not stay.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).expect("death signal");
     println!("{}", listener.local_addr().expect("address").port());
-    model.serve(listener, Arc::clone(&service), &options.config, &stop, counters).expect("serve");
+    model.serve(Serving { listener, service, config: options.config, stop, counters }).expect("serve");
     println!("{}", serde_json::to_string(&counters.snapshot()).expect("snapshot"));
     std::io::stdout().flush().expect("stdout");
     Some(ExitCode::SUCCESS)

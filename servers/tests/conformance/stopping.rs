@@ -4,6 +4,7 @@ use crate::client::{Client, MOST_THAT_ASK_FOR_MORE, asks_for_more, exchange, req
 use crate::server::{Server, config, until};
 use crate::{Case, Pair};
 use bakeoff_servers::Request;
+use bakeoff_servers::model::PerClient;
 use std::io::Read as _;
 use std::time::Duration;
 
@@ -85,7 +86,7 @@ fn stop_past_the_deadline(pair: &Pair) {
     // Neither a job of 50 s (the guard of `stop` is shorter) nor the client will ever be done.
     let counters = server.stop();
     assert_eq!(counters.accepted, 1, "{counters:?}");
-    let forked = pair.model.name() == "fork-per-client";
+    let forked = pair.model.meta().per_client == PerClient::Process;
     if pair.service.works() || asks_for_more(&*exchange) {
         assert_eq!(counters.cut_at_stop, 1, "{counters:?}");
     } else {

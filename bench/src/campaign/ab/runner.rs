@@ -321,7 +321,7 @@ fn head(
     let model = |name: &str, side: Side| ModelRecord {
         name: side.model(name),
         summary: models::find(name)
-            .map_or_else(|| sides.of(side).contender.label.clone(), |m| m.summary().into()),
+            .map_or_else(|| sides.of(side).contender.label.clone(), |m| m.meta().summary.into()),
     };
     let scenarios = plan.scenarios.iter().enumerate();
     Run {

@@ -282,7 +282,8 @@ pub(crate) fn head(
     congestion_control: &Reading<String>,
     probe: Reading<Probe>,
 ) -> Run {
-    let model = |m: &&dyn ServerModel| ModelRecord { name: m.name().into(), summary: m.summary().into() };
+    let model =
+        |m: &&dyn ServerModel| ModelRecord { name: m.name().into(), summary: m.meta().summary.into() };
     Run {
         schema_version: SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").into(),

@@ -236,7 +236,7 @@ impl AbArgs {
     fn plan(&self) -> Result<AbPlan, String> {
         let commanded = self.commanded()?;
         let (workload, models) = match self.self_test {
-            Some(_) => (selftest::BUSY, vec![selftest::BUSY_MODEL.to_owned()]),
+            Some(_) => (selftest::BUSY, selftest::busy_model().into_iter().collect()),
             None => (DEFAULT_SCENARIO, Vec::new()),
         };
         let default = [workload.to_owned()];

@@ -13,6 +13,8 @@ use bakeoff_reports::rules::gate::{Replay, replay};
 use bakeoff_reports::show::text::wrapped;
 use bakeoff_reports::show::units;
 use bakeoff_reports::stats::{median, rate};
+use bakeoff_servers::model::{Concurrency, PerClient};
+use bakeoff_servers::models;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -24,8 +26,15 @@ const THROUGHPUT: Figure = Figure::Merit(Merit::Throughput);
 /// What a self-test is of without a choice: a server that works, and is what limits.
 pub(super) const BUSY: &str = "dynamic-page";
 
-/// The model of that without a choice.
-pub(super) const BUSY_MODEL: &str = "mio-event-loop-inline";
+/// The model of that without a choice: one thread for all clients and their jobs.
+pub(super) fn busy_model() -> Option<String> {
+    let one_thread = models::first(|meta| {
+        meta.concurrency == Concurrency::Unbounded
+            && meta.per_client == PerClient::Nothing
+            && !meta.offloads()
+    });
+    one_thread.map(|model| model.name().to_owned())
+}
 
 impl AbArgs {
     pub(super) fn test_itself(

@@ -232,7 +232,7 @@ fn findings(plan: &Plan, caps: &Caps, seen: Seen, parts: Parts) -> Findings {
 
 /// Clients that a model serves at once at most.
 fn concurrency(model: &str, config: &ServerConfig) -> Option<u64> {
-    models::find(model).and_then(|model| model.concurrency(config)).map(|n| n as u64)
+    models::find(model).and_then(|model| model.meta().most_served(config)).map(|n| n as u64)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -17,7 +17,8 @@ use crate::workload::load::{Beside, DemandShape, Load, RequestShape, Timing, Wor
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{EncodedHistogram, Measured, Reading};
 use bakeoff_reports::stats::quantile::Distribution;
-use bakeoff_servers::ServerConfig;
+use bakeoff_servers::model::{Concurrency, Meta, PerClient, Tuning};
+use bakeoff_servers::{ServerConfig, models};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -98,6 +99,27 @@ impl Server {
     }
 }
 
+/// The server of which a theory speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One client at a time.
+    One,
+    /// So many workers, each with one client at a time.
+    Pool(u32),
+    /// A worker for each client.
+    Each,
+}
+
+impl Kind {
+    fn is(self, meta: &Meta) -> bool {
+        match self {
+            Self::One => meta.concurrency == Concurrency::One,
+            Self::Pool(_) => meta.concurrency == Concurrency::HeldBy(Tuning::PoolWorkers),
+            Self::Each => meta.per_client == PerClient::Thread,
+        }
+    }
+}
+
 /// What a trial showed.
 #[derive(Debug)]
 pub struct Outcome {
@@ -113,12 +135,16 @@ pub struct Outcome {
 }
 
 impl Rig<'_> {
-    /// Starts a server with this many pool workers on the server CPUs.
+    /// Starts a server on the server CPUs.
     ///
     /// # Errors
     /// When it does not come up.
-    pub fn serve(&self, model: &str, service: &str, pool_workers: usize) -> Result<Server, LaunchError> {
-        let config = ServerConfig { pool_workers, ..ServerConfig::for_cpus(self.cpus.server.len()) };
+    pub fn serve(&self, kind: Kind, service: &str) -> Result<Server, LaunchError> {
+        let mut config = ServerConfig::for_cpus(self.cpus.server.len());
+        if let Kind::Pool(workers) = kind {
+            config.pool_workers = workers as usize;
+        }
+        let model = models::first(|meta| kind.is(meta)).expect("a model of each kind").name();
         let options = ServeOptions {
             model: model.into(),
             service: service.into(),

@@ -15,15 +15,11 @@ pub use file::ScenarioError;
 use crate::host::clock::nanoseconds;
 use crate::workload::load::{Beside, Load, POISON, RateShape, RequestShape, Timing, WorkerSpec};
 use bakeoff_reports::record::{Merit, ScenarioRecord, Surge, SweepPoint};
-use bakeoff_servers::ServerConfig;
+use bakeoff_servers::{ServerConfig, models};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 use units::{show_duration, show_size};
-
-/// The models a run compares unless told otherwise.
-pub const DEFAULT_MODELS: [&str; 5] =
-    ["fork-per-client", "thread-per-client", "thread-pool", "mio-event-loop", "tokio"];
 
 /// One workload, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,7 +121,7 @@ impl Scenario {
     /// The models that run it unless others are chosen by hand.
     pub fn models_by_default(&self) -> Vec<String> {
         let own = self.models.clone();
-        let mut models = own.unwrap_or_else(|| DEFAULT_MODELS.map(str::to_owned).to_vec());
+        let mut models = own.unwrap_or_else(|| models::standard().map(|m| m.name().to_owned()).collect());
         models.extend(self.also.iter().cloned());
         models
     }

@@ -8,11 +8,10 @@ mod connection;
 mod proactor;
 
 use crate::drive::live::Live;
+use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
 use crate::sys::uring::Ring;
-use crate::{Counters, ServerConfig, ServerModel, Service, Stop};
 use proactor::Proactor;
 use std::io;
-use std::sync::Arc;
 
 /// The server.
 #[derive(Debug)]
@@ -32,26 +31,25 @@ fn explained(error: io::Error) -> io::Error {
 }
 
 impl ServerModel for IoUring {
-    fn name(&self) -> &'static str {
-        "io-uring"
-    }
-
-    fn summary(&self) -> &'static str {
-        "one thread that is told what was read and sent (proactor); many active connections, one core"
+    fn meta(&self) -> &'static Meta {
+        &Meta {
+            name: "io-uring",
+            summary: "one thread that is told what was read and sent (proactor); many active connections, one core",
+            concurrency: Concurrency::Unbounded,
+            per_client: PerClient::Nothing,
+            threads: |_| 1,
+            tunings: &[Tuning::BlockingWorkers, Tuning::ComputeWorkers],
+            role: Role::Extra,
+        }
     }
 
     fn unavailable(&self) -> Option<String> {
         Ring::check().err().map(|error| explained(error).to_string())
     }
 
-    fn serve(
-        &self,
-        listener: std::net::TcpListener,
-        service: Arc<dyn Service>,
-        config: &ServerConfig,
-        stop: &Stop,
-        counters: &'static Counters,
-    ) -> io::Result<()> {
+    fn serve(&self, serving: Serving) -> io::Result<()> {
+        let Serving { listener, service, config, stop, counters } = serving;
+        let (config, stop) = (&config, &stop);
         let ring = Ring::new().map_err(explained)?;
         Proactor::new(ring, listener, service, config, Live::new(counters))?.run(stop, config.stop_deadline)
     }

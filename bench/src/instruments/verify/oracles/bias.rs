@@ -2,7 +2,7 @@
 //! receive, on the same CPUs before the same server, in pairs that lie next to each other in time.
 
 use super::super::finding::{Finding, Unit};
-use super::super::rig::{Rig, Server};
+use super::super::rig::{Kind, Rig, Server};
 use crate::host::clock;
 use crate::host::environment;
 use crate::process::launch::LaunchError;
@@ -32,7 +32,7 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     };
     let gap = Duration::from_secs_f64(1.0 / RATE_PER_S);
     rig.undisturbed(|seed| {
-        let server = rig.serve("iterative", "echo", 1)?;
+        let server = rig.serve(Kind::One, "echo")?;
         let pairs = Pairs { rig, server: &server, window: Duration::from_millis(ms), seed };
         let (mut of_closed, mut of_open) = (Vec::new(), Vec::new());
         for round in 0..rounds {

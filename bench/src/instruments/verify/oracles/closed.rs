@@ -1,7 +1,7 @@
 //! Closed loops: the throughput of a pool with waits, and Little's law.
 
 use super::super::finding::{Finding, Unit};
-use super::super::rig::Rig;
+use super::super::rig::{Kind, Rig};
 use crate::process::launch::LaunchError;
 use crate::workload::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub(super) fn pool(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     rig.undisturbed(|seed| {
         let mut findings = Vec::new();
         for clients in [POOL / 2, POOL * 2] {
-            let server = rig.serve("thread-pool", "wait", POOL as usize)?;
+            let server = rig.serve(Kind::Pool(POOL), "wait")?;
             let load = Load::Closed { clients, think: Duration::ZERO };
             let mut spec = WorkerSpec { seed, ..rig.spec(server.address, "wait", load, window) };
             spec.request = RequestShape { size: 64, demand: DemandShape::Fixed { value: WAIT } };
@@ -46,7 +46,7 @@ pub(super) fn little(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     rig.undisturbed(|seed| {
         let mut findings = Vec::new();
         for workers in [1, 3] {
-            let server = rig.serve("thread-per-client", "echo", 1)?;
+            let server = rig.serve(Kind::Each, "echo")?;
             let load = Load::Closed { clients, think };
             let spec = WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
             let outcome = rig.trial(&spec, workers, server.watch(), |_| Ok(()))?;

@@ -9,7 +9,7 @@
 
 use super::super::MACHINE;
 use super::super::finding::{Finding, Unit};
-use super::super::rig::{Outcome, Rig, Server};
+use super::super::rig::{Kind, Outcome, Rig, Server};
 use super::super::simulate::{Queue, Replications, Summary, replay};
 use super::super::theory::{mg1_wait, mmc_wait_over_service, two_sided_z};
 use crate::process::launch::LaunchError;
@@ -170,7 +170,7 @@ fn widened((low, high): (f64, f64), expected: f64) -> (f64, f64) {
 
 /// Runs the queue and its theory.
 fn seen(rig: &Rig<'_>, shape: &Shape, seed: u64) -> Result<Seen, LaunchError> {
-    let server = rig.serve("thread-pool", shape.service, shape.c as usize)?;
+    let server = rig.serve(Kind::Pool(shape.c), shape.service)?;
     let before_ns = pilot(rig, shape, &server)?;
     // How long the work takes here and now decides how often to ask for it.
     let rate_per_s = shape.rho * f64::from(shape.c) * 1e9 / before_ns;

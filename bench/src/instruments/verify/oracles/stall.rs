@@ -2,7 +2,7 @@
 //! server feel is known exactly; a generator that waits with it, or looks away, reports a millisecond.
 
 use super::super::finding::{Finding, Unit};
-use super::super::rig::{Rig, Server};
+use super::super::rig::{Kind, Rig, Server};
 use super::super::theory::stall_quantile;
 use crate::host::clock::monotonic_ns;
 use crate::process::launch::LaunchError;
@@ -33,7 +33,7 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
             arrivals: Arrivals::Fixed,
             shape: RateShape::Steady,
         };
-        let server = rig.serve("iterative", "echo", 1)?;
+        let server = rig.serve(Kind::One, "echo")?;
         let spec =
             crate::workload::load::WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
         let stood = Cell::new(Stood::default());
