@@ -14,7 +14,7 @@ pub(crate) fn report(criterion: &mut Criterion) {
     let spec = sample::Spec::thousand();
     let trials = spec.scenarios * spec.models * spec.rounds as usize;
     let mut group = criterion.benchmark_group("report");
-    group.sample_size(10).measurement_time(Duration::from_secs(5));
+    group.sample_size(10).measurement_time(Duration::from_secs(3));
     // Made when a benchmark first runs: `--list` shall not wait for it.
     let sample = LazyCell::new(|| sample::bundle(&spec));
     let bytes = LazyCell::new(|| bundle::to_bytes(&sample).expect("written to memory"));

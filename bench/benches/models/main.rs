@@ -8,15 +8,15 @@
 //! wrong reply, a server that dies or one that counts otherwise fails the bench. A model that serves fewer clients at once
 //! than would ask, or that the machine cannot run, is left out, and so is the service whose requests kill.
 //!
-//! `cargo bench --bench models`                       all: about four minutes
+//! `cargo bench --bench models`                       all: about two and a half minutes
 //! `cargo bench --bench models -- --list`             the names; starts no server
 //! `cargo bench --bench models -- --test`             each once, to see that it works: some seconds
 //! `cargo bench --bench models -- echo/`              one service
 //! `cargo bench --bench models -- '/64$'`             64 clients only
 //! `cargo bench --bench models -- '/mio.*/64'`        a regular expression over the names
 //!
-//! Both criterion benches, for a baseline to come back to: `cargo bench --bench models --bench harness -- --save-baseline
-//! main`. The other benches of this folder are not criterion's and do not take its options.
+//! Both criterion benches, for a baseline to come back to: `cargo bench -- --save-baseline main`. The other benches of this
+//! folder are not criterion's and run by name only.
 //!
 //! Models beside each other, within one baseline, with `critcmp`:
 //!
@@ -92,9 +92,9 @@ fn bench(
 /// warm-up begins with a single request and doubles; it is criterion's, after every client has been answered once.
 fn settings() -> Criterion {
     Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
+        .sample_size(15)
+        .warm_up_time(Duration::from_millis(200))
+        .measurement_time(Duration::from_millis(600))
         .nresamples(10_000)
         .without_plots()
 }

@@ -8,6 +8,7 @@ mod catalogue;
 mod cli;
 mod envelope;
 mod export;
+mod faults;
 mod history;
 mod http;
 mod peers_output;

@@ -1,27 +1,19 @@
 //! Servers that do what no server should: each trial ends in bounded time with its typed reason, the run goes on, and
 //! nothing is left behind.
 //!
-//! The tool starts this same executable as its servers, which misbehave as their model's name says, and as its workers,
-//! which are the real ones. No assertion is about speed.
-
-#[path = "faults/server.rs"]
-mod server;
+//! The tool starts the example `faulty-server` as its servers, which misbehave as their model's name says, and as its
+//! workers, which are the real ones. No assertion is about speed.
 
 use bakeoff::campaign::run::plan::{Cell, Plan, Slot};
 use bakeoff::campaign::run::runner::{self, Ending, RunOptions};
 use bakeoff::host::environment::{CpuPlan, allowed_cpus};
 use bakeoff::host::preflight::Limits;
-use bakeoff::process::launch::{Interrupt, Launcher, die_with_parent};
-use bakeoff::swarm::protocol::run_worker;
+use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::trial::Bench;
 use bakeoff::workload::scenario::Scenario;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Doubt, ErrorKind, Invalid, Reading, Trial};
-use bakeoff_servers::services;
-use libtest_mimic::{Arguments, Trial as Test};
-use std::io;
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
@@ -46,47 +38,17 @@ drain = "200ms"
 /// Guards against hanging: the patience of the tool with a child, twice, and some.
 const GUARD: Duration = Duration::from_secs(45);
 
-fn main() -> ExitCode {
-    let words: Vec<String> = std::env::args().collect();
-    let option = |name: &str| {
-        let with = format!("--{name}=");
-        words.iter().find_map(|word| word.strip_prefix(&with)).map(str::to_owned)
-    };
-    let parent = || option("parent").and_then(|pid| pid.parse().ok()).expect("the runner's process id");
-    match words.get(1).map(String::as_str) {
-        Some("serve") => {
-            assert!(die_with_parent(parent()), "the runner has ended");
-            server::misbehave(&option("model").expect("a model"))
-        }
-        Some("swarm-worker") => {
-            assert!(die_with_parent(parent()), "the runner has ended");
-            let exchange = |name: &str, size| services::find(name).map(|entry| (entry.exchange)(size));
-            let done = run_worker(io::stdin().lock(), io::stdout().lock(), exchange);
-            if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-        }
-        _ => {
-            let all: [(&str, fn()); 7] = [
-                ("servers_that_do_not_start_are_told_from_each_other", do_not_start),
-                ("a_server_that_never_says_it_is_ready_is_given_up", never_ready),
-                ("a_server_that_dies_under_load_is_a_result_with_its_end", dies),
-                ("a_server_that_lets_nobody_in_is_blamed_for_it", refuses),
-                ("servers_that_answer_wrongly_are_named_and_not_tried_again", answer_wrongly),
-                ("servers_that_do_not_answer_are_results", do_not_answer),
-                ("a_run_goes_on_after_each_of_them_and_ends", a_run_goes_on),
-            ];
-            let tests = all.into_iter().map(|(name, test)| {
-                Test::test(name, move || {
-                    test();
-                    Ok(())
-                })
-            });
-            libtest_mimic::run(&Arguments::from_args(), tests.collect()).exit_code()
-        }
-    }
-}
+/// Real models' names and the fault that each acts out in a whole run; the example reads it, too.
+#[path = "../../examples/faulty-server/cast.rs"]
+mod cast;
 
+/// Starts the example in place of the tool. Cargo builds it beside the test program's folder.
 fn launcher() -> Launcher {
-    Launcher::this_program(Interrupt::default())
+    let own = std::env::current_exe().expect("this program has a path");
+    let profile = own.ancestors().nth(2).expect("target/PROFILE/deps/it");
+    let program = profile.join("examples/faulty-server");
+    assert!(program.exists(), "{} is missing: build it with cargo build --examples", program.display());
+    Launcher { program, interrupt: Interrupt::default() }
 }
 
 fn hasty() -> Scenario {
@@ -134,7 +96,8 @@ fn nothing_is_left(fault: &str, pids: &Path) {
     }
 }
 
-fn do_not_start() {
+#[test]
+fn servers_that_do_not_start_are_told_apart() {
     for (fault, words) in [
         ("exits", "no port for me"),
         ("talks-nonsense", "unexpected"),
@@ -149,13 +112,15 @@ fn do_not_start() {
     }
 }
 
-fn never_ready() {
+#[test]
+fn a_server_that_never_gets_ready_is_given_up() {
     let trial = trial("says-nothing");
     let [Invalid::ServerDidNotStart { detail }] = &trial.invalid[..] else { panic!("{trial:?}") };
     assert!(detail.contains("did not answer within"), "{detail}");
 }
 
-fn dies() {
+#[test]
+fn a_server_that_dies_under_load_is_a_result() {
     for (fault, end) in [("dies", "signal 6"), ("leaves", "exited with status 0")] {
         let trial = trial(fault);
         let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };
@@ -175,14 +140,16 @@ fn dies() {
     }
 }
 
-fn refuses() {
+#[test]
+fn a_server_that_lets_nobody_in_is_blamed() {
     let trial = trial("refuses");
     let [Invalid::NothingConnected { detail }] = &trial.invalid[..] else { panic!("{trial:?}") };
     assert!(detail.contains("refused"), "{detail}");
     assert!(!bakeoff::trial::judge::may_pass(&trial.invalid), "it would be the same again");
 }
 
-fn answer_wrongly() {
+#[test]
+fn wrong_replies_are_named_and_not_retried() {
     for fault in ["garbage", "floods"] {
         let trial = trial(fault);
         let wrong = |reason: &Invalid| matches!(reason, Invalid::WrongReply { replies } if *replies > 0);
@@ -194,7 +161,8 @@ fn answer_wrongly() {
     }
 }
 
-fn do_not_answer() {
+#[test]
+fn servers_that_do_not_answer_are_results() {
     for (fault, killed) in
         [("closes-early", false), ("never-accepts", false), ("hangs", true), ("stops", true)]
     {
@@ -218,10 +186,11 @@ fn do_not_answer() {
 }
 
 /// Two rounds of models that each have a fault of their own, and one that has none.
-fn a_run_goes_on() {
+#[test]
+fn a_run_goes_on_after_each_fault() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("run.jsonl");
-    let models = server::CAST.map(|(model, _)| model.to_string());
+    let models = cast::CAST.map(|(model, _)| model.to_string());
     let plan = Plan::new(vec![hasty()], &models, 2, 1).expect("a plan");
     let options = RunOptions {
         seed: 1,
@@ -241,7 +210,7 @@ fn a_run_goes_on() {
     assert!(bundle.damage.is_empty() && bundle.end.is_some_and(|end| !end.interrupted));
     assert_eq!(bundle.rounds.len(), 2);
     assert!(bundle.rounds.iter().all(|round| round.drift().is_some()), "{:?}", bundle.rounds);
-    for (model, fault) in server::CAST {
+    for (model, fault) in cast::CAST {
         let trials: Vec<&Trial> = bundle.trials.iter().filter(|trial| trial.model == model).collect();
         assert_eq!(trials.iter().filter(|trial| trial.attempt == 0).count(), 2, "{fault}");
         for trial in trials {

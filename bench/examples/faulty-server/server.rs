@@ -1,6 +1,7 @@
-//! The servers of these tests: they speak the line protocol of `bakeoff serve` as far as their fault lets them, serve with a
+//! The servers of the tests of faults: they speak the line protocol of `bakeoff serve` as far as their fault lets them, serve with a
 //! thread per connection, and say who they are in a file.
 
+use crate::cast::CAST;
 use bakeoff::process::serving::FromServer;
 use bakeoff_servers::CounterSnapshot;
 use std::fs::OpenOptions;
@@ -10,15 +11,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
-
-/// Real models' names and the fault that each acts out in a whole run.
-pub(crate) const CAST: [(&str, &str); 5] = [
-    ("iterative", "exits"),
-    ("thread-pool", "dies"),
-    ("mio-event-loop", "garbage"),
-    ("tokio", "closes-early"),
-    ("thread-per-client", "sound"),
-];
 
 /// Replies that a dying server still gives.
 const LAST_REPLIES: u64 = 40;
