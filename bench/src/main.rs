@@ -5,10 +5,12 @@
 mod cli;
 
 use clap::Parser as _;
+use cli::{Cli, Internal};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::Cli::parse().dispatch() {
+    let done = if Internal::is_meant() { Internal::parse().run() } else { Cli::read().dispatch() };
+    match done {
         Ok(code) => code,
         Err(error) => {
             bakeoff::tell(&format!("bakeoff: {error}"));

@@ -3,3 +3,5 @@
 pub mod ab;
 pub mod run;
 pub mod sweep;
+
+pub use run::runner::Ending;

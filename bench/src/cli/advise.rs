@@ -19,14 +19,14 @@ use std::process::ExitCode;
 /// What a proposed scenario is called unless --write says otherwise.
 const PROPOSED: &str = "question.toml";
 
-/// Which models would satisfy your situation, judged from measured records
+/// Say which models satisfy your situation, from measured records
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit status: 0 an answer, also that no model satisfies it; 3 undecided, or nothing near enough was \
     measured.\n\nWhat you leave out is unknown, and the answer says what it assumed.\n\nExamples:\n  \
     bakeoff advise --rate 5000 --clients 200 --payload \"1 KiB\" --p99 5ms\n  \
-    bakeoff advise --example > situation.toml; bakeoff advise --question situation.toml\n  \
-    bakeoff advise --clients 10000 --idle-share 0.99 --memory \"256 MiB\" --write question.toml"
+    bakeoff advise --example > my.toml; bakeoff advise --question my.toml\n  \
+    bakeoff advise --clients 10000 --idle-share 0.99 --write question.toml"
 )]
 pub(super) struct AdviseArgs {
     #[command(flatten)]

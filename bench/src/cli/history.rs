@@ -24,7 +24,7 @@ use std::process::ExitCode;
     \n\nExamples:\n  \
     bakeoff history import bakeoff-results/2026-11-21T03-12-27Z\n  \
     bakeoff history plot --scenario small-echo-closed --out history.html\n  \
-    bakeoff history export > history.jsonl; bakeoff history import --jsonl history.jsonl --store other.sqlite"
+    bakeoff history export > all.jsonl\n  bakeoff history import --jsonl all.jsonl --store other.sqlite"
 )]
 pub(super) struct HistoryArgs {
     #[command(subcommand)]

@@ -1,29 +1,25 @@
 //! `bakeoff load`: the swarm alone, against any server that speaks one of the services.
 
+use super::flags::{RequestFlags, SeedFlag};
 use super::output;
+use super::setup::launcher;
 use bakeoff::host::environment::CpuPlan;
 use bakeoff::host::preflight::{Limits, require_loopback};
-use bakeoff::process::launch::{Interrupt, LaunchError, Launcher};
+use bakeoff::process::launch::{LaunchError, Launcher};
 use bakeoff::process::squad::Squad;
-use bakeoff::suggest;
 use bakeoff::swarm::schedule;
 use bakeoff::trial::judge;
-use bakeoff::workload::load::{
-    Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec,
-};
-use bakeoff::workload::scenario::units::{
-    parse_duration, parse_positive_duration, parse_size, show_duration,
-};
+use bakeoff::workload::load::{Arrivals, Beside, Load, RateShape, Timing, WorkerSpec};
+use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration, show_duration};
 use bakeoff_reports::record::Usage;
 use bakeoff_reports::show::summary::Summary;
 use bakeoff_reports::show::text::measurement;
-use bakeoff_servers::services;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Drive any server that speaks a service (echo, say), in any language
+/// Load any server that speaks a service, in any language
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bakeoff load --addr 127.0.0.1:5000 --service line --clients 64\n  \
     bakeoff load --addr 127.0.0.1:7 --rate 20000 --for 10s\n  \
@@ -32,9 +28,8 @@ pub(super) struct LoadArgs {
     /// The server's address and port
     #[arg(long, value_parser = super::parse_address)]
     addr: SocketAddr,
-    /// What it speaks (see `bakeoff list`)
-    #[arg(long, short, default_value = "echo")]
-    service: String,
+    #[command(flatten)]
+    request: RequestFlags,
     /// Connections
     #[arg(long, short, default_value_t = 64, value_parser = value_parser!(u32).range(1..=1_000_000))]
     clients: u32,
@@ -50,12 +45,6 @@ pub(super) struct LoadArgs {
     /// Churn: so many requests on a connection, then close and connect again
     #[arg(long, value_name = "REQUESTS", value_parser = value_parser!(u32).range(1..=1_000_000), conflicts_with = "rate")]
     churn: Option<u32>,
-    /// Payload of a request (http: of its reply)
-    #[arg(long, default_value = "64 B", value_parser = parse_size)]
-    size: u32,
-    /// What a request demands of the server, for services that do work
-    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
-    demand: Option<Duration>,
     /// Measured window
     #[arg(long = "for", value_name = "TIME", default_value = "5s", value_parser = parse_positive_duration)]
     window: Duration,
@@ -65,9 +54,8 @@ pub(super) struct LoadArgs {
     /// Give a request up after this time
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_positive_duration)]
     timeout: Duration,
-    /// Seed of the schedule
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    seed: SeedFlag,
     /// Load a server on another machine; make sure that it is yours
     #[arg(long)]
     allow_remote: bool,
@@ -82,9 +70,7 @@ impl LoadArgs {
             require_loopback(self.addr.ip(), "say --allow-remote if the server there is yours to load")?;
         }
         let spec = self.spec()?;
-        let interrupt =
-            Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
-        let launcher = Launcher::this_program(interrupt);
+        let launcher = launcher()?;
         let cpus = CpuPlan::split(bakeoff::host::environment::allowed_cpus());
         let shards = Limits::of_this_system().workers(&spec.load, &spec.beside, cpus.swarm.len())?;
         let measured = match self.drive(&launcher, &spec, shards, &cpus.swarm) {
@@ -103,10 +89,9 @@ impl LoadArgs {
         output::print(&text)?;
         let counts = &measured.counts;
         if counts.ok * 2 < counts.sent {
-            let service = &self.service;
             return Err(format!(
-                "only {} of {} requests were answered rightly; does {} speak {service}? (--service)",
-                counts.ok, counts.sent, self.addr
+                "only {} of {} replies were correct; does {} speak {}? (--service)",
+                counts.ok, counts.sent, self.addr, self.request.service.name
             ));
         }
         Ok(ExitCode::SUCCESS)
@@ -134,12 +119,7 @@ impl LoadArgs {
     }
 
     fn spec(&self) -> Result<WorkerSpec, String> {
-        let entry = services::find(&self.service).ok_or_else(|| {
-            suggest::unknown("service", &self.service, services::ALL.iter().map(|s| s.name))
-        })?;
-        let demand = self.demand.map_or(DemandShape::None, |value| DemandShape::Fixed { value });
-        let request = RequestShape { size: self.size, demand };
-        request.check(entry).map_err(|e| e.to_string())?;
+        let request = self.request.shape()?;
         let clients = self.clients;
         let load = match (self.rate, self.churn) {
             (Some(rate_per_s), _) if rate_per_s.is_finite() && rate_per_s > 0.0 => {
@@ -155,12 +135,12 @@ impl LoadArgs {
         schedule::check(&load, &request, &timing, 0, 1).map_err(|e| e.to_string())?;
         Ok(WorkerSpec {
             target: self.addr,
-            service: self.service.clone(),
+            service: self.request.service.name.into(),
             load,
             request,
             timing,
             slices: 10,
-            seed: self.seed,
+            seed: self.seed.seed,
             shard: 0,
             shards: 1,
             beside: Beside::default(),

@@ -1,7 +1,7 @@
 //! `bakeoff completions` and `bakeoff man`: made from the same definition as the command line itself.
 
-use super::{Cli, output};
-use clap::{Args, CommandFactory as _};
+use super::{help, names, output};
+use clap::Args;
 use clap_complete::Shell;
 use std::process::ExitCode;
 
@@ -14,10 +14,32 @@ pub(super) struct CompletionsArgs {
 
 impl CompletionsArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "bakeoff", &mut script);
-        output::print(&String::from_utf8_lossy(&script))?;
+        output::print(&script(self.shell))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The script of a shell.
+fn script(shell: Shell) -> String {
+    let mut bytes = Vec::new();
+    clap_complete::generate(shell, &mut help::definition(), "bakeoff", &mut bytes);
+    let script = String::from_utf8_lossy(&bytes).into_owned();
+    let scenarios = names::scenario().names().join(" ");
+    // A scenario is a name or a file. The generator knows one or the other, and in fish no argument without a flag.
+    match shell {
+        Shell::Zsh => script.replace(
+            &format!(":({scenarios})'"),
+            &format!(":{{_alternative \"names:scenario:({scenarios})\" \"files:file:_files\"}}'"),
+        ),
+        Shell::Fish => {
+            let takes = |command: &&str| {
+                format!(
+                    "complete -c bakeoff -n \"__fish_bakeoff_using_subcommand {command}\" -a \"{scenarios}\"\n"
+                )
+            };
+            script + &["run", "sweep", "capacity", "ab"].iter().map(takes).collect::<String>()
+        }
+        _ => script,
     }
 }
 
@@ -30,14 +52,13 @@ pub(super) struct ManArgs {
 
 impl ManArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
-        let mut whole = Cli::command();
+        let mut whole = help::definition();
         whole.build();
         let command = match &self.subcommand {
             None => whole,
             Some(name) => whole.find_subcommand(name).cloned().ok_or_else(|| {
-                let known: Vec<_> =
-                    whole.get_subcommands().filter(|c| !c.is_hide_set()).map(|c| c.get_name()).collect();
-                bakeoff::suggest::unknown("subcommand", name, known.into_iter())
+                let known = whole.get_subcommands().map(clap::Command::get_name);
+                bakeoff::suggest::unknown("subcommand", name, known)
             })?,
         };
         let mut page = Vec::new();
@@ -46,5 +67,27 @@ impl ManArgs {
             .map_err(|e| format!("writing the manual page failed: {e}"))?;
         output::print(&String::from_utf8_lossy(&page))?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bakeoff_reports::show::export::Format;
+    use bakeoff_servers::{models, services};
+
+    #[test]
+    fn completions_know_every_name_and_nothing_that_is_internal() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = script(shell);
+            let names = models::ALL.iter().map(|model| model.name());
+            let names = names.chain(services::ALL.iter().map(|service| service.name));
+            let names = names.chain(Format::ALL.map(Format::name)).chain(names::scenario().names());
+            names.for_each(|name| assert!(script.contains(name), "{shell} does not know {name}"));
+            for internal in ["swarm-worker", "null-server", "for-runner", "await-go", "tax-ns"] {
+                assert!(!script.contains(internal), "{shell} offers {internal}");
+            }
+        }
+        assert!(script(Shell::Zsh).contains("_alternative"), "a scenario may be a file");
     }
 }

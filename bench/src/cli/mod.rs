@@ -8,21 +8,30 @@ mod capacity;
 mod compare;
 mod envelope;
 mod export;
+mod flags;
+mod help;
 mod history;
+mod internal;
 mod list;
 mod load;
 mod manual;
+mod names;
 mod output;
 mod probe;
 mod report;
+mod results;
 mod run;
 mod scenario;
 mod serve;
+mod setup;
 mod sweep;
 mod verify;
 mod worker;
+mod workloads;
 
-use clap::{Parser, Subcommand};
+pub(crate) use internal::Internal;
+
+use clap::{FromArgMatches as _, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -58,12 +67,6 @@ enum Command {
     Verify(verify::VerifyArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
-    #[command(hide = true)]
-    SwarmWorker(worker::WorkerArgs),
-    #[command(hide = true)]
-    NullServer(probe::NullServerArgs),
-    #[command(hide = true)]
-    Become(become_command::BecomeArgs),
 }
 
 /// Reads an address and a port; `localhost` is 127.0.0.1.
@@ -76,6 +79,11 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
 }
 
 impl Cli {
+    /// Reads the command line; a mistake in it ends the tool.
+    pub(crate) fn read() -> Self {
+        Self::from_arg_matches(&help::definition().get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
     /// Does what was asked.
     pub(crate) fn dispatch(self) -> Result<ExitCode, String> {
         match self.command {
@@ -99,9 +107,6 @@ impl Cli {
             Some(Command::Verify(args)) => args.run(),
             Some(Command::Completions(args)) => args.run(),
             Some(Command::Man(args)) => args.run(),
-            Some(Command::SwarmWorker(args)) => args.run(),
-            Some(Command::NullServer(args)) => args.run(),
-            Some(Command::Become(args)) => args.run(),
         }
     }
 }
@@ -109,7 +114,6 @@ impl Cli {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn addresses_are_read_as_people_write_them() {
@@ -119,10 +123,5 @@ mod tests {
         for bad in ["127.0.0.1", "5000", "localhost", "example.org:80"] {
             assert!(parse_address(bad).expect_err(bad).contains("such as"), "{bad}");
         }
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        Cli::command().debug_assert();
     }
 }

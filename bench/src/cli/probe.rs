@@ -1,18 +1,18 @@
 //! `bakeoff probe`: what this machine and this load generator can show; and the null server it is found out with.
 
 use super::output;
+use super::setup::launcher;
 use bakeoff::campaign::run::runner::choose_congestion_control;
 use bakeoff::host::environment::{CpuPlan, allowed_cpus};
 use bakeoff::host::preflight::{Limits, raise_descriptor_limit};
 use bakeoff::instruments::probe::null_server::{self, NullOptions};
 use bakeoff::instruments::probe::{Form, Point, Prober};
-use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff_reports::rules::probe;
 use clap::Args;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-/// Measure the machine and the load generator: floor, ceiling, timers, neighbours, limits
+/// Measure what this machine and the load generator can show
 #[derive(Debug, Args)]
 #[command(after_help = "Exit status: 0 fit to measure on, 3 not fit (the output says why).\n\
     Example: bakeoff probe --long")]
@@ -30,12 +30,11 @@ const CEILINGS: [(u32, u32); 4] = [(64, 1), (64, 64), (64, 1_000), (65_536, 16)]
 
 impl ProbeArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
-        let interrupt =
-            Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
+        let launcher = launcher()?;
         raise_descriptor_limit();
         let congestion_control = choose_congestion_control();
         let prober = Prober {
-            launcher: &Launcher::this_program(interrupt),
+            launcher: &launcher,
             cpus: &CpuPlan::split(allowed_cpus()),
             limits: &Limits::of_this_system(),
             congestion_control: congestion_control.value().map(String::as_str),

@@ -15,7 +15,7 @@ pub(super) const BUNDLE_NAME: &str = "run.jsonl";
 /// The page's file in a folder of results.
 pub(super) const REPORT_NAME: &str = "report.html";
 
-/// Derive the summary and the HTML report of a run again, byte for byte
+/// Make the summary and the page of a run again, byte for byte
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
     /// The bundle, or the folder that holds it

@@ -1,8 +1,7 @@
 //! `bakeoff scenario`: the built-in scenarios as files, to read and to change.
 
 use super::list::section;
-use super::output;
-use bakeoff::suggest;
+use super::{names, output, workloads};
 use bakeoff::workload::load::Timing;
 use bakeoff::workload::scenario::units::show_duration;
 use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
@@ -24,6 +23,7 @@ enum Action {
     /// Print a built-in scenario file; `reference` explains every key
     Show {
         /// Its name
+        #[arg(value_parser = names::scenario_file(), hide_possible_values = true)]
         name: String,
     },
     /// Copy the built-in scenario files into a folder, to start your own from; existing files are left alone
@@ -44,15 +44,13 @@ impl ScenarioArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
         match self.action {
             Action::Show { name } => {
-                let found = files().find(|b| b.name == name);
-                let built_in =
-                    found.ok_or_else(|| suggest::unknown("scenario", &name, files().map(|b| b.name)))?;
+                let built_in = files().find(|b| b.name == name).expect("one of the names that are taken");
                 output::print(built_in.toml)?;
             }
             Action::Init { folder } => init(&folder)?,
             Action::Check { files } => {
                 for file in &files {
-                    let scenario = super::run::read_scenario(file)?;
+                    let scenario = workloads::read(file)?;
                     output::print(&in_words(&file.display().to_string(), &scenario))?;
                 }
             }

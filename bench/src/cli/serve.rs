@@ -1,9 +1,12 @@
 //! `bakeoff serve`: one model alone.
 
+use super::names;
 use bakeoff::host::environment::allowed_cpus;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::process::serving::{Around, ServeOptions, serve};
 use bakeoff::workload::scenario::{DEFAULT_BACKLOG, ServerTuning};
+use bakeoff_servers::ServerModel;
+use bakeoff_servers::services::ServiceEntry;
 use clap::{Args, ValueHint, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,11 +21,11 @@ use std::time::Duration;
 )]
 pub(super) struct ServeArgs {
     /// The concurrency model (see `bakeoff list`)
-    #[arg(long, short)]
-    model: String,
+    #[arg(long, short, value_parser = names::model(), hide_possible_values = true)]
+    model: &'static dyn ServerModel,
     /// The service (see `bakeoff list`)
-    #[arg(long, short, default_value = "line")]
-    service: String,
+    #[arg(long, short, default_value = "line", value_parser = names::service(), hide_possible_values = true)]
+    service: &'static ServiceEntry,
     /// The folder that the service `static` serves, instead of its built-in site
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     root: Option<PathBuf>,
@@ -56,22 +59,41 @@ pub(super) struct ServeArgs {
     /// TCP congestion control of its sockets; the system's default otherwise
     #[arg(long)]
     congestion_control: Option<String>,
+}
+
+// What the runner says besides when it starts a server; a person never does.
+#[derive(Debug, Args)]
+pub(super) struct RunnerServeArgs {
+    #[command(flatten)]
+    serve: ServeArgs,
     /// Speak JSON lines with the runner
-    #[arg(long, hide = true, requires = "parent")]
+    #[arg(long, required = true)]
     for_runner: bool,
     /// Wait for a line on standard input between being ready and serving
-    #[arg(long, hide = true, requires = "for_runner")]
+    #[arg(long)]
     await_go: bool,
     /// Busy time added to every request, in nanoseconds: a known slowdown, for tests of the gate
-    #[arg(long, hide = true, requires = "for_runner", default_value_t = 0)]
+    #[arg(long, default_value_t = 0)]
     tax_ns: u64,
     /// Process id of the runner; the server ends with it
-    #[arg(long, hide = true)]
-    parent: Option<u32>,
+    #[arg(long)]
+    parent: u32,
+}
+
+impl RunnerServeArgs {
+    pub(super) fn run(self) -> Result<ExitCode, String> {
+        let tax = Duration::from_nanos(self.tax_ns);
+        let runner = Around { parent: Some(self.parent), await_go: self.await_go, tax, root: None };
+        self.serve.serve(runner)
+    }
 }
 
 impl ServeArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
+        self.serve(Around::default())
+    }
+
+    fn serve(self, around: Around<'_>) -> Result<ExitCode, String> {
         if !self.allow_remote {
             require_loopback(self.addr.ip(), "say --allow-remote if others shall reach this server")?;
         }
@@ -85,21 +107,15 @@ impl ServeArgs {
             ballast_mib: Some(self.ballast),
         };
         let options = ServeOptions {
-            model: self.model,
-            service: self.service,
+            model: self.model.name().into(),
+            service: self.service.name.into(),
             address: self.addr,
             backlog: self.backlog,
             congestion_control: self.congestion_control,
             cpus: self.cpus,
             config: tuning.config(cpus),
         };
-        let around = Around {
-            root: self.root.as_deref(),
-            parent: self.parent.filter(|_| self.for_runner),
-            await_go: self.await_go,
-            tax: Duration::from_nanos(self.tax_ns),
-        };
-        serve(&options, around)?;
+        serve(&options, Around { root: self.root.as_deref(), ..around })?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,20 +1,23 @@
 //! `bakeoff verify`: known answers through the harness, and the harness broken on purpose.
 
+use super::flags::SeedFlag;
+use super::names::Known;
+use super::setup::{check_plan, command_line, launcher};
 use super::{output, report};
 use bakeoff::campaign::run::plan::Plan;
 use bakeoff::campaign::run::runner::{self, Ending, RunOptions};
 use bakeoff::host::environment::{CpuPlan, allowed_cpus};
-use bakeoff::host::preflight::Limits;
 use bakeoff::instruments::verify::oracles::{self, Oracle};
 use bakeoff::instruments::verify::rig::{Rig, Scale};
 use bakeoff::instruments::verify::{self, mutants, table};
-use bakeoff::process::launch::{Interrupt, LaunchError, Launcher};
+use bakeoff::process::launch::LaunchError;
 use bakeoff::suggest;
 use bakeoff::swarm::defect::Defect;
 use bakeoff::workload::orderings;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::text::wrapped;
+use clap::builder::TypedValueParser;
 use clap::{Args, value_parser};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -40,8 +43,8 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "mutants")]
     only: Vec<String>,
     /// Break the harness in this way; --list names them
-    #[arg(long = "break", value_name = "NAME", conflicts_with = "mutants")]
-    broken: Option<String>,
+    #[arg(long = "break", value_name = "NAME", conflicts_with = "mutants", value_parser = defect(), hide_possible_values = true)]
+    broken: Option<Defect>,
     /// Break it in every way and show which oracle catches which (some minutes)
     #[arg(long)]
     mutants: bool,
@@ -54,9 +57,8 @@ pub(super) struct VerifyArgs {
     /// Folder that keeps the records of the orderings [default: none is kept]
     #[arg(long, requires = "orderings", value_name = "FOLDER")]
     out: Option<PathBuf>,
-    /// Seed of schedules and faults
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    seed: SeedFlag,
     /// Name the oracles and the ways to break the harness, and do nothing
     #[arg(long, exclusive = true)]
     list: bool,
@@ -71,16 +73,13 @@ impl VerifyArgs {
             return self.show_orderings();
         }
         let oracles = self.oracles()?;
-        let defect = self.defect()?;
-        let interrupt =
-            Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
-        let launcher = Launcher::this_program(interrupt);
+        let launcher = launcher()?;
         let rig = Rig {
             launcher: &launcher,
             cpus: CpuPlan::split(allowed_cpus()),
-            seed: self.seed,
+            seed: self.seed.seed,
             scale: if self.long { Scale::Long } else { Scale::Short },
-            defect,
+            defect: self.broken,
             alpha: verify::alpha(),
         };
         let right = if self.mutants { show_mutants(&rig) } else { show_oracles(&rig, &oracles) };
@@ -94,13 +93,9 @@ impl VerifyArgs {
 
     /// Runs the workloads of the orderings as any run is run, and holds what came out against what is known.
     fn show_orderings(&self) -> Result<ExitCode, String> {
-        let plan = Plan::new(orderings::scenarios(&self.numbers()?), &[], self.rounds, self.seed)?;
-        let limits = Limits::of_this_system();
-        for (i, scenario) in plan.scenarios.iter().enumerate() {
-            limits.check(scenario, &plan.models_of(i))?;
-        }
-        let interrupt =
-            Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
+        let plan = Plan::new(orderings::scenarios(&self.numbers()?), &[], self.rounds, self.seed.seed)?;
+        check_plan(&plan)?;
+        let launcher = launcher()?;
         let scratch = tempfile::tempdir().map_err(|e| format!("making a temporary folder failed: {e}"))?;
         let folder = self.out.as_deref().unwrap_or(scratch.path());
         fs::create_dir_all(folder).map_err(|e| {
@@ -108,9 +103,9 @@ impl VerifyArgs {
         })?;
         let bundle = folder.join(report::BUNDLE_NAME);
         let options = RunOptions {
-            seed: self.seed,
+            seed: self.seed.seed,
             rounds: self.rounds,
-            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
+            command: command_line(),
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             anatomy: false,
             envelope: false,
@@ -119,7 +114,6 @@ impl VerifyArgs {
             retries: 2,
             probe: false,
         };
-        let launcher = Launcher::this_program(interrupt);
         let ending = runner::run(&plan, &options, &launcher, &bundle).map_err(|e| e.to_string())?;
         if ending != Ending::Complete {
             bakeoff::tell(&match &self.out {
@@ -161,14 +155,11 @@ impl VerifyArgs {
         };
         self.only.iter().map(find).collect()
     }
+}
 
-    fn defect(&self) -> Result<Option<Defect>, String> {
-        let Some(name) = &self.broken else { return Ok(None) };
-        match Defect::find(name) {
-            Some(defect) => Ok(Some(defect)),
-            None => Err(suggest::unknown("defect", name, Defect::ALL.into_iter().map(Defect::name))),
-        }
-    }
+fn defect() -> impl TypedValueParser<Value = Defect> {
+    let known = Known::of("defect", Defect::ALL.into_iter().map(Defect::name));
+    known.map(|name| Defect::find(&name).expect("one of these names"))
 }
 
 /// Prints what cannot be returned as an error from where it happens; a closed pipe is none.

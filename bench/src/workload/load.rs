@@ -77,6 +77,14 @@ impl Load {
         }
     }
 
+    /// Requests per second that the schedule of an open loop states; `None` where the server sets the pace.
+    pub fn stated_rate(&self) -> Option<f64> {
+        match *self {
+            Self::Open { rate_per_s, .. } => Some(rate_per_s),
+            Self::Closed { .. } | Self::Pipelined { .. } | Self::Churn { .. } => None,
+        }
+    }
+
     /// Requests per second that the schedule asks for, over the measured window; `None` where the server sets the pace.
     pub fn rate_per_s(&self, window: Duration) -> Option<f64> {
         match *self {

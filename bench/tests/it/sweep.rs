@@ -3,7 +3,6 @@
 #[allow(dead_code)] // each test program uses its part
 use crate::support;
 
-use bakeoff::campaign::sweep::derive::stated_rate;
 use bakeoff::workload::scenario::Scenario;
 use bakeoff_reports::record::Axis;
 use bakeoff_reports::record::bundle::{self, Bundle};
@@ -41,7 +40,7 @@ fn swept(arguments: &[&str], out: &str) -> Bundle {
 fn points_parse_back(bundle: &Bundle) {
     for scenario in bundle.run.scenarios.iter().filter(|scenario| scenario.sweep.is_some()) {
         let again = Scenario::parse(&scenario.toml, "record").expect("parses back");
-        let same = (again.name.as_str(), u64::from(again.load.clients()), stated_rate(&again));
+        let same = (again.name.as_str(), u64::from(again.load.clients()), again.load.stated_rate());
         assert_eq!(same, (scenario.name.as_str(), scenario.clients, scenario.scheduled_rate_per_s));
     }
 }

@@ -5,8 +5,6 @@
 //! in a run: a fresh server for each trial, spoiled ones again at the end of their round, every trial on disk before the next.
 //! It must not estimate anything: `bakeoff_reports::rules::sweep::capacity` does, from the records.
 
-use super::axis::four_digits;
-use super::derive::{self, Times};
 use super::search::{Said, Search};
 use crate::campaign::run::plan::{Plan, Retries, Slot};
 use crate::campaign::run::progress::Progress;
@@ -18,6 +16,8 @@ use crate::instruments::probe::{self, Form, Prober};
 use crate::process::launch::Launcher;
 use crate::trial::judge;
 use crate::trial::{Bench, Left};
+use crate::workload::axis::four_digits;
+use crate::workload::derive::{self, Times};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::cells::cell::SHOWN;
 use bakeoff_reports::record::bundle::{BundleError, Writer};
@@ -112,7 +112,7 @@ impl Goal {
         }
         let base = derive::open_loop(base, low)?;
         let rates = ladder(low, high);
-        let own = derive::stated_rate(&base).filter(|rate| *rate > low).unwrap_or(low * 4.0);
+        let own = base.load.stated_rate().filter(|rate| *rate > low).unwrap_or(low * 4.0);
         let start = rates.iter().position(|rate| *rate >= own).unwrap_or(rates.len() - 1);
         let rungs = rates.iter().map(|rate| derive::point(&base, Axis::Rate, *rate, times));
         Ok(Self { objective, rungs: rungs.collect::<Result<_, _>>()?, start })
@@ -122,7 +122,7 @@ impl Goal {
     fn top(&self, bounds: &Bounds) -> usize {
         let last = self.rungs.len() - 1;
         let Some(ceiling) = bounds.ceiling_per_s else { return last };
-        let above = |rung: &Scenario| derive::stated_rate(rung).is_some_and(|rate| rate > ceiling);
+        let above = |rung: &Scenario| rung.load.stated_rate().is_some_and(|rate| rate > ceiling);
         self.rungs.iter().position(above).map_or(last, |first| first.saturating_sub(1))
     }
 }
@@ -315,7 +315,7 @@ mod tests {
         let scenario = built_in("small-echo-closed");
         let objective = objective(Some("p99<=5ms"), &scenario).expect("sound");
         let goal = Goal::new(&scenario, objective.clone(), None, Times::default()).expect("a ladder");
-        let rates: Vec<f64> = goal.rungs.iter().filter_map(derive::stated_rate).collect();
+        let rates: Vec<f64> = goal.rungs.iter().filter_map(|rung| rung.load.stated_rate()).collect();
         assert_eq!(rates.len(), goal.rungs.len());
         assert!((480.0..500.0).contains(&rates[0]) && rates[rates.len() - 1] > 180_000.0, "{rates:?}");
         assert!(rates.windows(2).all(|pair| (pair[1] / pair[0] - RATIO).abs() < 0.002), "{rates:?}");
@@ -336,7 +336,7 @@ mod tests {
             Goal::new(&scenario, objective, Some((1_000.0, 10_000.0)), Times::default()).expect("a ladder");
         assert_eq!(goal.top(&Bounds::default()), goal.rungs.len() - 1);
         let bounds = Bounds { ceiling_per_s: Some(1_300.0), ..Bounds::default() };
-        assert_eq!(derive::stated_rate(&goal.rungs[goal.top(&bounds)]), Some(1_210.0));
+        assert_eq!(goal.rungs[goal.top(&bounds)].load.stated_rate(), Some(1_210.0));
         assert_eq!(goal.top(&Bounds { ceiling_per_s: Some(10.0), ..bounds }), 0);
     }
 }

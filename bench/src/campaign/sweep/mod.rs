@@ -4,7 +4,5 @@
 //! keeps every key it knows nothing of. A sweep is then an ordinary run. A capacity search decides between rounds at which
 //! rate each model is tried next. Nothing here computes a statistic of a run.
 
-pub mod axis;
 pub mod capacity;
-pub mod derive;
 pub mod search;

@@ -2,28 +2,26 @@
 
 mod selftest;
 
-use super::output;
-use super::report;
-use super::run::{check_port, new_bundle, read_all};
+use super::flags::{CampaignFlags, CostFlag};
+use super::results::Results;
+use super::setup::{check_port, check_scenario, command_line, launcher};
+use super::{names, output, report, workloads};
 use bakeoff::campaign::ab::build::{BuildError, Builder};
 use bakeoff::campaign::ab::plan::{AbCell, AbPlan, Floors, LEAST_ROUNDS, Length, MOST_ROUNDS, parse_percent};
 use bakeoff::campaign::ab::runner::{self, AbOptions, Ending, Sides, Spent};
 use bakeoff::campaign::ab::side::{Asked, Making, Standing};
 use bakeoff::campaign::run::budget;
 use bakeoff::campaign::run::plan::Plan;
-use bakeoff::host::environment::allowed_cpus;
-use bakeoff::host::preflight::{Limits, require_loopback};
+use bakeoff::host::preflight::require_loopback;
 use bakeoff::process::entrant::Command;
-use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::process::launch::Interrupt;
 use bakeoff::workload::scenario::Scenario;
-use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration};
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Figure, Gated, Side};
 use bakeoff_reports::rules::gate::{self, Gate};
 use bakeoff_reports::show::text::wrapped;
 use bakeoff_reports::show::units;
 use clap::{Args, value_parser};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,13 +34,15 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Exit status: 0 nothing became slower, 1 something regressed, 2 a mistake or a side that does not build or \
-    serve,\n3 nothing could be compared, or with --strict anything invalid or undecided, 130 interrupted.\n\nExamples:\n  bakeoff ab --a main --b HEAD\n  \
+    serve, 3 nothing could be compared, or with --strict anything invalid or undecided, 130 interrupted.\n\nExamples:\n  \
+    bakeoff ab --a main --b HEAD\n  \
     bakeoff ab --a ./old-bakeoff --model tokio churn --budget 2m\n  \
-    bakeoff ab --a './old-server --port {port}' --b './new-server --port {port}' small-echo-closed\n  \
-    bakeoff ab --a origin/main --b HEAD --build 'make server' --serve './server --port {port}'"
+    bakeoff ab --a './old --port {port}' --b './new --port {port}' churn\n  \
+    bakeoff ab --a main --b HEAD --build 'make' --serve './server --port {port}'"
 )]
 pub(super) struct AbArgs {
     /// Names of built-in scenarios, or scenario files (*.toml) [default: small-echo-closed; dynamic-page for a self-test]
+    #[arg(value_parser = names::scenario(), hide_possible_values = true)]
     scenarios: Vec<String>,
     /// The baseline: a git ref, a program, or a command with {port}
     #[arg(long, value_name = "SIDE", value_parser = Asked::parse, required_unless_present = "self_test")]
@@ -50,9 +50,6 @@ pub(super) struct AbArgs {
     /// The candidate [default: this program]
     #[arg(long, value_name = "SIDE", value_parser = Asked::parse)]
     b: Option<Asked>,
-    /// Compare under this model, and only those given so; may be given several times. A command has no models
-    #[arg(long = "model", short)]
-    models: Vec<String>,
     /// The command that builds a git ref of another program, in its worktree
     #[arg(long, value_name = "COMMAND", requires = "serve")]
     build: Option<String>,
@@ -69,7 +66,7 @@ pub(super) struct AbArgs {
     /// Rounds instead of a budget, and as many fresh ones for what looks slower
     #[arg(long, short, conflicts_with = "budget", value_parser = value_parser!(u32).range(6..=i64::from(MOST_ROUNDS)))]
     rounds: Option<u32>,
-    /// Find out on this machine how often the gate cries wolf and what it misses: this program against itself, and against
+    /// Measure the gate's false-positive and false-negative rates on this machine: this program against itself, and against
     /// itself made slower by a known share (see --slower); so many gates of each, each within --budget. Of one workload and
     /// model [default: mio-event-loop-inline]
     #[arg(long, value_name = "GATES", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["a", "b", "build", "serve"], value_parser = value_parser!(u32).range(1..=1_000))]
@@ -87,33 +84,10 @@ pub(super) struct AbArgs {
     /// Exit with 3 when something is invalid or undecided
     #[arg(long)]
     strict: bool,
-    /// Seed of all schedules and orders
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Measured window of every trial, instead of the scenario's
-    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
-    window: Option<Duration>,
-    /// Warm-up of every trial, instead of the scenario's
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    warmup: Option<Duration>,
-    /// Folder for the bundle and the report; must not hold a bundle yet [default: bakeoff-results/<UTC time>]
-    #[arg(long, short, value_name = "FOLDER")]
-    out: Option<PathBuf>,
-    /// Loopback address the servers listen on; port 0 takes a free one for each
-    #[arg(long, default_value = "127.0.0.1:0", value_parser = super::parse_address)]
-    addr: SocketAddr,
-    /// Further tries of a trial that the load generator or the neighbours spoiled, at once
-    #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(0..=5))]
-    retries: u32,
-    /// Leave out what servers cost: counters of events, waits, memory at rest
-    #[arg(long)]
-    no_costs: bool,
-    /// Skip the measurement of the generator's own limits before the run (about three seconds)
-    #[arg(long)]
-    no_probe: bool,
-    /// No progress, no summary
-    #[arg(long, short)]
-    quiet: bool,
+    #[command(flatten)]
+    costs: CostFlag,
+    #[command(flatten)]
+    campaign: CampaignFlags,
 }
 
 /// The workload without a choice: what a server spends on a request when all are busy.
@@ -131,26 +105,25 @@ const COMMANDED: &str = "server";
 
 impl AbArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
-        require_loopback(self.addr.ip(), "two builds are compared on this machine only")?;
+        let flags = &self.campaign;
+        require_loopback(flags.listen.addr.ip(), "two builds are compared on this machine only")?;
         let plan = self.plan()?;
-        let interrupt =
-            Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
-        check_port(self.addr)?;
+        let launcher = launcher()?;
+        check_port(flags.listen.addr)?;
         if let Some(gates) = self.self_test {
-            return self.test_itself(&plan, gates, interrupt);
+            return self.test_itself(&plan, gates, &launcher);
         }
-        let Some((a, b)) = self.make_sides(&interrupt)? else { return Ok(ExitCode::from(130)) };
+        let Some((a, b)) = self.make_sides(&launcher.interrupt)? else { return Ok(ExitCode::from(130)) };
         let trials = u64::from(plan.rounds_of_all()) * 2 * plan.cells.len() as u64;
-        let stood = self.out.as_ref().is_some_and(|out| out.exists());
-        let (folder, path) = new_bundle(self.out.clone(), trials)?;
+        let stood = flags.results.out.as_ref().is_some_and(|out| out.exists());
+        let results = Results::new(flags.results.out.as_deref(), trials)?;
         self.announce(&plan, &a, &b);
         let options = self.options();
-        let launcher = Launcher::this_program(interrupt);
         let sides = Sides { a: &a, b: &b };
-        let done = runner::run(&plan, sides, &options, &launcher, &path);
+        let done = runner::run(&plan, sides, &options, &launcher, &results.bundle);
         if done.is_err() && !stood {
             // A comparison that never began leaves nothing. A folder with records in it stays: it is not empty.
-            let _ = std::fs::remove_dir(&folder);
+            let _ = std::fs::remove_dir(&results.folder);
         }
         let (ending, spent) = match done {
             Ok(done) => done,
@@ -159,7 +132,7 @@ impl AbArgs {
             }
             Err(error) => return Err(error.to_string()),
         };
-        let gate = conclude(&folder, &path, spent, !self.quiet)?;
+        let gate = conclude(&results, spent, !flags.results.quiet)?;
         Ok(match ending {
             Ending::Complete => ExitCode::from(gate.exit_code()),
             Ending::Interrupted => ExitCode::from(130),
@@ -167,13 +140,14 @@ impl AbArgs {
     }
 
     fn options(&self) -> AbOptions {
+        let flags = &self.campaign;
         AbOptions {
-            command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
-            address: self.addr,
-            progress: !self.quiet,
-            costs: !self.no_costs,
-            retries: self.retries,
-            probe: !self.no_probe,
+            command: command_line(),
+            address: flags.listen.addr,
+            progress: !flags.results.quiet,
+            costs: !self.costs.no_costs,
+            retries: flags.retries,
+            probe: !flags.no_probe,
             strict: self.strict,
         }
     }
@@ -189,7 +163,7 @@ impl AbArgs {
         let builder = match reference {
             None => None,
             Some(reference) => {
-                let tell: fn(&str) = if self.quiet { |_| () } else { bakeoff::tell };
+                let tell: fn(&str) = if self.campaign.results.quiet { |_| () } else { bakeoff::tell };
                 let here = Path::new(".");
                 let made =
                     Builder::new(here, self.cache.clone(), self.build.clone(), interrupt.clone(), tell);
@@ -227,7 +201,7 @@ impl AbArgs {
                 builds.to_lowercase()
             ));
         }
-        if a && !self.models.is_empty() {
+        if a && !self.campaign.models.models.is_empty() {
             return Err("a command serves what it serves: --model is for builds of bakeoff".into());
         }
         Ok(a)
@@ -241,21 +215,18 @@ impl AbArgs {
         };
         let default = [workload.to_owned()];
         let names = if self.scenarios.is_empty() { default.as_slice() } else { &self.scenarios };
-        let models = if self.models.is_empty() { &models } else { &self.models };
-        let scenarios = read_all(names, self.window, self.warmup)?;
+        let flags = &self.campaign;
+        let models = if flags.models.models.is_empty() { &models } else { &flags.models.models };
+        let scenarios = workloads::read_all(names, flags.times.times())?;
         let floors = Floors::parse(&self.floors)?;
-        let limits = Limits::of_this_system();
         let mut cells = Vec::new();
         for (at, scenario) in scenarios.iter().enumerate() {
             let models = match commanded {
                 true => vec![COMMANDED.to_owned()],
                 // As a run would choose and check them.
-                false => Plan::new(vec![scenario.clone()], models, 1, self.seed)?.models_of(0),
+                false => Plan::new(vec![scenario.clone()], models, 1, flags.seed.seed)?.models_of(0),
             };
-            if !commanded {
-                limits.check(scenario, &models)?;
-            }
-            limits.workers(&scenario.load, &scenario.beside, allowed_cpus().len())?;
+            check_scenario(scenario, if commanded { &[] } else { &models })?;
             for model in models {
                 let gated = self.gated(scenario, &model, &floors)?;
                 cells.push(AbCell { scenario: at, model, gated });
@@ -268,7 +239,7 @@ impl AbArgs {
         known.dedup();
         floors.check(&known)?;
         let length = self.rounds.map_or(Length::Budget(self.budget), Length::Rounds);
-        AbPlan::new(scenarios, cells, length, !self.no_costs, self.seed)
+        AbPlan::new(scenarios, cells, length, !self.costs.no_costs, flags.seed.seed)
     }
 
     /// What may fail a cell.
@@ -292,7 +263,7 @@ impl AbArgs {
     }
 
     fn announce(&self, plan: &AbPlan, a: &Standing, b: &Standing) {
-        if self.quiet {
+        if self.campaign.results.quiet {
             return;
         }
         let cells = units::plural(plan.cells.len() as u64, "cell");
@@ -323,15 +294,15 @@ impl AbArgs {
 }
 
 /// Writes the page, prints the verdicts and where the time went.
-fn conclude(folder: &Path, path: &Path, spent: Spent, summary: bool) -> Result<Gate, String> {
-    report::write(path, &folder.join(report::REPORT_NAME), summary)?;
-    let loaded = bundle::load(path).map_err(|e| e.to_string())?;
+fn conclude(results: &Results, spent: Spent, summary: bool) -> Result<Gate, String> {
+    report::write(&results.bundle, &results.page(), summary)?;
+    let loaded = bundle::load(&results.bundle).map_err(|e| e.to_string())?;
     if summary {
         output::print(&format!(
-            "{:.1} s in trials, {:.1} s beside\n",
+            "{:.1} s measuring, {:.1} s overhead\n",
             spent.measuring.as_secs_f64(),
             spent.beside.as_secs_f64()
         ))?;
     }
-    gate::judge(&loaded).ok_or_else(|| format!("{} compares no builds", path.display()))
+    gate::judge(&loaded).ok_or_else(|| format!("{} compares no builds", results.bundle.display()))
 }

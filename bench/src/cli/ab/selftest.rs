@@ -1,12 +1,12 @@
 //! `bakeoff ab --self-test`: the table of false alarms and of what was found.
 
 use super::{AbArgs, output};
-use crate::cli::run::new_folder;
+use crate::cli::results::new_folder;
 use bakeoff::campaign::ab::plan::AbPlan;
 use bakeoff::campaign::ab::runner::Ending;
 use bakeoff::campaign::ab::selftest::{self, Found, Level};
 use bakeoff::campaign::ab::side::{Asked, Making, Standing};
-use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::process::launch::Launcher;
 use bakeoff_reports::record::{Figure, Merit};
 use bakeoff_reports::rules::gate::Outcome;
 use bakeoff_reports::rules::gate::{Replay, replay};
@@ -41,7 +41,7 @@ impl AbArgs {
         &self,
         plan: &AbPlan,
         gates: u32,
-        interrupt: Interrupt,
+        launcher: &Launcher,
     ) -> Result<ExitCode, String> {
         let [cell] = plan.cells.as_slice() else {
             return Err(format!(
@@ -61,8 +61,8 @@ impl AbArgs {
         if called.len() < self.slower.len() {
             return Err("--slower names a slowdown twice".into());
         }
-        let folder = new_folder(self.out.clone())?;
-        if !self.quiet {
+        let folder = new_folder(self.campaign.results.out.as_deref())?;
+        if !self.campaign.results.quiet {
             let levels = self.slower.len() as u32 + 1;
             let most = plan.budget.map(|budget| {
                 // And the gate that learns what a slowdown costs.
@@ -78,14 +78,13 @@ impl AbArgs {
             );
             bakeoff::tell(wrapped(&text, bakeoff::terminal_width(), "").trim_end());
         }
-        let launcher = Launcher::this_program(interrupt.clone());
-        let making = Making { builder: None, run: None, interrupt: &interrupt };
+        let making = Making { builder: None, run: None, interrupt: &launcher.interrupt };
         let make = |side| Standing::make(side, &Asked::ThisProgram, &making).map_err(|e| e.to_string());
         // Made once to see that it can be.
         make(bakeoff_reports::record::Side::A)?;
         let options = bakeoff::campaign::ab::runner::AbOptions { progress: false, ..self.options() };
         let asked = (gates, self.slower.as_slice());
-        let (found, ended) = selftest::run(plan, asked, &options, &launcher, &folder, |side| {
+        let (found, ended) = selftest::run(plan, asked, &options, launcher, &folder, |side| {
             make(side).expect("this program stands on either side")
         });
         // Gates that were finished are told, whatever came then.

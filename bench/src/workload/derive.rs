@@ -1,8 +1,7 @@
 //! Scenarios made from another one: the text is read as a table, a few keys are set, and the result is parsed like any file.
 //! So a derived scenario can be run again from its record, and keeps keys that this module knows nothing of.
 
-use crate::campaign::sweep::axis::Values;
-use crate::workload::load::Load;
+use crate::workload::axis::Values;
 use crate::workload::scenario::Scenario;
 use crate::workload::scenario::units::show_duration;
 use bakeoff_reports::record::{Axis, SweepPoint};
@@ -90,14 +89,6 @@ pub fn with_times(base: &Scenario, times: Times) -> Result<Scenario, String> {
     parse(&table, &base.name)
 }
 
-/// Requests per second that the schedule of an open loop states; `None` where the server sets the pace.
-pub fn stated_rate(scenario: &Scenario) -> Option<f64> {
-    match scenario.load {
-        Load::Open { rate_per_s, .. } => Some(rate_per_s),
-        _ => None,
-    }
-}
-
 fn table_of(base: &Scenario) -> Result<Table, String> {
     base.toml.parse().map_err(|e| format!("the text of the scenario `{}` is no TOML: {e}", base.name))
 }
@@ -138,6 +129,7 @@ fn parse(table: &Table, name: &str) -> Result<Scenario, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::load::Load;
     use crate::workload::scenario::BUILT_IN;
 
     #[test]
@@ -165,7 +157,7 @@ mod tests {
     fn a_rate_is_set_in_the_schedule_and_a_closed_loop_becomes_an_open_one() {
         let base = Scenario::built_in("small-echo-open").expect("built in");
         let point = point(&base, Axis::Rate, 1_234.5, Times::default()).expect("open");
-        assert_eq!(stated_rate(&point), Some(1_234.5));
+        assert_eq!(point.load.stated_rate(), Some(1_234.5));
         assert_eq!(open_loop(&base, 9.0).expect("open"), base, "an open loop keeps its own rate");
         let closed = Scenario::built_in("small-echo-closed").expect("built in");
         let Load::Open { clients, rate_per_s, .. } = open_loop(&closed, 500.0).expect("closed").load else {

@@ -1,6 +1,5 @@
 //! The values of a sweep as people write them: `clients=1,4,16`, `rate=1k..50k:8`, `idle`.
 
-use crate::campaign::sweep::derive::stated_rate;
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::Axis;
 
@@ -40,7 +39,7 @@ pub fn parse(text: &str, scenario: &Scenario) -> Result<Values, String> {
         "idle" => Axis::Idle,
         _ => return Err(crate::suggest::unknown("axis", name, ["clients", "rate", "idle"].into_iter())),
     };
-    let own_rate = stated_rate(scenario);
+    let own_rate = scenario.load.stated_rate();
     if axis == Axis::Rate && own_rate.is_none() {
         return Err(format!(
             "the scenario `{}` has no rate to sweep: {}, so the server sets the pace. Sweep `clients`, or find the highest \
@@ -183,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_geometric_and_ascends() {
-        let own = stated_rate(&built_in("small-echo-open")).expect("open");
+        let own = built_in("small-echo-open").load.stated_rate().expect("open");
         for text in ["clients", "rate", "idle"] {
             let values = values(text).expect(text);
             assert!(

@@ -1,0 +1,135 @@
+//! Flags that several subcommands share, each written once; a subcommand flattens those it takes.
+
+use super::names;
+use super::setup::command_line;
+use bakeoff::campaign::run::runner::RunOptions;
+use bakeoff::workload::derive::Times;
+use bakeoff::workload::load::{DemandShape, RequestShape};
+use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration, parse_size};
+use bakeoff_servers::services::ServiceEntry;
+use clap::{Args, value_parser};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+// No docstrings on these structs: one on a flattened struct would become the help of the subcommand.
+
+#[derive(Debug, Args)]
+pub(super) struct ModelFlags {
+    /// Use this model, and only those given so, whatever the scenario says; may be given several times
+    #[arg(long = "model", short, value_name = "MODEL", value_parser = names::model_name(), hide_possible_values = true)]
+    pub(super) models: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SeedFlag {
+    /// Seed of all schedules, orders and payloads
+    #[arg(long, default_value_t = 1)]
+    pub(super) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResultFlags {
+    /// Folder for the bundle and the report; must not hold a bundle yet [default: bakeoff-results/<UTC time>]
+    #[arg(long, short, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
+    pub(super) out: Option<PathBuf>,
+    /// No progress, no summary
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListenFlag {
+    /// Loopback address the servers listen on; port 0 takes a free one for each
+    #[arg(long, default_value = "127.0.0.1:0", value_parser = super::parse_address)]
+    pub(super) addr: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TimeFlags {
+    /// Measured window of every trial, instead of the scenario's
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
+    window: Option<Duration>,
+    /// Warm-up of every trial, instead of the scenario's
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    warmup: Option<Duration>,
+}
+
+impl TimeFlags {
+    pub(super) fn times(&self) -> Times {
+        Times { window: self.window, warmup: self.warmup }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CostFlag {
+    /// Leave out what servers cost: counters of events (250 ms before each window of the first two rounds), waits, memory
+    /// at rest
+    #[arg(long)]
+    pub(super) no_costs: bool,
+}
+
+// What every campaign of trials takes.
+#[derive(Debug, Args)]
+pub(super) struct CampaignFlags {
+    #[command(flatten)]
+    pub(super) models: ModelFlags,
+    #[command(flatten)]
+    pub(super) seed: SeedFlag,
+    #[command(flatten)]
+    pub(super) times: TimeFlags,
+    #[command(flatten)]
+    pub(super) results: ResultFlags,
+    #[command(flatten)]
+    pub(super) listen: ListenFlag,
+    /// Further tries of a trial that the load generator or other processes disturbed; all together add 15 % to the trials
+    /// at most
+    #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(0..=5))]
+    pub(super) retries: u32,
+    /// Skip the measurement of the generator's own limits before the trials (about three seconds); nothing is then marked
+    /// as lying at them
+    #[arg(long)]
+    pub(super) no_probe: bool,
+}
+
+// What a single request is, where no scenario says it.
+#[derive(Debug, Args)]
+pub(super) struct RequestFlags {
+    /// What the server speaks (see `bakeoff list`)
+    #[arg(long, short, default_value = "echo", value_parser = names::service(), hide_possible_values = true)]
+    pub(super) service: &'static ServiceEntry,
+    /// Payload of a request (http: of its reply)
+    #[arg(long, default_value = "64 B", value_parser = parse_size)]
+    pub(super) size: u32,
+    /// What a request demands of the server, for services that do work [default: 1 ms]
+    #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
+    pub(super) demand: Option<Duration>,
+}
+
+impl RequestFlags {
+    /// The shape of a request, which the service must be able to serve.
+    pub(super) fn shape(&self) -> Result<RequestShape, String> {
+        let demand = self.demand.map_or(DemandShape::None, |value| DemandShape::Fixed { value });
+        let shape = RequestShape { size: self.size, demand };
+        shape.check(self.service).map_err(|e| e.to_string())?;
+        Ok(shape)
+    }
+}
+
+impl CampaignFlags {
+    /// The options of a campaign of so many rounds, without what only `run` does after them.
+    pub(super) fn options(&self, rounds: u32, costs: bool) -> RunOptions {
+        RunOptions {
+            seed: self.seed.seed,
+            rounds,
+            command: command_line(),
+            address: self.listen.addr,
+            anatomy: false,
+            envelope: false,
+            progress: !self.results.quiet,
+            costs,
+            retries: self.retries,
+            probe: !self.no_probe,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Names that a flag takes out of a registry: completions offer them, and an error says which one was probably meant.
+
+use bakeoff::suggest;
+use bakeoff::workload::scenario::{BUILT_IN, REFERENCE};
+use bakeoff_servers::services::ServiceEntry;
+use bakeoff_servers::{ServerModel, models, services};
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::error::ErrorKind;
+use std::ffi::OsStr;
+
+/// A parser for one of a list of names.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    /// What they are names of, for messages.
+    kind: &'static str,
+    names: Vec<&'static str>,
+    /// Whether a path to a file will do as well.
+    or_file: bool,
+}
+
+impl Known {
+    /// One of `names`, each the name of a `kind` of thing.
+    pub(super) fn of(kind: &'static str, names: impl IntoIterator<Item = &'static str>) -> Self {
+        Self { kind, names: names.into_iter().collect(), or_file: false }
+    }
+
+    /// The names.
+    pub(super) fn names(&self) -> Vec<&'static str> {
+        self.names.clone()
+    }
+}
+
+/// The name of a model.
+pub(super) fn model_name() -> Known {
+    Known::of("model", models::ALL.iter().map(|model| model.name()))
+}
+
+/// A model, by its name.
+pub(super) fn model() -> impl TypedValueParser<Value = &'static dyn ServerModel> {
+    model_name().map(|name| models::find(&name).expect("one of the names that are taken"))
+}
+
+/// A service, by its name.
+pub(super) fn service() -> impl TypedValueParser<Value = &'static ServiceEntry> {
+    let known = Known::of("service", services::ALL.iter().map(|service| service.name));
+    known.map(|name| services::find(&name).expect("one of the names that are taken"))
+}
+
+/// The name of a built-in scenario, or the path of a file.
+pub(super) fn scenario() -> Known {
+    Known { or_file: true, ..Known::of("scenario", BUILT_IN.iter().map(|built_in| built_in.name)) }
+}
+
+/// The name of a scenario that comes with the tool, `reference` among them.
+pub(super) fn scenario_file() -> Known {
+    Known::of("scenario", BUILT_IN.iter().chain([&REFERENCE]).map(|built_in| built_in.name))
+}
+
+/// Whether a scenario is given as a file.
+pub(super) fn is_path(name: &str) -> bool {
+    name.ends_with(".toml") || name.contains('/')
+}
+
+impl TypedValueParser for Known {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        let name = value.to_string_lossy();
+        if self.names.contains(&&*name) || self.or_file && is_path(&name) {
+            return Ok(name.into_owned());
+        }
+        let unknown = suggest::unknown(self.kind, &name, self.names.iter().copied());
+        let or_file = if self.or_file { "; or a file that ends in .toml" } else { "" };
+        Err(command.clone().error(ErrorKind::InvalidValue, unknown + or_file))
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.names.iter().map(|name| PossibleValue::new(*name))))
+    }
+}

@@ -1,0 +1,39 @@
+//! What every subcommand that measures makes sure of before it starts anything.
+
+use bakeoff::campaign::run::plan::Plan;
+use bakeoff::host::environment::allowed_cpus;
+use bakeoff::host::preflight::Limits;
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::workload::scenario::Scenario;
+use bakeoff_servers::listen::{ListenOptions, bind};
+use std::net::SocketAddr;
+
+/// Starts this program again as servers and workers, until a signal ends it all.
+pub(super) fn launcher() -> Result<Launcher, String> {
+    let interrupt =
+        Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
+    Ok(Launcher::this_program(interrupt))
+}
+
+/// The command line, for the record.
+pub(super) fn command_line() -> Vec<String> {
+    std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
+}
+
+/// Refuses what this machine's limits cannot hold.
+pub(super) fn check_plan(plan: &Plan) -> Result<(), String> {
+    let mut all = plan.scenarios.iter().enumerate();
+    all.try_for_each(|(at, scenario)| check_scenario(scenario, &plan.models_of(at)))
+}
+
+/// As [`check_plan`], for one scenario; `models` are the models of ours that serve it.
+pub(super) fn check_scenario(scenario: &Scenario, models: &[String]) -> Result<(), String> {
+    let limits = Limits::of_this_system();
+    limits.check(scenario, models)?;
+    limits.workers(&scenario.load, &scenario.beside, allowed_cpus().len()).map(drop)
+}
+
+/// A fixed port must be free before the first trial, not fail each of them.
+pub(super) fn check_port(address: SocketAddr) -> Result<(), String> {
+    bind(address, &ListenOptions::default()).map(drop).map_err(|e| e.to_string())
+}

@@ -1,0 +1,45 @@
+//! Scenarios as they are named on the command line: built-in ones by name, others by file.
+
+use super::names::is_path;
+use bakeoff::workload::derive::Times;
+use bakeoff::workload::scenario::Scenario;
+use std::fs;
+use std::path::Path;
+
+/// The scenarios of these names, each with another window or warm-up where one is given.
+///
+/// # Errors
+/// A scenario that cannot be read, two of one name, or a schedule that the given times do not fit.
+pub(super) fn read_all(names: &[String], times: Times) -> Result<Vec<Scenario>, String> {
+    let mut scenarios: Vec<Scenario> = Vec::new();
+    for name in names {
+        let mut scenario = find(name)?;
+        if scenarios.iter().any(|s| s.name == scenario.name) {
+            return Err(format!(
+                "two scenarios are named `{}`; the report could not tell them apart",
+                scenario.name
+            ));
+        }
+        scenario.timing.window = times.window.unwrap_or(scenario.timing.window);
+        scenario.timing.warmup = times.warmup.unwrap_or(scenario.timing.warmup);
+        bakeoff::swarm::schedule::check(&scenario.load, &scenario.request, &scenario.timing, 0, 1)
+            .map_err(|e| format!("scenario `{}` with the given --window and --warmup: {e}", scenario.name))?;
+        scenarios.push(scenario);
+    }
+    Ok(scenarios)
+}
+
+/// The scenario of a name that the parser of flags has let through.
+pub(super) fn find(name: &str) -> Result<Scenario, String> {
+    match Scenario::built_in(name) {
+        Some(scenario) if !is_path(name) => Ok(scenario),
+        _ => read(Path::new(name)),
+    }
+}
+
+/// Reads a scenario file.
+pub(super) fn read(path: &Path) -> Result<Scenario, String> {
+    let text = fs::read_to_string(path)
+        .map_err(|e| format!("reading the scenario file {} failed: {e}", path.display()))?;
+    Scenario::parse(&text, &path.display().to_string()).map_err(|e| e.to_string())
+}
