@@ -29,7 +29,7 @@ pub struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     /// Longest head in bytes: room for a whole HTTP request of ours, which then goes out as one piece.
-    pub const HEAD: usize = 56;
+    pub const HEAD: usize = 63;
 
     /// A message of `head`, `body` and `tail`.
     ///

@@ -26,5 +26,5 @@ pub use counters::{CounterSnapshot, Counters};
 pub use exchange::{Exchange, Parts, Request};
 pub use model::{Meta, ServerModel, Serving};
 pub use service::{Advance, Demand, Job, JobOutput, Next, Service, Session};
-pub use services::{ServiceConfig, ServiceEntry};
+pub use services::{Hosts, ServiceConfig, ServiceEntry};
 pub use stop::Stop;

@@ -6,7 +6,7 @@ use bakeoff::host::preflight::require_loopback;
 use bakeoff::process::serving::{Around, ServeOptions, serve};
 use bakeoff::workload::scenario::{DEFAULT_BACKLOG, ServerTuning};
 use bakeoff_servers::ServerModel;
-use bakeoff_servers::services::ServiceEntry;
+use bakeoff_servers::services::{Dotfiles, ServiceEntry};
 use clap::{Args, ValueHint, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,6 +29,9 @@ pub(super) struct ServeArgs {
     /// The folder that the service `static` serves, instead of its built-in site
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     root: Option<PathBuf>,
+    /// Serve what begins with a dot in that folder, too, such as .git and .env
+    #[arg(long, requires = "root")]
+    dotfiles: bool,
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:5000", value_parser = super::parse_address)]
     addr: SocketAddr,
@@ -83,7 +86,7 @@ pub(super) struct RunnerServeArgs {
 impl RunnerServeArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
         let tax = Duration::from_nanos(self.tax_ns);
-        let runner = Around { parent: Some(self.parent), await_go: self.await_go, tax, root: None };
+        let runner = Around { parent: Some(self.parent), await_go: self.await_go, tax, ..Around::default() };
         self.serve.serve(runner)
     }
 }
@@ -115,7 +118,8 @@ impl ServeArgs {
             cpus: self.cpus,
             config: tuning.config(cpus),
         };
-        serve(&options, Around { root: self.root.as_deref(), ..around })?;
+        let dotfiles = if self.dotfiles { Dotfiles::Served } else { Dotfiles::Hidden };
+        serve(&options, Around { root: self.root.as_deref(), dotfiles, ..around })?;
         Ok(ExitCode::SUCCESS)
     }
 }

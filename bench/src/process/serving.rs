@@ -12,7 +12,7 @@ use crate::sys;
 use crate::tell;
 use bakeoff_servers::limits::refuse_core_dumps;
 use bakeoff_servers::listen::{ListenOptions, bind};
-use bakeoff_servers::services::ServiceConfig;
+use bakeoff_servers::services::{Dotfiles, Hosts, ServiceConfig};
 use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Service, Serving, Stop, models, services};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -93,6 +93,8 @@ pub const AWAIT_GO: &str = "--await-go";
 pub struct Around<'a> {
     /// The folder of the service `static`, which has a site of its own otherwise.
     pub root: Option<&'a Path>,
+    /// What becomes of names in it that begin with a dot.
+    pub dotfiles: Dotfiles,
     /// The runner's process id when it speaks with the runner.
     pub parent: Option<u32>,
     /// Whether it waits, once it has told the runner that it is ready, for a line on standard input before it starts a thread
@@ -107,7 +109,7 @@ pub struct Around<'a> {
 /// # Errors
 /// Unknown names, a folder that cannot be served, a port that is taken, CPUs or limits that are not to be had.
 pub fn serve(options: &ServeOptions, around: Around<'_>) -> Result<(), String> {
-    let Around { root, parent, await_go, tax } = around;
+    let Around { root, dotfiles, parent, await_go, tax } = around;
     let model = models::find(&options.model)
         .ok_or_else(|| suggest::unknown("model", &options.model, models::ALL.iter().map(|m| m.name())))?;
     let entry = services::find(&options.service)
@@ -115,9 +117,11 @@ pub fn serve(options: &ServeOptions, around: Around<'_>) -> Result<(), String> {
     if let Some(reason) = model.unavailable() {
         return Err(reason); // before anybody is told that it serves
     }
+    let hosts = if options.address.ip().is_loopback() { Hosts::Loopback } else { Hosts::Any };
+    let config = ServiceConfig { hosts, ..ServiceConfig::default() };
     let service = match root {
-        Some(root) => serve_folder(entry.name, root)?,
-        None => (entry.build)(&ServiceConfig::default()),
+        Some(root) => serve_folder(entry.name, root, dotfiles, &config)?,
+        None => (entry.build)(&config),
     };
     let service = taxed(service, tax);
     if parent.is_some_and(|pid| !launch::die_with_parent(pid)) {
@@ -161,11 +165,16 @@ pub fn serve(options: &ServeOptions, around: Around<'_>) -> Result<(), String> {
 }
 
 /// The service that serves a folder.
-fn serve_folder(service: &str, root: &Path) -> Result<Arc<dyn Service>, String> {
+fn serve_folder(
+    service: &str,
+    root: &Path,
+    dotfiles: Dotfiles,
+    config: &ServiceConfig,
+) -> Result<Arc<dyn Service>, String> {
     if service != "static" {
         return Err(format!("--root is for the service static; {service} serves no folder"));
     }
-    services::folder(root).map_err(|error| {
+    services::folder(root, dotfiles, config).map_err(|error| {
         let reason = if error.kind() == io::ErrorKind::Unsupported {
             "the kernel has no openat2 (Linux 5.6), which keeps requests inside it".into()
         } else {

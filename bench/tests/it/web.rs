@@ -16,9 +16,10 @@ struct Serving {
 }
 
 impl Serving {
-    fn start(model: &str, root: &str) -> Self {
-        let arguments =
+    fn start(model: &str, root: &str, more: &[&str]) -> Self {
+        let serve =
             ["serve", "--model", model, "--service", "static", "--root", root, "--addr", "127.0.0.1:0"];
+        let arguments = [&serve, more].concat();
         let mut child = bakeoff(&arguments).stderr(Stdio::piped()).spawn().expect("it starts");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let invitation = lines.find_map(|line| Some(line.ok()?.strip_prefix("open http://")?.to_string()));
@@ -29,7 +30,7 @@ impl Serving {
 
     fn get(&self, target: &str) -> String {
         let mut client = TcpStream::connect(&self.address).expect("it listens");
-        let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         client.write_all(request.as_bytes()).expect("sent");
         let mut reply = Vec::new();
         client.read_to_end(&mut reply).expect("closed behind the reply");
@@ -54,7 +55,7 @@ fn a_folder_opens_under_every_way_to_be_busy() {
     let large = "0123456789".repeat(100_000); // four pieces
     folder.file("site/large.txt", &large);
     for model in ["fork-per-client", "thread-pool", "mio-event-loop", "mio-event-loop-inline", "tokio"] {
-        let mut server = Serving::start(model, &folder.path("site"));
+        let mut server = Serving::start(model, &folder.path("site"), &[]);
         let ends = |target: &str, with: &str| {
             let reply = server.get(target);
             assert!(reply.ends_with(with), "{model} {target}: {reply:.200}");
@@ -67,6 +68,21 @@ fn a_folder_opens_under_every_way_to_be_busy() {
         signal(server.child.id(), 15);
         assert!(server.child.wait().expect("it ends").success(), "{model}");
     }
+}
+
+#[test]
+fn on_loopback_a_foreign_host_and_a_dotfile_are_refused() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.path("site")).expect("folders");
+    folder.file("site/index.html", "<h1>at home</h1>");
+    folder.file("site/.env", "key");
+    let site = folder.path("site");
+    let server = Serving::start("tokio", &site, &[]);
+    assert!(server.get("/").starts_with("HTTP/1.1 200 "));
+    assert!(server.get("http://rebound.example/").starts_with("HTTP/1.1 421 "));
+    assert!(server.get("/.env").starts_with("HTTP/1.1 404 "));
+    let open = Serving::start("tokio", &site, &["--dotfiles"]);
+    assert!(open.get("/.env").ends_with("\r\n\r\nkey"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ mod static_files;
 mod wait;
 mod web;
 
-pub use static_files::folder;
+pub use static_files::{Dotfiles, folder};
 
 use crate::{Exchange, Service};
 use std::fmt;
@@ -25,12 +25,25 @@ use std::time::Duration;
 pub struct ServiceConfig {
     /// The demand of a request that states none; at most [`MAX_DEMAND`]. Services that do no work ignore it.
     pub default_demand: Duration,
+    /// The hosts that services of HTTP answer for.
+    pub hosts: Hosts,
+}
+
+/// The hosts a client may name in a request of HTTP.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hosts {
+    /// Whatever it names.
+    #[default]
+    Any,
+    /// This machine's own names alone: `localhost` and loopback addresses. A web page from elsewhere can lead its own name
+    /// to a loopback address (DNS rebinding) and would then read what is served for this machine's users.
+    Loopback,
 }
 
 impl Default for ServiceConfig {
-    /// One millisecond (nominal, for `hash`).
+    /// One millisecond (nominal, for `hash`), any host.
     fn default() -> Self {
-        Self { default_demand: Duration::from_millis(1) }
+        Self { default_demand: Duration::from_millis(1), hosts: Hosts::Any }
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) static ENTRY: ServiceEntry = ServiceEntry {
 fn build(_: &ServiceConfig) -> Arc<dyn Service> {
     let job = |_: &[u8], _| Job::compute(|| -> u64 { std::process::abort() });
     let work = Work { job, without_demand: |_| 0, replies_result: false };
-    Arc::new(Framed::new(work, &ServiceConfig { default_demand: Duration::ZERO }))
+    Arc::new(Framed::new(work, &ServiceConfig { default_demand: Duration::ZERO, ..ServiceConfig::default() }))
 }
 
 /// Expects of a poison request the reply that a harmless one would have had: it never comes.

@@ -122,7 +122,7 @@ fn a_broken_frame_is_refused_as_soon_as_its_header_is_there() {
 
 #[test]
 fn without_a_demand_the_default_holds_and_no_default_means_at_once() {
-    let at_once = ServiceConfig { default_demand: Duration::ZERO };
+    let at_once = ServiceConfig { default_demand: Duration::ZERO, ..ServiceConfig::default() };
     for entry in [&wait::ENTRY, &block::ENTRY] {
         let exchange = (entry.exchange)(16);
         let request = Request { id: 5, size: 16, demand_ns: 0 };
@@ -139,7 +139,7 @@ fn without_a_demand_the_default_holds_and_no_default_means_at_once() {
 
 #[test]
 fn only_a_stated_demand_is_poison() {
-    let config = ServiceConfig { default_demand: Duration::from_secs(1) };
+    let config = ServiceConfig { default_demand: Duration::from_secs(1), ..ServiceConfig::default() };
     let exchange = (poison::ENTRY.exchange)(16);
     for (demand_ns, kills) in [(0, false), (1, true)] {
         let request = Request { id: 5, size: 16, demand_ns };

@@ -5,6 +5,7 @@
 //! a file than one piece, and it never looks at a socket or a clock: there is no Date field, for the reason given at
 //! the service `http`.
 
+use super::Hosts;
 use super::http::end_head;
 use super::http::head::{self, After, Conditions, Head, Method, Refusal};
 use crate::{Advance, Job, JobOutput, Next, Service, Session};
@@ -157,12 +158,23 @@ enum Progress {
 }
 
 /// A service of pages.
-pub(super) struct Web<P>(pub(super) Arc<P>);
+pub(super) struct Web<P> {
+    pages: Arc<P>,
+    hosts: Hosts,
+}
+
+impl<P> Web<P> {
+    /// Serves `pages` to clients that name one of `hosts`.
+    pub(super) fn new(pages: P, hosts: Hosts) -> Self {
+        Self { pages: Arc::new(pages), hosts }
+    }
+}
 
 impl<P: Pages> Service for Web<P> {
     fn open(&self) -> Box<dyn Session> {
         Box::new(WebSession {
-            pages: Arc::clone(&self.0),
+            pages: Arc::clone(&self.pages),
+            hosts: self.hosts,
             to_skip: 0,
             after: After::Keep,
             progress: Arc::default(),
@@ -172,6 +184,7 @@ impl<P: Pages> Service for Web<P> {
 
 struct WebSession<P> {
     pages: Arc<P>,
+    hosts: Hosts,
     /// Bytes of the last request's content that are still to come.
     to_skip: usize,
     /// What becomes of the connection after the reply under way.
@@ -227,7 +240,7 @@ impl<P: Pages> Session for WebSession<P> {
             self.to_skip -= consumed;
             return Advance { consumed, completed: 0, next: Next::Read };
         }
-        let (length, head) = match head::read(input) {
+        let (length, head) = match head::read(input, self.hosts) {
             Ok(Some(read)) => read,
             Ok(None) => return Advance { consumed: 0, completed: 0, next: Next::Read },
             Err(Refusal { status, reason }) => {

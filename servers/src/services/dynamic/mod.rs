@@ -26,9 +26,9 @@ pub(super) static ENTRY: ServiceEntry = ServiceEntry {
     exchange,
 };
 
-fn build(_: &ServiceConfig) -> Arc<dyn Service> {
+fn build(config: &ServiceConfig) -> Arc<dyn Service> {
     database::image(); // before anybody forks, and before anybody measures
-    Arc::new(Web(Arc::new(Shop)))
+    Arc::new(Web::new(Shop, config.hosts))
 }
 
 fn exchange(max_payload: u32) -> Box<dyn Exchange> {
@@ -140,7 +140,7 @@ fn searches() -> &'static Messages {
 fn message(target: &str, fields: &str, content: &str) -> (Vec<u8>, Vec<u8>) {
     let mut reply = begin("200 OK", fields, content.len() as u64, After::Keep);
     reply.extend_from_slice(content.as_bytes());
-    (format!("GET {target} HTTP/1.1\r\nHost: bakeoff\r\n\r\n").into_bytes(), reply)
+    (format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes(), reply)
 }
 
 /// The client's half.

@@ -3,9 +3,10 @@
 //! Shared by all services that speak HTTP. What a target means is theirs.
 //! Follows RFC 9110 (semantics) and RFC 9112 (HTTP/1.1). It never keeps anything between calls, and never answers.
 
-use crate::services::MAX_MESSAGE;
+use crate::services::{Hosts, MAX_MESSAGE};
 use httparse::{Header, Request};
 use std::mem::MaybeUninit;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The longest request head in bytes, and the most fields in it. nginx and Apache take 8 KiB by default, too.
 pub(in crate::services) const MAX_HEAD: usize = 8 * 1024;
@@ -15,7 +16,7 @@ const MAX_FIELDS: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::services) struct Head<'a> {
     pub(in crate::services) method: Method,
-    /// The target from its path on: scheme and authority of the absolute form are not looked at.
+    /// The target from its path on, without scheme and authority of the absolute form.
     pub(in crate::services) target: &'a str,
     /// Bytes of content behind the head, which are skipped.
     pub(in crate::services) content: u32,
@@ -64,8 +65,9 @@ const fn refuse<T>(status: &'static str, reason: &'static str) -> Result<T, Refu
 const BAD: &str = "400 Bad Request";
 const TOO_LARGE: &str = "431 Request Header Fields Too Large";
 
-/// Reads the head at the front of `input`: its length and what it says, or `None` while it is not all there.
-pub(in crate::services) fn read(input: &[u8]) -> Result<Option<(usize, Head<'_>)>, Refusal> {
+/// Reads the head at the front of `input`: its length and what it says, or `None` while it is not all there. A request to a
+/// host that is not one of `hosts` is refused.
+pub(in crate::services) fn read(input: &[u8], hosts: Hosts) -> Result<Option<(usize, Head<'_>)>, Refusal> {
     // The request and its fields are not written before the parser does: 2 KiB less to clear per request.
     let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
     let mut request = Request::new(&mut []);
@@ -93,7 +95,12 @@ pub(in crate::services) fn read(input: &[u8]) -> Result<Option<(usize, Head<'_>)
         (true, false, true) => After::KeepAndSay,
         (false, false, _) => After::Keep,
     };
-    let target = from_path(request.path.unwrap_or_default());
+    let (authority, target) = split_target(request.path.unwrap_or_default());
+    // RFC 9112, 3.2.2: the authority of an absolute target counts, not the Host field beside it.
+    let host = authority.map(str::as_bytes).or(fields.host);
+    if hosts == Hosts::Loopback && host.is_some_and(|host| !is_loopback(host)) {
+        return refuse("421 Misdirected Request", "a host that is not this machine: ask for localhost");
+    }
     let Fields { content, conditions, .. } = fields;
     Ok(Some((length, Head { method, target, content, after, conditions })))
 }
@@ -110,6 +117,7 @@ fn too_large<T>(input: &[u8]) -> Result<T, Refusal> {
 /// What the fields of a head say about its connection and its content.
 #[derive(Default)]
 struct Fields<'a> {
+    host: Option<&'a [u8]>,
     content: u32,
     close: bool,
     keep_alive: bool,
@@ -124,7 +132,10 @@ impl<'a> Fields<'a> {
             let is = |wanted: &str| name.eq_ignore_ascii_case(wanted);
             // By length first: most fields are none of these.
             match name.len() {
-                4 if is("host") => hosts += 1,
+                4 if is("host") => {
+                    hosts += 1;
+                    fields.host = Some(value);
+                }
                 5 if is("range") => fields.conditions.range = Some(value),
                 6 if is("expect") => waits = true,
                 8 if is("if-range") => fields.conditions.if_range = Some(value),
@@ -170,12 +181,38 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A request target without the scheme and authority of its absolute form.
-fn from_path(text: &str) -> &str {
+/// The authority of a request target in absolute form, and the target from its path on.
+fn split_target(text: &str) -> (Option<&str>, &str) {
     match text.strip_prefix("http://") {
-        Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
-        None => text,
+        Some(rest) => {
+            let end = rest.find(['/', '?']).unwrap_or(rest.len());
+            let target = if rest[end..].starts_with('/') { &rest[end..] } else { "/" };
+            (Some(&rest[..end]), target)
+        }
+        None => (None, text),
     }
+}
+
+/// Whether a host, with or without a port, is this machine by its loopback interface: `localhost`, a name below it
+/// (RFC 6761, 6.3), 127.0.0.0/8 or `[::1]`.
+fn is_loopback(host: &[u8]) -> bool {
+    let Ok(host) = std::str::from_utf8(host.trim_ascii()) else { return false };
+    let (name, port) = match host.rfind(':') {
+        Some(at) if !host.ends_with(']') => (&host[..at], &host[at + 1..]),
+        _ => (host, ""),
+    };
+    if !port.bytes().all(|byte| byte.is_ascii_digit()) {
+        return false;
+    }
+    if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback());
+    }
+    if let Ok(address) = name.parse::<Ipv4Addr>() {
+        return address.is_loopback();
+    }
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let top = name.rsplit('.').next().unwrap_or_default();
+    top.eq_ignore_ascii_case("localhost")
 }
 
 /// A number in digits alone: no sign, no space, nothing beyond 64 bits.
@@ -187,4 +224,60 @@ pub(in crate::services) fn number(digits: &[u8]) -> Option<u64> {
         let value = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
         number.checked_mul(10)?.checked_add(value)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(target: &str, fields: &str, hosts: Hosts) -> Option<&'static str> {
+        let input = format!("GET {target} HTTP/1.1\r\n{fields}\r\n");
+        read(input.as_bytes(), hosts).err().map(|refusal| &refusal.status[..3])
+    }
+
+    #[test]
+    fn on_loopback_only_this_machines_own_names_are_answered() {
+        for host in [
+            "localhost",
+            "LOCALHOST:8000",
+            "localhost.",
+            "app.localhost:80",
+            "127.0.0.1",
+            "127.9.8.7:5000",
+            "[::1]",
+            "[::1]:80",
+            "[0:0::1]",
+            "127.0.0.1:",
+        ] {
+            assert_eq!(status("/", &format!("Host: {host}\r\n"), Hosts::Loopback), None, "{host}");
+        }
+        for host in [
+            "rebound.example",
+            "rebound.example:8000",
+            "localhost.example",
+            "notlocalhost",
+            "10.0.0.1",
+            "[2001:db8::1]",
+            "127.0.0.1.example",
+            "127.0.0.1@example",
+            "localhost:x",
+            "\u{e9}",
+            "",
+            "[::1",
+            "[::1]x",
+            "::1",
+        ] {
+            let fields = format!("Host: {host}\r\n");
+            assert_eq!(status("/", &fields, Hosts::Loopback), Some("421"), "{host}");
+            assert_eq!(status("/", &fields, Hosts::Any), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn the_authority_of_an_absolute_target_counts() {
+        let fields = "Host: localhost\r\n";
+        assert_eq!(status("http://rebound.example/x", fields, Hosts::Loopback), Some("421"));
+        assert_eq!(status("http://rebound.example?http://localhost/", fields, Hosts::Loopback), Some("421"));
+        assert_eq!(status("http://localhost:1/x", "Host: rebound.example\r\n", Hosts::Loopback), None);
+    }
 }

@@ -17,7 +17,7 @@
 pub(super) mod head;
 
 use super::payload::{Block, start};
-use super::{MAX_MESSAGE, ServiceConfig, ServiceEntry};
+use super::{Hosts, MAX_MESSAGE, ServiceConfig, ServiceEntry};
 use crate::{Advance, Exchange, JobOutput, Next, Parts, Request, Service, Session};
 use head::{After, Head, Method, Refusal, number};
 use std::sync::Arc;
@@ -38,8 +38,8 @@ const PAGE: &[u8; 64] = b"bakeoff speaks HTTP/1.1: GET / or GET /bytes/N?id=K, N
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: ";
 const END: &[u8] = b"\r\n\r\n";
 
-fn build(_: &ServiceConfig) -> Arc<dyn Service> {
-    Arc::new(Http { block: Arc::new(Block::repeating(0)) })
+fn build(config: &ServiceConfig) -> Arc<dyn Service> {
+    Arc::new(Http { block: Arc::new(Block::repeating(0)), hosts: config.hosts })
 }
 
 fn exchange(max_payload: u32) -> Box<dyn Exchange> {
@@ -48,16 +48,18 @@ fn exchange(max_payload: u32) -> Box<dyn Exchange> {
 
 struct Http {
     block: Arc<Block>,
+    hosts: Hosts,
 }
 
 impl Service for Http {
     fn open(&self) -> Box<dyn Session> {
-        Box::new(HttpSession { block: Arc::clone(&self.block), to_skip: 0 })
+        Box::new(HttpSession { block: Arc::clone(&self.block), hosts: self.hosts, to_skip: 0 })
     }
 }
 
 struct HttpSession {
     block: Arc<Block>,
+    hosts: Hosts,
     /// Bytes of the last request's content that are still to come.
     to_skip: usize,
 }
@@ -70,7 +72,7 @@ impl Session for HttpSession {
             self.to_skip -= consumed;
             return Advance { consumed, completed: 0, next: Next::Read };
         }
-        match head::read(input) {
+        match head::read(input, self.hosts) {
             Ok(Some((length, head))) => {
                 self.reply(&head, output);
                 let next = if head.after == After::Close { Next::Close } else { Next::Read };
@@ -222,7 +224,7 @@ impl Exchange for HttpExchange {
     /// The payload is that of the reply. Only what the payload depends on of the number goes out: five digits at most.
     fn request(&self, request: &Request) -> Parts<'_> {
         let (size, id) = (Decimal::of(request.size), Decimal::of(start(request.id) as u32));
-        let end = b" HTTP/1.1\r\nHost: bakeoff\r\n\r\n";
+        let end = b" HTTP/1.1\r\nHost: localhost\r\n\r\n";
         head([b"GET /bytes/", size.digits(), b"?id=", id.digits(), end], &[])
     }
 

@@ -3,12 +3,12 @@
 //! The kernel keeps the wall: every look-up is one `openat2(2)` that refuses to leave the folder, by `..`, by an
 //! absolute symlink or by a relative one, whatever is renamed meanwhile. Symlinks that stay inside are followed.
 
-use super::{Found, Page};
+use super::{Dotfiles, Found, Page};
 use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,6 +23,7 @@ const TRIES: usize = 8;
 #[derive(Debug)]
 pub(super) struct Folder {
     root: OwnedFd,
+    dotfiles: Dotfiles,
 }
 
 impl Folder {
@@ -30,10 +31,10 @@ impl Folder {
     ///
     /// # Errors
     /// It is not there, not a folder, not ours to read; or the kernel is older than 5.6 and cannot keep the wall.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(super) fn open(path: &Path, dotfiles: Dotfiles) -> io::Result<Self> {
         let root = open(path, OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
         openat2(&root, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), BENEATH)?;
-        Ok(Self { root })
+        Ok(Self { root, dotfiles })
     }
 
     /// What is at that path, which begins with a slash; a folder's page is its `index.html`.
@@ -46,26 +47,33 @@ impl Folder {
         if path.ends_with(b"/") {
             relative.extend_from_slice(b"index.html");
         }
-        let Some(file) = self.open_beneath(&relative)? else { return Ok(Found::Nothing) };
-        let file = File::from(file);
-        let metadata = file.metadata()?;
+        if self.dotfiles == Dotfiles::Hidden && has_dotfile(&relative) {
+            return Ok(Found::Nothing);
+        }
+        let Some(place) = self.locate_beneath(&relative)? else { return Ok(Found::Nothing) };
+        let place = File::from(place);
+        let metadata = place.metadata()?;
         if metadata.is_dir() {
             let is_index = path.ends_with(b"/");
             return Ok(if is_index { Found::Nothing } else { Found::Folder });
         }
         if !metadata.is_file() {
-            return Ok(Found::Nothing); // a pipe, a device
+            return Ok(Found::Nothing); // a pipe, a device, a socket: to open one may already do something
         }
+        let file = match reopen(&place) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Found::Nothing),
+            Err(error) => return Err(error),
+        };
         let content_type = super::types::of(&relative);
         let (from, until) = (0, metadata.len());
         let modified = metadata.modified().ok().filter(|time| has_date(*time));
         Ok(Found::Page(Page { content_type, modified, file: Arc::new(file), from, until }))
     }
 
-    /// The file at that path beneath the root, or `None` where nothing is that a client may have.
-    fn open_beneath(&self, relative: &[u8]) -> io::Result<Option<OwnedFd>> {
-        // Not blocking: a pipe without a writer would hold its opener.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    /// What is at that path beneath the root, found but not opened, or `None` where nothing is that a client may have.
+    fn locate_beneath(&self, relative: &[u8]) -> io::Result<Option<OwnedFd>> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
         for _ in 0..TRIES {
             return match openat2(&self.root, relative, flags, Mode::empty(), BENEATH) {
                 Ok(file) => Ok(Some(file)),
@@ -87,6 +95,19 @@ impl Folder {
         }
         Err(Errno::AGAIN.into())
     }
+}
+
+/// Opens what was located, and nothing that has taken its name meanwhile.
+fn reopen(place: &File) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let path = format!("/proc/self/fd/{}", place.as_raw_fd());
+    Ok(File::from(open(path, flags, Mode::empty())?))
+}
+
+/// Whether a segment of the path begins with a dot. `.` alone is the folder itself.
+fn has_dotfile(relative: &[u8]) -> bool {
+    let mut segments = relative.split(|byte| *byte == b'/');
+    segments.any(|segment| segment.starts_with(b".") && segment != b"." && segment != b".well-known")
 }
 
 /// Whether a time can be written as a date of HTTP, which begins in 1970 and has four digits for the year. A file may

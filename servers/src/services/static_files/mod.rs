@@ -38,16 +38,26 @@ pub(super) static ENTRY: ServiceEntry = ServiceEntry {
     exchange,
 };
 
-fn build(_: &ServiceConfig) -> Arc<dyn Service> {
-    Arc::new(Web(Arc::new(Files::BuiltIn(Site::shared()))))
+fn build(config: &ServiceConfig) -> Arc<dyn Service> {
+    Arc::new(Web::new(Files::BuiltIn(Site::shared()), config.hosts))
+}
+
+/// What becomes of files and folders in a served folder whose names begin with a dot: `.git`, `.env`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dotfiles {
+    /// They are not found. `.well-known` (RFC 8615) is made to be served and is.
+    #[default]
+    Hidden,
+    /// They are files as others.
+    Served,
 }
 
 /// The service `static` with a folder of its own instead of the built-in site.
 ///
 /// # Errors
 /// The folder cannot be opened, or the kernel has no `openat2` (before 5.6).
-pub fn folder(path: &Path) -> io::Result<Arc<dyn Service>> {
-    Ok(Arc::new(Web(Arc::new(Files::Folder(Folder::open(path)?)))))
+pub fn folder(path: &Path, dotfiles: Dotfiles, config: &ServiceConfig) -> io::Result<Arc<dyn Service>> {
+    Ok(Arc::new(Web::new(Files::Folder(Folder::open(path, dotfiles)?), config.hosts)))
 }
 
 fn exchange(max_payload: u32) -> Box<dyn Exchange> {
@@ -176,7 +186,7 @@ impl StaticExchange {
             let fields = fields(types::of(path.as_bytes()), Some(&date));
             let mut reply = begin("200 OK", &fields, content.len() as u64, super::http::head::After::Keep);
             reply.extend_from_slice(&content);
-            (format!("GET {path} HTTP/1.1\r\nHost: bakeoff\r\n\r\n").into_bytes(), reply)
+            (format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").into_bytes(), reply)
         };
         Self { pages: site::contents(size_of(max_payload)).into_iter().enumerate().map(page).collect() }
     }

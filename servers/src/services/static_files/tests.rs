@@ -48,7 +48,11 @@ fn some_folder() -> tempfile::TempDir {
 const SECRET: &str = "what nobody may see";
 
 fn serve(around: &tempfile::TempDir) -> Arc<dyn Service> {
-    folder(&around.path().join("site")).expect("it opens")
+    open(around, "site").expect("it opens")
+}
+
+fn open(around: &tempfile::TempDir, name: &str) -> io::Result<Arc<dyn Service>> {
+    folder(&around.path().join(name), Dotfiles::Hidden, &ServiceConfig::default())
 }
 
 #[test]
@@ -127,6 +131,49 @@ fn nothing_outside_the_folder_is_served() {
         let (head, content, _) = ask(&*service, &format!("GET {target}"), "");
         assert!(matches!(status(&head), "400" | "404"), "{target}: {head}");
         assert!(!String::from_utf8_lossy(&content).contains(SECRET), "{target}");
+    }
+}
+
+#[test]
+fn what_is_no_regular_file_is_not_even_opened() {
+    use rustix::fs::{CWD, FileType, Mode, inotify, mknodat};
+    let around = some_folder();
+    let fifo = around.path().join("site/fifo");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+    let _socket =
+        std::os::unix::net::UnixListener::bind(around.path().join("site/socket")).expect("a socket");
+    let watch =
+        inotify::init(inotify::CreateFlags::NONBLOCK | inotify::CreateFlags::CLOEXEC).expect("inotify");
+    inotify::add_watch(&watch, &fifo, inotify::WatchFlags::OPEN).expect("watched");
+    let service = serve(&around);
+    for target in ["/fifo", "/socket"] {
+        let (head, ..) = ask(&*service, &format!("GET {target}"), "");
+        assert_eq!(status(&head), "404", "{target}: {head}");
+    }
+    // Opening it would wake a writer of somebody else's that waits for its reader, who would then be gone.
+    let opened = rustix::io::read(&watch, &mut [0_u8; 256]);
+    assert_eq!(opened, Err(rustix::io::Errno::AGAIN), "nobody opened the pipe");
+}
+
+#[test]
+fn dotfiles_are_served_only_when_asked_for() {
+    let around = some_folder();
+    let site = around.path().join("site");
+    for (name, content) in [(".git/config", "url"), ("sub/.env", "key"), (".well-known/security.txt", "mail")]
+    {
+        fs::create_dir_all(site.join(name).parent().expect("a folder")).expect("folders");
+        fs::write(site.join(name), content).expect("a file");
+    }
+    let config = ServiceConfig::default();
+    let [hidden, served] = [Dotfiles::Hidden, Dotfiles::Served]
+        .map(|dotfiles| folder(&site, dotfiles, &config).expect("it opens"));
+    for target in ["/.git/config", "/%2egit/config", "/.git", "/sub/.env", "/./sub/.env", "/sub/%2E%65nv"] {
+        let get = |service: &Arc<dyn Service>| ask(&**service, &format!("GET {target}"), "").0;
+        assert_eq!(status(&get(&hidden)), "404", "{target}");
+        assert!(matches!(status(&get(&served)), "200" | "301"), "{target}");
+    }
+    for target in ["/.well-known/security.txt", "/./index.html"] {
+        assert_eq!(status(&ask(&*hidden, &format!("GET {target}"), "").0), "200", "{target}");
     }
 }
 
@@ -266,8 +313,8 @@ fn a_file_that_shrinks_on_the_way_ends_its_connection() {
 #[test]
 fn a_folder_that_is_none_is_refused() {
     let around = some_folder();
-    assert!(folder(&around.path().join("nowhere")).is_err());
-    assert!(folder(&around.path().join("secret.txt")).is_err());
+    assert!(open(&around, "nowhere").is_err());
+    assert!(open(&around, "secret.txt").is_err());
 }
 
 #[test]
