@@ -104,12 +104,18 @@ fn text_of(page: &str) -> String {
             rest.replace_range(from..to, "");
         }
     }
+    const INLINE: [&str; 11] = ["a", "abbr", "b", "br", "code", "em", "small", "span", "strong", "sup", "wbr"];
     let mut text = String::new();
     for part in rest.split('<') {
         let (tag, content) = part.split_once('>').unwrap_or(("", part));
-        let cell = ["td", "th", "/td", "/th"].iter().any(|name| tag.split(' ').next() == Some(name));
-        text.push_str(if cell { " | " } else { "" });
-        text.push_str(content);
+        let name = tag.trim_start_matches('/').split([' ', '\n']).next().unwrap_or_default();
+        text.push_str(match name {
+            "td" | "th" => " | ",
+            "br" => " ",
+            name if INLINE.contains(&name) => "",
+            _ => "\n",
+        });
+        text.push_str(&content.replace('\n', " "));
     }
     let lines = text.lines().map(|line| line.replace(" |  | ", " | ")).map(|line| line.trim().to_owned());
     lines.filter(|line| !line.is_empty()).map(|line| line + "\n").collect()
