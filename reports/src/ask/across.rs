@@ -19,9 +19,10 @@ use crate::cells::cell::Cell;
 use crate::record::bundle::Bundle;
 use crate::record::{Environment, Merit, Probe, Reading, ScenarioRecord};
 use crate::rules::probe::ceiling;
-use crate::show::text::{clean, cut, push_wrapped};
+use crate::show::layout::{clean, cut};
 use crate::show::units;
-use crate::show::words::gate::{factor as factor_text, with_interval};
+use crate::show::units::ratio;
+use crate::show::words::gate::with_interval;
 use crate::stats::bootstrap::{CONFIDENCE, RESAMPLES};
 use crate::stats::paired::{Better, Factor, log_behind};
 use crate::stats::random::Random;
@@ -254,7 +255,7 @@ pub fn text(across: &Across, width: usize) -> String {
         push(&mut out, difference, width, "! another machine: ");
     }
     if let Some(factor) = across.machine_factor {
-        let factor = factor_text(factor);
+        let factor = ratio(factor);
         let words = format!("A fixed piece of work took {factor} times as long in the second run.");
         push(&mut out, &words, width, "");
     }
@@ -276,9 +277,8 @@ fn table(out: &mut String, rows: &[Row], width: usize) {
     for (row, (name, figures)) in rows.iter().zip(&told) {
         if scenario != Some(&row.scenario) {
             scenario = Some(&row.scenario);
-            let null = row
-                .null_factor
-                .map_or_else(String::new, |null| format!("; null server {}", factor_text(null)));
+            let null =
+                row.null_factor.map_or_else(String::new, |null| format!("; null server {}", ratio(null)));
             push(out, &format!("{}, {}{null}", row.scenario, row.merit.label()), width, "");
         }
         if columns(name) > names {
@@ -298,8 +298,8 @@ fn beside(row: &Row) -> String {
 /// Text on lines of at most `width` columns, whatever its words are: names come from bundles.
 fn push(out: &mut String, text: &str, width: usize, indent: &str) {
     let room = width.saturating_sub(indent.chars().count());
-    let words: Vec<String> = text.split_whitespace().map(|word| cut(word, room)).collect();
-    push_wrapped(out, &words.join(" "), width, indent, str::to_owned);
+    let words: Vec<String> = text.split_whitespace().map(|word| cut(&clean(word), room)).collect();
+    crate::show::layout::push(out, &words.join(" "), width, indent);
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 pub mod export;
 pub mod html;
+pub(crate) mod layout;
 mod plot;
 pub mod summary;
 pub mod text;

@@ -1,4 +1,5 @@
-//! Figures as people read them: three significant digits and a unit. Never a bare number, never "NaN".
+//! Figures as people read them: three significant digits and a unit, in one place. Never "NaN", never a digit that says nothing
+//! (`80.0 %`).
 
 /// Three significant digits of a number that its unit keeps below 1,000.
 fn three(value: f64) -> String {
@@ -62,22 +63,24 @@ pub fn interval(low: f64, high: f64) -> String {
     if bare(low) == bare(high) { bare(low) } else { format!("{} to {}", bare(low), bare(high)) }
 }
 
-/// A share of 0 to 1 as a percentage: "97.5 %".
+/// A share or a relative difference as a percentage: "97.5 %", "80 %", "150 %"; infinite is "∞".
 pub fn share(share: f64) -> String {
     match share * 100.0 {
+        percent if percent.is_infinite() => "∞".to_owned(),
         percent if percent > 0.0 && percent < 0.1 => "under 0.1 %".to_owned(),
         percent if percent > 100_000.0 => "over 100,000 %".to_owned(),
-        percent => format!("{percent:.1} %"),
+        percent if percent >= 99.95 => format!("{percent:.0} %"),
+        percent => format!("{} %", (percent * 10.0).round() / 10.0),
     }
 }
 
-/// A difference as a whole percentage, or one digit more below 10: "3 %", "12 %", "4.5 %".
-pub fn percent(share: f64) -> String {
-    let percent = (share * 1_000.0).round() / 10.0;
-    if percent < 10.0 && percent.fract() != 0.0 {
-        format!("{percent:.1} %")
-    } else {
-        format!("{percent:.0} %")
+/// A ratio whose per cents matter, to three digits behind the point: "1.052", "12.3", "∞".
+pub fn ratio(ratio: f64) -> String {
+    match ratio {
+        f if f.is_infinite() => "∞".to_owned(),
+        f if f >= 1_000.0 => "over 1000".to_owned(),
+        f if f >= 10.0 => format!("{f:.1}"),
+        f => format!("{f:.3}"),
     }
 }
 
@@ -186,15 +189,18 @@ mod tests {
         );
         assert_eq!(interval(1.5, f64::INFINITY), "1.50 to ∞");
         assert_eq!(
-            [0.0, 0.0004, 0.975, f64::MAX].map(share),
-            ["0.0 %", "under 0.1 %", "97.5 %", "over 100,000 %"]
+            [0.0, 0.0004, 0.03, 0.045, 0.8, 0.975, 0.9996, 1.5, 1e9, f64::INFINITY].map(share),
+            ["0 %", "under 0.1 %", "3 %", "4.5 %", "80 %", "97.5 %", "100 %", "150 %", "over 100,000 %", "∞"]
         );
         assert_eq!(
             [0, 999, 1000, 38_413, 1_000_000].map(grouped),
             ["0", "999", "1,000", "38,413", "1,000,000"]
         );
         assert_eq!([0.5, 0.99, 0.999, 0.9999].map(percentile), ["p50", "p99", "p99.9", "p99.99"]);
-        assert_eq!([0.03, 0.1234, 0.045, 1.5].map(percent), ["3 %", "12 %", "4.5 %", "150 %"]);
+        assert_eq!(
+            [1.0, 1.0523, 12.34, 4e3, f64::INFINITY].map(ratio),
+            ["1.000", "1.052", "12.3", "over 1000", "∞"]
+        );
         assert_eq!(moment(0), "1970-01-01 00:00:00 UTC");
     }
 }

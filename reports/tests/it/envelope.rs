@@ -85,7 +85,7 @@ fn the_page_has_a_sentence_a_lesson_and_the_evidence_for_every_cell() {
 fn a_run_without_one_says_so_and_one_without_anything_else_shows_it() {
     let mut bundle = sample_bundle();
     let envelopes = std::mem::take(&mut bundle.envelopes);
-    assert!(section(&bundle).contains("Nothing to show, because"));
+    assert!(section(&bundle).contains("Nothing to show: this run raised no stressor"));
     bundle.envelopes = envelopes;
     bundle.trials.clear();
     bundle.rounds.clear();

@@ -104,7 +104,8 @@ fn text_of(page: &str) -> String {
             rest.replace_range(from..to, "");
         }
     }
-    const INLINE: [&str; 11] = ["a", "abbr", "b", "br", "code", "em", "small", "span", "strong", "sup", "wbr"];
+    const INLINE: [&str; 11] =
+        ["a", "abbr", "b", "br", "code", "em", "small", "span", "strong", "sup", "wbr"];
     let mut text = String::new();
     for part in rest.split('<') {
         let (tag, content) = part.split_once('>').unwrap_or(("", part));

@@ -119,8 +119,8 @@ fn figures_at_the_limits_of_the_generator_are_marked_wherever_they_stand() {
         let text = summary(&analysis, &SummaryOptions { width: 1_000, ..SummaryOptions::default() });
         let told = "At the generator's limit (the null server did 2.50k/s): iterative, fork-per-client.";
         let page = html::report(&analysis);
-        assert_eq!(page.contains(&told.replace('\'', "&#39;")), text.contains(told), "both say so or none");
-        (text.contains(told), page.matches("title=\"at the generator&#39;s limit\"").count())
+        assert_eq!(page.contains(told), text.contains(told), "both say so or none");
+        (text.contains(told), page.matches("title=\"at the generator's limit\"").count())
     };
     assert_eq!(marks(&bundle), (true, 4), "in the matrix and in the table");
     let Reading::Value(probe) = &mut bundle.run.probe else { panic!("the sample has a probe") };
@@ -139,5 +139,5 @@ fn a_machine_that_moved_within_a_round_is_told_above_the_figures() {
     bundle.rounds[2].loop_after_ns = Reading::Value(1.5e6);
     bundle.rounds[3].loop_after_ns = Reading::Absent("no clock".to_owned());
     let caveats = analyse(&bundle).caveats().join(" ");
-    assert!(caveats.contains("more than 10.0 % within 1 of 4 rounds (1.50× at most)"), "{caveats}");
+    assert!(caveats.contains("more than 10 % within 1 of 4 rounds (1.50× at most)"), "{caveats}");
 }

@@ -247,7 +247,7 @@ fn a_winner_that_starves_is_told_on() {
     let analysis = analyse(&bundle);
     assert_eq!(winners(&analysis), ["fork-per-client"]);
     let reason = &analysis.workloads[0].verdict.reason;
-    let told = "Careful: fork-per-client wins while 75.0 % of its connections never got a reply.";
+    let told = "Careful: fork-per-client wins while 75 % of its connections never got a reply.";
     assert!(reason.contains(told), "{reason}");
 }
 

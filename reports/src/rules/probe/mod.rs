@@ -95,16 +95,6 @@ pub enum Limit {
     Floor,
 }
 
-impl Limit {
-    /// A sign to put beside a figure, and what it means.
-    pub fn sign(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Ceiling => ("▲", "at the generator's limit"),
-            Self::Floor => ("▼", "at the generator's floor"),
-        }
-    }
-}
-
 impl Bounds {
     /// The limit that a figure of merit lies at, if it lies at one.
     pub fn limit(&self, merit: Merit, figure: f64) -> Option<Limit> {

@@ -4,11 +4,10 @@
 use super::markdown::{Page, bold};
 use super::text::{cut, markdown as safe};
 use crate::analysis::Analysis;
-use crate::record::{Contender, Origin, Run};
+use crate::record::{Contender, Figure, Origin, Run};
 use crate::rules::gate::{Gate, Outcome, Verdict};
-use crate::show::text::gate_ab;
-use crate::show::units;
-use crate::show::words::gate::{difference, share};
+use crate::show::units::{self, share};
+use crate::show::words::gate::{difference, sentence as verdict, worse_by};
 use crate::stats::paired::Factor;
 use std::fmt::Write as _;
 
@@ -17,9 +16,9 @@ const GRAVEST_FIRST: [Outcome; 5] =
     [Outcome::Regressed, Outcome::Invalid, Outcome::Inconclusive, Outcome::Improved, Outcome::Pass];
 
 /// How far B is behind or ahead, with the ends of its interval.
-fn behind(factor: &Factor) -> String {
-    let [low, high] = [factor.low, factor.high].map(difference);
-    format!("{} ({low} to {high})", difference(factor.median))
+fn behind(figure: Figure, factor: &Factor) -> String {
+    let [median, low, high] = [factor.median, factor.low, factor.high].map(|one| difference(figure, one));
+    format!("{median} ({low} to {high})")
 }
 
 /// A verdict in a sentence, for every figure it rests on.
@@ -36,10 +35,20 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
         show(verdict.b)
     );
     if let Some(one) = &verdict.factor {
-        let _ = write!(text, "; B is {} in {}", behind(one), units::plural(one.rounds as u64, "round"));
+        let _ = write!(
+            text,
+            "; B is {} in {}",
+            behind(verdict.figure, one),
+            units::plural(one.rounds as u64, "round")
+        );
     }
     if let Some(one) = &verdict.confirmed {
-        let _ = write!(text, ", {} in {}", behind(one), units::plural(one.rounds as u64, "fresh round"));
+        let _ = write!(
+            text,
+            ", {} in {}",
+            behind(verdict.figure, one),
+            units::plural(one.rounds as u64, "fresh round")
+        );
     }
     if let Some(q) = verdict.q {
         let _ = write!(text, "; q {}", probability(q));
@@ -49,7 +58,11 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
         let _ = write!(text, "; the noise floor is {}", share(noise));
     }
     if let Some(detectable) = verdict.detectable {
-        let _ = write!(text, "; {} worse would be found in 4 of 5 runs", share(detectable - 1.0));
+        let _ = write!(
+            text,
+            "; {} worse would be found in 4 of 5 runs",
+            share(worse_by(detectable, verdict.figure.better()))
+        );
     }
     if !verdict.reason.is_empty() {
         let _ = write!(text, ". {}", verdict.reason);
@@ -98,7 +111,7 @@ fn headline(gate: &Gate) -> String {
     let counts = if counts.is_empty() { String::new() } else { format!("{}.\n\n", counts.join(", ")) };
     format!(
         "{}\n\n{counts}A is {}, B is {}.\n",
-        bold(&cut(&gate_ab::sentence(gate), 600)),
+        bold(&cut(&verdict(gate), 600)),
         side(&gate.comparison.a),
         side(&gate.comparison.b)
     )
@@ -125,9 +138,8 @@ fn heading(outcome: Outcome) -> &'static str {
 
 fn row(verdict: &Verdict) -> String {
     let show = |value: Option<f64>| value.map_or_else(String::new, |value| verdict.figure.show(value));
-    let factors =
-        [verdict.factor, verdict.confirmed].map(|one| one.as_ref().map_or_else(String::new, behind));
-    let [search, fresh] = factors;
+    let [search, fresh] = [verdict.factor, verdict.confirmed]
+        .map(|one| one.map_or_else(String::new, |one| behind(verdict.figure, &one)));
     let cells = [
         safe(&cut(&verdict.scenario, 80)),
         safe(&cut(&verdict.model, 80)),
@@ -140,7 +152,9 @@ fn row(verdict: &Verdict) -> String {
         verdict.q.map_or_else(String::new, probability),
         share(verdict.practical),
         verdict.noise_floor.map_or_else(String::new, share),
-        verdict.detectable.map_or_else(String::new, |factor| share(factor - 1.0)),
+        verdict
+            .detectable
+            .map_or_else(String::new, |factor| share(worse_by(factor, verdict.figure.better()))),
         verdict.rounds.to_string(),
     ];
     format!("| {} |\n", cells.join(" | "))

@@ -65,7 +65,7 @@ pub(super) fn html(text: &str) -> String {
 
 /// At most so many characters of a text.
 pub(super) fn cut(text: &str, most: usize) -> String {
-    crate::show::text::cut(text, most)
+    crate::show::layout::cut(text, most)
 }
 
 /// Text for the value of an OpenMetrics label, or for a HELP line: the three escapes there are.

@@ -2,39 +2,34 @@
 //!
 //! It explains; it compares no speed. Times of this section's requests are therefore not shown.
 
-use super::page::series_of;
-use super::{Field, escape, table};
+use super::element::{Field, Row as TableRow, ordered_table, section as framed, table};
+use super::model::{named, series_of};
 use crate::analysis::Analysis;
-use crate::record::{Anatomy, ConnectionWire, Part, Phase, Reading, Segments};
-use crate::show::plot;
+use crate::record::{Anatomy, ConnectionWire, Part, Phase, Reading, Segments, Untraced};
 use crate::show::units;
-use crate::show::words::anatomy::{Layer, Row, parts, provenance, rows, title, wire_sum};
+use crate::show::words::anatomy::{Layer, Row, followed, parts, provenance, rows, title, wire_sum};
+use maud::{Markup, Render as _, html};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 /// The section; empty when the run took no anatomy.
-pub(super) fn section(analysis: &Analysis) -> String {
-    let Some(first) = analysis.anatomies.first() else { return String::new() };
-    let mut html = format!(
-        "<section id=\"anatomy\">\n<h2>Anatomy of a request</h2>\n<p class=\"lede\">What one request makes a server and \
-         the kernel do: one connection to each model, one request at a time, service {}. It follows the rounds and takes \
-         no part in any figure above. Calls were traced, which slows a server down many times; switches and segments are \
-         means over requests that were not{}. Fewer calls and sleeps leave more time for work, but which model fits is \
-         decided above.</p>\n",
-        escape(&first.service),
-        counted(analysis)
-    );
-    html.push_str(&side_by_side(analysis));
-    html.push_str(&by_name(analysis));
-    html.push_str(&step_by_step(analysis));
-    if let Some(Reading::Value(wire)) =
-        analysis.anatomies.iter().map(|a| &a.wire).find(|w| w.value().is_some())
-    {
-        let _ = writeln!(html, "<p class=\"note\">{}</p>", escape(&provenance(wire)));
-    }
-    html.push_str(&absent(analysis));
-    html.push_str("</section>\n");
-    html
+pub(super) fn section(analysis: &Analysis) -> Markup {
+    let Some(first) = analysis.anatomies.first() else { return html! {} };
+    let wire = analysis.anatomies.iter().find_map(|anatomy| anatomy.wire.value());
+    let absent = absent(analysis);
+    let body = html! {
+        p.lede {
+            "What one request makes a server and the kernel do: one connection to each model, one request at a time, service "
+            (first.service) ". It follows the rounds and takes no part in any figure above. Calls were traced, which slows a \
+             server down many times; switches and segments are means over requests that were not" (counted(analysis)) ". \
+             Fewer calls and sleeps leave more time for work, but which model fits is decided above."
+        }
+        (side_by_side(analysis))
+        (by_name(analysis))
+        (step_by_step(analysis))
+        @if let Some(wire) = wire { p.note { (provenance(wire)) } }
+        @if !absent.is_empty() { p.note { "Absent: " (absent.join("; ")) "." } }
+    };
+    framed("anatomy", "Anatomy of a request", &body)
 }
 
 /// How many requests the means are over, from the fewest to the most.
@@ -48,8 +43,8 @@ fn counted(analysis: &Analysis) -> String {
     }
 }
 
-fn name(analysis: &Analysis, anatomy: &Anatomy) -> String {
-    format!("{}{}", plot::swatch(series_of(analysis, &anatomy.model)), escape(&anatomy.model))
+fn name(analysis: &Analysis, anatomy: &Anatomy) -> Markup {
+    named(series_of(analysis, &anatomy.model), &anatomy.model)
 }
 
 /// A mean of counts; without digits behind the point when it is the same for all.
@@ -67,7 +62,7 @@ fn calls(anatomy: &Anatomy, part: Part) -> Field {
     }
 }
 
-fn side_by_side(analysis: &Analysis) -> String {
+fn side_by_side(analysis: &Analysis) -> Markup {
     let columns = [
         "model",
         "calls per request",
@@ -81,7 +76,7 @@ fn side_by_side(analysis: &Analysis) -> String {
         "of them headers",
     ];
     let row = |anatomy: &Anatomy| {
-        let switches = |which: fn(&crate::record::Untraced) -> &Reading<f64>| match &anatomy.untraced {
+        let switches = |which: fn(&Untraced) -> &Reading<f64>| match &anatomy.untraced {
             Reading::Value(untraced) => match which(untraced) {
                 Reading::Value(figure) => mean(*figure),
                 Reading::Absent(why) => Field::absent(why),
@@ -98,7 +93,7 @@ fn side_by_side(analysis: &Analysis) -> String {
         fields.extend(wire_fields(&anatomy.wire));
         (name(analysis, anatomy), fields)
     };
-    let rows: Vec<_> = analysis.anatomies.iter().map(row).collect();
+    let rows: Vec<TableRow> = analysis.anatomies.iter().map(row).collect();
     table("Anatomy of a request by model", &columns, &rows)
 }
 
@@ -122,7 +117,7 @@ fn wire_fields(wire: &Reading<ConnectionWire>) -> Vec<Field> {
 }
 
 /// A row for each model, a column for each call that any of them makes in a request.
-fn by_name(analysis: &Analysis) -> String {
+fn by_name(analysis: &Analysis) -> Markup {
     let phases = || analysis.anatomies.iter().filter_map(|anatomy| anatomy.phase(Part::Request));
     let mut names: Vec<&str> = Vec::new();
     for step in phases().flat_map(|phase| &phase.steps).map(|step| step.call.as_str()) {
@@ -134,7 +129,7 @@ fn by_name(analysis: &Analysis) -> String {
     let missing: Vec<&str> = rest.into_iter().filter(|call| !names.contains(call)).collect();
     names.extend(missing);
     if names.is_empty() {
-        return String::new();
+        return html! {};
     }
     let row = |anatomy: &Anatomy| {
         let fields = names.iter().map(|call| match anatomy.phase(Part::Request) {
@@ -146,52 +141,46 @@ fn by_name(analysis: &Analysis) -> String {
         });
         (name(analysis, anatomy), fields.collect())
     };
-    let rows: Vec<(String, Vec<Field>)> = analysis.anatomies.iter().map(row).collect();
+    let rows: Vec<TableRow> = analysis.anatomies.iter().map(row).collect();
     let columns: Vec<&str> = std::iter::once("model").chain(names.iter().copied()).collect();
-    format!("<h3>System calls per request, by name</h3>\n{}", table("System calls by name", &columns, &rows))
+    html! { h3 { "System calls per request, by name" } (table("System calls by name", &columns, &rows)) }
 }
 
-fn step_by_step(analysis: &Analysis) -> String {
-    let mut html = String::from("<div class=\"steps\">\n<h3>Step by step</h3>\n");
-    for anatomy in analysis.anatomies.iter().filter(|anatomy| anatomy.phases.value().is_some()) {
-        let _ = writeln!(html, "<details class=\"anatomy\"><summary>{}</summary>", escape(&anatomy.model));
-        if let Some(sum) = wire_sum(anatomy) {
-            let _ = writeln!(html, "<p class=\"note\">{}.</p>", escape(&sum));
+fn step_by_step(analysis: &Analysis) -> Markup {
+    html! {
+        div.steps {
+            h3 { "Step by step" }
+            @for anatomy in analysis.anatomies.iter().filter(|anatomy| anatomy.phases.value().is_some()) {
+                details.anatomy {
+                    summary { (anatomy.model) }
+                    @if let Some(sum) = wire_sum(anatomy) { p.note { (sum) "." } }
+                    @for phase in parts(anatomy) { (steps(anatomy, phase)) }
+                }
+            }
         }
-        for phase in parts(anatomy) {
-            html.push_str(&steps(anatomy, phase));
-        }
-        html.push_str("</details>\n");
     }
-    html.push_str("</div>\n");
-    html
 }
 
-fn steps(anatomy: &Anatomy, phase: &Phase) -> String {
-    let field = |row: &Row| {
+fn steps(anatomy: &Anatomy, phase: &Phase) -> Markup {
+    let row = |row: &Row| {
         let words = [row.note.as_str(), row.meaning.as_str()];
         let words: Vec<&str> = words.into_iter().filter(|text| !text.is_empty()).collect();
         let head = match row.layer {
-            Layer::Server => escape(&row.who),
-            Layer::Client | Layer::Kernel => format!("<em>{}</em>", escape(&row.who)),
+            Layer::Server => row.who.render(),
+            Layer::Client | Layer::Kernel => html! { em { (row.who) } },
         };
         (head, vec![Field::text(&row.what), Field::text(&row.result), Field::text(words.join(": "))])
     };
-    let rows: Vec<_> = rows(anatomy, phase).iter().map(field).collect();
-    let followed = match (phase.repeats, phase.alike) {
-        (1, _) => "followed once".to_owned(),
-        (repeats, alike) => format!("{alike} of {repeats} were like this one"),
-    };
-    let label = format!("{}: {}", anatomy.model, title(phase.part));
-    format!(
-        "<h4>{} <small>({followed})</small></h4>\n{}",
-        title(phase.part),
+    let rows: Vec<TableRow> = rows(anatomy, phase).iter().map(row).collect();
+    let title = title(phase.part);
+    html! {
+        h4 { (title) " " small { "(" (followed(phase)) ")" } }
         // The order is the story: not to be sorted.
-        table(&label, &["who", "call", "result", "what it is"], &rows).replace(" class=\"sortable\"", "")
-    )
+        (ordered_table(&format!("{}: {title}", anatomy.model), &["who", "call", "result", "what it is"], &rows))
+    }
 }
 
-fn absent(analysis: &Analysis) -> String {
+fn absent(analysis: &Analysis) -> Vec<String> {
     let mut reasons: Vec<String> = Vec::new();
     for anatomy in &analysis.anatomies {
         let phases = anatomy.phases.absence().map(|why| format!("system calls: {why}"));
@@ -203,8 +192,5 @@ fn absent(analysis: &Analysis) -> String {
             }
         }
     }
-    match reasons.as_slice() {
-        [] => String::new(),
-        reasons => format!("<p class=\"note\">Absent: {}.</p>\n", escape(&reasons.join("; "))),
-    }
+    reasons
 }

@@ -3,13 +3,14 @@
 //! A cost that could not be measured is shown as absent with the reason, never as zero. One that is absent for every
 //! model has no column; it is named below the table with the reason.
 
-use super::workload::{name, ordered};
-use super::{Field, escape, table};
+use super::element::{Field, Row, table};
+use super::model::{named, ordered};
 use crate::analysis::Workload;
 use crate::cells::cell::{Cell, Merged};
 use crate::metric::cost::Cost;
 use crate::record::Reading;
 use crate::show::units;
+use maud::{Markup, html};
 use std::collections::BTreeMap;
 
 /// One table: its heading, its costs, and what its reader must know.
@@ -80,11 +81,11 @@ const GROUPS: [Group; 3] = [
 ];
 
 /// What the servers used, per request, per connection and as a whole.
-pub(super) fn costs(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
-    GROUPS.iter().map(|group| one(workload, group, series)).collect()
+pub(super) fn costs(workload: &Workload, series: &impl Fn(&str) -> usize) -> Markup {
+    html! { @for group in &GROUPS { (one(workload, group, series)) } }
 }
 
-fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> String {
+fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> Markup {
     let measured = |cost: &Cost| workload.cells.iter().any(|cell| cell.costs.value(*cost).is_some());
     let shown: Vec<Cost> = group.costs.iter().copied().filter(measured).collect();
     let served = group.costs.contains(&Cost::Fairness);
@@ -95,34 +96,35 @@ fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> S
         };
         let mut fields: Vec<Field> = shown.iter().map(field).collect();
         if served {
-            fields.extend(beside(cell.merged.as_ref()));
+            fields.extend(of_connections(cell.merged.as_ref()));
         }
-        (name(cell, series), fields)
+        (named(series(&cell.model), &cell.model), fields)
     };
-    let rows: Vec<(String, Vec<Field>)> = ordered(workload).map(row).collect();
+    let rows: Vec<Row> = ordered(workload).map(row).collect();
     let labels = shown.iter().map(|cost| cost.label());
     let mut columns: Vec<&str> = std::iter::once("model").chain(labels).collect();
     if served {
         columns.extend(["never served", "connect p50"]);
     }
-    let label = format!("{} of {}", group.heading, workload.scenario.name);
     let by_cpu =
         shown.iter().any(|cost| matches!(cost, Cost::Instructions | Cost::Cycles | Cost::CacheMisses));
-    let user_mode = match by_cpu && workload.cells.iter().any(|cell| cell.user_mode_only) {
-        true => " Instructions, cycles and cache misses are of user mode alone: the kernel's need privilege.",
-        false => "",
-    };
-    format!(
-        "<h4>{}</h4>\n{}<p class=\"note\">{}{user_mode}{}</p>\n",
-        group.heading,
-        table(&label, &columns, &rows),
-        group.note,
-        absent(workload, group)
-    )
+    let user_mode = by_cpu && workload.cells.iter().any(|cell| cell.user_mode_only);
+    let absent = absent(workload, group);
+    html! {
+        h4 { (group.heading) }
+        (table(&format!("{} of {}", group.heading, workload.scenario.name), &columns, &rows))
+        p.note {
+            (group.note)
+            @if user_mode {
+                " Instructions, cycles and cache misses are of user mode alone: the kernel's need privilege."
+            }
+            @if !absent.is_empty() { " Absent: " (absent.join("; ")) "." }
+        }
+    }
 }
 
 /// The figures of the last table that are no costs: connections never served, and how long connecting took.
-fn beside(merged: Option<&Merged>) -> [Field; 2] {
+fn of_connections(merged: Option<&Merged>) -> [Field; 2] {
     let Some(merged) = merged else { return [(); 2].map(|()| Field::absent("no valid trial")) };
     let (never, all) = (units::grouped(merged.never_served), units::grouped(merged.connections));
     [
@@ -132,7 +134,7 @@ fn beside(merged: Option<&Merged>) -> [Field; 2] {
 }
 
 /// Which costs are absent and why: by reason, each with the costs it concerns.
-fn absent(workload: &Workload, group: &Group) -> String {
+fn absent(workload: &Workload, group: &Group) -> Vec<String> {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for cost in group.costs {
         for cell in &workload.cells {
@@ -144,36 +146,39 @@ fn absent(workload: &Workload, group: &Group) -> String {
             }
         }
     }
-    let told: Vec<String> =
-        reasons.iter().map(|(why, names)| format!("{} ({})", names.join(", "), escape(why))).collect();
-    if told.is_empty() { String::new() } else { format!(" Absent: {}.", told.join("; ")) }
+    reasons.iter().map(|(why, names)| format!("{} ({why})", names.join(", "))).collect()
 }
 
 /// What the servers counted themselves, to hold against what the swarm saw. A counter that is zero everywhere has no
 /// column.
-pub(super) fn counted(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
+pub(super) fn counted(workload: &Workload, series: &impl Fn(&str) -> usize) -> Markup {
     let mut names: Vec<&str> = Vec::new();
     for (name, count) in workload.cells.iter().flat_map(|cell| &cell.counted) {
         if *count > 0 && !names.contains(&name.as_str()) {
             names.push(name);
         }
     }
+    if names.is_empty() {
+        return html! { p.note { "No server reported its counters." } };
+    }
     let row = |cell: &Cell| {
         let fields = names.iter().map(|name| match cell.counted.get(*name) {
-            Some(count) => Field::figure(units::grouped(*count), *count as f64),
-            None => Field::absent("no server lived to tell"),
+            Some(count) => Field::count(*count),
+            None => Field::absent("no server lived to report it"),
         });
-        (name(cell, series), fields.collect::<Vec<_>>())
+        (named(series(&cell.model), &cell.model), fields.collect())
     };
-    let rows: Vec<_> = ordered(workload).map(row).collect();
-    if names.is_empty() {
-        return "<p class=\"note\">No server told what it had counted.</p>\n".to_owned();
+    let rows: Vec<Row> = ordered(workload).map(row).collect();
+    let heads = names.iter().map(|name| name.replace('_', " "));
+    let columns: Vec<String> = std::iter::once("model".to_owned()).chain(heads).collect();
+    html! {
+        details {
+            summary { "What the servers counted" }
+            (table(&format!("Counters of the servers of {}", workload.scenario.name), &columns, &rows))
+            p.note {
+                "Over a server's whole life, warm-up included, summed over the rounds; the peak of open connections is the \
+                 largest."
+            }
+        }
     }
-    let heads: Vec<String> = names.iter().map(|name| name.replace('_', " ")).collect();
-    let columns: Vec<&str> = std::iter::once("model").chain(heads.iter().map(String::as_str)).collect();
-    format!(
-        "<details><summary>What the servers counted</summary>\n{}<p class=\"note\">Over a server's whole life, warm-up \
-         included, summed over the rounds; the peak of open connections is the largest.</p>\n</details>\n",
-        table(&format!("Counters of the servers of {}", workload.scenario.name), &columns, &rows)
-    )
 }

@@ -2,53 +2,50 @@
 //!
 //! Nothing is fetched: the file is part of the page, and the bundle is named by its name beside it.
 
-use super::escape;
+use super::element::section as framed;
 use crate::analysis::Analysis;
 use crate::cells::cell::{RoundFigures, SHOWN};
 use crate::metric::cost;
 use crate::show::units;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use maud::{Markup, html};
 use std::fmt::Write as _;
 
 /// The largest file that the page holds, in bytes: a page stays below two million with it.
 const LARGEST: usize = 300_000;
 
 /// The section; `bundle` is the file name of the bundle, if it lies beside the page.
-pub(super) fn section(analysis: &Analysis, bundle: Option<&str>) -> String {
-    let mut html = String::from("<section id=\"data\">\n<h2>The data</h2>\n<ul>\n");
-    match bundle {
-        Some(name) => {
-            let _ = writeln!(
-                html,
-                "<li><a href=\"./{}\">{}</a>: the bundle, every trial with its histograms, a line of JSON for each. It lies \
-                 beside this page; <code>bakeoff report</code> makes the page from it again, byte for byte.</li>",
-                percent(name),
-                escape(name)
-            );
-        }
-        None => html.push_str("<li>The bundle this page was made from lies elsewhere.</li>\n"),
-    }
+pub(super) fn section(analysis: &Analysis, bundle: Option<&str>) -> Markup {
     let csv = csv(analysis);
     let rows = units::grouped(csv.lines().count().saturating_sub(1) as u64);
-    if csv.len() > LARGEST {
-        let _ = writeln!(
-            html,
-            "<li>A table of the {rows} rounds would be {}, too large to be part of this page; the bundle has it all.</li>",
-            units::bytes(csv.len() as f64)
-        );
-    } else {
-        let _ = writeln!(
-            html,
-            "<li><a download=\"bakeoff-rounds.csv\" href=\"data:text/csv;charset=utf-8;base64,{}\">bakeoff-rounds.csv</a>: a \
-             row for each round of each model under each workload and for each discarded trial, {rows} in all; times in \
-             nanoseconds, memory in bytes, costs per request where they are in the tables above. Empty is not \
-             measured.</li>",
-            STANDARD.encode(&csv)
-        );
-    }
-    html.push_str("</ul>\n</section>\n");
-    html
+    let body = html! {
+        ul {
+            li {
+                @match bundle {
+                    Some(name) => {
+                        a href={ "./" (percent(name)) } { (name) } ": the bundle, every trial with its histograms, a line of \
+                         JSON for each. It lies beside this page; " code { "bakeoff report" } " makes the page from it again, \
+                         byte for byte."
+                    }
+                    None => "The bundle this page was made from lies elsewhere.",
+                }
+            }
+            li {
+                @if csv.len() > LARGEST {
+                    "A table of the " (rows) " rounds would take " (units::bytes(csv.len() as f64)) ", too much for this page; \
+                     the bundle has it all."
+                } @else {
+                    a download="bakeoff-rounds.csv"
+                        href={ "data:text/csv;charset=utf-8;base64," (STANDARD.encode(&csv)) } { "bakeoff-rounds.csv" }
+                    ": a row for each round of each model under each workload and for each discarded trial, " (rows) " in \
+                     all; times in nanoseconds, memory in bytes, costs per request as in the tables above. Empty means not \
+                     measured."
+                }
+            }
+        }
+    };
+    framed("data", "The data", &body)
 }
 
 /// A file name as a reference: everything but letters, digits and a few signs as %XX.

@@ -2,47 +2,44 @@
 //!
 //! One trial each, and limits set low on purpose: it compares no speed, and no figure here is a capacity of the machine.
 
-use super::page::series_of;
-use super::{Field, escape, table};
+use super::element::{Field, Row, pairs, section as framed, table};
+use super::model::{named, series_of};
 use crate::analysis::Analysis;
 use crate::record::Reading;
 use crate::record::envelope::{Envelope, Findings, Limit, Recovery, Stress};
-use crate::show::plot;
 use crate::show::units::{self, grouped};
 use crate::show::words::envelopes::{
     cell, common_caps, find, held, lesson, limit, models, own_caps, raised, sentence, stresses, title,
 };
-use std::fmt::Write as _;
+use maud::{Markup, html};
 
 /// The section; it says why there is nothing to show when the run has none.
-pub(super) fn section(analysis: &Analysis) -> String {
-    let mut html = String::from("<section id=\"envelope\" class=\"envelope\">\n<h2>Failure envelope</h2>\n");
-    if analysis.envelopes.is_empty() {
-        html.push_str(
-            "<p class=\"note\">Nothing to show, because this run raised nothing until it broke. <code>bakeoff run \
-             --envelope</code> adds it to a run, <code>bakeoff envelope</code> does it alone.</p>\n</section>\n",
-        );
-        return html;
-    }
-    html.push_str(
-        "<p class=\"lede\">What breaks each model, and what its clients see then. For each cell a fresh server was put under \
-         limits of its own, and one thing was raised, doubled from level to level, until a client was not served. The limits \
-         are low on purpose, so that something breaks within seconds: it is which limit, and how, that says something, not \
-         how many. Each cell is one trial. A limit is named only where something counted shows it.</p>\n",
-    );
-    html.push_str(&matrix(analysis));
-    for stress in stresses(&analysis.envelopes) {
-        html.push_str(&part(analysis, stress));
-    }
-    html.push_str("</section>\n");
-    html
+pub(super) fn section(analysis: &Analysis) -> Markup {
+    let body = html! {
+        @if analysis.envelopes.is_empty() {
+            p.note {
+                "Nothing to show: this run raised no stressor until a model failed. " code { "bakeoff run --envelope" }
+                " adds it to a run, " code { "bakeoff envelope" } " does it alone."
+            }
+        } @else {
+            p.lede {
+                "What breaks each model, and what its clients see then. For each cell a fresh server was put under limits of its \
+                 own, and one stressor was raised, doubled from level to level, until a client was not served. The limits are \
+                 low on purpose, so that something breaks within seconds: which limit breaks, and how, says something; how \
+                 many does not. Each cell is one trial. A limit is named only where something counted shows it."
+            }
+            (matrix(analysis))
+            @for stress in stresses(&analysis.envelopes) { (part(analysis, stress)) }
+        }
+    };
+    framed("envelope", "Failure envelope", &html! { div.envelope { (body) } })
 }
 
-fn name(analysis: &Analysis, model: &str) -> String {
-    format!("{}{}", plot::swatch(series_of(analysis, model)), escape(model))
+fn name(analysis: &Analysis, model: &str) -> Markup {
+    named(series_of(analysis, model), model)
 }
 
-fn matrix(analysis: &Analysis) -> String {
+fn matrix(analysis: &Analysis) -> Markup {
     let stresses = stresses(&analysis.envelopes);
     let columns: Vec<&str> = std::iter::once("model").chain(stresses.iter().map(|one| title(*one))).collect();
     let field = |model: &str, stress: Stress| match find(&analysis.envelopes, model, stress) {
@@ -56,23 +53,20 @@ fn matrix(analysis: &Analysis) -> String {
     };
     let row =
         |model: &str| (name(analysis, model), stresses.iter().map(|stress| field(model, *stress)).collect());
-    let rows: Vec<_> = models(&analysis.envelopes).into_iter().map(row).collect();
-    let key = "How much was held, and what broke then; \u{201c}all\u{201d} is the end of the range. Connections and slow \
-               clients are exact, unless the server died of them; the others are the highest level that held, and levels \
-               double.";
-    format!("{}<p class=\"note\">{key}</p>\n", table("Failure envelope by model and stress", &columns, &rows))
+    let rows: Vec<Row> = models(&analysis.envelopes).into_iter().map(row).collect();
+    html! {
+        (table("Failure envelope by model and stress", &columns, &rows))
+        p.note {
+            "How much was held, and what broke then; “all” is the end of the range. Connections and slow clients are exact, \
+             unless the server died of them; the others are the highest level that held, and levels double."
+        }
+    }
 }
 
 /// One stress under every model.
-fn part(analysis: &Analysis, stress: Stress) -> String {
+fn part(analysis: &Analysis, stress: Stress) -> Markup {
     let all: Vec<&Envelope> = analysis.envelopes.iter().filter(|one| one.stress == stress).collect();
     let common = common_caps(&all);
-    let mut html = format!(
-        "<h3>{}</h3>\n<p class=\"lede\">Raised: {}. Limits: {}.</p>\n",
-        title(stress),
-        escape(raised(stress)),
-        escape(&common.join(", "))
-    );
     let columns =
         ["model", "breaks at", "recovered after", "what happened", "what shows it", "its own limits"];
     let row = |envelope: &&Envelope| {
@@ -84,15 +78,14 @@ fn part(analysis: &Analysis, stress: Stress) -> String {
         let limits = Field::text(if own.is_empty() { "–".to_owned() } else { own.join(", ") });
         (name(analysis, &envelope.model), fields.into_iter().chain([limits]).collect())
     };
-    let rows: Vec<_> = all.iter().map(row).collect();
-    let _ = writeln!(
-        html,
-        "<div class=\"told\">{}</div>",
-        table(&format!("{} by model", title(stress)), &columns, &rows)
-    );
-    html.push_str(&lessons(stress, &all));
-    html.push_str(&levels(analysis, stress, &all));
-    html
+    let rows: Vec<Row> = all.iter().map(row).collect();
+    html! {
+        h3 { (title(stress)) }
+        p.lede { "Raised: " (raised(stress)) ". Limits: " (common.join(", ")) "." }
+        div.told { (table(&format!("{} by model", title(stress)), &columns, &rows)) }
+        (lessons(stress, &all))
+        (levels(analysis, stress, &all))
+    }
 }
 
 fn figures(envelope: &Envelope, findings: &Findings) -> Vec<Field> {
@@ -106,7 +99,7 @@ fn figures(envelope: &Envelope, findings: &Findings) -> Vec<Field> {
         Recovery::Censored { waited_ns } => {
             Field::figure(format!("over {}", units::time(waited_ns as f64)), f64::INFINITY)
         }
-        Recovery::Gone => Field::figure("never".to_owned(), f64::INFINITY),
+        Recovery::Gone => Field::figure("never", f64::INFINITY),
     };
     vec![
         failed,
@@ -117,7 +110,7 @@ fn figures(envelope: &Envelope, findings: &Findings) -> Vec<Field> {
 }
 
 /// What to learn: a line for each limit that broke, with the models that it broke.
-fn lessons(stress: Stress, all: &[&Envelope]) -> String {
+fn lessons(stress: Stress, all: &[&Envelope]) -> Markup {
     let mut broke: Vec<(Limit, Vec<&str>)> = Vec::new();
     for envelope in all {
         let Reading::Value(findings) = &envelope.result else { continue };
@@ -126,22 +119,14 @@ fn lessons(stress: Stress, all: &[&Envelope]) -> String {
             None => broke.push((findings.limit, vec![&envelope.model])),
         }
     }
-    let mut html = String::from("<dl class=\"pairs\">\n");
-    for (which, models) in broke {
-        let what = if which == Limit::NoneInRange { "nothing broke" } else { limit(which) };
-        let _ = writeln!(
-            html,
-            "<dt><b>{what}</b><br>{}</dt><dd>{}</dd>",
-            escape(&models.join(", ")),
-            escape(lesson(stress, which))
-        );
-    }
-    html.push_str("</dl>\n");
-    html
+    pairs(broke.iter().map(|(which, models)| {
+        let what = if *which == Limit::NoneInRange { "nothing broke" } else { limit(*which) };
+        (html! { b { (what) } br; (models.join(", ")) }, lesson(stress, *which))
+    }))
 }
 
 /// Every level that was tried, as a table to open.
-fn levels(analysis: &Analysis, stress: Stress, all: &[&Envelope]) -> String {
+fn levels(analysis: &Analysis, stress: Stress, all: &[&Envelope]) -> Markup {
     let mut asked: Vec<u64> = all
         .iter()
         .filter_map(|one| one.result.value())
@@ -149,8 +134,8 @@ fn levels(analysis: &Analysis, stress: Stress, all: &[&Envelope]) -> String {
         .collect();
     asked.sort_unstable();
     asked.dedup();
-    let heads: Vec<String> = asked.iter().map(|level| grouped(*level)).collect();
-    let columns: Vec<&str> = std::iter::once("model").chain(heads.iter().map(String::as_str)).collect();
+    let columns: Vec<String> =
+        std::iter::once("model".to_owned()).chain(asked.iter().map(|level| grouped(*level))).collect();
     let field =
         |findings: &Findings, asked: u64| match findings.levels.iter().find(|level| level.asked == asked) {
             None => Field::text("–"),
@@ -169,9 +154,11 @@ fn levels(analysis: &Analysis, stress: Stress, all: &[&Envelope]) -> String {
         };
         (name(analysis, &envelope.model), fields)
     };
-    let rows: Vec<_> = all.iter().map(row).collect();
-    format!(
-        "<details><summary>Every level: served of all, slowest answer</summary>\n{}</details>\n",
-        table(&format!("{}, level by level", title(stress)), &columns, &rows)
-    )
+    let rows: Vec<Row> = all.iter().map(row).collect();
+    html! {
+        details {
+            summary { "Every level: served of all, slowest answer" }
+            (table(&format!("{}, level by level", title(stress)), &columns, &rows))
+        }
+    }
 }

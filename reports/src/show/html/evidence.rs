@@ -1,106 +1,100 @@
 //! What the figures stand on: the method, the run, what was left out.
 
-use super::{Field, escape, table};
-use crate::analysis::{Analysis, MOST_LEFT_OUT};
+use super::element::{Field, Row, pairs, section, table};
+use super::model::{named, series_of};
+use crate::analysis::{Analysis, Excluded, MOST_LEFT_OUT};
 use crate::record::{Environment, Reading, RoundRecord};
 use crate::rules::probe;
 use crate::rules::verdict::{
     ANSWERED_FLOOR, LATENCY_FLOOR, LEVEL, MEMORY_FLOOR, MIN_ROUNDS, THROUGHPUT_FLOOR,
 };
-use crate::show::units;
+use crate::show::units::{self, grouped, moment, share};
+use crate::show::words::probe::{advice, facts};
 use crate::stats::bootstrap::{CONFIDENCE, RESAMPLES, confidence_at_most};
 use crate::stats::median;
-use std::fmt::Write as _;
+use maud::{Markup, Render as _, html};
 
 /// How the figures were made and what they claim.
-pub(super) fn method(analysis: &Analysis) -> String {
+pub(super) fn method(analysis: &Analysis) -> Markup {
     let rounds = analysis.rounds_done() as usize;
-    format!(
-        "<section id=\"method\">\n<h2>How to read this</h2>\n\
-         <p>A <em>round</em> runs every model that still runs once under every workload, each in a fresh server process, in an \
-         order shuffled from the seed. Models are compared within a round, so that what the machine did to one it did to all; \
-         the factor shown is the median over the rounds.</p>\n\
-         <p>The interval is a percentile bootstrap of that median, {} resamples, nominally {:.0}&nbsp;%. With few \
-         rounds it is close to the range of the rounds, which contains the true median with a confidence of \
-         1&nbsp;−&nbsp;2/2<sup>R</sup>: with the {rounds} rounds of this run, {} at most. It is of the one comparison.</p>\n\
-         <p>A model is <em>behind</em> when another beats it: the whole interval lies above 1 plus the practical floor, \
-         {:.0}&nbsp;% for throughput and goodput, {:.0}&nbsp;% for latency, {:.0}&nbsp;% for the share answered, {:.0}&nbsp;% for \
-         memory, and a sign-flip permutation test of the rounds rejects, after \
-         adjusting for every pair of models of the run (Benjamini and Hochberg), that it is not behind by more than the floor: \
-         of all such claims of a run, {:.0}&nbsp;% are expected to be false at most. A model is <em>equal</em> to the best when \
-         the interval lies within the floor to both sides and two one-sided tests reject, at {:.0}&nbsp;% and not adjusted, that it \
-         lies beyond either. Otherwise the rounds do not tell, and it is <em>not resolved</em>. \
-         A difference that would have shown is one that such a run calls behind in 4 of 5 cases. \
-         Fewer than {MIN_ROUNDS} valid rounds are undecided.</p>\n\
-         <p>Response time runs from the <em>intended</em> send time to the last byte of the right reply. A percentile is \
-         shown only when enough requests were sent for its upper confidence bound to exist: 381 for p99, 3,838 for \
-         p99.9. Fewer suffice for <em>never</em>: when so many of them went unanswered that the percentile is infinite \
-         beyond reasonable doubt (2.5&nbsp;%).</p>\n\
-         <p>A trial in which nothing was answered, or whose server died on the way, counts like \
-         any other: what it left unanswered is infinite, and its throughput may be 0. When fewer than half of a workload's models could be compared, \
-         the workload is undecided. Trials that the generator or the neighbours spoiled are tried again at the end of their \
-         round, within bounds; the first valid try counts. This selects, by rules that are the same for all models: time taken by \
-         other programs or the hypervisor; a generator later than a share of the least response any server could show; \
-         and, in closed loop, a generator that used all its CPU before an idle server at a rate far below its own ceiling. \
-         The last looks at the rate and drops slow trials only, so read it beside the number of trials left out. With more than {}&nbsp;of a run's planned trials without a valid try there is no \
-         verdict.</p>\n</section>\n",
-        units::grouped(RESAMPLES as u64),
-        CONFIDENCE * 100.0,
-        units::share(confidence_at_most(rounds)),
-        THROUGHPUT_FLOOR * 100.0,
-        LATENCY_FLOOR * 100.0,
-        ANSWERED_FLOOR * 100.0,
-        MEMORY_FLOOR * 100.0,
-        LEVEL * 100.0,
-        LEVEL * 100.0,
-        units::share(MOST_LEFT_OUT),
-    )
+    let body = html! {
+        p {
+            "A " em { "round" } " runs every model that still runs once under every workload, each in a fresh server process, \
+             in an order shuffled from the seed. Models are compared within a round, so that what the machine did to one it \
+             did to all; the factor shown is the median over the rounds."
+        }
+        p {
+            "The interval is a percentile bootstrap of that median, " (grouped(RESAMPLES as u64)) " resamples, nominally "
+            (share(CONFIDENCE)) ". With few rounds it is close to the range of the rounds, which contains the true median \
+             with a confidence of 1\u{a0}−\u{a0}2/2" sup { "R" } ": with the " (rounds) " rounds of this run, "
+            (share(confidence_at_most(rounds))) " at most. It covers one comparison at a time."
+        }
+        p {
+            "A model is " em { "behind" } " when another beats it: the whole interval lies above 1 plus the practical floor, "
+            (share(THROUGHPUT_FLOOR)) " for throughput and goodput, " (share(LATENCY_FLOOR)) " for latency, "
+            (share(ANSWERED_FLOOR)) " for the share answered, " (share(MEMORY_FLOOR)) " for memory, and a sign-flip \
+             permutation test of the rounds rejects, after adjusting for every pair of models of the run (Benjamini and \
+             Hochberg), that it is not behind by more than the floor: of all such claims of a run, at most " (share(LEVEL))
+            " are expected to be false. A model is " em { "equal" } " to the best when the interval lies within the floor on \
+             both sides and two one-sided tests reject, at " (share(LEVEL)) " and not adjusted, that it lies beyond either. \
+             Otherwise it is " em { "not resolved" } ": these rounds do not distinguish it from the best. A run could detect a \
+             difference that it calls behind in 4 of 5 cases. Fewer than " (MIN_ROUNDS) " valid rounds are undecided."
+        }
+        p {
+            "Response time runs from the " em { "intended" } " send time to the last byte of the correct reply. A percentile is \
+             shown only when enough requests were sent for its upper confidence bound to exist: 381 for p99, 3,838 for p99.9. \
+             Fewer suffice for " em { "never" } ": when so many of them went unanswered that the percentile is infinite beyond \
+             reasonable doubt (2.5\u{a0}%)."
+        }
+        p {
+            "A trial in which nothing was answered, or whose server died, counts like any other: what it left unanswered is \
+             infinite, and its throughput may be 0. When fewer than half of a workload's models could be compared, the \
+             workload is undecided. Trials disturbed by the load generator or by other processes are retried at the end of \
+             their round, within bounds; the first valid trial counts. This selects, by rules that are the same for all models: \
+             time taken by other programs or the hypervisor; a generator later than a share of the least response any server \
+             could show; and, in closed loop, a generator that used all its CPU before an idle server at a rate far below its \
+             own ceiling. The last looks at the rate and drops slow trials only, so read it beside the number of trials left \
+             out. With more than " (share(MOST_LEFT_OUT)) " of a run's planned trials without a valid one there is no verdict."
+        }
+    };
+    section("method", "How to read this", &body)
 }
 
 /// The models in a line each.
-pub(super) fn models(analysis: &Analysis) -> String {
-    let mut html = String::from("<section id=\"models\">\n<h2>The models</h2>\n<dl class=\"pairs\">\n");
-    for (series, model) in analysis.run.models.iter().enumerate() {
-        let swatch = crate::show::plot::swatch(series);
-        let _ = writeln!(html, "<dt>{swatch}{}</dt><dd>{}</dd>", escape(&model.name), escape(&model.summary));
-    }
-    html.push_str("</dl>\n</section>\n");
-    html
+pub(super) fn models(analysis: &Analysis) -> Markup {
+    let models = &analysis.run.models;
+    let lines =
+        models.iter().map(|model| (named(series_of(analysis, &model.name), &model.name), &model.summary));
+    section("models", "The models", &pairs(lines))
 }
 
 /// Command, seed, machine.
-pub(super) fn run(analysis: &Analysis) -> String {
+pub(super) fn run(analysis: &Analysis) -> Markup {
     let run = &analysis.run;
-    let mut html = format!(
-        "<section id=\"run\">\n<h2>The run</h2>\n<p>The exact command, and the seed that makes the same schedules and the \
-         same order again:</p>\n<pre class=\"command\">{}</pre>\n<dl class=\"pairs\">\n",
-        escape(&command_line(&run.command))
-    );
     let finished =
-        analysis.end.as_ref().map_or_else(|| "never".to_owned(), |end| units::moment(end.finished_unix_ms));
+        analysis.end.as_ref().map_or_else(|| "never".to_owned(), |end| moment(end.finished_unix_ms));
+    let trials = format!(
+        "{}{} planned, {} recorded ({} of them retries), {} valid",
+        if run.sequential.is_some() { "about " } else { "" },
+        run.planned_trials,
+        analysis.recorded,
+        analysis.tried_again,
+        analysis.valid
+    );
     let facts = [
         ("seed", run.seed.to_string()),
-        ("started", units::moment(run.started_unix_ms)),
+        ("started", moment(run.started_unix_ms)),
         ("finished", finished),
-        (
-            "trials",
-            format!(
-                "{}{} planned, {} recorded ({} of them tries again), {} valid",
-                if run.sequential.is_some() { "about " } else { "" },
-                run.planned_trials,
-                analysis.recorded,
-                analysis.tried_again,
-                analysis.valid
-            ),
-        ),
+        ("trials", trials),
         ("schema", format!("version {}", run.schema_version)),
     ];
-    let facts = facts.into_iter().chain(disturbance(analysis));
-    for (name, value) in facts.chain(environment(&run.environment)) {
-        let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(name), escape(&value));
-    }
-    html.push_str("</dl>\n</section>\n");
-    html
+    let facts = facts.into_iter().chain(disturbance(analysis)).chain(environment(&run.environment));
+    let body = html! {
+        p { "The exact command, and the seed that makes the same schedules and the same order again:" }
+        pre.command { (command_line(&run.command)) }
+        (pairs(facts))
+    };
+    section("run", "The run", &body)
 }
 
 /// What took the pinned CPUs from server and swarm while valid trials were measured.
@@ -124,7 +118,7 @@ fn most<'a>(shares: impl Iterator<Item = &'a Reading<f64>>, verb: &str) -> Strin
     let mut parts = Vec::new();
     if let Some(median) = median(&known) {
         let largest = known.iter().copied().fold(0.0, f64::max);
-        let (largest, median) = (units::share(largest), units::share(median));
+        let (largest, median) = (share(largest), share(median));
         parts.push(format!(
             "{verb} at most {largest} of the pinned CPUs in any valid trial (median {median})"
         ));
@@ -156,7 +150,7 @@ fn environment(environment: &Environment) -> Vec<(&str, String)> {
         [] => "not pinned".to_owned(),
         cpus => cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
     };
-    let count = |value: &u64| units::grouped(*value);
+    let count = |value: &u64| grouped(*value);
     let mut rows = vec![
         ("kernel", or_why(&environment.kernel, String::clone)),
         ("processor", or_why(&environment.cpu_model, String::clone)),
@@ -184,37 +178,31 @@ fn environment(environment: &Environment) -> Vec<(&str, String)> {
 }
 
 /// What the generator and the machine can show, measured before the run and round by round.
-pub(super) fn limits(analysis: &Analysis) -> String {
-    let mut html = String::from("<section id=\"limits\">\n<h2>Limits of the measurement</h2>\n");
-    match &analysis.run.probe {
-        Reading::Absent(why) => {
-            let _ = writeln!(html, "<p>Not measured before this run: {}.</p>", escape(why));
-        }
-        Reading::Value(probe) => {
-            html.push_str(
-                "<p>Measured before the first round, against a null server that does nothing but return what it reads. A \
-                 rate is a ceiling where the swarm had no CPU left; each is the best of a few short goes, so a trial may exceed \
-                 it, and then the workload says so.</p>\n<dl class=\"pairs\">\n",
-            );
-            for (name, value) in crate::show::text::probe::facts(probe) {
-                let _ = writeln!(html, "<dt>{}</dt><dd>{}</dd>", escape(&name), escape(&value));
-            }
-            html.push_str("</dl>\n");
-            let advice = probe::advice(probe);
-            if !advice.is_empty() {
-                html.push_str("<h3>What to change to measure better</h3>\n<ul>\n");
-                advice.iter().for_each(|line| html.push_str(&format!("<li>{}</li>\n", escape(line))));
-                html.push_str("</ul>\n");
+pub(super) fn limits(analysis: &Analysis) -> Markup {
+    let body = html! {
+        @match &analysis.run.probe {
+            Reading::Absent(why) => p { "Not measured before this run: " (why) "." },
+            Reading::Value(probe) => {
+                p {
+                    "Measured before the first round, against a null server that only returns what it reads. A rate is a \
+                     ceiling where the swarm had no CPU left; each is the best of a few short runs, so a trial may exceed it, \
+                     and then the workload says so."
+                }
+                (pairs(facts(probe)))
+                @let advice = advice(probe);
+                @if !advice.is_empty() {
+                    h3 { "What to change to measure better" }
+                    ul { @for line in advice { li { (line) } } }
+                }
             }
         }
-    }
-    html.push_str(&drift(analysis));
-    html.push_str("</section>\n");
-    html
+        (drift(analysis))
+    };
+    section("limits", "Limits of the measurement", &body)
 }
 
 /// The fixed work round by round.
-fn drift(analysis: &Analysis) -> String {
+fn drift(analysis: &Analysis) -> Markup {
     let time = |reading: &Reading<f64>| match reading {
         Reading::Value(ns) => Field::figure(units::time(*ns), *ns),
         Reading::Absent(why) => Field::absent(why),
@@ -225,48 +213,47 @@ fn drift(analysis: &Analysis) -> String {
             None => Field::absent("not measured before and after"),
         };
         let fields = vec![time(&round.loop_before_ns), time(&round.loop_after_ns), moved];
-        ((u64::from(round.round) + 1).to_string(), fields)
+        ((u64::from(round.round) + 1).render(), fields)
     };
-    let rows: Vec<(String, Vec<Field>)> = analysis.rounds.iter().map(row).collect();
-    if rows.is_empty() {
-        return "<p>The machine's speed was recorded for no round.</p>\n".to_owned();
+    let rows: Vec<Row> = analysis.rounds.iter().map(row).collect();
+    html! {
+        @if rows.is_empty() {
+            p { "The machine's speed was recorded for no round." }
+        } @else {
+            h3 { "Speed of the machine" }
+            p {
+                "The same piece of work on a server CPU, alone, before and after each round. A change of more than "
+                (share(probe::DRIFT_SHARE)) " within a round is stated above all figures."
+            }
+            (table("Speed of the machine", &["round", "before", "after", "moved by"], &rows))
+        }
     }
-    let table = table("Speed of the machine", &["round", "before", "after", "moved by"], &rows);
-    format!(
-        "<h3>Speed of the machine</h3>\n<p>The same piece of work on a server CPU, alone, before and after each round. More \
-         than {} within a round is told above all figures.</p>\n{table}",
-        units::share(probe::DRIFT_SHARE)
-    )
 }
 
 /// What was left out and why.
-pub(super) fn discarded(analysis: &Analysis) -> String {
-    let mut html = String::from("<section id=\"discarded\">\n<h2>Discarded trials</h2>\n");
-    if analysis.excluded.is_empty() {
-        html.push_str("<p>None: every recorded trial counts.</p>\n");
-    } else {
-        let row = |trial: &crate::analysis::Excluded| {
-            let round = u64::from(trial.round) + 1;
-            let fields = vec![
-                Field::figure(round.to_string(), round as f64),
-                Field::text(&trial.scenario),
-                Field::text(&trial.model),
-                Field::figure((u64::from(trial.attempt) + 1).to_string(), f64::from(trial.attempt)),
-                Field::text(trial.reasons.join("; ")),
-                Field::text(if trial.replaced { "another try counts" } else { "the round is missing" }),
-            ];
-            ((u64::from(trial.index) + 1).to_string(), fields)
-        };
-        let rows: Vec<(String, Vec<Field>)> = analysis.excluded.iter().map(row).collect();
-        html.push_str("<p>Left out of every figure above.</p>\n");
-        html.push_str(&table(
-            "Discarded trials",
-            &["trial", "round", "workload", "model", "try", "reason", "outcome"],
-            &rows,
-        ));
-    }
-    html.push_str("</section>\n");
-    html
+pub(super) fn discarded(analysis: &Analysis) -> Markup {
+    let row = |trial: &Excluded| {
+        let fields = vec![
+            Field::count(u64::from(trial.round) + 1),
+            Field::text(&trial.scenario),
+            Field::text(&trial.model),
+            Field::count(u64::from(trial.attempt) + 1),
+            Field::text(trial.reasons.join("; ")),
+            Field::text(if trial.replaced { "replaced by a retry" } else { "the round is missing" }),
+        ];
+        ((u64::from(trial.index) + 1).render(), fields)
+    };
+    let rows: Vec<Row> = analysis.excluded.iter().map(row).collect();
+    let columns = ["trial", "round", "workload", "model", "attempt", "reason", "outcome"];
+    let body = html! {
+        @if rows.is_empty() {
+            p { "None: every recorded trial counts." }
+        } @else {
+            p { "Left out of every figure above." }
+            (table("Discarded trials", &columns, &rows))
+        }
+    };
+    section("discarded", "Discarded trials", &body)
 }
 
 #[cfg(test)]
@@ -283,7 +270,7 @@ mod tests {
     #[test]
     fn disturbance_is_told_at_its_worst_and_what_is_absent_is_told_too() {
         let shares = [Reading::Value(0.01), Reading::Value(0.04), Reading::Value(0.02)];
-        let quiet = "used at most 4.0 % of the pinned CPUs in any valid trial (median 2.0 %)";
+        let quiet = "used at most 4 % of the pinned CPUs in any valid trial (median 2 %)";
         assert_eq!(most(shares.iter(), "used"), quiet);
         let absent = Reading::Absent("no clock".to_owned());
         assert_eq!(

@@ -2,52 +2,51 @@
 //!
 //! A percentile here is over the requests sent, or says over what else; none is shown that the samples do not bear.
 
-use super::workload::{name, ordered};
-use super::{Field, table};
+use super::element::{Field, Row, table};
+use super::model::{named, ordered};
 use crate::analysis::Workload;
 use crate::cells::cell::{Cell, SHOWN};
 use crate::cells::recovery::{RECOVERED_FACTOR, Recovery};
 use crate::rules::probe::{Limit, NEAR_SHARE};
 use crate::show::units;
 use crate::stats::quantile::Quantile;
+use maud::{Markup, html};
 
 /// Throughput, percentiles over all that was sent, and what was never answered.
-pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> String {
+pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> Markup {
     let columns = columns(workload);
-    let rows: Vec<(String, Vec<Field>)> = ordered(workload)
-        .map(|cell| {
-            let rounds = format!("{}", cell.rounds.len());
-            let mut fields = vec![Field::figure(rounds, cell.rounds.len() as f64)];
-            match (&cell.merged, cell.throughput_per_s()) {
-                (Some(merged), Some(rate)) => {
-                    fields.push(
-                        Field::figure(units::rate(rate), rate)
-                            .marked(workload.bounds.at_ceiling(rate).then_some(Limit::Ceiling.sign())),
-                    );
-                    fields.extend(SHOWN.into_iter().zip(merged.response.shown).map(|(share, quantile)| {
-                        let floor = workload.bounds.at_floor(share, quantile);
-                        Field::quantile(quantile).marked(floor.then_some(Limit::Floor.sign()))
-                    }));
-                    fields.push(lag(workload, merged.dispatch_lag.p99()));
-                    let failed = merged.unanswered();
-                    fields.push(Field::figure(units::grouped(failed), failed as f64));
-                    fields.extend(goodput(workload, cell));
-                    fields.extend(cell.recovery().map(recovery));
-                }
-                _ => fields.extend((3..columns.len()).map(|_| Field::absent("no valid trial"))),
+    let row = |cell: &Cell| {
+        let mut fields = vec![Field::count(cell.rounds.len() as u64)];
+        match (&cell.merged, cell.throughput_per_s()) {
+            (Some(merged), Some(rate)) => {
+                fields.push(at_ceiling(workload, rate));
+                fields.extend(SHOWN.into_iter().zip(merged.response.shown).map(|(share, quantile)| {
+                    let floor = workload.bounds.at_floor(share, quantile);
+                    Field::quantile(quantile).marked(floor.then_some(Limit::Floor))
+                }));
+                fields.push(lag(workload, merged.dispatch_lag.p99()));
+                fields.push(Field::count(merged.unanswered()));
+                fields.extend(goodput(workload, cell));
+                fields.extend(cell.recovery().map(recovery));
             }
-            (name(cell, series), fields)
-        })
-        .collect();
-    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
-    let table = table(&format!("Figures of {}", workload.scenario.name), &columns, &rows);
-    format!(
-        "<h4>Figures</h4>\n{table}<p class=\"note\">Throughput is the median of the rounds. Response percentiles are over \
-         all requests sent in all rounds; whatever was never answered counts as infinite, <em>never</em>. Generator lag is \
-         how late the load generator itself acted on a request that was due. {}{}</p>\n",
-        explained(workload),
-        limits(workload)
-    )
+            _ => fields.extend((3..columns.len()).map(|_| Field::absent("no valid trial"))),
+        }
+        (named(series(&cell.model), &cell.model), fields)
+    };
+    let rows: Vec<Row> = ordered(workload).map(row).collect();
+    html! {
+        h4 { "Figures" }
+        (table(&format!("Figures of {}", workload.scenario.name), &columns, &rows))
+        p.note {
+            "Throughput is the median of the rounds. Response percentiles are over all requests sent in all rounds; whatever \
+             was never answered counts as infinite, " em { "never" } ". Generator lag is how late the load generator itself \
+             acted on a request that was due. " (explained(workload)) (limits(workload))
+        }
+    }
+}
+
+fn at_ceiling(workload: &Workload, rate: f64) -> Field {
+    Field::figure(units::rate(rate), rate).marked(workload.bounds.at_ceiling(rate).then_some(Limit::Ceiling))
 }
 
 /// What the table of a workload shows.
@@ -72,9 +71,7 @@ fn lag(workload: &Workload, p99: Quantile) -> Field {
 /// What is answered within the objective, where there is one.
 fn goodput(workload: &Workload, cell: &Cell) -> Option<Field> {
     workload.scenario.objective_ns?;
-    let rate = cell.goodput_per_s()?;
-    let mark = workload.bounds.at_ceiling(rate).then_some(Limit::Ceiling.sign());
-    Some(Field::figure(units::rate(rate), rate).marked(mark))
+    Some(at_ceiling(workload, cell.goodput_per_s()?))
 }
 
 fn recovery(recovery: Recovery) -> Field {
@@ -90,14 +87,14 @@ fn explained(workload: &Workload) -> String {
     let mut text = String::new();
     if let Some(objective) = workload.scenario.objective_ns {
         let objective = units::time(objective as f64);
-        text += &format!("Goodput is how many requests a second were answered rightly within {objective}. ");
+        text += &format!("Goodput is how many correct replies a second came within {objective}. ");
     }
     if let Some(surge) = workload.scenario.surge {
         let lasting = surge.end_ns.saturating_sub(surge.begin_ns) as f64;
         text += &format!(
             "From {} after the window\u{2019}s begin, {} times the requests are due for {}. Recovery is the time \
              from its end until every further slice of the window has at most {} times the median response of before \
-             it and at least half as many replies; &gt; where the window ended first. ",
+             it and at least half as many replies; > where the window ended first. ",
             units::time(surge.begin_ns as f64),
             units::quantity(surge.factor),
             units::time(lasting),
@@ -126,7 +123,7 @@ fn limits(workload: &Workload) -> String {
     });
     let ceiling = ceiling.unwrap_or_else(|| match workload.bounds.why_no_ceiling.as_str() {
         "" => "The generator's limit was not measured for this workload.".to_owned(),
-        why => format!("The generator's limit for this workload is not known: {}.", super::escape(why)),
+        why => format!("The generator's limit for this workload is not known: {why}."),
     });
     [Some(ceiling), floor].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

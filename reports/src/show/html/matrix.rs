@@ -2,137 +2,117 @@
 //!
 //! Colour is never alone: every cell says in figures and words what its shade means.
 
-use super::page::{anchor, series_of};
-use super::{escape, mark};
+use super::element::{any_table, mark, section, shade};
+use super::model::{column, link, series_of};
 use crate::analysis::{Analysis, Workload};
 use crate::record::Merit;
 use crate::rules::verdict::{Outcome, Place, Standing};
-use crate::show::plot;
 use crate::show::units;
-use std::fmt::Write as _;
+use crate::stats::paired::Factor;
+use maud::{Markup, html};
 
 /// Workloads down, models across: how many times worse than the best.
-pub(super) fn matrix(analysis: &Analysis) -> String {
-    let mut html = String::from(
-        "<section id=\"matrix\">\n<h2>How far behind the best</h2>\n<p class=\"lede\">1.00× is the best model of the \
-         workload; 2.00× is half its throughput or twice its latency. Below each, the interval over the rounds. <span \
-         class=\"tag win\">= equal</span> is shown to differ from the best by less than matters; <span class=\"tag\">~ not \
-         resolved</span> may be equal or behind, and more rounds would tell. ▲ and ▼ stand beside figures at the limit and at the floor of the load generator.</p>\n\
-         <div class=\"scroll wide\" tabindex=\"0\" role=\"region\" aria-label=\"Matrix of workloads and models\">\
-         <table class=\"matrix\"><thead><tr><th scope=\"col\">workload</th>",
-    );
-    for model in &analysis.run.models {
-        let swatch = plot::swatch(series_of(analysis, &model.name));
-        let name = escape(&model.name).replace('-', "-<wbr>");
-        let _ =
-            write!(html, "<th scope=\"col\" title=\"{}\">{swatch}<br>{name}</th>", escape(&model.summary));
-    }
-    html.push_str("</tr></thead><tbody>\n");
-    for (number, workload) in analysis.workloads.iter().enumerate() {
-        let _ = write!(
-            html,
-            "<tr><th scope=\"row\"><a href=\"#{}\">{}</a><small>{}</small></th>",
-            anchor(number),
-            escape(&workload.scenario.name),
-            workload.verdict.merit.label()
-        );
-        for model in &analysis.run.models {
-            html.push_str(&matrix_cell(workload, &model.name));
+pub(super) fn matrix(analysis: &Analysis) -> Markup {
+    let models = &analysis.run.models;
+    let heads: Vec<Markup> = std::iter::once(html! { "workload" })
+        .chain(models.iter().map(|model| {
+            html! { span title=(model.summary) { (column(series_of(analysis, &model.name), &model.name)) } }
+        }))
+        .collect();
+    let rows = html! {
+        @for (number, workload) in analysis.workloads.iter().enumerate() {
+            tr {
+                th scope="row" { (link(number, workload)) small { (workload.verdict.merit.label()) } }
+                @for model in models { (matrix_cell(workload, &model.name)) }
+            }
+            "\n"
         }
-        html.push_str("</tr>\n");
-    }
-    html.push_str("</tbody></table></div>\n");
-    html.push_str(SCALE);
-    html.push_str("</section>\n");
-    html
+    };
+    let body = html! {
+        p.lede {
+            "1.00× is the best model of the workload; 2.00× is half its throughput or twice its latency. Below each, the \
+             interval over the rounds. " span.tag.win { "= equal" } " is shown to differ from the best by less than \
+             matters; " span.tag { "~ not resolved" } " may be equal or behind: more rounds would decide. ▲ and ▼ mark \
+             figures at the limit and at the floor of the load generator."
+        }
+        (any_table("Matrix of workloads and models", Some("matrix"), heads.into_iter(), &rows))
+        // The limits are those of `darkness`.
+        p.note.scale {
+            "Shades: " (shade("f0", "best or equal")) " " (shade("f1", "otherwise under 1.25×")) " "
+            (shade("f2", "under 2×")) " " (shade("f3", "under 5×")) " " (shade("f4", "5× and more")) " "
+            (shade("", "undecided, invalid or not run"))
+        }
+    };
+    section("matrix", "How far behind the best", &body)
 }
-
-/// What the shades mean; the limits are those of [`shade`].
-const SCALE: &str = "<p class=\"note scale\">Shades: <span class=\"key\"><span class=\"shade f0\"></span>best or equal</span> \
-                     <span class=\"key\"><span class=\"shade f1\"></span>otherwise under 1.25×</span> \
-                     <span class=\"key\"><span class=\"shade f2\"></span>under 2×</span> \
-                     <span class=\"key\"><span class=\"shade f3\"></span>under 5×</span> \
-                     <span class=\"key\"><span class=\"shade f4\"></span>5× and more</span> \
-                     <span class=\"key\"><span class=\"shade\"></span>undecided, invalid or not run</span></p>\n";
 
 /// A cell of the matrix: how far a model is behind the best of a workload, and how sure that is.
-pub(super) fn matrix_cell(workload: &Workload, model: &str) -> String {
+pub(super) fn matrix_cell(workload: &Workload, model: &str) -> Markup {
     let merit = workload.verdict.merit;
     let Some(standing) = workload.verdict.standing(model) else {
-        return "<td class=\"none\"><span class=\"quiet\">not run</span></td>".to_owned();
+        return html! { td.none { span.quiet { "not run" } } };
     };
     let doubts = workload.cell(model).map(|cell| cell.doubts.join("; ")).unwrap_or_default();
-    let doubt = if doubts.is_empty() {
-        String::new()
-    } else {
-        format!(" <abbr class=\"doubt\" title=\"{}\">?</abbr>", escape(&doubts))
-    };
+    let doubt = html! { @if !doubts.is_empty() { " " abbr.doubt title=(doubts) { "?" } } };
     let limit = standing.figure.and_then(|figure| workload.bounds.limit(merit, figure));
-    let limit = limit.map_or_else(String::new, |limit| mark(limit.sign()));
-    let figure = figure(standing, merit) + &limit;
-    match standing.place {
+    let figure = html! {
+        @match standing.figure { Some(figure) => (merit.show(figure)), None => "no figure" }
+        @if let Some(limit) = limit { (mark(limit)) }
+    };
+    let interval = |factor: Factor| html! { small.ci { (units::interval(factor.low, factor.high)) } };
+    let (class, tag, factor, below) = match standing.place {
         // Where nothing was chosen, nothing is called best.
         Place::Best | Place::Equal(_) | Place::Unresolved { .. } if !workload.verdict.crowns(standing) => {
-            let factor = match standing.place {
-                _ if standing.useless(merit) => f64::INFINITY,
-                place => place.factor().map_or(1.0, |factor| factor.median),
-            };
-            format!(
-                "<td class=\"none\">{doubt}<strong>{}</strong>{}<small>{figure}</small></td>",
-                units::factor(factor),
-                uncrowned_interval(standing, merit)
-            )
+            let (factor, interval) = uncrowned(standing, merit);
+            ("none", None, Some(factor), html! { (interval) small { (figure) } })
         }
-        Place::Best => format!(
-            "<td class=\"f0\"><span class=\"tag win\">best</span>{doubt}<strong>1.00×</strong><small>{figure}</small></td>"
-        ),
-        Place::Equal(factor) | Place::Unresolved { factor, .. } | Place::Behind(factor) => {
-            let tag = match standing.place {
-                Place::Equal(_) => "<span class=\"tag win\">= equal</span>",
-                Place::Unresolved { .. } => "<span class=\"tag\">~ not resolved</span>",
-                _ => "",
-            };
-            format!(
-                "<td class=\"f{}\">{tag}{doubt}<strong>{}</strong><small class=\"ci\">{}</small><small>{figure}</small></td>",
-                if matches!(standing.place, Place::Equal(_)) { 0 } else { shade(factor.median) },
-                units::factor(factor.median),
-                units::interval(factor.low, factor.high)
-            )
+        Place::Best => ("f0", Some(("win", "best")), Some(1.0), html! { small { (figure) } }),
+        Place::Equal(factor) => {
+            let below = html! { (interval(factor)) small { (figure) } };
+            ("f0", Some(("win", "= equal")), Some(factor.median), below)
+        }
+        Place::Unresolved { factor, .. } | Place::Behind(factor) => {
+            let open = matches!(standing.place, Place::Unresolved { .. });
+            let below = html! { (interval(factor)) small { (figure) } };
+            (darkness(factor.median), open.then_some(("", "~ not resolved")), Some(factor.median), below)
         }
         // More rounds do not help a run that has no verdict at all.
-        Place::Undecided { .. } if matches!(workload.verdict.outcome, Outcome::NoVerdict { .. }) => format!(
-            "<td class=\"none\"><span class=\"tag\">too few rounds</span>{doubt}<small>{figure}</small></td>"
-        ),
-        Place::Undecided { more } => format!(
-            "<td class=\"none\"><span class=\"tag\">undecided</span>{doubt}<small>{} needed</small><small>{figure}</small></td>",
-            units::plural(more as u64, "more round")
-        ),
-        Place::Invalid => format!(
-            "<td class=\"none\"><span class=\"tag bad\">invalid</span>{doubt}<small><a href=\"#discarded\">why</a></small></td>"
-        ),
-    }
-}
-
-/// The interval of a model that ties with a best that nobody crowned.
-fn uncrowned_interval(standing: &Standing, merit: Merit) -> String {
-    match standing.place.factor() {
-        Some(factor) if !standing.useless(merit) => {
-            format!("<small class=\"ci\">{}</small>", units::interval(factor.low, factor.high))
+        Place::Undecided { .. } if matches!(workload.verdict.outcome, Outcome::NoVerdict { .. }) => {
+            ("none", Some(("", "too few rounds")), None, html! { small { (figure) } })
         }
-        _ => String::new(),
+        Place::Undecided { more } => {
+            let needed = units::plural(more as u64, "more round");
+            ("none", Some(("", "undecided")), None, html! { small { (needed) " needed" } small { (figure) } })
+        }
+        Place::Invalid => {
+            ("none", Some(("bad", "invalid")), None, html! { small { a href="#discarded" { "why" } } })
+        }
+    };
+    html! {
+        td class=(class) {
+            @if let Some((class, words)) = tag { span class={ "tag " (class) } { (words) } }
+            (doubt)
+            @if let Some(factor) = factor { strong { (units::factor(factor)) } }
+            (below)
+        }
     }
 }
 
-fn figure(standing: &Standing, merit: Merit) -> String {
-    standing.figure.map_or_else(|| "no figure".to_owned(), |figure| escape(&merit.show(figure)))
+/// The factor and the interval of a model where nothing was chosen.
+fn uncrowned(standing: &Standing, merit: Merit) -> (f64, Markup) {
+    match standing.place.factor() {
+        _ if standing.useless(merit) => (f64::INFINITY, html! {}),
+        None => (1.0, html! {}),
+        Some(factor) => (factor.median, html! { small.ci { (units::interval(factor.low, factor.high)) } }),
+    }
 }
 
 /// How dark a cell is: the figure says the same, so colour is never alone.
-fn shade(factor: f64) -> u8 {
+fn darkness(factor: f64) -> &'static str {
     match factor {
-        f if f < 1.25 => 1,
-        f if f < 2.0 => 2,
-        f if f < 5.0 => 3,
-        _ => 4,
+        f if f < 1.25 => "f1",
+        f if f < 2.0 => "f2",
+        f if f < 5.0 => "f3",
+        _ => "f4",
     }
 }

@@ -1,16 +1,15 @@
-//! The page: head, order of the sections, and what stands above and below them.
+//! The page: the order of its sections, and what stands above and below them.
 
 use super::contents::{Part, SWEEPS, WORKLOADS, contents};
+use super::element::{document, header, section};
 use super::{
-    absent, anatomy, answer, costs_overview, data, decision, envelope, escape, evidence, gate, matrix, stops,
-    sweep, theory, workload,
+    anatomy, answer, costs_overview, data, decision, envelope, evidence, gate, matrix, stops, sweep, theory,
+    workload,
 };
 use crate::analysis::Analysis;
-use crate::show::units;
-use std::fmt::Write as _;
-
-const STYLE: &str = include_str!("style.css");
-const SCRIPT: &str = include_str!("script.js");
+use crate::show::units::{grouped, moment, plural};
+use crate::show::words::gate::QUESTION as WHETHER_SLOWER;
+use maud::{Markup, html};
 
 /// The report on a run as an HTML document.
 pub fn report(analysis: &Analysis) -> String {
@@ -19,32 +18,17 @@ pub fn report(analysis: &Analysis) -> String {
 
 /// The same, which also leads to the bundle: `bundle` is its file name in the folder the page will lie in.
 pub fn report_beside(analysis: &Analysis, bundle: Option<&str>) -> String {
-    let title = format!("bakeoff, {}", units::moment(analysis.run.started_unix_ms));
     let parts = parts(analysis, bundle);
-    let mut body = header(analysis);
-    body.push_str(&contents(analysis, &parts));
-    body.push_str("<main id=\"main\">\n");
-    parts.iter().for_each(|part| body.push_str(&part.html));
-    body.push_str("</main>\n");
-    let footer = format!(
-        "Written by bakeoff {} from the records of the run alone: <code>bakeoff report</code> on the same bundle gives the \
-         same bytes.",
-        escape(&analysis.run.tool_version)
-    );
-    document(&title, &body, &footer)
-}
-
-/// A whole document around its body, with style and script in it; body and footer are HTML.
-pub(super) fn document(title: &str, body: &str, footer: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; \
-         script-src 'unsafe-inline'\">\n<title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n\
-         {body}<footer>{footer}</footer>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n",
-        escape(title)
-    )
+    let body = html! {
+        (top(analysis))
+        (contents(analysis, &parts))
+        main #main { @for part in &parts { (part.html) } }
+    };
+    let footer = html! {
+        "Written by bakeoff " (analysis.run.tool_version) " from the records of the run alone: " code { "bakeoff report" }
+        " on the same bundle gives the same bytes."
+    };
+    document(&format!("bakeoff, {}", moment(analysis.run.started_unix_ms)), &body, &footer)
 }
 
 /// The page from the answer down to the evidence: the order to read it in. A part without HTML is left out.
@@ -64,7 +48,7 @@ fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
         part("stops", "What was stopped early", stops::section(analysis)),
         part("anatomy", "Anatomy of a request", anatomy::section(analysis)),
         part("envelope", "Failure envelope", envelope::section(analysis)),
-        part("history", "History", absent::history()),
+        part("history", "History", no_history()),
         part("method", "How to read this", evidence::method(analysis)),
         part("models", "The models", evidence::models(analysis)),
         part("run", "The run", evidence::run(analysis)),
@@ -91,64 +75,65 @@ fn of_builds(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
 }
 
 /// A section about workloads; a run of sweeps alone has its answers there, and one of failure envelopes alone in these.
-fn of_workloads(analysis: &Analysis, section: fn(&Analysis) -> String) -> String {
+fn of_workloads(analysis: &Analysis, section: fn(&Analysis) -> Markup) -> Markup {
     let elsewhere = !analysis.sweeps.is_empty() || !analysis.envelopes.is_empty();
-    if analysis.workloads.is_empty() && elsewhere { String::new() } else { section(analysis) }
+    if analysis.workloads.is_empty() && elsewhere {
+        html! {}
+    } else {
+        section(analysis)
+    }
 }
 
-fn sweeps(analysis: &Analysis) -> String {
+fn sweeps(analysis: &Analysis) -> Markup {
     match (analysis.sweeps.is_empty(), analysis.workloads.is_empty()) {
         (false, _) => sweep::sections(analysis),
-        (true, true) if !analysis.envelopes.is_empty() => String::new(),
-        (true, _) => absent::sweeps(),
+        (true, true) if !analysis.envelopes.is_empty() => html! {},
+        (true, _) => no_sweeps(),
     }
 }
 
-/// Where a model stands in the run, which decides its colour and marker on the whole page.
-pub(super) fn series_of(analysis: &Analysis, model: &str) -> usize {
-    analysis.run.models.iter().position(|record| record.name == model).unwrap_or(analysis.run.models.len())
-}
-
-/// A fragment's name for a workload: by number, because names are free text.
-pub(super) fn anchor(number: usize) -> String {
-    format!("workload-{}", number + 1)
-}
-
-fn header(analysis: &Analysis) -> String {
-    let run = &analysis.run;
-    let left_out = analysis.excluded.len() as u64;
-    let valid = match left_out {
-        0 if analysis.recorded == 0 => "0 trials".to_owned(),
-        0 => format!("all {} trials valid", units::grouped(u64::from(analysis.valid))),
-        _ => format!(
-            "{} of {} trials valid",
-            units::grouped(u64::from(analysis.valid)),
-            units::grouped(u64::from(analysis.recorded))
-        ),
+fn no_sweeps() -> Markup {
+    let why = html! {
+        p.lede {
+            "No sweep in this bundle: every workload ran at one rate or one number of clients, so the knee of its curve, its \
+             capacity under an objective and the point where two models cross are not known. " code { "bakeoff sweep" }
+            " and " code { "bakeoff capacity" } " measure them."
+        }
     };
-    let facts = [
-        units::moment(run.started_unix_ms),
-        units::plural(run.models.len() as u64, "model"),
-        units::plural(analysis.workloads.len() as u64, "workload"),
-        units::plural(analysis.sweeps.len() as u64, "sweep"),
-        units::plural(u64::from(analysis.rounds_done()), "round"),
+    section(SWEEPS, "Sweeps and capacity", &why)
+}
+
+fn no_history() -> Markup {
+    let why = html! {
+        p.lede {
+            "No history in this bundle: it holds one run. The same build can differ by half between runs on a shared \
+             machine, so two reports side by side do not compare two builds. " code { "bakeoff history" }
+            " keeps runs by commit, as ratios to a reference of the same run, and says where they changed."
+        }
+    };
+    section("history", "History", &why)
+}
+
+fn top(analysis: &Analysis) -> Markup {
+    let run = &analysis.run;
+    let (valid, recorded) = (u64::from(analysis.valid), u64::from(analysis.recorded));
+    let valid = match analysis.excluded.len() {
+        0 if recorded == 0 => "0 trials".to_owned(),
+        0 => format!("all {} trials valid", grouped(valid)),
+        _ => format!("{} of {} trials valid", grouped(valid), grouped(recorded)),
+    };
+    let mut facts = vec![
+        moment(run.started_unix_ms),
+        plural(run.models.len() as u64, "model"),
+        plural(analysis.workloads.len() as u64, "workload"),
+        plural(analysis.sweeps.len() as u64, "sweep"),
+        plural(u64::from(analysis.rounds_done()), "round"),
         valid,
     ];
+    facts.retain(|fact| !fact.starts_with("0 "));
     let question = match analysis.gate {
-        Some(_) => gate::TITLE,
+        Some(_) => WHETHER_SLOWER,
         None => "Which server concurrency model fits which workload?",
     };
-    let mut html = format!(
-        "<a class=\"skip\" href=\"#main\">Skip to the answer</a>\n<header>\n<p class=\"eyebrow\">bakeoff</p>\n\
-         <h1>{question}</h1>\n<ul class=\"facts\">"
-    );
-    for fact in facts.iter().filter(|fact| !fact.starts_with("0 ")) {
-        let _ = write!(html, "<li>{}</li>", escape(fact));
-    }
-    html.push_str("</ul>\n");
-    for caveat in analysis.caveats() {
-        let _ = writeln!(html, "<p class=\"caveat\" role=\"note\">{}</p>", escape(&caveat));
-    }
-    html.push_str("</header>\n");
-    html
+    header("the answer", "bakeoff", question, &facts, &analysis.caveats())
 }

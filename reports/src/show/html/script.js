@@ -177,7 +177,7 @@ for (const link of document.querySelectorAll(".contents a")) {
       }
       const list = fits.length === 0 ? "none" : fits.join(", ");
       card.querySelector(".fits").textContent = names.length === 0 ? "" : `(${list})`;
-      sentences.push(`${card.querySelector("table").dataset.name}: ${list}`);
+      sentences.push(`${card.dataset.name}: ${list}`);
     }
     told.hidden = names.length === 0;
     told.textContent = names.length === 0 ? "" : `Known to satisfy this: ${sentences.join("; ")}.`;

@@ -2,7 +2,7 @@
 //! panels, draw through it.
 
 use super::axis::Axis;
-use crate::show::html::escape;
+use maud::{Markup, PreEscaped, html};
 use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::Pos;
 pub(super) use plotters::style::text_anchor::{HPos, VPos};
@@ -214,32 +214,35 @@ impl Canvas {
     }
 
     /// The finished picture; `id` must be unique in the page.
-    pub(super) fn finish(self, id: &str, title: &str, description: &str) -> String {
+    pub(super) fn finish(self, id: &str, title: &str, description: &str) -> Markup {
         document((WIDTH, HEIGHT), id, (title, description), &self.body)
     }
 }
 
 /// A picture of this size around its content, with its title and description; `id` must be unique in the page.
-pub(super) fn document(size: (i32, i32), id: &str, words: (&str, &str), body: &str) -> String {
-    format!(
-        "<svg class=\"plot\" viewBox=\"0 0 {} {}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\n\
-         <title id=\"{id}-t\">{}</title>\n<desc id=\"{id}-d\">{}</desc>\n{body}</svg>\n",
-        size.0,
-        size.1,
-        escape(words.0),
-        escape(words.1)
-    )
+pub(super) fn document((width, height): (i32, i32), id: &str, words: (&str, &str), body: &str) -> Markup {
+    let (title, description) = (format!("{id}-t"), format!("{id}-d"));
+    html! {
+        svg.plot viewBox={ "0 0 " (width) " " (height) } role="img" aria-labelledby={ (title) " " (description) } {
+            title id=(title) { (words.0) }
+            desc id=(description) { (words.1) }
+            (PreEscaped(body))
+        }
+        "\n"
+    }
 }
 
 /// The marker and dash of a series, to stand before its name.
-pub(crate) fn swatch(series: usize) -> String {
+pub(crate) fn swatch(series: usize) -> Markup {
     let line = layer(|backend| line(backend, (2, 14), (58, 14), 5));
     let mark = layer(|backend| marker(backend, series, (30, 14)));
     let class = class(series);
-    format!(
-        "<svg class=\"swatch\" viewBox=\"0 0 60 28\" aria-hidden=\"true\"><g class=\"line {class}\">{line}</g>\
-         <g class=\"mark {class}\">{mark}</g></svg>"
-    )
+    html! {
+        svg.swatch viewBox="0 0 60 28" aria-hidden="true" {
+            g class={ "line " (class) } { (PreEscaped(line)) }
+            g class={ "mark " (class) } { (PreEscaped(mark)) }
+        }
+    }
 }
 
 /// What `draw` makes with plotters, without the document around it.

@@ -2,11 +2,12 @@
 
 use super::axis::Axis;
 use super::rows::Rows;
+use maud::Markup;
 
-/// A row: its name, and the series and figure of each model that has one.
+/// A row: its name, and the name and figure of each model that has one.
 pub(crate) struct Row<'a> {
     pub(crate) name: &'a str,
-    pub(crate) marks: Vec<(usize, f64)>,
+    pub(crate) marks: Vec<(&'a str, f64)>,
 }
 
 /// What is drawn and how.
@@ -23,9 +24,10 @@ pub(crate) struct Dots<'a> {
 pub(crate) fn dots(
     rows: &[Row<'_>],
     what: &Dots<'_>,
+    series: impl Fn(&str) -> usize,
     show: impl Fn(f64) -> String,
     id: &str,
-) -> Option<String> {
+) -> Option<Markup> {
     let all = || rows.iter().flat_map(|row| &row.marks).map(|(_, value)| *value);
     let axis = match what.up_to {
         Some(end) => {
@@ -41,7 +43,7 @@ pub(crate) fn dots(
         drawn.rule(rule);
     }
     for (at, row) in rows.iter().enumerate() {
-        row.marks.iter().for_each(|(series, value)| drawn.mark(at, *series, *value));
+        row.marks.iter().for_each(|(model, value)| drawn.mark(at, series(model), *value));
     }
     let description = format!("{}: a row for each workload, a mark for each model.", what.title);
     let title = format!("{}, over all workloads", what.title);

@@ -7,6 +7,7 @@ use super::axis::Axis;
 use super::canvas::{HPos, VPos, document, layer, line, text};
 use crate::cells::cell::{Moment, band_ends_ns};
 use crate::show::units;
+use maud::Markup;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -57,7 +58,7 @@ pub(crate) fn heat(
     window_ns: f64,
     id: &str,
     words: (&str, &str),
-) -> String {
+) -> Markup {
     let (low, high) = (f64::from(bands.0), f64::from(bands.1 + 1));
     let down = |band: f64| BOTTOM - (f64::from(BOTTOM - TOP) * (band - low) / (high - low)).round() as i32;
     let across = |share: f64| LEFT + (f64::from(RIGHT - LEFT) * share).round() as i32;

@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::canvas::Canvas;
-use super::{Drawn, Plot};
+use super::picture::{Drawn, Plot};
 use crate::ask::history::{self, History, Interval, Sample, Series, divisive};
 use crate::show::units;
 use crate::show::words::history as words;

@@ -13,7 +13,10 @@ mod history;
 mod over_time;
 mod paired;
 mod percentile;
+mod picture;
 mod rows;
+mod series;
+mod sparkline;
 mod split;
 mod sweep;
 mod throughput;
@@ -25,26 +28,9 @@ pub(crate) use history::history;
 pub(crate) use over_time::over_time;
 pub(crate) use paired::pairs_by_round;
 pub(crate) use percentile::by_percentile;
+pub(crate) use picture::{Drawn, Plot};
+pub(crate) use series::series;
+pub(crate) use sparkline::sparkline;
 pub(crate) use split::split;
 pub(crate) use sweep::{capacities, response_along, throughput_along, throughput_response};
 pub(crate) use throughput::throughput_latency;
-
-/// A picture, with its data as rows for those who cannot or will not look.
-#[derive(Debug)]
-pub(crate) struct Plot {
-    /// The `svg` element.
-    pub(crate) svg: String,
-    /// What it is, as a heading over it.
-    pub(crate) title: String,
-    /// One sentence on how to read it.
-    pub(crate) caption: String,
-    /// What its areas mean, as class and words, where it has other areas than models.
-    pub(crate) key: &'static [(&'static str, &'static str)],
-    /// Names of the columns.
-    pub(crate) columns: Vec<String>,
-    /// The data.
-    pub(crate) rows: Vec<Vec<String>>,
-}
-
-/// A plot, or why there is nothing to draw.
-pub(crate) type Drawn = Result<Plot, String>;

@@ -2,9 +2,10 @@
 
 use super::axis::Axis;
 use super::canvas::Canvas;
-use super::{Drawn, Plot};
+use super::picture::{Drawn, Plot};
 use crate::rules::gate::{Paired, Verdict};
-use crate::show::words::gate::{factor as factor_text, with_interval};
+use crate::show::units::ratio;
+use crate::show::words::gate::with_interval;
 use crate::stats::paired::Factor;
 use crate::stats::{median, power};
 
@@ -58,7 +59,7 @@ pub(crate) fn pairs_by_round(verdict: &Verdict, id: &str) -> Drawn {
 
 fn row(pair: &Paired) -> Vec<String> {
     let part = if pair.fresh { "fresh" } else { "search" };
-    vec![(u64::from(pair.round) + 1).to_string(), part.to_owned(), factor_text(pair.log.exp())]
+    vec![(u64::from(pair.round) + 1).to_string(), part.to_owned(), ratio(pair.log.exp())]
 }
 
 /// A linear axis around 1 that holds the floor to both sides and all marks that are not far out; a logarithmic one where

@@ -2,10 +2,11 @@
 
 use super::axis::Axis;
 use super::canvas::Canvas;
-use super::{Drawn, Plot};
+use super::picture::{Drawn, Plot};
 use crate::analysis::Workload;
-use crate::cells::cell::SHOWN;
+use crate::cells::cell::{Cell, SHOWN};
 use crate::show::units;
+use crate::show::words::quantile;
 use crate::stats::quantile::Quantile;
 
 /// Markers of a series stand this many points apart.
@@ -68,9 +69,9 @@ fn nines(p: f64) -> f64 {
 }
 
 fn rows(workload: &Workload) -> Vec<Vec<String>> {
-    let row = |cell: &crate::cells::cell::Cell| {
+    let row = |cell: &Cell| {
         let shown = cell.merged.as_ref()?.response.shown;
-        Some([cell.model.clone()].into_iter().chain(shown.map(crate::show::html::quantile_text)).collect())
+        Some([cell.model.clone()].into_iter().chain(shown.map(quantile)).collect())
     };
     workload.cells.iter().filter_map(row).collect()
 }

@@ -4,6 +4,8 @@
 
 use super::axis::Axis;
 use super::canvas::{HPos, VPos, block, class, document, layer, line, marker, text};
+use crate::show::layout::cut;
+use maud::Markup;
 use std::fmt::Write as _;
 
 const WIDTH: i32 = 1200;
@@ -42,7 +44,7 @@ impl Rows {
         let labels = layer(|backend| {
             for (at, name) in names.iter().enumerate() {
                 let middle = rows.middle(at);
-                text(backend, &cut(name), (LEFT - 16, middle), HPos::Right, VPos::Center);
+                text(backend, &cut(name, NAME), (LEFT - 16, middle), HPos::Right, VPos::Center);
             }
             for (at, label) in ticks {
                 text(backend, label, (rows.across(*at), bottom + 10), HPos::Center, VPos::Top);
@@ -92,14 +94,7 @@ impl Rows {
     }
 
     /// The finished picture; `id` must be unique in the page.
-    pub(super) fn finish(self, id: &str, title: &str, description: &str) -> String {
+    pub(super) fn finish(self, id: &str, title: &str, description: &str) -> Markup {
         document((WIDTH, self.bottom + BELOW), id, (title, description), &self.body)
     }
-}
-
-fn cut(name: &str) -> String {
-    if name.chars().count() <= NAME {
-        return name.to_owned();
-    }
-    name.chars().take(NAME - 1).chain(['…']).collect()
 }

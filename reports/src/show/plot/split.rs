@@ -3,13 +3,13 @@
 //! Only means are stacked, because only they add up; percentiles stand in the table beside it.
 
 use super::axis::Axis;
+use super::picture::{Drawn, Plot};
 use super::rows::Rows;
-use super::{Drawn, Plot};
 use crate::analysis::Workload;
 use crate::cells::cell::{Cell, Latency, Merged};
 use crate::record::Pacing;
-use crate::show::html::quantile_text;
 use crate::show::units;
+use crate::show::words::quantile;
 
 /// Means of a model in nanoseconds.
 struct Parts<'a> {
@@ -36,7 +36,7 @@ impl<'a> Parts<'a> {
     }
 
     fn row(&self) -> Vec<String> {
-        let pair = |latency: &Latency| [latency.p50(), latency.p99()].map(quantile_text);
+        let pair = |latency: &Latency| [latency.p50(), latency.p99()].map(quantile);
         let means = self.means.iter().chain([&self.total()]).map(|ns| units::time(*ns)).collect::<Vec<_>>();
         let merged = self.merged;
         let pairs = [&merged.send_lag, &merged.service, &merged.response].into_iter().flat_map(pair);
@@ -71,11 +71,11 @@ pub(crate) fn split(workload: &Workload, id: &str) -> Drawn {
         "mean service",
         "mean response",
         "send lag p50",
-        "p99",
+        "send lag p99",
         "service p50",
-        "p99",
+        "service p99",
         "response p50",
-        "p99",
+        "response p99",
     ];
     Ok(Plot {
         svg: rows.finish(id, &format!("{title}, {}", workload.scenario.name), &description),

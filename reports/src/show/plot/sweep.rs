@@ -3,7 +3,7 @@
 
 use super::axis::Axis;
 use super::canvas::Canvas;
-use super::{Drawn, Plot};
+use super::picture::{Drawn, Plot};
 use crate::record;
 use crate::rules::sweep::capacity::Found;
 use crate::rules::sweep::{At, Curve, Estimate, Fit, Knee, Sweep, enough};
@@ -199,7 +199,7 @@ pub(crate) fn capacities(sweep: &Sweep, series_of: impl Fn(&str) -> usize, id: &
         canvas.bar(series_of(model), (y, half), *rate, (*low, *high), model);
     }
     let title = "Capacity".to_owned();
-    let of = crate::show::text::sweeps::objective(&capacities.objective);
+    let of = crate::show::words::sweep::objective(&capacities.objective);
     Ok(Plot {
         key: &[],
         svg: canvas.finish(

@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::canvas::Canvas;
-use super::{Drawn, Plot};
+use super::picture::{Drawn, Plot};
 use crate::analysis::Workload;
 use crate::cells::cell::RoundFigures;
 use crate::show::units;

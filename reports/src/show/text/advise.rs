@@ -2,8 +2,10 @@
 //!
 //! No line is wider than the width given, except a single word or a line of the proposed file that is longer itself.
 
-use crate::ask::advise::answer::{Answer, CRITERIA, Finding, Level, Outcome, Stand};
-use crate::show::text::{clean, push_wrapped};
+use super::grid::{Column, Grid};
+use super::style::Style;
+use crate::ask::advise::answer::{Answer, CRITERIA, Criterion, Finding, Level, Outcome, Stand};
+use crate::show::layout::{clean, cut, left, push, right, width};
 use crate::show::units;
 use crate::show::units::any_of;
 use std::fmt::Write as _;
@@ -53,11 +55,11 @@ impl Out {
     }
 
     fn plain(&mut self, words: &str) {
-        push_wrapped(&mut self.text, words, self.width, "", str::to_owned);
+        push(&mut self.text, words, self.width, "");
     }
 
     fn item(&mut self, words: &str) {
-        push_wrapped(&mut self.text, words, self.width, "- ", str::to_owned);
+        push(&mut self.text, words, self.width, "- ");
     }
 
     fn list(&mut self, title: &str, items: &[String]) {
@@ -92,21 +94,20 @@ fn headline(answer: &Answer) -> String {
 
 fn table(out: &mut Out, answer: &Answer) {
     out.line("");
-    let name = answer.models.iter().map(|one| clean(&one.model).chars().count()).max().unwrap_or(0).max(5);
+    let name = answer.models.iter().map(|one| width(&clean(&one.model))).max().unwrap_or(0).max(5);
     // Five columns and their gaps must fit beside the names.
-    let name = name.min(out.width.saturating_sub(5 * 11));
-    let mut head = format!("{:name$}", "model");
-    CRITERIA.iter().for_each(|criterion| {
-        let _ = write!(head, " {:>10}", criterion.label());
-    });
-    out.line(&head);
-    for one in &answer.models {
-        let mut line = format!("{:name$}", crate::show::text::cut(&clean(&one.model), name));
-        for finding in &one.findings {
-            let _ = write!(line, " {:>10}", mark(finding));
-        }
-        out.line(&line);
-    }
+    let lead = name.min(out.width.saturating_sub(CRITERIA.len() * 11));
+    let column = |(at, criterion): (usize, &Criterion)| {
+        let cells = answer.models.iter().map(|one| (mark(&one.findings[at]), false)).collect();
+        Column::new(vec![right(criterion.label(), 10)], cells)
+    };
+    let grid = Grid {
+        names: answer.models.iter().map(|one| left(&cut(&clean(&one.model), lead), lead)).collect(),
+        lead,
+        corner: "model".to_owned(),
+        columns: CRITERIA.iter().enumerate().map(column).collect(),
+    };
+    grid.push(&mut out.text, Style { width: out.width, colour: false });
     out.plain(
         "yes, no: satisfies what was asked or not; ?: not known; -: not asked. Behind it how many times better than \
          needed; under starvation, yes means that every client is served.",
@@ -149,7 +150,7 @@ fn proposal(out: &mut Out, answer: &Answer, file: &str, written: bool) {
     out.line("");
     out.plain(&format!("The run that would settle it takes about {}:", units::time(proposal.seconds * 1e9)));
     out.line("");
-    push_wrapped(&mut out.text, &proposal.command(file), out.width, "  ", str::to_owned);
+    push(&mut out.text, &proposal.command(file), out.width, "  ");
     out.line("");
     if written {
         out.plain(&format!("{file} was written."));

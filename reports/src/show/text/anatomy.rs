@@ -1,9 +1,11 @@
 //! The anatomy of one request as a table for a terminal.
 
 use crate::record::{Anatomy, Phase, Reading};
-use crate::show::text::{clean, cut, wrap};
+use crate::show::layout::{clean, cut, wrap};
 use crate::show::units;
-use crate::show::words::anatomy::{Layer, Row, calls_sum, costs, parts, provenance, rows, title, wire_sum};
+use crate::show::words::anatomy::{
+    Layer, Row, calls_sum, costs, followed, parts, provenance, rows, title, wire_sum,
+};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -32,11 +34,7 @@ pub fn table(anatomy: &Anatomy, width: usize) -> String {
 }
 
 fn section(out: &mut String, anatomy: &Anatomy, phase: &Phase, said: &mut BTreeSet<String>, width: usize) {
-    let followed = match (phase.repeats, phase.alike) {
-        (1, _) => "followed once".to_owned(),
-        (repeats, alike) => format!("{alike} of {repeats} were like this one"),
-    };
-    let _ = writeln!(out, "\n{} ({followed})", title(phase.part).to_uppercase());
+    let _ = writeln!(out, "\n{} ({})", title(phase.part).to_uppercase(), followed(phase));
     let rows = rows(anatomy, phase);
     let longest = |of: fn(&Row) -> &str| rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0);
     let who = longest(|row| &row.who).min(LONGEST_NAME);

@@ -3,23 +3,24 @@
 //!
 //! It must not show an absent figure as a number.
 
-use super::{Style, clean, cut, push_wrapped, width};
+use super::grid::{Column, Grid};
+use super::style::Style;
 use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
 use crate::metric::cost::Cost;
 use crate::rules::verdict::Outcome;
-use std::fmt::Write as _;
+use crate::show::layout::{clean, cut, left, push_wrapped, width};
 
-/// The columns: head, cost, width. With the blanks between them they take 60 columns.
-const COLUMNS: [(&str, Cost, usize); 8] = [
-    ("CPU", Cost::Cpu, 7),
-    ("user", Cost::CpuUser, 7),
-    ("calls", Cost::SystemCalls, 5),
-    ("switch", Cost::Switches, 6),
-    ("delay", Cost::RunDelay, 7),
-    ("segm.", Cost::Segments, 5),
-    ("/conn.", Cost::MemoryPerConnection, 8),
-    ("Jain", Cost::Fairness, 5),
+/// The columns: head and cost, the most telling first.
+const COLUMNS: [(&str, Cost); 8] = [
+    ("CPU", Cost::Cpu),
+    ("user", Cost::CpuUser),
+    ("calls", Cost::SystemCalls),
+    ("switch", Cost::Switches),
+    ("delay", Cost::RunDelay),
+    ("segm.", Cost::Segments),
+    ("/conn.", Cost::MemoryPerConnection),
+    ("Jain", Cost::Fairness),
 ];
 
 /// Appends the table, if any model of it has been measured.
@@ -45,41 +46,31 @@ pub(super) fn costs(out: &mut String, analysis: &Analysis, style: Style) {
     // Columns that do not fit are left out from the right; the report has them.
     // With several workloads a line of its own names workload and model.
     let longest = rows.iter().map(|(label, _)| width(&clean(label))).max().unwrap_or(0);
-    let first = if several { 2 } else { longest.clamp(8, 20) };
-    let mut used = first;
-    let mut columns = Vec::new();
-    for column in &COLUMNS {
-        let measured = rows.iter().any(|(_, cell)| cell.costs.value(column.1).is_some());
-        if measured && used + 1 + column.2 <= style.width {
-            used += 1 + column.2;
-            columns.push(column);
-        }
-    }
-    if rows.is_empty() || columns.is_empty() {
+    let lead = if several { 2 } else { longest.clamp(8, 20) };
+    let column = |(head, cost): &(&str, Cost)| {
+        let figure =
+            |cell: &Cell| cell.costs.value(*cost).map_or_else(|| "-".to_owned(), |value| short(*cost, value));
+        Column::new(vec![(*head).to_owned()], rows.iter().map(|(_, cell)| (figure(cell), false)).collect())
+    };
+    let measured = |(_, cost): &&(&str, Cost)| rows.iter().any(|(_, cell)| cell.costs.value(*cost).is_some());
+    let name = |label: &str| match several {
+        true => format!("{}\n{}", cut(&clean(label), style.width), " ".repeat(lead)),
+        false => left(&cut(&clean(label), lead), lead),
+    };
+    let mut grid = Grid {
+        names: rows.iter().map(|(label, _)| name(label)).collect(),
+        lead,
+        corner: String::new(),
+        columns: COLUMNS.iter().filter(measured).map(column).collect(),
+    };
+    if rows.is_empty() || grid.columns.is_empty() {
         return;
     }
+    grid.columns.truncate(grid.fitting(style.width));
     let of = if several { "What a request costs the best of each workload" } else { "What a request costs" };
     out.push('\n');
     push_wrapped(out, of, style.width, "", |line| style.bold(line));
-    let mut head = " ".repeat(first);
-    for (name, _, wide) in &columns {
-        let _ = write!(head, " {name:>wide$}");
-    }
-    let _ = writeln!(out, "{}", style.dim(&head));
-    for (label, cell) in rows {
-        let label = cut(&clean(&label), if several { style.width } else { first });
-        let mut line = if several {
-            let _ = writeln!(out, "{label}");
-            " ".repeat(first)
-        } else {
-            format!("{label}{}", " ".repeat(first - width(&label)))
-        };
-        for (_, cost, wide) in &columns {
-            let text = cell.costs.value(*cost).map_or_else(|| "-".to_owned(), |value| short(*cost, value));
-            let _ = write!(line, " {}{text}", " ".repeat(wide.saturating_sub(width(&text))));
-        }
-        let _ = writeln!(out, "{}", line.trim_end());
-    }
+    grid.push(out, style);
     let key = "CPU time of the server's whole process tree, and the part in user mode; system calls; context switches; \
                time ready to run but waiting for a CPU; TCP segments of both directions; memory that a connection \
                adds; Jain's index of fairness. - could not be measured, the report says why.";

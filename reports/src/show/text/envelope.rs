@@ -1,8 +1,10 @@
 //! The failure envelope for a terminal: a table of all, then a sentence for each.
 
+use super::grid::{Column, Grid};
+use super::style::Style;
 use crate::record::Reading;
 use crate::record::envelope::{Envelope, Stress};
-use crate::show::text::{clean, cut, push_wrapped};
+use crate::show::layout::{clean, cut, left, push, width as columns};
 use crate::show::words::envelope::{common_caps, own_caps, raised, sentence, title};
 use crate::show::words::envelopes::{cell, find, models, stresses};
 use std::fmt::Write as _;
@@ -17,12 +19,11 @@ pub fn brief(envelopes: &[Envelope], width: usize) -> String {
         return String::new();
     }
     let mut out = String::new();
-    let plain = |line: &str| line.to_owned();
-    push_wrapped(&mut out, "Failure envelope: how much each model holds, and what breaks", width, "", plain);
+    push(&mut out, "Failure envelope: how much each model holds, and what breaks", width, "");
     out.push('\n');
-    let table = matrix(envelopes, &names, name_columns(&names));
-    if table.lines().all(|line| line.chars().count() <= width) {
-        out.push_str(&table);
+    let grid = matrix(envelopes, &names, name_columns(&names));
+    if grid.fitting(width) == grid.columns.len() {
+        grid.push(&mut out, Style { width, colour: false });
         return out;
     }
     for name in names {
@@ -33,13 +34,13 @@ pub fn brief(envelopes: &[Envelope], width: usize) -> String {
                 format!("{} {held}{then}", title(envelope.stress).to_lowercase())
             });
         let text = format!("{name}: {}", parts.collect::<Vec<_>>().join("; "));
-        push_wrapped(&mut out, &text, width, "- ", plain);
+        push(&mut out, &text, width, "- ");
     }
     out
 }
 
 fn name_columns(names: &[&str]) -> usize {
-    names.iter().map(|name| clean(name).chars().count()).max().unwrap_or(0).min(LONGEST_NAME)
+    names.iter().map(|name| columns(&clean(name))).max().unwrap_or(0).min(LONGEST_NAME)
 }
 
 /// The table and a few sentences on each of its cells, no wider than `width` (at least 60) unless a single word is. Empty
@@ -49,32 +50,25 @@ pub fn table(envelopes: &[Envelope], width: usize) -> String {
     let names = models(envelopes);
     let first = name_columns(&names);
     let mut out = brief(envelopes, width);
-    let plain = |line: &str| line.to_owned();
     for stress in stresses(envelopes) {
         let of_stress: Vec<&Envelope> =
             names.iter().filter_map(|name| find(envelopes, name, stress)).collect();
         let _ = writeln!(out, "\n{}", title(stress).to_uppercase());
-        push_wrapped(&mut out, &format!("{}.", raised(stress)), width, "  ", plain);
+        push(&mut out, &format!("{}.", raised(stress)), width, "  ");
         let common = common_caps(&of_stress);
-        push_wrapped(&mut out, &format!("Limits: {}.", common.join(", ")), width, "  ", plain);
+        push(&mut out, &format!("Limits: {}.", common.join(", ")), width, "  ");
         for envelope in of_stress {
             let lead = format!("  {:<first$}  ", cut(&clean(&envelope.model), first));
-            push_wrapped(&mut out, &sentence(envelope), width, &lead, plain);
+            push(&mut out, &sentence(envelope), width, &lead);
             if let Reading::Value(findings) = &envelope.result {
-                let blanks = " ".repeat(lead.chars().count());
+                let blanks = " ".repeat(columns(&lead));
                 let own = own_caps(envelope, &common);
                 let own = if own.is_empty() {
                     String::new()
                 } else {
                     format!(" Its own limits: {}.", own.join(", "))
                 };
-                push_wrapped(
-                    &mut out,
-                    &format!("Shown: {}.{own}", findings.evidence.words),
-                    width,
-                    &blanks,
-                    plain,
-                );
+                push(&mut out, &format!("Shown: {}.{own}", findings.evidence.words), width, &blanks);
             }
         }
     }
@@ -82,39 +76,19 @@ pub fn table(envelopes: &[Envelope], width: usize) -> String {
 }
 
 /// A row of two lines for each model: how much it holds, and what breaks.
-fn matrix(envelopes: &[Envelope], names: &[&str], first: usize) -> String {
-    let mut out = String::new();
-    let columns: Vec<_> = stresses(envelopes)
-        .into_iter()
-        .map(|stress| {
-            let heads: Vec<&str> = title(stress).split(' ').collect();
-            let cells: Vec<(String, &str)> = names
-                .iter()
-                .map(|name| find(envelopes, name, stress).map_or_else(|| ("-".to_owned(), ""), cell))
-                .collect();
-            let words =
-                heads.iter().copied().chain(cells.iter().flat_map(|(held, broke)| [held.as_str(), *broke]));
-            let wide = words.map(|word| word.chars().count()).max().unwrap_or(0);
-            (heads, cells, wide)
-        })
-        .collect();
-    let mut line = |head: &str, texts: Vec<&str>| {
-        let mut text = format!("{head:<first$}");
-        for (cell, (_, _, wide)) in texts.iter().zip(&columns) {
-            let _ = write!(text, " {cell:>wide$}");
-        }
-        let _ = writeln!(out, "{}", text.trim_end());
+fn matrix(envelopes: &[Envelope], names: &[&str], first: usize) -> Grid {
+    let column = |stress: Stress| {
+        let cell = |name: &&str| find(envelopes, name, stress).map_or_else(|| ("-".to_owned(), ""), cell);
+        let lines = names.iter().map(cell).flat_map(|(held, broke)| [held, broke.to_owned()]);
+        // Heads have a word a line.
+        let head = title(stress).split(' ').map(str::to_owned).collect();
+        Column::new(head, lines.map(|line| (line, false)).collect())
     };
-    let tallest = columns.iter().map(|(heads, ..)| heads.len()).max().unwrap_or(0);
-    for row in 0..tallest {
-        // Heads stand on the floor, a word a line.
-        let word =
-            |heads: &Vec<&'static str>| (row + heads.len()).checked_sub(tallest).map_or("", |at| heads[at]);
-        line("", columns.iter().map(|(heads, ..)| word(heads)).collect());
+    let name = |name: &&str| [left(&cut(&clean(name), first), first), " ".repeat(first)];
+    Grid {
+        names: names.iter().flat_map(name).collect(),
+        lead: first,
+        corner: String::new(),
+        columns: stresses(envelopes).into_iter().map(column).collect(),
     }
-    for (at, name) in names.iter().enumerate() {
-        line(&cut(&clean(name), first), columns.iter().map(|(_, cells, _)| cells[at].0.as_str()).collect());
-        line("", columns.iter().map(|(_, cells, _)| cells[at].1).collect());
-    }
-    out
 }

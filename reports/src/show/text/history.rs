@@ -1,8 +1,8 @@
 //! A history on the terminal, at 80 columns or whatever it has: the runs, a line for each series, the alerts.
 
 use crate::ask::history::series::{History, Series};
-use crate::show::text::spark::sparkline;
-use crate::show::text::{clean, cut, push_wrapped};
+use crate::show::layout::{clean, cut, push};
+use crate::show::plot::sparkline;
 use crate::show::units;
 use crate::show::words::history as words;
 use std::fmt::Write as _;
@@ -35,13 +35,7 @@ pub fn runs(history: &History, columns: usize) -> String {
     let _ =
         writeln!(out, "\n{} in the history. Machines:", units::plural(history.entries.len() as u64, "run"));
     for machine in history.machines() {
-        push_wrapped(
-            &mut out,
-            &machine.words,
-            columns,
-            &format!("  {}  ", clean(&machine.fingerprint)),
-            str::to_owned,
-        );
+        push(&mut out, &machine.words, columns, &format!("  {}  ", clean(&machine.fingerprint)));
     }
     out
 }
@@ -64,14 +58,14 @@ pub fn series(history: &History, columns: usize) -> String {
     out.push('\n');
     let key = "Each line is the ratio to the reference, run by run, the lowest at the bottom; where there is none, the \
                figure. | is a change point.";
-    push_wrapped(&mut out, key, columns, "", str::to_owned);
-    push_wrapped(&mut out, &words::tested(history), columns, "", str::to_owned);
+    push(&mut out, key, columns, "");
+    push(&mut out, &words::tested(history), columns, "");
     out
 }
 
 fn one(out: &mut String, history: &History, series: &Series, columns: usize) {
     let name = format!("{} ({})", words::series(history, series), words::direction(series));
-    push_wrapped(out, &name, columns, "  ", str::to_owned);
+    push(out, &name, columns, "  ");
     let values: Vec<Option<f64>> = match series.key.reference {
         Some(_) => series.samples.iter().map(crate::ask::history::Sample::comparable).collect(),
         None => series.samples.iter().map(|sample| Some(sample.value.median)).collect(),
@@ -83,7 +77,7 @@ fn one(out: &mut String, history: &History, series: &Series, columns: usize) {
     if let Some(change) = series.changes.last() {
         let at = &history.entries[series.samples[change.at].entry];
         let text = format!("{} since {}", words::extent(change), words::run(at));
-        push_wrapped(out, &text, columns, "    ", str::to_owned);
+        push(out, &text, columns, "    ");
     }
 }
 
@@ -97,7 +91,7 @@ pub fn alerts(history: &History, columns: usize) -> String {
         let what = if words::is_worse(history, alert) { "WORSE" } else { "better" };
         let count = units::plural(alert.changes.len() as u64, "figure");
         let head = format!("{what} {}: {count}", words::range(history, alert));
-        push_wrapped(&mut out, &head, columns, "", str::to_owned);
+        push(&mut out, &head, columns, "");
         for (at, which) in alert.changes.iter().take(MOST_CHANGES) {
             let series = &history.series[*at];
             let change = &series.changes[*which];
@@ -110,7 +104,7 @@ pub fn alerts(history: &History, columns: usize) -> String {
                 units::quantity(change.after),
                 change.p
             );
-            push_wrapped(&mut out, &text, columns, "  - ", str::to_owned);
+            push(&mut out, &text, columns, "  - ");
         }
         if alert.changes.len() > MOST_CHANGES {
             let _ = writeln!(
@@ -123,7 +117,7 @@ pub fn alerts(history: &History, columns: usize) -> String {
     }
     let note =
         "An alert is where to look, not a verdict: compare the two builds in one run before acting on it.";
-    push_wrapped(&mut out, note, columns, "", str::to_owned);
-    push_wrapped(&mut out, &words::tested(history), columns, "", str::to_owned);
+    push(&mut out, note, columns, "");
+    push(&mut out, &words::tested(history), columns, "");
     out
 }

@@ -2,9 +2,10 @@
 
 use crate::record::histogram::{HistogramError, Recorder};
 use crate::record::{Counts, Doubt, EncodedHistogram, Measured};
-use crate::show::text::push_wrapped;
+use crate::show::layout::push;
 use crate::show::units;
-use crate::stats::quantile::{Distribution, Quantile};
+use crate::show::words::quantile;
+use crate::stats::quantile::Distribution;
 use std::fmt::Write as _;
 
 /// Columns of the text, and of the names in it: with six figures of eleven columns it is just full.
@@ -25,7 +26,7 @@ pub fn table(measured: &Measured, doubts: &[Doubt]) -> Result<String, HistogramE
     let rate = measured.completed_in_window as f64 / seconds;
     let bytes = measured.reply_bytes_in_window as f64 / seconds;
     let _ = writeln!(out, "{rate:.0} requests/s, {}/s of replies", units::bytes(bytes));
-    push_wrapped(&mut out, &outcome(&measured.counts), WIDTH, "", str::to_owned);
+    push(&mut out, &outcome(&measured.counts), WIDTH, "");
     out.push('\n');
     let _ = write!(out, "{:NAME$}", "");
     for share in SHARES {
@@ -41,16 +42,16 @@ pub fn table(measured: &Measured, doubts: &[Doubt]) -> Result<String, HistogramE
     out.push('\n');
     let key = "Response time counts from when a request was due, service time from when it was sent. Send lag is between; \
                its own part is the load generator's fault, the rest waited for a free connection.";
-    push_wrapped(&mut out, key, WIDTH, "", str::to_owned);
+    push(&mut out, key, WIDTH, "");
     for doubt in doubts {
-        push_wrapped(&mut out, &doubt.to_string(), WIDTH, "careful: ", str::to_owned);
+        push(&mut out, &doubt.to_string(), WIDTH, "careful: ");
     }
     Ok(out)
 }
 
 fn outcome(counts: &Counts) -> String {
     let mut text =
-        format!("{} sent, {} answered rightly", units::grouped(counts.sent), units::grouped(counts.ok));
+        format!("{} sent, {} correct replies", units::grouped(counts.sent), units::grouped(counts.ok));
     for (kind, count) in &counts.errors {
         let _ = write!(text, ", {} {}", units::grouped(*count), kind.label());
     }
@@ -77,12 +78,7 @@ fn row(
     let distribution = Distribution::new(&recorder, sent.unwrap_or(recorder.count()));
     let _ = write!(out, "{name:NAME$}");
     for share in SHARES {
-        let text = match distribution.quantile(share) {
-            Quantile::Value(ns) => units::time(ns as f64),
-            Quantile::NeverAnswered => "never".into(),
-            Quantile::Insufficient { .. } => "too few".into(),
-        };
-        let _ = write!(out, "{text:>11}");
+        let _ = write!(out, "{:>11}", quantile(distribution.quantile(share)));
     }
     let _ = writeln!(out, "{:>11}", units::time(distribution.max_ns()));
     Ok(())
@@ -122,7 +118,7 @@ mod tests {
         let text = table(&measured, &[Doubt::SharedCpu]).expect("sound histograms");
         let line = |start: &str| text.lines().find(|l| l.starts_with(start)).unwrap_or_default().to_string();
         assert!(
-            text.starts_with("490 requests/s, 30.6 KiB/s of replies\n500 sent, 490 answered rightly, 3 "),
+            text.starts_with("490 requests/s, 30.6 KiB/s of replies\n500 sent, 490 correct replies, 3 "),
             "{text}"
         );
         assert!(line("response time").contains("never"), "the 99th of 500 with 10 unanswered: {text}");

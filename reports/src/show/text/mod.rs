@@ -8,23 +8,23 @@ pub mod advise;
 pub mod anatomy;
 mod costs;
 pub mod envelope;
-mod gate;
-pub mod gate_ab;
+pub mod gate;
+mod grid;
 pub mod history;
 pub mod measurement;
 pub mod orderings;
 pub mod probe;
-pub mod spark;
 mod style;
 mod sweep;
-pub mod sweeps;
 
 use crate::analysis::{Analysis, Workload};
 use crate::rules::verdict::{Outcome, Place};
+pub use crate::show::layout::wrapped;
+use crate::show::layout::{clean, cut, left, push, push_wrapped, width};
 use crate::show::units;
-use crate::show::words::stops;
-use crate::show::words::{limit, recovery};
+use crate::show::words::{limit, recovery, stops};
 use crate::stats::bootstrap::confidence_at_most;
+use grid::{Column, Grid};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use style::Style;
@@ -113,7 +113,7 @@ fn facts(out: &mut String, analysis: &Analysis, style: Style) {
     for caveat in analysis.caveats() {
         push_wrapped(out, &caveat, style.width, "! ", |line| style.warn(line));
     }
-    push_wrapped(out, &probe::brief(&run.probe), style.width, "", |line| style.dim(line));
+    push_wrapped(out, &crate::show::words::probe::brief(&run.probe), style.width, "", |line| style.dim(line));
     if let Some(text) = stops::brief(analysis) {
         push_wrapped(out, &text, style.width, "", |line| style.dim(line));
     }
@@ -135,9 +135,9 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
     let figure =
         figure.map_or_else(String::new, |figure| format!("{} {figure}. ", capital(verdict.merit.label())));
     let text = format!("{figure}{} {}", verdict.lead(), verdict.reason);
-    push_wrapped(out, text.trim(), style.width, "    ", str::to_owned);
+    push(out, text.trim(), style.width, "    ");
     if let Some(recovery) = recovery(workload) {
-        push_wrapped(out, &recovery, style.width, "    ", str::to_owned);
+        push(out, &recovery, style.width, "    ");
     }
     if let Some(limit) = limit(workload) {
         push_wrapped(out, &limit, style.width, "    ", |line| style.warn(line));
@@ -191,30 +191,26 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
         return;
     }
     let _ = writeln!(out, "\n{}", style.bold("How many times worse than the best"));
-    let unit = |workload: &Workload| workload.verdict.merit.short();
-    let first = analysis.workloads.iter().map(|one| width(&clean(&one.scenario.name))).max().unwrap_or(0);
-    let first = first.clamp(8, style.width / 4);
-    let units_wide = analysis.workloads.iter().map(|one| unit(one).len()).max().unwrap_or(0);
-    let heads: Vec<Vec<String>> = models.iter().map(|model| pieces(&clean(model))).collect();
-    let column = |at: usize| {
-        let cells = analysis.workloads.iter().map(|workload| width(&cell(workload, models[at]).0));
-        heads[at].iter().map(|piece| width(piece)).chain(cells).max().unwrap_or(0)
+    let short = |workload: &Workload| workload.verdict.merit.short();
+    let names = || analysis.workloads.iter().map(|one| clean(&one.scenario.name));
+    let first = names().map(|name| width(&name)).max().unwrap_or(0).clamp(8, style.width / 4);
+    let units_wide = analysis.workloads.iter().map(|one| width(short(one))).max().unwrap_or(0);
+    let name = |workload: &Workload| {
+        let name = left(&cut(&clean(&workload.scenario.name), first), first);
+        format!("{name} {}", style.dim(&left(short(workload), units_wide)))
     };
-    let widths: Vec<usize> = (0..models.len()).map(column).collect();
-    let mut from = 0;
-    while from < models.len() {
-        let mut used = first + 1 + units_wide + 1 + widths[from];
-        let mut to = from + 1;
-        while to < models.len() && used + 1 + widths[to] <= style.width {
-            used += 1 + widths[to];
-            to += 1;
-        }
-        if from > 0 {
-            out.push('\n');
-        }
-        block(out, analysis, style, (first, units_wide), &heads, &widths, from..to);
-        from = to;
-    }
+    let column = |model: &&str| {
+        let cells = analysis.workloads.iter().map(|workload| cell(workload, model)).collect();
+        // A name is cut at its hyphens, to stand in a narrow column.
+        Column::new(clean(model).split_inclusive('-').map(str::to_owned).collect(), cells)
+    };
+    let grid = Grid {
+        names: analysis.workloads.iter().map(name).collect(),
+        lead: first + 1 + units_wide,
+        corner: String::new(),
+        columns: models.iter().map(column).collect(),
+    };
+    grid.push(out, style);
     let key = "= equal to the best: differs by less than matters; ~ not resolved: may be equal or behind, more rounds would \
                tell; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or \
                all; +2r undecided, 2 more rounds needed at least; few has too few rounds";
@@ -230,49 +226,6 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
     push_wrapped(out, &worth, style.width, "", |line| style.dim(line));
 }
 
-fn block(
-    out: &mut String,
-    analysis: &Analysis,
-    style: Style,
-    (first, units_wide): (usize, usize),
-    heads: &[Vec<String>],
-    widths: &[usize],
-    columns: std::ops::Range<usize>,
-) {
-    let lead = first + 1 + units_wide;
-    let height = columns.clone().map(|at| heads[at].len()).max().unwrap_or(0);
-    for row in 0..height {
-        let mut line = " ".repeat(lead);
-        for at in columns.clone() {
-            // Names stand on the floor of the head, one piece a line.
-            let above = height - heads[at].len();
-            let piece = row.checked_sub(above).map_or("", |piece| heads[at][piece].as_str());
-            let _ = write!(line, " {}{piece}", " ".repeat(widths[at].saturating_sub(width(piece))));
-        }
-        let _ = writeln!(out, "{}", style.dim(line.trim_end()));
-    }
-    for workload in &analysis.workloads {
-        let name = cut(&clean(&workload.scenario.name), first);
-        let unit = workload.verdict.merit.short();
-        let mut line = format!(
-            "{name}{} {}",
-            " ".repeat(first - width(&name)),
-            style.dim(&format!("{unit:units_wide$}"))
-        );
-        for at in columns.clone() {
-            let (text, wins) = cell(workload, &analysis.run.models[at].name);
-            let space = " ".repeat(widths[at] - width(&text));
-            let _ = write!(line, " {space}{}", if wins { style.good(&text) } else { text });
-        }
-        let _ = writeln!(out, "{}", line.trim_end());
-    }
-}
-
-/// A name cut at its hyphens, to stand in a narrow column.
-fn pieces(name: &str) -> Vec<String> {
-    name.split_inclusive('-').map(str::to_owned).collect()
-}
-
 fn care(out: &mut String, analysis: &Analysis, style: Style) {
     if !analysis.excluded.is_empty() {
         let count = units::plural(analysis.excluded.len() as u64, "trial");
@@ -286,7 +239,7 @@ fn care(out: &mut String, analysis: &Analysis, style: Style) {
                 trial.reasons.join("; "),
                 if trial.replaced { "; another try counts" } else { "" }
             );
-            push_wrapped(out, &text, style.width, "  ", str::to_owned);
+            push(out, &text, style.width, "  ");
         }
         push_rest(out, analysis.excluded.len(), MOST_DISCARDED);
     }
@@ -295,7 +248,7 @@ fn care(out: &mut String, analysis: &Analysis, style: Style) {
         let _ = writeln!(out, "\n{}", style.bold("Doubts"));
         for (scenario, model, doubt) in doubts.iter().take(MOST_DOUBTS) {
             let text = format!("{scenario} / {model}: {doubt}");
-            push_wrapped(out, &text, style.width, "  ", str::to_owned);
+            push(out, &text, style.width, "  ");
         }
         push_rest(out, doubts.len(), MOST_DOUBTS);
     }
@@ -304,83 +257,5 @@ fn care(out: &mut String, analysis: &Analysis, style: Style) {
 fn push_rest(out: &mut String, all: usize, told: usize) {
     if all > told {
         let _ = writeln!(out, "  and {} more, all in the report", all - told);
-    }
-}
-
-/// Text without control characters, so that a name cannot drive the terminal.
-pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-fn width(text: &str) -> usize {
-    text.chars().count()
-}
-
-/// At most so many columns of a text.
-pub(crate) fn cut(text: &str, most: usize) -> String {
-    if width(text) <= most {
-        return text.to_owned();
-    }
-    match most {
-        0 => String::new(),
-        most => text.chars().take(most - 1).chain(['…']).collect(),
-    }
-}
-
-/// Text on lines of at most `most` columns: the first begins with `indent`, the others with as many blanks.
-pub fn wrapped(text: &str, most: usize, indent: &str) -> String {
-    let mut out = String::new();
-    push_wrapped(&mut out, text, most, indent, str::to_owned);
-    out
-}
-
-/// Appends cleaned text, wrapped, each line painted.
-pub(crate) fn push_wrapped(
-    out: &mut String,
-    text: &str,
-    most: usize,
-    indent: &str,
-    paint: impl Fn(&str) -> String,
-) {
-    for line in wrap(&clean(text), most, indent) {
-        let _ = writeln!(out, "{}", paint(&line));
-    }
-}
-
-/// Words on lines of at most `most` columns; the first begins with `indent`, the others with as many blanks.
-pub(crate) fn wrap(text: &str, most: usize, indent: &str) -> Vec<String> {
-    let blanks = " ".repeat(width(indent));
-    let mut lines = vec![indent.to_owned()];
-    let mut empty = true;
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always a line");
-        let gap = usize::from(!empty);
-        if !empty && width(line) + gap + width(word) > most {
-            lines.push(format!("{blanks}{word}"));
-        } else {
-            line.push_str(&" ".repeat(gap));
-            line.push_str(word);
-        }
-        empty = false;
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_are_wrapped_and_never_lost() {
-        assert_eq!(wrap("aa bb cc", 6, "  "), ["  aa", "  bb", "  cc"]);
-        assert_eq!(wrap("aa bb cc", 7, "- "), ["- aa bb", "  cc"]);
-        assert_eq!(wrap("a-word-too-long b", 5, ""), ["a-word-too-long", "b"]);
-        assert_eq!(wrap("", 5, "  "), ["  "]);
-    }
-
-    #[test]
-    fn names_cannot_drive_the_terminal() {
-        assert_eq!(clean("a\u{1b}[31mb\r\n"), "a\u{fffd}[31mb\u{fffd}\u{fffd}");
-        assert_eq!([cut("abcdef", 6), cut("abcdef", 4), cut("abcdef", 0)], ["abcdef", "abc…", ""]);
     }
 }

@@ -1,7 +1,7 @@
 //! The table of known orderings as text of 80 columns. Never computes a figure.
 
 use crate::ask::orderings::{Figure, Finding, Judgement};
-use crate::show::text::wrap;
+use crate::show::layout::wrap;
 use crate::show::units;
 use std::fmt::Write as _;
 

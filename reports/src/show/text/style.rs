@@ -9,10 +9,12 @@ pub(super) struct Style {
 
 impl Style {
     fn paint(self, code: &str, text: &str) -> String {
-        // Blanks at the end stay outside, so that they can be trimmed from a line.
-        let (core, blanks) = text.split_at(text.trim_end().len());
-        let colour = self.colour && !core.is_empty();
-        if colour { format!("\u{1b}[{code}m{core}\u{1b}[0m{blanks}") } else { text.to_owned() }
+        // Blanks stay outside, so that they can be trimmed from a line.
+        let core = text.trim();
+        if !self.colour || core.is_empty() {
+            return text.to_owned();
+        }
+        text.replacen(core, &format!("\u{1b}[{code}m{core}\u{1b}[0m"), 1)
     }
 
     pub(super) fn bold(self, text: &str) -> String {

@@ -1,11 +1,14 @@
 //! Sweeps on a terminal: the answer in sentences, a table along the axis, knees, laws and capacities.
 
-use super::{Style, clean, cut, push_wrapped, width};
+use super::grid::{Column, Grid};
+use super::style::Style;
 use crate::analysis::Workload;
 use crate::record::Axis;
 use crate::rules::sweep::{self, Curve, Sweep};
 use crate::rules::verdict::Place;
+use crate::show::layout::{clean, cut, left, push_wrapped, width, wrap};
 use crate::show::units;
+use crate::show::words::sweep::NO_CORES;
 use std::fmt::Write as _;
 
 /// How many there are, to stand behind the number of workloads; empty for none.
@@ -46,9 +49,7 @@ fn capacities(out: &mut String, sweep: &Sweep, style: Style) {
         let head = format!("    {:names$}  ", cut(&clean(&one.model), names));
         let text = format!("{}{behind}", one.brief());
         // The name stands before the first line, blanks before the others.
-        for (at, line) in
-            super::wrap(&clean(&text), style.width, &" ".repeat(width(&head))).iter().enumerate()
-        {
+        for (at, line) in wrap(&clean(&text), style.width, &" ".repeat(width(&head))).iter().enumerate() {
             let line = if at == 0 { format!("{head}{}", line.trim_start()) } else { line.clone() };
             let _ = writeln!(out, "{}", if one.wins { style.good(&line) } else { line });
         }
@@ -65,9 +66,7 @@ fn figures(out: &mut String, sweep: &Sweep, style: Style) {
     };
     let title = format!("{} at each point; * best, = equal to it, ~ not resolved{beyond}", merit.label());
     push_wrapped(out, &title, style.width, "  ", |line| style.dim(line));
-    let heads: Vec<String> = sweep.points.iter().map(|point| sweep.axis.bare(sweep::value(point))).collect();
-    let cell = |curve: &Curve, at: usize| {
-        let point = &sweep.points[at];
+    let cell = |curve: &Curve, point: &Workload| {
         let place = point.verdict.standing(&curve.model).filter(|one| point.verdict.crowns(one));
         let mark = match place.map(|standing| standing.place) {
             _ if sweep.beyond(point) => " ",
@@ -76,35 +75,21 @@ fn figures(out: &mut String, sweep: &Sweep, style: Style) {
             Some(_) => "~",
             None => " ",
         };
-        format!("{}{mark}", figure(point, &curve.model))
+        (format!("{}{mark}", figure(point, &curve.model)), false)
+    };
+    let column = |point: &Workload| {
+        let head = format!("{} ", sweep.axis.bare(sweep::value(point)));
+        Column::new(vec![head], sweep.curves.iter().map(|curve| cell(curve, point)).collect())
     };
     let names = sweep.models.iter().map(|model| width(&clean(model))).max().unwrap_or(0).min(style.width / 4);
-    let of = |at: usize| {
-        let cells = sweep.curves.iter().map(|curve| width(&cell(curve, at)));
-        cells.chain([width(&heads[at]) + 1]).max().unwrap_or(0)
+    let name = |text: &str| format!("  {}", left(&cut(&clean(text), names), names));
+    let grid = Grid {
+        names: sweep.curves.iter().map(|curve| name(&curve.model)).collect(),
+        lead: 2 + names,
+        corner: name(sweep.axis.name()),
+        columns: sweep.points.iter().map(column).collect(),
     };
-    let widths: Vec<usize> = (0..heads.len()).map(of).collect();
-    let mut from = 0;
-    while from < heads.len() {
-        let (mut to, mut used) = (from + 1, 2 + names + 1 + widths[from]);
-        while to < heads.len() && used + 1 + widths[to] <= style.width {
-            used += 1 + widths[to];
-            to += 1;
-        }
-        let mut line = format!("  {:names$}", cut(sweep.axis.name(), names));
-        for at in from..to {
-            let _ = write!(line, " {:>w$}", format!("{} ", heads[at]), w = widths[at]);
-        }
-        let _ = writeln!(out, "{}", style.dim(line.trim_end()));
-        for curve in &sweep.curves {
-            let mut line = format!("  {:names$}", cut(&clean(&curve.model), names));
-            for (at, w) in widths.iter().enumerate().take(to).skip(from) {
-                let _ = write!(line, " {:>w$}", cell(curve, at));
-            }
-            let _ = writeln!(out, "{}", line.trim_end());
-        }
-        from = to;
-    }
+    grid.push(out, style);
 }
 
 fn figure(point: &Workload, model: &str) -> String {
@@ -123,6 +108,6 @@ fn laws(out: &mut String, sweep: &Sweep, style: Style) {
         push_wrapped(out, &text, style.width, "  ", |line| style.dim(line));
     }
     if sweep.axis == Axis::Clients {
-        push_wrapped(out, super::sweeps::NO_CORES, style.width, "  ", |line| style.dim(line));
+        push_wrapped(out, NO_CORES, style.width, "  ", |line| style.dim(line));
     }
 }

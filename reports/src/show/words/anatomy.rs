@@ -73,6 +73,14 @@ pub(crate) fn title(part: Part) -> &'static str {
     }
 }
 
+/// How often a part was followed, and how alike it was.
+pub(crate) fn followed(phase: &Phase) -> String {
+    match (phase.repeats, phase.alike) {
+        (1, _) => "followed once".to_owned(),
+        (repeats, alike) => format!("{alike} of {repeats} were like this one"),
+    }
+}
+
 /// The parts worth showing, in order: the request first; the first one only where it differs.
 pub(crate) fn parts(anatomy: &Anatomy) -> Vec<&Phase> {
     let phase = |part| anatomy.phase(part);
@@ -258,7 +266,7 @@ pub(crate) fn costs(anatomy: &Anatomy) -> Vec<(&'static str, String, &'static st
     };
     let in_kernel = match (&untraced.cpu_ns_per_request, &untraced.kernel_share) {
         (Reading::Value(ns), Reading::Value(part)) => {
-            format!("{} ({:.0} %)", units::time(ns * part), part * 100.0)
+            format!("{} ({})", units::time(ns * part), units::share(*part))
         }
         (_, share) => show(share, units::share),
     };

@@ -1,43 +1,42 @@
 //! The verdicts of a comparison in words: one or two sentences each, the same for terminal and page.
 
-use crate::record::Figure;
+use crate::record::{Contender, Figure, Origin};
 use crate::rules::gate::book::Pairs;
-use crate::rules::gate::{MIN_PAIRS, Verdict};
+use crate::rules::gate::{Gate, MIN_PAIRS, Outcome, Verdict};
 use crate::rules::verdict::MOST_MORE;
-use crate::show::units;
-use crate::stats::paired::Factor;
+use crate::show::units::{self, ratio, share};
+use crate::stats::paired::{Better, Factor};
 
-/// A factor to three digits behind the point: a gate is about per cents. "1.052", "12.3", "∞".
-pub(crate) fn factor(factor: f64) -> String {
-    match factor {
-        f if f.is_infinite() => "∞".to_owned(),
-        f if f >= 1_000.0 => "over 1000".to_owned(),
-        f if f >= 10.0 => format!("{f:.1}"),
-        f => format!("{f:.3}"),
-    }
-}
+/// What a comparison of two builds asks.
+pub(crate) const QUESTION: &str = "Has the new build become slower?";
+
+/// Digits of a commit that are shown.
+const COMMIT: usize = 12;
+
+/// Cells named in the first sentence; the rest is counted.
+const MOST_NAMED: usize = 3;
 
 /// A factor with its interval: "1.052 [1.041, 1.063]".
 pub(crate) fn with_interval(of: Factor) -> String {
-    format!("{} [{}, {}]", factor(of.median), factor(of.low), factor(of.high))
+    format!("{} [{}, {}]", ratio(of.median), ratio(of.low), ratio(of.high))
 }
 
-/// A share to one digit behind the point, or none from 10 % on: "3.1 %".
-pub(crate) fn share(share: f64) -> String {
-    match share {
-        share if share.is_infinite() => "∞".to_owned(),
-        share if share > 0.0 && share < 0.0005 => "under 0.1 %".to_owned(),
-        share => units::percent(share),
+/// How many times worse, as the share that a reader finds from the two figures: a rate that fell from 185k to 146k is 21 %
+/// worse, not 27 %.
+pub(crate) fn worse_by(factor: f64, better: Better) -> f64 {
+    match better {
+        Better::More => 1.0 - 1.0 / factor,
+        Better::Less => factor - 1.0,
     }
 }
 
 /// How far B is behind: "5.2 % worse", "2.10 times worse", "4.8 % better".
-pub(crate) fn difference(factor: f64) -> String {
+pub(crate) fn difference(figure: Figure, factor: f64) -> String {
     match factor {
         f if f.is_infinite() => "without an answer".to_owned(),
         f if f >= 2.0 => format!("{} times worse", units::factor(f).trim_end_matches('×')),
-        f if f >= 1.0 => format!("{} worse", share(f - 1.0)),
-        f if f > 0.5 => format!("{} better", share(1.0 - f)),
+        f if f >= 1.0 => format!("{} worse", share(worse_by(f, figure.better()))),
+        f if f > 0.5 => format!("{} better", share(-worse_by(f, figure.better()))),
         0.0 => "better by any measure".to_owned(),
         f => format!("{} times better", units::factor(1.0 / f).trim_end_matches('×')),
     }
@@ -58,18 +57,23 @@ fn pairs(count: usize) -> String {
 
 /// What the search says of a suspect.
 fn suspicion(verdict: &Verdict, found: Factor) -> String {
-    format!("{} in {}, beyond {}", difference(found.median), pairs(verdict.rounds), bar(verdict))
+    format!(
+        "{} in {}, beyond {}",
+        difference(verdict.figure, found.median),
+        pairs(verdict.rounds),
+        bar(verdict)
+    )
 }
 
 /// Suspected, and the fresh rounds say the same.
 pub(crate) fn regressed(verdict: &Verdict, found: Factor, fresh: Factor) -> String {
-    let (search, again) = (suspicion(verdict, found), difference(fresh.median));
+    let (search, again) = (suspicion(verdict, found), difference(verdict.figure, fresh.median));
     format!("B is {search}; {} fresh ones confirm it: {again}.", fresh.rounds)
 }
 
 /// Suspected, and the fresh rounds do not say the same.
 pub(crate) fn refuted(verdict: &Verdict, found: Factor, fresh: Factor) -> String {
-    let (search, again) = (suspicion(verdict, found), difference(fresh.median));
+    let (search, again) = (suspicion(verdict, found), difference(verdict.figure, fresh.median));
     format!(
         "B looked {search}, but {} fresh ones do not confirm it: {again} ({}).",
         fresh.rounds,
@@ -91,17 +95,28 @@ pub(crate) fn unconfirmed(verdict: &Verdict, found: Factor, fresh: usize, needed
 
 /// Better.
 pub(crate) fn improved(verdict: &Verdict, found: Factor) -> String {
-    format!("B is {} in {}, beyond {}.", difference(found.median), pairs(verdict.rounds), bar(verdict))
+    format!(
+        "B is {} in {}, beyond {}.",
+        difference(verdict.figure, found.median),
+        pairs(verdict.rounds),
+        bar(verdict)
+    )
 }
 
 /// A slowdown that matters is ruled out.
 pub(crate) fn pass(verdict: &Verdict, found: Factor) -> String {
     let matters = share(verdict.practical);
     if found.low > 1.0 {
-        return format!("B is {}, below the {matters} that matter.", difference(found.median));
+        return format!(
+            "B is {}, below the {matters} that matter.",
+            difference(verdict.figure, found.median)
+        );
     }
-    let most =
-        if found.high > 1.0005 { format!(": {} at most", share(found.high - 1.0)) } else { String::new() };
+    let most = if found.high > 1.0005 {
+        format!(": {} at most", share(worse_by(found.high, verdict.figure.better())))
+    } else {
+        String::new()
+    };
     format!("A slowdown of more than {matters} is ruled out{most}.")
 }
 
@@ -152,17 +167,135 @@ pub(crate) fn useless(figure: Figure) -> String {
     format!("Neither side does the work: {} says nothing of either.", figure.label())
 }
 
+/// The verdict on the whole comparison, in a sentence or two.
+pub(crate) fn sentence(gate: &Gate) -> String {
+    let all = gate.cells.len();
+    let count = |outcome| gate.count(outcome);
+    let of = |some: usize| format!("{some} of {}", units::plural(all as u64, "figure"));
+    let undecided = count(Outcome::Inconclusive) + count(Outcome::Invalid);
+    match gate.outcome() {
+        _ if all == 0 => "Nothing was compared.".to_owned(),
+        Outcome::Regressed => {
+            format!("Regressed: {}.", named(gate, Outcome::Regressed))
+        }
+        Outcome::Invalid if count(Outcome::Invalid) == all => {
+            "Invalid: not one figure could be compared.".to_owned()
+        }
+        Outcome::Invalid => format!(
+            "Invalid: {} could not be compared{}; nothing regressed in the others.",
+            of(count(Outcome::Invalid)),
+            match undecided - count(Outcome::Invalid) {
+                0 => String::new(),
+                more => format!(" and {more} stayed undecided"),
+            }
+        ),
+        Outcome::Inconclusive => {
+            format!("Inconclusive: {} stayed undecided; nothing regressed.", of(undecided))
+        }
+        Outcome::Improved => format!(
+            "Improved: {}; a slowdown that matters is ruled out elsewhere.",
+            named(gate, Outcome::Improved)
+        ),
+        Outcome::Pass if all == 1 => "Pass: a slowdown that matters is ruled out.".to_owned(),
+        Outcome::Pass => format!("Pass: a slowdown that matters is ruled out in all {all} figures."),
+    }
+}
+
+/// The figures that came to this, cell by cell, with how far B is behind or ahead.
+fn named(gate: &Gate, outcome: Outcome) -> String {
+    let mut cells: Vec<((&str, &str), Vec<String>)> = Vec::new();
+    for one in gate.cells.iter().filter(|one| one.outcome == outcome) {
+        let cell = (one.model.as_str(), one.scenario.as_str());
+        let what = match one.factor.filter(|_| !one.broken) {
+            Some(factor) => format!("{} {}", one.figure.label(), difference(one.figure, factor.median)),
+            None => "B fails".to_owned(),
+        };
+        match cells.last_mut().filter(|(name, _)| *name == cell) {
+            Some((_, figures)) if figures.contains(&what) => {}
+            Some((_, figures)) => figures.push(what),
+            None => cells.push((cell, vec![what])),
+        }
+    }
+    let more = cells.len().saturating_sub(MOST_NAMED);
+    let mut told: Vec<String> = cells
+        .iter()
+        .take(MOST_NAMED)
+        .map(|((model, scenario), figures)| format!("{model} under {scenario} ({})", figures.join(", ")))
+        .collect();
+    if more > 0 {
+        told.push(format!("{more} more"));
+    }
+    units::all_of(&told)
+}
+
+/// What stands on the two sides, and how long they were run: A, B, rounds.
+pub(crate) fn sides(gate: &Gate) -> [String; 3] {
+    let search = units::plural(u64::from(gate.search_rounds), "round");
+    let rounds = match &gate.confirm {
+        None => format!("{search} of each cell at most"),
+        Some(confirm) => format!(
+            "{search} of each cell at most, then {} fresh ones of {}",
+            confirm.rounds,
+            units::plural(confirm.cells.len() as u64, "cell")
+        ),
+    };
+    [of_contender(&gate.comparison.a), of_contender(&gate.comparison.b), rounds]
+}
+
+/// A side in words: "main, commit 1a2b3c4d5e6f".
+pub(crate) fn of_contender(contender: &Contender) -> String {
+    let label = &contender.label;
+    match &contender.origin {
+        Origin::Commit { reference, commit } => {
+            let short: String = commit.chars().take(COMMIT).collect();
+            let name = if label == reference || label.is_empty() { reference } else { label };
+            format!("{name}, commit {short}")
+        }
+        Origin::Binary { path } if path == label || label.is_empty() => path.clone(),
+        Origin::Binary { path } => format!("{label}, {path}"),
+        Origin::Command { words } if words == label || label.is_empty() => words.clone(),
+        Origin::Command { words } => format!("{label}, {words}"),
+    }
+}
+
+/// The columns of a row but the first.
+pub(crate) fn columns(one: &Verdict) -> [String; 6] {
+    let figure = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |value| one.figure.show(value));
+    [
+        one.outcome.word().to_owned(),
+        one.factor.map_or_else(|| "-".to_owned(), with_interval),
+        figure(one.a),
+        figure(one.b),
+        one.noise_floor.map_or_else(|| "-".to_owned(), share),
+        one.detectable.map_or_else(|| "-".to_owned(), |factor| share(worse_by(factor, one.figure.better()))),
+    ]
+}
+
+/// The figures of one cell that have the same reason, told once: a build that fails has one for all of them.
+pub(crate) fn grouped<'a>(verdicts: &[&'a Verdict]) -> Vec<(Vec<&'a Verdict>, &'a str)> {
+    let mut groups: Vec<(Vec<&Verdict>, &str)> = Vec::new();
+    for one in verdicts {
+        let cell = (&one.scenario, &one.model, one.outcome, one.reason.as_str());
+        let same = |(figures, reason): &&mut (Vec<&Verdict>, &str)| {
+            (&figures[0].scenario, &figures[0].model, figures[0].outcome, *reason) == cell
+        };
+        match groups.iter_mut().find(same) {
+            Some((figures, _)) => figures.push(one),
+            None => groups.push((vec![one], &one.reason)),
+        }
+    }
+    groups
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Merit;
 
     #[test]
-    fn factors_and_differences_read_well() {
-        assert_eq!(
-            [1.0, 1.0523, 12.34, 4e3, f64::INFINITY].map(factor),
-            ["1.000", "1.052", "12.3", "over 1000", "∞"]
-        );
-        let shown = [1.0523, 2.1, f64::INFINITY, 0.952, 0.25, 0.0].map(difference);
+    fn differences_are_those_a_reader_would_compute() {
+        let cpu = |factor| difference(Figure::CpuPerRequest, factor);
+        let shown = [1.0523, 2.1, f64::INFINITY, 0.952, 0.25, 0.0].map(cpu);
         let expected = [
             "5.2 % worse",
             "2.10 times worse",
@@ -172,6 +305,7 @@ mod tests {
             "better by any measure",
         ];
         assert_eq!(shown, expected);
-        assert_eq!([0.0, 0.0002, 0.031, 0.12].map(share), ["0 %", "under 0.1 %", "3.1 %", "12 %"]);
+        let rate = |new: f64| difference(Figure::Merit(Merit::Throughput), 185.0 / new);
+        assert_eq!([146.0, 200.0].map(rate), ["21.1 % worse", "8.1 % better"]);
     }
 }

@@ -126,7 +126,7 @@ pub(crate) fn tested(history: &History) -> String {
         "A change point was looked for in {} at a level of {}: without any change, chance alone raises {} false \
          alarms.{rest}{again}",
         format_args!("{} series", units::grouped(tested as u64)),
-        units::percent(divisive::LEVEL),
+        units::share(divisive::LEVEL),
         if chance < 0.1 { "under 0.1".to_owned() } else { format!("about {chance:.1}") },
     )
 }

@@ -9,8 +9,11 @@ pub mod envelopes;
 pub mod explain;
 pub(crate) mod gate;
 pub(crate) mod history;
+pub(crate) mod probe;
 pub(crate) mod reason;
 pub mod stops;
+pub(crate) mod sweep;
+pub(crate) mod trust;
 pub(crate) mod waiting;
 
 use crate::analysis::Workload;
@@ -20,6 +23,7 @@ use crate::rules::verdict::{
 };
 use crate::show::units;
 use crate::stats::paired::{Better, Factor};
+use crate::stats::quantile::Quantile;
 use std::fmt;
 
 impl fmt::Display for Invalid {
@@ -254,7 +258,7 @@ impl Verdict {
     }
 
     fn all_equal(&self) -> String {
-        let matters = units::percent(floor(self.merit));
+        let matters = units::share(floor(self.merit));
         format!(
             "{} differ in {} by less than the {matters} that matter.",
             self.those_compared(),
@@ -294,7 +298,7 @@ impl Verdict {
             return Some(format!("With {rounds} no model can be shown to be behind: run at least {least}."));
         }
         let factor = self.detectable?;
-        let size = if factor < 2.0 { units::percent(factor - 1.0) } else { units::factor(factor) };
+        let size = if factor < 2.0 { units::share(factor - 1.0) } else { units::factor(factor) };
         Some(format!("A difference of {size} or more would have shown."))
     }
 
@@ -356,6 +360,15 @@ impl Verdict {
             })
             .collect();
         (!out.is_empty()).then(|| format!("Not compared: {}.", out.join("; ")))
+    }
+}
+
+/// A quantile as text.
+pub(crate) fn quantile(quantile: Quantile) -> String {
+    match quantile {
+        Quantile::Value(ns) => units::time(ns as f64),
+        Quantile::NeverAnswered => "never".to_owned(),
+        Quantile::Insufficient { .. } => "too few".to_owned(),
     }
 }
 

@@ -9,7 +9,7 @@ const MISSING: char = '·';
 
 /// The newest `values` as blocks between the lowest and the highest of them, at most `width` characters, with a bar where a
 /// new level begins. All are of the same height when nothing differs.
-pub fn sparkline(values: &[Option<f64>], changes: &[usize], width: usize) -> String {
+pub(crate) fn sparkline(values: &[Option<f64>], changes: &[usize], width: usize) -> String {
     let mut from = values.len().saturating_sub(width);
     // Each bar takes the place of a value.
     while from < values.len() && values.len() - from + bars(changes, from) > width {

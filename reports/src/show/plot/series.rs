@@ -1,0 +1,72 @@
+//! Which colour, mark and dash a model has: by its name, so that it is the same in every report, whatever models stand
+//! beside it.
+//!
+//! A series is a number. The style sheet has eight colours with a dash each, the canvas six marks; together they tell
+//! [`DISTINCT`] series apart.
+
+/// Series that differ in colour and dash or in mark: the least common multiple of eight and six.
+const DISTINCT: usize = 24;
+
+/// The models of this project by their series. A model keeps its place for ever; a new one goes to the end.
+const KNOWN: [&str; 10] = [
+    "iterative",
+    "thread-per-client",
+    "fork-per-client",
+    "thread-pool",
+    "mio-event-loop",
+    "tokio",
+    "io-uring",
+    "poll-reactor",
+    "mio-event-loop-inline",
+    "tokio-current-thread",
+];
+
+/// The series of a model in a report on `all` of these. One of this project has a place of its own. Any other has one that
+/// follows from its name, the next free one where two of the report would have the same.
+pub(crate) fn series<'a>(model: &'a str, all: impl Iterator<Item = &'a str>) -> usize {
+    if let Some(at) = KNOWN.iter().position(|known| *known == model) {
+        return at;
+    }
+    let mut others: Vec<&str> = all.filter(|name| !KNOWN.contains(name)).chain([model]).collect();
+    others.sort_unstable();
+    others.dedup();
+    let mut taken: Vec<usize> = Vec::new();
+    for name in others {
+        // A report with more models than there are places repeats their looks, under numbers of their own.
+        let lap = taken.len() / (DISTINCT - KNOWN.len()) * DISTINCT;
+        let places = KNOWN.len() + lap..DISTINCT + lap;
+        let first = crc32fast::hash(name.as_bytes()) as usize % places.len();
+        let free = places.clone().cycle().skip(first).find(|place| !taken.contains(place));
+        taken.push(free.expect("a lap has a place for each of its models"));
+        if name == model {
+            break;
+        }
+    }
+    *taken.last().expect("the model is one of them")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_of_this_project_keeps_its_series_in_every_report() {
+        for (at, model) in KNOWN.iter().enumerate() {
+            assert_eq!(series(model, KNOWN.iter().copied()), at);
+            assert_eq!(series(model, [*model, "another"].into_iter()), at);
+        }
+    }
+
+    #[test]
+    fn others_are_distinct_in_a_report_and_do_not_depend_on_its_order() {
+        let names: Vec<String> = (0..40).map(|n| format!("server-{n}")).collect();
+        let all = || names.iter().map(String::as_str);
+        let mut given: Vec<usize> = all().map(|name| series(name, all())).collect();
+        assert_eq!(given, all().map(|name| series(name, all().rev())).collect::<Vec<_>>());
+        assert!(given.iter().all(|place| *place >= KNOWN.len()), "none looks like a model of this project");
+        given.sort_unstable();
+        given.dedup();
+        assert_eq!(given.len(), names.len());
+        assert_eq!(series("nginx", ["nginx"].into_iter()), series("nginx", ["nginx", "tokio"].into_iter()));
+    }
+}
