@@ -1,4 +1,4 @@
-//! What a server can be told: sizes and limits, the same for every model.
+//! The configuration of a server: sizes and limits, the same for every model.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -15,9 +15,6 @@ pub struct ServerConfig {
     pub compute_workers: usize,
     /// Threads of a multi-threaded task runtime: normally one per CPU; 1 to 1,024.
     pub runtime_workers: usize,
-    /// Jobs an asynchronous model keeps queued for a pool before it stops reading from the connections that ask for
-    /// more.
-    pub job_queue: usize,
     /// Memory that the server holds from the start and never uses, in MiB: what a fork has to copy the page tables of.
     pub ballast_mib: u32,
     /// How long a stopping server may go on answering what it has received.
@@ -33,7 +30,6 @@ impl ServerConfig {
             blocking_workers: 16,
             compute_workers: cpus,
             runtime_workers: cpus,
-            job_queue: 4096,
             ballast_mib: 0,
             stop_deadline: Duration::from_secs(2),
         }

@@ -16,7 +16,7 @@ macro_rules! counters {
         #[repr(C)]
         pub struct Counters { $($(#[$doc])* pub $name: AtomicU64,)* }
 
-        /// What the counters said at one moment.
+        /// The values of the counters at one moment.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub struct CounterSnapshot { $($(#[$doc])* pub $name: u64,)* }
@@ -75,7 +75,7 @@ counters! {
     protocol_errors,
     /// Children or handlers that died instead of finishing.
     crashed,
-    /// Connections cut because the stop deadline had passed.
+    /// Connections closed by force because the stop deadline had passed.
     cut_at_stop,
 }
 

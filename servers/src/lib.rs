@@ -19,7 +19,8 @@ pub mod models;
 pub mod service;
 pub mod services;
 pub mod stop;
-mod sys;
+#[doc(hidden)] // for the tests of the ring alone
+pub mod sys;
 
 pub use config::ServerConfig;
 pub use counters::{CounterSnapshot, Counters};

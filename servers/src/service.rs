@@ -12,6 +12,12 @@ pub trait Service: Send + Sync {
     fn open(&self) -> Box<dyn Session>;
 }
 
+impl<F: Fn() -> Box<dyn Session> + Send + Sync> Service for F {
+    fn open(&self) -> Box<dyn Session> {
+        self()
+    }
+}
+
 /// The state machine of one connection, from bytes to bytes.
 ///
 /// The driver calls [`advance`](Session::advance) whenever there is input and no job is running. At most one job runs
@@ -29,7 +35,11 @@ pub trait Session: Send {
     ///
     /// A reply that is larger than one should hold in memory is made in pieces: each but the last is answered with
     /// [`Next::Run`] for the next one, which runs when the piece is sent. The request counts as completed with the last.
-    fn complete(&mut self, result: JobOutput, output: &mut Vec<u8>) -> Next;
+    /// Not called where no job is asked for.
+    fn complete(&mut self, result: JobOutput, output: &mut Vec<u8>) -> Next {
+        let _ = (result, output);
+        Next::Read
+    }
 }
 
 /// What one call of [`Session::advance`] did.
@@ -51,7 +61,7 @@ pub enum Next {
     Read,
     /// This work done, then [`Session::complete`] called with its result.
     Run(Job),
-    /// The replies sent, then the connection closed: the conversation ended as the protocol says (`exit`).
+    /// The replies sent, then the connection closed: the connection ends as the protocol says (`exit`).
     Close,
     /// The replies sent, then the connection closed: the peer broke the protocol, for the reason given.
     Reject(&'static str),

@@ -60,22 +60,23 @@ impl Stop {
     ///
     /// # Errors
     /// When a process has more such sockets than the handler has room for (four).
-    pub fn hang_up<'a>(&self, socket: &'a impl AsFd) -> io::Result<HangUp<'a>> {
-        let slot = sys::hang_up_on_stop(socket.as_fd().as_raw_fd())
-            .ok_or_else(|| io::Error::other("more than four sockets registered to be hung up at the stop"))?;
-        Ok(HangUp { slot, _socket: PhantomData })
+    pub fn unblock<'a>(&self, socket: &'a impl AsFd) -> io::Result<Unblock<'a>> {
+        let slot = sys::unblock_on_stop(socket.as_fd().as_raw_fd()).ok_or_else(|| {
+            io::Error::other("more than four sockets registered to be unblocked by the stop")
+        })?;
+        Ok(Unblock { slot, _socket: PhantomData })
     }
 }
 
-/// Keeps a socket registered with [`Stop::hang_up`]; must go before the socket is closed, which the borrow ensures.
+/// Keeps a socket registered with [`Stop::unblock`]; must go before the socket is closed, which the borrow ensures.
 #[derive(Debug)]
-pub struct HangUp<'a> {
+pub struct Unblock<'a> {
     slot: usize,
     _socket: PhantomData<&'a ()>,
 }
 
-impl Drop for HangUp<'_> {
+impl Drop for Unblock<'_> {
     fn drop(&mut self) {
-        sys::forget_hang_up(self.slot);
+        sys::forget_unblock(self.slot);
     }
 }

@@ -7,7 +7,7 @@
 #![allow(unsafe_code)]
 
 mod provided;
-pub(crate) mod uring;
+pub mod uring;
 
 use crate::Counters;
 use std::io;
@@ -22,7 +22,7 @@ static STOP_REQUESTED: AtomicBool = AtomicBool::new(false);
 static STOP_EVENT: AtomicI32 = AtomicI32::new(-1);
 /// Sockets whose reading side a request to stop shuts down, which wakes whoever blocks in accept(2) or recv(2) on
 /// them. -1 is a free slot. A listener and, in a forked child, one connection: four are plenty.
-static HANG_UP: [AtomicI32; 4] = [const { AtomicI32::new(-1) }; 4];
+static UNBLOCK: [AtomicI32; 4] = [const { AtomicI32::new(-1) }; 4];
 
 /// Largest process id there can be, plus one (`PID_MAX_LIMIT` of a 64-bit Linux, include/linux/threads.h).
 const PID_LIMIT: usize = 1 << 22;
@@ -58,7 +58,7 @@ pub(crate) fn shared_counters() -> io::Result<&'static Counters> {
     Ok(unsafe { &*memory.cast::<Counters>() })
 }
 
-/// poll(2) over `entries`, whose `revents` it fills; -1 waits without limit. Returns how many have something to say.
+/// poll(2) over `entries`, whose `revents` it fills; -1 waits without limit. Returns how many are ready.
 ///
 /// # Errors
 /// A signal came, or memory is short.
@@ -100,7 +100,7 @@ pub(crate) fn stop_event() -> Option<BorrowedFd<'static>> {
 /// Requests a stop. Async-signal-safe: atomics, shutdown(2) and write(2) only.
 pub(crate) fn request_stop() {
     STOP_REQUESTED.store(true, SeqCst);
-    for slot in &HANG_UP {
+    for slot in &UNBLOCK {
         let fd = slot.load(SeqCst);
         if fd >= 0 {
             shutdown(fd, libc::SHUT_RD);
@@ -115,8 +115,8 @@ pub(crate) fn request_stop() {
 }
 
 /// Enters a socket to be shut down for reading by a request to stop; returns the slot, or `None` when all are taken.
-pub(crate) fn hang_up_on_stop(fd: RawFd) -> Option<usize> {
-    let slot = HANG_UP.iter().position(|slot| slot.compare_exchange(-1, fd, SeqCst, SeqCst).is_ok())?;
+pub(crate) fn unblock_on_stop(fd: RawFd) -> Option<usize> {
+    let slot = UNBLOCK.iter().position(|slot| slot.compare_exchange(-1, fd, SeqCst, SeqCst).is_ok())?;
     // Entered first, asked second: either the handler sees the slot or we see the request.
     if stop_requested() {
         shutdown(fd, libc::SHUT_RD);
@@ -124,13 +124,13 @@ pub(crate) fn hang_up_on_stop(fd: RawFd) -> Option<usize> {
     Some(slot)
 }
 
-/// Frees a slot of [`hang_up_on_stop`]. To be called before the socket is closed.
-pub(crate) fn forget_hang_up(slot: usize) {
-    HANG_UP[slot].store(-1, SeqCst);
+/// Frees a slot of [`unblock_on_stop`]. To be called before the socket is closed.
+pub(crate) fn forget_unblock(slot: usize) {
+    UNBLOCK[slot].store(-1, SeqCst);
 }
 
 /// Shuts a socket down for reading: what has arrived can still be read, then comes the end of input.
-/// The caller vouches that the number is still the socket it means (see `drive::live`).
+/// The caller vouches that the number is still the socket it means (see `drive::registry`).
 pub(crate) fn shutdown_read(fd: RawFd) {
     shutdown(fd, libc::SHUT_RD);
 }
@@ -189,7 +189,7 @@ pub(crate) fn fork() -> io::Result<Forked> {
 /// Leaves what belongs to the parent and arranges to die with it.
 fn become_child(parent: rustix::process::Pid) {
     STOP_EVENT.store(-1, SeqCst); // shared with the parent: a signal to this child alone must not wake it
-    for slot in &HANG_UP {
+    for slot in &UNBLOCK {
         slot.store(-1, SeqCst); // the listener's: shutting it down would end the parent's accept
     }
     CHILD_COUNTERS.store(ptr::null_mut(), SeqCst);

@@ -130,6 +130,9 @@ fn field() -> Vec<Comparison> {
         let twin = format!("{name} / its hand-written twin");
         comparisons.push(Comparison::new(twin, model(name), control(name), 0.98));
     }
+    let (name, plain) = ("tokio-shared-buffers", "tokio");
+    let pair = format!("{name} / the plain {plain} server");
+    comparisons.push(Comparison::new(pair, model(name), control(plain), 0.98));
     for (name, target) in [("mio-event-loop", 0.98), ("tokio-current-thread", 0.95)] {
         comparisons.push(Comparison::new(format!("{name} / bare epoll server"), model(name), epoll, target));
     }

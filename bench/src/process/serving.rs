@@ -12,6 +12,7 @@ use crate::sys;
 use crate::tell;
 use bakeoff_servers::limits::refuse_core_dumps;
 use bakeoff_servers::listen::{ListenOptions, bind};
+use bakeoff_servers::model::Tuning;
 use bakeoff_servers::services::{Dotfiles, Hosts, ServiceConfig};
 use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Service, Serving, Stop, models, services};
 use serde::{Deserialize, Serialize};
@@ -67,10 +68,9 @@ impl ServeOptions {
         add("service", self.service.clone());
         add("addr", self.address.to_string());
         add("backlog", self.backlog.to_string());
-        add("pool-workers", c.pool_workers.to_string());
-        add("blocking-workers", c.blocking_workers.to_string());
-        add("compute-workers", c.compute_workers.to_string());
-        add("runtime-workers", c.runtime_workers.to_string());
+        for tuning in Tuning::ALL {
+            add(tuning.name(), tuning.of(c).to_string());
+        }
         if c.ballast_mib > 0 {
             add("ballast", c.ballast_mib.to_string());
         }

@@ -9,21 +9,21 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-/// What to do about a failed accept.
+/// What a failed accept means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AcceptFailure {
-    /// Nothing to accept now (non-blocking listeners only).
-    Empty,
-    /// It concerned one connection that is gone, or a signal: accept the next.
-    Next,
+pub enum AcceptError {
+    /// Nobody waits to be accepted (non-blocking listeners only).
+    NobodyWaits,
+    /// It concerned one client that is gone, or a signal: accept the next.
+    OfOneClient,
     /// Out of descriptors or memory, or unknown: count it and back off.
-    BackOff,
+    Exhausted,
 }
 
-impl AcceptFailure {
+impl AcceptError {
     /// Classifies, after accept(2): pending network errors of a new socket are passed on by Linux and mean "next".
     pub fn of(error: &io::Error) -> Self {
-        const OF_ONE_CONNECTION: [Errno; 11] = [
+        const OF_ONE_CLIENT: [Errno; 11] = [
             Errno::CONNABORTED,
             Errno::INTR,
             Errno::PROTO,
@@ -37,9 +37,9 @@ impl AcceptFailure {
             Errno::PERM,
         ];
         match Errno::from_io_error(error) {
-            Some(Errno::AGAIN) => Self::Empty,
-            Some(errno) if OF_ONE_CONNECTION.contains(&errno) => Self::Next,
-            _ => Self::BackOff,
+            Some(Errno::AGAIN) => Self::NobodyWaits,
+            Some(errno) if OF_ONE_CLIENT.contains(&errno) => Self::OfOneClient,
+            _ => Self::Exhausted,
         }
     }
 }
@@ -89,7 +89,7 @@ pub fn accept_until_stop(
     counters: &Counters,
     mut serve: impl FnMut(TcpStream),
 ) -> io::Result<()> {
-    let _hang_up = stop.hang_up(listener)?;
+    let _unblocked = stop.unblock(listener)?;
     let mut backoff = Backoff::new();
     while !stop.requested() {
         match listener.accept() {
@@ -98,9 +98,9 @@ pub fn accept_until_stop(
                 serve(stream);
             }
             Err(_) if stop.requested() => break, // EINVAL: the listener was shut down
-            Err(error) => match AcceptFailure::of(&error) {
-                AcceptFailure::Next => {}
-                AcceptFailure::Empty | AcceptFailure::BackOff => {
+            Err(error) => match AcceptError::of(&error) {
+                AcceptError::OfOneClient => {}
+                AcceptError::NobodyWaits | AcceptError::Exhausted => {
                     counters.accept_failed(&error);
                     stop.wait(Some(backoff.pause(counters)));
                 }
@@ -143,15 +143,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_are_told_apart_as_accept_2_says() {
-        let of = |errno: Errno| AcceptFailure::of(&io::Error::from(errno));
+    fn errors_mean_what_accept_2_says() {
+        let of = |errno: Errno| AcceptError::of(&io::Error::from(errno));
         for exhausted in [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM] {
-            assert_eq!(of(exhausted), AcceptFailure::BackOff);
+            assert_eq!(of(exhausted), AcceptError::Exhausted);
         }
-        assert_eq!(of(Errno::CONNABORTED), AcceptFailure::Next);
-        assert_eq!(of(Errno::INTR), AcceptFailure::Next);
-        assert_eq!(of(Errno::AGAIN), AcceptFailure::Empty);
-        assert_eq!(of(Errno::BADF), AcceptFailure::BackOff, "an unknown error must not spin");
+        assert_eq!(of(Errno::CONNABORTED), AcceptError::OfOneClient);
+        assert_eq!(of(Errno::INTR), AcceptError::OfOneClient);
+        assert_eq!(of(Errno::AGAIN), AcceptError::NobodyWaits);
+        assert_eq!(of(Errno::BADF), AcceptError::Exhausted, "an unknown error must not spin");
     }
 
     #[test]

@@ -1,10 +1,10 @@
-//! The conversation over a blocking socket: iterative, fork, thread per client and thread pool all run this loop.
+//! A connection over a blocking socket: iterative, fork, thread per client and thread pool all run this loop.
 //!
-//! One read and one write per small request, jobs inline on the calling thread. It never decides who that is.
+//! One read and one write per small request, jobs inline on the calling thread. It never decides which thread that is.
 
 use super::buffers::Buffers;
-use super::conversation::{Conversation, Need};
-use super::live::{Held, Meter};
+use super::protocol::{Action, Protocol};
+use super::registry::{Meter, Tracked};
 use crate::{Service, Session};
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
@@ -13,9 +13,9 @@ use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Serves a connection to its end. A session or job that panics ends its own connection only, and is counted.
-pub fn serve(held: &Held<TcpStream>, service: &dyn Service, buffers: &mut Buffers) {
-    let meter = held.ticket.meter();
-    let attempt = AssertUnwindSafe(|| converse(&held.stream, service.open(), meter, buffers));
+pub fn serve(connection: &Tracked<TcpStream>, service: &dyn Service, buffers: &mut Buffers) {
+    let meter = connection.meter();
+    let attempt = AssertUnwindSafe(|| serve_session(&connection.stream, service.open(), meter, buffers));
     if catch_unwind(attempt).is_err() {
         meter.crashed();
         *buffers = Buffers::new();
@@ -23,40 +23,40 @@ pub fn serve(held: &Held<TcpStream>, service: &dyn Service, buffers: &mut Buffer
 }
 
 /// Serves a connection to its end and counts it, apart from its opening and closing.
-pub fn converse(stream: &TcpStream, session: Box<dyn Session>, meter: &Meter, buffers: &mut Buffers) {
-    let mut conversation = Conversation::new(session);
-    let result = drive(stream, &mut conversation, meter, buffers);
+pub fn serve_session(stream: &TcpStream, session: Box<dyn Session>, meter: &Meter, buffers: &mut Buffers) {
+    let mut protocol = Protocol::new(session);
+    let result = drive(stream, &mut protocol, meter, buffers);
     buffers.clear_output();
-    meter.ended(result.is_err(), conversation.rejected().is_some());
+    meter.ended(result.is_err(), protocol.rejected().is_some());
 }
 
 fn drive(
     stream: &TcpStream,
-    conversation: &mut Conversation,
+    protocol: &mut Protocol,
     meter: &Meter,
     buffers: &mut Buffers,
 ) -> Result<(), Errno> {
-    let mut need = Need::Read;
+    let mut action = Action::Read;
     loop {
-        need = match need {
-            Need::Read => match receive(stream, &mut buffers.input) {
-                Ok(0) => conversation.end_of_input(),
+        action = match action {
+            Action::Read => match receive(stream, &mut buffers.input) {
+                Ok(0) => protocol.on_end(),
                 Ok(n) => {
                     meter.received(n);
-                    conversation.take_in(&buffers.input, &mut buffers.output)
+                    protocol.on_data(&buffers.input, &mut buffers.output)
                 }
-                Err(Errno::INTR) => Need::Read,
+                Err(Errno::INTR) => Action::Read,
                 Err(error) => return Err(error),
             },
-            Need::Flush => {
+            Action::Write => {
                 send_all(stream, &buffers.output, meter)?;
                 buffers.clear_output();
-                let (answered, next) = conversation.flushed(&mut buffers.output);
+                let (answered, next) = protocol.on_written(&mut buffers.output);
                 meter.answered(answered);
                 next
             }
-            Need::Run(job) => conversation.complete(job.run(), &mut buffers.output),
-            Need::Close => return Ok(()),
+            Action::Run(job) => protocol.on_result(job.run(), &mut buffers.output),
+            Action::Close => return Ok(()),
         }
     }
 }

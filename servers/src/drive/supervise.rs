@@ -6,7 +6,7 @@
 //! connection or request. What a second thread in the process costs the first is the kernel's care for a shared table
 //! of descriptors; models that never run a job where they wait do without (see `models::mio_event_loop`).
 
-use super::live::Live;
+use super::registry::Registry;
 use crate::{ServerConfig, Stop};
 use std::io;
 use std::thread;
@@ -22,8 +22,8 @@ impl Drop for StopAtEnd {
 }
 
 /// Runs `body` on a thread named `name`. `body` returns once the listener is shut down and its connections are done.
-/// When the stop is requested, hangs up on all connections, waits and cuts (see [`Live::finish`]), and returns within
-/// the deadline whether or not the thread does.
+/// When the stop is requested, brings all connections to their end (see [`Registry::shutdown`]), and returns within the
+/// deadline whether or not the thread does.
 ///
 /// # Errors
 /// When the thread cannot be spawned, or what `body` failed with.
@@ -31,7 +31,7 @@ pub fn supervise(
     name: &str,
     stop: &Stop,
     config: &ServerConfig,
-    live: &Live,
+    registry: &Registry,
     body: impl FnOnce(&Stop) -> io::Result<()> + Send + 'static,
 ) -> io::Result<()> {
     let at_end = StopAtEnd(stop.clone());
@@ -40,7 +40,7 @@ pub fn supervise(
         body(&at_end.0)
     })?;
     stop.wait(None);
-    if !live.finish(Instant::now() + config.stop_deadline) {
+    if !registry.shutdown(Instant::now() + config.stop_deadline) {
         return Ok(()); // stuck in a job; the process is about to end and takes it along
     }
     server.join().unwrap_or_else(|_| Err(io::Error::other("the serving thread panicked")))

@@ -3,6 +3,7 @@
 //! A timerfd and not the timeout of epoll_wait(2), which counts whole milliseconds and rounds up: a wait of 5 ms would
 //! last 5 to 6, and a comparison with models whose threads sleep to the microsecond would measure the rounding.
 
+use super::Key;
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
 };
@@ -12,10 +13,25 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// Deadlines, each with a key for whom it is.
+/// What a loop does when a deadline has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// Accept again, after a pause.
+    Accept,
+    /// Go on with a connection whose request was to wait.
+    Waited(Key),
+    /// Try again to start the threads of a pool.
+    Grow,
+    /// Close by force what has not ended since the stop.
+    ForceClose,
+    /// Give up what has not come back after that.
+    Abort,
+}
+
+/// Deadlines, each with what is due then.
 #[derive(Debug)]
 pub struct Timers {
-    heap: BinaryHeap<Reverse<(Instant, usize)>>,
+    heap: BinaryHeap<Reverse<(Instant, Due)>>,
     timer: OwnedFd,
     armed_for: Option<Instant>,
 }
@@ -32,23 +48,18 @@ impl Timers {
     }
 
     /// Adds a deadline.
-    pub fn add(&mut self, deadline: Instant, key: usize) {
-        self.heap.push(Reverse((deadline, key)));
+    pub fn add(&mut self, deadline: Instant, due: Due) {
+        self.heap.push(Reverse((deadline, due)));
     }
 
-    /// Takes a key whose deadline is not after `now`, the earliest first.
-    pub fn pop_due(&mut self, now: Instant) -> Option<usize> {
+    /// Takes what is due at `now`, the earliest first.
+    pub fn pop_due(&mut self, now: Instant) -> Option<Due> {
         let Reverse((deadline, _)) = self.heap.peek()?;
         if *deadline > now {
             self.armed_for = None; // whatever fired was not for this one
             return None;
         }
-        self.heap.pop().map(|Reverse((_, key))| key)
-    }
-
-    /// Whether there are no deadlines.
-    pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.heap.pop().map(|Reverse((_, due))| due)
     }
 
     /// Sets the timerfd to the earliest deadline, when that has changed. To be called before waiting.
@@ -87,16 +98,13 @@ mod tests {
     fn deadlines_come_in_order_and_not_early() {
         let mut timers = Timers::new().unwrap();
         let start = Instant::now();
-        for (key, ms) in [(1, 30), (2, 10), (3, 20)] {
-            timers.add(start + Duration::from_millis(ms), key);
+        for (due, ms) in [(Due::Accept, 30), (Due::Grow, 10), (Due::Abort, 20)] {
+            timers.add(start + Duration::from_millis(ms), due);
         }
         assert_eq!(timers.pop_due(start), None);
         let later = start + Duration::from_millis(25);
-        assert_eq!(
-            (timers.pop_due(later), timers.pop_due(later), timers.pop_due(later)),
-            (Some(2), Some(3), None)
-        );
-        assert!(!timers.is_empty());
+        let due = [timers.pop_due(later), timers.pop_due(later), timers.pop_due(later)];
+        assert_eq!(due, [Some(Due::Grow), Some(Due::Abort), None]);
     }
 
     #[test]
@@ -104,11 +112,11 @@ mod tests {
         use rustix::event::{PollFd, PollFlags, poll};
         let mut timers = Timers::new().unwrap();
         let deadline = Instant::now() + Duration::from_millis(2);
-        timers.add(deadline, 7);
+        timers.add(deadline, Due::Grow);
         timers.arm().unwrap();
         let guard = Timespec { tv_sec: 20, tv_nsec: 0 };
         assert_eq!(poll(&mut [PollFd::new(&timers, PollFlags::IN)], Some(&guard)), Ok(1));
         assert!(Instant::now() >= deadline);
-        assert_eq!(timers.pop_due(Instant::now()), Some(7));
+        assert_eq!(timers.pop_due(Instant::now()), Some(Due::Grow));
     }
 }

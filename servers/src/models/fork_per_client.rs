@@ -2,9 +2,9 @@
 //! the price is a fork, which grows with the parent's memory.
 
 use crate::drive::accept::{accept_until_stop, retry_spawn};
-use crate::drive::blocking::converse;
+use crate::drive::blocking::serve_session;
 use crate::drive::buffers::Buffers;
-use crate::drive::live::Meter;
+use crate::drive::registry::Meter;
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving};
 use crate::sys::{self, Forked};
 use crate::{Counters, Service, Stop};
@@ -37,20 +37,18 @@ impl ServerModel for ForkPerClient {
 
     /// # Errors
     /// Also when the process has other threads: a forked child of such a process may find locks held for ever.
-    fn serve(&self, serving: Serving) -> io::Result<()> {
-        let Serving { listener, service, config, stop, counters } = serving;
-        let (config, stop) = (&config, &stop);
+    fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
         let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
         if threads != 1 {
             let message = format!("fork-per-client needs a process with one thread, this one has {threads}");
             return Err(io::Error::other(message));
         }
         sys::reap_children(counters)?;
-        accept_until_stop(&listener, stop, counters, |stream| {
+        accept_until_stop(&listener, &stop, counters, |stream| {
             counters.opened();
-            match retry_spawn(stop, counters, sys::fork) {
+            match retry_spawn(&stop, counters, sys::fork) {
                 Some(Forked::Parent) => {} // the child's end will be counted; its socket here closes now
-                Some(Forked::Child) => serve_in_child(&listener, &stream, &*service, stop, counters),
+                Some(Forked::Child) => serve_in_child(&listener, &stream, &*service, &stop, counters),
                 None => counters.closed(),
             }
         })?;
@@ -70,9 +68,9 @@ fn serve_in_child(
     sys::close_in_child(listener);
     let meter = Meter::new(counters);
     let life = AssertUnwindSafe(|| {
-        // SIGTERM, from the parent's stop, hangs up on this client; a read gets what has arrived and then the end.
-        let _hang_up = stop.hang_up(stream)?;
-        converse(stream, service.open(), &meter, &mut Buffers::new());
+        // SIGTERM, from the parent's stop, unblocks the read, which gets what has arrived and then the end.
+        let _unblocked = stop.unblock(stream)?;
+        serve_session(stream, service.open(), &meter, &mut Buffers::new());
         io::Result::Ok(())
     });
     let ended = catch_unwind(life);

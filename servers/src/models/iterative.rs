@@ -4,7 +4,7 @@
 use crate::drive::accept::accept_until_stop;
 use crate::drive::blocking::serve;
 use crate::drive::buffers::Buffers;
-use crate::drive::live::{Held, Live};
+use crate::drive::registry::Registry;
 use crate::drive::supervise::supervise;
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving};
 use std::io;
@@ -21,21 +21,19 @@ impl ServerModel for Iterative {
             summary: "one client at a time; the baseline without any cost of concurrency",
             concurrency: Concurrency::One,
             per_client: PerClient::Nothing,
-            threads: |_| 2,
+            threads: |_| 2, // one that can be left behind in a job
             tunings: &[],
             role: Role::Extra,
         }
     }
 
-    fn serve(&self, serving: Serving) -> io::Result<()> {
-        let Serving { listener, service, config, stop, counters } = serving;
-        let (config, stop) = (&config, &stop);
-        let live = Live::new(counters);
-        let entering = Arc::clone(&live);
-        supervise("iterative", stop, config, &live, move |stop| {
+    fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
+        let registry = Registry::new(counters);
+        let clients = Arc::clone(&registry);
+        supervise("iterative", &stop, &config, &registry, move |stop| {
             let mut buffers = Buffers::new();
             accept_until_stop(&listener, stop, counters, |stream| {
-                serve(&Held::new(stream, &entering), &*service, &mut buffers);
+                serve(&clients.track(stream), &*service, &mut buffers);
             })
         })
     }

@@ -5,10 +5,9 @@ mod io_uring;
 mod iterative;
 mod mio_event_loop;
 mod poll_reactor;
-mod reactor;
 mod thread_per_client;
 mod thread_pool;
-mod tokio_tasks;
+mod tokio;
 
 use crate::model::{Meta, Role, ServerModel};
 
@@ -18,12 +17,13 @@ pub static ALL: &[&dyn ServerModel] = &[
     &fork_per_client::ForkPerClient,
     &thread_per_client::ThreadPerClient,
     &thread_pool::ThreadPool,
-    &mio_event_loop::OFFLOADING,
-    &mio_event_loop::INLINE,
+    &mio_event_loop::MioEventLoop,
+    &mio_event_loop::MioEventLoopInline,
     &poll_reactor::PollReactor,
     &io_uring::IoUring,
-    &tokio_tasks::MULTI_THREAD,
-    &tokio_tasks::CURRENT_THREAD,
+    &tokio::MultiThread,
+    &tokio::CurrentThread,
+    &tokio::shared_buffers::SharedBuffers,
 ];
 
 /// The models of a comparison for which none are chosen.

@@ -3,16 +3,16 @@
 use crate::drive::accept::{accept_until_stop, retry_spawn};
 use crate::drive::blocking::serve;
 use crate::drive::buffers::Buffers;
-use crate::drive::live::{Held, Live};
+use crate::drive::registry::Registry;
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving};
 use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-/// Stack of a client's thread. The conversation needs a few KiB and its buffers are on the heap; the rest is room for
-/// a service's own calls and for a panic's backtrace. Only pages that are touched take memory, but the default of 2 MiB
-/// would reserve 20 GiB of addresses for 10,000 clients, which a limit on virtual memory may not grant.
+/// Stack of a client's thread. The loop of a connection needs a few KiB and its buffers are on the heap; the rest is
+/// room for a service's own calls and for a panic's backtrace. Only pages that are touched take memory, but the default
+/// of 2 MiB would reserve 20 GiB of addresses for 10,000 clients, which a limit on virtual memory may not grant.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// The thread-per-client server.
@@ -32,26 +32,24 @@ impl ServerModel for ThreadPerClient {
         }
     }
 
-    fn serve(&self, serving: Serving) -> io::Result<()> {
-        let Serving { listener, service, config, stop, counters } = serving;
-        let (config, stop) = (&config, &stop);
-        let live = Live::new(counters);
-        accept_until_stop(&listener, stop, counters, |stream| {
+    fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
+        let registry = Registry::new(counters);
+        accept_until_stop(&listener, &stop, counters, |stream| {
             // Shared with the thread only so that a failed spawn does not lose the connection.
-            let held = Arc::new(Held::new(stream, &live));
-            retry_spawn(stop, counters, || {
-                let (held, service) = (Arc::clone(&held), Arc::clone(&service));
+            let client = Arc::new(registry.track(stream));
+            retry_spawn(&stop, counters, || {
+                let (client, service) = (Arc::clone(&client), Arc::clone(&service));
                 // Detached: the registry knows who is still there, and the handle of a thread that nobody joins until
                 // the stop would keep its stack.
                 thread::Builder::new()
                     .name("client".into())
                     .stack_size(STACK_BYTES)
-                    .spawn(move || serve(&held, &*service, &mut Buffers::new()))
+                    .spawn(move || serve(&client, &*service, &mut Buffers::new()))
                     .map(drop)
             });
         })?;
         drop(listener);
-        live.finish(Instant::now() + config.stop_deadline);
+        registry.shutdown(Instant::now() + config.stop_deadline);
         Ok(())
     }
 }

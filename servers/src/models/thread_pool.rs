@@ -4,7 +4,7 @@
 use crate::drive::accept::{Backoff, accept_until_stop, readable_within, retry_spawn};
 use crate::drive::blocking::serve;
 use crate::drive::buffers::Buffers;
-use crate::drive::live::{Held, Live};
+use crate::drive::registry::{Registry, Tracked};
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
 use crate::{Counters, Service, Stop};
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
@@ -38,45 +38,59 @@ impl ServerModel for ThreadPool {
         }
     }
 
-    fn serve(&self, serving: Serving) -> io::Result<()> {
-        let Serving { listener, service, config, stop, counters } = serving;
-        let (config, stop) = (&config, &stop);
-        let live = Live::new(counters);
-        let (queue, waiting) = bounded::<Held<TcpStream>>(WAITING);
-        let mut crew = Crew {
+    fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
+        let registry = Registry::new(counters);
+        let (queue, waiting) = bounded(WAITING);
+        let mut workers = Workers {
             wanted: config.pool_workers.max(1),
-            workers: Vec::new(),
+            threads: Vec::new(),
             waiting,
             service,
             counters,
             backoff: Backoff::new(),
             not_before: Instant::now(),
         };
-        if let Some(first) = retry_spawn(stop, counters, || crew.spawn()) {
-            crew.workers.push(first);
-            crew.grow();
+        if let Some(first) = retry_spawn(&stop, counters, || workers.spawn()) {
+            workers.threads.push(first);
+            workers.grow();
         }
-        accept_until_stop(&listener, stop, counters, |stream| {
-            enqueue(&queue, Held::new(stream, &live), &mut crew, stop);
-            crew.grow_while_one_waits(&listener, stop);
+        accept_until_stop(&listener, &stop, counters, |stream| {
+            enqueue(&queue, registry.track(stream), &mut workers, &stop);
+            workers.grow_while_one_waits(&listener, &stop);
         })?;
         drop((listener, queue));
-        let Crew { workers, waiting, .. } = crew;
+        let Workers { threads, waiting, .. } = workers;
         drop(waiting);
-        if live.finish(Instant::now() + config.stop_deadline) {
-            for worker in workers {
-                let _ = worker.join(); // what panics inside is caught and counted there
+        if registry.shutdown(Instant::now() + config.stop_deadline) {
+            for thread in threads {
+                let _ = thread.join(); // what panics inside is caught and counted there
             }
         }
         Ok(())
     }
 }
 
+/// Puts a connection into the queue, waiting for room until asked to stop.
+fn enqueue(
+    queue: &Sender<Tracked<TcpStream>>,
+    mut client: Tracked<TcpStream>,
+    workers: &mut Workers,
+    stop: &Stop,
+) {
+    while let Err(SendTimeoutError::Timeout(back)) = queue.send_timeout(client, STOP_CHECK) {
+        if stop.requested() {
+            return;
+        }
+        workers.grow();
+        client = back;
+    }
+}
+
 /// The threads. There should be `wanted`; one is enough to serve, and the others come when there is room for them.
-struct Crew {
+struct Workers {
     wanted: usize,
-    workers: Vec<JoinHandle<()>>,
-    waiting: Receiver<Held<TcpStream>>,
+    threads: Vec<JoinHandle<()>>,
+    waiting: Receiver<Tracked<TcpStream>>,
     service: Arc<dyn Service>,
     counters: &'static Counters,
     backoff: Backoff,
@@ -84,27 +98,27 @@ struct Crew {
     not_before: Instant,
 }
 
-impl Crew {
-    fn short(&self) -> bool {
-        self.workers.len() < self.wanted
+impl Workers {
+    fn are_short(&self) -> bool {
+        self.threads.len() < self.wanted
     }
 
     fn spawn(&self) -> io::Result<JoinHandle<()>> {
         let (waiting, service) = (self.waiting.clone(), Arc::clone(&self.service));
-        thread::Builder::new().name(format!("worker-{}", self.workers.len())).spawn(move || {
+        thread::Builder::new().name(format!("worker-{}", self.threads.len())).spawn(move || {
             let mut buffers = Buffers::new();
-            for held in waiting {
-                serve(&held, &*service, &mut buffers);
+            for client in waiting {
+                serve(&client, &*service, &mut buffers);
             }
         })
     }
 
     /// Spawns what is missing, until one is refused; then not again before a pause is over.
     fn grow(&mut self) {
-        while self.short() && Instant::now() >= self.not_before {
+        while self.are_short() && Instant::now() >= self.not_before {
             match self.spawn() {
-                Ok(worker) => {
-                    self.workers.push(worker);
+                Ok(thread) => {
+                    self.threads.push(thread);
                     self.backoff.reset();
                 }
                 Err(error) => {
@@ -118,23 +132,12 @@ impl Crew {
     /// While threads are missing and a connection waits for one: tries again after each pause, until there is
     /// something to accept.
     fn grow_while_one_waits(&mut self, listener: &TcpListener, stop: &Stop) {
-        while self.short() && !self.waiting.is_empty() && !stop.requested() {
+        while self.are_short() && !self.waiting.is_empty() && !stop.requested() {
             self.grow();
             let pause = self.not_before.saturating_duration_since(Instant::now());
-            if self.short() && readable_within(listener, pause) {
+            if self.are_short() && readable_within(listener, pause) {
                 return; // the stop makes it readable, too
             }
         }
-    }
-}
-
-/// Puts a connection into the queue, waiting for room until asked to stop.
-fn enqueue(queue: &Sender<Held<TcpStream>>, mut held: Held<TcpStream>, crew: &mut Crew, stop: &Stop) {
-    while let Err(SendTimeoutError::Timeout(back)) = queue.send_timeout(held, STOP_CHECK) {
-        if stop.requested() {
-            return;
-        }
-        crew.grow();
-        held = back;
     }
 }

@@ -2,7 +2,7 @@
 
 use super::payload::Block;
 use super::{ServiceConfig, ServiceEntry};
-use crate::{Advance, Exchange, JobOutput, Next, Parts, Request, Service, Session};
+use crate::{Advance, Exchange, Next, Parts, Request, Service, Session};
 use std::sync::Arc;
 
 /// The registry's line.
@@ -10,7 +10,7 @@ pub(super) static ENTRY: ServiceEntry =
     ServiceEntry { name: "echo", summary: "every byte comes back (RFC 862)", demand: None, build, exchange };
 
 fn build(_: &ServiceConfig) -> Arc<dyn Service> {
-    Arc::new(Echo)
+    Arc::new(|| Box::new(Echo) as Box<dyn Session>)
 }
 
 fn exchange(max_payload: u32) -> Box<dyn Exchange> {
@@ -19,21 +19,11 @@ fn exchange(max_payload: u32) -> Box<dyn Exchange> {
 
 struct Echo;
 
-impl Service for Echo {
-    fn open(&self) -> Box<dyn Session> {
-        Box::new(Self)
-    }
-}
-
 impl Session for Echo {
     fn advance(&mut self, input: &[u8], output: &mut Vec<u8>) -> Advance {
         output.extend_from_slice(input);
         // Without framing, whatever came in one piece is one request.
         Advance { consumed: input.len(), completed: u32::from(!input.is_empty()), next: Next::Read }
-    }
-
-    fn complete(&mut self, _: JobOutput, _: &mut Vec<u8>) -> Next {
-        Next::Read // never asked for a job
     }
 }
 

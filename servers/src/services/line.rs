@@ -2,7 +2,7 @@
 
 use super::payload::Block;
 use super::{MAX_MESSAGE, ServiceConfig, ServiceEntry};
-use crate::{Advance, Exchange, JobOutput, Next, Parts, Request, Service, Session};
+use crate::{Advance, Exchange, Next, Parts, Request, Service, Session};
 use std::sync::Arc;
 
 /// The registry's line.
@@ -15,20 +15,12 @@ pub(super) static ENTRY: ServiceEntry = ServiceEntry {
 };
 
 fn build(_: &ServiceConfig) -> Arc<dyn Service> {
-    Arc::new(Line)
+    Arc::new(|| Box::new(LineSession { scanned: 0 }) as Box<dyn Session>)
 }
 
 fn exchange(max_payload: u32) -> Box<dyn Exchange> {
     const PRINTABLE: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"; // no lower case: never `exit`
     Box::new(LineExchange(Block::new(max_payload, |byte| PRINTABLE[usize::from(byte % 32)])))
-}
-
-struct Line;
-
-impl Service for Line {
-    fn open(&self) -> Box<dyn Session> {
-        Box::new(LineSession { scanned: 0 })
-    }
 }
 
 struct LineSession {
@@ -61,10 +53,6 @@ impl Session for LineSession {
         self.scanned = input.len() - consumed;
         output.extend_from_slice(&input[..consumed]);
         Advance { consumed, completed, next: Next::Read }
-    }
-
-    fn complete(&mut self, _: JobOutput, _: &mut Vec<u8>) -> Next {
-        Next::Read // never asked for a job
     }
 }
 

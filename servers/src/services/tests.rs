@@ -1,32 +1,32 @@
 //! What holds for every service: any split of the input gives the same output, and the two halves agree.
 
 use super::*;
-use crate::drive::conversation::{Conversation, Need};
+use crate::drive::protocol::{Action, Protocol};
 use crate::{Parts, Request};
 use proptest::prelude::*;
 
 /// Feeds `pieces` as a driver would and returns the output, the requests answered, and whether it ended.
 pub(super) fn converse(service: &dyn Service, pieces: &[&[u8]]) -> (Vec<u8>, u32, bool) {
-    let mut conversation = Conversation::new(service.open());
+    let mut protocol = Protocol::new(service.open());
     let (mut sent, mut answered) = (Vec::new(), 0);
     for piece in pieces {
         let mut output = Vec::new();
-        let mut need = conversation.take_in(piece, &mut output);
+        let mut action = protocol.on_data(piece, &mut output);
         loop {
-            need = match need {
-                Need::Read => break,
-                Need::Flush => {
+            action = match action {
+                Action::Read => break,
+                Action::Write => {
                     assert!(!output.is_empty(), "a flush has something to send");
                     sent.append(&mut output);
-                    let (requests, next) = conversation.flushed(&mut output);
+                    let (requests, next) = protocol.on_written(&mut output);
                     answered += requests;
                     next
                 }
-                Need::Run(job) => {
+                Action::Run(job) => {
                     assert!(output.is_empty(), "replies are gone before a job starts");
-                    conversation.complete(job.run(), &mut output)
+                    protocol.on_result(job.run(), &mut output)
                 }
-                Need::Close => return (sent, answered, true),
+                Action::Close => return (sent, answered, true),
             }
         }
     }
@@ -95,9 +95,9 @@ fn a_line_may_be_long_but_not_endless() {
     let pieces: Vec<&[u8]> = longest.chunks(64 * 1024).collect();
     assert!(converse(&*service, &pieces) == (longest.clone(), 1, false));
     let endless = vec![b'a'; MAX_MESSAGE as usize + 1];
-    let mut conversation = Conversation::new(service.open());
-    assert!(matches!(conversation.take_in(&endless, &mut Vec::new()), Need::Close));
-    assert_eq!(conversation.rejected(), Some("a line longer than 4 MiB"));
+    let mut protocol = Protocol::new(service.open());
+    assert!(matches!(protocol.on_data(&endless, &mut Vec::new()), Action::Close));
+    assert_eq!(protocol.rejected(), Some("a line longer than 4 MiB"));
 }
 
 #[test]
@@ -111,13 +111,13 @@ fn a_broken_frame_is_refused_as_soon_as_its_header_is_there() {
         (frame(1, 9, 0), "reserved bytes of the header that are not zero"),
         (frame(1, 0, 60_000_000_001), "a demand of more than 60 s"),
     ] {
-        let mut conversation = Conversation::new(service.open());
-        assert!(matches!(conversation.take_in(&header, &mut Vec::new()), Need::Close));
-        assert_eq!(conversation.rejected(), Some(reason));
+        let mut protocol = Protocol::new(service.open());
+        assert!(matches!(protocol.on_data(&header, &mut Vec::new()), Action::Close));
+        assert_eq!(protocol.rejected(), Some(reason));
     }
-    let mut conversation = Conversation::new(service.open());
+    let mut protocol = Protocol::new(service.open());
     let fits = frame(MAX_MESSAGE, 0, 60_000_000_000);
-    assert!(matches!(conversation.take_in(&fits, &mut Vec::new()), Need::Read));
+    assert!(matches!(protocol.on_data(&fits, &mut Vec::new()), Action::Read));
 }
 
 #[test]
@@ -126,14 +126,14 @@ fn without_a_demand_the_default_holds_and_no_default_means_at_once() {
     for entry in [&wait::ENTRY, &block::ENTRY] {
         let exchange = (entry.exchange)(16);
         let request = Request { id: 5, size: 16, demand_ns: 0 };
-        let mut conversation = Conversation::new((entry.build)(&at_once).open());
+        let mut protocol = Protocol::new((entry.build)(&at_once).open());
         let mut output = Vec::new();
-        let need = conversation.take_in(&exchange.request(&request).to_vec(), &mut output);
-        assert!(matches!(need, Need::Flush), "{}: no job for nothing", entry.name);
+        let action = protocol.on_data(&exchange.request(&request).to_vec(), &mut output);
+        assert!(matches!(action, Action::Write), "{}: no job for nothing", entry.name);
         assert_eq!(output, exchange.reply(&request).to_vec());
-        let mut conversation = Conversation::new((entry.build)(&ServiceConfig::default()).open());
-        let need = conversation.take_in(&exchange.request(&request).to_vec(), &mut Vec::new());
-        assert!(matches!(need, Need::Run(_)), "{}: the default asks for a job", entry.name);
+        let mut protocol = Protocol::new((entry.build)(&ServiceConfig::default()).open());
+        let action = protocol.on_data(&exchange.request(&request).to_vec(), &mut Vec::new());
+        assert!(matches!(action, Action::Run(_)), "{}: the default asks for a job", entry.name);
     }
 }
 
@@ -143,9 +143,9 @@ fn only_a_stated_demand_is_poison() {
     let exchange = (poison::ENTRY.exchange)(16);
     for (demand_ns, kills) in [(0, false), (1, true)] {
         let request = Request { id: 5, size: 16, demand_ns };
-        let mut conversation = Conversation::new((poison::ENTRY.build)(&config).open());
-        let need = conversation.take_in(&exchange.request(&request).to_vec(), &mut Vec::new());
-        assert_eq!(matches!(need, Need::Run(_)), kills, "demand {demand_ns}");
-        assert_eq!(matches!(need, Need::Flush), !kills, "demand {demand_ns}");
+        let mut protocol = Protocol::new((poison::ENTRY.build)(&config).open());
+        let action = protocol.on_data(&exchange.request(&request).to_vec(), &mut Vec::new());
+        assert_eq!(matches!(action, Action::Run(_)), kills, "demand {demand_ns}");
+        assert_eq!(matches!(action, Action::Write), !kills, "demand {demand_ns}");
     }
 }

@@ -80,16 +80,12 @@ impl Asked {
 
     /// The reply of that head and content, whose length is added.
     pub(super) fn reply(&self, status: &str, fields: &str, content: &[u8]) -> Answer {
-        let mut bytes = begin(status, fields, content.len() as u64, self.after);
-        if !self.only_head {
-            bytes.extend_from_slice(content);
-        }
-        Answer { bytes, rest: None }
+        Answer { bytes: whole(status, fields, content, self.after, self.only_head), rest: None }
     }
 
     /// A short page that says what was wrong. `fields` are whole lines.
     pub(super) fn say(&self, status: &str, fields: &str, reason: &str) -> Answer {
-        self.reply(status, &format!("{fields}{HTML}"), page(status, reason).as_bytes())
+        Answer { bytes: short_page(status, fields, reason, self.after, self.only_head), rest: None }
     }
 }
 
@@ -105,12 +101,22 @@ pub(super) fn begin(status: &str, fields: &str, length: u64, after: After) -> Ve
     bytes
 }
 
-/// A small page for a person; both texts are ours and need no escaping.
-fn page(status: &str, reason: &str) -> String {
-    format!(
+/// A reply in one piece; to HEAD it has no content.
+fn whole(status: &str, fields: &str, content: &[u8], after: After, only_head: bool) -> Vec<u8> {
+    let mut bytes = begin(status, fields, content.len() as u64, after);
+    if !only_head {
+        bytes.extend_from_slice(content);
+    }
+    bytes
+}
+
+/// A small page for a person; the texts are ours and need no escaping.
+fn short_page(status: &str, fields: &str, reason: &str, after: After, only_head: bool) -> Vec<u8> {
+    let page = format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>{status}</title>\n\
          <h1>{status}</h1>\n<p>{reason}</p>\n</html>\n"
-    )
+    );
+    whole(status, &format!("{fields}{HTML}"), page.as_bytes(), after, only_head)
 }
 
 /// A reply, or its beginning with the rest in a file.
@@ -244,15 +250,13 @@ impl<P: Pages> Session for WebSession<P> {
             Ok(Some(read)) => read,
             Ok(None) => return Advance { consumed: 0, completed: 0, next: Next::Read },
             Err(Refusal { status, reason }) => {
-                let text = page(status, reason);
-                output.extend_from_slice(&begin(status, HTML, text.len() as u64, After::Close));
-                output.extend_from_slice(text.as_bytes());
+                output.extend(short_page(status, "", reason, After::Close, false));
                 return Advance { consumed: 0, completed: 0, next: Next::Reject(reason) };
             }
         };
         self.to_skip = head.content as usize;
         self.after = head.after;
-        let refused = match Asked::of(&head) {
+        let (status, fields, reason) = match Asked::of(&head) {
             _ if head.method == Method::Other => {
                 ("405 Method Not Allowed", "Allow: GET, HEAD\r\n", "There are GET and HEAD only.")
             }
@@ -261,12 +265,8 @@ impl<P: Pages> Session for WebSession<P> {
             }
             Err(reason) => ("400 Bad Request", "", reason),
         };
-        let (status, fields, reason) = refused;
-        let text = page(status, reason);
-        output.extend_from_slice(&begin(status, &format!("{fields}{HTML}"), text.len() as u64, head.after));
-        if head.method != Method::Head {
-            output.extend_from_slice(text.as_bytes());
-        }
+        let only_head = head.method == Method::Head;
+        output.extend(short_page(status, fields, reason, head.after, only_head));
         Advance { consumed: length, completed: 1, next: self.after_reply() }
     }
 

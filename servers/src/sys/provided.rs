@@ -46,7 +46,7 @@ impl Group {
 
 /// A buffer that holds what one receive has brought. To be given back.
 #[derive(Debug)]
-pub(crate) struct Filled {
+pub struct Filled {
     group: Group,
     id: u16,
     length: usize,
@@ -59,7 +59,7 @@ impl Filled {
     }
 
     /// Whether it had no room for more, so that more may have arrived.
-    pub(crate) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.length == self.group.size()
     }
 }

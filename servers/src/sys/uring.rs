@@ -6,13 +6,15 @@
 //!
 //! Nothing here decides policy: when to receive, what to cancel and when to try again stand in `models::io_uring`.
 
-pub(crate) use super::provided::Filled;
+pub use super::provided::Filled;
 use super::provided::{Group, Provided};
-use crate::drive::slots::Slots;
+use crate::drive::Key;
+use crate::drive::readiness::Source;
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{CancelBuilder, Fd, Timespec};
 use io_uring::{EnterFlags, IoUring, cqueue, opcode};
 use rustix::io::Errno;
+use slotmap::{Key as _, KeyData, SlotMap};
 use std::collections::VecDeque;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -21,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A descriptor that operations share.
-pub(crate) type Descriptor = Arc<OwnedFd>;
+pub type Descriptor = Arc<OwnedFd>;
 
 /// Submissions handed over in one system call; more wait for the next.
 const SUBMISSIONS: u32 = 1024;
@@ -29,40 +31,45 @@ const SUBMISSIONS: u32 = 1024;
 /// Completions that fit beside each other. More are kept by the kernel and cost an allocation each.
 const COMPLETIONS: u32 = 8192;
 
-/// What the completion of a cancellation is marked with. No operation's key is this large.
+/// What the completion of a cancellation is marked with. No slot map has so large an index.
 const CANCELLATION: u64 = u64::MAX;
 
-/// An operation in flight, for cancelling it. Void once its last completion has been told.
+/// An operation in flight, for cancelling it. Void after its last completion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Operation(usize);
+pub struct Operation(Key);
 
 /// What the kernel is using until the operation's last completion.
 #[derive(Debug)]
 enum InFlight {
     Accept { _listener: Descriptor },
-    Receive { key: usize, group: Group, _socket: Descriptor },
-    Send { key: usize, _socket: Descriptor, bytes: Vec<u8> },
-    Watch { key: usize, _descriptor: Descriptor },
+    Receive { key: Key, group: Group, _socket: Descriptor },
+    Send { key: Key, _socket: Descriptor, bytes: Vec<u8> },
+    Watch { source: Source, _descriptor: Descriptor },
 }
 
 /// What has come of an operation.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub enum Event {
     /// A connection was accepted, or could not be. Unless there is `more` to come, nothing is accepted any longer.
-    Accepted { socket: Result<OwnedFd, Errno>, more: bool },
+    Accepted {
+        /// The connection.
+        socket: Result<OwnedFd, Errno>,
+        /// Whether the operation goes on.
+        more: bool,
+    },
     /// Input has come, to be given back; `None` is its end. Unless there is `more` to come, nothing is received any
     /// longer.
-    Received { key: usize, input: Result<Option<Filled>, Errno>, more: bool },
+    Received { key: Key, input: Result<Option<Filled>, Errno>, more: bool },
     /// So many of the bytes have been sent. Here they are back.
-    Sent { key: usize, count: Result<usize, Errno>, bytes: Vec<u8> },
+    Sent { key: Key, count: Result<usize, Errno>, bytes: Vec<u8> },
     /// A watched descriptor has turned readable. Unless there is `more` to come, it is watched no longer.
-    Readable { key: usize, more: bool },
+    Readable { source: Source, more: bool },
 }
 
 /// A ring and all that is in flight on it.
-pub(crate) struct Ring {
+pub struct Ring {
     ring: IoUring,
-    in_flight: Slots<InFlight>,
+    in_flight: SlotMap<Key, InFlight>,
     /// Submissions for which the queue had no room.
     waiting: VecDeque<Entry>,
     provided: ManuallyDrop<[Provided; 2]>, // by group
@@ -73,41 +80,45 @@ impl Ring {
     ///
     /// # Errors
     /// Where the kernel has no io_uring (ENOSYS), forbids it (EPERM), or has one without multishot receives.
-    pub(crate) fn new() -> io::Result<Self> {
-        Self::of(SUBMISSIONS, COMPLETIONS)
+    pub fn new() -> io::Result<Self> {
+        Self::with_queues(SUBMISSIONS, COMPLETIONS)
     }
 
-    fn of(submissions: u32, completions: u32) -> io::Result<Self> {
+    /// A ring with queues of that many places.
+    ///
+    /// # Errors
+    /// As [`Ring::new`].
+    pub fn with_queues(submissions: u32, completions: u32) -> io::Result<Self> {
         let ring = build(submissions, completions)?;
         let [small, large] = Group::ALL.map(|group| Provided::register(&ring.submitter(), group));
         let provided = ManuallyDrop::new([small?, large?]);
-        Ok(Self { ring, in_flight: Slots::new(), waiting: VecDeque::new(), provided })
+        Ok(Self { ring, in_flight: SlotMap::new(), waiting: VecDeque::new(), provided })
     }
 
     /// Whether there can be one, without the cost of its buffers.
     ///
     /// # Errors
     /// As [`Ring::new`].
-    pub(crate) fn check() -> io::Result<()> {
+    pub fn check() -> io::Result<()> {
         build(SUBMISSIONS, COMPLETIONS).map(drop)
     }
 
     /// Accepts from a blocking listener until an error ends it.
-    pub(crate) fn accept(&mut self, listener: &Descriptor) -> Operation {
+    pub fn accept(&mut self, listener: &Descriptor) -> Operation {
         let entry = opcode::AcceptMulti::new(Fd(listener.as_raw_fd())).flags(libc::SOCK_CLOEXEC).build();
         self.start(entry, InFlight::Accept { _listener: Arc::clone(listener) })
     }
 
     /// Receives from a blocking socket, a little at a time, until the end of its input, an error, or want of a buffer
     /// (`NOBUFS`).
-    pub(crate) fn receive(&mut self, socket: &Descriptor, key: usize) -> Operation {
+    pub fn receive(&mut self, socket: &Descriptor, key: Key) -> Operation {
         let group = Group::Small;
         let entry = opcode::RecvMulti::new(Fd(socket.as_raw_fd()), group.number()).build();
         self.start(entry, InFlight::Receive { key, group, _socket: Arc::clone(socket) })
     }
 
     /// Receives from a blocking socket once, as much as there is.
-    pub(crate) fn receive_once(&mut self, socket: &Descriptor, key: usize) -> Operation {
+    pub fn receive_once(&mut self, socket: &Descriptor, key: Key) -> Operation {
         let group = Group::Large;
         let entry = opcode::Recv::new(Fd(socket.as_raw_fd()), std::ptr::null_mut(), 0)
             .buf_group(group.number())
@@ -117,7 +128,7 @@ impl Ring {
     }
 
     /// Sends `bytes` from `from` on, as much of it as there is room for once there is some.
-    pub(crate) fn send(&mut self, socket: &Descriptor, key: usize, bytes: Vec<u8>, from: usize) -> Operation {
+    pub fn send(&mut self, socket: &Descriptor, key: Key, bytes: Vec<u8>, from: usize) -> Operation {
         let rest = &bytes[from..];
         let length = u32::try_from(rest.len()).unwrap_or(u32::MAX); // a partial send, then
         let entry = opcode::Send::new(Fd(socket.as_raw_fd()), rest.as_ptr(), length)
@@ -127,25 +138,25 @@ impl Ring {
     }
 
     /// Tells of a descriptor whenever it turns readable (an edge: it need not be read).
-    pub(crate) fn watch(&mut self, descriptor: &Descriptor, key: usize) -> Operation {
+    pub fn watch(&mut self, descriptor: &Descriptor, source: Source) -> Operation {
         let entry = opcode::PollAdd::new(Fd(descriptor.as_raw_fd()), libc::POLLIN as u32).multi(true).build();
-        self.start(entry, InFlight::Watch { key, _descriptor: Arc::clone(descriptor) })
+        self.start(entry, InFlight::Watch { source, _descriptor: Arc::clone(descriptor) })
     }
 
-    /// Asks for the end of an operation, which is told like any other (`CANCELED`, unless it was faster).
-    pub(crate) fn cancel(&mut self, operation: Operation) {
-        let entry = opcode::AsyncCancel::new(operation.0 as u64).build().user_data(CANCELLATION);
+    /// Asks for the end of an operation, which is reported like any other (`CANCELED`, unless it was faster).
+    pub fn cancel(&mut self, operation: Operation) {
+        let entry = opcode::AsyncCancel::new(operation.0.data().as_ffi()).build().user_data(CANCELLATION);
         self.waiting.push_back(entry);
         self.fill();
     }
 
     /// The bytes that have come.
-    pub(crate) fn bytes(&self, filled: &Filled) -> &[u8] {
+    pub fn bytes(&self, filled: &Filled) -> &[u8] {
         self.provided[usize::from(filled.group().number())].bytes(filled)
     }
 
     /// Lets the kernel have a buffer back.
-    pub(crate) fn give_back(&mut self, filled: Filled) {
+    pub fn give_back(&mut self, filled: Filled) {
         self.provided[usize::from(filled.group().number())].give_back(filled);
     }
 
@@ -154,7 +165,7 @@ impl Ring {
     ///
     /// # Errors
     /// When the ring itself fails.
-    pub(crate) fn wait(&mut self, at_once: bool, events: &mut Vec<Event>) -> io::Result<()> {
+    pub fn wait(&mut self, at_once: bool, events: &mut Vec<Event>) -> io::Result<()> {
         loop {
             self.fill();
             let all = self.waiting.is_empty();
@@ -177,8 +188,8 @@ impl Ring {
     }
 
     fn start(&mut self, entry: Entry, in_flight: InFlight) -> Operation {
-        let Ok(key) = self.in_flight.insert_with(|_| Ok::<_, std::convert::Infallible>(in_flight));
-        self.waiting.push_back(entry.user_data(key as u64));
+        let key = self.in_flight.insert(in_flight);
+        self.waiting.push_back(entry.user_data(key.data().as_ffi()));
         self.fill();
         Operation(key)
     }
@@ -209,19 +220,19 @@ impl Ring {
         let Self { ring, in_flight, provided, .. } = self;
         for completion in ring.completion() {
             if completion.user_data() != CANCELLATION {
-                events.extend(told(&completion, in_flight, provided));
+                events.extend(event_of(&completion, in_flight, provided));
             }
         }
     }
 }
 
 /// Makes an event of a completion; after the last one nothing is kept of the operation.
-fn told(
+fn event_of(
     completion: &cqueue::Entry,
-    in_flight: &mut Slots<InFlight>,
+    in_flight: &mut SlotMap<Key, InFlight>,
     provided: &mut [Provided; 2],
 ) -> Option<Event> {
-    let id = completion.user_data() as usize;
+    let id = KeyData::from_ffi(completion.user_data()).into();
     let more = cqueue::more(completion.flags());
     let result =
         u32::try_from(completion.result()).map_err(|_| Errno::from_raw_os_error(-completion.result()));
@@ -243,7 +254,7 @@ fn told(
             let (key, bytes) = (*key, std::mem::take(bytes));
             Event::Sent { key, count: result.map(|count| count as usize), bytes }
         }
-        InFlight::Watch { key, .. } => Event::Readable { key: *key, more },
+        InFlight::Watch { source, .. } => Event::Readable { source: *source, more },
     };
     if !more {
         in_flight.remove(id);
@@ -253,7 +264,7 @@ fn told(
 
 /// Whether the kernel knows multishot receives (Linux 6.0): it looks at a submission (EINVAL) before it looks at the
 /// descriptor (EBADF), which is none here.
-fn receives_again_and_again(ring: &mut IoUring) -> io::Result<bool> {
+fn has_multishot_receive(ring: &mut IoUring) -> io::Result<bool> {
     let entry = opcode::RecvMulti::new(Fd(-1), Group::Small.number()).build();
     // SAFETY: refers to no memory.
     let pushed = unsafe { ring.submission().push(&entry) };
@@ -282,7 +293,7 @@ fn build(submissions: u32, completions: u32) -> io::Result<IoUring> {
             Err(error) if Errno::from_io_error(&error) == Some(Errno::INVAL) => refused = error,
             Err(error) => return Err(error),
             Ok(mut ring) => {
-                if receives_again_and_again(&mut ring)? {
+                if has_multishot_receive(&mut ring)? {
                     return Ok(ring);
                 }
                 return Err(io::Error::other("this kernel's has no multishot receive (Linux 6.0)"));
@@ -321,112 +332,5 @@ impl Drop for Ring {
 impl std::fmt::Debug for Ring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ring").field("in_flight", &self.in_flight.len()).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rustix::event::{EventfdFlags, eventfd};
-    use std::collections::HashSet;
-    use std::io::Write as _;
-    use std::os::unix::net::UnixStream;
-
-    /// A ring, or `None` with a line that says why the test is skipped.
-    fn ring() -> Option<Ring> {
-        Ring::new().inspect_err(|error| println!("skipped: no io_uring here: {error}")).ok()
-    }
-
-    fn pair() -> (UnixStream, Descriptor) {
-        let (client, server) = UnixStream::pair().expect("a pair of sockets");
-        (client, Arc::new(OwnedFd::from(server)))
-    }
-
-    #[test]
-    fn out_of_buffers_a_receive_ends_and_nothing_is_lost() {
-        const EACH: usize = 100_000;
-        const SOCKETS: usize = 40; // 4 MB, twice what the buffers hold
-        let Some(mut ring) = ring() else { return };
-        let pairs: Vec<_> = (0..SOCKETS).map(|_| pair()).collect();
-        for (key, (client, server)) in pairs.iter().enumerate() {
-            client.set_nonblocking(true).expect("a flag");
-            let mut client = client;
-            client.write_all(&vec![key as u8; EACH]).expect("the kernel keeps so much");
-            ring.receive(server, key);
-        }
-        let (mut got, mut held, mut without, mut events) = ([0; SOCKETS], Vec::new(), 0, Vec::new());
-        while got.iter().any(|&bytes| bytes < EACH) {
-            ring.wait(false, &mut events).expect("a ring that works");
-            for event in events.drain(..) {
-                let Event::Received { key, input, more } = event else { panic!("{event:?}") };
-                match input {
-                    Ok(Some(filled)) => {
-                        assert!(ring.bytes(&filled).iter().all(|&byte| byte == key as u8));
-                        got[key] += ring.bytes(&filled).len();
-                        held.push(filled);
-                    }
-                    Err(Errno::NOBUFS) => {
-                        without += 1;
-                        held.drain(..).for_each(|filled| ring.give_back(filled));
-                    }
-                    other => panic!("{other:?}"),
-                }
-                if !more {
-                    ring.receive(&pairs[key].1, key);
-                }
-            }
-        }
-        assert!(without > 0 && got == [EACH; SOCKETS], "{without} {got:?}");
-    }
-
-    #[test]
-    fn more_operations_and_completions_than_the_queues_hold_are_all_told() {
-        let many = 500;
-        let Ok(mut ring) = Ring::of(8, 16) else { return println!("skipped: no io_uring here") };
-        let ready = Arc::new(eventfd(1, EventfdFlags::CLOEXEC).expect("an eventfd"));
-        for key in 0..many {
-            ring.watch(&ready, key);
-        }
-        let (mut told, mut events) = (HashSet::new(), Vec::new());
-        while told.len() < many {
-            ring.wait(false, &mut events).expect("a ring that works");
-            told.extend(events.drain(..).map(|event| match event {
-                Event::Readable { key, .. } => key,
-                other => panic!("{other:?}"),
-            }));
-        }
-        assert!(told.iter().all(|&key| key < many));
-    }
-
-    #[test]
-    fn a_ring_that_is_dropped_lets_go_of_all_it_used() {
-        let Some(mut ring) = ring() else { return };
-        let (_client, server) = pair();
-        let (_other_client, other) = pair();
-        ring.receive(&server, 1);
-        ring.receive_once(&other, 2);
-        ring.watch(&server, 3);
-        ring.send(&other, 4, vec![7; 8 << 20], 0); // more than the kernel keeps: it gets stuck with the rest
-        let mut events = Vec::new();
-        ring.wait(true, &mut events).expect("a ring that works");
-        drop(ring);
-        assert_eq!((Arc::strong_count(&server), Arc::strong_count(&other)), (1, 1));
-    }
-
-    #[test]
-    fn a_cancelled_receive_is_told_and_no_longer_there() {
-        let Some(mut ring) = ring() else { return };
-        let (_client, server) = pair();
-        let operation = ring.receive(&server, 5);
-        let mut events = Vec::new();
-        ring.wait(true, &mut events).expect("a ring that works");
-        assert!(events.is_empty(), "{events:?}");
-        ring.cancel(operation);
-        while events.is_empty() {
-            ring.wait(false, &mut events).expect("a ring that works");
-        }
-        let cancelled =
-            matches!(events[..], [Event::Received { key: 5, input: Err(Errno::CANCELED), more: false }]);
-        assert!(cancelled && Arc::strong_count(&server) == 1, "{events:?}");
     }
 }

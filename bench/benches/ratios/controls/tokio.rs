@@ -1,4 +1,5 @@
-//! Echo servers on tokio, by hand: a task per connection.
+//! Echo servers on tokio, as its own introduction writes them: a task and a buffer for each connection, `read`,
+//! `write_all`.
 
 use super::BUFFER;
 use std::io;

@@ -2,7 +2,7 @@
 
 use super::super::tests::converse;
 use super::*;
-use crate::drive::conversation::{Conversation, Need};
+use crate::drive::protocol::{Action, Protocol};
 
 /// Head and content of the reply to a request line's method and target.
 fn answer(method: &str, target: &str) -> (String, String) {
@@ -64,10 +64,10 @@ fn pages_say_what_they_are() {
 #[test]
 fn a_request_takes_a_computing_job_and_a_bad_one_none() {
     let service = build(&ServiceConfig::default());
-    let need = |input: &[u8]| Conversation::new(service.open()).take_in(input, &mut Vec::new());
-    let Need::Run(job) = need(b"GET /item/1 HTTP/1.1\r\nHost: x\r\n\r\n") else { panic!("a job") };
+    let action = |input: &[u8]| Protocol::new(service.open()).on_data(input, &mut Vec::new());
+    let Action::Run(job) = action(b"GET /item/1 HTTP/1.1\r\nHost: x\r\n\r\n") else { panic!("a job") };
     assert_eq!(job.demand(), crate::Demand::Compute);
-    assert!(matches!(need(b"PUT /item/1 HTTP/1.1\r\nHost: x\r\n\r\n"), Need::Flush));
+    assert!(matches!(action(b"PUT /item/1 HTTP/1.1\r\nHost: x\r\n\r\n"), Action::Write));
 }
 
 #[test]

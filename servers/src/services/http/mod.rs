@@ -18,8 +18,9 @@ pub(super) mod head;
 
 use super::payload::{Block, start};
 use super::{Hosts, MAX_MESSAGE, ServiceConfig, ServiceEntry};
-use crate::{Advance, Exchange, JobOutput, Next, Parts, Request, Service, Session};
+use crate::{Advance, Exchange, Next, Parts, Request, Service, Session};
 use head::{After, Head, Method, Refusal, number};
+use itoa::Buffer as Digits;
 use std::sync::Arc;
 
 /// The registry's line.
@@ -39,22 +40,13 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: ";
 const END: &[u8] = b"\r\n\r\n";
 
 fn build(config: &ServiceConfig) -> Arc<dyn Service> {
-    Arc::new(Http { block: Arc::new(Block::repeating(0)), hosts: config.hosts })
+    let (block, hosts) = (Arc::new(Block::repeating(0)), config.hosts);
+    let open = move || HttpSession { block: Arc::clone(&block), hosts, to_skip: 0 };
+    Arc::new(move || Box::new(open()) as Box<dyn Session>)
 }
 
 fn exchange(max_payload: u32) -> Box<dyn Exchange> {
     Box::new(HttpExchange { block: Block::repeating(max_payload) })
-}
-
-struct Http {
-    block: Arc<Block>,
-    hosts: Hosts,
-}
-
-impl Service for Http {
-    fn open(&self) -> Box<dyn Session> {
-        Box::new(HttpSession { block: Arc::clone(&self.block), hosts: self.hosts, to_skip: 0 })
-    }
 }
 
 struct HttpSession {
@@ -86,10 +78,6 @@ impl Session for HttpSession {
             }
         }
     }
-
-    fn complete(&mut self, _: JobOutput, _: &mut Vec<u8>) -> Next {
-        Next::Read // never asked for a job
-    }
 }
 
 impl HttpSession {
@@ -114,7 +102,7 @@ impl HttpSession {
             }
             (_, Target::Bytes { size, id }) => {
                 output.extend_from_slice(OK);
-                output.extend_from_slice(Decimal::of(size).digits());
+                output.extend_from_slice(Digits::new().format(size).as_bytes());
                 end_head(output, after);
                 if method == Method::Get {
                     self.block.append_repeating(id, size, output);
@@ -166,39 +154,14 @@ pub(super) fn end_head(output: &mut Vec<u8>, after: After) {
 
 /// A reply that is not 200: `fields` are whole lines, `text` is its content as a line.
 fn other(output: &mut Vec<u8>, status: &str, fields: &str, text: &str, after: After, method: Method) {
-    let length = Decimal::of(text.len() as u32 + 1);
     for piece in ["HTTP/1.1 ", status, "\r\n", fields, "Content-Type: text/plain\r\nContent-Length: "] {
         output.extend_from_slice(piece.as_bytes());
     }
-    output.extend_from_slice(length.digits());
+    output.extend_from_slice(Digits::new().format(text.len() + 1).as_bytes());
     end_head(output, after);
     if method != Method::Head {
         output.extend_from_slice(text.as_bytes());
         output.push(b'\n');
-    }
-}
-
-/// A number in decimal digits, without the machinery of `fmt`.
-struct Decimal {
-    digits: [u8; 10],
-    from: usize,
-}
-
-impl Decimal {
-    fn of(mut number: u32) -> Self {
-        let (mut digits, mut from) = ([0; 10], 10);
-        loop {
-            from -= 1;
-            digits[from] = b'0' + (number % 10) as u8;
-            number /= 10;
-            if number == 0 {
-                return Self { digits, from };
-            }
-        }
-    }
-
-    fn digits(&self) -> &[u8] {
-        &self.digits[self.from..]
     }
 }
 
@@ -223,14 +186,14 @@ impl Exchange for HttpExchange {
 
     /// The payload is that of the reply. Only what the payload depends on of the number goes out: five digits at most.
     fn request(&self, request: &Request) -> Parts<'_> {
-        let (size, id) = (Decimal::of(request.size), Decimal::of(start(request.id) as u32));
-        let end = b" HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        head([b"GET /bytes/", size.digits(), b"?id=", id.digits(), end], &[])
+        let (mut size, mut id) = (Digits::new(), Digits::new());
+        let (size, id) = (size.format(request.size).as_bytes(), id.format(start(request.id)).as_bytes());
+        head([b"GET /bytes/", size, b"?id=", id, b" HTTP/1.1\r\nHost: localhost\r\n\r\n"], &[])
     }
 
     fn reply(&self, request: &Request) -> Parts<'_> {
         let payload = self.block.payload(request.id, request.size);
-        head([OK, Decimal::of(request.size).digits(), END, &[], &[]], payload)
+        head([OK, Digits::new().format(request.size).as_bytes(), END, &[], &[]], payload)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::tests::converse;
 use super::*;
-use crate::drive::conversation::{Conversation, Need};
+use crate::drive::protocol::{Action, Protocol};
 use proptest::prelude::*;
 
 fn service() -> Arc<dyn Service> {
@@ -17,13 +17,13 @@ fn answer(input: &str) -> (String, u32, bool) {
 
 /// Why the peer is rejected, with the reply's status line and whether the reply says that it closes.
 fn refused(input: &[u8]) -> (Option<&'static str>, String, bool) {
-    let mut conversation = Conversation::new(service().open());
+    let mut protocol = Protocol::new(service().open());
     let mut output = Vec::new();
-    assert!(matches!(conversation.take_in(input, &mut output), Need::Flush));
+    assert!(matches!(protocol.on_data(input, &mut output), Action::Write));
     let text = String::from_utf8(std::mem::take(&mut output)).expect("text");
-    assert!(matches!(conversation.flushed(&mut output), (0, Need::Close)), "{text}");
+    assert!(matches!(protocol.on_written(&mut output), (0, Action::Close)), "{text}");
     let line = text.lines().next().unwrap_or_default().to_string();
-    (conversation.rejected(), line, text.contains("\r\nConnection: close\r\n"))
+    (protocol.rejected(), line, text.contains("\r\nConnection: close\r\n"))
 }
 
 const PAGE_HEAD: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 64";
@@ -122,18 +122,18 @@ fn requests_that_cannot_be_read_are_refused_with_their_status_and_counted() {
 fn many_large_replies_asked_for_at_once_are_made_a_batch_at_a_time() {
     const REQUESTS: usize = 40;
     let input = b"GET /bytes/100000?id=3 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(REQUESTS);
-    let mut conversation = Conversation::new(service().open());
+    let mut protocol = Protocol::new(service().open());
     let mut output = Vec::new();
-    let mut need = conversation.take_in(&input, &mut output);
+    let mut action = protocol.on_data(&input, &mut output);
     let (mut flushes, mut sent, mut answered) = (0, 0, 0);
-    while let Need::Flush = need {
+    while let Action::Write = action {
         assert!(output.len() < 400_000, "a batch, not {} bytes", output.len());
         (flushes, sent) = (flushes + 1, sent + output.len());
         output.clear();
-        let (requests, next) = conversation.flushed(&mut output);
-        (answered, need) = (answered + requests as usize, next);
+        let (requests, next) = protocol.on_written(&mut output);
+        (answered, action) = (answered + requests as usize, next);
     }
-    assert!(matches!(need, Need::Read));
+    assert!(matches!(action, Action::Read));
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n".len();
     assert_eq!(
         (flushes, sent, answered),

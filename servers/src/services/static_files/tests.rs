@@ -3,7 +3,7 @@
 use super::super::tests::converse;
 use super::super::web::PIECE;
 use super::*;
-use crate::drive::conversation::{Conversation, Need};
+use crate::drive::protocol::{Action, Protocol};
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -262,13 +262,13 @@ fn a_request_line_that_is_too_long_is_refused_by_name() {
     assert!(ended && reply.starts_with(b"HTTP/1.1 431 "));
 }
 
-/// Drives a conversation to its next flush, jobs done on the way.
-fn to_flush(conversation: &mut Conversation, mut need: Need, output: &mut Vec<u8>) -> Need {
-    while let Need::Run(job) = need {
+/// Drives a protocol to its next write, jobs done on the way.
+fn to_write(protocol: &mut Protocol, mut action: Action, output: &mut Vec<u8>) -> Action {
+    while let Action::Run(job) = action {
         assert_eq!(job.demand(), crate::Demand::Block);
-        need = conversation.complete(job.run(), output);
+        action = protocol.on_result(job.run(), output);
     }
-    need
+    action
 }
 
 #[test]
@@ -276,21 +276,21 @@ fn a_large_file_is_never_held_as_a_whole() {
     let around = some_folder();
     let large: Vec<u8> = (0..5 * PIECE + 7).map(|at| (at % 251) as u8).collect();
     fs::write(around.path().join("site/large"), &large).expect("a file");
-    let mut conversation = Conversation::new(serve(&around).open());
+    let mut protocol = Protocol::new(serve(&around).open());
     let mut output = Vec::new();
-    let first = conversation.take_in(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", &mut output);
-    let mut need = to_flush(&mut conversation, first, &mut output);
+    let first = protocol.on_data(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", &mut output);
+    let mut action = to_write(&mut protocol, first, &mut output);
     let (mut sent, mut pieces, mut answered) = (Vec::new(), 0, 0);
-    while let Need::Flush = need {
+    while let Action::Write = action {
         assert!(output.len() as u64 <= PIECE + 1_000, "{} bytes at once", output.len());
         pieces += 1;
         sent.append(&mut output);
-        let (requests, next) = conversation.flushed(&mut output);
+        let (requests, next) = protocol.on_written(&mut output);
         assert!(answered == 0, "it counts with its last piece");
         answered += requests;
-        need = to_flush(&mut conversation, next, &mut output);
+        action = to_write(&mut protocol, next, &mut output);
     }
-    assert!(matches!(need, Need::Read) && sent.ends_with(&large));
+    assert!(matches!(action, Action::Read) && sent.ends_with(&large));
     assert_eq!((pieces, answered), (6, 1));
 }
 
@@ -299,14 +299,14 @@ fn a_file_that_shrinks_on_the_way_ends_its_connection() {
     let around = some_folder();
     let path = around.path().join("site/large");
     fs::write(&path, vec![1; 3 * PIECE as usize]).expect("a file");
-    let mut conversation = Conversation::new(serve(&around).open());
+    let mut protocol = Protocol::new(serve(&around).open());
     let mut output = Vec::new();
-    let first = conversation.take_in(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", &mut output);
-    assert!(matches!(to_flush(&mut conversation, first, &mut output), Need::Flush));
+    let first = protocol.on_data(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n", &mut output);
+    assert!(matches!(to_write(&mut protocol, first, &mut output), Action::Write));
     output.clear();
     fs::write(&path, "short").expect("a file");
-    let (_, next) = conversation.flushed(&mut output);
-    assert!(matches!(to_flush(&mut conversation, next, &mut output), Need::Close));
+    let (_, next) = protocol.on_written(&mut output);
+    assert!(matches!(to_write(&mut protocol, next, &mut output), Action::Close));
     assert!(output.is_empty(), "no byte that was not in the file");
 }
 

@@ -1,21 +1,22 @@
-//! The open connections of a server: who they are, what they have counted, and how they end.
+//! The registry of open connections: who they are, what they have counted, and how they end.
 //!
-//! Every connection holds a [`Ticket`] from its accept to its close. It counts for itself, on a cache line of its own
+//! Every connection holds a [`Guard`] from its accept to its close. It counts for itself, on a cache line of its own
 //! and without locked instructions; the figures go to the shared [`Counters`] at its close, or every few thousand
-//! requests. At the stop the registry hangs up on all, waits, and cuts what is left.
+//! requests. At the stop the registry drains all connections, waits, and closes by force what is left.
 
+use super::{Key, lock};
 use crate::{Counters, sys};
-use std::collections::HashMap;
+use slotmap::SlotMap;
 use std::os::fd::{AsFd, AsRawFd as _, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Requests after which a connection adds its figures to the counters without waiting for its end.
 const FLUSH_EVERY: u64 = 4096;
 
-/// How long whoever serves a connection has to come back after it was cut.
-pub const CUT_GRACE: Duration = Duration::from_millis(200);
+/// How long whoever serves a connection has to come back after it was closed by force.
+pub const FORCE_GRACE: Duration = Duration::from_millis(200);
 
 /// What one connection has counted since it last added it to the counters. Written by its server alone.
 #[derive(Debug, Default)]
@@ -79,7 +80,7 @@ impl Meter {
         }
     }
 
-    /// Counts how a conversation ended: by an error of the connection, or because the peer broke the protocol.
+    /// Counts how a connection ended: by an error of its socket, or because the client broke the protocol.
     pub fn ended(&self, error: bool, rejected: bool) {
         if error {
             Counters::count(&self.counters.connection_errors);
@@ -109,20 +110,19 @@ struct Entry {
 
 #[derive(Debug, Default)]
 struct Inner {
-    entries: HashMap<u64, Entry>,
-    next_id: u64,
-    hanging_up: bool,
+    entries: SlotMap<Key, Entry>,
+    draining: bool,
 }
 
-/// The registry of open connections.
+/// The registry of a server's open connections.
 #[derive(Debug)]
-pub struct Live {
+pub struct Registry {
     counters: &'static Counters,
     inner: Mutex<Inner>,
     emptied: Condvar,
 }
 
-impl Live {
+impl Registry {
     /// An empty registry that counts in `counters`.
     pub fn new(counters: &'static Counters) -> Arc<Self> {
         Arc::new(Self { counters, inner: Mutex::default(), emptied: Condvar::new() })
@@ -133,41 +133,38 @@ impl Live {
         self.counters
     }
 
-    /// Enters an accepted connection. The ticket must be dropped *before* the socket is closed (declare it before the
-    /// socket in the same struct): its number is used to hang up.
-    pub fn enter(self: &Arc<Self>, socket: &impl AsFd) -> Ticket {
+    /// Enters an accepted socket.
+    pub fn track<S: AsFd>(self: &Arc<Self>, stream: S) -> Tracked<S> {
         let meter = Meter::new(self.counters);
-        let socket = socket.as_fd().as_raw_fd();
+        let socket = stream.as_fd().as_raw_fd();
         self.counters.opened();
-        let mut inner = self.lock();
-        let id = inner.next_id;
-        inner.next_id += 1;
-        inner.entries.insert(id, Entry { socket, tally: Arc::clone(&meter.tally) });
-        if inner.hanging_up {
+        let mut inner = lock(&self.inner);
+        let key = inner.entries.insert(Entry { socket, tally: Arc::clone(&meter.tally) });
+        if inner.draining {
             sys::shutdown_read(socket);
         }
         drop(inner);
-        Ticket { live: Arc::clone(self), id, meter }
+        Tracked { guard: Guard { registry: Arc::clone(self), key, meter }, stream }
     }
 
-    /// Brings every connection to its end: hangs up (what has arrived is still answered), waits until `deadline`, cuts
-    /// the rest. Returns whether all handlers came back. Blocks: a loop or runtime that serves on the calling thread
-    /// takes the same steps itself, so that it can go on serving in between.
-    pub fn finish(&self, deadline: Instant) -> bool {
-        self.hang_up();
+    /// Brings every connection to its end: drains, waits until `deadline`, closes the rest by force. Returns whether all
+    /// handlers came back. Blocks: a loop or runtime that serves on the calling thread takes the same steps itself, so
+    /// that it can go on serving in between.
+    pub fn shutdown(&self, deadline: Instant) -> bool {
+        self.drain();
         if self.wait_empty(deadline) {
             return true;
         }
-        self.cut();
-        let all_back = self.wait_empty(Instant::now() + CUT_GRACE);
-        self.abandon();
+        self.force_close();
+        let all_back = self.wait_empty(Instant::now() + FORCE_GRACE);
+        self.abort();
         all_back
     }
 
-    /// Shuts all connections, present and future, down for reading.
-    pub fn hang_up(&self) {
-        let mut inner = self.lock();
-        inner.hanging_up = true;
+    /// Shuts all connections, present and future, down for reading: what has arrived is still answered.
+    pub fn drain(&self) {
+        let mut inner = lock(&self.inner);
+        inner.draining = true;
         for entry in inner.entries.values() {
             sys::shutdown_read(entry.socket);
         }
@@ -177,77 +174,66 @@ impl Live {
         let left = deadline.saturating_duration_since(Instant::now());
         let (inner, _) = self
             .emptied
-            .wait_timeout_while(self.lock(), left, |inner| !inner.entries.is_empty())
+            .wait_timeout_while(lock(&self.inner), left, |inner| !inner.entries.is_empty())
             .unwrap_or_else(PoisonError::into_inner);
         inner.entries.is_empty()
     }
 
     /// Shuts what is left down both ways, so that whoever is stuck in a read or write comes back.
-    pub fn cut(&self) {
-        for entry in self.lock().entries.values() {
+    pub fn force_close(&self) {
+        for entry in lock(&self.inner).entries.values() {
             sys::shutdown_both(entry.socket);
             Counters::count(&self.counters.cut_at_stop);
         }
     }
 
     /// Settles the accounts of connections whose handler is stuck in a job: the process is about to end.
-    pub fn abandon(&self) {
-        for (_, entry) in self.lock().entries.drain() {
+    pub fn abort(&self) {
+        for (_, entry) in lock(&self.inner).entries.drain() {
             entry.tally.flush(self.counters);
             self.counters.closed();
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while holding it; were it to, the map would still be whole.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// A connection's place in the registry; gives it up when dropped.
+/// A connection's place in the registry; gives it up when dropped, which must come *before* its socket is closed: the
+/// registry shuts sockets down by their number.
 #[derive(Debug)]
-pub struct Ticket {
-    live: Arc<Live>,
-    id: u64,
+pub struct Guard {
+    registry: Arc<Registry>,
+    key: Key,
     meter: Meter,
 }
 
-impl Ticket {
-    /// What counts for this connection.
-    pub fn meter(&self) -> &Meter {
-        &self.meter
-    }
-}
-
-impl Drop for Ticket {
+impl Drop for Guard {
     fn drop(&mut self) {
-        let mut inner = self.live.lock();
-        if inner.entries.remove(&self.id).is_none() {
-            return; // abandoned: accounted for already
+        let mut inner = lock(&self.registry.inner);
+        if inner.entries.remove(self.key).is_none() {
+            return; // aborted: accounted for already
         }
         self.meter.flush();
         if std::thread::panicking() {
             self.meter.crashed();
         }
-        self.live.counters.closed();
+        self.registry.counters.closed();
         if inner.entries.is_empty() {
-            self.live.emptied.notify_all();
+            self.registry.emptied.notify_all();
         }
     }
 }
 
-/// An accepted socket with its ticket, in the order in which they must be dropped.
+/// An accepted socket with its guard, in the order in which they must be dropped.
 #[derive(Debug)]
-pub struct Held<S> {
-    /// The place in the registry.
-    pub ticket: Ticket,
+pub struct Tracked<S> {
+    guard: Guard,
     /// The socket.
     pub stream: S,
 }
 
-impl<S: AsFd> Held<S> {
-    /// Enters an accepted socket.
-    pub fn new(stream: S, live: &Arc<Live>) -> Self {
-        Self { ticket: live.enter(&stream), stream }
+impl<S> Tracked<S> {
+    /// What counts for this connection.
+    #[inline]
+    pub fn meter(&self) -> &Meter {
+        &self.guard.meter
     }
 }

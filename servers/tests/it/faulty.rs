@@ -4,9 +4,8 @@
 //! It stands here and not in the registry: nobody should be able to serve it.
 
 use crate::client::Client;
-use crate::server::{Server, config};
-use crate::{Case, Pair};
-use bakeoff_servers::model::PerClient;
+use crate::server::Server;
+use crate::{Case, Pair, case};
 use bakeoff_servers::{
     Advance, Exchange, Job, JobOutput, Next, Parts, Request, Service, ServiceConfig, ServiceEntry, Session,
 };
@@ -14,7 +13,7 @@ use std::io::Read as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub(crate) const ALL: &[Case] = &[("a_panic_ends_one_connection", a_panic_ends_one_connection)];
+pub(crate) const ALL: &[Case] = &[case!(a_panic_ends_one_connection)];
 
 pub(crate) static ENTRY: ServiceEntry = ServiceEntry {
     name: "faulty",
@@ -103,7 +102,7 @@ pub(crate) fn expect_cut(client: &mut Client<'_>) {
 
 fn a_panic_ends_one_connection(pair: &Pair) {
     let server = Server::start(pair);
-    let alone = pair.concurrency(&config()) == 1;
+    let alone = pair.concurrency() == 1;
     let mut witness = (!alone).then(|| Client::connect(&server, &Byte));
     let mut echoes = 0;
     let faults = [ADVANCE, BLOCK, COMPUTE, COMPLETE];
@@ -121,7 +120,7 @@ fn a_panic_ends_one_connection(pair: &Pair) {
     let mut crashes = faults.len() as u64;
     let mut connections = crashes + u64::from(!alone);
     let mut bytes_in = echoes + crashes;
-    if pair.model.meta().per_client != PerClient::Process {
+    if !pair.forks() {
         // A forked child opens its session itself: there nobody can tell the next one to panic.
         let mut client = Client::connect(&server, &Byte);
         client.exchange(&byte(OPEN));

@@ -41,7 +41,6 @@ pub(crate) fn config() -> ServerConfig {
         blocking_workers: 4,
         compute_workers: 2,
         runtime_workers: 2,
-        job_queue: 16,
         ballast_mib: 0,
         stop_deadline: Duration::from_secs(10),
     }

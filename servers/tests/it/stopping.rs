@@ -1,18 +1,14 @@
 //! How every model must end.
 
 use crate::client::{Client, MOST_THAT_ASK_FOR_MORE, asks_for_more, exchange, request};
-use crate::server::{Server, config, until};
-use crate::{Case, Pair};
+use crate::server::{Server, until};
+use crate::{Case, Pair, case};
 use bakeoff_servers::Request;
-use bakeoff_servers::model::PerClient;
 use std::io::Read as _;
 use std::time::Duration;
 
-pub(crate) const ALL: &[Case] = &[
-    ("stop_while_busy", stop_while_busy),
-    ("stop_while_idle", stop_while_idle),
-    ("stop_past_the_deadline", stop_past_the_deadline),
-];
+pub(crate) const ALL: &[Case] =
+    &[case!(stop_while_busy), case!(stop_while_idle), case!(stop_past_the_deadline)];
 
 /// A request that is still being worked on when the stop comes, for services that work at all. Unoptimised builds
 /// compute ten times slower than nominal.
@@ -24,7 +20,7 @@ fn busy_request(pair: &Pair) -> Request {
 fn stop_while_busy(pair: &Pair) {
     let server = Server::start(pair);
     let exchange = exchange(pair);
-    let count = pair.concurrency(&config()).min(3);
+    let count = pair.concurrency().min(3);
     let mut clients: Vec<Client<'_>> = (0..count).map(|_| Client::connect(&server, &*exchange)).collect();
     for client in &mut clients {
         client.exchange(&request(1, 64)); // accepted for certain
@@ -47,7 +43,7 @@ fn stop_while_busy(pair: &Pair) {
 fn stop_while_idle(pair: &Pair) {
     let server = Server::start(pair);
     let exchange = exchange(pair);
-    let served = pair.concurrency(&config()).min(5);
+    let served = pair.concurrency().min(5);
     let mut clients: Vec<Client<'_>> = (0..served).map(|_| Client::connect(&server, &*exchange)).collect();
     for client in &mut clients {
         client.exchange(&request(1, 64));
@@ -86,7 +82,7 @@ fn stop_past_the_deadline(pair: &Pair) {
     // Neither a job of 50 s (the guard of `stop` is shorter) nor the client will ever be done.
     let counters = server.stop();
     assert_eq!(counters.accepted, 1, "{counters:?}");
-    let forked = pair.model.meta().per_client == PerClient::Process;
+    let forked = pair.forks();
     if pair.service.works() || asks_for_more(&*exchange) {
         assert_eq!(counters.cut_at_stop, 1, "{counters:?}");
     } else {

@@ -1,34 +1,41 @@
 //! How many threads a model has; what happens at the limits of descriptors and processes, when processes die, and at
 //! Ctrl-C.
 
-use crate::Pair;
 use crate::client::{Client, exchange, request};
 use crate::server::{Server, config, until};
-use bakeoff_servers::model::{Concurrency, Meta, PerClient};
+use crate::{Case, Pair, case};
+use bakeoff_servers::model::{Concurrency, PerClient};
 use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::time::Duration;
 
-/// A case with what it applies to: models by what they state, services by name.
-type Limited = (&'static str, fn(&Pair), fn(&Meta, &str) -> bool);
-
-pub(crate) const ALL: &[Limited] = &[
-    ("has_the_threads_it_states", has_the_threads_it_states, |_, service| service == "echo"),
-    ("out_of_descriptors", out_of_descriptors, |_, service| service == "echo"),
-    ("out_of_processes", out_of_processes, |model, service| {
-        let pooled = matches!(model.concurrency, Concurrency::HeldBy(_));
-        (pooled || model.per_client != PerClient::Nothing) && service == "echo"
-    }),
-    ("out_of_threads_for_jobs", out_of_threads_for_jobs, |model, service| {
-        model.offloads() && matches!(service, "block" | "hash")
-    }),
-    ("ctrl_c_stops_in_order", ctrl_c_stops_in_order, |_, service| service == "echo"),
-    ("a_killed_server_leaves_no_child", a_killed_server_leaves_no_child, |model, service| {
-        model.per_client == PerClient::Process && service == "echo"
-    }),
-    ("a_killed_child_harms_no_other", a_killed_child_harms_no_other, |model, service| {
-        model.per_client == PerClient::Process && service == "echo"
-    }),
+pub(crate) const ALL: &[Case] = &[
+    case!(has_the_threads_it_states, echoes),
+    case!(out_of_descriptors, echoes),
+    Case {
+        needs_root: true,
+        ..case!(out_of_processes, |pair| has_workers_for_clients(pair) && echoes(pair))
+    },
+    Case {
+        needs_root: true,
+        ..case!(out_of_threads_for_jobs, |pair| {
+            pair.model.meta().offloads() && matches!(pair.service.demand, Some("block" | "compute"))
+        })
+    },
+    case!(ctrl_c_stops_in_order, echoes),
+    case!(a_killed_server_leaves_no_child, |pair| pair.forks() && echoes(pair)),
+    case!(a_killed_child_harms_no_other, |pair| pair.forks() && echoes(pair)),
 ];
+
+/// What does not depend on the service is asked under the plainest one.
+fn echoes(pair: &Pair) -> bool {
+    pair.service.name == "echo"
+}
+
+/// Whether a thread or process holds each connection that is served.
+fn has_workers_for_clients(pair: &Pair) -> bool {
+    let meta = pair.model.meta();
+    meta.per_client != PerClient::Nothing || matches!(meta.concurrency, Concurrency::HeldBy(_))
+}
 
 /// How long a server stays at its limit: time enough to be seen spinning.
 const AT_THE_LIMIT: Duration = Duration::from_millis(600);
@@ -43,7 +50,7 @@ const FEW_CLIENTS: usize = 3;
 fn has_the_threads_it_states(pair: &Pair) {
     let server = Server::start(pair);
     let exchange = exchange(pair);
-    let count = pair.concurrency(&config()).min(FEW_CLIENTS);
+    let count = pair.concurrency().min(FEW_CLIENTS);
     let mut clients: Vec<Client<'_>> = (0..count).map(|_| Client::connect(&server, &*exchange)).collect();
     for client in &mut clients {
         client.exchange(&request(1, 64));
@@ -62,15 +69,6 @@ fn limit_descriptors(server: &Server, limit: u64) {
     prlimit(Some(server.pid()), Resource::Nofile, limit).expect("change the server's limit");
 }
 
-/// Whether the test may go on. Only root can give the server a user of its own, whose processes alone are limited.
-fn can_limit_processes() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        println!("skipped: limiting the server's processes takes root");
-    }
-    root
-}
-
 /// The lowest descriptor that the server has not open.
 fn lowest_free(server: &Server) -> u64 {
     let open: Vec<i32> = server.process().fd().expect("fds").filter_map(|fd| Some(fd.ok()?.fd)).collect();
@@ -84,7 +82,7 @@ fn out_of_descriptors(pair: &Pair) {
     Client::connect(&server, &*exchange).exchange(&request(0, 16));
     until("the first client is gone", || server.children().is_empty());
     // Iterative and forking servers hold at most one accepted descriptor: to run out, they must have no room at all.
-    let holds_many = pair.concurrency(&config()) > 1 && pair.model.meta().per_client != PerClient::Process;
+    let holds_many = pair.concurrency() > 1 && !pair.forks();
     // Those two have the listener and nothing else once the first client is gone. The others may keep sockets of their
     // runtime, and have room for one more or less.
     let sockets = || {
@@ -144,9 +142,6 @@ fn out_of_processes(pair: &Pair) {
     const CLIENTS: usize = 12;
     /// What the limit leaves beside the server's first thread.
     const ROOM: usize = 4;
-    if !can_limit_processes() {
-        return;
-    }
     let server = Server::start_with(pair, |options| options.max_processes = Some(1 + ROOM as u64));
     let exchange = exchange(pair);
     let mut clients: Vec<Client<'_>> = (0..CLIENTS).map(|_| Client::connect(&server, &*exchange)).collect();
@@ -173,9 +168,6 @@ fn out_of_processes(pair: &Pair) {
 /// No thread to be had for jobs, then one, then as many as wanted.
 fn out_of_threads_for_jobs(pair: &Pair) {
     const CLIENTS: usize = 12;
-    if !can_limit_processes() {
-        return;
-    }
     let own = (pair.model.meta().threads)(&config()) as u64;
     let server = Server::start_with(pair, |options| options.max_processes = Some(own));
     let exchange = exchange(pair);

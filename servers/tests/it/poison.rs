@@ -3,8 +3,8 @@
 
 use crate::client::{Client, MIB, request};
 use crate::faulty::expect_cut;
-use crate::server::{Server, config, until};
-use crate::{Case, Pair};
+use crate::server::{Server, until};
+use crate::{Case, Pair, case};
 use bakeoff_servers::Request;
 use bakeoff_servers::model::Isolation;
 use rustix::process::Signal;
@@ -12,7 +12,7 @@ use std::io::ErrorKind;
 use std::net::TcpStream;
 use std::os::unix::process::ExitStatusExt as _;
 
-pub(crate) const ALL: &[Case] = &[("poison_kills_whom_it_may", poison_kills_whom_it_may)];
+pub(crate) const ALL: &[Case] = &[case!(poison_kills_whom_it_may)];
 
 /// Clients that send nothing bad.
 const OTHERS: usize = 4;
@@ -24,7 +24,7 @@ fn harmless(id: u64) -> Request {
 fn poison_kills_whom_it_may(pair: &Pair) {
     let server = Server::start(pair);
     let exchange = (pair.service.exchange)(MIB);
-    let room = pair.concurrency(&config()) - 1; // beside the poisoner
+    let room = pair.concurrency() - 1; // beside the poisoner
     let mut others: Vec<Client<'_>> =
         (0..OTHERS.min(room)).map(|_| Client::connect(&server, &*exchange)).collect();
     for client in &mut others {

@@ -1,0 +1,172 @@
+//! Where an event loop's jobs go: blocking and computing ones to a pool of threads each, waits to the loop's timers.
+//!
+//! What waits in a pool is bounded by the connections: each has at most one job, and is not read from meanwhile. The
+//! threads of a pool start with the first job for it: a server that never gets one has none. Where there is no room for
+//! them, jobs wait and another attempt is made after a pause: nothing here fails a job for want of a thread.
+
+use super::accept::Backoff;
+use super::pool::{Pool, run_caught};
+use super::readiness::Wake;
+use super::timers::{Due, Timers};
+use super::{Key, lock};
+use crate::{Counters, Demand, Job, JobOutput, ServerConfig};
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+/// A finished job.
+#[derive(Debug)]
+pub struct Done {
+    /// The connection it was for.
+    pub key: Key,
+    /// The result; `None` when the job panicked.
+    pub result: Option<JobOutput>,
+}
+
+/// Where threads put finished jobs. Who finds it empty wakes the loop, so that many jobs cost one wake-up.
+struct Outbox {
+    finished: Mutex<Vec<Done>>,
+    wake: Wake,
+}
+
+impl Outbox {
+    fn put(&self, done: Done) {
+        let mut finished = lock(&self.finished);
+        finished.push(done);
+        let first = finished.len() == 1;
+        drop(finished);
+        if first {
+            (self.wake)();
+        }
+    }
+}
+
+/// Where the jobs of one event loop go. Results come back through [`Offload::take_finished`] after a wake-up, the end of
+/// a wait through the loop's timers.
+pub struct Offload {
+    config: ServerConfig,
+    counters: &'static Counters,
+    /// Each exists from the first job for it on.
+    block: Option<Pool>,
+    compute: Option<Pool>,
+    outbox: Arc<Outbox>,
+    /// Jobs in the pools.
+    running: usize,
+    backoff: Backoff,
+    /// After a thread was refused: no other attempt before.
+    not_before: Instant,
+}
+
+impl Offload {
+    /// No pools yet. Their threads call `wake` when something is finished.
+    pub fn new(config: &ServerConfig, counters: &'static Counters, wake: Wake) -> Self {
+        Self {
+            config: config.clone(),
+            counters,
+            block: None,
+            compute: None,
+            outbox: Arc::new(Outbox { finished: Mutex::default(), wake }),
+            running: 0,
+            backoff: Backoff::new(),
+            not_before: Instant::now(),
+        }
+    }
+
+    /// Starts a job where it belongs.
+    pub fn start(&mut self, key: Key, job: Job, timers: &mut Timers) {
+        let pool = match job.demand() {
+            Demand::Wait(delay) => return timers.add(Instant::now() + delay, Due::Waited(key)),
+            Demand::Block => {
+                self.block.get_or_insert_with(|| Pool::new("blocking", self.config.blocking_workers))
+            }
+            Demand::Compute => {
+                self.compute.get_or_insert_with(|| Pool::new("compute", self.config.compute_workers))
+            }
+        };
+        let outbox = Arc::clone(&self.outbox);
+        pool.spawn(move || outbox.put(Done { key, result: run_caught(job) }));
+        self.running += 1;
+        if pool.is_short() {
+            self.grow(timers);
+        }
+    }
+
+    /// Starts the threads that are missing, if jobs may be waiting for them; arranges for another attempt when one is
+    /// refused.
+    pub fn grow(&mut self, timers: &mut Timers) {
+        if self.running == 0 || Instant::now() < self.not_before {
+            return;
+        }
+        let mut pools = [&mut self.block, &mut self.compute].into_iter().flatten();
+        if pools.all(|pool| pool.grow(self.counters).is_ok()) {
+            self.backoff.reset();
+        } else {
+            self.not_before = Instant::now() + self.backoff.pause(self.counters);
+            timers.add(self.not_before, Due::Grow);
+        }
+    }
+
+    /// Takes what has finished.
+    pub fn take_finished(&mut self) -> Vec<Done> {
+        let finished = std::mem::take(&mut *lock(&self.outbox.finished));
+        self.running -= finished.len();
+        finished
+    }
+
+    /// Ends the pools. Their threads are joined, unless some are still in a job: for that nobody waits.
+    pub fn end(self) {
+        if self.running == 0 {
+            self.block.into_iter().chain(self.compute).for_each(Pool::join);
+        }
+    }
+}
+
+impl fmt::Debug for Offload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Offload").field("running", &self.running).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use slotmap::SlotMap;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    /// What became of `jobs`, by the number of the job.
+    fn results(jobs: Vec<Job>) -> Vec<Option<JobOutput>> {
+        let config = ServerConfig { blocking_workers: 2, compute_workers: 1, ..ServerConfig::for_cpus(1) };
+        let (sender, woken) = mpsc::channel();
+        let wake = Box::new(move || sender.send(()).unwrap_or_default());
+        let mut offload = Offload::new(&config, Counters::shared().unwrap(), wake);
+        let (mut timers, mut keys) = (Timers::new().unwrap(), SlotMap::new());
+        let mut results = vec![None; jobs.len()];
+        for (number, job) in jobs.into_iter().enumerate() {
+            offload.start(keys.insert(number), job, &mut timers);
+        }
+        while !keys.is_empty() {
+            woken.recv_timeout(Duration::from_secs(20)).expect("every job is reported");
+            for done in offload.take_finished() {
+                results[keys.remove(done.key).expect("each job is reported once")] = done.result;
+            }
+        }
+        assert_eq!(offload.running, 0);
+        offload.end();
+        results
+    }
+
+    #[test]
+    fn every_job_is_reported_once() {
+        let job = |n: u64| if n.is_multiple_of(2) { Job::block(move || n) } else { Job::compute(move || n) };
+        let expected: Vec<_> = (0..40).map(|n| Some(JobOutput::Number(n))).collect();
+        assert_eq!(results((0..40).map(job).collect()), expected);
+    }
+
+    #[test]
+    fn a_worker_survives_a_job_that_panics() {
+        let panic = |n: u64| Job::compute(move || -> u64 { panic!("a test's panic {n}") });
+        let jobs = vec![panic(1), panic(2), Job::compute(|| b"five".to_vec())];
+        assert_eq!(results(jobs), [None, None, Some(JobOutput::Bytes(b"five".to_vec()))]);
+    }
+}

@@ -1,0 +1,100 @@
+//! The conformance suite: every model under every service, generated from the two registries; what only some models
+//! can do; and the ring that one of them is built on.
+//!
+//! Each case runs its server in a process of its own, which is this same executable started again: a model may fork,
+//! and what it leaks shows in procfs. Nothing here asserts on elapsed time; timeouts are guards against hanging. A case
+//! that cannot run here is ignored, with the reason before its name.
+
+mod cases;
+mod client;
+mod faulty;
+mod limits;
+mod poison;
+mod ring;
+mod server;
+mod stopping;
+
+use bakeoff_servers::model::PerClient;
+use bakeoff_servers::{ServerModel, ServiceEntry, models, services};
+use libtest_mimic::{Arguments, Trial};
+use std::process::ExitCode;
+
+/// What a case is about.
+#[derive(Clone, Copy)]
+struct Pair {
+    model: &'static dyn ServerModel,
+    service: &'static ServiceEntry,
+}
+
+impl Pair {
+    /// How many clients the model serves at once, where it sets a bound, with the server's configuration here.
+    fn concurrency(&self) -> usize {
+        self.model.meta().most_served(&server::config()).unwrap_or(usize::MAX)
+    }
+
+    /// Whether each client has a process.
+    fn forks(&self) -> bool {
+        self.model.meta().per_client == PerClient::Process
+    }
+}
+
+/// Something that must hold.
+#[derive(Clone, Copy)]
+struct Case {
+    name: &'static str,
+    run: fn(&Pair),
+    /// Whether it can be asked of them.
+    applies: fn(&Pair) -> bool,
+    needs_root: bool,
+}
+
+/// The case of that function: asked of every model and service, or of those for which a condition holds.
+macro_rules! case {
+    ($run:ident) => {
+        case!($run, |_| true)
+    };
+    ($run:ident, $applies:expr) => {
+        $crate::Case { name: stringify!($run), run: $run, applies: $applies, needs_root: false }
+    };
+}
+use case;
+
+fn main() -> ExitCode {
+    if let Some(code) = server::serve_if_asked().or_else(server::change_limit_if_asked) {
+        return code;
+    }
+    let arguments = Arguments::from_args();
+    let mut trials = ring::trials();
+    for &model in models::ALL {
+        let missing = model.unavailable();
+        if let Some(reason) = &missing {
+            eprintln!("ignored: every case of {}: {reason}", model.name());
+        }
+        for &service in services::ALL.iter().chain([&&faulty::ENTRY]) {
+            let pair = Pair { model, service };
+            let cases: &[&[Case]] = match service.name {
+                "faulty" => &[faulty::ALL],
+                "poison" => &[cases::ALL, stopping::ALL, limits::ALL, poison::ALL],
+                _ => &[cases::ALL, stopping::ALL, limits::ALL],
+            };
+            let asked = cases.concat().into_iter().filter(|case| (case.applies)(&pair));
+            trials.extend(asked.map(|case| trial(pair, case, missing.is_some())));
+        }
+    }
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial(pair: Pair, case: Case, unavailable: bool) -> Trial {
+    let name = format!("{}::{}::{}", pair.model.name(), pair.service.name, case.name);
+    let root = rustix::process::geteuid().is_root();
+    let reason = match (unavailable, case.needs_root && !root) {
+        (true, _) => "the model is unavailable here",
+        (false, true) => "needs root",
+        (false, false) => "",
+    };
+    let test = move || {
+        (case.run)(&pair);
+        Ok(())
+    };
+    Trial::test(name, test).with_kind(reason).with_ignored_flag(!reason.is_empty())
+}
