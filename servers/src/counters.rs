@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failure_is_counted_with_its_cause_and_an_unknown_one_without() {
+    fn a_failure_is_counted_by_its_cause() {
         let counters = Counters::default();
         for errno in [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::BADF] {
             counters.accept_failed(&errno.into());

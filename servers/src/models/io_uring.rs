@@ -362,7 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_there_is_no_ring_the_error_says_why_and_what_to_do() {
+    fn without_a_ring_the_error_says_why_and_what_to_do() {
         for (errno, hint) in [(Errno::NOSYS, "built without"), (Errno::PERM, "io_uring_disabled")] {
             let text = explained(errno.into()).to_string();
             assert!(text.starts_with("io_uring is not available here: ") && text.contains(hint), "{text}");

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_reported_only_for_what_it_waits_for() {
+    fn a_connection_is_reported_for_its_interest_only() {
         let mut rig = rig();
         let address = rig.listener.local_addr().expect("bound");
         let mut client = StdStream::connect(address).expect("a connection");

@@ -81,7 +81,7 @@ fn names_are_unique_and_found() {
 }
 
 #[test]
-fn lines_keep_their_ends_and_exit_closes_after_the_replies() {
+fn lines_keep_their_ends_and_exit_closes() {
     let service = (line::ENTRY.build)(&ServiceConfig::default());
     let answer = converse(&*service, &[b"one\r\ntwo\n\nexit of the cinema\nex", b"it\r\nthree\n"]);
     assert_eq!(answer, (b"one\r\ntwo\n\nexit of the cinema\n".to_vec(), 4, true));
@@ -101,7 +101,7 @@ fn a_line_may_be_long_but_not_endless() {
 }
 
 #[test]
-fn a_broken_frame_is_refused_as_soon_as_its_header_is_there() {
+fn a_broken_frame_is_refused_by_its_header() {
     let frame = |length: u32, reserved: u32, demand_ns: u64| {
         [&length.to_le_bytes()[..], &reserved.to_le_bytes(), &demand_ns.to_le_bytes()].concat()
     };
@@ -121,7 +121,7 @@ fn a_broken_frame_is_refused_as_soon_as_its_header_is_there() {
 }
 
 #[test]
-fn without_a_demand_the_default_holds_and_no_default_means_at_once() {
+fn without_a_demand_the_default_holds() {
     let at_once = ServiceConfig { default_demand: Duration::ZERO, ..ServiceConfig::default() };
     for entry in [&wait::ENTRY, &block::ENTRY] {
         let exchange = (entry.exchange)(16);

@@ -62,7 +62,7 @@ fn pages_say_what_they_are() {
 }
 
 #[test]
-fn a_request_takes_a_computing_job_and_a_bad_one_none() {
+fn only_a_good_request_takes_a_computing_job() {
     let service = build(&ServiceConfig::default());
     let action = |input: &[u8]| Protocol::new(service.open()).on_data(input, &mut Vec::new());
     let Action::Run(job) = action(b"GET /item/1 HTTP/1.1\r\nHost: x\r\n\r\n") else { panic!("a job") };
@@ -80,7 +80,7 @@ fn prices_follow_the_rules() {
 }
 
 #[test]
-fn the_client_asks_for_pages_of_about_the_size_it_says_in_one_piece() {
+fn the_client_asks_for_pages_of_about_the_size() {
     let exchange = exchange(SEARCH_PAGE);
     for (size, least, most) in [(ITEM_PAGE, 700, 1_400), (SEARCH_PAGE, 6_500, 9_500)] {
         for id in 0..u64::from(ASKED_ITEMS) {

@@ -33,7 +33,7 @@ fn page(fields: &str) -> String {
 }
 
 #[test]
-fn the_page_is_served_to_all_forms_of_its_target_and_head_gets_no_content() {
+fn every_form_of_the_target_gets_the_page() {
     for target in ["/", "/?x=1", "http://localhost:5000/", "http://localhost:5000"] {
         let asked = format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n");
         assert_eq!(answer(&asked), (page(""), 1, false), "{target}");
@@ -61,7 +61,7 @@ fn a_connection_lasts_as_the_versions_say() {
 }
 
 #[test]
-fn what_is_not_there_or_not_allowed_is_said_and_the_connection_stays() {
+fn not_found_and_not_allowed_keep_the_connection() {
     let nowhere =
         ["/x", "/bytes", "/bytes/", "/bytes/-1", "/bytes/4194305", "/bytes/9?id=", "/bytes/9?x=1", "*"];
     for target in nowhere {
@@ -82,7 +82,7 @@ fn what_is_not_there_or_not_allowed_is_said_and_the_connection_stays() {
 }
 
 #[test]
-fn a_request_that_waits_to_send_its_content_is_answered_and_closed() {
+fn a_request_that_expects_100_is_answered_and_closed() {
     let asked = "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9\r\n\r\n";
     let (reply, answered, ended) = answer(asked);
     assert!(reply.starts_with("HTTP/1.1 405 ") && reply.contains("\r\nConnection: close\r\n"), "{reply}");
@@ -90,7 +90,7 @@ fn a_request_that_waits_to_send_its_content_is_answered_and_closed() {
 }
 
 #[test]
-fn requests_that_cannot_be_read_are_refused_with_their_status_and_counted() {
+fn unreadable_requests_are_refused_with_their_status() {
     let long = format!("GET / HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "y".repeat(head::MAX_HEAD));
     let endless = "A".repeat(head::MAX_HEAD + 1);
     let fields = format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "a: b\r\n".repeat(64));
@@ -119,7 +119,7 @@ fn requests_that_cannot_be_read_are_refused_with_their_status_and_counted() {
 }
 
 #[test]
-fn many_large_replies_asked_for_at_once_are_made_a_batch_at_a_time() {
+fn many_large_replies_are_made_in_batches() {
     const REQUESTS: usize = 40;
     let input = b"GET /bytes/100000?id=3 HTTP/1.1\r\nHost: x\r\n\r\n".repeat(REQUESTS);
     let mut protocol = Protocol::new(service().open());

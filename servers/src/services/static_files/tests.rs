@@ -91,7 +91,7 @@ fn targets_and_their_status() {
 }
 
 #[test]
-fn a_redirection_keeps_the_query_and_never_leads_to_another_host() {
+fn a_redirect_keeps_the_query_and_the_host() {
     for (target, location) in [
         ("/sub", "/sub/"),
         ("/sub?a=b?c", "/sub/?a=b?c"),
@@ -227,7 +227,7 @@ fn what_has_not_changed_is_not_sent() {
 }
 
 #[test]
-fn a_file_from_no_time_that_http_can_write_is_sent_without_a_date() {
+fn a_time_that_http_cannot_write_gives_no_date() {
     let around = some_folder();
     let service = serve(&around);
     let file = File::options().write(true).open(around.path().join("site/digits.bin")).expect("it opens");
@@ -253,7 +253,7 @@ fn the_connection_lasts_as_the_client_says() {
 }
 
 #[test]
-fn a_request_line_that_is_too_long_is_refused_by_name() {
+fn too_long_a_request_line_is_refused_as_such() {
     let input = format!("GET /{}", "x".repeat(9_000));
     let (reply, _, ended) = converse(&*built_in(), &[input.as_bytes()]);
     assert!(ended && reply.starts_with(b"HTTP/1.1 414 URI Too Long\r\n"));
@@ -295,7 +295,7 @@ fn a_large_file_is_never_held_as_a_whole() {
 }
 
 #[test]
-fn a_file_that_shrinks_on_the_way_ends_its_connection() {
+fn a_file_that_shrinks_ends_its_connection() {
     let around = some_folder();
     let path = around.path().join("site/large");
     fs::write(&path, vec![1; 3 * PIECE as usize]).expect("a file");
@@ -318,7 +318,7 @@ fn a_folder_that_is_none_is_refused() {
 }
 
 #[test]
-fn the_exchange_asks_for_the_largest_file_that_is_no_more() {
+fn the_exchange_asks_for_the_largest_file_that_fits() {
     let exchange = exchange(1 << 20);
     for (size, expected) in [(0, 1 << 10), (1 << 10, 1 << 10), (65_535, 8 << 10), (1 << 20, 1 << 20)] {
         for id in 0..4 {
