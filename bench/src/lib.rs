@@ -24,7 +24,7 @@ pub fn terminal_width() -> usize {
 }
 
 /// Writes a line to standard error. That nobody listens any more is no reason to stop what is being done.
-pub fn tell(line: &str) {
+pub fn print_to_stderr(line: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "{line}");
 }

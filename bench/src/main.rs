@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     match done {
         Ok(code) => code,
         Err(error) => {
-            bakeoff::tell(&format!("bakeoff: {error}"));
+            bakeoff::print_to_stderr(&format!("bakeoff: {error}"));
             ExitCode::from(2)
         }
     }

@@ -12,12 +12,12 @@
 mod memory;
 
 use bakeoff::host::environment::{CpuPlan, allowed_cpus, descriptor_limit};
-use bakeoff::process::launch::{Child, Interrupt, Launcher};
-use bakeoff::process::serving::{FromServer, ServeOptions};
-use bakeoff::process::squad::{PATIENCE, Squad, expect};
-use bakeoff::workload::load::{
-    Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec,
-};
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::process::server::{Server, Speaks};
+use bakeoff::process::serving::ServeOptions;
+use bakeoff::process::workers::{PATIENCE, Workers};
+use bakeoff::swarm::spec::WorkerSpec;
+use bakeoff::workload::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
 use clap::Parser;
@@ -54,8 +54,8 @@ struct Args {
 
 /// A server, and the swarm that holds connections to it.
 struct Pair {
-    server: Child,
-    squad: Squad,
+    server: Server,
+    workers: Workers,
     clients: u32,
 }
 
@@ -84,7 +84,7 @@ fn hold(args: &Args) -> Result<bool, String> {
     for clients in shares {
         pairs.push(open(&launcher, &args.model, clients)?);
     }
-    let opened: u64 = pairs.iter().map(|pair| pair.squad.connected()).sum();
+    let opened: u64 = pairs.iter().map(|pair| pair.workers.connected()).sum();
     let opening = begin.elapsed();
     let servers: Vec<u32> = pairs.iter().map(|pair| pair.server.pid()).collect();
     let silent = Memory::read(&servers)?;
@@ -92,8 +92,8 @@ fn hold(args: &Args) -> Result<bool, String> {
     let begin = Instant::now();
     let mut echoed = 0;
     for pair in &mut pairs {
-        pair.squad.start().map_err(|e| e.to_string())?;
-        echoed += answered(&pair.squad.collect().map_err(|e| e.to_string())?, pair.clients);
+        pair.workers.start().map_err(|e| e.to_string())?;
+        echoed += answered(&pair.workers.collect().map_err(|e| e.to_string())?, pair.clients);
     }
     let echoing = begin.elapsed();
     let after = Memory::read(&servers)?;
@@ -136,7 +136,6 @@ fn open(launcher: &Launcher, model: &str, clients: u32) -> Result<Pair, String> 
     // Models that tie a worker to a connection stop at the most workers there may be.
     config.pool_workers = config.pool_workers.max((clients as usize).min(10_000));
     let options = ServeOptions {
-        model: model.into(),
         service: "echo".into(),
         address: "127.0.0.1:0".parse().expect("an address"),
         backlog: 4096,
@@ -144,44 +143,30 @@ fn open(launcher: &Launcher, model: &str, clients: u32) -> Result<Pair, String> 
         cpus: cpus.server.clone(),
         config,
     };
-    let mut server = launcher.start(model, options.arguments()).map_err(|e| e.to_string())?;
-    let target = match expect(&mut server, model, PATIENCE).map_err(|e| e.to_string())? {
-        FromServer::Ready { address } => address,
-        FromServer::Served { .. } => return Err(format!("{model} ended before it began")),
-    };
-    let squad = Squad::gather(launcher, &one_echo_each(target, clients), 1, &cpus.swarm)
-        .map_err(|e| e.to_string())?;
-    Ok(Pair { server, squad, clients })
+    let server = Server::start(launcher, model, options.arguments(model), Speaks::Counters);
+    let server = server.map_err(|e| e.to_string())?;
+    let spec = one_echo_each(server.address, clients);
+    let workers = Workers::spawn(launcher, &spec, 1, &cpus.swarm).map_err(|e| e.to_string())?;
+    Ok(Pair { server, workers, clients })
 }
 
 /// As many requests as connections. A pool gives a request to the connection that has been free longest, so that each
 /// gets exactly one.
 fn one_echo_each(target: SocketAddr, clients: u32) -> WorkerSpec {
+    let (rate_per_s, arrivals, shape) = (ECHOES_PER_S, Arrivals::Fixed, RateShape::Steady);
+    let load = Load::Open { clients, rate_per_s, arrivals, shape };
+    let request = RequestShape { size: 64, demand: DemandShape::None };
+    let timing = Timing {
+        warmup: Duration::ZERO,
+        // Request k is due at k / rate: the window ends between the last that is wanted and the next.
+        window: Duration::from_secs_f64((f64::from(clients) - 0.5) / ECHOES_PER_S),
+        timeout: Duration::from_secs(20),
+        drain: Duration::from_secs(20),
+    };
     WorkerSpec {
-        target,
-        service: "echo".into(),
-        load: Load::Open {
-            clients,
-            rate_per_s: ECHOES_PER_S,
-            arrivals: Arrivals::Fixed,
-            shape: RateShape::Steady,
-        },
-        request: RequestShape { size: 64, demand: DemandShape::None },
-        timing: Timing {
-            warmup: Duration::ZERO,
-            // Request k is due at k / rate: the window ends between the last that is wanted and the next.
-            window: Duration::from_secs_f64((f64::from(clients) - 0.5) / ECHOES_PER_S),
-            timeout: Duration::from_secs(20),
-            drain: Duration::from_secs(20),
-        },
         slices: 1,
-        seed: 1,
-        shard: 0,
-        shards: 1,
-        beside: Beside::default(),
-        cpus: Vec::new(),
         congestion_control: Some("cubic".into()),
-        defect: None,
+        ..WorkerSpec::new(target, "echo", load, request, timing)
     }
 }
 
@@ -193,8 +178,7 @@ fn answered(measured: &Measured, clients: u32) -> u64 {
 }
 
 fn close(pair: Pair) {
-    let Pair { mut server, squad, .. } = pair;
-    squad.dismiss();
-    server.ask_to_stop();
-    server.reap(Instant::now() + PATIENCE);
+    let Pair { server, workers, .. } = pair;
+    workers.shutdown();
+    server.stop(PATIENCE);
 }

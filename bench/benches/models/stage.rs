@@ -2,24 +2,21 @@
 //! both at the end.
 
 use crate::client::{Client, Question, Tally};
-use bakeoff::campaign::run::runner::choose_congestion_control;
-use bakeoff::host::environment::{CpuPlan, allowed_cpus, pin};
-use bakeoff::process::launch::{Child, Interrupt, LaunchError, Launcher};
-use bakeoff::process::serving::{FromServer, ServeOptions};
-use bakeoff::process::squad::{PATIENCE, expect};
+use bakeoff::host::environment::pin;
+use bakeoff::process::context::Context;
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::process::server::Server;
 use bakeoff::workload::scenario::{DEFAULT_BACKLOG, ServerTuning};
 use bakeoff_servers::services::ServiceEntry;
 use bakeoff_servers::{CounterSnapshot, ServerConfig, ServerModel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long after a failure is waited for the server's own words about it.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// What all benches share: who runs where, and how sockets are made.
 pub(crate) struct Stage {
-    launcher: Launcher,
-    cpus: CpuPlan,
-    congestion_control: Option<String>,
+    context: Context,
 }
 
 impl Stage {
@@ -27,16 +24,13 @@ impl Stage {
     pub(crate) fn new() -> Self {
         // A signal ends the bench at once, and the kernel then ends its server.
         let interrupt = Interrupt::default();
-        Self {
-            launcher: Launcher { program: env!("CARGO_BIN_EXE_bakeoff").into(), interrupt },
-            cpus: CpuPlan::split(allowed_cpus()),
-            congestion_control: choose_congestion_control().value().cloned(),
-        }
+        let launcher = Launcher { program: env!("CARGO_BIN_EXE_bakeoff").into(), interrupt };
+        Self { context: Context::on_loopback(launcher) }
     }
 
     /// Sizes of the servers: those of a scenario that says nothing of them.
     pub(crate) fn config(&self) -> ServerConfig {
-        ServerTuning::default().config(self.cpus.server.len())
+        ServerTuning::default().config(self.context.cpus.server.len())
     }
 
     /// Starts a server and puts so many clients before it, each of which has been answered once: what is then measured is
@@ -52,26 +46,18 @@ impl Stage {
     ) -> Result<Act, String> {
         let question = Question::new(service).ok_or("its requests kill the server")?;
         // As a worker of the swarm, which has one thread. Servers pin themselves.
-        pin(&self.cpus.swarm[..1.min(self.cpus.swarm.len())]).map_err(|e| e.to_string())?;
-        let options = ServeOptions {
-            model: model.name().into(),
-            service: service.name.into(),
-            address: ([127, 0, 0, 1], 0).into(),
-            backlog: DEFAULT_BACKLOG,
-            congestion_control: self.congestion_control.clone(),
-            cpus: self.cpus.server.clone(),
-            config: self.config(),
-        };
-        let mut server = self.launcher.start("server", options.arguments()).map_err(|e| e.to_string())?;
-        let address = match expect(&mut server, "server", PATIENCE).map_err(|e| e.to_string())? {
-            FromServer::Ready { address } => address,
-            other => return Err(format!("the server said something unexpected: {other:?}")),
-        };
-        let client = Client::connect(question, address, clients, self.congestion_control.as_deref());
+        let swarm = &self.context.cpus.swarm;
+        pin(&swarm[..1.min(swarm.len())]).map_err(|e| e.to_string())?;
+        let options = self.context.serve_options(service.name, DEFAULT_BACKLOG, self.config());
+        let started = self.context.model(model.name()).start(&options);
+        let mut server = started.map_err(|e| e.to_string())?;
+        server.go().map_err(|e| e.to_string())?;
+        let congestion_control = self.context.congestion_control();
+        let client = Client::connect(question, server.address, clients, congestion_control);
         let client = client.map_err(|failure| with_last_words(&failure, &mut server))?;
         // Without framing a server counts reads, not requests.
         let framed = service.name != "echo";
-        let mut act = Act { client, server, framed, patience: options.config.stop_deadline + PATIENCE };
+        let mut act = Act { client, server, framed, patience: options.config.stop_deadline };
         act.drive(clients as u64)?;
         Ok(act)
     }
@@ -80,7 +66,7 @@ impl Stage {
 /// A server and its client. The server is killed and reaped if this is dropped before its [`end`](Act::end).
 pub(crate) struct Act {
     client: Client,
-    server: Child,
+    server: Server,
     framed: bool,
     patience: Duration,
 }
@@ -99,17 +85,14 @@ impl Act {
     /// # Errors
     /// When the server does not stop as it should, or the two disagree.
     pub(crate) fn end(self) -> Result<(), String> {
-        let Self { client, mut server, framed, patience } = self;
+        let Self { client, server, framed, patience } = self;
         let tally = client.tally();
         drop(client);
-        server.ask_to_stop();
-        let counters = match expect(&mut server, "server", patience).map_err(|e| e.to_string())? {
-            FromServer::Served { counters } => counters,
-            other => return Err(format!("the server said something unexpected at its end: {other:?}")),
-        };
-        match server.reap(Instant::now() + patience) {
-            (_, true) => Err(format!("the server did not end within {patience:?} and was killed")),
-            (Some(ended), false) if !ended.success() => Err(format!("the server {}", ended.describe())),
+        let stopped = server.stop(patience);
+        let counters = stopped.counters.map_err(|e| e.to_string())?;
+        match stopped.ended {
+            _ if stopped.killed => Err(format!("the server did not end within {patience:?} and was killed")),
+            Some(ended) if !ended.success() => Err(format!("the server {}", ended.describe())),
             _ => reckon(&tally, &counters, framed),
         }
     }
@@ -129,9 +112,9 @@ fn reckon(tally: &Tally, counters: &CounterSnapshot, framed: bool) -> Result<(),
 }
 
 /// A failure, with how the server ended if it has.
-fn with_last_words(failure: &dyn std::fmt::Display, server: &mut Child) -> String {
-    match server.line(Instant::now() + LAST_WORDS) {
-        Err(ended @ LaunchError::Ended { .. }) => format!("{failure}; {ended}"),
-        _ => format!("{failure}; the server still runs"),
+fn with_last_words(failure: &dyn std::fmt::Display, server: &mut Server) -> String {
+    match server.early_end(LAST_WORDS) {
+        Some(ended) => format!("{failure}; {ended}"),
+        None => format!("{failure}; the server still runs"),
     }
 }

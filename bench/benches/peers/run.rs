@@ -5,9 +5,10 @@
 use crate::clients::{Client, Order};
 use crate::output::Claim;
 use bakeoff::host::environment::{CpuPlan, pin};
-use bakeoff::process::launch::{Child, Interrupt, Launcher};
-use bakeoff::process::serving::{FromServer, ServeOptions};
-use bakeoff::process::squad::{PATIENCE, expect};
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::process::server::{Server, Speaks};
+use bakeoff::process::serving::ServeOptions;
+use bakeoff::process::workers::PATIENCE;
 use bakeoff::sys::{Ended, try_reap};
 use bakeoff_servers::ServerConfig;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -42,27 +43,22 @@ pub(crate) struct Stage<'a> {
 impl Stage<'_> {
     /// Runs `client` against a fresh server of `model`.
     pub(crate) fn run(&self, model: &'static str, client: &Client) -> Result<Run, String> {
-        let (mut server, address) = self.serve(model)?;
-        let done = self.load(client, address);
-        server.ask_to_stop();
-        let counted = expect(&mut server, model, PATIENCE);
-        server.reap(Instant::now() + PATIENCE);
+        let server = self.serve(model)?;
+        let done = self.load(client, server.address);
+        let counted = server.stop(PATIENCE).counters;
         let (text, cpu) = done.map_err(|e| format!("{} against {model}: {e}", client.name))?;
         let claim = (client.read)(&text, self.folder).map_err(|e| format!("{}: {e}", client.name))?;
         if claim.failed > 0 {
             return Err(format!("{} against {model}: {} requests failed: {text}", client.name, claim.failed));
         }
-        match counted.map_err(|e| e.to_string())? {
-            FromServer::Served { counters } => Ok(Run { claim, served: counters.requests, cpu }),
-            FromServer::Ready { .. } => Err(format!("{model} said twice that it is ready")),
-        }
+        let counters = counted.map_err(|e| e.to_string())?;
+        Ok(Run { claim, served: counters.requests, cpu })
     }
 
-    fn serve(&self, model: &'static str) -> Result<(Child, SocketAddr), String> {
+    fn serve(&self, model: &'static str) -> Result<Server, String> {
         let tool =
             Launcher { program: env!("CARGO_BIN_EXE_bakeoff").into(), interrupt: self.interrupt.clone() };
         let options = ServeOptions {
-            model: model.into(),
             service: "http".into(),
             address: "127.0.0.1:0".parse().expect("an address"),
             backlog: 1024,
@@ -70,11 +66,7 @@ impl Stage<'_> {
             cpus: self.cpus.server[..1].to_vec(),
             config: ServerConfig::for_cpus(1),
         };
-        let mut server = tool.start(model, options.arguments()).map_err(|e| e.to_string())?;
-        match expect(&mut server, model, PATIENCE).map_err(|e| e.to_string())? {
-            FromServer::Ready { address } => Ok((server, address)),
-            FromServer::Served { .. } => Err(format!("{model} ended before it began")),
-        }
+        Server::start(&tool, model, options.arguments(model), Speaks::Counters).map_err(|e| e.to_string())
     }
 
     /// The client's standard output, and the CPU time of its processes.

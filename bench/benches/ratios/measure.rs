@@ -2,10 +2,12 @@
 
 use crate::controls::{ClientPart, ClientSpec, Kind, run_client};
 use bakeoff::host::environment::{CpuPlan, allowed_cpus, pin};
-use bakeoff::process::launch::{Child, Interrupt, Launcher, die_with_parent};
-use bakeoff::process::serving::{FromServer, ServeOptions};
-use bakeoff::process::squad::{PATIENCE, Squad, expect};
-use bakeoff::workload::load::{Beside, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use bakeoff::process::launch::{Interrupt, Launcher, die_with_parent};
+use bakeoff::process::server::{Server as Process, Speaks};
+use bakeoff::process::serving::ServeOptions;
+use bakeoff::process::workers::{PATIENCE, Workers, expect};
+use bakeoff::swarm::spec::WorkerSpec;
+use bakeoff::workload::load::{DemandShape, Load, RequestShape, Timing};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
 use std::ffi::OsString;
@@ -95,20 +97,18 @@ impl Stage {
         connections: u32,
         client: impl FnOnce(SocketAddr) -> Result<T, String>,
     ) -> Result<T, String> {
-        let (mut process, address) = self.start(server, connections)?;
-        let brought = client(address);
-        process.ask_to_stop();
-        process.reap(Instant::now() + PATIENCE);
+        let process = self.start(server, connections)?;
+        let brought = client(process.address);
+        process.stop(PATIENCE);
         brought.map_err(|e| format!("{server:?} with {connections} connections: {e}"))
     }
 
-    fn start(&self, server: Server, connections: u32) -> Result<(Child, SocketAddr), String> {
+    fn start(&self, server: Server, connections: u32) -> Result<Process, String> {
         let (launcher, arguments, name) = match server {
             Server::Model(model) => {
                 let mut config = ServerConfig::for_cpus(self.cpus.server.len());
                 config.pool_workers = connections as usize;
                 let options = ServeOptions {
-                    model: model.into(),
                     service: "echo".into(),
                     address: "127.0.0.1:0".parse().expect("an address"),
                     backlog: 1024,
@@ -116,7 +116,7 @@ impl Stage {
                     cpus: self.cpus.server.clone(),
                     config,
                 };
-                (&self.tool, options.arguments(), model)
+                (&self.tool, options.arguments(model), model)
             }
             Server::Control(name) => {
                 let pool = connections.to_string();
@@ -124,11 +124,7 @@ impl Stage {
                 (&self.this, control(&words, &self.cpus.server), name)
             }
         };
-        let mut child = launcher.start(name, arguments).map_err(|e| e.to_string())?;
-        match expect(&mut child, name, PATIENCE).map_err(|e| e.to_string())? {
-            FromServer::Ready { address } => Ok((child, address)),
-            FromServer::Served { .. } => Err(format!("{name} ended before it began")),
-        }
+        Process::start(launcher, name, arguments, Speaks::Nothing).map_err(|e| e.to_string())
     }
 
     /// The swarm's record of a load on a server.
@@ -138,31 +134,23 @@ impl Stage {
     }
 
     fn swarm(&self, target: SocketAddr, load: Load, seed: u64) -> Result<Measured, String> {
+        let request = RequestShape { size: SIZE, demand: DemandShape::None };
+        let timing = Timing {
+            warmup: WARMUP,
+            window: self.window,
+            timeout: Duration::from_secs(5),
+            drain: Duration::from_millis(200),
+        };
         let spec = WorkerSpec {
-            target,
-            service: "echo".into(),
-            load,
-            request: RequestShape { size: SIZE, demand: DemandShape::None },
-            timing: Timing {
-                warmup: WARMUP,
-                window: self.window,
-                timeout: Duration::from_secs(5),
-                drain: Duration::from_millis(200),
-            },
-            slices: 10,
             seed,
-            shard: 0,
-            shards: 1,
-            beside: Beside::default(),
-            cpus: Vec::new(),
             congestion_control: Some("cubic".into()),
-            defect: None,
+            ..WorkerSpec::new(target, "echo", load, request, timing)
         };
         let run = || {
-            let mut squad = Squad::gather(&self.tool, &spec, 1, &self.cpus.swarm)?;
-            squad.start()?;
-            let measured = squad.collect();
-            squad.dismiss();
+            let mut workers = Workers::spawn(&self.tool, &spec, 1, &self.cpus.swarm)?;
+            workers.start()?;
+            let measured = workers.collect();
+            workers.shutdown();
             measured
         };
         let measured = run().map_err(|e: bakeoff::process::launch::LaunchError| e.to_string())?;

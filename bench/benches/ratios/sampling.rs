@@ -4,11 +4,9 @@
 //! less. A third has no target and says why counters of events may not run in the window: the throughput while they run
 //! before it, over the throughput beside them, within one trial.
 
-use bakeoff::campaign::run::plan::{Cell, Slot};
-use bakeoff::host::environment::{CpuPlan, allowed_cpus};
-use bakeoff::host::preflight::Limits;
+use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
-use bakeoff::trial::Bench;
+use bakeoff::trial::{Conditions, TrialId};
 use bakeoff::workload::scenario::Scenario;
 use bakeoff_reports::record::{Reading, Trial, WARMUP_SLICES};
 use bakeoff_reports::stats::median;
@@ -35,28 +33,19 @@ struct Figures {
 
 /// Runs `rounds` of every pair and prints them.
 pub(crate) fn run(interrupt: Interrupt, rounds: u32, window: Duration) -> Result<(), String> {
-    let launcher = Launcher { program: env!("CARGO_BIN_EXE_bakeoff").into(), interrupt: interrupt.clone() };
-    let cpus = CpuPlan::split(allowed_cpus());
-    let limits = Limits::of_this_system();
+    let launcher = Launcher { program: env!("CARGO_BIN_EXE_bakeoff").into(), interrupt };
+    let context = Context::on_loopback(launcher);
     println!("\nsampling on over off, 0.995 asked");
     println!("  {:<40} {:>8}  {:<15}", "workload, model, figure", "median", "95 % interval");
     for workload in ["small-echo-closed", "churn"] {
         let mut scenario = Scenario::built_in(workload).ok_or("there is no such built-in scenario")?;
         scenario.timing.window = window;
         let trial = |model: &str, round: u32, costs: bool| {
-            let bench = Bench {
-                launcher: &launcher,
-                cpus: &cpus,
-                limits: &limits,
-                congestion_control: Some("cubic"),
-                seed: 1,
-                address: "127.0.0.1:0".parse().expect("an address"),
-                probe: None,
-                costs,
-            };
+            let conditions = Conditions { context: &context, seed: 1, costs, probe: None };
             // A run counts events in its first two rounds only; here it is asked of all.
-            let slot = Slot { round: round % 2, attempt: 0, cell: Cell { scenario: 0, model: 0 } };
-            let trial = bench.trial(0, slot, &scenario, model).map_err(|_| "interrupted".to_string())?;
+            let id = TrialId { round: round % 2, ..TrialId::default() };
+            let trial = conditions.trial(id, &scenario, model, context.model(model));
+            let trial = trial.map_err(|_| "interrupted".to_string())?;
             figures(&trial)
         };
         for model in MODELS {

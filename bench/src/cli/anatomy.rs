@@ -3,10 +3,9 @@
 use super::flags::{ListenFlag, RequestFlags};
 use super::setup::launcher;
 use super::{names, output};
-use bakeoff::campaign::run::runner;
-use bakeoff::host::environment::{CpuPlan, allowed_cpus};
 use bakeoff::host::preflight::require_loopback;
-use bakeoff::instruments::anatomy::{AnatomyOptions, Workbench, take};
+use bakeoff::instruments::anatomy::{AnatomyOptions, take};
+use bakeoff::process::context::Context;
 use bakeoff::process::launch::LaunchError;
 use bakeoff::workload::scenario::units::parse_positive_duration;
 use bakeoff_reports::record::Reading;
@@ -40,15 +39,8 @@ impl AnatomyArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
         require_loopback(self.listen.addr.ip(), "anatomy starts its own server on this machine")?;
         let options = self.options()?;
-        let launcher = launcher()?;
-        let cpus = CpuPlan::split(allowed_cpus());
-        let congestion_control = runner::choose_congestion_control();
-        let bench = Workbench {
-            launcher: &launcher,
-            cpus: &cpus,
-            congestion_control: congestion_control.value().map(String::as_str),
-        };
-        match take(&bench, &options) {
+        let context = Context::new(launcher()?, self.listen.addr);
+        match take(&context, &options) {
             Ok(anatomy) => {
                 if let (Reading::Absent(why), Reading::Absent(_), Reading::Absent(_)) =
                     (&anatomy.phases, &anatomy.untraced, &anatomy.wire)
@@ -75,7 +67,6 @@ impl AnatomyArgs {
             demand: self.request.demand.unwrap_or_default(),
             repeats: self.repeats,
             span: self.span,
-            address: self.listen.addr,
         })
     }
 }

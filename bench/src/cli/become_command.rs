@@ -2,7 +2,7 @@
 
 use bakeoff::host::environment;
 use bakeoff::host::preflight;
-use bakeoff::process::entrant::Command;
+use bakeoff::process::contestant::Command;
 use bakeoff::process::launch::die_with_parent;
 use bakeoff::process::serving::{FromServer, say, was_told_to_go};
 use bakeoff_servers::limits::refuse_core_dumps;

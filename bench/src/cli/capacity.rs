@@ -2,10 +2,10 @@
 
 use super::flags::CampaignFlags;
 use super::results::Results;
-use super::setup::{check_port, check_scenario, launcher};
+use super::setup::{check_scenario, context};
 use super::{names, workloads};
-use bakeoff::campaign::run::plan::Plan;
-use bakeoff::campaign::sweep::capacity::{self, Goal};
+use bakeoff::campaign::capacity::{self, Goal};
+use bakeoff::campaign::plan::Plan;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::workload::axis;
 use bakeoff_reports::record::Axis;
@@ -52,20 +52,20 @@ impl CapacityArgs {
         let plan = Plan::new(goal.rungs.clone(), &flags.models.models, 1, flags.seed.seed)?;
         let highest = goal.rungs.len() - 1;
         check_scenario(&goal.rungs[highest], &plan.models_of(highest))?;
-        let launcher = launcher()?;
-        check_port(flags.listen.addr)?;
+        let context = context(flags.listen.addr)?;
         let trials = u64::from(self.steps) * plan.models.len() as u64;
         let results = Results::new(flags.results.out.as_deref(), trials)?;
-        let options = flags.options(self.steps, false);
-        let ending = capacity::run(&goal, &flags.models.models, &options, &launcher, &results.bundle)?;
-        results.conclude(ending, !flags.results.quiet)
+        let (options, chosen) = (flags.options(false), &flags.models.models);
+        let extent = (self.steps, flags.seed.seed);
+        let completion = capacity::run(&goal, chosen, extent, &options, &context, &results.bundle)?;
+        results.conclude(completion.ending, !flags.results.quiet)
     }
 }
 
 /// Reads the ends of the ladder.
 fn rates(text: &str) -> Result<(f64, f64), String> {
     let (low, high) =
-        text.split_once("..").ok_or_else(|| format!("`{text}` is no range of rates; write 500..20k"))?;
+        text.split_once("..").ok_or_else(|| format!("`{text}` is not a range of rates; write 500..20k"))?;
     let (low, high) = (axis::number(Axis::Rate, low)?, axis::number(Axis::Rate, high)?);
     if low < high {
         Ok((low, high))

@@ -40,7 +40,7 @@ fn read(given: &Path) -> Result<bundle::Bundle, String> {
     let path = if given.is_dir() { given.join(report::BUNDLE_NAME) } else { given.to_owned() };
     let loaded = bundle::load(&path).map_err(|e| e.to_string())?;
     for damage in &loaded.damage {
-        bakeoff::tell(&format!("bakeoff: {}: {damage}", path.display()));
+        bakeoff::print_to_stderr(&format!("bakeoff: {}: {damage}", path.display()));
     }
     Ok(loaded)
 }

@@ -3,17 +3,16 @@
 use super::flags::{ListenFlag, ModelFlags, ResultFlags, SeedFlag};
 use super::names::Known;
 use super::results::Results;
-use super::setup::{check_port, command_line, launcher};
+use super::setup::{command_line, context};
 use super::{output, report};
-use bakeoff::campaign::run::runner::choose_congestion_control;
+use bakeoff::campaign::head::{Declared, head, model_record};
 use bakeoff::host::clock;
-use bakeoff::host::environment::{self, CpuPlan, allowed_cpus};
-use bakeoff::host::preflight::{self, require_loopback};
-use bakeoff::instruments::anatomy::Workbench;
-use bakeoff::instruments::envelope::{EnvelopeOptions, take_all};
+use bakeoff::host::preflight::require_loopback;
+use bakeoff::instruments::envelope::take_all;
+use bakeoff::process::context::Context;
 use bakeoff_reports::record::bundle::{self, Writer};
 use bakeoff_reports::record::envelope::Stress;
-use bakeoff_reports::record::{End, ModelRecord, Reading, Record, Run, SCHEMA_VERSION};
+use bakeoff_reports::record::{End, Reading, Record, Run};
 use bakeoff_servers::{ServerModel, models};
 use clap::Args;
 use clap::builder::TypedValueParser;
@@ -56,31 +55,21 @@ impl EnvelopeArgs {
         if stresses.is_empty() {
             stresses = Stress::ALL.to_vec();
         }
-        let launcher = launcher()?;
-        check_port(self.listen.addr)?;
-        preflight::raise_descriptor_limit();
+        let context = context(self.listen.addr)?;
         bakeoff::instruments::envelope::require_descriptors(&stresses)?;
         let results = Results::new(self.results.out.as_deref(), 0)?;
-        let cpus = CpuPlan::split(allowed_cpus());
-        let congestion_control = choose_congestion_control();
-        let bench = Workbench {
-            launcher: &launcher,
-            cpus: &cpus,
-            congestion_control: congestion_control.value().map(String::as_str),
-        };
-        let head = self.head(&models, environment::read(&cpus, congestion_control.clone()));
+        let head = self.head(&models, &context);
         let mut bundle = Writer::create(&results.bundle, &head).map_err(|e| e.to_string())?;
-        let options = EnvelopeOptions { seed: self.seed.seed, address: self.listen.addr };
         let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
-        let tell = |model: &str, stress: Stress| {
+        let begin = |model: &str, stress: Stress| {
             // A line a model: each stress takes a second or two.
             if !self.results.quiet && stress == stresses[0] {
                 let at = names.iter().position(|name| *name == model).map_or(0, |at| at + 1);
-                bakeoff::tell(&format!("what breaks {model}? ({at} of {})", names.len()));
+                bakeoff::print_to_stderr(&format!("what breaks {model}? ({at} of {})", names.len()));
             }
         };
-        let complete =
-            take_all(&bench, options, &names, &stresses, &mut bundle, tell).map_err(|e| e.to_string())?;
+        let complete = take_all(&context, self.seed.seed, &names, &stresses, &mut bundle, begin)
+            .map_err(|e| e.to_string())?;
         let end = End { finished_unix_ms: clock::unix_ms(), trials: 0, interrupted: !complete };
         bundle.append(&Record::End(end)).map_err(|e| e.to_string())?;
         let page = results.page();
@@ -106,27 +95,18 @@ impl EnvelopeArgs {
         }
     }
 
-    fn head(
-        &self,
-        models: &[&'static dyn ServerModel],
-        environment: bakeoff_reports::record::Environment,
-    ) -> Run {
-        let record =
-            |m: &&dyn ServerModel| ModelRecord { name: m.name().into(), summary: m.meta().summary.into() };
-        Run {
-            sequential: None,
-            comparison: None,
-            schema_version: SCHEMA_VERSION,
-            tool_version: env!("CARGO_PKG_VERSION").into(),
+    /// A campaign without trials.
+    fn head(&self, models: &[&'static dyn ServerModel], context: &Context) -> Run {
+        let declared = Declared {
             command: command_line(),
-            started_unix_ms: clock::unix_ms(),
             seed: self.seed.seed,
             rounds: 0,
             planned_trials: 0,
+            sequential: None,
+            comparison: None,
             scenarios: Vec::new(),
-            models: models.iter().map(record).collect(),
-            environment,
-            probe: Reading::Absent("an envelope alone measures no speed".into()),
-        }
+            models: models.iter().map(|model| model_record(*model)).collect(),
+        };
+        head(context, declared, Reading::Absent("an envelope alone measures no speed".into()))
     }
 }

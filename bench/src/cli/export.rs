@@ -60,7 +60,7 @@ impl ExportArgs {
         let path = find(&self.bundle)?;
         let loaded = bundle::load(&path).map_err(|e| e.to_string())?;
         for damage in &loaded.damage {
-            bakeoff::tell(&format!("bakeoff: {}: {damage}", path.display()));
+            bakeoff::print_to_stderr(&format!("bakeoff: {}: {damage}", path.display()));
         }
         let analysis = analyse(&loaded);
         let source = Source { bundle: &loaded, analysis: &analysis, gate: analysis.gate.as_ref() };
@@ -95,11 +95,11 @@ fn find(path: &Path) -> Result<PathBuf, String> {
 
 fn tell_left_out(export: &Export, format: Format) {
     for what in export.left_out.iter().take(MOST_LEFT_OUT) {
-        bakeoff::tell(&format!("bakeoff: left out of {}: {what}", format.name()));
+        bakeoff::print_to_stderr(&format!("bakeoff: left out of {}: {what}", format.name()));
     }
     let more = export.left_out.len().saturating_sub(MOST_LEFT_OUT);
     if more > 0 {
-        bakeoff::tell(&format!("bakeoff: and {more} more left out of {}", format.name()));
+        bakeoff::print_to_stderr(&format!("bakeoff: and {more} more left out of {}", format.name()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::names;
 use super::setup::command_line;
-use bakeoff::campaign::run::runner::RunOptions;
+use bakeoff::campaign::Options;
 use bakeoff::workload::derive::Times;
 use bakeoff::workload::load::{DemandShape, RequestShape};
 use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration, parse_size};
@@ -117,19 +117,15 @@ impl RequestFlags {
 }
 
 impl CampaignFlags {
-    /// The options of a campaign of so many rounds, without what only `run` does after them.
-    pub(super) fn options(&self, rounds: u32, costs: bool) -> RunOptions {
-        RunOptions {
-            seed: self.seed.seed,
-            rounds,
+    /// The options of a campaign, without what only `run` does after its trials.
+    pub(super) fn options(&self, costs: bool) -> Options {
+        Options {
             command: command_line(),
-            address: self.listen.addr,
-            anatomy: false,
-            envelope: false,
             progress: !self.results.quiet,
             costs,
             retries: self.retries,
             probe: !self.no_probe,
+            ..Options::default()
         }
     }
 }

@@ -3,15 +3,15 @@
 use super::flags::{RequestFlags, SeedFlag};
 use super::output;
 use super::setup::launcher;
-use bakeoff::host::environment::CpuPlan;
-use bakeoff::host::preflight::{Limits, require_loopback};
-use bakeoff::process::launch::{LaunchError, Launcher};
-use bakeoff::process::squad::Squad;
-use bakeoff::swarm::schedule;
+use bakeoff::host::preflight::require_loopback;
+use bakeoff::process::context::Context;
+use bakeoff::process::launch::LaunchError;
+use bakeoff::swarm::spec::WorkerSpec;
 use bakeoff::trial::judge;
-use bakeoff::workload::load::{Arrivals, Beside, Load, RateShape, Timing, WorkerSpec};
+use bakeoff::workload::bounds;
+use bakeoff::workload::load::{Arrivals, Load, RateShape, Timing};
 use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration, show_duration};
-use bakeoff_reports::record::Usage;
+use bakeoff_reports::record::{Measured, Usage};
 use bakeoff_reports::show::summary::Summary;
 use bakeoff_reports::show::text::measurement;
 use clap::{Args, value_parser};
@@ -70,15 +70,14 @@ impl LoadArgs {
             require_loopback(self.addr.ip(), "say --allow-remote if the server there is yours to load")?;
         }
         let spec = self.spec()?;
-        let launcher = launcher()?;
-        let cpus = CpuPlan::split(bakeoff::host::environment::allowed_cpus());
-        let shards = Limits::of_this_system().workers(&spec.load, &spec.beside, cpus.swarm.len())?;
-        let measured = match self.drive(&launcher, &spec, shards, &cpus.swarm) {
+        let context = Context::on_loopback(launcher()?);
+        let measured = match self.drive(&context, &spec) {
             Ok(measured) => measured,
             Err(LaunchError::Interrupted) => return Ok(ExitCode::from(130)),
             Err(error) => return Err(error.to_string()),
         };
-        let doubts = judge::doubts(&measured, &Usage::absent("another program's server"), &spec.load, &cpus);
+        let doubts =
+            judge::doubts(&measured, &Usage::absent("another program's server"), &spec.load, &context.cpus);
         let text = if self.json {
             let summary = Summary::new(&measured, doubts).map_err(|e| e.to_string())?;
             let text = serde_json::to_string_pretty(&summary).expect("our own type, finite numbers");
@@ -97,24 +96,18 @@ impl LoadArgs {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn drive(
-        &self,
-        launcher: &Launcher,
-        spec: &WorkerSpec,
-        shards: u32,
-        cpus: &[u32],
-    ) -> Result<bakeoff_reports::record::Measured, LaunchError> {
-        let mut squad = Squad::gather(launcher, spec, shards, cpus)?;
+    fn drive(&self, context: &Context, spec: &WorkerSpec) -> Result<Measured, LaunchError> {
+        let mut workers = context.spawn_workers(spec)?;
         let window = show_duration(self.window);
         let clients = match self.churn {
             Some(_) => format!("{} sessions at once", self.clients),
-            None => format!("{} connections", squad.connected()),
+            None => format!("{} connections", workers.connected()),
         };
-        bakeoff::tell(&format!("{clients} to {}, measuring for {window}", self.addr));
-        let window = squad.start()?;
-        squad.sleep_until(window.end)?;
-        let measured = squad.collect();
-        squad.dismiss();
+        bakeoff::print_to_stderr(&format!("{clients} to {}, measuring for {window}", self.addr));
+        let window = workers.start()?;
+        workers.sleep_until(window.end)?;
+        let measured = workers.collect();
+        workers.shutdown();
         measured
     }
 
@@ -132,21 +125,11 @@ impl LoadArgs {
         };
         let timing =
             Timing { warmup: self.warmup, window: self.window, timeout: self.timeout, drain: self.timeout };
-        schedule::check(&load, &request, &timing, 0, 1).map_err(|e| e.to_string())?;
+        bounds::check(&load, &request, &timing, 0, 1).map_err(|e| e.to_string())?;
+        let seed = self.seed.seed;
         Ok(WorkerSpec {
-            target: self.addr,
-            service: self.request.service.name.into(),
-            load,
-            request,
-            timing,
-            slices: 10,
-            seed: self.seed.seed,
-            shard: 0,
-            shards: 1,
-            beside: Beside::default(),
-            cpus: Vec::new(),
-            congestion_control: None,
-            defect: None,
+            seed,
+            ..WorkerSpec::new(self.addr, self.request.service.name, load, request, timing)
         })
     }
 }

@@ -2,11 +2,9 @@
 
 use super::output;
 use super::setup::launcher;
-use bakeoff::campaign::run::runner::choose_congestion_control;
-use bakeoff::host::environment::{CpuPlan, allowed_cpus};
-use bakeoff::host::preflight::{Limits, raise_descriptor_limit};
 use bakeoff::instruments::probe::null_server::{self, NullOptions};
 use bakeoff::instruments::probe::{Form, Point, Prober};
+use bakeoff::process::context::Context;
 use bakeoff_reports::rules::probe;
 use clap::Args;
 use std::net::SocketAddr;
@@ -30,18 +28,12 @@ const CEILINGS: [(u32, u32); 4] = [(64, 1), (64, 64), (64, 1_000), (65_536, 16)]
 
 impl ProbeArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
-        let launcher = launcher()?;
-        raise_descriptor_limit();
-        let congestion_control = choose_congestion_control();
-        let prober = Prober {
-            launcher: &launcher,
-            cpus: &CpuPlan::split(allowed_cpus()),
-            limits: &Limits::of_this_system(),
-            congestion_control: congestion_control.value().map(String::as_str),
-            form: if self.long { Form::Long } else { Form::Short },
-        };
+        let context = Context::on_loopback(launcher()?);
+        let form = if self.long { Form::Long } else { Form::Short };
         let points = CEILINGS.map(|(payload, clients)| Point::closed(payload, clients));
-        let Ok(found) = prober.probe(&points) else { return Ok(ExitCode::from(130)) };
+        let Ok(found) = Prober { context: &context, form }.probe(&points) else {
+            return Ok(ExitCode::from(130));
+        };
         let text = if self.json {
             serde_json::to_string_pretty(&found).expect("our own types have finite numbers") + "\n"
         } else {

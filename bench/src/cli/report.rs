@@ -42,7 +42,7 @@ impl ReportArgs {
 pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<bool, String> {
     let loaded = bundle::load(bundle).map_err(|e| e.to_string())?;
     for damage in &loaded.damage {
-        bakeoff::tell(&format!("bakeoff: {}: {damage}", bundle.display()));
+        bakeoff::print_to_stderr(&format!("bakeoff: {}: {damage}", bundle.display()));
     }
     let analysis = analyse(&loaded);
     replace(page, &html::report_beside(&analysis, beside(bundle, page).as_deref())).map_err(|e| {

@@ -2,12 +2,12 @@
 
 use super::flags::{CampaignFlags, CostFlag};
 use super::results::Results;
-use super::setup::{check_plan, check_port, launcher};
+use super::setup::{check_plan, context};
 use super::{names, workloads};
-use bakeoff::campaign::run::budget;
-use bakeoff::campaign::run::plan::Plan;
-use bakeoff::campaign::run::runner::{self, RunOptions};
+use bakeoff::campaign::plan::Plan;
+use bakeoff::campaign::{Options, budget, rounds};
 use bakeoff::host::preflight::require_loopback;
+use bakeoff::trial::COUNTED_ROUNDS;
 use bakeoff::workload::scenario::{BUILT_IN, Scenario};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::rules::verdict::{DEFAULT_ROUNDS, LEVEL, rounds_to_tell};
@@ -61,22 +61,20 @@ impl RunArgs {
         if self.envelope {
             bakeoff::instruments::envelope::require_descriptors(&Stress::ALL)?;
         }
-        let launcher = launcher()?;
-        check_port(flags.listen.addr)?;
-        let results = Results::new(flags.results.out.as_deref(), plan.slots.len() as u64)?;
+        let context = context(flags.listen.addr)?;
+        let results = Results::new(flags.results.out.as_deref(), plan.planned_trials().into())?;
         let costs = !self.costs.no_costs;
-        let options = RunOptions {
-            anatomy: !self.no_anatomy,
-            envelope: self.envelope,
-            ..flags.options(plan.rounds(), costs)
-        };
+        let (anatomy, envelope) = (!self.no_anatomy, self.envelope);
+        let options = Options { anatomy, envelope, ..flags.options(costs) };
         if let Some(budget) = self.budget.filter(|_| !flags.results.quiet) {
-            for line in budget::announcement(&plan, budget, costs).lines() {
-                bakeoff::tell(wrapped(line, bakeoff::terminal_width(), "").trim_end());
+            let round = plan.expected_round(costs, COUNTED_ROUNDS);
+            for line in budget::announcement(budget, plan.rounds, plan.cells.len(), round).lines() {
+                bakeoff::print_to_stderr(wrapped(line, bakeoff::terminal_width(), "").trim_end());
             }
         }
-        let ending = runner::run(&plan, &options, &launcher, &results.bundle).map_err(|e| e.to_string())?;
-        results.conclude(ending, !flags.results.quiet)
+        let completion =
+            rounds::run(&plan, &options, &context, &results.bundle).map_err(|e| e.to_string())?;
+        results.conclude(completion.ending, !flags.results.quiet)
     }
 
     fn plan(&self) -> Result<Plan, String> {
@@ -85,7 +83,7 @@ impl RunArgs {
         let enough = rounds_to_tell(LEVEL) as u32;
         if self.budget.is_none() && self.rounds < enough && !flags.results.quiet {
             let rounds = units::plural(self.rounds.into(), "round");
-            bakeoff::tell(&format!(
+            bakeoff::print_to_stderr(&format!(
                 "{rounds} cannot tell two models apart, however far they lie: give --rounds {enough} or more\n\
                  for a verdict, {DEFAULT_ROUNDS} for one that holds among many comparisons"
             ));

@@ -110,7 +110,6 @@ impl ServeArgs {
             ballast_mib: Some(self.ballast),
         };
         let options = ServeOptions {
-            model: self.model.name().into(),
             service: self.service.name.into(),
             address: self.addr,
             backlog: self.backlog,
@@ -119,7 +118,7 @@ impl ServeArgs {
             config: tuning.config(cpus),
         };
         let dotfiles = if self.dotfiles { Dotfiles::Served } else { Dotfiles::Hidden };
-        serve(&options, Around { root: self.root.as_deref(), dotfiles, ..around })?;
+        serve(self.model, &options, Around { root: self.root.as_deref(), dotfiles, ..around })?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,8 +1,9 @@
 //! What every subcommand that measures makes sure of before it starts anything.
 
-use bakeoff::campaign::run::plan::Plan;
+use bakeoff::campaign::plan::Plan;
 use bakeoff::host::environment::allowed_cpus;
 use bakeoff::host::preflight::Limits;
+use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::workload::scenario::Scenario;
 use bakeoff_servers::listen::{ListenOptions, bind};
@@ -13,6 +14,13 @@ pub(super) fn launcher() -> Result<Launcher, String> {
     let interrupt =
         Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
     Ok(Launcher::this_program(interrupt))
+}
+
+/// The surroundings of servers that listen at `address`, which must be free.
+pub(super) fn context(address: SocketAddr) -> Result<Context, String> {
+    let launcher = launcher()?;
+    check_port(address)?;
+    Ok(Context::new(launcher, address))
 }
 
 /// The command line, for the record.
@@ -29,11 +37,12 @@ pub(super) fn check_plan(plan: &Plan) -> Result<(), String> {
 /// As [`check_plan`], for one scenario; `models` are the models of ours that serve it.
 pub(super) fn check_scenario(scenario: &Scenario, models: &[String]) -> Result<(), String> {
     let limits = Limits::of_this_system();
-    limits.check(scenario, models)?;
-    limits.workers(&scenario.load, &scenario.beside, allowed_cpus().len()).map(drop)
+    let (clients, beside) = (scenario.load.clients(), scenario.beside.total());
+    limits.check(&scenario.name, clients, beside, models)?;
+    limits.workers(clients, beside, allowed_cpus().len()).map(drop)
 }
 
 /// A fixed port must be free before the first trial, not fail each of them.
-pub(super) fn check_port(address: SocketAddr) -> Result<(), String> {
+fn check_port(address: SocketAddr) -> Result<(), String> {
     bind(address, &ListenOptions::default()).map(drop).map_err(|e| e.to_string())
 }

@@ -2,10 +2,10 @@
 
 use super::flags::CampaignFlags;
 use super::results::Results;
-use super::setup::{check_plan, check_port, launcher};
+use super::setup::{check_plan, context};
 use super::{names, workloads};
-use bakeoff::campaign::run::plan::Plan;
-use bakeoff::campaign::run::runner;
+use bakeoff::campaign::plan::Plan;
+use bakeoff::campaign::rounds;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::workload::load::Load;
 use bakeoff::workload::scenario::Scenario;
@@ -45,13 +45,13 @@ impl SweepArgs {
         require_loopback(flags.listen.addr.ip(), "sweep loads this machine only")?;
         let plan = Plan::new(self.scenarios()?, &flags.models.models, self.rounds, flags.seed.seed)?;
         check_plan(&plan)?;
-        let launcher = launcher()?;
-        check_port(flags.listen.addr)?;
-        let results = Results::new(flags.results.out.as_deref(), plan.slots.len() as u64)?;
+        let context = context(flags.listen.addr)?;
+        let results = Results::new(flags.results.out.as_deref(), plan.planned_trials().into())?;
         // What explains a verdict at one point costs time at each.
-        let options = flags.options(self.rounds, self.with_workload);
-        let ending = runner::run(&plan, &options, &launcher, &results.bundle).map_err(|e| e.to_string())?;
-        results.conclude(ending, !flags.results.quiet)
+        let options = flags.options(self.with_workload);
+        let completion =
+            rounds::run(&plan, &options, &context, &results.bundle).map_err(|e| e.to_string())?;
+        results.conclude(completion.ending, !flags.results.quiet)
     }
 
     /// The points, and the scenario itself first where it is wanted.

@@ -4,12 +4,12 @@ use super::flags::SeedFlag;
 use super::names::Known;
 use super::setup::{check_plan, command_line, launcher};
 use super::{output, report};
-use bakeoff::campaign::run::plan::Plan;
-use bakeoff::campaign::run::runner::{self, Ending, RunOptions};
-use bakeoff::host::environment::{CpuPlan, allowed_cpus};
+use bakeoff::campaign::plan::Plan;
+use bakeoff::campaign::{Ending, Options, rounds};
 use bakeoff::instruments::verify::oracles::{self, Oracle};
 use bakeoff::instruments::verify::rig::{Rig, Scale};
 use bakeoff::instruments::verify::{self, mutants, table};
+use bakeoff::process::context::Context;
 use bakeoff::process::launch::LaunchError;
 use bakeoff::suggest;
 use bakeoff::swarm::defect::Defect;
@@ -20,7 +20,6 @@ use bakeoff_reports::show::text::wrapped;
 use clap::builder::TypedValueParser;
 use clap::{Args, value_parser};
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -73,10 +72,9 @@ impl VerifyArgs {
             return self.show_orderings();
         }
         let oracles = self.oracles()?;
-        let launcher = launcher()?;
+        let context = Context::on_loopback(launcher()?);
         let rig = Rig {
-            launcher: &launcher,
-            cpus: CpuPlan::split(allowed_cpus()),
+            context: &context,
             seed: self.seed.seed,
             scale: if self.long { Scale::Long } else { Scale::Short },
             defect: self.broken,
@@ -95,28 +93,18 @@ impl VerifyArgs {
     fn show_orderings(&self) -> Result<ExitCode, String> {
         let plan = Plan::new(orderings::scenarios(&self.numbers()?), &[], self.rounds, self.seed.seed)?;
         check_plan(&plan)?;
-        let launcher = launcher()?;
+        let context = Context::on_loopback(launcher()?);
         let scratch = tempfile::tempdir().map_err(|e| format!("making a temporary folder failed: {e}"))?;
         let folder = self.out.as_deref().unwrap_or(scratch.path());
         fs::create_dir_all(folder).map_err(|e| {
             format!("making the folder {} failed: {e}; choose another with --out", folder.display())
         })?;
         let bundle = folder.join(report::BUNDLE_NAME);
-        let options = RunOptions {
-            seed: self.seed.seed,
-            rounds: self.rounds,
-            command: command_line(),
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            anatomy: false,
-            envelope: false,
-            progress: true,
-            costs: true,
-            retries: 2,
-            probe: false,
-        };
-        let ending = runner::run(&plan, &options, &launcher, &bundle).map_err(|e| e.to_string())?;
-        if ending != Ending::Complete {
-            bakeoff::tell(&match &self.out {
+        let command = command_line();
+        let options = Options { command, progress: true, costs: true, retries: 2, ..Options::default() };
+        let completion = rounds::run(&plan, &options, &context, &bundle).map_err(|e| e.to_string())?;
+        if completion.ending != Ending::Complete {
+            bakeoff::print_to_stderr(&match &self.out {
                 Some(folder) => format!("`bakeoff report {}` shows what there is", folder.display()),
                 None => "the records went with their temporary folder; --out would keep them".into(),
             });
@@ -169,9 +157,9 @@ fn print(text: &str) -> Result<(), LaunchError> {
 
 fn show_oracles(rig: &Rig<'_>, oracles: &[&Oracle]) -> Result<bool, LaunchError> {
     if let Some(defect) = rig.defect {
-        bakeoff::tell(&format!("the harness is broken on purpose: {}", defect.about()));
+        bakeoff::print_to_stderr(&format!("the harness is broken on purpose: {}", defect.about()));
     }
-    bakeoff::tell(&table::where_it_runs(&rig.cpus));
+    bakeoff::print_to_stderr(&table::where_it_runs(&rig.context.cpus));
     print(&table::head())?;
     let mut printed = Ok(());
     let findings = verify::run(rig, oracles, |finding| {
@@ -185,7 +173,7 @@ fn show_oracles(rig: &Rig<'_>, oracles: &[&Oracle]) -> Result<bool, LaunchError>
 }
 
 fn show_mutants(rig: &Rig<'_>) -> Result<bool, LaunchError> {
-    bakeoff::tell("every way to break the harness against every oracle; this takes some minutes");
+    bakeoff::print_to_stderr("every way to break the harness against every oracle; this takes some minutes");
     print(&mutants::head())?;
     let mut printed = Ok(());
     let all = mutants::run(rig, |mutant| {

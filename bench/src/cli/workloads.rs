@@ -22,7 +22,7 @@ pub(super) fn read_all(names: &[String], times: Times) -> Result<Vec<Scenario>, 
         }
         scenario.timing.window = times.window.unwrap_or(scenario.timing.window);
         scenario.timing.warmup = times.warmup.unwrap_or(scenario.timing.warmup);
-        bakeoff::swarm::schedule::check(&scenario.load, &scenario.request, &scenario.timing, 0, 1)
+        bakeoff::workload::bounds::check(&scenario.load, &scenario.request, &scenario.timing, 0, 1)
             .map_err(|e| format!("scenario `{}` with the given --window and --warmup: {e}", scenario.name))?;
         scenarios.push(scenario);
     }

@@ -1,8 +1,6 @@
 //! Refusals before anything starts: what a run needs of the system against what it may have.
 
 use crate::host::environment;
-use crate::workload::load::{Beside, Load};
-use crate::workload::scenario::Scenario;
 use bakeoff_servers::model::PerClient;
 use bakeoff_servers::models;
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -31,16 +29,16 @@ impl Limits {
         Self { descriptors: environment::descriptor_limit(), processes: environment::process_limit() }
     }
 
-    /// Swarm workers that a load needs: one per swarm CPU, more where one process may not open enough descriptors.
+    /// Swarm workers that a load of so many clients needs, with so many connections beside it: one per swarm CPU, more where one process may not open enough descriptors.
     ///
     /// # Errors
     /// When they would be more than [`MAX_WORKERS`]: needed, allowed, how to raise it.
-    pub fn workers(&self, load: &Load, beside: &Beside, swarm_cpus: usize) -> Result<u32, String> {
+    pub fn workers(&self, clients: u32, beside: u64, swarm_cpus: usize) -> Result<u32, String> {
         let per_worker = self.descriptors.map_or(u64::MAX, |d| d.saturating_sub(SPARE_DESCRIPTORS).max(1));
-        let clients = u64::from(load.clients());
-        let connections = clients + beside.total();
+        let clients = u64::from(clients);
+        let connections = clients + beside;
         // A remainder of each kind of connection may fall to the same worker.
-        let spread = if beside.total() == 0 { 0 } else { 3 };
+        let spread = if beside == 0 { 0 } else { 3 };
         let needed = connections.div_ceil(per_worker.saturating_sub(spread).max(1));
         if needed > clients {
             return Err(format!(
@@ -58,13 +56,12 @@ impl Limits {
         }
     }
 
-    /// Whether a server can hold the scenario's clients under `models`.
+    /// Whether a server can hold the clients of the scenario of this name, and the connections beside them, under `models`.
     ///
     /// # Errors
     /// Needed, allowed, and how to raise it.
-    pub fn check(&self, scenario: &Scenario, models: &[String]) -> Result<(), String> {
-        let beside = scenario.beside.total();
-        let clients = u64::from(scenario.load.clients()) + beside;
+    pub fn check(&self, scenario: &str, clients: u32, beside: u64, models: &[String]) -> Result<(), String> {
+        let clients = u64::from(clients) + beside;
         let who = if beside == 0 { "clients" } else { "connections, those beside the load included," };
         let needed = clients + SPARE_DESCRIPTORS;
         // What is no model of ours may hold them all, and starts what we cannot know.
@@ -73,10 +70,9 @@ impl Limits {
         let holds = models.iter().any(|model| per_client(model) != PerClient::Process);
         if let Some(allowed) = self.descriptors.filter(|allowed| holds && *allowed < needed) {
             return Err(format!(
-                "scenario `{}`: {clients} {who} need {needed} descriptors in the server process, but only {allowed} \
+                "scenario `{scenario}`: {clients} {who} need {needed} descriptors in the server process, but only {allowed} \
                  are allowed; raise the hard limit (`ulimit -Hn {needed}`, or LimitNOFILE= of the service) or lower \
-                 `clients`",
-                scenario.name
+                 `clients`"
             ));
         }
         let starts = models.iter().find(|model| per_client(model) != PerClient::Nothing);
@@ -84,9 +80,8 @@ impl Limits {
         let needed = clients + SPARE_PROCESSES;
         if *allowed < needed {
             return Err(format!(
-                "scenario `{}`: {clients} {who} under {model} need {needed} processes or threads, but {limit} leaves \
-                 room for {allowed}; raise it, lower `clients`, or leave the model out with --model",
-                scenario.name
+                "scenario `{scenario}`: {clients} {who} under {model} need {needed} processes or threads, but {limit} leaves \
+                 room for {allowed}; raise it, lower `clients`, or leave the model out with --model"
             ));
         }
         Ok(())
@@ -141,64 +136,54 @@ pub fn require_loopback(address: IpAddr, how: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::scenario::Scenario;
 
     fn limits(descriptors: u64, processes: u64) -> Limits {
         Limits { descriptors: Some(descriptors), processes: Some((processes, "pid_max".into())) }
     }
 
-    fn echo(clients: u32) -> Scenario {
-        let mut scenario = Scenario::built_in("small-echo-closed").expect("built in");
-        scenario.load = Load::Closed { clients, think: std::time::Duration::ZERO };
-        scenario
-    }
-
     #[test]
     fn too_few_descriptors_are_told_with_what_is_needed_and_how_to_raise_it() {
         let tokio = ["tokio".to_string()];
-        let error = limits(1000, 32_768).check(&echo(2000), &tokio).expect_err("too few");
+        let error = limits(1000, 32_768).check("echo", 2000, 0, &tokio).expect_err("too few");
         assert!(error.contains("2064") && error.contains("1000") && error.contains("ulimit -Hn"), "{error}");
-        assert_eq!(limits(2064, 32_768).check(&echo(2000), &tokio), Ok(()));
-        assert_eq!(limits(1000, 32_768).check(&echo(2000), &["fork-per-client".into()]), Ok(()));
+        assert_eq!(limits(2064, 32_768).check("echo", 2000, 0, &tokio), Ok(()));
+        assert_eq!(limits(1000, 32_768).check("echo", 2000, 0, &["fork-per-client".into()]), Ok(()));
     }
 
     #[test]
     fn too_few_processes_matter_only_to_models_that_take_one_per_client() {
         let limits = limits(100_000, 1000);
-        let error = limits.check(&echo(2000), &["thread-per-client".into()]).expect_err("too few");
+        let error = limits.check("echo", 2000, 0, &["thread-per-client".into()]).expect_err("too few");
         assert!(error.contains("thread-per-client") && error.contains("pid_max"), "{error}");
-        assert_eq!(limits.check(&echo(2000), &["tokio".into()]), Ok(()));
+        assert_eq!(limits.check("echo", 2000, 0, &["tokio".into()]), Ok(()));
     }
 
     #[test]
     fn more_clients_than_descriptors_take_more_workers() {
-        let load = |clients| Load::Closed { clients, think: std::time::Duration::ZERO };
         let limits = limits(1064, 1000);
-        assert_eq!(limits.workers(&load(1000), &Beside::default(), 1), Ok(1));
-        assert_eq!(limits.workers(&load(1001), &Beside::default(), 1), Ok(2));
-        assert_eq!(limits.workers(&load(10_000), &Beside::default(), 4), Ok(10));
-        assert_eq!(limits.workers(&load(2), &Beside::default(), 4), Ok(2), "never more workers than clients");
-        let error = limits.workers(&load(1_000_000), &Beside::default(), 1).expect_err("a thousand workers");
+        assert_eq!(limits.workers(1000, 0, 1), Ok(1));
+        assert_eq!(limits.workers(1001, 0, 1), Ok(2));
+        assert_eq!(limits.workers(10_000, 0, 4), Ok(10));
+        assert_eq!(limits.workers(2, 0, 4), Ok(2), "never more workers than clients");
+        let error = limits.workers(1_000_000, 0, 1).expect_err("a thousand workers");
         assert!(error.contains("1000 load processes") && error.contains("ulimit"), "{error}");
     }
 
     #[test]
     fn connections_beside_the_load_are_counted_everywhere() {
         let tokio = ["tokio".to_string()];
-        let beside = Beside { idle: 1_000, slow_readers: 6, slow_senders: 4 };
-        let scenario = Scenario { beside, ..echo(990) };
-        assert_eq!(limits(2_064, 32_768).check(&scenario, &tokio), Ok(()));
-        let error = limits(2_063, 32_768).check(&scenario, &tokio).expect_err("too few");
+        assert_eq!(limits(2_064, 32_768).check("echo", 990, 1_010, &tokio), Ok(()));
+        let error = limits(2_063, 32_768).check("echo", 990, 1_010, &tokio).expect_err("too few");
         assert!(error.contains("2000 connections") && error.contains("2064 descriptors"), "{error}");
-        let error =
-            limits(9_000, 2_000).check(&scenario, &["thread-per-client".into()]).expect_err("too few");
+        let error = limits(9_000, 2_000)
+            .check("echo", 990, 1_010, &["thread-per-client".into()])
+            .expect_err("too few");
         assert!(error.contains("2000 connections") && error.contains("thread-per-client"), "{error}");
         // 2,000 connections in workers of 1,000 less the remainders: three of them.
-        assert_eq!(limits(1_064, 9).workers(&scenario.load, &beside, 1), Ok(3));
-        let error = limits(1_064, 9).workers(&echo(2).load, &beside, 1).map(|_| ());
+        assert_eq!(limits(1_064, 9).workers(990, 1_010, 1), Ok(3));
+        let error = limits(1_064, 9).workers(2, 1_010, 1).map(|_| ());
         assert_eq!(error, Ok(()), "two workers, two clients");
-        let error =
-            limits(564, 9).workers(&echo(2).load, &beside, 1).expect_err("three workers, two clients");
+        let error = limits(564, 9).workers(2, 1_010, 1).expect_err("three workers, two clients");
         assert!(error.contains("of which there are 2"), "{error}");
     }
 

@@ -275,7 +275,7 @@ impl Child {
     }
 
     /// Closes its standard input, which tells it that there is no more to come.
-    pub fn hang_up(&mut self) {
+    pub fn close_input(&mut self) {
         self.stdin = None;
     }
 

@@ -1,7 +1,9 @@
 //! The processes a run is made of besides itself: servers and swarm workers, started, spoken with, and never left behind.
 
-pub mod entrant;
+pub mod contestant;
+pub mod context;
 pub mod launch;
+pub mod server;
 pub mod serving;
-pub mod squad;
 mod tax;
+pub mod workers;

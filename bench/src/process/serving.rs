@@ -7,14 +7,16 @@ use super::launch;
 use super::tax::taxed;
 use crate::host::environment;
 use crate::host::preflight;
+use crate::print_to_stderr;
 use crate::suggest;
 use crate::sys;
-use crate::tell;
 use bakeoff_servers::limits::refuse_core_dumps;
 use bakeoff_servers::listen::{ListenOptions, bind};
 use bakeoff_servers::model::Tuning;
 use bakeoff_servers::services::{Dotfiles, Hosts, ServiceConfig};
-use bakeoff_servers::{CounterSnapshot, Counters, ServerConfig, Service, Serving, Stop, models, services};
+use bakeoff_servers::{
+    CounterSnapshot, Counters, ServerConfig, ServerModel, Service, Serving, Stop, services,
+};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -26,8 +28,6 @@ use std::time::Duration;
 /// What to serve, and how.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ServeOptions {
-    /// Name of the model.
-    pub model: String,
     /// Name of the service.
     pub service: String,
     /// Where to listen.
@@ -59,12 +59,12 @@ pub enum FromServer {
 }
 
 impl ServeOptions {
-    /// The arguments of `bakeoff serve` that say the same, for the runner.
-    pub fn arguments(&self) -> Vec<OsString> {
+    /// The arguments of `bakeoff serve` that say the same of a model, for the runner.
+    pub fn arguments(&self, model: &str) -> Vec<OsString> {
         let c = &self.config;
         let mut arguments: Vec<OsString> = vec!["serve".into(), "--for-runner".into()];
         let mut add = |name: &str, value: String| arguments.push(format!("--{name}={value}").into());
-        add("model", self.model.clone());
+        add("model", model.into());
         add("service", self.service.clone());
         add("addr", self.address.to_string());
         add("backlog", self.backlog.to_string());
@@ -104,14 +104,12 @@ pub struct Around<'a> {
     pub tax: Duration,
 }
 
-/// Serves until asked to stop (SIGTERM, Ctrl-C), then says what was counted.
+/// Serves with a model until asked to stop (SIGTERM, Ctrl-C), then says what was counted.
 ///
 /// # Errors
-/// Unknown names, a folder that cannot be served, a port that is taken, CPUs or limits that are not to be had.
-pub fn serve(options: &ServeOptions, around: Around<'_>) -> Result<(), String> {
+/// Unknown services, a folder that cannot be served, a port that is taken, CPUs or limits that are unavailable.
+pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>) -> Result<(), String> {
     let Around { root, dotfiles, parent, await_go, tax } = around;
-    let model = models::find(&options.model)
-        .ok_or_else(|| suggest::unknown("model", &options.model, models::ALL.iter().map(|m| m.name())))?;
     let entry = services::find(&options.service)
         .ok_or_else(|| suggest::unknown("service", &options.service, services::ALL.iter().map(|s| s.name)))?;
     if let Some(reason) = model.unavailable() {
@@ -158,7 +156,7 @@ pub fn serve(options: &ServeOptions, around: Around<'_>) -> Result<(), String> {
         say(&FromServer::Served { counters });
     } else {
         for (name, count) in counters.rows() {
-            tell(&format!("{name:>18} {count}"));
+            print_to_stderr(&format!("{name:>18} {count}"));
         }
     }
     Ok(())
@@ -186,13 +184,15 @@ fn serve_folder(
 
 /// Tells a person what is there and how to try it.
 fn invite(model: &str, service: &str, address: SocketAddr) {
-    tell(&format!("{model} serves {service} on {address}; Ctrl-C stops it"));
+    print_to_stderr(&format!("{model} serves {service} on {address}; Ctrl-C stops it"));
     let (ip, port) = (address.ip(), address.port());
     match service {
-        "http" => tell(&format!("try: curl -v http://{address}/")),
-        "static" | "dynamic" if ip.is_unspecified() => tell(&format!("open http://localhost:{port}/")),
-        "static" | "dynamic" => tell(&format!("open http://{address}/")),
-        "line" => tell(&format!("try: nc {ip} {port}   (a line `exit` closes the connection)")),
+        "http" => print_to_stderr(&format!("try: curl -v http://{address}/")),
+        "static" | "dynamic" if ip.is_unspecified() => {
+            print_to_stderr(&format!("open http://localhost:{port}/"));
+        }
+        "static" | "dynamic" => print_to_stderr(&format!("open http://{address}/")),
+        "line" => print_to_stderr(&format!("try: nc {ip} {port}   (a line `exit` closes the connection)")),
         _ => {}
     }
 }

@@ -7,7 +7,8 @@
 
 use super::dial::Dialer;
 use crate::host::clock::{self, nanoseconds};
-use crate::workload::load::{Beside, DemandShape, POISON, WorkerSpec};
+use crate::swarm::spec::WorkerSpec;
+use crate::workload::load::{Beside, DemandShape, POISON};
 use bakeoff_reports::record;
 use bakeoff_servers::exchange::{Exchange, Request};
 use bakeoff_servers::services;

@@ -27,7 +27,7 @@ const COPY_BYTES: usize = 4096;
 /// A connected non-blocking socket with at most one request outstanding.
 ///
 /// Small, because there may be a million: lengths of messages fit 32 bits
-/// ([`MAX_SIZE_BYTES`](super::schedule::MAX_SIZE_BYTES)).
+/// ([`MAX_SIZE_BYTES`](crate::workload::bounds::MAX_SIZE_BYTES)).
 #[derive(Debug)]
 pub(super) struct Connection {
     socket: OwnedFd,

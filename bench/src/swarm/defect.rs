@@ -3,20 +3,13 @@
 //! Only `bakeoff verify` sets one. A worker without a defect never comes here: the hooks are one branch on an `Option`
 //! in its books. No defect is reachable from a run.
 
-use super::recorder::Books;
-use super::schedule::Schedule;
-use bakeoff_reports::record::{Counts, ErrorKind};
+use bakeoff_reports::record::Counts;
 use rustix::thread::set_current_timer_slack;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU64;
 
-/// A send this much after its intended time counts as late for [`Defect::SkipLate`], in nanoseconds.
-const LATE_NS: u64 = 1_000_000;
 /// How late the timers of [`Defect::CoarseTimer`] may fire, in nanoseconds.
 const COARSE_NS: u64 = 4_000_000;
-/// [`Defect::DoubleCount`] counts every so many-th reply twice.
-const DOUBLED: u64 = 50;
-
 /// A way to measure wrongly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -96,13 +89,6 @@ impl Defect {
         Self::ALL.into_iter().find(|defect| defect.name() == name)
     }
 
-    /// Spoils a worker's schedule, where this is a defect of the schedule.
-    pub(super) fn spoil_schedule(self, schedule: &mut Schedule, seed: u64, end_ns: u64) {
-        if self == Self::UniformGaps {
-            schedule.make_gaps_uniform(seed, end_ns);
-        }
-    }
-
     /// Spoils the calling thread's timers, where this is a defect of the clock.
     pub(super) fn spoil_timers(self) {
         if self == Self::CoarseTimer {
@@ -110,66 +96,15 @@ impl Defect {
             let _ = set_current_timer_slack(NonZeroU64::new(COARSE_NS));
         }
     }
-}
 
-/// A reply as the books are told of it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reply {
-    pub(super) intended_ns: u64,
-    pub(super) sent_ns: u64,
-    pub(super) now_ns: u64,
-}
-
-impl Books {
-    /// From now on measures wrongly.
-    pub(super) fn spoil(&mut self, defect: Defect) {
-        self.defect = Some(defect);
-    }
-
-    /// The response time to enter for a reply; `None` if the request is to vanish.
-    #[cold]
-    pub(super) fn spoilt_response(&mut self, defect: Defect, reply: Reply) -> Option<u64> {
-        let true_ns = reply.now_ns.saturating_sub(reply.intended_ns);
-        let counts = self.counts(reply.intended_ns);
-        match defect {
-            Defect::ActualTime => return Some(reply.now_ns.saturating_sub(reply.sent_ns)),
-            Defect::SkipLate if counts && reply.sent_ns.saturating_sub(reply.intended_ns) > LATE_NS => {
-                self.sent -= 1;
-                return None;
-            }
-            Defect::DoubleCount if counts && (self.ok + 1).is_multiple_of(DOUBLED) => {
-                self.sent += 1;
-                self.ok += 1;
-                self.response.record(true_ns);
-            }
-            Defect::WarmupCounted if reply.now_ns < self.begin_ns => self.completed_in_window += 1,
-            _ => {}
+    /// What the counts of a worker say with it.
+    pub(super) fn counts(self, mut counts: Counts) -> Counts {
+        if self == Self::DropUnanswered {
+            counts.sent -= counts.timeouts + counts.in_flight_at_end;
+            (counts.timeouts, counts.in_flight_at_end, counts.never_written) = (0, 0, 0);
         }
-        Some(true_ns)
+        counts
     }
-
-    /// As what kind to enter a failure; `None` if it was entered as a right reply.
-    #[cold]
-    pub(super) fn spoilt_failure(&mut self, defect: Defect, kind: ErrorKind) -> Option<ErrorKind> {
-        match (defect, kind) {
-            (Defect::Unverified, ErrorKind::Corrupt) => {
-                self.ok += 1;
-                self.response.record(self.response.max_ns());
-                None
-            }
-            (Defect::MisfiledReset, ErrorKind::Reset) => Some(ErrorKind::Closed),
-            _ => Some(kind),
-        }
-    }
-}
-
-/// What the counts of a worker say with this defect.
-pub(super) fn spoilt_counts(defect: Defect, mut counts: Counts) -> Counts {
-    if defect == Defect::DropUnanswered {
-        counts.sent -= counts.timeouts + counts.in_flight_at_end;
-        (counts.timeouts, counts.in_flight_at_end, counts.never_written) = (0, 0, 0);
-    }
-    counts
 }
 
 #[cfg(test)]

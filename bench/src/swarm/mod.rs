@@ -17,12 +17,15 @@ pub(crate) mod draw;
 mod engine;
 pub mod merge;
 mod pipeline;
+mod pipelining;
 pub mod protocol;
 mod recorder;
 mod requests;
 pub mod schedule;
 mod setup;
 mod slot;
+pub mod spec;
+mod spoil;
 mod wire;
 pub mod worker;
 

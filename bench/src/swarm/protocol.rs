@@ -14,7 +14,8 @@
 
 use super::merge::WorkerPart;
 use super::worker::{SwarmError, prepare};
-use crate::workload::load::WorkerSpec;
+use crate::swarm::spec::WorkerSpec;
+
 use bakeoff_servers::exchange::Exchange;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,7 @@
 //! its lag is zero and its response is its service: such values are written once or counted, and the histograms put
 //! together at the end, exactly.
 
-use super::defect::{Defect, Reply, spoilt_counts};
+use super::defect::Defect;
 use crate::host::clock::nanoseconds;
 use crate::workload::load::Timing;
 use bakeoff_reports::record::histogram::Recorder;
@@ -23,6 +23,14 @@ const KINDS: [ErrorKind; 7] = [
     ErrorKind::Abandoned,
     ErrorKind::Other,
 ];
+
+/// A reply as the books are told of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply {
+    pub(super) intended_ns: u64,
+    pub(super) sent_ns: u64,
+    pub(super) now_ns: u64,
+}
 
 /// The books of one worker.
 #[derive(Debug)]
@@ -246,7 +254,7 @@ impl Books {
         self.service.merge(&self.both);
         self.direct_lag.record_n(0, self.punctual);
         if let Some(defect) = self.defect {
-            counts = spoilt_counts(defect, counts);
+            counts = defect.counts(counts);
         }
         let (mut send_lag, mut dispatch_lag) = (self.direct_lag.clone(), self.direct_lag);
         send_lag.merge(&self.late_lag);

@@ -4,12 +4,15 @@
 //! waits for the common start and returns the worker's part. Both work on the calling thread, and change its CPU
 //! affinity and timer slack for good: a worker owns its thread.
 
+use super::defect::Defect;
 use super::engine::{Engine, Held};
 use super::merge::WorkerPart;
-use super::schedule::{Schedule, ScheduleError};
+use super::schedule::Schedule;
+use super::spec::WorkerSpec;
 use crate::host::clock;
 use crate::host::environment;
-use crate::workload::load::{Load, WorkerSpec};
+use crate::workload::bounds::{self, ScheduleError};
+use crate::workload::load::Load;
 use bakeoff_servers::exchange::Exchange;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -126,8 +129,8 @@ impl fmt::Debug for Prepared<'_> {
 /// # Errors
 /// What is wrong, with the bound.
 pub fn check(spec: &WorkerSpec, exchange: &dyn Exchange) -> Result<(), SwarmError> {
-    super::schedule::check(&spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
-    super::schedule::check_beside(&spec.load, &spec.beside)?;
+    bounds::check(&spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
+    bounds::check_beside(&spec.load, &spec.beside)?;
     if spec.slices == 0 || spec.slices > MAX_SLICES {
         return Err(SwarmError::Slices(spec.slices));
     }
@@ -148,9 +151,9 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
     check(spec, exchange)?;
     let mut schedule =
         Schedule::new(spec.seed, &spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
-    if let Some(defect) = spec.defect {
+    if spec.defect == Some(Defect::UniformGaps) {
         let end = spec.timing.warmup + spec.timing.window;
-        defect.spoil_schedule(&mut schedule, spec.seed, clock::nanoseconds(end));
+        schedule.make_gaps_uniform(spec.seed, clock::nanoseconds(end));
     }
     let connections = schedule.connections();
     let beside = spec.beside.of_shard(spec.shard, spec.shards).total();

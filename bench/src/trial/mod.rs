@@ -3,49 +3,49 @@
 pub mod judge;
 
 use self::judge::{Least, Terms};
-use crate::campaign::run::plan::Slot;
 use crate::host::clock;
-use crate::host::environment::CpuPlan;
-use crate::host::preflight::Limits;
 use crate::host::usage::{COUNTING, Depth, Watch, not_accepted};
-use crate::process::entrant::Entrant;
-use crate::process::launch::{Child, LaunchError, Launcher};
-use crate::process::serving::{FromServer, ServeOptions};
-use crate::process::squad::{PATIENCE, Squad, expect};
+use crate::process::contestant::Contestant;
+use crate::process::context::Context;
+use crate::process::launch::LaunchError;
+use crate::process::server::Server;
+use crate::process::workers::PATIENCE;
 use crate::swarm::schedule;
+use crate::swarm::spec::WorkerSpec;
 use crate::sys::Ended;
 use crate::workload::load::{DemandShape, Load};
 use crate::workload::scenario::Scenario;
-use bakeoff_reports::record::bundle::BundleError;
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Probe, Reading, Trial, Usage};
 use bakeoff_reports::rules::probe::Bounds;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// What all trials of a run share.
+/// What all trials of a campaign share.
 #[derive(Debug)]
-pub struct Bench<'a> {
-    /// Starts children.
-    pub launcher: &'a Launcher,
-    /// Who runs where.
-    pub cpus: &'a CpuPlan,
-    /// What the system allows.
-    pub limits: &'a Limits,
-    /// Congestion control for every socket.
-    pub congestion_control: Option<&'a str>,
-    /// Seed of the run; each round has a schedule of its own, the same for all models.
+pub struct Conditions<'a> {
+    /// Where servers and workers run.
+    pub context: &'a Context,
+    /// Seed of the campaign; each round has a schedule of its own, the same for all contestants.
     pub seed: u64,
-    /// Where servers listen; port 0 for a free one each time.
-    pub address: SocketAddr,
     /// Whether to find out what a server costs, beyond what every verdict needs. Costs some time before each window.
     pub costs: bool,
     /// What the generator can show at most; absent when it was not measured.
     pub probe: Option<&'a Probe>,
 }
 
+/// Which trial of a campaign one is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrialId {
+    /// Its number, from 0.
+    pub index: u32,
+    /// The round, from 0.
+    pub round: u32,
+    /// Which try of it in this round, from 0.
+    pub attempt: u32,
+}
+
 /// The rounds in which events are counted: a count per request hardly varies, and takes a quarter of a second.
-const COUNTED_ROUNDS: u32 = 2;
+pub const COUNTED_ROUNDS: u32 = 2;
 
 /// The share of the window from which on it is told that reading went on in it.
 const LATE: f64 = 0.02;
@@ -54,29 +54,8 @@ const LATE: f64 = 0.02;
 #[derive(Debug)]
 pub struct Interrupted;
 
-/// Why a round was left.
-#[derive(Debug)]
-pub(crate) enum Left {
-    /// The tool was asked to end.
-    Interrupted,
-    /// A trial cannot be written down.
-    Failed(BundleError),
-}
-
-impl From<BundleError> for Left {
-    fn from(error: BundleError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Interrupted> for Left {
-    fn from(_: Interrupted) -> Self {
-        Self::Interrupted
-    }
-}
-
 /// Everything the runner saw of a trial that went through.
-struct Seen {
+struct Observed {
     measured: Measured,
     /// Connections open before the start; 0 for churn.
     connected: u64,
@@ -86,43 +65,23 @@ struct Seen {
     usage: Usage,
 }
 
-impl Bench<'_> {
-    /// Runs one trial to its record. A trial that fails is a record too, with the reason.
+impl Conditions<'_> {
+    /// Runs one trial to its record, in which the contestant is called `name`. A trial that fails is a record too, with the
+    /// reason.
     ///
     /// # Errors
     /// Only when interrupted.
     pub fn trial(
         &self,
-        index: u32,
-        slot: Slot,
-        scenario: &Scenario,
-        model: &str,
-    ) -> Result<Trial, Interrupted> {
-        self.trial_of(
-            index,
-            slot,
-            scenario,
-            model,
-            Entrant::Model { launcher: self.launcher, model, tax_ns: 0 },
-        )
-    }
-
-    /// The same with whoever serves; `name` is the model's in the record.
-    ///
-    /// # Errors
-    /// Only when interrupted.
-    pub fn trial_of(
-        &self,
-        index: u32,
-        slot: Slot,
+        id: TrialId,
         scenario: &Scenario,
         name: &str,
-        entrant: Entrant<'_>,
+        contestant: Contestant<'_>,
     ) -> Result<Trial, Interrupted> {
         let mut trial = Trial {
-            index,
-            round: slot.round,
-            attempt: slot.attempt,
+            index: id.index,
+            round: id.round,
+            attempt: id.attempt,
             scenario: scenario.name.clone(),
             model: name.into(),
             started_unix_ms: clock::unix_ms(),
@@ -132,7 +91,9 @@ impl Bench<'_> {
             invalid: Vec::new(),
             doubts: Vec::new(),
         };
-        let (mut server, address) = match entrant.start(self.serve_options(scenario)) {
+        let config = scenario.server.config(self.context.cpus.server.len());
+        let options = self.context.serve_options(&scenario.service, scenario.backlog(), config);
+        let mut server = match contestant.start(&options) {
             Ok(started) => started,
             Err(LaunchError::Interrupted) => return Err(Interrupted),
             Err(error) => {
@@ -140,13 +101,13 @@ impl Bench<'_> {
                 return Ok(trial);
             }
         };
-        let seen = self.load(scenario, slot.round, address, entrant, &mut server);
+        let observed = self.load(scenario, id.round, &mut server);
         let died = server.has_ended();
-        let (counters, ended, killed) = stop_server(&mut server, scenario, entrant);
-        if self.launcher.interrupt.is_set() {
+        let stopped = server.stop(options.config.stop_deadline);
+        if self.context.interrupted() {
             return Err(Interrupted);
         }
-        if let (Err(error), false) = (&seen, died) {
+        if let (Err(error), false) = (&observed, died) {
             let detail = error.to_string();
             trial.invalid.push(match error {
                 LaunchError::NothingConnected { .. } => Invalid::NothingConnected { detail },
@@ -154,76 +115,57 @@ impl Bench<'_> {
                 _ => Invalid::SwarmFailed { detail },
             });
         }
-        if killed && !died {
+        if stopped.killed && !died {
             trial.doubts.push(Doubt::KilledAtStop);
         }
         if died {
-            let detail = how_it_died(&counters, ended);
+            let detail = stopped.early_end();
             // With a measurement it is the model's result; without one there is nothing to compare.
-            match seen {
+            match observed {
                 Ok(_) => trial.doubts.push(Doubt::ServerDied { detail }),
                 Err(_) => trial.invalid.push(Invalid::ServerDied { detail }),
             }
         }
-        if let Ok(seen) = seen {
-            self.enter(&mut trial, scenario, seen, ended.filter(|_| !killed && !died));
+        if let Ok(observed) = observed {
+            let ended = stopped.ended.filter(|_| !stopped.killed && !died);
+            self.enter(&mut trial, scenario, observed, ended);
         }
-        trial.server = counters.map_or_else(|error| Reading::Absent(error.to_string()), Reading::Value);
+        trial.server = stopped.counts();
         Ok(trial)
     }
 
-    /// Enters what was seen, and what to think of it. `ended` is there when the server ended by itself: only then are its
+    /// Enters what was observed, and what to think of it. `ended` is there when the server ended by itself: only then are its
     /// descendants in its account.
-    fn enter(&self, trial: &mut Trial, scenario: &Scenario, seen: Seen, ended: Option<Ended>) {
-        trial.usage = seen.usage;
+    fn enter(&self, trial: &mut Trial, scenario: &Scenario, observed: Observed, ended: Option<Ended>) {
+        trial.usage = observed.usage;
         enter_life(&mut trial.usage, ended);
         let clients = u64::from(scenario.load.clients());
-        if seen.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {
-            trial.doubts.push(Doubt::PartlyConnected { connected: seen.connected, clients });
+        if observed.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {
+            trial.doubts.push(Doubt::PartlyConnected { connected: observed.connected, clients });
         }
-        let companions = &seen.measured.companions;
+        let companions = &observed.measured.companions;
         if companions.missing() > 0 {
             let asked = companions.all().asked;
             trial.doubts.push(Doubt::CompanionsMissing { missing: companions.missing(), asked });
         }
-        if seen.late > scenario.timing.window.mul_f64(LATE) {
-            trial.doubts.push(Doubt::SampledLate { late_ns: clock::nanoseconds(seen.late) });
+        if observed.late > scenario.timing.window.mul_f64(LATE) {
+            trial.doubts.push(Doubt::SampledLate { late_ns: clock::nanoseconds(observed.late) });
         }
         let bounds = Bounds::of(self.probe, &scenario.name);
         let terms = Terms {
             merit: scenario.merit,
             load: &scenario.load,
-            cpus: self.cpus,
+            cpus: &self.context.cpus,
             ceiling_per_s: bounds.ceiling_per_s,
             least: Least::of(&bounds, scenario),
         };
-        let verdict = judge::judge(&seen.measured, &trial.usage, &terms);
+        let verdict = judge::judge(&observed.measured, &trial.usage, &terms);
         trial.invalid.extend(verdict.invalid);
         trial.doubts.extend(verdict.doubts);
-        trial.measured = Reading::Value(seen.measured);
+        trial.measured = Reading::Value(observed.measured);
     }
 
-    /// How the server is to serve; who serves puts its own model in.
-    fn serve_options(&self, scenario: &Scenario) -> ServeOptions {
-        ServeOptions {
-            model: String::new(),
-            service: scenario.service.clone(),
-            address: self.address,
-            backlog: scenario.backlog(),
-            congestion_control: self.congestion_control.map(str::to_string),
-            cpus: self.cpus.server.clone(),
-            config: scenario.server.config(self.cpus.server.len()),
-        }
-    }
-
-    fn load(
-        &self,
-        scenario: &Scenario,
-        round: u32,
-        target: SocketAddr,
-        entrant: Entrant<'_>,
-        server: &mut Child,
-    ) -> Result<Seen, LaunchError> {
+    fn load(&self, scenario: &Scenario, round: u32, server: &mut Server) -> Result<Observed, LaunchError> {
         // The server waits for a word before it starts anything, so that all it will start is counted.
         // Where a request may kill the server, the load that counting takes before the window would kill it too soon.
         let deadly = matches!(scenario.request.demand, DemandShape::Poison { .. });
@@ -232,36 +174,35 @@ impl Bench<'_> {
             true => Depth::Costs,
             false => Depth::Verdict,
         };
-        let mut watch = Watch::new(server.pid(), &self.cpus.server, &self.cpus.swarm, depth);
-        entrant.go(server, target)?;
+        let (context, target) = (self.context, server.address);
+        let mut watch = Watch::new(server.pid(), &context.cpus.server, &context.cpus.swarm, depth);
+        server.go()?;
         watch.at_rest();
-        let shards = self.limits.workers(&scenario.load, &scenario.beside, self.cpus.swarm.len());
-        let shards = shards.map_err(LaunchError::Refused)?;
         let seed = schedule::seed_of_round(self.seed, round);
-        let mut spec = scenario.spec(target, seed, self.congestion_control);
+        let mut spec = WorkerSpec::of(scenario, target, seed, context.congestion_control());
         if depth == Depth::Events {
             spec.timing.warmup += COUNTING;
         }
-        let mut squad = Squad::gather(self.launcher, &spec, shards, &self.cpus.swarm)?;
-        let connected = squad.connected();
+        let mut workers = context.spawn_workers(&spec)?;
+        let connected = workers.connected();
         self.await_accepts(target);
         watch.rehearse();
-        let window = squad.start()?;
-        watch.window(spec.timing.warmup, (window.begin, window.end), |at| squad.sleep_until(at))?;
+        let window = workers.start()?;
+        watch.window(spec.timing.warmup, (window.begin, window.end), |at| workers.sleep_until(at))?;
         // Reading the memory of a tree takes a while, and its locks. So it waits until the load is over, while the
         // connections are still open; only churn, which leaves none open, is read at the window's end.
         let churn = matches!(scenario.load, Load::Churn { .. });
         if churn {
             watch.holding();
         }
-        let measured = squad.collect()?;
+        let measured = workers.collect()?;
         if !churn {
             watch.holding();
         }
-        squad.dismiss();
+        workers.shutdown();
         let late = watch.late();
         let usage = watch.usage(spec.timing.window, &measured);
-        Ok(Seen { measured, connected, late, usage })
+        Ok(Observed { measured, connected, late, usage })
     }
 
     /// Waits until the server has accepted what is connected to it, or comes to a stop with that (a server of one client at
@@ -277,45 +218,13 @@ impl Bench<'_> {
                 (fewest, since) = (waiting, Instant::now());
             }
             let next = Instant::now() + BETWEEN_LOOKS;
-            if since.elapsed() > STANDSTILL || next > deadline || !self.launcher.interrupt.sleep_until(next) {
+            if since.elapsed() > STANDSTILL
+                || next > deadline
+                || !self.context.launcher.interrupt.sleep_until(next)
+            {
                 return;
             }
         }
-    }
-}
-
-/// What a server counted, how it ended, and whether it had to be killed.
-type Stopped = (Result<BTreeMap<String, u64>, LaunchError>, Option<Ended>, bool);
-
-/// Asks the server to stop, takes its counters and reaps it.
-fn stop_server(server: &mut Child, scenario: &Scenario, entrant: Entrant<'_>) -> Stopped {
-    let deadline = Instant::now() + scenario.server.config(1).stop_deadline + PATIENCE / 5;
-    let lives = !server.has_ended();
-    server.ask_to_stop();
-    let left = deadline.saturating_duration_since(Instant::now());
-    if matches!(entrant, Entrant::Command { .. }) && lives {
-        // It says nothing to us, so there is only its end to wait for. Of one that died, its words are asked for below.
-        let (ended, killed) = server.reap(deadline);
-        return (Err(LaunchError::Refused("a command counts nothing for us".into())), ended, killed);
-    }
-    let counters = match expect(server, "server", left) {
-        Ok(FromServer::Served { counters }) => {
-            Ok(counters.rows().into_iter().map(|(name, count)| (name.to_string(), count)).collect())
-        }
-        Ok(other) => Err(LaunchError::Unexpected { name: "server".into(), said: format!("{other:?}") }),
-        Err(error) => Err(error),
-    };
-    let (ended, killed) = server.reap(deadline);
-    (counters, ended, killed)
-}
-
-/// How a server ended that was not asked to. One that took its leave in order, with its counters and status 0, ended too
-/// soon none the less.
-fn how_it_died(counters: &Result<BTreeMap<String, u64>, LaunchError>, ended: Option<Ended>) -> String {
-    match (counters, ended) {
-        (Err(error), _) => error.to_string(),
-        (Ok(_), Some(ended)) => format!("the server {} before it was asked to stop", ended.describe()),
-        (Ok(_), None) => "the server was gone before it was asked to stop".into(),
     }
 }
 

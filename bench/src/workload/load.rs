@@ -8,10 +8,8 @@ pub(crate) mod pattern;
 pub use demand::{DemandShape, EXPONENTIAL_CUT};
 pub use pattern::{Beside, RateShape};
 
-use crate::swarm::defect::Defect;
 use bakeoff_servers::services::{self, ServiceEntry};
 use serde::{Deserialize, Serialize};
-use std::net::SocketAddr;
 use std::time::Duration;
 
 /// The kind of demand (and the name of the service) whose requests may abort their handler.
@@ -191,39 +189,6 @@ pub struct Timing {
     pub timeout: Duration,
     /// How long after the window's end replies are still waited for; what is then unanswered is censored.
     pub drain: Duration,
-}
-
-/// Everything a swarm worker needs to know: shard `shard` of `shards` of one seeded schedule.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WorkerSpec {
-    /// Where the server listens.
-    pub target: SocketAddr,
-    /// Name of the service it speaks.
-    pub service: String,
-    /// The load, of the whole swarm (not of this shard).
-    pub load: Load,
-    /// The requests.
-    pub request: RequestShape,
-    /// The times.
-    pub timing: Timing,
-    /// Slices the window is cut into, 1 to 1,000.
-    pub slices: u32,
-    /// Seed of the schedule.
-    pub seed: u64,
-    /// Which shard this worker is, from 0.
-    pub shard: u32,
-    /// How many there are.
-    pub shards: u32,
-    /// Connections that are held beside those of the load, of the whole swarm.
-    #[serde(default)]
-    pub beside: Beside,
-    /// CPUs to stay on; empty for any.
-    pub cpus: Vec<u32>,
-    /// Congestion control to ask for; `None` leaves the system's.
-    pub congestion_control: Option<String>,
-    /// A way to measure wrongly, for `bakeoff verify`; `None` everywhere else.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub defect: Option<Defect>,
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 #[allow(dead_code)] // each test program uses its part
 use crate::support;
 
-use bakeoff::host::environment::{CpuPlan, allowed_cpus};
-use bakeoff::instruments::anatomy::{AnatomyOptions, Workbench, take};
+use bakeoff::instruments::anatomy::{AnatomyOptions, take};
+use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Anatomy, ConnectionWire, Outcome, Part, Phase, Reading, Step};
@@ -17,12 +17,10 @@ use support::{Folder, bakeoff as tool_with, children_of, ended, fails, signal, s
 /// The anatomy of a few requests to a model.
 fn of(model: &str, service: &str, demand: Duration) -> Anatomy {
     let launcher = Launcher { program: tool().into(), interrupt: Interrupt::default() };
-    let bench =
-        Workbench { launcher: &launcher, cpus: &CpuPlan::split(allowed_cpus()), congestion_control: None };
-    let address = "127.0.0.1:0".parse().expect("an address");
-    let small = AnatomyOptions::small_echo(model, address);
+    let context = Context::on_loopback(launcher);
+    let small = AnatomyOptions::small_echo(model);
     let service = services::find(service).expect("a service");
-    take(&bench, &AnatomyOptions { service, demand, ..small }).expect("the server starts")
+    take(&context, &AnatomyOptions { service, demand, ..small }).expect("the server starts")
 }
 
 fn phase(anatomy: &Anatomy, part: Part) -> &Phase {

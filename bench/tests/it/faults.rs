@@ -4,12 +4,11 @@
 //! The tool starts the example `faulty-server` as its servers, which misbehave as their model's name says, and as its
 //! workers, which are the real ones. No assertion is about speed.
 
-use bakeoff::campaign::run::plan::{Cell, Plan, Slot};
-use bakeoff::campaign::run::runner::{self, Ending, RunOptions};
-use bakeoff::host::environment::{CpuPlan, allowed_cpus};
-use bakeoff::host::preflight::Limits;
+use bakeoff::campaign::plan::Plan;
+use bakeoff::campaign::{Ending, Options, rounds};
+use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
-use bakeoff::trial::Bench;
+use bakeoff::trial::{Conditions, TrialId};
 use bakeoff::workload::scenario::Scenario;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Doubt, ErrorKind, Invalid, Reading, Trial};
@@ -62,20 +61,10 @@ fn trial(fault: &str) -> Trial {
     let model = format!("{fault}:{}", pids.display());
     let (sender, done) = channel();
     std::thread::spawn(move || {
-        let (launcher, cpus) = (launcher(), CpuPlan::split(allowed_cpus()));
-        let limits = Limits::of_this_system();
-        let bench = Bench {
-            launcher: &launcher,
-            cpus: &cpus,
-            limits: &limits,
-            congestion_control: None,
-            seed: 1,
-            address: "127.0.0.1:0".parse().expect("an address"),
-            costs: true,
-            probe: None,
-        };
-        let slot = Slot { round: 0, attempt: 0, cell: Cell { scenario: 0, model: 0 } };
-        let _ = sender.send(bench.trial(0, slot, &hasty(), &model));
+        let context = Context::on_loopback(launcher());
+        let conditions = Conditions { context: &context, seed: 1, costs: true, probe: None };
+        let trial = conditions.trial(TrialId::default(), &hasty(), &model, context.model(&model));
+        let _ = sender.send(trial);
     });
     let trial = done.recv_timeout(GUARD).unwrap_or_else(|_| panic!("{fault}: the trial does not end"));
     nothing_is_left(fault, &pids);
@@ -145,7 +134,7 @@ fn a_server_that_lets_nobody_in_is_blamed() {
     let trial = trial("refuses");
     let [Invalid::NothingConnected { detail }] = &trial.invalid[..] else { panic!("{trial:?}") };
     assert!(detail.contains("refused"), "{detail}");
-    assert!(!bakeoff::trial::judge::may_pass(&trial.invalid), "it would be the same again");
+    assert!(!bakeoff::trial::judge::is_transient(&trial.invalid), "it would be the same again");
 }
 
 #[test]
@@ -154,7 +143,7 @@ fn wrong_replies_are_named_and_not_retried() {
         let trial = trial(fault);
         let wrong = |reason: &Invalid| matches!(reason, Invalid::WrongReply { replies } if *replies > 0);
         assert!(trial.invalid.iter().any(wrong), "{fault}: {:?}", trial.invalid);
-        assert!(!bakeoff::trial::judge::may_pass(&trial.invalid), "{fault}: it would be the same again");
+        assert!(!bakeoff::trial::judge::is_transient(&trial.invalid), "{fault}: it would be the same again");
         let Reading::Value(measured) = &trial.measured else { panic!("{fault}: {trial:?}") };
         assert!(measured.counts.balanced(), "{fault}: {:?}", measured.counts);
         assert!(measured.counts.errors.contains_key(&ErrorKind::Corrupt), "{fault}: {:?}", measured.counts);
@@ -192,20 +181,10 @@ fn a_run_goes_on_after_each_fault() {
     let path = folder.path().join("run.jsonl");
     let models = cast::CAST.map(|(model, _)| model.to_string());
     let plan = Plan::new(vec![hasty()], &models, 2, 1).expect("a plan");
-    let options = RunOptions {
-        seed: 1,
-        rounds: 2,
-        command: vec!["a test".into()],
-        address: "127.0.0.1:0".parse().expect("an address"),
-        progress: false,
-        anatomy: false,
-        envelope: false,
-        costs: false,
-        retries: 2,
-        probe: false,
-    };
-    let ending = runner::run(&plan, &options, &launcher(), &path).expect("the bundle can be written");
-    assert_eq!(ending, Ending::Complete);
+    let options = Options { command: vec!["a test".into()], retries: 2, ..Options::default() };
+    let context = Context::on_loopback(launcher());
+    let completion = rounds::run(&plan, &options, &context, &path).expect("the bundle can be written");
+    assert_eq!(completion.ending, Ending::Complete);
     let bundle = bundle::load(&path).expect("whole");
     assert!(bundle.damage.is_empty() && bundle.end.is_some_and(|end| !end.interrupted));
     assert_eq!(bundle.rounds.len(), 2);

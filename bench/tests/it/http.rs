@@ -3,51 +3,37 @@
 #[allow(dead_code)] // other tests use the rest
 use crate::support;
 
-use bakeoff::process::launch::{Child, Interrupt, Launcher};
-use bakeoff::process::serving::{FromServer, ServeOptions};
-use bakeoff::process::squad::{PATIENCE, expect};
+use bakeoff::process::context::Context;
+use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::process::server::Server;
+use bakeoff::process::workers::PATIENCE;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::summary::{SUMMARY_VERSION, Summary};
 use bakeoff_servers::{CounterSnapshot, ServerConfig};
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Instant;
+use std::net::TcpStream;
 use support::{runs, succeeds};
 
-fn serve(model: &str) -> (Child, SocketAddr) {
-    let launcher =
-        Launcher { program: env!("CARGO_BIN_EXE_bakeoff").into(), interrupt: Interrupt::default() };
-    let options = ServeOptions {
-        model: model.into(),
-        service: "http".into(),
-        address: "127.0.0.1:0".parse().expect("an address"),
-        backlog: 64,
-        congestion_control: None,
-        cpus: Vec::new(),
-        config: ServerConfig::for_cpus(1),
-    };
-    let mut server = launcher.start(model, options.arguments()).expect("it starts");
-    match expect(&mut server, model, PATIENCE).expect("it listens") {
-        FromServer::Ready { address } => (server, address),
-        FromServer::Served { .. } => panic!("it ended before it began"),
-    }
+fn serve(model: &str) -> Server {
+    let program = env!("CARGO_BIN_EXE_bakeoff").into();
+    let context = Context::on_loopback(Launcher { program, interrupt: Interrupt::default() });
+    let options = context.serve_options("http", 64, ServerConfig::for_cpus(1));
+    let mut server = context.model(model).start(&options).expect("it starts");
+    server.go().expect("it lives");
+    server
 }
 
 /// Stops a server; returns what it counted.
-fn stop(mut server: Child) -> CounterSnapshot {
-    server.ask_to_stop();
-    let counters = match expect(&mut server, "server", PATIENCE).expect("its counters") {
-        FromServer::Served { counters } => counters,
-        FromServer::Ready { .. } => panic!("it is ready again"),
-    };
-    let (_, killed) = server.reap(Instant::now() + PATIENCE);
-    assert!(!killed);
-    counters
+fn stop(server: Server) -> CounterSnapshot {
+    let stopped = server.stop(PATIENCE);
+    assert!(!stopped.killed);
+    stopped.counters.expect("its counters")
 }
 
 #[test]
 fn an_http_server_answers_by_hand_and_every_reply_to_the_swarm_is_accounted_for_in_json() {
-    let (server, address) = serve("mio-event-loop");
+    let server = serve("mio-event-loop");
+    let address = server.address;
     let mut client = TcpStream::connect(address).expect("it listens");
     client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("sent");
     let mut page = String::new();

@@ -8,8 +8,9 @@ use crate::swarm;
 
 use allocation_counter::{AllocationInfo, measure};
 use bakeoff::host::clock::monotonic_ns;
+use bakeoff::swarm::spec::WorkerSpec;
 use bakeoff::swarm::worker::prepare;
-use bakeoff::workload::load::{Arrivals, Beside, DemandShape, Load, WorkerSpec};
+use bakeoff::workload::load::{Arrivals, Beside, DemandShape, Load};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::exchange::{Exchange as _, Request};
 use rustix::process::{Resource, getrlimit, setrlimit};

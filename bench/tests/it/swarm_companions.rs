@@ -7,8 +7,9 @@ use crate::swarm;
 
 use bakeoff::host::clock::monotonic_ns;
 use bakeoff::swarm::merge::merge;
+use bakeoff::swarm::spec::WorkerSpec;
 use bakeoff::swarm::worker::prepare;
-use bakeoff::workload::load::{Arrivals, Beside, WorkerSpec};
+use bakeoff::workload::load::{Arrivals, Beside};
 use bakeoff_reports::record::Kept;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};

@@ -3,7 +3,8 @@
 //! Distribution tests compare a Kolmogorov-Smirnov distance with the critical value at 0.1 %: of a thousand seeds one
 //! would fail a correct generator. The seeds are fixed, so these tests never flicker.
 
-use bakeoff::swarm::schedule::{Schedule, ScheduleError, check, seed_of_round};
+use bakeoff::swarm::schedule::{Schedule, seed_of_round};
+use bakeoff::workload::bounds::{ScheduleError, check};
 use bakeoff::workload::load::{
     Arrivals, DemandShape, EXPONENTIAL_CUT, Load, RateShape, RequestShape, Timing,
 };

@@ -73,7 +73,7 @@ fn an_open_loop_sends_exactly_its_schedule() {
 }
 
 /// Requests of a specification's schedule before and within the window.
-fn scheduled(spec: &bakeoff::workload::load::WorkerSpec) -> (u64, u64) {
+fn scheduled(spec: &bakeoff::swarm::spec::WorkerSpec) -> (u64, u64) {
     let schedule = Schedule::new(spec.seed, &spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)
         .expect("within bounds");
     let warmup_ns = spec.timing.warmup.as_nanos() as u64;

@@ -156,7 +156,7 @@ fn bad_input_is_refused_before_anything_starts_with_what_would_be_right() {
         (vec!["sweep", "no-such-scenario"], "unknown scenario"),
         (capacity(&[]), "states no objective"),
         (capacity(&["--objective", "5ms"]), "p99<=5ms"),
-        (capacity(&["--objective", "p98<=5ms"]), "no percentile"),
+        (capacity(&["--objective", "p98<=5ms"]), "not supported"),
         (capacity(&["--objective", "p99<=5"]), "not a duration"),
         (capacity(&["--objective", "p99<=5ms", "--rates", "9k..1k"]), "do not ascend"),
         (capacity(&["--objective", "p99<=5ms", "--rates", "10..1k"]), "too few requests"),

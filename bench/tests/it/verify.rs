@@ -7,11 +7,11 @@
 #[allow(dead_code)] // another test uses the rest
 use crate::support;
 
-use bakeoff::host::environment::{CpuPlan, allowed_cpus};
 use bakeoff::instruments::verify::finding::{Finding, Verdict};
 use bakeoff::instruments::verify::mutants::{Answer, ask};
 use bakeoff::instruments::verify::oracles::find;
 use bakeoff::instruments::verify::rig::{Rig, Scale};
+use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::swarm::defect::Defect;
 use std::process::Command;
@@ -20,8 +20,7 @@ use support::{bakeoff, fails, succeeds, tool};
 fn with_rig<T>(of: impl FnOnce(&Rig<'_>) -> T) -> T {
     let launcher = Launcher { program: tool().into(), interrupt: Interrupt::default() };
     of(&Rig {
-        launcher: &launcher,
-        cpus: CpuPlan::split(allowed_cpus()),
+        context: &Context::on_loopback(launcher),
         seed: 7,
         scale: Scale::Quick,
         defect: None,

@@ -4,16 +4,18 @@ mod selftest;
 
 use super::flags::{CampaignFlags, CostFlag};
 use super::results::Results;
-use super::setup::{check_port, check_scenario, command_line, launcher};
+use super::setup::{check_scenario, context};
 use super::{names, output, report, workloads};
-use bakeoff::campaign::ab::build::{BuildError, Builder};
-use bakeoff::campaign::ab::plan::{AbCell, AbPlan, Floors, LEAST_ROUNDS, Length, MOST_ROUNDS, parse_percent};
-use bakeoff::campaign::ab::runner::{self, AbOptions, Ending, Sides, Spent};
-use bakeoff::campaign::ab::side::{Asked, Making, Standing};
-use bakeoff::campaign::run::budget;
-use bakeoff::campaign::run::plan::Plan;
+use bakeoff::campaign::budget;
+use bakeoff::campaign::pairs;
+use bakeoff::campaign::pairs::build::{BuildError, Builder};
+use bakeoff::campaign::pairs::floors::{Floors, parse_percent};
+use bakeoff::campaign::pairs::plan::{LEAST_ROUNDS, Length, MOST_ROUNDS, PairCell, PairPlan};
+use bakeoff::campaign::pairs::side::{Preparation, PreparedSide, SideSpec, Sides};
+use bakeoff::campaign::plan::Plan;
+use bakeoff::campaign::{Completion, Ending};
 use bakeoff::host::preflight::require_loopback;
-use bakeoff::process::entrant::Command;
+use bakeoff::process::contestant::Command;
 use bakeoff::process::launch::Interrupt;
 use bakeoff::workload::scenario::Scenario;
 use bakeoff_reports::record::bundle;
@@ -45,11 +47,11 @@ pub(super) struct AbArgs {
     #[arg(value_parser = names::scenario(), hide_possible_values = true)]
     scenarios: Vec<String>,
     /// The baseline: a git ref, a program, or a command with {port}
-    #[arg(long, value_name = "SIDE", value_parser = Asked::parse, required_unless_present = "self_test")]
-    a: Option<Asked>,
+    #[arg(long, value_name = "SIDE", value_parser = SideSpec::parse, required_unless_present = "self_test")]
+    a: Option<SideSpec>,
     /// The candidate [default: this program]
-    #[arg(long, value_name = "SIDE", value_parser = Asked::parse)]
-    b: Option<Asked>,
+    #[arg(long, value_name = "SIDE", value_parser = SideSpec::parse)]
+    b: Option<SideSpec>,
     /// The command that builds a git ref of another program, in its worktree
     #[arg(long, value_name = "COMMAND", requires = "serve")]
     build: Option<String>,
@@ -108,76 +110,63 @@ impl AbArgs {
         let flags = &self.campaign;
         require_loopback(flags.listen.addr.ip(), "two builds are compared on this machine only")?;
         let plan = self.plan()?;
-        let launcher = launcher()?;
-        check_port(flags.listen.addr)?;
+        let context = context(flags.listen.addr)?;
         if let Some(gates) = self.self_test {
-            return self.test_itself(&plan, gates, &launcher);
+            return self.test_itself(&plan, gates, &context);
         }
-        let Some((a, b)) = self.make_sides(&launcher.interrupt)? else { return Ok(ExitCode::from(130)) };
+        let Some((a, b)) = self.prepare_sides(&context.launcher.interrupt)? else {
+            return Ok(ExitCode::from(130));
+        };
         let trials = u64::from(plan.rounds_of_all()) * 2 * plan.cells.len() as u64;
         let stood = flags.results.out.as_ref().is_some_and(|out| out.exists());
         let results = Results::new(flags.results.out.as_deref(), trials)?;
         self.announce(&plan, &a, &b);
-        let options = self.options();
+        let options = flags.options(!self.costs.no_costs);
         let sides = Sides { a: &a, b: &b };
-        let done = runner::run(&plan, sides, &options, &launcher, &results.bundle);
-        if done.is_err() && !stood {
+        let done = pairs::run(&plan, sides, (&options, self.strict), &context, &results.bundle);
+        let begun = done.as_ref().is_ok_and(|completion| completion.ending != Ending::NotBegun);
+        if !begun && !stood {
             // A comparison that never began leaves nothing. A folder with records in it stays: it is not empty.
             let _ = std::fs::remove_dir(&results.folder);
         }
-        let (ending, spent) = match done {
-            Ok(done) => done,
-            Err(runner::AbError::Unfit(bakeoff::campaign::ab::rehearsal::Unfit::Interrupted)) => {
-                return Ok(ExitCode::from(130));
-            }
-            Err(error) => return Err(error.to_string()),
-        };
-        let gate = conclude(&results, spent, !flags.results.quiet)?;
-        Ok(match ending {
+        let completion = done.map_err(|error| error.to_string())?;
+        if completion.ending == Ending::NotBegun {
+            return Ok(ExitCode::from(130));
+        }
+        let gate = conclude(&results, completion, !flags.results.quiet)?;
+        Ok(match completion.ending {
             Ending::Complete => ExitCode::from(gate.exit_code()),
-            Ending::Interrupted => ExitCode::from(130),
+            Ending::Interrupted | Ending::NotBegun => ExitCode::from(130),
         })
     }
 
-    fn options(&self) -> AbOptions {
-        let flags = &self.campaign;
-        AbOptions {
-            command: command_line(),
-            address: flags.listen.addr,
-            progress: !flags.results.quiet,
-            costs: !self.costs.no_costs,
-            retries: flags.retries,
-            probe: !flags.no_probe,
-            strict: self.strict,
-        }
-    }
-
     /// Both sides, built; `None` when interrupted.
-    fn make_sides(&self, interrupt: &Interrupt) -> Result<Option<(Standing, Standing)>, String> {
-        let this = Asked::ThisProgram;
+    fn prepare_sides(&self, interrupt: &Interrupt) -> Result<Option<(PreparedSide, PreparedSide)>, String> {
+        let this = SideSpec::ThisProgram;
         let (a, b) = (self.a.as_ref().unwrap_or(&this), self.b.as_ref().unwrap_or(&this));
         let reference = [a, b].into_iter().find_map(|asked| match asked {
-            Asked::Reference(reference) => Some(reference),
+            SideSpec::Reference(reference) => Some(reference),
             _ => None,
         });
         let builder = match reference {
             None => None,
             Some(reference) => {
-                let tell: fn(&str) = if self.campaign.results.quiet { |_| () } else { bakeoff::tell };
+                let report: fn(&str) =
+                    if self.campaign.results.quiet { |_| () } else { bakeoff::print_to_stderr };
                 let here = Path::new(".");
                 let made =
-                    Builder::new(here, self.cache.clone(), self.build.clone(), interrupt.clone(), tell);
+                    Builder::new(here, self.cache.clone(), self.build.clone(), interrupt.clone(), report);
                 Some(made.map_err(|why| {
                     format!(
-                        "`{reference}` is no file and no command with {{port}}, so it is taken for a git ref; but there is no \
-                         checkout here to build it from: {why}"
+                        "`{reference}` is neither a file nor a command with {{port}}, so it is taken for a git ref; but there \
+                         is no checkout here to build it from: {why}"
                     )
                 })?)
             }
         };
-        let making = Making { builder: builder.as_ref(), run: self.serve.as_ref(), interrupt };
-        let make = |side, asked| Standing::make(side, asked, &making).map_err(Box::new);
-        match make(Side::A, a).and_then(|a| Ok((a, make(Side::B, b)?))) {
+        let preparation = Preparation { builder: builder.as_ref(), run: self.serve.as_ref(), interrupt };
+        let prepare = |side, spec| PreparedSide::prepare(side, spec, &preparation).map_err(Box::new);
+        match prepare(Side::A, a).and_then(|a| Ok((a, prepare(Side::B, b)?))) {
             Ok(sides) => Ok(Some(sides)),
             Err(error) if matches!(*error, BuildError::Interrupted) => Ok(None),
             Err(error) => Err(error.to_string()),
@@ -186,11 +175,11 @@ impl AbArgs {
 
     /// What a side serves: models, or itself.
     fn commanded(&self) -> Result<bool, String> {
-        let this = Asked::ThisProgram;
-        let command = |asked: &Option<Asked>| match asked.as_ref().unwrap_or(&this) {
-            Asked::Command(_) => true,
-            Asked::Reference(_) => self.serve.is_some(),
-            Asked::ThisProgram | Asked::Binary(_) => false,
+        let this = SideSpec::ThisProgram;
+        let command = |asked: &Option<SideSpec>| match asked.as_ref().unwrap_or(&this) {
+            SideSpec::Command(_) => true,
+            SideSpec::Reference(_) => self.serve.is_some(),
+            SideSpec::ThisProgram | SideSpec::Binary(_) => false,
         };
         let (a, b) = (command(&self.a), command(&self.b));
         if a != b {
@@ -207,7 +196,7 @@ impl AbArgs {
         Ok(a)
     }
 
-    fn plan(&self) -> Result<AbPlan, String> {
+    fn plan(&self) -> Result<PairPlan, String> {
         let commanded = self.commanded()?;
         let (workload, models) = match self.self_test {
             Some(_) => (selftest::BUSY, selftest::busy_model().into_iter().collect()),
@@ -229,7 +218,7 @@ impl AbArgs {
             check_scenario(scenario, if commanded { &[] } else { &models })?;
             for model in models {
                 let gated = self.gated(scenario, &model, &floors)?;
-                cells.push(AbCell { scenario: at, model, gated });
+                cells.push(PairCell { scenario: at, model, gated });
             }
         }
         let figures: Vec<Figure> = cells.iter().flat_map(|cell| &cell.gated).map(|one| one.figure).collect();
@@ -239,7 +228,7 @@ impl AbArgs {
         known.dedup();
         floors.check(&known)?;
         let length = self.rounds.map_or(Length::Budget(self.budget), Length::Rounds);
-        AbPlan::new(scenarios, cells, length, !self.costs.no_costs, flags.seed.seed)
+        PairPlan::new(scenarios, cells, length, !self.costs.no_costs, flags.seed.seed)
     }
 
     /// What may fail a cell.
@@ -262,7 +251,7 @@ impl AbArgs {
         Ok(gated)
     }
 
-    fn announce(&self, plan: &AbPlan, a: &Standing, b: &Standing) {
+    fn announce(&self, plan: &PairPlan, a: &PreparedSide, b: &PreparedSide) {
         if self.campaign.results.quiet {
             return;
         }
@@ -288,20 +277,20 @@ impl AbArgs {
             ));
         }
         for line in lines {
-            bakeoff::tell(wrapped(&line, bakeoff::terminal_width(), "   ").trim_end());
+            bakeoff::print_to_stderr(wrapped(&line, bakeoff::terminal_width(), "   ").trim_end());
         }
     }
 }
 
 /// Writes the page, prints the verdicts and where the time went.
-fn conclude(results: &Results, spent: Spent, summary: bool) -> Result<Gate, String> {
+fn conclude(results: &Results, completion: Completion, summary: bool) -> Result<Gate, String> {
     report::write(&results.bundle, &results.page(), summary)?;
     let loaded = bundle::load(&results.bundle).map_err(|e| e.to_string())?;
     if summary {
         output::print(&format!(
             "{:.1} s measuring, {:.1} s overhead\n",
-            spent.measuring.as_secs_f64(),
-            spent.beside.as_secs_f64()
+            completion.measuring.as_secs_f64(),
+            completion.took.saturating_sub(completion.measuring).as_secs_f64()
         ))?;
     }
     gate::judge(&loaded).ok_or_else(|| format!("{} compares no builds", results.bundle.display()))

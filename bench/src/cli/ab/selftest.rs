@@ -2,11 +2,11 @@
 
 use super::{AbArgs, output};
 use crate::cli::results::new_folder;
-use bakeoff::campaign::ab::plan::AbPlan;
-use bakeoff::campaign::ab::runner::Ending;
-use bakeoff::campaign::ab::selftest::{self, Found, Level};
-use bakeoff::campaign::ab::side::{Asked, Making, Standing};
-use bakeoff::process::launch::Launcher;
+use bakeoff::campaign::pairs::plan::PairPlan;
+use bakeoff::campaign::pairs::selftest::{self, Level, SelfTestReport};
+use bakeoff::campaign::pairs::side::{Preparation, PreparedSide, SideSpec};
+use bakeoff::campaign::{Ending, Options};
+use bakeoff::process::context::Context;
 use bakeoff_reports::record::{Figure, Merit};
 use bakeoff_reports::rules::gate::Outcome;
 use bakeoff_reports::rules::gate::{Replay, replay};
@@ -39,9 +39,9 @@ pub(super) fn busy_model() -> Option<String> {
 impl AbArgs {
     pub(super) fn test_itself(
         &self,
-        plan: &AbPlan,
+        plan: &PairPlan,
         gates: u32,
-        launcher: &Launcher,
+        context: &Context,
     ) -> Result<ExitCode, String> {
         let [cell] = plan.cells.as_slice() else {
             return Err(format!(
@@ -76,16 +76,19 @@ impl AbArgs {
                 most.unwrap_or_default(),
                 folder.display()
             );
-            bakeoff::tell(wrapped(&text, bakeoff::terminal_width(), "").trim_end());
+            bakeoff::print_to_stderr(wrapped(&text, bakeoff::terminal_width(), "").trim_end());
         }
-        let making = Making { builder: None, run: None, interrupt: &launcher.interrupt };
-        let make = |side| Standing::make(side, &Asked::ThisProgram, &making).map_err(|e| e.to_string());
-        // Made once to see that it can be.
-        make(bakeoff_reports::record::Side::A)?;
-        let options = bakeoff::campaign::ab::runner::AbOptions { progress: false, ..self.options() };
+        let interrupt = &context.launcher.interrupt;
+        let preparation = Preparation { builder: None, run: None, interrupt };
+        let prepare = |side| {
+            PreparedSide::prepare(side, &SideSpec::ThisProgram, &preparation).map_err(|e| e.to_string())
+        };
+        // Once to see that it can be.
+        prepare(bakeoff_reports::record::Side::A)?;
+        let options = Options { progress: false, ..self.campaign.options(!self.costs.no_costs) };
         let asked = (gates, self.slower.as_slice());
-        let (found, ended) = selftest::run(plan, asked, &options, launcher, &folder, |side| {
-            make(side).expect("this program stands on either side")
+        let (found, ended) = selftest::run(plan, asked, &options, context, &folder, |side| {
+            prepare(side).expect("this program was prepared before")
         });
         // Gates that were finished are told, whatever came then.
         if found.levels.iter().any(|level| level.gates > 0) {
@@ -98,14 +101,14 @@ impl AbArgs {
         }
         match ended {
             Ok(Ending::Complete) => Ok(ExitCode::SUCCESS),
-            Ok(Ending::Interrupted) => Ok(ExitCode::from(130)),
+            Ok(Ending::Interrupted | Ending::NotBegun) => Ok(ExitCode::from(130)),
             Err(error) => Err(error.to_string()),
         }
     }
 }
 
 /// What was found, in at most 80 columns.
-fn table(found: &Found, floor: f64, figures: u32, seed: u64, gates: u32) -> String {
+fn table(found: &SelfTestReport, floor: f64, figures: u32, seed: u64, gates: u32) -> String {
     let mut out = String::from("Whole gates on this machine\n");
     let _ = writeln!(out, "  slower     gates  regressed  rate, 95 % interval    ratio  took, median");
     for level in &found.levels {
@@ -223,7 +226,7 @@ fn centred(gates: &[Vec<f64>]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    fn found() -> Found {
+    fn found() -> SelfTestReport {
         let level = |slower: f64, alarms| Level {
             slower,
             gates: 5,
@@ -233,7 +236,7 @@ mod tests {
             took: vec![Duration::from_secs(40)],
         };
         let noise = (0..200).map(|at| f64::from(at % 21 - 10) / 400.0).collect();
-        Found {
+        SelfTestReport {
             levels: vec![level(0.0, 0), level(0.05, 4), level(0.10, 5)],
             noise: vec![noise],
             request_ns: 15_000.0,

@@ -55,18 +55,18 @@ impl ImportArgs {
             let read = match read(&path, &given) {
                 Ok(read) => read,
                 Err(Unfit::Invalid(why)) => {
-                    bakeoff::tell(&format!("bakeoff: {why}"));
+                    bakeoff::print_to_stderr(&format!("bakeoff: {why}"));
                     code = if code == 0 { 3 } else { code };
                     continue;
                 }
                 Err(Unfit::Unusable(why)) => {
-                    bakeoff::tell(&format!("bakeoff: {why}"));
+                    bakeoff::print_to_stderr(&format!("bakeoff: {why}"));
                     code = 2;
                     continue;
                 }
             };
             for remark in &read.remarks {
-                bakeoff::tell(&format!("bakeoff: {}: {remark}", path.display()));
+                bakeoff::print_to_stderr(&format!("bakeoff: {}: {remark}", path.display()));
             }
             let store = match &mut open {
                 Some(store) => store,

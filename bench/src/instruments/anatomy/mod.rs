@@ -12,11 +12,11 @@ mod trace;
 mod untraced;
 
 use crate::host::clock;
-use crate::host::environment::{self, CpuPlan};
+use crate::host::environment;
 use crate::host::usage::Population;
-use crate::process::launch::{Child, Interrupt, LaunchError, Launcher};
-use crate::process::serving::{FromServer, ServeOptions};
-use crate::process::squad::{PATIENCE, expect};
+use crate::process::context::Context;
+use crate::process::launch::{Interrupt, LaunchError};
+use crate::process::workers::PATIENCE;
 use crate::workload::scenario::{DEFAULT_BACKLOG, ServerTuning};
 use bakeoff_reports::record::{Anatomy, Part, Phase, Reading};
 use bakeoff_servers::services::{self, ServiceEntry};
@@ -43,13 +43,11 @@ pub struct AnatomyOptions {
     pub repeats: u32,
     /// How long to ask untraced.
     pub span: Duration,
-    /// Where the server listens; port 0 for a free one.
-    pub address: SocketAddr,
 }
 
 impl AnatomyOptions {
     /// What a run takes of every model: an echo of 64 bytes, in a fraction of a second.
-    pub fn small_echo(model: &str, address: SocketAddr) -> Self {
+    pub fn small_echo(model: &str) -> Self {
         Self {
             model: model.into(),
             service: services::find("echo").expect("echo is always there"),
@@ -57,20 +55,8 @@ impl AnatomyOptions {
             demand: Duration::ZERO,
             repeats: 5,
             span: Duration::from_millis(60),
-            address,
         }
     }
-}
-
-/// How servers are started and where they run.
-#[derive(Debug)]
-pub struct Workbench<'a> {
-    /// Starts children.
-    pub launcher: &'a Launcher,
-    /// Who runs where.
-    pub cpus: &'a CpuPlan,
-    /// Congestion control for every socket.
-    pub congestion_control: Option<&'a str>,
 }
 
 /// A server that listens, and what it is asked.
@@ -103,17 +89,20 @@ fn end_limit() -> Duration {
 ///
 /// # Errors
 /// When the server cannot be started or the tool is interrupted. What goes wrong later is in the record.
-pub fn take(bench: &Workbench<'_>, options: &AnatomyOptions) -> Result<Anatomy, LaunchError> {
+pub fn take(context: &Context, options: &AnatomyOptions) -> Result<Anatomy, LaunchError> {
     let demand_ns = clock::nanoseconds(options.demand);
     let question = Question::new(options.service, options.size, demand_ns);
     let (request_bytes, reply_bytes) = question.lengths();
-    let (mut server, address) = start(bench, options)?;
+    let config = ServerTuning::default().config(context.cpus.server.len());
+    let serve = context.serve_options(options.service.name, DEFAULT_BACKLOG, config);
+    let mut server = context.model(&options.model).start(&serve)?;
+    server.go()?;
     let subject = Subject {
         server: server.pid(),
-        address,
+        address: server.address,
         question: &question,
-        congestion_control: bench.congestion_control,
-        interrupt: &bench.launcher.interrupt,
+        congestion_control: context.congestion_control(),
+        interrupt: &context.launcher.interrupt,
         // Nominal work may take several times its time on a slow machine.
         limit: PATIENCE / 2 + options.demand * 4,
     };
@@ -121,7 +110,7 @@ pub fn take(bench: &Workbench<'_>, options: &AnatomyOptions) -> Result<Anatomy, 
     // by this one, which outlives it; the server dies with the thread that started it.
     let (untraced, phases) = std::thread::scope(|scope| {
         let both = || {
-            if let Err(error) = environment::pin(&bench.cpus.swarm) {
+            if let Err(error) = environment::pin(&context.cpus.swarm) {
                 return (Err(error.to_string()), Err(error.to_string()));
             }
             let untraced = untraced::pass(&subject, options.span);
@@ -130,9 +119,8 @@ pub fn take(bench: &Workbench<'_>, options: &AnatomyOptions) -> Result<Anatomy, 
         let panicked = || (Err("the client panicked".to_string()), Err("the tracer panicked".to_string()));
         scope.spawn(both).join().unwrap_or_else(|_| panicked())
     });
-    server.ask_to_stop();
-    server.reap(Instant::now() + PATIENCE / 2);
-    if bench.launcher.interrupt.is_set() {
+    server.stop(PATIENCE / 2);
+    if context.interrupted() {
         return Err(LaunchError::Interrupted);
     }
     let (untraced, wire) = match untraced {
@@ -149,24 +137,6 @@ pub fn take(bench: &Workbench<'_>, options: &AnatomyOptions) -> Result<Anatomy, 
         untraced,
         wire,
     })
-}
-
-fn start(bench: &Workbench<'_>, options: &AnatomyOptions) -> Result<(Child, SocketAddr), LaunchError> {
-    let serve = ServeOptions {
-        model: options.model.clone(),
-        service: options.service.name.into(),
-        address: options.address,
-        backlog: DEFAULT_BACKLOG,
-        congestion_control: bench.congestion_control.map(str::to_string),
-        cpus: bench.cpus.server.clone(),
-        config: ServerTuning::default().config(bench.cpus.server.len()),
-    };
-    let name = format!("server {}", options.model);
-    let mut server = bench.launcher.start(&name, serve.arguments())?;
-    match expect(&mut server, &name, PATIENCE)? {
-        FromServer::Ready { address } => Ok((server, address)),
-        other => Err(LaunchError::Unexpected { name, said: format!("{other:?}") }),
-    }
 }
 
 /// Traces a connection from its begin to its end.

@@ -4,7 +4,7 @@
 //! child, so they hold for its whole tree and end with it. Nothing here touches another process. A limit that cannot be
 //! had is absent with the reason.
 
-use super::stress::Plan;
+use super::plan::StressPlan;
 use bakeoff_reports::record::Reading;
 use bakeoff_reports::record::envelope::Caps;
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -25,7 +25,7 @@ pub(super) struct Cage {
 
 impl Cage {
     /// Sets the limits of `plan` on the process `pid`, and says in `caps` which of them hold.
-    pub(super) fn around(pid: u32, plan: &Plan, caps: &mut Caps) -> Self {
+    pub(super) fn around(pid: u32, plan: &StressPlan, caps: &mut Caps) -> Self {
         if let Reading::Value(descriptors) = caps.descriptors
             && let Err(why) = limit(pid, Resource::Nofile, descriptors)
         {
@@ -114,7 +114,7 @@ fn pids_controller() -> Result<PathBuf, String> {
         let has = mount != "/sys/fs/cgroup" || names_pids(&folder.join("cgroup.subtree_control"));
         (has && folder.is_dir()).then_some(folder)
     });
-    folder.ok_or_else(|| "no control group that counts tasks is to be had here".into())
+    folder.ok_or_else(|| "no control group that counts tasks is available here".into())
 }
 
 fn names_pids(file: &Path) -> bool {
@@ -183,7 +183,7 @@ mod tests {
         let mut sleeper = std::process::Command::new("sleep").arg("30").spawn().expect("sleep");
         // One, not zero, which would let a dump through where dumps are piped to a program (servers/src/limits.rs).
         let set = limit(sleeper.id(), Resource::Core, 1);
-        let plan = Plan::of(Stress::Poison);
+        let plan = StressPlan::of(Stress::Poison);
         let mut caps = plan.caps("iterative", &ServerConfig::for_cpus(1));
         drop(Cage::around(sleeper.id(), &plan, &mut caps));
         let limits = procfs::process::Process::new(sleeper.id() as i32).and_then(|process| process.limits());

@@ -10,50 +10,34 @@ mod cage;
 mod classify;
 mod crowd;
 mod observe;
+mod plan;
 mod stress;
 
 pub use classify::{Shown, classify};
 
 use crate::host::clock;
 use crate::host::environment;
-use crate::instruments::anatomy::Workbench;
-use crate::process::launch::{Child, LaunchError};
-use crate::process::serving::{AWAIT_GO, FromServer, ServeOptions};
-use crate::process::squad::{PATIENCE, expect};
-use crate::sys::Ended;
+use crate::process::context::Context;
+use crate::process::launch::LaunchError;
+use crate::process::server::Stopped;
 use crate::workload::scenario::ServerTuning;
 use bakeoff_reports::record::bundle::{BundleError, Writer};
 use bakeoff_reports::record::envelope::{Caps, Envelope, Evidence, Findings, Life, Stress};
 use bakeoff_reports::record::{Reading, Record};
 use bakeoff_servers::{ServerConfig, models, services};
 use cage::Cage;
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
-use stress::{Course, Plan, Seen};
+use plan::StressPlan;
+use std::time::Duration;
+use stress::{Course, CourseResult};
 
-/// What a trial needs besides model and stress.
-#[derive(Clone, Copy, Debug)]
-pub struct EnvelopeOptions {
-    /// Selects the payloads of the requests.
-    pub seed: u64,
-    /// Loopback address the servers listen on; port 0 for a free one each time.
-    pub address: SocketAddr,
-}
-
-/// Puts one model under one stress. What goes wrong before there is a server to watch is in the record, as the reason why
+/// Puts one model under one stress; the seed selects the payloads of the requests. What goes wrong before there is a server to watch is in the record, as the reason why
 /// there is no result.
 ///
 /// # Errors
 /// Only when interrupted.
-pub fn take(
-    bench: &Workbench<'_>,
-    options: EnvelopeOptions,
-    model: &str,
-    stress: Stress,
-) -> Result<Envelope, LaunchError> {
-    let plan = Plan::of(stress);
-    let config = ServerTuning::default().config(bench.cpus.server.len());
+pub fn take(context: &Context, seed: u64, model: &str, stress: Stress) -> Result<Envelope, LaunchError> {
+    let plan = StressPlan::of(stress);
+    let config = ServerTuning::default().config(context.cpus.server.len());
     let mut envelope = Envelope {
         model: model.into(),
         stress,
@@ -61,7 +45,7 @@ pub fn take(
         caps: plan.caps(model, &config),
         result: Reading::Absent("the server did not start".into()),
     };
-    let outcome = trial(bench, options, &plan, &config, &mut envelope.caps, model);
+    let outcome = trial(context, seed, &plan, &config, &mut envelope.caps, model);
     envelope.result = match outcome {
         Ok(findings) => Reading::Value(findings),
         Err(LaunchError::Interrupted) => return Err(LaunchError::Interrupted),
@@ -70,23 +54,23 @@ pub fn take(
     Ok(envelope)
 }
 
-/// Puts every model under every stress, each record on disk before the next is begun; `tell` is told which is next.
+/// Puts every model under every stress, each record on disk before the next is begun; `begin` hears which is next.
 /// Says whether all were done: false when interrupted.
 ///
 /// # Errors
 /// When the bundle cannot be written.
 pub fn take_all(
-    bench: &Workbench<'_>,
-    options: EnvelopeOptions,
+    context: &Context,
+    seed: u64,
     models: &[&str],
     stresses: &[Stress],
     bundle: &mut Writer,
-    mut tell: impl FnMut(&str, Stress),
+    mut begin: impl FnMut(&str, Stress),
 ) -> Result<bool, BundleError> {
     for model in models {
         for stress in stresses {
-            tell(model, *stress);
-            match take(bench, options, model, *stress) {
+            begin(model, *stress);
+            match take(context, seed, model, *stress) {
                 Ok(envelope) => bundle.append(&Record::Envelope(Box::new(envelope)))?,
                 Err(_) => return Ok(false),
             }
@@ -96,35 +80,37 @@ pub fn take_all(
 }
 
 fn trial(
-    bench: &Workbench<'_>,
-    options: EnvelopeOptions,
-    plan: &Plan,
+    context: &Context,
+    seed: u64,
+    plan: &StressPlan,
     config: &ServerConfig,
     caps: &mut Caps,
     model: &str,
 ) -> Result<Findings, LaunchError> {
     // Declared before the server, so that it is dropped after it on every way out: a group goes only when it is empty.
     let cage;
-    let (mut server, address) = start(bench, options, plan, config, model)?;
+    let serve = context.serve_options(plan.service, plan.backlog, config.clone());
+    let mut server = context.model(model).start(&serve)?;
+    let address = server.address;
     // Before the server starts a thread or a child.
     cage = Cage::around(server.pid(), plan, caps);
-    server.send("go")?;
+    server.go()?;
     let service = services::find(plan.service).expect("the stresses name services that are there");
-    let exchange = (service.exchange)(stress::PAYLOAD_BYTES);
-    let interrupt = bench.launcher.interrupt.clone();
+    let exchange = (service.exchange)(plan::PAYLOAD_BYTES);
+    let interrupt = context.launcher.interrupt.clone();
     // On a thread of its own, for it is pinned. The server dies with the thread that started it, which is this one.
     let course = std::thread::scope(|scope| {
         let clients = || {
-            environment::pin(&bench.cpus.swarm).map_err(|e| LaunchError::Refused(e.to_string()))?;
-            Course::new(plan, caps, &*exchange, address, options.seed, &mut server, interrupt).run()
+            environment::pin(&context.cpus.swarm).map_err(|e| LaunchError::Refused(e.to_string()))?;
+            Course::new(plan, caps, &*exchange, address, seed, &mut server, interrupt).run()
         };
         let panicked = || Err(LaunchError::Refused("the clients panicked".into()));
         scope.spawn(clients).join().unwrap_or_else(|_| panicked())
     });
     let died = server.has_ended();
     let tasks_refused = cage.refused();
-    let stopped = stop(&mut server, config);
-    if bench.launcher.interrupt.is_set() {
+    let stopped = server.stop(config.stop_deadline);
+    if context.interrupted() {
         return Err(LaunchError::Interrupted);
     }
     let mut seen = course?;
@@ -135,50 +121,6 @@ fn trial(
     Ok(findings(plan, caps, seen, parts))
 }
 
-fn start(
-    bench: &Workbench<'_>,
-    options: EnvelopeOptions,
-    plan: &Plan,
-    config: &ServerConfig,
-    model: &str,
-) -> Result<(Child, SocketAddr), LaunchError> {
-    let serve = ServeOptions {
-        model: model.into(),
-        service: plan.service.into(),
-        address: options.address,
-        backlog: plan.backlog,
-        congestion_control: bench.congestion_control.map(str::to_string),
-        cpus: bench.cpus.server.clone(),
-        config: config.clone(),
-    };
-    let name = format!("server {model}");
-    let mut server = bench.launcher.start(&name, serve.arguments().into_iter().chain([AWAIT_GO.into()]))?;
-    match expect(&mut server, &name, PATIENCE)? {
-        FromServer::Ready { address } => Ok((server, address)),
-        other => Err(LaunchError::Unexpected { name, said: format!("{other:?}") }),
-    }
-}
-
-/// What a server counted, how it ended, and whether it had to be killed.
-struct Stopped {
-    counters: Result<BTreeMap<String, u64>, LaunchError>,
-    ended: Option<Ended>,
-}
-
-fn stop(server: &mut Child, config: &ServerConfig) -> Stopped {
-    let deadline = Instant::now() + config.stop_deadline + PATIENCE / 5;
-    server.ask_to_stop();
-    let counters = match expect(server, "server", deadline.saturating_duration_since(Instant::now())) {
-        Ok(FromServer::Served { counters }) => {
-            Ok(counters.rows().into_iter().map(|(name, count)| (name.to_string(), count)).collect())
-        }
-        Ok(other) => Err(LaunchError::Unexpected { name: "server".into(), said: format!("{other:?}") }),
-        Err(error) => Err(error),
-    };
-    let (ended, _) = server.reap(deadline);
-    Stopped { counters, ended }
-}
-
 /// What is known only once the server is gone.
 struct Parts {
     died: bool,
@@ -186,16 +128,12 @@ struct Parts {
     stopped: Stopped,
 }
 
-fn findings(plan: &Plan, caps: &Caps, seen: Seen, parts: Parts) -> Findings {
+fn findings(plan: &StressPlan, caps: &Caps, seen: CourseResult, parts: Parts) -> Findings {
     let Parts { died, tasks_refused, stopped } = parts;
-    let end = died.then(|| match (&stopped.counters, stopped.ended) {
-        // A backtrace may follow its last words.
-        (Err(error), _) => error.to_string().lines().next().unwrap_or_default().to_string(),
-        (Ok(_), Some(ended)) => format!("the server {} before it was asked to stop", ended.describe()),
-        (Ok(_), None) => "the server was gone before it was asked to stop".into(),
-    });
+    // A backtrace may follow its last words.
+    let end = died.then(|| stopped.early_end().lines().next().unwrap_or_default().to_string());
     let life = Life { lived: !died, end };
-    let server = stopped.counters.map_or_else(|error| Reading::Absent(error.to_string()), Reading::Value);
+    let server = stopped.counts();
     let (listen_overflows, listen_drops) = seen.listen;
     let mut evidence = Evidence {
         server,
@@ -248,7 +186,7 @@ const SPARE_DESCRIPTORS: u64 = 64;
 /// Needed, allowed, and how to raise it.
 pub fn require_descriptors(stresses: &[Stress]) -> Result<(), String> {
     let needed =
-        stresses.iter().map(|stress| Plan::of(*stress).range()).max().unwrap_or(0) + SPARE_DESCRIPTORS;
+        stresses.iter().map(|stress| StressPlan::of(*stress).range).max().unwrap_or(0) + SPARE_DESCRIPTORS;
     match environment::descriptor_limit().filter(|allowed| *allowed < needed) {
         Some(allowed) => Err(format!(
             "the clients need {needed} descriptors, but only {allowed} are allowed; raise the hard limit \

@@ -5,20 +5,18 @@
 
 use super::crowd::{Ask, Crowd};
 use super::observe::{self, AtEnd};
-use super::{cage, concurrency, nanoseconds};
+use super::plan::{PAYLOAD_BYTES, StressPlan};
+use super::{cage, nanoseconds};
 use crate::host::usage::{ListenQueue, Proc};
-use crate::process::launch::{Child, Interrupt, LaunchError};
+use crate::process::launch::{Interrupt, LaunchError};
+use crate::process::server::Server;
 use bakeoff_reports::record::Reading;
 use bakeoff_reports::record::envelope::{Caps, Level, Recovery, Rest, Saw, Stress};
-use bakeoff_servers::{Exchange, ServerConfig};
+use bakeoff_servers::Exchange;
 use rustix::process::Resource;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-/// Payload of a request.
-pub(super) const PAYLOAD_BYTES: u32 = 64;
-/// A backlog that is not what breaks.
-const LARGE_BACKLOG: u32 = 4096;
 /// Clients that stand by while another one's request kills.
 const BYSTANDERS: u64 = 16;
 /// How much address space a server may take beyond what it has at rest.
@@ -36,75 +34,8 @@ const STRAGGLERS: Duration = Duration::from_millis(3_500);
 /// How long the clients of a server that ended may take to be told.
 const CLOSES: Duration = Duration::from_millis(500);
 
-/// What a stress asks for.
-#[derive(Clone, Debug)]
-pub(super) struct Plan {
-    pub(super) stress: Stress,
-    pub(super) service: &'static str,
-    pub(super) backlog: u32,
-    descriptors: Option<u64>,
-    pub(super) tasks: Option<u64>,
-    first: u64,
-    range: u64,
-    patience: Duration,
-}
-
-impl Plan {
-    /// The plan of a stress. The limits are so far apart that each model meets its own first: a pool its 64 threads, a
-    /// thread or process for each client the 200 tasks, an event loop the 400 descriptors.
-    pub(super) fn of(stress: Stress) -> Self {
-        let held = Self {
-            stress,
-            service: "echo",
-            backlog: LARGE_BACKLOG,
-            descriptors: Some(400),
-            tasks: Some(200),
-            first: 8,
-            range: 1024,
-            patience: Duration::from_secs(1),
-        };
-        let loose = Self { descriptors: None, tasks: None, ..held.clone() };
-        match stress {
-            Stress::Connections => held,
-            // Half of the one second after which a lost SYN is sent again.
-            Stress::ConnectBurst => {
-                Self { backlog: 8, range: 512, patience: Duration::from_millis(500), ..loose }
-            }
-            Stress::SlowClients => Self { service: "line", first: 1, ..held },
-            Stress::Poison => Self { service: "poison", first: 1, range: 8, ..loose },
-            Stress::AddressSpace => Self { range: 512, ..loose },
-        }
-    }
-
-    /// The limits that are asked for, for the record.
-    pub(super) fn caps(&self, model: &str, config: &ServerConfig) -> Caps {
-        let not_set = || Reading::Absent("not limited for this stress".to_string());
-        Caps {
-            descriptors: self.descriptors.map_or_else(not_set, Reading::Value),
-            tasks: self.tasks.map_or_else(not_set, Reading::Value),
-            tasks_by: None,
-            address_space_bytes: not_set(),
-            backlog: self.backlog.into(),
-            concurrency: concurrency(model, config),
-            patience_ns: nanoseconds(self.patience),
-            range: self.range,
-        }
-    }
-
-    /// The highest level.
-    pub(super) fn range(&self) -> u64 {
-        self.range
-    }
-
-    /// The levels: doubled from the first to the range.
-    fn levels(&self) -> impl Iterator<Item = u64> + use<> {
-        let range = self.range;
-        std::iter::successors(Some(self.first), move |level| (level * 2 <= range).then_some(level * 2))
-    }
-}
-
 /// What the clients' side of a trial has seen.
-pub(super) struct Seen {
+pub(super) struct CourseResult {
     pub(super) levels: Vec<Level>,
     pub(super) saw: Saw,
     pub(super) at_end: AtEnd,
@@ -121,12 +52,12 @@ type Step = (Level, Saw);
 
 /// One stress on one server, from the clients' side.
 pub(super) struct Course<'a> {
-    plan: &'a Plan,
+    plan: &'a StressPlan,
     caps: &'a Caps,
     exchange: &'a dyn Exchange,
     address: SocketAddr,
     seed: u64,
-    server: &'a mut Child,
+    server: &'a mut Server,
     interrupt: Interrupt,
     levels: Vec<Level>,
     saw: Saw,
@@ -136,12 +67,12 @@ pub(super) struct Course<'a> {
 
 impl<'a> Course<'a> {
     pub(super) fn new(
-        plan: &'a Plan,
+        plan: &'a StressPlan,
         caps: &'a Caps,
         exchange: &'a dyn Exchange,
         address: SocketAddr,
         seed: u64,
-        server: &'a mut Child,
+        server: &'a mut Server,
         interrupt: Interrupt,
     ) -> Self {
         let (levels, saw) = (Vec::new(), Saw::default());
@@ -164,7 +95,7 @@ impl<'a> Course<'a> {
     ///
     /// # Errors
     /// When interrupted, or the server does not answer even one client before the stress.
-    pub(super) fn run(mut self) -> Result<Seen, LaunchError> {
+    pub(super) fn run(mut self) -> Result<CourseResult, LaunchError> {
         let mut first = self.crowd();
         first.open(1, WHOLE);
         first.settle(ATTEMPT_LIMIT)?;
@@ -191,7 +122,7 @@ impl<'a> Course<'a> {
         });
         let rest = before.and_then(|before| Ok(Rest { before, after: after? }));
         let pid = self.server.pid();
-        Ok(Seen {
+        Ok(CourseResult {
             levels: self.levels,
             saw: self.saw,
             at_end: self.at_end.unwrap_or_else(|| AtEnd::take(pid)),
@@ -441,25 +372,5 @@ fn sum(a: Saw, b: Saw) -> Saw {
         other: a.other + b.other,
         connecting: a.connecting + b.connecting,
         waiting: a.waiting + b.waiting,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_double_to_the_range_and_limits_are_apart() {
-        for stress in Stress::ALL {
-            let plan = Plan::of(stress);
-            let levels: Vec<u64> = plan.levels().collect();
-            assert_eq!(levels.first(), Some(&plan.first));
-            assert_eq!(levels.last(), Some(&plan.range), "{}", stress.name());
-            assert!(levels.windows(2).all(|pair| pair[1] == 2 * pair[0]));
-        }
-        let plan = Plan::of(Stress::Connections);
-        let pool = ServerConfig::for_cpus(1).pool_workers as u64;
-        assert!(plan.tasks > Some(2 * pool) && plan.descriptors >= plan.tasks.map(|tasks| 2 * tasks));
-        assert!(plan.descriptors < Some(plan.range));
     }
 }

@@ -9,12 +9,13 @@ mod system;
 
 use crate::host::clock::nanoseconds;
 use crate::host::environment::CpuPlan;
-use crate::host::preflight::Limits;
 use crate::host::usage::{Between, Mark};
-use crate::process::launch::{Child, LaunchError, Launcher};
-use crate::process::serving::FromServer;
-use crate::process::squad::{PATIENCE, Squad, expect};
-use crate::workload::load::{Beside, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use crate::process::context::Context;
+use crate::process::launch::LaunchError;
+use crate::process::server::{Server, Speaks};
+use crate::process::workers::PATIENCE;
+use crate::swarm::spec::WorkerSpec;
+use crate::workload::load::{DemandShape, Load, RequestShape, Timing};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{Ceiling, Measured, Probe, Reached, Reading, RoundTrip, Scatter};
@@ -106,14 +107,8 @@ fn untold(service: &str) -> Option<&'static str> {
 /// Where and how to probe.
 #[derive(Debug)]
 pub struct Prober<'a> {
-    /// Starts the null server and the workers.
-    pub launcher: &'a Launcher,
-    /// Who runs where.
-    pub cpus: &'a CpuPlan,
-    /// What the system allows.
-    pub limits: &'a Limits,
-    /// Congestion control for every socket; `None` leaves the system's.
-    pub congestion_control: Option<&'a str>,
+    /// Where servers and workers run.
+    pub context: &'a Context,
     /// How thorough.
     pub form: Form,
 }
@@ -178,15 +173,15 @@ impl Prober<'_> {
     /// Only when interrupted; what else goes wrong makes a figure absent.
     pub fn probe(&self, points: &[Point]) -> Result<Probe, Interrupted> {
         let begin = Instant::now();
-        let system = system::read(self.cpus.all.len());
-        let clock_read_ns = machine::clock_read_ns(&self.cpus.swarm);
-        let timers = machine::timers(&self.cpus.swarm, self.form.pick(100, 1_000));
-        let fixed_loop_ns = machine::fixed_loop(&self.cpus.server, self.form.pick(30, 300));
+        let system = system::read(self.context.cpus.all.len());
+        let clock_read_ns = machine::clock_read_ns(&self.context.cpus.swarm);
+        let timers = machine::timers(&self.context.cpus.swarm, self.form.pick(100, 1_000));
+        let fixed_loop_ns = machine::fixed_loop(&self.context.cpus.server, self.form.pick(30, 300));
         let against = self.start_null().map_or_else(
             |error| Against::nothing(points, &error.to_string()),
-            |(null, target)| self.against(null, target, points),
+            |null| self.against(null, points),
         );
-        if self.launcher.interrupt.is_set() {
+        if self.context.interrupted() {
             return Err(Interrupted);
         }
         Ok(Probe {
@@ -206,42 +201,37 @@ impl Prober<'_> {
     }
 
     /// Everything that needs a null server, with this one, which is stopped afterwards.
-    fn against(&self, mut null: Child, target: SocketAddr, points: &[Point]) -> Against {
+    fn against(&self, null: Server, points: &[Point]) -> Against {
+        let target = null.address;
         let mut disturbed = Disturbed::default();
         let (goes, go) = self.form.pick((5, Duration::from_millis(40)), (10, Duration::from_millis(200)));
         let (ping_pong, ping_pong_ns) =
-            machine::ping_pong(&self.cpus.swarm, target, self.congestion_control, goes, go);
-        let floor = self.floor(&null, target, &mut disturbed);
+            machine::ping_pong(&self.context.cpus.swarm, target, self.context.congestion_control(), goes, go);
+        let floor = self.floor(&null, &mut disturbed);
         let mut ceilings: Vec<Ceiling> = points.iter().map(unmeasured).collect();
         let most = self.form.pick(MOST_CEILINGS, usize::MAX);
         let told = ceilings.iter_mut().zip(points).filter(|(_, point)| point.untold.is_none());
         for (ceiling, point) in told.take(most) {
-            ceiling.reached = self.best(&null, target, point, &mut disturbed);
+            ceiling.reached = self.best(&null, point, &mut disturbed);
         }
-        null.ask_to_stop();
-        null.reap(Instant::now() + PATIENCE);
+        null.stop(PATIENCE);
         Against { ping_pong, ping_pong_ns, floor, ceilings, disturbed }
     }
 
-    fn start_null(&self) -> Result<(Child, SocketAddr), LaunchError> {
-        const NAME: &str = "null server";
+    fn start_null(&self) -> Result<Server, LaunchError> {
         let options = NullOptions {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            congestion_control: self.congestion_control.map(str::to_string),
-            cpu: self.cpus.server.first().copied(),
+            congestion_control: self.context.congestion_control().map(str::to_string),
+            cpu: self.context.cpus.server.first().copied(),
         };
-        let mut null = self.launcher.start(NAME, options.arguments())?;
-        match expect(&mut null, NAME, PATIENCE)? {
-            FromServer::Ready { address } => Ok((null, address)),
-            other => Err(LaunchError::Unexpected { name: NAME.into(), said: format!("{other:?}") }),
-        }
+        Server::start(&self.context.launcher, "null server", options.arguments(), Speaks::Nothing)
     }
 
     /// The response time with a single client.
-    fn floor(&self, null: &Child, target: SocketAddr, disturbed: &mut Disturbed) -> Reading<RoundTrip> {
+    fn floor(&self, null: &Server, disturbed: &mut Disturbed) -> Reading<RoundTrip> {
         let mut trip = || {
             let point = Point::closed(FLOOR_PAYLOAD, 1);
-            let (measured, _) = self.drive(null, target, &point, disturbed).map_err(|e| e.to_string())?;
+            let (measured, _) = self.drive(null, &point, disturbed).map_err(|e| e.to_string())?;
             let times = Recorder::decode(&measured.response).map_err(|e| e.to_string())?;
             if times.count() == 0 {
                 return Err("the null server answered nothing".to_string());
@@ -253,14 +243,8 @@ impl Prober<'_> {
     }
 
     /// The best of several goes; the reason of the last when none reached anything.
-    fn best(
-        &self,
-        null: &Child,
-        target: SocketAddr,
-        point: &Point,
-        disturbed: &mut Disturbed,
-    ) -> Reading<Reached> {
-        let goes = (0..GOES).map(|_| self.reached(null, target, point, disturbed));
+    fn best(&self, null: &Server, point: &Point, disturbed: &mut Disturbed) -> Reading<Reached> {
+        let goes = (0..GOES).map(|_| self.reached(null, point, disturbed));
         let better = |best: Reading<Reached>, go: Reading<Reached>| match (&best, &go) {
             (Reading::Value(best_yet), Reading::Value(next)) if best_yet.rate_per_s >= next.rate_per_s => {
                 best
@@ -272,18 +256,13 @@ impl Prober<'_> {
     }
 
     /// The rate with all the clients of a point, in one go.
-    fn reached(
-        &self,
-        null: &Child,
-        target: SocketAddr,
-        point: &Point,
-        disturbed: &mut Disturbed,
-    ) -> Reading<Reached> {
-        if self.launcher.interrupt.is_set() {
+    fn reached(&self, null: &Server, point: &Point, disturbed: &mut Disturbed) -> Reading<Reached> {
+        if self.context.interrupted() {
             return Reading::Absent("interrupted".into());
         }
         let clients = u64::from(point.load.clients());
         if self
+            .context
             .limits
             .descriptors
             .is_some_and(|allowed| allowed < clients + crate::host::preflight::SPARE_DESCRIPTORS)
@@ -292,7 +271,7 @@ impl Prober<'_> {
                 "{clients} clients need more descriptors than one process may open"
             ));
         }
-        let (measured, between) = match self.drive(null, target, point, disturbed) {
+        let (measured, between) = match self.drive(null, point, disturbed) {
             Ok(driven) => driven,
             Err(error) => return Reading::Absent(error.to_string()),
         };
@@ -300,7 +279,7 @@ impl Prober<'_> {
             return Reading::Absent("the null server answered nothing".into());
         }
         let window_ns = measured.window_ns as f64;
-        let workers = self.cpus.swarm.len().min(measured.swarm_workers as usize).max(1);
+        let workers = self.context.cpus.swarm.len().min(measured.swarm_workers as usize).max(1);
         Reading::Value(Reached {
             rate_per_s: measured.completed_in_window as f64 * 1e9 / window_ns,
             swarm_share: measured.swarm_cpu_ns as f64 / (window_ns * workers as f64),
@@ -314,25 +293,21 @@ impl Prober<'_> {
     /// Loads the null server, and notes what the neighbours did meanwhile.
     fn drive(
         &self,
-        null: &Child,
-        target: SocketAddr,
+        null: &Server,
         point: &Point,
         disturbed: &mut Disturbed,
     ) -> Result<(Measured, Between), LaunchError> {
-        let spec = self.spec(target, point);
-        let shards = self
-            .limits
-            .workers(&point.load, &Beside::default(), self.cpus.swarm.len())
-            .map_err(LaunchError::Refused)?;
-        let mut squad = Squad::gather(self.launcher, &spec, shards, &self.cpus.swarm)?;
-        let window = squad.start()?;
-        let pinned: Vec<u32> = self.cpus.server.iter().take(1).chain(&self.cpus.swarm).copied().collect();
-        squad.sleep_until(window.begin)?;
+        let spec = self.spec(null.address, point);
+        let mut workers = self.context.spawn_workers(&spec)?;
+        let window = workers.start()?;
+        let pinned: Vec<u32> =
+            self.context.cpus.server.iter().take(1).chain(&self.context.cpus.swarm).copied().collect();
+        workers.sleep_until(window.begin)?;
         let before = Mark::take(null.pid(), &pinned);
-        squad.sleep_until(window.end)?;
+        workers.sleep_until(window.end)?;
         let after = Mark::take(null.pid(), &pinned);
-        let measured = squad.collect()?;
-        squad.dismiss();
+        let measured = workers.collect()?;
+        workers.shutdown();
         let between = before.until(&after, spec.timing.window, measured.swarm_cpu_ns);
         disturbed.steal.add(between.steal_share.clone());
         disturbed.foreign.add(between.foreign_share.clone());
@@ -341,25 +316,17 @@ impl Prober<'_> {
 
     fn spec(&self, target: SocketAddr, point: &Point) -> WorkerSpec {
         let (warmup, window) = self.form.pick((30, 100), (200, 800));
+        let request = RequestShape { size: point.payload, demand: DemandShape::None };
+        let timing = Timing {
+            warmup: Duration::from_millis(warmup),
+            window: Duration::from_millis(window),
+            timeout: Duration::from_secs(2),
+            drain: Duration::from_millis(200),
+        };
         WorkerSpec {
-            target,
-            service: "echo".into(),
-            load: point.load.clone(),
-            request: RequestShape { size: point.payload, demand: DemandShape::None },
-            timing: Timing {
-                warmup: Duration::from_millis(warmup),
-                window: Duration::from_millis(window),
-                timeout: Duration::from_secs(2),
-                drain: Duration::from_millis(200),
-            },
             slices: 1,
-            seed: 1,
-            shard: 0,
-            shards: 1,
-            beside: Beside::default(),
-            cpus: Vec::new(),
-            congestion_control: self.congestion_control.map(str::to_string),
-            defect: None,
+            congestion_control: self.context.congestion_control().map(str::to_string),
+            ..WorkerSpec::new(target, "echo", point.load.clone(), request, timing)
         }
     }
 }

@@ -44,7 +44,7 @@ impl Mutant {
 /// # Errors
 /// When the oracle cannot run, or when interrupted.
 pub fn ask(rig: &Rig<'_>, oracle: &Oracle, defect: Option<Defect>) -> Result<Answer, LaunchError> {
-    let rig = Rig { defect, scale: Scale::Quick, cpus: rig.cpus.clone(), ..*rig };
+    let rig = Rig { defect, scale: Scale::Quick, ..*rig };
     let findings = (oracle.run)(&rig)?;
     let answers = findings.iter().map(|finding| match finding.verdict() {
         Verdict::Pass => Answer::Right,

@@ -5,22 +5,24 @@
 
 use super::finding::Finding;
 use super::sentinel::Sentinel;
-use crate::host::environment::CpuPlan;
 use crate::host::usage::{Between, Mark};
-use crate::process::launch::{Child, LaunchError, Launcher};
-use crate::process::serving::{FromServer, ServeOptions};
-use crate::process::squad::{PATIENCE, Squad, Window, expect};
+use crate::process::context::Context;
+use crate::process::launch::LaunchError;
+use crate::process::server::Server;
+use crate::process::workers::{Window, Workers};
 use crate::swarm::defect::Defect;
 use crate::swarm::schedule::seed_of_round;
+use crate::swarm::spec::WorkerSpec;
 use crate::trial::judge::{FOREIGN_SHARE, STEAL_SHARE};
-use crate::workload::load::{Beside, DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use crate::workload::load::{DemandShape, Load, RequestShape, Timing};
+use crate::workload::scenario::DEFAULT_BACKLOG;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{EncodedHistogram, Measured, Reading};
 use bakeoff_reports::stats::quantile::Distribution;
 use bakeoff_servers::model::{Concurrency, Meta, PerClient, Tuning};
 use bakeoff_servers::{ServerConfig, models};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::time::Duration;
 
 /// How much time the oracles take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,10 +52,8 @@ const TRIES: u32 = 3;
 /// What the oracles run with.
 #[derive(Debug)]
 pub struct Rig<'a> {
-    /// Starts children.
-    pub launcher: &'a Launcher,
-    /// Who runs where.
-    pub cpus: CpuPlan,
+    /// Where servers and workers run.
+    pub context: &'a Context,
     /// Seed of everything drawn.
     pub seed: u64,
     /// How long to take.
@@ -71,32 +71,6 @@ pub enum Watch {
     Server(u32),
     /// This process, which serves from threads of its own, and its children.
     Ourselves,
-}
-
-/// A server process of ours; ends when dropped.
-#[derive(Debug)]
-pub struct Server {
-    child: Child,
-    /// Where it listens.
-    pub address: SocketAddr,
-}
-
-impl Server {
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.pid()
-    }
-
-    /// Its own work is no disturbance.
-    pub fn watch(&self) -> Watch {
-        Watch::Server(self.pid())
-    }
-
-    /// Asks it to stop and reaps it.
-    pub fn stop(mut self) {
-        self.child.ask_to_stop();
-        self.child.reap(Instant::now() + PATIENCE);
-    }
 }
 
 /// The server of which a theory speaks.
@@ -122,7 +96,7 @@ impl Kind {
 
 /// What a trial showed.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct RigTrial {
     /// The record.
     pub measured: Measured,
     /// Response times.
@@ -140,46 +114,25 @@ impl Rig<'_> {
     /// # Errors
     /// When it does not come up.
     pub fn serve(&self, kind: Kind, service: &str) -> Result<Server, LaunchError> {
-        let mut config = ServerConfig::for_cpus(self.cpus.server.len());
+        let mut config = ServerConfig::for_cpus(self.context.cpus.server.len());
         if let Kind::Pool(workers) = kind {
             config.pool_workers = workers as usize;
         }
         let model = models::first(|meta| kind.is(meta)).expect("a model of each kind").name();
-        let options = ServeOptions {
-            model: model.into(),
-            service: service.into(),
-            address: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            backlog: 1024,
-            congestion_control: None,
-            cpus: self.cpus.server.clone(),
-            config,
-        };
-        let name = format!("server {model}");
-        let mut child = self.launcher.start(&name, options.arguments())?;
-        match expect(&mut child, &name, PATIENCE)? {
-            FromServer::Ready { address } => Ok(Server { child, address }),
-            other => Err(LaunchError::Unexpected { name, said: format!("{other:?}") }),
-        }
+        let options = self.context.serve_options(service, DEFAULT_BACKLOG, config);
+        let mut server = self.context.model(model).start(&options)?;
+        server.go()?;
+        Ok(server)
     }
 
     /// A trial of 64-byte requests: 300 ms of warm-up, patience of 20 s. Change what differs.
     pub fn spec(&self, target: SocketAddr, service: &str, load: Load, window: Duration) -> WorkerSpec {
         let patience = Duration::from_secs(20);
-        WorkerSpec {
-            target,
-            service: service.into(),
-            load,
-            request: RequestShape { size: 64, demand: DemandShape::None },
-            timing: Timing { warmup: Duration::from_millis(300), window, timeout: patience, drain: patience },
-            slices: 10,
-            seed: self.seed,
-            shard: 0,
-            shards: 1,
-            beside: Beside::default(),
-            cpus: Vec::new(),
-            congestion_control: None,
-            defect: self.defect,
-        }
+        let request = RequestShape { size: 64, demand: DemandShape::None };
+        let timing =
+            Timing { warmup: Duration::from_millis(300), window, timeout: patience, drain: patience };
+        let (seed, defect) = (self.seed, self.defect);
+        WorkerSpec { seed, defect, ..WorkerSpec::new(target, service, load, request, timing) }
     }
 
     /// Runs a trial with `shards` workers, with `meanwhile` going on in the window; looks out for the work of others than
@@ -193,7 +146,7 @@ impl Rig<'_> {
         shards: u32,
         watch: Watch,
         meanwhile: impl FnOnce(Window) -> Result<(), LaunchError>,
-    ) -> Result<Outcome, LaunchError> {
+    ) -> Result<RigTrial, LaunchError> {
         self.watched(spec, shards, watch, true, meanwhile)
     }
 
@@ -204,11 +157,13 @@ impl Rig<'_> {
         watch: Watch,
         sentinel: bool,
         meanwhile: impl FnOnce(Window) -> Result<(), LaunchError>,
-    ) -> Result<Outcome, LaunchError> {
-        let mut squad = Squad::gather(self.launcher, spec, shards, &self.cpus.swarm)?;
-        let window = squad.start()?;
-        squad.sleep_until(window.begin)?;
-        let pinned: Vec<u32> = self.cpus.server.iter().chain(&self.cpus.swarm).copied().collect();
+    ) -> Result<RigTrial, LaunchError> {
+        let context = self.context;
+        let mut workers = Workers::spawn(&context.launcher, spec, shards, &context.cpus.swarm)?;
+        let window = workers.start()?;
+        workers.sleep_until(window.begin)?;
+        let pinned: Vec<u32> =
+            self.context.cpus.server.iter().chain(&self.context.cpus.swarm).copied().collect();
         let root = match watch {
             Watch::Server(pid) => pid,
             Watch::Ourselves => std::process::id(),
@@ -216,14 +171,14 @@ impl Rig<'_> {
         let sentinel = sentinel.then(|| Sentinel::watch(&pinned));
         let before = Mark::take(root, &pinned);
         meanwhile(window)?;
-        squad.sleep_until(window.end)?;
+        workers.sleep_until(window.end)?;
         let after = Mark::take(root, &pinned);
         let stood_still = sentinel.and_then(Sentinel::end);
-        let measured = squad.collect()?;
-        squad.dismiss();
+        let measured = workers.collect()?;
+        workers.shutdown();
         // The workers are children of this process, so that its own tree holds their time already.
         let beside_ns = if watch == Watch::Ourselves { 0 } else { measured.swarm_cpu_ns };
-        let alone = self.cpus.shared().then(|| "server and swarm had to share a CPU".to_string());
+        let alone = self.context.cpus.shared().then(|| "server and swarm had to share a CPU".to_string());
         let disturbed = alone
             .or_else(|| disturbance(&before.until(&after, spec.timing.window, beside_ns)))
             .or(stood_still);
@@ -232,15 +187,15 @@ impl Rig<'_> {
         };
         let (response, service) = (decode(&measured.response)?, decode(&measured.service)?);
         let averages = self.defect == Some(Defect::AveragePercentiles);
-        Ok(Outcome { measured, response, service, disturbed, averages })
+        Ok(RigTrial { measured, response, service, disturbed, averages })
     }
 
     /// As [`trial`](Self::trial), with one worker and nothing going on.
     ///
     /// # Errors
     /// As there.
-    pub fn plain_trial(&self, spec: &WorkerSpec, server: &Server) -> Result<Outcome, LaunchError> {
-        self.trial(spec, 1, server.watch(), |_| Ok(()))
+    pub fn plain_trial(&self, spec: &WorkerSpec, server: &Server) -> Result<RigTrial, LaunchError> {
+        self.trial(spec, 1, Watch::Server(server.pid()), |_| Ok(()))
     }
 
     /// As [`plain_trial`](Self::plain_trial), without the look-out for standstills, which keeps the CPUs from falling
@@ -248,8 +203,8 @@ impl Rig<'_> {
     ///
     /// # Errors
     /// As there.
-    pub fn quiet_trial(&self, spec: &WorkerSpec, server: &Server) -> Result<Outcome, LaunchError> {
-        self.watched(spec, 1, server.watch(), false, |_| Ok(()))
+    pub fn quiet_trial(&self, spec: &WorkerSpec, server: &Server) -> Result<RigTrial, LaunchError> {
+        self.watched(spec, 1, Watch::Server(server.pid()), false, |_| Ok(()))
     }
 
     /// Runs an oracle's trials; again with a fresh seed, up to three times in all, while something disturbs them,
@@ -273,7 +228,7 @@ impl Rig<'_> {
     }
 }
 
-impl Outcome {
+impl RigTrial {
     /// Quantile `p` of response over the requests sent, in nanoseconds; NaN when there are too few.
     pub fn response_ns(&self, p: f64) -> f64 {
         if !self.averages {

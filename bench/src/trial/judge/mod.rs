@@ -1,7 +1,7 @@
 //! What disqualifies a trial, and what makes it doubtful: rules over what was measured, and nothing else.
 //!
 //! An *invalid* trial is kept and shown but compared with nothing. A *doubt* travels with the figure. The limits are
-//! constants with their reason; each rule is a function of the record. What spoiled a trial from outside may have passed a
+//! constants with their reason; each rule is a function of the record. What disturbed a trial from outside may be over a
 //! moment later: such trials are worth another try, those that failed by themselves are not.
 
 mod lag;
@@ -45,9 +45,9 @@ pub struct Judgement {
     pub doubts: Vec<Doubt>,
 }
 
-/// Whether a trial was spoiled, and only by what may have passed: neighbours, a late swarm, a machine that changed its speed.
+/// Whether a trial was disturbed, and only by what passes: other processes, a late swarm, a machine that changed its speed.
 /// A wrong reply, or a server that does not start or lets nobody in, would be the same again.
-pub fn may_pass(invalid: &[Invalid]) -> bool {
+pub fn is_transient(invalid: &[Invalid]) -> bool {
     let passes = |reason: &Invalid| match reason {
         Invalid::GeneratorLate { .. }
         | Invalid::GeneratorTail { .. }
@@ -81,8 +81,8 @@ pub struct Terms<'a> {
     pub least: Least,
 }
 
-/// Judges a trial. What a server did badly (no answer, an early end) is a result and no reason to leave it out; what
-/// the generator or the neighbours did is.
+/// Judges a trial. What a server did badly (no answer, an early end) is a result and no reason to leave it out; a
+/// disturbance by the load generator or by other processes is.
 pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement {
     let mut judgement = Judgement::default();
     let corrupt = measured.counts.errors.get(&ErrorKind::Corrupt).copied().unwrap_or(0);

@@ -194,7 +194,7 @@ fn a_swarm_that_limits_a_server_which_a_null_server_outruns_disqualifies() {
     };
     assert_eq!((bound.invalid, bound.doubts), (vec![reason], vec![]), "and no doubt about it beside");
     assert!(
-        may_pass(&[at(600_000_000, Some(1_500.0), &two_cpus()).invalid[0].clone()]),
+        is_transient(&[at(600_000_000, Some(1_500.0), &two_cpus()).invalid[0].clone()]),
         "the swarm may recover"
     );
     for near in [900.0, 1_240.0] {
@@ -298,8 +298,10 @@ fn chance_alone_makes_no_more_windows_unsteady_than_stated() {
 fn only_what_may_have_passed_is_tried_again() {
     let stolen = Invalid::Stolen { share: 0.2 };
     let wrong = Invalid::WrongReply { replies: 1 };
-    assert!(may_pass(std::slice::from_ref(&stolen)));
-    assert!(!may_pass(std::slice::from_ref(&wrong)) && !may_pass(&[stolen, wrong]) && !may_pass(&[]));
+    assert!(is_transient(std::slice::from_ref(&stolen)));
+    assert!(
+        !is_transient(std::slice::from_ref(&wrong)) && !is_transient(&[stolen, wrong]) && !is_transient(&[])
+    );
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::load_keys::{self, FileBeside, FileLoad};
 use super::units::{PositiveSpan, Size, Span};
 use super::{DEFAULT_TIMING, Scenario, ServerTuning};
 use crate::suggest;
-use crate::swarm::schedule::{self, ScheduleError};
+use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::load::{DemandShape, Load, RequestError, RequestShape, Timing};
 use bakeoff_reports::record::Merit;
 use bakeoff_servers::models;
@@ -161,8 +161,8 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     let load = load_keys::load(&check, &file.load)?;
     let beside = load_keys::beside(&check, file.beside.as_ref())?;
     let request = request(&check, entry, &file.request)?;
-    schedule::check(&load, &request, &timing, 0, 1)
-        .and_then(|()| schedule::check_beside(&load, &beside))
+    bounds::check(&load, &request, &timing, 0, 1)
+        .and_then(|()| bounds::check_beside(&load, &beside))
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
     let merit = merit(&check, &file, &load)?;
     Ok(Scenario {

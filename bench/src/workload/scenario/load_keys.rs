@@ -2,7 +2,7 @@
 
 use super::file::{Checked, Checker};
 use super::units::{PositiveSpan, Span};
-use crate::swarm::schedule::{self, ScheduleError};
+use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::load::{Arrivals, Beside, Load, RateShape};
 use serde::Deserialize;
 use std::time::Duration;
@@ -89,7 +89,7 @@ fn only_its_own(check: &Checker<'_>, file: &FileLoad) -> Checked<()> {
 /// The load that the table asks for.
 pub(super) fn load(check: &Checker<'_>, spanned: &Spanned<FileLoad>) -> Checked<Load> {
     let file = spanned.get_ref();
-    let clients = check.whole("clients", &file.clients, 1, i64::from(schedule::MAX_CLIENTS))?;
+    let clients = check.whole("clients", &file.clients, 1, i64::from(bounds::MAX_CLIENTS))?;
     only_its_own(check, file)?;
     match file.kind {
         FileLoadKind::Closed => closed(check, file, clients),
@@ -108,7 +108,7 @@ pub(super) fn load(check: &Checker<'_>, spanned: &Spanned<FileLoad>) -> Checked<
 fn closed(check: &Checker<'_>, file: &FileLoad, clients: u32) -> Checked<Load> {
     let think = file.think.as_ref().map_or(Duration::ZERO, |think| think.get_ref().0);
     let pipeline = file.pipeline.as_ref();
-    match (pipeline, check.optional("pipeline", pipeline, i64::from(schedule::MAX_PIPELINE))?) {
+    match (pipeline, check.optional("pipeline", pipeline, i64::from(bounds::MAX_PIPELINE))?) {
         (Some(pipeline), Some(2..)) if !think.is_zero() => Err(check.at(
             pipeline,
             "`pipeline` and `think` exclude each other: a client that thinks between its requests has but one under way",
@@ -154,7 +154,7 @@ pub(super) fn beside(check: &Checker<'_>, spanned: Option<&Spanned<FileBeside>>)
         Ok(check.optional(key, value, most)?.unwrap_or(0))
     };
     let beside = Beside {
-        idle: count("idle", file.idle.as_ref(), i64::from(schedule::MAX_CLIENTS))?,
+        idle: count("idle", file.idle.as_ref(), i64::from(bounds::MAX_CLIENTS))?,
         slow_readers: count("slow_readers", file.slow_readers.as_ref(), MAX_SLOW)?,
         slow_senders: count("slow_senders", file.slow_senders.as_ref(), MAX_SLOW)?,
     };

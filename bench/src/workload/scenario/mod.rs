@@ -13,11 +13,10 @@ pub use builtin::{BUILT_IN, BuiltIn, Group, REFERENCE};
 pub use file::ScenarioError;
 
 use crate::host::clock::nanoseconds;
-use crate::workload::load::{Beside, Load, POISON, RateShape, RequestShape, Timing, WorkerSpec};
+use crate::workload::load::{Beside, Load, POISON, RateShape, RequestShape, Timing};
 use bakeoff_reports::record::{Merit, ScenarioRecord, Surge, SweepPoint};
 use bakeoff_servers::{ServerConfig, models};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 use units::{show_duration, show_size};
 
@@ -175,25 +174,6 @@ impl Scenario {
             return None;
         };
         Some(Surge { begin_ns: nanoseconds(after), end_ns: nanoseconds(after + lasting), factor })
-    }
-
-    /// What a swarm worker is told: the whole load; the caller divides it into shards.
-    pub fn spec(&self, target: SocketAddr, seed: u64, congestion_control: Option<&str>) -> WorkerSpec {
-        WorkerSpec {
-            target,
-            service: self.service.clone(),
-            load: self.load.clone(),
-            request: self.request.clone(),
-            timing: self.timing,
-            slices: self.slices,
-            seed,
-            shard: 0,
-            shards: 1,
-            beside: self.beside,
-            cpus: Vec::new(),
-            congestion_control: congestion_control.map(str::to_string),
-            defect: None,
-        }
     }
 
     /// The listen backlog to ask for.

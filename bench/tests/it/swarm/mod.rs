@@ -2,10 +2,9 @@
 //! swarm. A thread per connection, blocking; nothing of the product.
 
 use bakeoff::host::clock::monotonic_ns;
+use bakeoff::swarm::spec::WorkerSpec;
 use bakeoff::swarm::worker::prepare;
-use bakeoff::workload::load::{
-    Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec,
-};
+use bakeoff::workload::load::{Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::exchange::{Exchange, Parts, Request};
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};

@@ -2,11 +2,14 @@
 //! receive, on the same CPUs before the same server, in pairs that lie next to each other in time.
 
 use super::super::finding::{Finding, Unit};
-use super::super::rig::{Kind, Rig, Server};
+use super::super::rig::{Kind, Rig};
 use crate::host::clock;
 use crate::host::environment;
 use crate::process::launch::LaunchError;
-use crate::workload::load::{Arrivals, Load, RateShape, Timing, WorkerSpec};
+use crate::process::server::Server;
+use crate::process::workers::PATIENCE;
+use crate::swarm::spec::WorkerSpec;
+use crate::workload::load::{Arrivals, Load, RateShape, Timing};
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::stats::bootstrap::median_interval;
 use bakeoff_reports::stats::median;
@@ -39,7 +42,7 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
             of_closed.push(pairs.pair(&closed, None, round % 2 == 0)?);
             of_open.push(pairs.pair(&open, Some(gap), round % 2 == 0)?);
         }
-        server.stop();
+        server.stop(PATIENCE);
         Ok(vec![finding("closed", &of_closed), finding("open", &of_open)])
     })
 }
@@ -78,7 +81,7 @@ impl Pairs<'_> {
     /// One pair: swarm over bare; each goes first as often as the other.
     fn pair(&self, load: &Load, gap: Option<Duration>, bare_first: bool) -> Result<Pair, LaunchError> {
         let bare = || {
-            bare_median(self.server.address, &self.rig.cpus.swarm, self.window, gap)
+            bare_median(self.server.address, &self.rig.context.cpus.swarm, self.window, gap)
                 .map_err(|e| LaunchError::Refused(format!("the bare ping-pong failed: {e}")))
         };
         if bare_first {

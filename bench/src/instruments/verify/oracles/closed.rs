@@ -1,9 +1,11 @@
 //! Closed loops: the throughput of a pool with waits, and Little's law.
 
 use super::super::finding::{Finding, Unit};
-use super::super::rig::{Kind, Rig};
+use super::super::rig::{Kind, Rig, Watch};
 use crate::process::launch::LaunchError;
-use crate::workload::load::{DemandShape, Load, RequestShape, Timing, WorkerSpec};
+use crate::process::workers::PATIENCE;
+use crate::swarm::spec::WorkerSpec;
+use crate::workload::load::{DemandShape, Load, RequestShape, Timing};
 use std::time::Duration;
 
 /// Threads of the pool.
@@ -28,7 +30,7 @@ pub(super) fn pool(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
             // The clients beyond the pool are never served; nobody waits for them.
             spec.timing = Timing { drain: WAIT * 5, ..spec.timing };
             let outcome = rig.plain_trial(&spec, &server)?;
-            server.stop();
+            server.stop(PATIENCE);
             let expected = f64::from(clients.min(POOL)) / WAIT.as_secs_f64();
             let pair = (expected, outcome.throughput_per_ns() * 1e9);
             let figure = format!("rate, N = {clients}, c = {POOL}");
@@ -49,8 +51,8 @@ pub(super) fn little(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
             let server = rig.serve(Kind::Each, "echo")?;
             let load = Load::Closed { clients, think };
             let spec = WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
-            let outcome = rig.trial(&spec, workers, server.watch(), |_| Ok(()))?;
-            server.stop();
+            let outcome = rig.trial(&spec, workers, Watch::Server(server.pid()), |_| Ok(()))?;
+            server.stop(PATIENCE);
             let cycle_ns = outcome.mean_response_ns() + think.as_nanos() as f64;
             let pair = (f64::from(clients), outcome.throughput_per_ns() * cycle_ns);
             let figure = format!("X (R + Z), {workers} worker{}", if workers == 1 { "" } else { "s" });

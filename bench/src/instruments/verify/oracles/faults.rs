@@ -5,7 +5,8 @@ use super::super::finding::Finding;
 use super::super::peer::{Fate, MESSAGE, Peer, Plan};
 use super::super::rig::{Rig, Watch};
 use crate::process::launch::LaunchError;
-use crate::workload::load::{Load, RequestShape, Timing, WorkerSpec};
+use crate::swarm::spec::WorkerSpec;
+use crate::workload::load::{Load, RequestShape, Timing};
 use bakeoff_reports::record::{Counts, ErrorKind};
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ fn trial(
     window: Duration,
     (timeout, drain): (Duration, Duration),
 ) -> Result<(Peer, Counts), LaunchError> {
-    let peer = Peer::start(plan, &rig.cpus.server)
+    let peer = Peer::start(plan, &rig.context.cpus.server)
         .map_err(|e| LaunchError::Refused(format!("starting the faulty server failed: {e}")))?;
     let load = Load::Closed { clients: CLIENTS, think: Duration::from_millis(5) };
     let spec = WorkerSpec {

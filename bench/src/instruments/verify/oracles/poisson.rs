@@ -6,7 +6,8 @@ use super::super::rig::{Rig, Watch};
 use super::super::theory::{ks_critical, ks_exponential};
 use crate::process::launch::LaunchError;
 use crate::swarm::schedule::Schedule;
-use crate::workload::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec};
+use crate::swarm::spec::WorkerSpec;
+use crate::workload::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing};
 use std::time::Duration;
 
 /// What the wake-ups of a sender and of a receiver may add to the distance. At 2,000 received gaps chance alone exceeds
@@ -34,7 +35,7 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
 /// The gaps between requests as a server reads them.
 fn received(rig: &Rig<'_>, load: &Load, window: Duration, seed: u64) -> Result<Vec<Finding>, LaunchError> {
     let none = Plan { seed, faults: &[], one_in: 1 };
-    let peer = Peer::start(none, &rig.cpus.server)
+    let peer = Peer::start(none, &rig.context.cpus.server)
         .map_err(|e| LaunchError::Refused(format!("starting the recording server failed: {e}")))?;
     let spec = WorkerSpec { seed, ..rig.spec(peer.address, "echo", load.clone(), window) };
     let outcome = rig.trial(&spec, 1, Watch::Ourselves, |_| Ok(()))?;

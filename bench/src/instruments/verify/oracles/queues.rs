@@ -9,12 +9,15 @@
 
 use super::super::MACHINE;
 use super::super::finding::{Finding, Unit};
-use super::super::rig::{Kind, Outcome, Rig, Server};
+use super::super::rig::{Kind, Rig, RigTrial};
 use super::super::simulate::{Queue, Replications, Summary, replay};
 use super::super::theory::{mg1_wait, mmc_wait_over_service, two_sided_z};
 use crate::process::launch::LaunchError;
+use crate::process::server::Server;
+use crate::process::workers::PATIENCE;
 use crate::swarm::schedule::Schedule;
-use crate::workload::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing, WorkerSpec};
+use crate::swarm::spec::WorkerSpec;
+use crate::workload::load::{Arrivals, DemandShape, Load, RateShape, RequestShape, Timing};
 use bakeoff_reports::record::histogram::Recorder;
 use std::time::Duration;
 
@@ -46,7 +49,7 @@ struct Shape {
 
 /// What was seen, and what theory says of it. Times in nanoseconds.
 struct Seen {
-    outcome: Outcome,
+    outcome: RigTrial,
     lambda: f64,
     mean: f64,
     mean_square: f64,
@@ -183,7 +186,7 @@ fn seen(rig: &Rig<'_>, shape: &Shape, seed: u64) -> Result<Seen, LaunchError> {
     };
     let mut outcome = rig.plain_trial(&spec, &server)?;
     let drift = pilot(rig, shape, &server)? / before_ns;
-    server.stop();
+    server.stop(PATIENCE);
     if !(1.0 / DRIFT..=DRIFT).contains(&drift) {
         let reason = format!("the same work took {drift:.2} times as long after it as before");
         outcome.disturbed.get_or_insert(reason);
@@ -229,7 +232,7 @@ fn table(service: &Recorder) -> Vec<f64> {
 }
 
 /// Mean and mean square of the service times.
-fn moments(outcome: &Outcome) -> (f64, f64) {
+fn moments(outcome: &RigTrial) -> (f64, f64) {
     let histogram = outcome.service.histogram();
     let square = |value: u64| (value as f64) * (value as f64);
     let sum: f64 = histogram
@@ -243,7 +246,7 @@ fn moments(outcome: &Outcome) -> (f64, f64) {
 
 /// The trial's arrivals and demands through a computed queue. A demand of x takes a + b x here, where a (the round trip)
 /// and b (nominal to real) are those that carry the demands' median and 90th percentile to the service times'.
-fn replay_schedule(schedule: &Schedule, shape: &Shape, outcome: &Outcome, skip: usize) -> Summary {
+fn replay_schedule(schedule: &Schedule, shape: &Shape, outcome: &RigTrial, skip: usize) -> Summary {
     let count = schedule.offsets_ns().len();
     let demands: Vec<f64> = (0..count).map(|i| schedule.arrival(i).demand_ns as f64).collect();
     let (a, b) = match shape.demand {

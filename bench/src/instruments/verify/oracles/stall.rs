@@ -2,11 +2,13 @@
 //! server feel is known exactly; a generator that waits with it, or looks away, reports a millisecond.
 
 use super::super::finding::{Finding, Unit};
-use super::super::rig::{Kind, Rig, Server};
+use super::super::rig::{Kind, Rig, Watch};
 use super::super::theory::stall_quantile;
 use crate::host::clock::monotonic_ns;
 use crate::process::launch::LaunchError;
-use crate::process::squad::Window;
+use crate::process::server::Server;
+use crate::process::workers::{PATIENCE, Window};
+use crate::swarm::spec::WorkerSpec;
 use crate::workload::load::{Arrivals, Load, RateShape};
 use rustix::process::{Pid, Signal, kill_process};
 use std::cell::Cell;
@@ -34,14 +36,13 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
             shape: RateShape::Steady,
         };
         let server = rig.serve(Kind::One, "echo")?;
-        let spec =
-            crate::workload::load::WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
+        let spec = WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
         let stood = Cell::new(Stood::default());
-        let outcome = rig.trial(&spec, 1, server.watch(), |window| {
+        let outcome = rig.trial(&spec, 1, Watch::Server(server.pid()), |window| {
             stood.set(stand_still(rig, &server, window, stall)?);
             Ok(())
         })?;
-        server.stop();
+        server.stop(PATIENCE);
         let service_ns = outcome.service.histogram().value_at_quantile(0.5) as f64;
         let rho = RATE_PER_S * service_ns / 1e9;
         let findings = quantiles.map(|q| {
@@ -72,7 +73,7 @@ fn stand_still(
     stall: Duration,
 ) -> Result<Stood, LaunchError> {
     let wait = |until| {
-        if rig.launcher.interrupt.sleep_until(until) { Ok(()) } else { Err(LaunchError::Interrupted) }
+        if rig.context.launcher.interrupt.sleep_until(until) { Ok(()) } else { Err(LaunchError::Interrupted) }
     };
     let pid = Pid::from_raw(server.pid() as i32).expect("a process id is above zero");
     let send = |signal| {

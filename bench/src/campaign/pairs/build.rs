@@ -120,7 +120,7 @@ pub struct Builder {
     /// Ends a build.
     interrupt: Interrupt,
     /// Tells of a build that begins.
-    tell: fn(&str),
+    report: fn(&str),
 }
 
 /// A commit, built.
@@ -145,12 +145,12 @@ impl Builder {
         cache: Option<PathBuf>,
         command: Option<String>,
         interrupt: Interrupt,
-        tell: fn(&str),
+        report: fn(&str),
     ) -> Result<Self, String> {
         let top = git(folder, ["rev-parse", "--show-toplevel"])?;
         let checkout = PathBuf::from(top);
         let cache = cache.unwrap_or_else(|| checkout.join("target/bakeoff-builds"));
-        Ok(Self { checkout, cache: std::path::absolute(&cache).unwrap_or(cache), command, interrupt, tell })
+        Ok(Self { checkout, cache: std::path::absolute(&cache).unwrap_or(cache), command, interrupt, report })
     }
 
     /// Builds a commit, or finds it built.
@@ -170,7 +170,7 @@ impl Builder {
         if done && (self.command.is_some() && built.folder.is_dir() || built.program.is_file()) {
             return Ok(built);
         }
-        (self.tell)(&format!("building side {}: {reference} ({})", side.letter(), &built.commit[..10]));
+        (self.report)(&format!("building side {}: {reference} ({})", side.letter(), &built.commit[..10]));
         if mark.exists() {
             fs::remove_file(&mark).map_err(failed)?;
         }

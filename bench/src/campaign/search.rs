@@ -2,26 +2,26 @@
 //! meets it and one step down after each that misses.
 //!
 //! The up-and-down rule (Dixon and Mood, J. Am. Stat. Assoc. 43, 1948) spends its trials around the rate at which half of
-//! them meet the objective, which is what is estimated afterwards. A pure function of what the trials said; it never
+//! them meet the objective, which is what is estimated afterwards. A pure function of what came of the trials; it never
 //! stops by itself, so that every model gets the same number of trials.
 
-/// What a trial at a rung of the ladder said.
+/// Whether a trial at a rung of the ladder kept the objective.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Said {
+pub(super) enum ObjectiveCheck {
     /// The objective was met.
     Met,
     /// It was missed.
     Missed,
-    /// The generator did not keep its schedule, in vain tried again. Twice running at a rung, and nothing from there on can be
-    /// told.
-    Limit,
-    /// Nothing, for another reason.
-    Nothing,
+    /// The generator did not keep its schedule, and retries failed too. Twice running at a rung, and nothing from there on
+    /// can be measured.
+    GeneratorLimit,
+    /// Not known, for another reason.
+    Unknown,
 }
 
 /// The search for one model on a ladder of rising rates.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Search {
+pub(super) struct Search {
     /// The highest rung that may be tried.
     top: usize,
     at: usize,
@@ -35,7 +35,7 @@ pub struct Search {
 
 impl Search {
     /// On rungs `0..=top`, beginning at `start` (at most `top`), with `stride` rungs to a doubling (at least 1).
-    pub fn new(top: usize, start: usize, stride: usize) -> Self {
+    pub(super) fn new(top: usize, start: usize, stride: usize) -> Self {
         Self {
             top,
             at: start.min(top),
@@ -48,50 +48,50 @@ impl Search {
     }
 
     /// The rung to try next.
-    pub fn next(&self) -> usize {
+    pub(super) fn next(&self) -> usize {
         self.at
     }
 
-    /// Takes what the trial at [`Search::next`] said.
-    pub fn tell(&mut self, said: Said) {
+    /// Takes what came of the trial at [`Search::next`].
+    pub(super) fn enter(&mut self, check: ObjectiveCheck) {
         let at = self.at;
-        match said {
-            Said::Nothing => return,
-            Said::Limit if self.limits == 0 => {
-                // Once it may have been the neighbours.
+        match check {
+            ObjectiveCheck::Unknown => return,
+            ObjectiveCheck::GeneratorLimit if self.limits == 0 => {
+                // Once it may have been other processes.
                 self.limits = 1;
                 return;
             }
-            Said::Limit => {
+            ObjectiveCheck::GeneratorLimit => {
                 self.top = at.saturating_sub(1);
                 self.missed = self.missed.filter(|missed| *missed <= self.top);
             }
-            Said::Met => self.met = self.met.max(Some(at)),
-            Said::Missed => self.missed = Some(self.missed.map_or(at, |missed| missed.min(at))),
+            ObjectiveCheck::Met => self.met = self.met.max(Some(at)),
+            ObjectiveCheck::Missed => self.missed = Some(self.missed.map_or(at, |missed| missed.min(at))),
         }
         self.limits = 0;
-        self.at = if self.settled { step(at, said) } else { self.approach(at, said) }.min(self.top);
+        self.at = if self.settled { step(at, check) } else { self.approach(at, check) }.min(self.top);
     }
 
-    fn approach(&mut self, at: usize, said: Said) -> usize {
+    fn approach(&mut self, at: usize, check: ObjectiveCheck) -> usize {
         match (self.met, self.missed) {
             (Some(met), Some(missed)) if missed > met + 1 => met.midpoint(missed),
             // The gap is closed, or noise has turned it round.
             (Some(_), Some(_)) => {
                 self.settled = true;
-                step(at, said)
+                step(at, check)
             }
-            _ if said == Said::Met => at + self.stride,
+            _ if check == ObjectiveCheck::Met => at + self.stride,
             _ => at.saturating_sub(self.stride),
         }
     }
 }
 
-fn step(at: usize, said: Said) -> usize {
-    match said {
-        Said::Met => at + 1,
-        Said::Missed | Said::Limit => at.saturating_sub(1),
-        Said::Nothing => at,
+fn step(at: usize, check: ObjectiveCheck) -> usize {
+    match check {
+        ObjectiveCheck::Met => at + 1,
+        ObjectiveCheck::Missed | ObjectiveCheck::GeneratorLimit => at.saturating_sub(1),
+        ObjectiveCheck::Unknown => at,
     }
 }
 
@@ -115,7 +115,7 @@ mod tests {
         let trial = |round| {
             let rate_per_s = rate(search.next());
             let met = rate_per_s <= capacity * (noise * random.normal()).exp();
-            search.tell(if met { Said::Met } else { Said::Missed });
+            search.enter(if met { ObjectiveCheck::Met } else { ObjectiveCheck::Missed });
             Tried { round, rate_per_s, met }
         };
         (0..rounds).map(trial).collect()
@@ -169,22 +169,22 @@ mod tests {
     #[test]
     fn the_generators_limit_caps_the_ladder_for_good() {
         let mut search = Search::new(50, 10, 7);
-        search.tell(Said::Met);
-        search.tell(Said::Met);
+        search.enter(ObjectiveCheck::Met);
+        search.enter(ObjectiveCheck::Met);
         assert_eq!(search.next(), 24);
-        search.tell(Said::Limit);
+        search.enter(ObjectiveCheck::GeneratorLimit);
         assert_eq!(search.next(), 24, "once more");
-        search.tell(Said::Limit);
+        search.enter(ObjectiveCheck::GeneratorLimit);
         for _ in 0..10 {
             assert!(search.next() <= 23, "{search:?}");
-            search.tell(Said::Met);
+            search.enter(ObjectiveCheck::Met);
         }
         assert_eq!(search.next(), 23, "it stays at the highest rung that the generator can do");
-        search.tell(Said::Nothing);
+        search.enter(ObjectiveCheck::Unknown);
         assert_eq!(search.next(), 23);
         let mut lowest = Search::new(3, 0, 7);
-        lowest.tell(Said::Limit);
-        lowest.tell(Said::Limit);
+        lowest.enter(ObjectiveCheck::GeneratorLimit);
+        lowest.enter(ObjectiveCheck::GeneratorLimit);
         assert_eq!(lowest.next(), 0);
     }
 }

@@ -3,10 +3,9 @@
 //! What it finds is a mistake in what was asked for, not a result: a workload that one build does not know, a command that never
 //! listens, a server that speaks another protocol.
 
-use crate::campaign::ab::plan::{AbCell, AbPlan};
-use crate::campaign::ab::runner::Sides;
-use crate::campaign::run::plan::{Cell, Slot};
-use crate::trial::{Bench, Interrupted};
+use super::plan::{PairCell, PairPlan};
+use super::side::Sides;
+use crate::trial::{Conditions, Interrupted, TrialId};
 use crate::workload::load::{DemandShape, Load};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::{Invalid, Reading, Side, Trial};
@@ -23,7 +22,7 @@ const ROUND: u32 = u32::MAX;
 
 /// Why a comparison is not begun.
 #[derive(Debug, thiserror::Error)]
-pub enum Unfit {
+pub enum RehearsalError {
     /// A server does not do its work.
     #[error(
         "side {} ({label}) cannot take part in `{scenario}` with {model}: {why}{}",
@@ -53,16 +52,20 @@ pub enum Unfit {
 ///
 /// # Errors
 /// The first server that does not do its work, with its words.
-pub(super) fn rehearse(plan: &AbPlan, sides: Sides<'_>, bench: &Bench<'_>) -> Result<(), Unfit> {
+pub(super) fn rehearse(
+    plan: &PairPlan,
+    sides: Sides<'_>,
+    conditions: &Conditions<'_>,
+) -> Result<(), RehearsalError> {
     for cell in 0..plan.cells.len() {
         let mut failed = Vec::new();
         for side in Side::BOTH {
-            failed.extend(fails(plan, cell, sides, side, bench)?.map(|why| (side, why)));
+            failed.extend(fails(plan, cell, sides, side, conditions)?.map(|why| (side, why)));
         }
         let both = failed.len() == 2;
         if let Some((side, why)) = failed.into_iter().next() {
             let cell = &plan.cells[cell];
-            return Err(unfit(side, why, both, cell, &plan.scenarios[cell.scenario], sides));
+            return Err(rehearsal_error(side, why, both, cell, &plan.scenarios[cell.scenario], sides));
         }
     }
     Ok(())
@@ -71,12 +74,12 @@ pub(super) fn rehearse(plan: &AbPlan, sides: Sides<'_>, bench: &Bench<'_>) -> Re
 /// What a server does wrong each time it is tried: briefly, then for longer, because a busy machine may leave a brief trial
 /// without any answer.
 fn fails(
-    plan: &AbPlan,
+    plan: &PairPlan,
     at: usize,
     sides: Sides<'_>,
     side: Side,
-    bench: &Bench<'_>,
-) -> Result<Option<String>, Unfit> {
+    conditions: &Conditions<'_>,
+) -> Result<Option<String>, RehearsalError> {
     let cell = &plan.cells[at];
     let scenario = &plan.scenarios[cell.scenario];
     let mut longer = scenario.clone();
@@ -84,10 +87,10 @@ fn fails(
     let longer = if scenario.load.varies() { scenario.clone() } else { longer };
     let mut why = None;
     for scenario in [brief(scenario), longer] {
-        let slot = Slot { round: ROUND, attempt: 0, cell: Cell { scenario: cell.scenario, model: at } };
-        let entrant = sides.of(side).entrant(&cell.model);
-        let trial = bench.trial_of(0, slot, &scenario, &side.model(&cell.model), entrant);
-        why = fault(&trial.map_err(|Interrupted| Unfit::Interrupted)?, &scenario);
+        let id = TrialId { round: ROUND, ..TrialId::default() };
+        let contestant = sides.of(side).contestant(&cell.model);
+        let trial = conditions.trial(id, &scenario, &side.model(&cell.model), contestant);
+        why = fault(&trial.map_err(|Interrupted| RehearsalError::Interrupted)?, &scenario);
         if why.is_none() {
             break;
         }
@@ -95,9 +98,23 @@ fn fails(
     Ok(why)
 }
 
-fn unfit(side: Side, why: String, both: bool, cell: &AbCell, scenario: &Scenario, sides: Sides<'_>) -> Unfit {
+fn rehearsal_error(
+    side: Side,
+    why: String,
+    both: bool,
+    cell: &PairCell,
+    scenario: &Scenario,
+    sides: Sides<'_>,
+) -> RehearsalError {
     let label = sides.of(side).contender.label.clone();
-    Unfit::Server { side, label, scenario: scenario.name.clone(), model: cell.model.clone(), why, both }
+    RehearsalError::Server {
+        side,
+        label,
+        scenario: scenario.name.clone(),
+        model: cell.model.clone(),
+        why,
+        both,
+    }
 }
 
 /// The workload in little, where it is the same at any time.

@@ -1,15 +1,15 @@
-//! A side of a comparison: what was asked for, and what stands there once it is built.
+//! A side of a comparison: what a person asked for, and what is ready to be started once it is built.
 
-use crate::campaign::ab::build::{BuildError, Builder};
-use crate::process::entrant::{Command, Entrant};
+use super::build::{BuildError, Builder};
+use crate::process::contestant::{Command, Contestant};
 use crate::process::launch::{Interrupt, Launcher};
 use bakeoff_reports::record::{Contender, Origin, Side};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// What a person may put on a side.
+/// What a person may compare.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum SideSpec {
     /// The program that runs.
     ThisProgram,
     /// A file: a build of this program.
@@ -20,7 +20,7 @@ pub enum Asked {
     Command(Command),
 }
 
-impl Asked {
+impl SideSpec {
     /// Reads what was given for a side: a command if it says `{port}` or `{address}`, a file if there is one of this name or
     /// it can be nothing but a path, `this` for the program that runs, a git ref else.
     ///
@@ -54,9 +54,9 @@ impl Asked {
     }
 }
 
-/// What stands on a side, ready to be started.
+/// A side that is ready to be started.
 #[derive(Debug)]
-pub struct Standing {
+pub struct PreparedSide {
     /// For the record.
     pub contender: Contender,
     /// Starts it.
@@ -67,9 +67,9 @@ pub struct Standing {
     tax_ns: u64,
 }
 
-/// How sides are made ready.
+/// What sides are prepared with.
 #[derive(Debug)]
-pub struct Making<'a> {
+pub struct Preparation<'a> {
     /// Builds commits.
     pub builder: Option<&'a Builder>,
     /// The command of a side that is given as a commit of another program.
@@ -78,48 +78,49 @@ pub struct Making<'a> {
     pub interrupt: &'a Interrupt,
 }
 
-impl Standing {
-    /// Makes a side ready: builds it if it is a commit.
+impl PreparedSide {
+    /// Prepares a side: builds it if it is a commit.
     ///
     /// # Errors
     /// It does not build, with the compiler's words, or is no commit.
-    pub fn make(side: Side, asked: &Asked, making: &Making<'_>) -> Result<Self, BuildError> {
-        let this = Launcher::this_program(making.interrupt.clone());
-        let standing = |label: String, origin, launcher, command| Self {
+    pub fn prepare(side: Side, spec: &SideSpec, preparation: &Preparation<'_>) -> Result<Self, BuildError> {
+        let this = Launcher::this_program(preparation.interrupt.clone());
+        let prepared = |label: String, origin, launcher, command| Self {
             contender: Contender { label, origin },
             launcher,
             command,
             tax_ns: 0,
         };
-        Ok(match asked {
-            Asked::ThisProgram => {
+        Ok(match spec {
+            SideSpec::ThisProgram => {
                 let path = std::env::current_exe().unwrap_or_else(|_| "bakeoff".into()).display().to_string();
-                standing("this program".into(), Origin::Binary { path }, this, None)
+                prepared("this program".into(), Origin::Binary { path }, this, None)
             }
-            Asked::Binary(path) => {
+            SideSpec::Binary(path) => {
                 let whole = path.canonicalize().unwrap_or_else(|_| path.clone());
-                let launcher = Launcher { program: whole.clone(), interrupt: making.interrupt.clone() };
+                let launcher = Launcher { program: whole.clone(), interrupt: preparation.interrupt.clone() };
                 let origin = Origin::Binary { path: whole.display().to_string() };
-                standing(path.display().to_string(), origin, launcher, None)
+                prepared(path.display().to_string(), origin, launcher, None)
             }
-            Asked::Command(command) => {
+            SideSpec::Command(command) => {
                 let origin = Origin::Command { words: command.text.clone() };
-                standing(command.text.clone(), origin, this, Some(command.clone()))
+                prepared(command.text.clone(), origin, this, Some(command.clone()))
             }
-            Asked::Reference(reference) => {
-                let builder =
-                    making.builder.ok_or(BuildError::NoBuilder { side, reference: reference.clone() })?;
+            SideSpec::Reference(reference) => {
+                let builder = preparation
+                    .builder
+                    .ok_or(BuildError::NoBuilder { side, reference: reference.clone() })?;
                 let built = builder.build(side, reference)?;
                 let label = format!("{reference} ({})", &built.commit[..built.commit.len().min(10)]);
                 let origin = Origin::Commit { reference: reference.clone(), commit: built.commit };
-                match making.run {
+                match preparation.run {
                     Some(run) => {
                         let command = Command { folder: Some(built.folder), ..run.clone() };
-                        standing(label, origin, this, Some(command))
+                        prepared(label, origin, this, Some(command))
                     }
                     None => {
-                        let interrupt = making.interrupt.clone();
-                        standing(label, origin, Launcher { program: built.program, interrupt }, None)
+                        let interrupt = preparation.interrupt.clone();
+                        prepared(label, origin, Launcher { program: built.program, interrupt }, None)
                     }
                 }
             }
@@ -141,12 +142,31 @@ impl Standing {
         self.command.is_some()
     }
 
-    /// It with a model, to start.
-    pub fn entrant<'a>(&'a self, model: &'a str) -> Entrant<'a> {
+    /// It as a contestant, with this model.
+    pub fn contestant<'a>(&'a self, model: &'a str) -> Contestant<'a> {
         let launcher = &self.launcher;
         match &self.command {
-            Some(command) => Entrant::Command { launcher, name: model, command },
-            None => Entrant::Model { launcher, model, tax_ns: self.tax_ns },
+            Some(command) => Contestant::Command { launcher, name: model, command },
+            None => Contestant::Model { launcher, model, tax_ns: self.tax_ns },
+        }
+    }
+}
+
+/// The two sides.
+#[derive(Clone, Copy, Debug)]
+pub struct Sides<'a> {
+    /// The baseline.
+    pub a: &'a PreparedSide,
+    /// The candidate.
+    pub b: &'a PreparedSide,
+}
+
+impl<'a> Sides<'a> {
+    /// One of them.
+    pub fn of(self, side: Side) -> &'a PreparedSide {
+        match side {
+            Side::A => self.a,
+            Side::B => self.b,
         }
     }
 }
@@ -157,12 +177,12 @@ mod tests {
 
     #[test]
     fn what_is_given_is_a_command_a_file_or_a_ref() {
-        assert!(matches!(Asked::parse("./x --port {port}"), Ok(Asked::Command(_))));
-        assert!(matches!(Asked::parse("serve {address}"), Ok(Asked::Command(_))));
-        assert_eq!(Asked::parse("/bin/sh"), Ok(Asked::Binary("/bin/sh".into())));
-        assert_eq!(Asked::parse("origin/main"), Ok(Asked::Reference("origin/main".into())));
-        assert_eq!(Asked::parse("HEAD~3"), Ok(Asked::Reference("HEAD~3".into())));
-        assert_eq!(Asked::parse("this"), Ok(Asked::ThisProgram));
+        assert!(matches!(SideSpec::parse("./x --port {port}"), Ok(SideSpec::Command(_))));
+        assert!(matches!(SideSpec::parse("serve {address}"), Ok(SideSpec::Command(_))));
+        assert_eq!(SideSpec::parse("/bin/sh"), Ok(SideSpec::Binary("/bin/sh".into())));
+        assert_eq!(SideSpec::parse("origin/main"), Ok(SideSpec::Reference("origin/main".into())));
+        assert_eq!(SideSpec::parse("HEAD~3"), Ok(SideSpec::Reference("HEAD~3".into())));
+        assert_eq!(SideSpec::parse("this"), Ok(SideSpec::ThisProgram));
     }
 
     #[test]
@@ -172,7 +192,7 @@ mod tests {
             ("./server --port 80", "where the port goes"),
             ("/etc/passwd", "cannot be run"),
         ] {
-            let error = Asked::parse(text).expect_err(text);
+            let error = SideSpec::parse(text).expect_err(text);
             assert!(error.contains(word), "{text}: {error}");
         }
     }

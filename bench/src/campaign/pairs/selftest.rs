@@ -1,5 +1,5 @@
 //! The gate put to the test on this machine: the same build on both sides, and the same build with a known cost on every
-//! request. How often does it cry wolf, how often does it miss one?
+//! request. What are its false-positive and false-negative rates?
 //!
 //! Every gate is a whole comparison as anybody would run it, with its bundle. The levels take turns, so that a bad hour of the
 //! machine meets all of them. The workload has to be one in which the server is what limits, or a cost would not show.
@@ -14,12 +14,12 @@
 //! The noise of the gates without a cost is then used again: thousands of gates are simulated from its pairs, with effects put
 //! in, and say what whole runs are too few to show.
 
-use crate::campaign::ab::plan::AbPlan;
-use crate::campaign::ab::rehearsal::Unfit;
-use crate::campaign::ab::runner::{self, AbError, AbOptions, Ending, Sides};
-use crate::campaign::ab::side::Standing;
-use crate::process::launch::Launcher;
-use crate::tell;
+use super::plan::PairPlan;
+use super::side::{PreparedSide, Sides};
+use super::{PairsError, run as compare};
+use crate::campaign::{Completion, Ending, Options};
+use crate::print_to_stderr;
+use crate::process::context::Context;
 use bakeoff_reports::record::bundle::{self, BundleError};
 use bakeoff_reports::record::{Figure, Merit, Side};
 use bakeoff_reports::rules::gate::{self, Outcome};
@@ -51,7 +51,7 @@ pub struct Level {
 
 /// What a self-test found.
 #[derive(Clone, Debug, Default)]
-pub struct Found {
+pub struct SelfTestReport {
     /// By level, the one without a cost first.
     pub levels: Vec<Level>,
     /// What a request takes, in nanoseconds, at the rate of the first gate.
@@ -67,7 +67,7 @@ pub struct Found {
 pub enum SelfTestError {
     /// A comparison was not done.
     #[error(transparent)]
-    Ab(#[from] AbError),
+    Comparison(#[from] PairsError),
     /// A bundle cannot be read back.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -111,26 +111,26 @@ fn percent(share: f64) -> String {
 }
 
 /// Runs `gates` gates without a cost and as many that make the server slower by each of the shares `slower`, of the one cell
-/// that the plan has; each leaves its bundle in a folder of its own under `folder`. `make` makes this program stand on a side.
+/// that the plan has; each leaves its bundle in a folder of its own under `folder`. `prepare` prepares this program as a side.
 /// What came of the gates that were finished is returned in any case.
 ///
 /// # Errors
 /// A comparison that cannot be done, nothing measured, or a server that is not what limits.
 pub fn run(
-    plan: &AbPlan,
+    plan: &PairPlan,
     (gates, slower): (u32, &[f64]),
-    options: &AbOptions,
-    launcher: &Launcher,
+    options: &Options,
+    context: &Context,
     folder: &Path,
-    make: impl Fn(Side) -> Standing,
-) -> (Found, Result<Ending, SelfTestError>) {
-    let test = SelfTest { plan, options, launcher, folder, make };
+    prepare: impl Fn(Side) -> PreparedSide,
+) -> (SelfTestReport, Result<Ending, SelfTestError>) {
+    let test = SelfTest { plan, options, context, folder, prepare };
     levels(gates, slower, |ask| test.gate(&ask))
 }
 
 /// A gate to run.
 #[derive(Clone, Debug, PartialEq)]
-struct Ask {
+struct GateSpec {
     name: String,
     /// Busy time on every request of B, in nanoseconds.
     tax_ns: u64,
@@ -140,7 +140,7 @@ struct Ask {
 
 /// A gate that was run.
 #[derive(Clone, Debug, Default)]
-struct Done {
+struct GateResult {
     /// Whether any figure of it regressed.
     regressed: bool,
     /// Requests per second of A, at the median of the pairs.
@@ -161,18 +161,18 @@ struct Done {
 fn levels(
     gates: u32,
     slower: &[f64],
-    mut gate: impl FnMut(Ask) -> Result<Option<Done>, SelfTestError>,
-) -> (Found, Result<Ending, SelfTestError>) {
+    mut gate: impl FnMut(GateSpec) -> Result<Option<GateResult>, SelfTestError>,
+) -> (SelfTestReport, Result<Ending, SelfTestError>) {
     let levels = [0.0].iter().chain(slower).map(|slower| Level { slower: *slower, ..Level::default() });
-    let mut found = Found { levels: levels.collect(), ..Found::default() };
+    let mut found = SelfTestReport { levels: levels.collect(), ..SelfTestReport::default() };
     let ended = all(gates, &mut found, &mut gate);
     (found, ended)
 }
 
 fn all(
     gates: u32,
-    found: &mut Found,
-    gate: &mut impl FnMut(Ask) -> Result<Option<Done>, SelfTestError>,
+    found: &mut SelfTestReport,
+    gate: &mut impl FnMut(GateSpec) -> Result<Option<GateResult>, SelfTestError>,
 ) -> Result<Ending, SelfTestError> {
     let mut price: Option<Price> = None;
     let (mut measuring, mut pairs) = (Duration::ZERO, 0);
@@ -190,7 +190,7 @@ fn all(
                 }
             };
             let name = format!("{}-{:02}", called(slower), number + 1);
-            let ask = Ask { name, tax_ns, number: 1_000 * u64::from(number) + at as u64 };
+            let ask = GateSpec { name, tax_ns, number: 1_000 * u64::from(number) + at as u64 };
             let Some(done) = gate(ask)? else { return Ok(Ending::Interrupted) };
             if at == 0 {
                 found.noise.push(done.logs.clone());
@@ -226,10 +226,10 @@ impl Price {
     /// The price by one gate whose busy time is a share of what a request takes; `None` when interrupted.
     fn first(
         request_ns: f64,
-        gate: &mut impl FnMut(Ask) -> Result<Option<Done>, SelfTestError>,
+        gate: &mut impl FnMut(GateSpec) -> Result<Option<GateResult>, SelfTestError>,
     ) -> Result<Option<Self>, SelfTestError> {
         let tax_ns = (request_ns * TRIED).round() as u64;
-        let ask = Ask { name: "what-a-slowdown-costs".into(), tax_ns, number: u64::MAX };
+        let ask = GateSpec { name: "what-a-slowdown-costs".into(), tax_ns, number: u64::MAX };
         let Some(done) = gate(ask)? else { return Ok(None) };
         let factor = done.factor.filter(|factor| factor.is_finite());
         let factor = factor.ok_or_else(|| SelfTestError::NoPrice(done.reason.clone()))?;
@@ -260,7 +260,7 @@ impl Price {
 }
 
 impl Level {
-    fn enter(&mut self, done: &Done, tax_ns: u64) {
+    fn enter(&mut self, done: &GateResult, tax_ns: u64) {
         self.taxes_ns.push(tax_ns as f64);
         self.gates += 1;
         self.alarms += u64::from(done.regressed);
@@ -280,47 +280,46 @@ pub fn called(slower: f64) -> String {
 
 /// What all gates of a self-test have in common.
 struct SelfTest<'a, M> {
-    plan: &'a AbPlan,
-    options: &'a AbOptions,
-    launcher: &'a Launcher,
+    plan: &'a PairPlan,
+    options: &'a Options,
+    context: &'a Context,
     folder: &'a Path,
-    make: M,
+    prepare: M,
 }
 
-impl<M: Fn(Side) -> Standing> SelfTest<'_, M> {
+impl<M: Fn(Side) -> PreparedSide> SelfTest<'_, M> {
     /// Runs a gate; `None` when interrupted.
-    fn gate(&self, ask: &Ask) -> Result<Option<Done>, SelfTestError> {
-        let (a, b) = ((self.make)(Side::A), (self.make)(Side::B).taxed(ask.tax_ns));
+    fn gate(&self, ask: &GateSpec) -> Result<Option<GateResult>, SelfTestError> {
+        let (a, b) = ((self.prepare)(Side::A), (self.prepare)(Side::B).taxed(ask.tax_ns));
         let home = self.folder.join(&ask.name);
         std::fs::create_dir_all(&home)
             .map_err(|source| BundleError::Create { path: home.clone(), source })?;
         let path = home.join("run.jsonl");
-        let plan = AbPlan { seed: self.plan.seed.wrapping_add(ask.number), ..self.plan.clone() };
-        let run = runner::run(&plan, Sides { a: &a, b: &b }, self.options, self.launcher, &path);
-        if run.is_err() {
+        let plan = PairPlan { seed: self.plan.seed.wrapping_add(ask.number), ..self.plan.clone() };
+        let run = compare(&plan, Sides { a: &a, b: &b }, (self.options, false), self.context, &path);
+        if matches!(&run, Err(_) | Ok(Completion { ending: Ending::NotBegun, .. })) {
             // Of a gate that never began nothing is left; a folder that holds records is not empty and stays.
             let _ = std::fs::remove_dir(&home);
         }
-        let spent = match run {
-            Ok((Ending::Complete, spent)) => spent,
-            Ok((Ending::Interrupted, _)) | Err(AbError::Unfit(Unfit::Interrupted)) => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
+        let completion = run?;
+        if completion.ending != Ending::Complete {
+            return Ok(None);
+        }
         let bundle = bundle::load(&path)?;
         let gate = gate::judge(&bundle).ok_or_else(|| SelfTestError::NoBase("no comparison".into()))?;
         let rate = gate.cells.iter().find(|one| one.figure == Figure::Merit(Merit::Throughput));
-        let done = Done {
+        let done = GateResult {
             regressed: gate.outcome() == Outcome::Regressed,
             rate: rate.and_then(|rate| rate.a),
             factor: rate.and_then(|rate| rate.factor).map(|factor| factor.median),
             logs: rate.map_or_else(Vec::new, |rate| rate.pairs.iter().map(|pair| pair.log).collect()),
             reason: rate.map_or_else(String::new, |rate| rate.reason.clone()),
             pairs: u32::try_from(bundle.trials.len() / 2).unwrap_or(u32::MAX),
-            measuring: spent.measuring,
-            took: spent.measuring + spent.beside,
+            measuring: completion.measuring,
+            took: completion.took,
         };
         let factor = done.factor.map_or_else(String::new, |factor| format!(" {factor:.3}"));
-        tell(&format!(
+        print_to_stderr(&format!(
             "{}: {}{factor} after {:.0} s",
             ask.name,
             gate.outcome().word(),

@@ -5,7 +5,7 @@ use crate::process::launch::{Child, Interrupt, LaunchError, Launcher};
 use crate::swarm::merge::{WorkerPart, merge};
 use crate::swarm::protocol::{Answer, Start};
 use crate::swarm::setup_limit;
-use crate::workload::load::WorkerSpec;
+use crate::swarm::spec::WorkerSpec;
 use bakeoff_reports::record::Measured;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Workers that are connected and wait for the start.
 #[derive(Debug)]
-pub struct Squad {
+pub struct Workers {
     workers: Vec<(String, Child)>,
     interrupt: Interrupt,
     spec: WorkerSpec,
@@ -32,13 +32,13 @@ pub struct Window {
     pub end: Instant,
 }
 
-impl Squad {
+impl Workers {
     /// Starts `shards` workers on `spec` (whose own shard and CPUs are set here: one of `cpus` each, in turn) and
     /// waits until all are connected.
     ///
     /// # Errors
     /// When a worker cannot start or connect, with its words.
-    pub fn gather(
+    pub fn spawn(
         launcher: &Launcher,
         spec: &WorkerSpec,
         shards: u32,
@@ -95,7 +95,7 @@ impl Squad {
     }
 
     /// Waits for every worker's part and merges them. The workers go on holding their connections, idle, until they are
-    /// dismissed.
+    /// shut down.
     ///
     /// # Errors
     /// When a worker fails, or the parts do not fit together.
@@ -111,13 +111,11 @@ impl Squad {
         }
         merge(parts).map_err(|e| LaunchError::Unexpected { name: "swarm".into(), said: e.to_string() })
     }
-}
 
-impl Squad {
     /// Lets the workers close their connections and end.
-    pub fn dismiss(mut self) {
+    pub fn shutdown(mut self) {
         for (_, worker) in &mut self.workers {
-            worker.hang_up();
+            worker.close_input();
         }
         for (_, worker) in &mut self.workers {
             worker.reap(Instant::now() + PATIENCE);

@@ -1,8 +1,9 @@
 //! A run in a given time: how long trials take, expected before the first and measured from then on, and whether another
-//! round fits. Arithmetic on durations; the clock is read by the runner.
+//! round fits. Arithmetic on durations; the clock is read by the campaign's loop.
 
-use crate::campaign::run::plan::{Cell, Plan, Slot};
+use super::strategy::Cell;
 use crate::host::usage::COUNTING;
+use crate::trial::COUNTED_ROUNDS;
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::rules::verdict::{LEVEL, rounds_to_tell};
 use jiff::SignedDuration;
@@ -11,9 +12,6 @@ use std::time::Duration;
 /// What a trial takes beside its warm-up and window: two processes started, connections made and closed, the server asked
 /// to stop. About 150 ms on two cores; only the plan rests on it, for the first round measures it.
 pub const AROUND_A_TRIAL: Duration = Duration::from_millis(150);
-
-/// Rounds in which events are counted before the window.
-const COUNTED_ROUNDS: u32 = 2;
 
 /// The most rounds of a run.
 pub const MOST_ROUNDS: u32 = 1_000;
@@ -42,11 +40,8 @@ pub fn expected_trial(scenario: &Scenario, costs: bool, round: u32) -> Duration 
     scenario.timing.warmup + counting + scenario.timing.window + AROUND_A_TRIAL
 }
 
-/// How many rounds of all cells fit into a budget by what trials are expected to take; 1 at least, because a run begins.
-pub fn rounds_within(budget: Duration, plan: &Plan, costs: bool) -> u32 {
-    let of_round = |round| -> Duration {
-        plan.cells.iter().map(|cell| expected_trial(&plan.scenarios[cell.scenario], costs, round)).sum()
-    };
+/// How many rounds fit into a budget, each taking what `of_round` expects of it; 1 at least, because a run begins.
+pub fn rounds_within(budget: Duration, of_round: impl Fn(u32) -> Duration) -> u32 {
     let (mut used, mut rounds) = (Duration::ZERO, 0);
     while rounds < MOST_ROUNDS {
         used += of_round(rounds);
@@ -58,14 +53,9 @@ pub fn rounds_within(budget: Duration, plan: &Plan, costs: bool) -> u32 {
     rounds.max(1)
 }
 
-/// What a plan with a budget means, to be said before it begins.
-pub fn announcement(plan: &Plan, budget: Duration, costs: bool) -> String {
-    let (rounds, trials) = (plan.rounds(), plan.cells.len());
-    let round: Duration = plan
-        .cells
-        .iter()
-        .map(|cell| expected_trial(&plan.scenarios[cell.scenario], costs, COUNTED_ROUNDS))
-        .sum();
+/// What a budget of `rounds` rounds means, each of so many trials and so long once events are counted no more; to be said
+/// before it begins.
+pub fn announcement(budget: Duration, rounds: u32, trials: usize, round: Duration) -> String {
     let plural = |count: u32| if count == 1 { "" } else { "s" };
     let mut text = format!(
         "about {rounds} round{} of {trials} trials in {}; a round takes about {}",
@@ -96,7 +86,7 @@ pub fn announcement(plan: &Plan, budget: Duration, costs: bool) -> String {
 }
 
 /// A time as people say it: "45 s", "5 min".
-fn words(time: Duration) -> String {
+pub(super) fn words(time: Duration) -> String {
     match time.as_secs_f64() {
         seconds if seconds < 119.5 => format!("{seconds:.0} s"),
         seconds => format!("{:.0} min", seconds / 60.0),
@@ -104,42 +94,44 @@ fn words(time: Duration) -> String {
 }
 
 /// How long the trials of each cell took so far.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pace {
-    cells: Vec<(Cell, Duration, Taken)>,
+    cells: Vec<(Cell, CellPace)>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Taken {
+#[derive(Clone, Copy, Debug)]
+struct CellPace {
+    /// Of a trial, until one was made.
+    expected: Duration,
     total: Duration,
     trials: u32,
 }
 
 impl Pace {
-    /// Of the cells of a plan, none of which has run.
-    pub fn new(plan: &Plan, costs: bool) -> Self {
-        let expected = |cell: &Cell| expected_trial(&plan.scenarios[cell.scenario], costs, 0);
-        Self { cells: plan.cells.iter().map(|cell| (*cell, expected(cell), Taken::default())).collect() }
+    /// Of cells of which none has run, each with what a trial of it is expected to take.
+    pub fn new(cells: impl IntoIterator<Item = (Cell, Duration)>) -> Self {
+        let unknown = |expected| CellPace { expected, total: Duration::ZERO, trials: 0 };
+        Self { cells: cells.into_iter().map(|(cell, expected)| (cell, unknown(expected))).collect() }
     }
 
-    /// A trial of a cell took so long. Tries again count like the others: they take their time too.
-    pub fn took(&mut self, cell: Cell, time: Duration) {
-        if let Some((_, _, taken)) = self.cells.iter_mut().find(|(known, ..)| *known == cell) {
-            taken.total += time;
-            taken.trials += 1;
+    /// A trial of a cell took so long. The time of a repetition counts for the trial that it repeats.
+    pub fn add(&mut self, cell: Cell, time: Duration, attempt: u32) {
+        if let Some((_, pace)) = self.cells.iter_mut().find(|(known, _)| *known == cell) {
+            pace.total += time;
+            pace.trials += u32::from(attempt == 0);
         }
     }
 
-    /// What the trials of a round will take: the mean of each cell's so far, or what was expected of it.
-    pub fn of_round(&self, slots: &[Slot]) -> Duration {
-        let of = |slot: &Slot| {
-            let known = self.cells.iter().find(|(cell, ..)| *cell == slot.cell);
-            known.map_or(Duration::ZERO, |(_, expected, taken)| match taken.trials {
-                0 => *expected,
-                trials => taken.total / trials,
+    /// What a trial of each of these cells will take, together: the mean of each so far, or what was expected of it.
+    pub fn of<'a>(&self, cells: impl IntoIterator<Item = &'a Cell>) -> Duration {
+        let of = |cell: &Cell| {
+            let known = self.cells.iter().find(|(known, _)| known == cell);
+            known.map_or(Duration::ZERO, |(_, pace)| match pace.trials {
+                0 => pace.expected,
+                trials => pace.total / trials,
             })
         };
-        slots.iter().map(of).sum()
+        cells.into_iter().map(of).sum()
     }
 }
 
@@ -151,6 +143,7 @@ pub fn fits(budget: Duration, elapsed: Duration, round: u32, takes: Duration) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::plan::Plan;
 
     fn plan() -> Plan {
         let scenarios = vec![Scenario::built_in("churn").expect("built in")];
@@ -178,14 +171,15 @@ mod tests {
     #[test]
     fn the_plan_is_whole_rounds_of_what_trials_are_expected_to_take() {
         let plan = plan();
+        let within = |budget, costs| rounds_within(budget, |round| plan.expected_round(costs, round));
         let later = expected_trial(&plan.scenarios[0], false, 5);
-        assert_eq!(rounds_within(later * 2 * 7, &plan, false), 7);
-        assert_eq!(rounds_within(later * 2 * 8 - Duration::from_nanos(1), &plan, false), 7);
-        assert_eq!(rounds_within(Duration::from_millis(1), &plan, false), 1, "a run begins");
-        assert_eq!(rounds_within(LONGEST * 40, &plan, false), MOST_ROUNDS);
+        assert_eq!(within(later * 2 * 7, false), 7);
+        assert_eq!(within(later * 2 * 8 - Duration::from_nanos(1), false), 7);
+        assert_eq!(within(Duration::from_millis(1), false), 1, "a run begins");
+        assert_eq!(within(LONGEST * 40, false), MOST_ROUNDS);
         let counted = later * 2 * 7 + COUNTING * 4;
-        assert_eq!(rounds_within(counted, &plan, true), 7, "two rounds of two trials count events");
-        assert_eq!(rounds_within(counted - Duration::from_nanos(1), &plan, true), 6);
+        assert_eq!(within(counted, true), 7, "two rounds of two trials count events");
+        assert_eq!(within(counted - Duration::from_nanos(1), true), 6);
     }
 
     #[test]
@@ -194,10 +188,7 @@ mod tests {
         let scenarios = default.map(|one| Scenario::built_in(one.name).expect("built in")).collect();
         let plan =
             Plan::new(scenarios, &[], bakeoff_reports::rules::verdict::DEFAULT_ROUNDS, 1).expect("a plan");
-        let expected: Duration = (0..plan.rounds())
-            .flat_map(|round| plan.round(round, |_| true).into_iter().map(move |slot| (slot, round)))
-            .map(|(slot, round)| expected_trial(&plan.scenarios[slot.cell.scenario], true, round))
-            .sum();
+        let expected: Duration = (0..plan.rounds).map(|round| plan.expected_round(true, round)).sum();
         // Probe, anatomies and tries again come on top: some 10 to 40 s.
         assert!((190.0..230.0).contains(&expected.as_secs_f64()), "{expected:?}");
     }
@@ -206,13 +197,15 @@ mod tests {
     fn what_was_measured_replaces_what_was_expected_cell_by_cell() {
         let plan = plan();
         let expected = expected_trial(&plan.scenarios[0], false, 0);
-        let mut pace = Pace::new(&plan, false);
-        assert_eq!(pace.of_round(&plan.round(0, |_| true)), expected * 2);
-        pace.took(plan.cells[0], Duration::from_secs(2));
-        pace.took(plan.cells[0], Duration::from_secs(4));
-        assert_eq!(pace.of_round(&plan.round(0, |_| true)), Duration::from_secs(3) + expected);
+        let mut pace = Pace::new(plan.cells.iter().map(|cell| (*cell, expected)));
+        assert_eq!(pace.of(&plan.cells), expected * 2);
+        pace.add(plan.cells[0], Duration::from_secs(2), 0);
+        pace.add(plan.cells[0], Duration::from_secs(4), 0);
+        assert_eq!(pace.of(&plan.cells), Duration::from_secs(3) + expected);
+        pace.add(plan.cells[0], Duration::from_secs(2), 1);
+        assert_eq!(pace.of(&plan.cells[..1]), Duration::from_secs(4), "a repetition is no trial of its own");
         let second = plan.round(1, |cell| cell == plan.cells[1]);
-        assert_eq!(pace.of_round(&second), expected, "an ended cell takes no time");
+        assert_eq!(pace.of(&second), expected, "an ended cell takes no time");
     }
 
     #[test]
@@ -226,14 +219,17 @@ mod tests {
 
     #[test]
     fn a_plan_that_can_tell_nothing_says_so_and_what_would_do() {
-        let short = plan().within(Duration::from_secs(3), false);
-        let text = announcement(&short, Duration::from_secs(3), false);
+        let said = |seconds| {
+            let budget = Duration::from_secs(seconds);
+            let plan = plan().within(budget, false);
+            announcement(budget, plan.rounds, plan.cells.len(), plan.expected_round(false, COUNTED_ROUNDS))
+        };
+        let text = said(3);
         assert!(
             text.contains("rounds of 2 trials in 3 s") && text.contains("takes 6 rounds at least"),
             "{text}"
         );
-        let long = plan().within(Duration::from_secs(30), false);
-        let text = announcement(&long, Duration::from_secs(30), false);
+        let text = said(30);
         assert!(text.contains("after rounds 8, 10, 14") && !text.contains("too short"), "{text}");
     }
 }

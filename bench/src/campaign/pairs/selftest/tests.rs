@@ -3,19 +3,23 @@
 use super::*;
 
 /// A server on which busy time comes out so many times as dear, of 10 us a request, and what was asked of it.
-fn server(dearness: f64, gates: u32, slower: &[f64]) -> (Found, Result<Ending, SelfTestError>, Vec<Ask>) {
+fn server(
+    dearness: f64,
+    gates: u32,
+    slower: &[f64],
+) -> (SelfTestReport, Result<Ending, SelfTestError>, Vec<GateSpec>) {
     let mut asked = Vec::new();
     let (found, ended) = levels(gates, slower, |ask| {
         let factor = 1.0 + dearness * ask.tax_ns as f64 / 10_000.0;
         asked.push(ask);
-        Ok(Some(Done {
+        Ok(Some(GateResult {
             regressed: factor > 1.04,
             rate: Some(100_000.0),
             factor: Some(factor),
             logs: vec![factor.ln()],
             pairs: 1,
             measuring: Duration::from_secs(1),
-            ..Done::default()
+            ..GateResult::default()
         }))
     });
     (found, ended, asked)
@@ -50,9 +54,9 @@ fn a_server_that_does_not_limit_is_refused() {
 fn what_measured_nothing_is_said_to_have() {
     let nothing = |wanted: &'static str| {
         let (_, ended) = levels(1, &[0.05], |ask| {
-            let done = Done { rate: Some(1e5), factor: Some(1.0), ..Done::default() };
+            let done = GateResult { rate: Some(1e5), factor: Some(1.0), ..GateResult::default() };
             let reason = "lost".to_owned();
-            Ok(Some(if ask.name == wanted { Done { reason, ..Done::default() } } else { done }))
+            Ok(Some(if ask.name == wanted { GateResult { reason, ..GateResult::default() } } else { done }))
         });
         ended.expect_err("nothing was measured").to_string()
     };
@@ -65,7 +69,7 @@ fn an_interruption_keeps_what_was_found() {
     let mut count = 0;
     let (found, ended) = levels(5, &[0.05], |_| {
         count += 1;
-        let done = Done { rate: Some(1e5), factor: Some(1.1), ..Done::default() };
+        let done = GateResult { rate: Some(1e5), factor: Some(1.1), ..GateResult::default() };
         Ok((count < 4).then_some(done))
     });
     assert!(matches!(ended, Ok(Ending::Interrupted)));

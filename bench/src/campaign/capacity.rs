@@ -1,29 +1,26 @@
-//! The capacity search: which rates a scenario can be tried at, and the loop that tries each model at a rate of its own in
-//! every round.
+//! The capacity search: which rates a scenario can be tried at, and the strategy that tries each model at a rate of its own
+//! in every round.
 //!
-//! A round is one trial of each model, in an order of its own; what it said decides the model's next rate. Otherwise it goes as
-//! in a run: a fresh server for each trial, spoiled ones again at the end of their round, every trial on disk before the next.
+//! A round is one trial of each model, in an order of its own; what came of it decides the model's next rate.
 //! It must not estimate anything: `bakeoff_reports::rules::sweep::capacity` does, from the records.
 
-use super::search::{Said, Search};
-use crate::campaign::run::plan::{Plan, Retries, Slot};
-use crate::campaign::run::progress::Progress;
-use crate::campaign::run::runner::{self, Ending, RunOptions};
+use super::head::Declared;
+use super::plan::Plan;
+use super::progress::Extent;
+use super::search::{ObjectiveCheck, Search};
+use super::strategy::{Block, Cell, Repeat, Strategy};
+use super::{Campaign, Completion, Field, Options, rounds};
 use crate::host::clock;
-use crate::host::environment::{self, CpuPlan};
-use crate::host::preflight::{self, Limits};
-use crate::instruments::probe::{self, Form, Prober};
-use crate::process::launch::Launcher;
-use crate::trial::judge;
-use crate::trial::{Bench, Left};
+use crate::process::context::Context;
 use crate::workload::axis::four_digits;
 use crate::workload::derive::{self, Times};
 use crate::workload::scenario::Scenario;
+use crate::workload::scenario::units::{parse_positive_duration, show_duration};
 use bakeoff_reports::cells::cell::SHOWN;
-use bakeoff_reports::record::bundle::{BundleError, Writer};
-use bakeoff_reports::record::{Axis, End, Invalid, Merit, Objective, Reading, Record, RoundRecord, Trial};
+use bakeoff_reports::record::{Axis, Invalid, Merit, Objective, Reading, Record, Run, Trial};
 use bakeoff_reports::rules::probe::Bounds;
 use bakeoff_reports::rules::sweep::capacity::met;
+use bakeoff_reports::show::units::percentile as show_percentile;
 use bakeoff_reports::stats::quantile;
 use std::path::Path;
 use std::time::Duration;
@@ -63,13 +60,12 @@ pub fn objective(text: Option<&str>, scenario: &Scenario) -> Result<Objective, S
     let (percentile, limit) = match (text, scenario.objective) {
         (Some(text), _) => {
             let (percentile, limit) =
-                text.split_once("<=").ok_or_else(|| format!("`{text}` is no objective; {form}"))?;
+                text.split_once("<=").ok_or_else(|| format!("`{text}` is not an objective; {form}"))?;
             let percentile = percentile.trim();
-            let named = |share: &&f64| bakeoff_reports::show::units::percentile(**share) == percentile;
-            let share = SHOWN.iter().find(named);
+            let share = SHOWN.iter().find(|share| show_percentile(**share) == percentile);
             let share =
-                share.ok_or_else(|| format!("`{percentile}` is no percentile that is kept; {form}"))?;
-            (*share, crate::workload::scenario::units::parse_positive_duration(limit)?)
+                share.ok_or_else(|| format!("the percentile `{percentile}` is not supported; {form}"))?;
+            (*share, parse_positive_duration(limit)?)
         }
         (None, Some(limit)) if scenario.merit == Merit::ResponseP50 => (0.5, limit),
         (None, Some(limit)) => (0.99, limit),
@@ -106,8 +102,8 @@ impl Goal {
             return Err(format!(
                 "at {low} requests per second a window of {} holds too few requests for a {}; begin at {least} or give \
                  a longer --window",
-                crate::workload::scenario::units::show_duration(window),
-                bakeoff_reports::show::units::percentile(objective.percentile),
+                show_duration(window),
+                show_percentile(objective.percentile),
             ));
         }
         let base = derive::open_loop(base, low)?;
@@ -139,123 +135,61 @@ fn ladder(low: f64, high: f64) -> Vec<f64> {
     if rates.is_empty() { vec![low] } else { rates }
 }
 
-/// A search under way.
-struct Searching<'a> {
-    goal: &'a Goal,
-    /// One slot for each model in each round; which scenario a slot runs, its model's search says.
-    order: &'a Plan,
-    bench: Bench<'a>,
-    bundle: Writer,
-    progress: Progress,
-    retries: Retries,
-    searches: Vec<Search>,
-    written: u32,
-}
-
-/// Searches with `chosen` models (none: those of the scenario), `options.rounds` trials of each, into a new bundle at `path`.
+/// Searches with `chosen` models (none: those of the scenario), `steps` trials of each, into a new bundle at `path`.
 ///
 /// # Errors
 /// When the bundle cannot be written, or a model is unknown (in words that a person can act on).
 pub fn run(
     goal: &Goal,
     chosen: &[String],
-    options: &RunOptions,
-    launcher: &Launcher,
+    (steps, seed): (u32, u64),
+    options: &Options,
+    context: &Context,
     path: &Path,
-) -> Result<Ending, String> {
-    let declared = Plan::new(goal.rungs.clone(), chosen, 1, options.seed)?;
-    let order = Plan::new(goal.rungs[..1].to_vec(), chosen, options.rounds, options.seed)?;
-    preflight::raise_descriptor_limit();
-    let (cpus, limits) = (CpuPlan::split(environment::allowed_cpus()), Limits::of_this_system());
-    let congestion_control = runner::choose_congestion_control();
-    let progress = Progress::new(&order, options.progress);
-    let name = congestion_control.value().map(String::as_str);
-    let prober =
-        Prober { launcher, cpus: &cpus, limits: &limits, congestion_control: name, form: Form::Short };
-    let Ok(probed) = runner::probe_first(&declared, options, &prober, &progress) else {
-        progress.end(true);
-        return Ok(Ending::NotBegun);
-    };
-    let mut head = runner::head(&declared, options, &cpus, &congestion_control, probed);
-    head.planned_trials = u32::try_from(order.slots.len()).unwrap_or(u32::MAX);
-    let bench = Bench {
-        launcher,
-        cpus: &cpus,
-        limits: &limits,
-        congestion_control: name,
-        seed: options.seed,
-        address: options.address,
-        costs: false,
-        probe: head.probe.value(),
-    };
-    let top = goal.top(&Bounds::of(head.probe.value(), &goal.rungs[0].name));
-    let searches = vec![Search::new(top, goal.start, STRIDE); order.models.len()];
-    let begin = || -> Result<Ending, BundleError> {
-        let mut bundle = Writer::create(path, &head)?;
-        bundle.append(&Record::Objective(goal.objective.clone()))?;
-        let retries = Retries::new(options.retries);
-        Searching { goal, order: &order, bench, bundle, progress, retries, searches, written: 0 }.all()
-    };
-    begin().map_err(|e| e.to_string())
+) -> Result<Completion, String> {
+    let ladder = Plan::new(goal.rungs.clone(), chosen, 1, seed)?;
+    let order = Plan::new(goal.rungs[..1].to_vec(), chosen, steps, seed)?;
+    let field = Field { scenarios: &ladder.scenarios, entries: rounds::entries(&ladder, context) };
+    let planned_trials = order.planned_trials();
+    let extent = Extent { trials: planned_trials as usize, rounds: steps, budget: None };
+    let declared = Declared { rounds: steps, planned_trials, ..rounds::declared(&ladder, options, context) };
+    let mut search = Capacity { goal, order: &order, searches: Vec::new() };
+    let campaign = Campaign::new(context, options, field, extent);
+    campaign.run(declared, &mut search, path).map_err(|e| e.to_string())
 }
 
-impl Searching<'_> {
-    fn all(mut self) -> Result<Ending, BundleError> {
-        let mut ending = Ending::Complete;
-        for round in 0..self.order.rounds() {
-            match self.round(&self.order.round(round, |_| true)) {
-                Ok(()) => {}
-                Err(Left::Failed(error)) => return Err(error),
-                Err(Left::Interrupted) => {
-                    ending = Ending::Interrupted;
-                    break;
-                }
-            }
-        }
-        let interrupted = ending == Ending::Interrupted;
-        self.progress.end(interrupted);
-        let end = End { finished_unix_ms: clock::unix_ms(), trials: self.written, interrupted };
-        self.bundle.append(&Record::End(end))?;
-        Ok(ending)
+/// One trial of each model in every round, each at a rate of its own, which its last one moves.
+#[derive(Debug)]
+struct Capacity<'a> {
+    goal: &'a Goal,
+    /// The order of the models in each round; at which rung a model is tried, its search says.
+    order: &'a Plan,
+    searches: Vec<Search>,
+}
+
+impl Strategy for Capacity<'_> {
+    fn begin(&mut self, head: &Run) -> Vec<Record> {
+        let bounds = Bounds::of(head.probe.value(), &self.goal.rungs[0].name);
+        let search = Search::new(self.goal.top(&bounds), self.goal.start, STRIDE);
+        self.searches = vec![search; self.order.models.len()];
+        vec![Record::Objective(self.goal.objective.clone())]
     }
 
-    /// One trial of each model at its own rate; then the spoiled ones again. What the last try of a model said moves its search.
-    fn round(&mut self, slots: &[Slot]) -> Result<(), Left> {
-        let loop_before_ns = probe::speed(self.bench.cpus);
-        self.retries.begin_round(slots.len());
-        let mut waiting = slots.to_vec();
-        while !waiting.is_empty() {
-            let mut again = Vec::new();
-            for slot in waiting {
-                let trial = self.trial(slot)?;
-                let spoiled = judge::may_pass(&trial.invalid);
-                match spoiled.then(|| self.retries.again(slot)).flatten() {
-                    Some(next) => again.push(next),
-                    None => self.searches[slot.cell.model].tell(said(&trial, &self.goal.objective)),
-                }
-            }
-            waiting = again;
-        }
-        let Some(first) = slots.first() else { return Ok(()) };
-        let loop_after_ns = probe::speed(self.bench.cpus);
-        let record = RoundRecord { round: first.round, loop_before_ns, loop_after_ns };
-        Ok(self.bundle.append(&Record::Round(record))?)
+    fn next_round(&mut self, round: u32, _: Duration) -> Option<Vec<Block>> {
+        let at_its_rate = |cell: Cell| Cell { scenario: self.searches[cell.contestant].next(), ..cell };
+        let cells = self.order.round(round, |_| true).into_iter().map(at_its_rate).collect();
+        (round < self.order.rounds).then(|| vec![Block { cells, repeat: Repeat::AtTheEnd }])
     }
 
-    fn trial(&mut self, slot: Slot) -> Result<Trial, Left> {
-        let scenario = &self.goal.rungs[self.searches[slot.cell.model].next()];
-        let model = self.order.models[slot.cell.model].name();
-        self.progress.begin(&slot, scenario, model);
-        let trial = self.bench.trial(self.written, slot, scenario, model)?;
-        self.progress.finished(&trial);
-        self.bundle.append(&Record::Trial(Box::new(trial.clone())))?;
-        self.written += 1;
-        Ok(trial)
+    fn observe(&mut self, cell: Cell, trial: &Trial, _: Duration, last: bool) {
+        if last {
+            self.searches[cell.contestant].enter(check(trial, &self.goal.objective));
+        }
     }
 }
 
-/// What a trial says to the search.
-fn said(trial: &Trial, objective: &Objective) -> Said {
+/// Whether a trial kept the objective.
+fn check(trial: &Trial, objective: &Objective) -> ObjectiveCheck {
     let generator = |reason: &Invalid| {
         matches!(
             reason,
@@ -269,14 +203,16 @@ fn said(trial: &Trial, objective: &Objective) -> Said {
     let collapsed =
         |reason: &Invalid| matches!(reason, Invalid::ServerDied { .. } | Invalid::NothingConnected { .. });
     match &trial.measured {
-        _ if trial.invalid.iter().any(collapsed) => Said::Missed,
-        _ if !trial.invalid.is_empty() && trial.invalid.iter().all(generator) => Said::Limit,
+        _ if trial.invalid.iter().any(collapsed) => ObjectiveCheck::Missed,
+        _ if !trial.invalid.is_empty() && trial.invalid.iter().all(generator) => {
+            ObjectiveCheck::GeneratorLimit
+        }
         Reading::Value(measured) if trial.invalid.is_empty() => match met(measured, objective) {
-            Ok(Some(true)) => Said::Met,
-            Ok(Some(false)) => Said::Missed,
-            Ok(None) | Err(_) => Said::Nothing,
+            Ok(Some(true)) => ObjectiveCheck::Met,
+            Ok(Some(false)) => ObjectiveCheck::Missed,
+            Ok(None) | Err(_) => ObjectiveCheck::Unknown,
         },
-        _ => Said::Nothing,
+        _ => ObjectiveCheck::Unknown,
     }
 }
 
@@ -295,9 +231,9 @@ mod tests {
         assert_eq!(read("p99<=5ms"), Ok((0.99, 5_000_000)));
         assert_eq!(read("p99.9 <= 1.5ms"), Ok((0.999, 1_500_000)));
         for (text, words) in [
-            ("5ms", "no objective"),
+            ("5ms", "not an objective"),
             ("p99<5ms", "p99<=5ms"),
-            ("p98<=5ms", "no percentile"),
+            ("p98<=5ms", "not supported"),
             ("p99<=5", "not a duration"),
             ("p99<=0ms", "zero"),
         ] {

@@ -6,16 +6,15 @@
 //! the difference, and the command dies with the runner like every other child. What it starts itself ends with its process group when the trial does, but not
 //! when the runner is killed: that is then up to the command.
 
-use super::launch::{Child, LaunchError, Launcher};
-use super::serving::{AWAIT_GO, FromServer, ServeOptions};
-use super::squad::{PATIENCE, expect};
+use super::launch::{LaunchError, Launcher};
+use super::server::{Server, Speaks};
+use super::serving::{AWAIT_GO, ServeOptions};
 use std::ffi::OsString;
-use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
 
-/// Who serves.
+/// Who serves. What a contestant is tuned to belongs here, too: it changes the sizes that a workload asks for.
 #[derive(Clone, Copy, Debug)]
-pub enum Entrant<'a> {
+pub enum Contestant<'a> {
     /// A model of a build of this program.
     Model {
         /// Starts the build.
@@ -81,76 +80,27 @@ impl Command {
 /// The hidden subcommand that becomes a command.
 pub const BECOME: &str = "become";
 
-impl Entrant<'_> {
-    /// What a message calls it.
-    fn name(&self) -> String {
-        match self {
-            Self::Model { model, .. } => format!("server {model}"),
-            Self::Command { name, .. } => format!("server {name}"),
-        }
-    }
-
-    /// Starts it as far as it waits for the word to go; says where it will listen. `options` name the model and the service
-    /// of a build; a command serves what it serves.
+impl Contestant<'_> {
+    /// Starts it as far as it waits for the word to go; it says where it will listen. A command serves what it serves,
+    /// whatever `options` say of the service.
     ///
     /// # Errors
     /// It cannot be started, or ends at once, with its words.
-    pub fn start(&self, options: ServeOptions) -> Result<(Child, SocketAddr), LaunchError> {
-        let name = self.name();
-        let mut child = match *self {
+    pub fn start(&self, options: &ServeOptions) -> Result<Server, LaunchError> {
+        match *self {
             Self::Model { launcher, model, tax_ns } => {
-                let options = ServeOptions { model: model.into(), ..options };
-                let mut arguments: Vec<OsString> = options.arguments();
+                let mut arguments = options.arguments(model);
                 arguments.push(AWAIT_GO.into());
                 if tax_ns > 0 {
                     arguments.push(format!("--tax-ns={tax_ns}").into());
                 }
-                launcher.start(&name, arguments)?
+                Server::start(launcher, &format!("server {model}"), arguments, Speaks::Counters)
             }
-            Self::Command { launcher, command, .. } => {
-                launcher.start(&name, arguments_to_become(command, &options))?
-            }
-        };
-        match expect(&mut child, &name, PATIENCE)? {
-            FromServer::Ready { address } => Ok((child, address)),
-            other => Err(LaunchError::Unexpected { name, said: format!("{other:?}") }),
-        }
-    }
-
-    /// Gives the word to go. A build listens already; a command is waited for.
-    ///
-    /// # Errors
-    /// It has ended, with its words, or does not listen in time.
-    pub fn go(&self, child: &mut Child, address: SocketAddr) -> Result<(), LaunchError> {
-        child.send("go")?;
-        match self {
-            Self::Model { .. } => Ok(()),
-            Self::Command { .. } => self.await_listening(child, address),
-        }
-    }
-
-    fn await_listening(&self, child: &mut Child, address: SocketAddr) -> Result<(), LaunchError> {
-        const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
-        let begin = Instant::now();
-        while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-            if child.has_ended() {
-                // Waiting for a line of the dead says how it ended, with its words.
-                return Err(child
-                    .line(Instant::now() + Duration::from_secs(1))
-                    .map_or_else(|error| error, |said| LaunchError::Unexpected { name: self.name(), said }));
-            }
-            if begin.elapsed() > PATIENCE {
-                return Err(LaunchError::NeverListened {
-                    name: self.name(),
-                    address,
-                    waited: begin.elapsed(),
-                });
-            }
-            if !child.interrupt().sleep_until(Instant::now() + BETWEEN_LOOKS) {
-                return Err(LaunchError::Interrupted);
+            Self::Command { launcher, name, command } => {
+                let arguments = arguments_to_become(command, options);
+                Server::start(launcher, &format!("server {name}"), arguments, Speaks::Nothing)
             }
         }
-        Ok(())
     }
 }
 

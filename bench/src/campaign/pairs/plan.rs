@@ -5,10 +5,12 @@
 //!
 //! Three quarters of the time go to the search, a quarter is kept for what has to be confirmed.
 
-use crate::campaign::run::budget::expected_trial;
+use crate::campaign::budget::{expected_trial, words};
+use crate::campaign::plan::shuffle;
+use crate::campaign::strategy::Cell;
 use crate::swarm::draw::{Purpose, Stream};
 use crate::workload::scenario::Scenario;
-use bakeoff_reports::record::{ComparedCell, Figure, Gated, Side};
+use bakeoff_reports::record::{ComparedCell, Gated, Side};
 use std::time::Duration;
 
 /// The share of a budget that the search may use.
@@ -22,7 +24,7 @@ pub const MOST_ROUNDS: u32 = 1_000;
 
 /// A model under a workload, on both sides.
 #[derive(Clone, Debug, PartialEq)]
-pub struct AbCell {
+pub struct PairCell {
     /// Position of the workload.
     pub scenario: usize,
     /// The model's name; the server's, where it is a command.
@@ -33,11 +35,11 @@ pub struct AbCell {
 
 /// Everything a comparison will do.
 #[derive(Clone, Debug)]
-pub struct AbPlan {
+pub struct PairPlan {
     /// The workloads.
     pub scenarios: Vec<Scenario>,
     /// The cells.
-    pub cells: Vec<AbCell>,
+    pub cells: Vec<PairCell>,
     /// The time it may take; without one, rounds are counted.
     pub budget: Option<Duration>,
     /// Rounds of the search at most.
@@ -57,14 +59,14 @@ pub enum Length {
     Rounds(u32),
 }
 
-impl AbPlan {
+impl PairPlan {
     /// Plans the cells within a length.
     ///
     /// # Errors
     /// No cell, or a budget that is too short for what a gate needs at least.
     pub fn new(
         scenarios: Vec<Scenario>,
-        cells: Vec<AbCell>,
+        cells: Vec<PairCell>,
         length: Length,
         costs: bool,
         seed: u64,
@@ -85,7 +87,7 @@ impl AbPlan {
                 });
             }
         };
-        let pair = |cell: &AbCell| expected_trial(&scenarios[cell.scenario], false, u32::MAX) * 2;
+        let pair = |cell: &PairCell| expected_trial(&scenarios[cell.scenario], false, u32::MAX) * 2;
         let round: Duration = cells.iter().map(pair).sum();
         let counted: Duration = cells
             .iter()
@@ -136,19 +138,16 @@ impl AbPlan {
     }
 
     /// What a pair of a cell is expected to take.
-    pub fn pair_time(&self, cell: &AbCell) -> Duration {
+    pub fn pair_time(&self, cell: &PairCell) -> Duration {
         expected_trial(&self.scenarios[cell.scenario], false, u32::MAX) * 2
     }
 
     /// The pairs of a round among the cells that still run: positions of cells, each with the side that goes first. A pure
     /// function of seed and round.
     pub fn round(&self, round: u32, runs: impl Fn(usize) -> bool) -> Vec<(usize, Side)> {
-        let stream = Stream::new(self.seed, Purpose::Order, round.into());
         let mut order: Vec<usize> = (0..self.cells.len()).collect();
-        for last in (1..order.len()).rev() {
-            // The bias of a modulo over a few dozen items is below 1e-17.
-            order.swap(last, (stream.bits(last as u64) % (last as u64 + 1)) as usize);
-        }
+        shuffle(&mut order, self.seed, round);
+        let stream = Stream::new(self.seed, Purpose::Order, round.into());
         let coin = |cell: usize| match stream.bits((self.cells.len() + cell) as u64) & 1 {
             0 => Side::A,
             _ => Side::B,
@@ -156,9 +155,14 @@ impl AbPlan {
         order.into_iter().filter(|cell| runs(*cell)).map(|cell| (cell, coin(cell))).collect()
     }
 
+    /// Where a side of a cell stands among the contestants of the campaign.
+    pub fn cell(&self, cell: usize, side: Side) -> Cell {
+        Cell { scenario: self.cells[cell].scenario, contestant: 2 * cell + usize::from(side == Side::B) }
+    }
+
     /// The cells for the record.
     pub fn compared(&self) -> Vec<ComparedCell> {
-        let compared = |cell: &AbCell| ComparedCell {
+        let compared = |cell: &PairCell| ComparedCell {
             scenario: self.scenarios[cell.scenario].name.clone(),
             model: cell.model.clone(),
             gated: cell.gated.clone(),
@@ -167,81 +171,22 @@ impl AbPlan {
     }
 }
 
-/// A percentage with its sign, as a share.
-pub fn parse_percent(text: &str) -> Option<f64> {
-    let number = text.trim().strip_suffix('%')?.trim().parse::<f64>().ok()?;
-    Some(number / 100.0)
-}
-
-/// Floors as a person gives them: of a figure, a workload, a model under a workload, or of everything.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Floors(Vec<(String, f64)>);
-
-impl Floors {
-    /// Reads `5%`, `cpu=2%`, `wait=10%`, `wait/tokio=10%` or `wait/tokio/cpu=2%`.
-    ///
-    /// # Errors
-    /// No percentage above 0 and below 1,000 %.
-    pub fn parse(texts: &[String]) -> Result<Self, String> {
-        let one = |text: &String| {
-            let (whose, percent) = text.rsplit_once('=').unwrap_or(("", text));
-            let form = "give a percentage such as 5%, cpu=2%, wait=10% or wait/tokio=10%";
-            let share = parse_percent(percent).ok_or_else(|| format!("`{text}` is not a floor; {form}"))?;
-            if !(share > 0.0 && share < 10.0) {
-                return Err(format!("the floor `{text}` must be above 0 and below 1000%; {form}"));
-            }
-            Ok((whose.trim().to_owned(), share))
-        };
-        texts.iter().map(one).collect::<Result<_, _>>().map(Self)
-    }
-
-    /// The floor of a figure in a cell: what was said most closely of it, the last of several; else its own.
-    pub fn of(&self, scenario: &str, model: &str, figure: Figure) -> f64 {
-        let closeness = |whose: &str| {
-            let mut left: Vec<&str> = whose.split('/').filter(|part| !part.is_empty()).collect();
-            let count = left.len();
-            left.retain(|part| ![scenario, model, figure.key()].contains(part));
-            left.is_empty().then_some(count)
-        };
-        let fitting = self.0.iter().filter_map(|(whose, floor)| Some((closeness(whose)?, *floor)));
-        fitting.max_by_key(|(count, _)| *count).map_or_else(|| figure.floor(), |(_, floor)| floor)
-    }
-
-    /// What was said of something that is not compared at all.
-    ///
-    /// # Errors
-    /// The name.
-    pub fn check(&self, known: &[&str]) -> Result<(), String> {
-        for (whose, _) in &self.0 {
-            if let Some(part) = whose.split('/').find(|part| !part.is_empty() && !known.contains(part)) {
-                return Err(format!(
-                    "--floor {whose}: nothing here is called `{part}`; known are {}",
-                    known.join(", ")
-                ));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// A time as people say it.
-pub(crate) fn words(time: Duration) -> String {
-    match time.as_secs_f64() {
-        seconds if seconds < 119.5 => format!("{seconds:.0} s"),
-        seconds => format!("{:.1} min", seconds / 60.0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bakeoff_reports::record::Merit;
+    use bakeoff_reports::record::{Figure, Merit};
 
-    fn plan(length: Length) -> Result<AbPlan, String> {
+    fn plan(length: Length) -> Result<PairPlan, String> {
         let scenarios = vec![Scenario::built_in("churn").expect("built in")];
         let throughput = Gated { figure: Figure::Merit(Merit::Throughput), floor: 0.03 };
-        let cell = |model: &str| AbCell { scenario: 0, model: model.into(), gated: vec![throughput] };
-        AbPlan::new(scenarios, vec![cell("tokio"), cell("thread-pool"), cell("iterative")], length, false, 7)
+        let cell = |model: &str| PairCell { scenario: 0, model: model.into(), gated: vec![throughput] };
+        PairPlan::new(
+            scenarios,
+            vec![cell("tokio"), cell("thread-pool"), cell("iterative")],
+            length,
+            false,
+            7,
+        )
     }
 
     #[test]
@@ -271,22 +216,5 @@ mod tests {
         let plan = plan(Length::Budget(Duration::from_secs_f64(least))).expect("what it asked for");
         assert!(plan.rounds_of_all() >= LEAST_ROUNDS && plan.confirm_rounds >= LEAST_ROUNDS);
         assert!(plan.search_rounds >= plan.rounds_of_all());
-    }
-
-    #[test]
-    fn the_closest_floor_counts() {
-        let texts = ["4%", "churn=6%", "cpu=2%", "churn/tokio=10 %"].map(String::from);
-        let floors = Floors::parse(&texts).expect("floors");
-        let throughput = Figure::Merit(Merit::Throughput);
-        assert_eq!(floors.of("wait", "tokio", throughput), 0.04);
-        assert_eq!(floors.of("churn", "mio-event-loop", throughput), 0.06);
-        assert_eq!(floors.of("wait", "tokio", Figure::CpuPerRequest), 0.02);
-        assert_eq!(floors.of("churn", "tokio", throughput), 0.10);
-        assert_eq!(Floors::default().of("churn", "tokio", throughput), throughput.floor());
-        assert!(floors.check(&["churn", "tokio", "cpu"]).is_ok());
-        assert!(floors.check(&["churn", "cpu"]).expect_err("unknown").contains("`tokio`"));
-        for bad in ["x", "0%", "-3%", "5", "0.05", "wait=", "wait=inf%"] {
-            assert!(Floors::parse(&[bad.to_owned()]).is_err(), "{bad}");
-        }
     }
 }

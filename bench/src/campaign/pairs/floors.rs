@@ -1,0 +1,83 @@
+//! The smallest slowdown that matters, as a person gives it: of a figure, a workload, a model, or of everything.
+
+use bakeoff_reports::record::Figure;
+
+/// A percentage with its sign, as a share.
+pub fn parse_percent(text: &str) -> Option<f64> {
+    let number = text.trim().strip_suffix('%')?.trim().parse::<f64>().ok()?;
+    Some(number / 100.0)
+}
+
+/// Floors as a person gives them: of a figure, a workload, a model under a workload, or of everything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Floors(Vec<(String, f64)>);
+
+impl Floors {
+    /// Reads `5%`, `cpu=2%`, `wait=10%`, `wait/tokio=10%` or `wait/tokio/cpu=2%`.
+    ///
+    /// # Errors
+    /// No percentage above 0 and below 1,000 %.
+    pub fn parse(texts: &[String]) -> Result<Self, String> {
+        let one = |text: &String| {
+            let (whose, percent) = text.rsplit_once('=').unwrap_or(("", text));
+            let form = "give a percentage such as 5%, cpu=2%, wait=10% or wait/tokio=10%";
+            let share = parse_percent(percent).ok_or_else(|| format!("`{text}` is not a floor; {form}"))?;
+            if !(share > 0.0 && share < 10.0) {
+                return Err(format!("the floor `{text}` must be above 0 and below 1000%; {form}"));
+            }
+            Ok((whose.trim().to_owned(), share))
+        };
+        texts.iter().map(one).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The floor of a figure in a cell: what was said most closely of it, the last of several; else its own.
+    pub fn of(&self, scenario: &str, model: &str, figure: Figure) -> f64 {
+        let closeness = |whose: &str| {
+            let mut left: Vec<&str> = whose.split('/').filter(|part| !part.is_empty()).collect();
+            let count = left.len();
+            left.retain(|part| ![scenario, model, figure.key()].contains(part));
+            left.is_empty().then_some(count)
+        };
+        let fitting = self.0.iter().filter_map(|(whose, floor)| Some((closeness(whose)?, *floor)));
+        fitting.max_by_key(|(count, _)| *count).map_or_else(|| figure.floor(), |(_, floor)| floor)
+    }
+
+    /// What was said of something that is not compared at all.
+    ///
+    /// # Errors
+    /// The name.
+    pub fn check(&self, known: &[&str]) -> Result<(), String> {
+        for (whose, _) in &self.0 {
+            if let Some(part) = whose.split('/').find(|part| !part.is_empty() && !known.contains(part)) {
+                return Err(format!(
+                    "--floor {whose}: nothing here is called `{part}`; known are {}",
+                    known.join(", ")
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bakeoff_reports::record::Merit;
+
+    #[test]
+    fn the_closest_floor_counts() {
+        let texts = ["4%", "churn=6%", "cpu=2%", "churn/tokio=10 %"].map(String::from);
+        let floors = Floors::parse(&texts).expect("floors");
+        let throughput = Figure::Merit(Merit::Throughput);
+        assert_eq!(floors.of("wait", "tokio", throughput), 0.04);
+        assert_eq!(floors.of("churn", "mio-event-loop", throughput), 0.06);
+        assert_eq!(floors.of("wait", "tokio", Figure::CpuPerRequest), 0.02);
+        assert_eq!(floors.of("churn", "tokio", throughput), 0.10);
+        assert_eq!(Floors::default().of("churn", "tokio", throughput), throughput.floor());
+        assert!(floors.check(&["churn", "tokio", "cpu"]).is_ok());
+        assert!(floors.check(&["churn", "cpu"]).expect_err("unknown").contains("`tokio`"));
+        for bad in ["x", "0%", "-3%", "5", "0.05", "wait=", "wait=inf%"] {
+            assert!(Floors::parse(&[bad.to_owned()]).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What runs in which order: rounds of shuffled cells, a pure function of the seed.
+
+use super::budget::{self, expected_trial};
+use super::strategy::Cell;
+use crate::suggest;
+use crate::swarm::draw::{Purpose, Stream};
+use crate::workload::scenario::Scenario;
+use bakeoff_servers::{ServerModel, models};
+use std::time::Duration;
+
+/// Everything a run will do.
+#[derive(Debug)]
+pub struct Plan {
+    /// The workloads.
+    pub scenarios: Vec<Scenario>,
+    /// The models, in the registry's order.
+    pub models: Vec<&'static dyn ServerModel>,
+    /// Every cell.
+    pub cells: Vec<Cell>,
+    /// Rounds; with a budget those that it is expected to be good for.
+    pub rounds: u32,
+    /// The time that the rounds may take, instead of a number of them.
+    pub budget: Option<Duration>,
+    /// Seed of orders and schedules.
+    pub seed: u64,
+}
+
+impl Plan {
+    /// Plans `rounds` rounds of `scenarios` with the chosen models and no others; when none are chosen, with those that
+    /// each scenario names, or the default ones, and what it adds.
+    ///
+    /// # Errors
+    /// An unknown model, or nothing to run.
+    pub fn new(scenarios: Vec<Scenario>, chosen: &[String], rounds: u32, seed: u64) -> Result<Self, String> {
+        for name in chosen {
+            if models::find(name).is_none() {
+                return Err(suggest::unknown("model", name, models::ALL.iter().map(|m| m.name())));
+            }
+        }
+        let wanted: Vec<Vec<String>> = scenarios.iter().map(|s| models_of(s, chosen)).collect();
+        let models: Vec<_> =
+            models::ALL.iter().copied().filter(|m| wanted.iter().flatten().any(|w| w == m.name())).collect();
+        let mut cells = Vec::new();
+        for (scenario, wanted) in wanted.iter().enumerate() {
+            for (contestant, model) in models.iter().enumerate() {
+                if wanted.iter().any(|name| name == model.name()) {
+                    cells.push(Cell { scenario, contestant });
+                }
+            }
+        }
+        if cells.is_empty() {
+            return Err("nothing to run: the scenarios name no models; give some with --model".into());
+        }
+        Ok(Self { scenarios, models, cells, rounds, budget: None, seed })
+    }
+
+    /// The same with as many rounds as fit into a budget. What is decided on the way stops, and its time goes to the rest.
+    #[must_use]
+    pub fn within(mut self, budget: Duration, costs: bool) -> Self {
+        self.rounds = budget::rounds_within(budget, |round| self.expected_round(costs, round));
+        self.budget = Some(budget);
+        self
+    }
+
+    /// What a round of all cells is expected to take.
+    pub fn expected_round(&self, costs: bool, round: u32) -> Duration {
+        let expected = |cell: &Cell| expected_trial(&self.scenarios[cell.scenario], costs, round);
+        self.cells.iter().map(expected).sum()
+    }
+
+    /// The cells of a round that still run, in their order. The order of these among each other depends on seed and round
+    /// alone.
+    pub fn round(&self, round: u32, runs: impl Fn(Cell) -> bool) -> Vec<Cell> {
+        let mut cells = self.cells.clone();
+        shuffle(&mut cells, self.seed, round);
+        cells.retain(|cell| runs(*cell));
+        cells
+    }
+
+    /// Trials planned.
+    pub fn planned_trials(&self) -> u32 {
+        self.rounds.saturating_mul(u32::try_from(self.cells.len()).unwrap_or(u32::MAX))
+    }
+
+    /// Names of the models that run a scenario.
+    pub fn models_of(&self, scenario: usize) -> Vec<String> {
+        let runs = |contestant: usize| self.cells.contains(&Cell { scenario, contestant });
+        (0..self.models.len()).filter(|m| runs(*m)).map(|m| self.models[m].name().to_string()).collect()
+    }
+}
+
+fn models_of(scenario: &Scenario, chosen: &[String]) -> Vec<String> {
+    if !chosen.is_empty() {
+        return chosen.to_vec();
+    }
+    scenario.models_by_default()
+}
+
+/// Fisher-Yates with draws that depend on seed, round and position alone.
+pub(super) fn shuffle<T>(items: &mut [T], seed: u64, round: u32) {
+    let stream = Stream::new(seed, Purpose::Order, round.into());
+    for last in (1..items.len()).rev() {
+        let draw = stream.bits(last as u64);
+        // The bias of a modulo over a few dozen items is below 1e-17.
+        items.swap(last, (draw % (last as u64 + 1)) as usize);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::scenario::BUILT_IN;
+
+    fn default_plan(seed: u64) -> Plan {
+        let scenarios = BUILT_IN.iter().map(|b| Scenario::built_in(b.name).expect("built in")).collect();
+        Plan::new(scenarios, &[], 6, seed).expect("a plan")
+    }
+
+    #[test]
+    fn every_round_runs_every_cell_once_in_another_order() {
+        let plan = default_plan(1);
+        let cells = plan.cells.len();
+        assert!(cells >= 30);
+        let order = |round: u32| plan.round(round, |_| true);
+        for round in 0..6 {
+            let mut sorted = order(round);
+            assert_ne!(sorted, order((round + 1) % 6));
+            sorted.sort_unstable();
+            sorted.dedup();
+            assert_eq!(sorted.len(), cells);
+        }
+    }
+
+    #[test]
+    fn a_round_without_some_cells_keeps_the_order_of_the_others() {
+        let plan = default_plan(1);
+        let ended = plan.cells[3];
+        let mut whole = plan.round(2, |_| true);
+        let position = whole.iter().position(|cell| *cell == ended).expect("it runs");
+        whole.remove(position);
+        assert_eq!(plan.round(2, |cell| cell != ended), whole);
+    }
+
+    #[test]
+    fn the_order_depends_on_the_seed_alone() {
+        let order = |seed| default_plan(seed).round(0, |_| true);
+        assert_eq!(order(7), order(7));
+        assert_ne!(order(7), order(8));
+    }
+
+    #[test]
+    fn each_position_of_a_round_is_as_likely_for_each_cell() {
+        // 4 cells, 4,000 rounds: each cell comes first 1,000 times, give or take 5 standard deviations (137).
+        let mut first = [0u32; 4];
+        for round in 0..4000 {
+            let mut cells = [0, 1, 2, 3];
+            shuffle(&mut cells, 3, round);
+            first[cells[0]] += 1;
+        }
+        assert!(first.iter().all(|n| n.abs_diff(1000) < 137), "{first:?}");
+    }
+
+    #[test]
+    fn an_unknown_model_is_refused_with_what_was_meant() {
+        let error = Plan::new(vec![], &["tokyo".into()], 1, 1).expect_err("unknown");
+        assert!(error.contains("did you mean `tokio`"), "{error}");
+    }
+}

@@ -1,0 +1,118 @@
+//! The strategy of a run or a sweep: so many rounds of all cells; with a budget, rounds of what is not decided for as long as
+//! another fits.
+
+use super::budget::{self, Pace};
+use super::head::{Declared, model_record, scenario_records};
+use super::plan::Plan;
+use super::progress::Extent;
+use super::strategy::{Block, Cell, Repeat, Strategy};
+use super::{Campaign, Completion, Entry, Field, Options};
+use crate::host::clock;
+use crate::process::context::Context;
+use bakeoff_reports::record::bundle::BundleError;
+use bakeoff_reports::record::{LookRecord, Record, Run, Sequential, Trial};
+use bakeoff_reports::rules::sequential::{self, Ledger};
+use std::path::Path;
+use std::time::Duration;
+
+/// Runs a plan into a new bundle at `path`.
+///
+/// # Errors
+/// When the bundle cannot be written. What was written before stays valid.
+pub fn run(
+    plan: &Plan,
+    options: &Options,
+    context: &Context,
+    path: &Path,
+) -> Result<Completion, BundleError> {
+    let field = Field { scenarios: &plan.scenarios, entries: entries(plan, context) };
+    let extent = Extent { trials: plan.planned_trials() as usize, rounds: plan.rounds, budget: plan.budget };
+    let campaign = Campaign::new(context, options, field, extent);
+    campaign.run(declared(plan, options, context), &mut Rounds::new(plan, options.costs), path)
+}
+
+/// The models of a plan as contestants.
+pub(super) fn entries<'a>(plan: &Plan, context: &'a Context) -> Vec<Entry<'a>> {
+    let entry = |model: &&'static dyn bakeoff_servers::ServerModel| Entry {
+        name: model.name().into(),
+        contestant: context.model(model.name()),
+    };
+    plan.models.iter().map(entry).collect()
+}
+
+/// What the head says of a plan.
+pub(super) fn declared(plan: &Plan, options: &Options, context: &Context) -> Declared {
+    Declared {
+        command: options.command.clone(),
+        seed: plan.seed,
+        rounds: plan.rounds,
+        planned_trials: plan.planned_trials(),
+        sequential: plan.budget.map(|budget| Sequential {
+            budget_ns: clock::nanoseconds(budget),
+            looks: sequential::looks(plan.rounds),
+        }),
+        comparison: None,
+        scenarios: scenario_records(context, &plan.scenarios, |at| plan.models_of(at)),
+        models: plan.models.iter().map(|model| model_record(*model)).collect(),
+    }
+}
+
+/// Rounds of a plan.
+#[derive(Debug)]
+struct Rounds<'a> {
+    plan: &'a Plan,
+    pace: Pace,
+    /// What decides cells, where there is a budget to save.
+    ledger: Option<Ledger>,
+    /// Cells that a look has ended.
+    ended: Vec<Cell>,
+}
+
+impl<'a> Rounds<'a> {
+    fn new(plan: &'a Plan, costs: bool) -> Self {
+        let expected = |cell: &Cell| budget::expected_trial(&plan.scenarios[cell.scenario], costs, 0);
+        let pace = Pace::new(plan.cells.iter().map(|cell| (*cell, expected(cell))));
+        Self { plan, pace, ledger: None, ended: Vec::new() }
+    }
+
+    /// Takes what a look decided out of the rounds to come.
+    fn end(&mut self, look: &LookRecord) {
+        let plan = self.plan;
+        let names = |cell: &Cell| (&plan.scenarios[cell.scenario].name, plan.models[cell.contestant].name());
+        for one in &look.ended {
+            let decided = plan.cells.iter().find(|cell| names(cell) == (&one.scenario, one.model.as_str()));
+            self.ended.extend(decided);
+        }
+    }
+}
+
+impl Strategy for Rounds<'_> {
+    fn begin(&mut self, head: &Run) -> Vec<Record> {
+        self.ledger = self.plan.budget.map(|_| Ledger::new(head));
+        Vec::new()
+    }
+
+    fn next_round(&mut self, round: u32, elapsed: Duration) -> Option<Vec<Block>> {
+        let cells = self.plan.round(round, |cell| !self.ended.contains(&cell));
+        let goes_on = match self.plan.budget {
+            Some(budget) => budget::fits(budget, elapsed, round, self.pace.of(&cells)),
+            None => round < self.plan.rounds,
+        };
+        (goes_on && !cells.is_empty()).then(|| vec![Block { cells, repeat: Repeat::AtTheEnd }])
+    }
+
+    fn observe(&mut self, cell: Cell, trial: &Trial, took: Duration, _: bool) {
+        self.pace.add(cell, took, trial.attempt);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.add(trial);
+        }
+    }
+
+    fn end_round(&mut self, rounds: u32, _: Duration) -> Vec<Record> {
+        let look = self.ledger.as_mut().and_then(|ledger| ledger.look(rounds));
+        if let Some(look) = &look {
+            self.end(look);
+        }
+        look.into_iter().map(Record::Look).collect()
+    }
+}

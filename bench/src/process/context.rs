@@ -1,0 +1,94 @@
+//! What everything that an invocation starts has in common: who starts it, on which CPUs, within which limits, on which address.
+
+use super::contestant::Contestant;
+use super::launch::{LaunchError, Launcher};
+use super::serving::ServeOptions;
+use super::workers::Workers;
+use crate::host::environment::{self, CpuPlan};
+use crate::host::preflight::{self, Limits};
+use crate::swarm::spec::WorkerSpec;
+use bakeoff_reports::record::Reading;
+use bakeoff_servers::ServerConfig;
+use rustix::net::sockopt;
+use std::net::{SocketAddr, TcpListener};
+
+/// The surroundings of every server and every worker.
+#[derive(Debug)]
+pub struct Context {
+    /// Starts children, and ends all waiting when a signal comes.
+    pub launcher: Launcher,
+    /// Who runs where.
+    pub cpus: CpuPlan,
+    /// What the system allows.
+    pub limits: Limits,
+    /// Congestion control of every socket; absent where it is the system's own.
+    pub congestion_control: Reading<String>,
+    /// Where servers listen; port 0 for a free one each time.
+    pub address: SocketAddr,
+}
+
+impl Context {
+    /// Of this machine. Raises the limit on descriptors of this process and its children as far as it goes.
+    pub fn new(launcher: Launcher, address: SocketAddr) -> Self {
+        preflight::raise_descriptor_limit();
+        Self {
+            launcher,
+            cpus: CpuPlan::split(environment::allowed_cpus()),
+            limits: Limits::of_this_system(),
+            congestion_control: choose_congestion_control(),
+            address,
+        }
+    }
+
+    /// The same for servers on loopback, each on a port of its own.
+    pub fn on_loopback(launcher: Launcher) -> Self {
+        Self::new(launcher, SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// The congestion control to ask for; `None` leaves the system's.
+    pub fn congestion_control(&self) -> Option<&str> {
+        self.congestion_control.value().map(String::as_str)
+    }
+
+    /// Whether the tool was asked to end.
+    pub fn interrupted(&self) -> bool {
+        self.launcher.interrupt.is_set()
+    }
+
+    /// A model of this program.
+    pub fn model<'a>(&'a self, model: &'a str) -> Contestant<'a> {
+        Contestant::Model { launcher: &self.launcher, model, tax_ns: 0 }
+    }
+
+    /// How a server is to serve a service here.
+    pub fn serve_options(&self, service: &str, backlog: u32, config: ServerConfig) -> ServeOptions {
+        ServeOptions {
+            service: service.into(),
+            address: self.address,
+            backlog,
+            congestion_control: self.congestion_control().map(str::to_string),
+            cpus: self.cpus.server.clone(),
+            config,
+        }
+    }
+
+    /// Starts as many workers as a load needs here, each connected when this returns.
+    ///
+    /// # Errors
+    /// When the load needs too many, or a worker cannot start or connect, with its words.
+    pub fn spawn_workers(&self, spec: &WorkerSpec) -> Result<Workers, LaunchError> {
+        let shards = self.limits.workers(spec.load.clients(), spec.beside.total(), self.cpus.swarm.len());
+        Workers::spawn(&self.launcher, spec, shards.map_err(LaunchError::Refused)?, &self.cpus.swarm)
+    }
+}
+
+/// Cubic where a user may ask for it, so that runs on differently configured machines compare; else the system's own.
+pub fn choose_congestion_control() -> Reading<String> {
+    const WANTED: &str = "cubic";
+    // Asked of a socket, because what a user may have is less than what there is.
+    let socket = TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string());
+    match socket.and_then(|s| sockopt::set_tcp_congestion(&s, WANTED).map_err(|e| e.to_string())) {
+        Ok(()) => Reading::Value(WANTED.into()),
+        Err(why) => Reading::Absent(format!("{WANTED} is unavailable ({why}); the system's default is used")),
+    }
+}

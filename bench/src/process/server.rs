@@ -1,0 +1,157 @@
+//! A server process as the runner sees it: started, told to go, asked to stop, and what it counted.
+
+use super::launch::{Child, LaunchError, Launcher};
+use super::serving::FromServer;
+use super::workers::{PATIENCE, expect};
+use crate::sys::Ended;
+use bakeoff_reports::record::Reading;
+use bakeoff_servers::CounterSnapshot;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// What a server says to the runner once it serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaks {
+    /// It listens already, and tells its counters at its end.
+    Counters,
+    /// Nothing: whether it listens must be found out, and at its end there is only the end.
+    Nothing,
+}
+
+/// A server; its process group is killed when this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    name: String,
+    speaks: Speaks,
+    /// Where it listens, or will once it is told to go.
+    pub address: SocketAddr,
+}
+
+/// What is known of a server once it is gone.
+#[derive(Debug)]
+pub struct Stopped {
+    /// What it counted.
+    pub counters: Result<CounterSnapshot, LaunchError>,
+    /// How it ended, and what its life cost.
+    pub ended: Option<Ended>,
+    /// Whether it had to be killed.
+    pub killed: bool,
+}
+
+impl Server {
+    /// Starts a child that says where it listens; `name` is for messages.
+    ///
+    /// # Errors
+    /// It cannot be started, or ends at once, with its words.
+    pub fn start(
+        launcher: &Launcher,
+        name: &str,
+        arguments: impl IntoIterator<Item = OsString>,
+        speaks: Speaks,
+    ) -> Result<Self, LaunchError> {
+        let mut child = launcher.start(name, arguments)?;
+        match expect(&mut child, name, PATIENCE)? {
+            FromServer::Ready { address } => Ok(Self { child, name: name.into(), speaks, address }),
+            other => Err(LaunchError::Unexpected { name: name.into(), said: format!("{other:?}") }),
+        }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.has_ended()
+    }
+
+    /// Gives the word to go, and waits until it listens.
+    ///
+    /// # Errors
+    /// It has ended, with its words, or does not listen in time.
+    pub fn go(&mut self) -> Result<(), LaunchError> {
+        self.child.send("go")?;
+        match self.speaks {
+            Speaks::Counters => Ok(()),
+            Speaks::Nothing => self.await_listening(),
+        }
+    }
+
+    fn await_listening(&mut self) -> Result<(), LaunchError> {
+        const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
+        let begin = Instant::now();
+        while TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_err() {
+            let name = self.name.clone();
+            if self.child.has_ended() {
+                // Waiting for a line of the dead says how it ended, with its words.
+                let line = self.child.line(Instant::now() + Duration::from_secs(1));
+                return Err(line.map_or_else(|error| error, |said| LaunchError::Unexpected { name, said }));
+            }
+            if begin.elapsed() > PATIENCE {
+                let (address, waited) = (self.address, begin.elapsed());
+                return Err(LaunchError::NeverListened { name, address, waited });
+            }
+            if !self.child.interrupt().sleep_until(Instant::now() + BETWEEN_LOOKS) {
+                return Err(LaunchError::Interrupted);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks it to stop, takes its counters and reaps it; kills it some time after `patience`, in which it should have
+    /// ended by itself.
+    pub fn stop(mut self, patience: Duration) -> Stopped {
+        let deadline = Instant::now() + patience + PATIENCE / 5;
+        let lives = !self.has_ended();
+        self.child.ask_to_stop();
+        let counters = match self.speaks {
+            // Of one that died, its words are asked for below.
+            Speaks::Nothing if lives => Err(LaunchError::Refused("a command counts nothing for us".into())),
+            _ => self.counters(deadline),
+        };
+        let (ended, killed) = self.child.reap(deadline);
+        Stopped { counters, ended, killed }
+    }
+
+    fn counters(&mut self, deadline: Instant) -> Result<CounterSnapshot, LaunchError> {
+        const NAME: &str = "server";
+        match expect(&mut self.child, NAME, deadline.saturating_duration_since(Instant::now()))? {
+            FromServer::Served { counters } => Ok(counters),
+            other => Err(LaunchError::Unexpected { name: NAME.into(), said: format!("{other:?}") }),
+        }
+    }
+
+    /// How it ended, with its words, if it does so within `patience` without being asked.
+    pub fn early_end(&mut self, patience: Duration) -> Option<LaunchError> {
+        match self.child.line(Instant::now() + patience) {
+            Err(ended @ LaunchError::Ended { .. }) => Some(ended),
+            _ => None,
+        }
+    }
+}
+
+impl Stopped {
+    /// What it counted, for the record.
+    pub fn counts(&self) -> Reading<BTreeMap<String, u64>> {
+        match &self.counters {
+            Ok(counters) => Reading::Value(
+                counters.rows().into_iter().map(|(name, count)| (name.to_string(), count)).collect(),
+            ),
+            Err(error) => Reading::Absent(error.to_string()),
+        }
+    }
+
+    /// How a server ended that was not asked to. One that took its leave in order, with its counters and status 0, ended
+    /// too soon none the less.
+    pub fn early_end(&self) -> String {
+        match (&self.counters, self.ended) {
+            (Err(error), _) => error.to_string(),
+            (Ok(_), Some(ended)) => format!("the server {} before it was asked to stop", ended.describe()),
+            (Ok(_), None) => "the server was gone before it was asked to stop".into(),
+        }
+    }
+}

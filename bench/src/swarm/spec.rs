@@ -1,0 +1,76 @@
+//! What a swarm worker is told to do.
+
+use super::defect::Defect;
+use crate::workload::load::{Beside, Load, RequestShape, Timing};
+use crate::workload::scenario::Scenario;
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// Everything a swarm worker needs to know: shard `shard` of `shards` of one seeded schedule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerSpec {
+    /// Where the server listens.
+    pub target: SocketAddr,
+    /// Name of the service it speaks.
+    pub service: String,
+    /// The load, of the whole swarm (not of this shard).
+    pub load: Load,
+    /// The requests.
+    pub request: RequestShape,
+    /// The times.
+    pub timing: Timing,
+    /// Slices the window is cut into, 1 to 1,000.
+    pub slices: u32,
+    /// Seed of the schedule.
+    pub seed: u64,
+    /// Which shard this worker is, from 0.
+    pub shard: u32,
+    /// How many there are.
+    pub shards: u32,
+    /// Connections that are held beside those of the load, of the whole swarm.
+    #[serde(default)]
+    pub beside: Beside,
+    /// CPUs to stay on; empty for any.
+    pub cpus: Vec<u32>,
+    /// Congestion control to ask for; `None` leaves the system's.
+    pub congestion_control: Option<String>,
+    /// A way to measure wrongly, for `bakeoff verify`; `None` everywhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub defect: Option<Defect>,
+}
+
+/// Slices of a window unless more or fewer are asked for.
+const SLICES: u32 = 10;
+
+impl WorkerSpec {
+    /// A whole load on a server, with nothing beside it; change what differs.
+    pub fn new(target: SocketAddr, service: &str, load: Load, request: RequestShape, timing: Timing) -> Self {
+        Self {
+            target,
+            service: service.into(),
+            load,
+            request,
+            timing,
+            slices: SLICES,
+            seed: 1,
+            shard: 0,
+            shards: 1,
+            beside: Beside::default(),
+            cpus: Vec::new(),
+            congestion_control: None,
+            defect: None,
+        }
+    }
+
+    /// The whole load of a scenario.
+    pub fn of(scenario: &Scenario, target: SocketAddr, seed: u64, congestion_control: Option<&str>) -> Self {
+        let (load, request) = (scenario.load.clone(), scenario.request.clone());
+        Self {
+            slices: scenario.slices,
+            seed,
+            beside: scenario.beside,
+            congestion_control: congestion_control.map(str::to_string),
+            ..Self::new(target, &scenario.service, load, request, scenario.timing)
+        }
+    }
+}
