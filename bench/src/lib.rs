@@ -1,6 +1,9 @@
 //! The harness: scenarios, the client swarm, launching and sampling servers, the trial loop.
 //!
 //! The library exists for the binary, its benches and its tests; it draws no picture and computes no statistic of a run.
+//!
+//! Its rooms, each of which uses only those before it (`tests/it/rooms.rs` holds them to it):
+//! host -> workload -> swarm -> process -> trial -> instruments -> campaign -> history -> cli
 #![deny(missing_docs)]
 
 pub mod campaign;

@@ -4,7 +4,6 @@
 //! A round is one trial of each model, in an order of its own; what came of it decides the model's next rate.
 //! It must not estimate anything: `bakeoff_reports::rules::sweep::capacity` does, from the records.
 
-use super::head::Declared;
 use super::plan::Plan;
 use super::progress::Extent;
 use super::search::{ObjectiveCheck, Search};
@@ -15,7 +14,7 @@ use crate::process::context::Context;
 use crate::workload::axis::four_digits;
 use crate::workload::derive::{self, Times};
 use crate::workload::scenario::Scenario;
-use crate::workload::scenario::units::{parse_positive_duration, show_duration};
+use crate::workload::units::{parse_positive_duration, show_duration};
 use bakeoff_reports::cells::cell::SHOWN;
 use bakeoff_reports::record::{Axis, Invalid, Merit, Objective, Reading, Record, Run, Trial};
 use bakeoff_reports::rules::probe::Bounds;
@@ -152,10 +151,10 @@ pub fn run(
     let field = Field { scenarios: &ladder.scenarios, entries: rounds::entries(&ladder, context) };
     let planned_trials = order.planned_trials();
     let extent = Extent { trials: planned_trials as usize, rounds: steps, budget: None };
-    let declared = Declared { rounds: steps, planned_trials, ..rounds::declared(&ladder, options, context) };
+    let head = Run { rounds: steps, planned_trials, ..rounds::head_of(&ladder, options, context) };
     let mut search = Capacity { goal, order: &order, searches: Vec::new() };
     let campaign = Campaign::new(context, options, field, extent);
-    campaign.run(declared, &mut search, path).map_err(|e| e.to_string())
+    campaign.run(head, &mut search, path).map_err(|e| e.to_string())
 }
 
 /// One trial of each model in every round, each at a rate of its own, which its last one moves.

@@ -3,48 +3,25 @@
 use crate::host::{clock, environment};
 use crate::process::context::Context;
 use crate::workload::scenario::Scenario;
-use bakeoff_reports::record::{
-    Comparison, ModelRecord, Probe, Reading, Run, SCHEMA_VERSION, ScenarioRecord, Sequential,
-};
+use bakeoff_reports::record::{ModelRecord, Reading, Run, SCHEMA_VERSION, ScenarioRecord};
 use bakeoff_servers::ServerModel;
 
-/// What differs from one campaign's head to another's.
-#[derive(Debug)]
-pub struct Declared {
-    /// The command line.
-    pub command: Vec<String>,
-    /// The seed of everything.
-    pub seed: u64,
-    /// Rounds planned; with a budget, those that it is expected to be good for.
-    pub rounds: u32,
-    /// Trials planned in them.
-    pub planned_trials: u32,
-    /// The budget and its looks, if it has one.
-    pub sequential: Option<Sequential>,
-    /// The two sides, where builds are compared.
-    pub comparison: Option<Comparison>,
-    /// The workloads.
-    pub scenarios: Vec<ScenarioRecord>,
-    /// The contestants.
-    pub models: Vec<ModelRecord>,
-}
-
-/// The head of a campaign that begins now.
-pub fn head(context: &Context, declared: Declared, probe: Reading<Probe>) -> Run {
+/// The head of a campaign that begins now and plans nothing yet; whoever plans fills in the rest.
+pub fn head(context: &Context, command: &[String], seed: u64) -> Run {
     Run {
         schema_version: SCHEMA_VERSION,
         tool_version: env!("CARGO_PKG_VERSION").into(),
-        command: declared.command,
+        command: command.to_vec(),
         started_unix_ms: clock::unix_ms(),
-        seed: declared.seed,
-        rounds: declared.rounds,
-        planned_trials: declared.planned_trials,
-        sequential: declared.sequential,
-        comparison: declared.comparison,
-        scenarios: declared.scenarios,
-        models: declared.models,
+        seed,
+        rounds: 0,
+        planned_trials: 0,
+        sequential: None,
+        comparison: None,
+        scenarios: Vec::new(),
+        models: Vec::new(),
         environment: environment::read(&context.cpus, context.congestion_control.clone()),
-        probe,
+        probe: Reading::Absent("the run was started with --no-probe".into()),
     }
 }
 

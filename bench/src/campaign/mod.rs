@@ -26,13 +26,13 @@ use crate::instruments::probe::{self, Form, Point, Prober};
 use crate::print_to_stderr;
 use crate::process::contestant::Contestant;
 use crate::process::context::Context;
+use crate::process::launch::Interrupted;
 use crate::trial::judge;
-use crate::trial::{Conditions, Interrupted, TrialId};
+use crate::trial::{Conditions, TrialId};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::bundle::{BundleError, Writer};
-use bakeoff_reports::record::{End, Probe, Reading, Record, RoundRecord, Trial};
+use bakeoff_reports::record::{End, Probe, Reading, Record, RoundRecord, Run, Trial};
 use bakeoff_reports::show::units;
-use head::{Declared, head};
 use progress::{Extent, Progress};
 use retries::Retries;
 use std::path::Path;
@@ -139,23 +139,24 @@ impl<'a> Campaign<'a> {
     ///
     /// # Errors
     /// When the bundle cannot be written. What was written before stays valid.
-    fn run(
-        self,
-        declared: Declared,
-        strategy: &mut dyn Strategy,
-        path: &Path,
-    ) -> Result<Completion, BundleError> {
-        let Ok(probe) = self.probe() else {
-            self.progress.end(true);
-            let took = self.begun.elapsed();
-            return Ok(Completion { ending: Ending::NotBegun, measuring: Duration::ZERO, took });
-        };
-        let seed = declared.seed;
-        let head = head(self.context, declared, probe);
+    fn run(self, mut head: Run, strategy: &mut dyn Strategy, path: &Path) -> Result<Completion, BundleError> {
+        if self.options.probe {
+            let Ok(probe) = self.probe() else {
+                self.progress.end(true);
+                let took = self.begun.elapsed();
+                return Ok(Completion { ending: Ending::NotBegun, measuring: Duration::ZERO, took });
+            };
+            head.probe = Reading::Value(probe);
+            head.started_unix_ms = clock::unix_ms();
+        }
         let mut bundle = Writer::create(path, &head)?;
         strategy.begin(&head).iter().try_for_each(|record| bundle.append(record))?;
-        let conditions =
-            Conditions { context: self.context, seed, costs: self.options.costs, probe: head.probe.value() };
+        let conditions = Conditions {
+            context: self.context,
+            seed: head.seed,
+            costs: self.options.costs,
+            probe: head.probe.value(),
+        };
         let (retries, begun) = (Retries::new(self.options.retries), self.begun);
         let mut running = Running {
             campaign: self,
@@ -171,17 +172,14 @@ impl<'a> Campaign<'a> {
     }
 
     /// What machine and generator can show.
-    fn probe(&self) -> Result<Reading<Probe>, probe::Interrupted> {
-        if !self.options.probe {
-            return Ok(Reading::Absent("the run was started with --no-probe".into()));
-        }
+    fn probe(&self) -> Result<Probe, Interrupted> {
         self.progress.doing("measuring the machine and the load generator first, about three seconds");
         let prober = Prober { context: self.context, form: Form::Short };
         let probe = prober.probe(&Point::of(self.field.scenarios))?;
         if let Some(warning) = busy(&probe) {
             print_to_stderr(&warning);
         }
-        Ok(Reading::Value(probe))
+        Ok(probe)
     }
 }
 

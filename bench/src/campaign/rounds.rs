@@ -2,7 +2,7 @@
 //! another fits.
 
 use super::budget::{self, Pace};
-use super::head::{Declared, model_record, scenario_records};
+use super::head::{head, model_record, scenario_records};
 use super::plan::Plan;
 use super::progress::Extent;
 use super::strategy::{Block, Cell, Repeat, Strategy};
@@ -28,7 +28,7 @@ pub fn run(
     let field = Field { scenarios: &plan.scenarios, entries: entries(plan, context) };
     let extent = Extent { trials: plan.planned_trials() as usize, rounds: plan.rounds, budget: plan.budget };
     let campaign = Campaign::new(context, options, field, extent);
-    campaign.run(declared(plan, options, context), &mut Rounds::new(plan, options.costs), path)
+    campaign.run(head_of(plan, options, context), &mut Rounds::new(plan, options.costs), path)
 }
 
 /// The models of a plan as contestants.
@@ -40,20 +40,18 @@ pub(super) fn entries<'a>(plan: &Plan, context: &'a Context) -> Vec<Entry<'a>> {
     plan.models.iter().map(entry).collect()
 }
 
-/// What the head says of a plan.
-pub(super) fn declared(plan: &Plan, options: &Options, context: &Context) -> Declared {
-    Declared {
-        command: options.command.clone(),
-        seed: plan.seed,
+/// The head of a plan.
+pub(super) fn head_of(plan: &Plan, options: &Options, context: &Context) -> Run {
+    Run {
         rounds: plan.rounds,
         planned_trials: plan.planned_trials(),
         sequential: plan.budget.map(|budget| Sequential {
             budget_ns: clock::nanoseconds(budget),
             looks: sequential::looks(plan.rounds),
         }),
-        comparison: None,
         scenarios: scenario_records(context, &plan.scenarios, |at| plan.models_of(at)),
         models: plan.models.iter().map(|model| model_record(*model)).collect(),
+        ..head(context, &options.command, plan.seed)
     }
 }
 

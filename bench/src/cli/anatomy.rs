@@ -7,7 +7,7 @@ use bakeoff::host::preflight::require_loopback;
 use bakeoff::instruments::anatomy::{AnatomyOptions, take};
 use bakeoff::process::context::Context;
 use bakeoff::process::launch::LaunchError;
-use bakeoff::workload::scenario::units::parse_positive_duration;
+use bakeoff::workload::units::parse_positive_duration;
 use bakeoff_reports::record::Reading;
 use bakeoff_servers::ServerModel;
 use clap::{Args, value_parser};

@@ -1,15 +1,14 @@
 //! `bakeoff envelope`: raise one stressor until the model fails, for each model.
 
 use super::flags::{ListenFlag, ModelFlags, ResultFlags, SeedFlag};
-use super::names::Known;
+use super::names::NameParser;
 use super::results::Results;
 use super::setup::{command_line, context};
 use super::{output, report};
-use bakeoff::campaign::head::{Declared, head, model_record};
+use bakeoff::campaign::head::{head, model_record};
 use bakeoff::host::clock;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::instruments::envelope::take_all;
-use bakeoff::process::context::Context;
 use bakeoff_reports::record::bundle::{self, Writer};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::record::{End, Reading, Record, Run};
@@ -41,7 +40,7 @@ pub(super) struct EnvelopeArgs {
 
 fn stress() -> impl TypedValueParser<Value = Stress> {
     let find = |name: String| Stress::ALL.into_iter().find(|stress| stress.name() == name);
-    Known::of("stress", Stress::ALL.map(Stress::name))
+    NameParser::of("stress", Stress::ALL.map(Stress::name))
         .map(move |name| find(name).expect("one of these names"))
 }
 
@@ -58,7 +57,11 @@ impl EnvelopeArgs {
         let context = context(self.listen.addr)?;
         bakeoff::instruments::envelope::require_descriptors(&stresses)?;
         let results = Results::new(self.results.out.as_deref(), 0)?;
-        let head = self.head(&models, &context);
+        let head = Run {
+            models: models.iter().map(|model| model_record(*model)).collect(),
+            probe: Reading::Absent("an envelope alone measures no speed".into()),
+            ..head(&context, &command_line(), self.seed.seed)
+        };
         let mut bundle = Writer::create(&results.bundle, &head).map_err(|e| e.to_string())?;
         let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
         let begin = |model: &str, stress: Stress| {
@@ -93,20 +96,5 @@ impl EnvelopeArgs {
                 models::ALL.iter().copied().filter(|m| asked.iter().any(|name| name == m.name())).collect()
             }
         }
-    }
-
-    /// A campaign without trials.
-    fn head(&self, models: &[&'static dyn ServerModel], context: &Context) -> Run {
-        let declared = Declared {
-            command: command_line(),
-            seed: self.seed.seed,
-            rounds: 0,
-            planned_trials: 0,
-            sequential: None,
-            comparison: None,
-            scenarios: Vec::new(),
-            models: models.iter().map(|model| model_record(*model)).collect(),
-        };
-        head(context, declared, Reading::Absent("an envelope alone measures no speed".into()))
     }
 }

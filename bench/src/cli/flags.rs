@@ -5,7 +5,7 @@ use super::setup::command_line;
 use bakeoff::campaign::Options;
 use bakeoff::workload::derive::Times;
 use bakeoff::workload::load::{DemandShape, RequestShape};
-use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration, parse_size};
+use bakeoff::workload::units::{parse_duration, parse_positive_duration, parse_size};
 use bakeoff_servers::services::ServiceEntry;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;

@@ -10,7 +10,9 @@ use bakeoff::swarm::spec::WorkerSpec;
 use bakeoff::trial::judge;
 use bakeoff::workload::bounds;
 use bakeoff::workload::load::{Arrivals, Load, RateShape, Timing};
-use bakeoff::workload::scenario::units::{parse_duration, parse_positive_duration, show_duration};
+use bakeoff::workload::units::{
+    parse_count, parse_duration, parse_positive_duration, parse_rate, show_duration,
+};
 use bakeoff_reports::record::{Measured, Usage};
 use bakeoff_reports::show::summary::Summary;
 use bakeoff_reports::show::text::measurement;
@@ -31,10 +33,10 @@ pub(super) struct LoadArgs {
     #[command(flatten)]
     request: RequestFlags,
     /// Connections
-    #[arg(long, short, default_value_t = 64, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, short, value_name = "COUNT", default_value = "64", value_parser = parse_clients)]
     clients: u32,
     /// Open loop: so many requests per second, whatever the server does; closed loop when not given
-    #[arg(long, value_name = "PER_SECOND")]
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, allow_negative_numbers = true)]
     rate: Option<f64>,
     /// Open loop: evenly spaced instead of Poisson arrivals
     #[arg(long, requires = "rate")]
@@ -62,6 +64,13 @@ pub(super) struct LoadArgs {
     /// Print one JSON document instead of a table; times in nanoseconds, as reports/SCHEMA.md says
     #[arg(long)]
     json: bool,
+}
+
+fn parse_clients(text: &str) -> Result<u32, String> {
+    match parse_count(text)? {
+        count @ ..=1_000_000 => Ok(count as u32),
+        _ => Err(format!("`{text}` is too many; give 1 to 1M")),
+    }
 }
 
 impl LoadArgs {
@@ -115,11 +124,10 @@ impl LoadArgs {
         let request = self.request.shape()?;
         let clients = self.clients;
         let load = match (self.rate, self.churn) {
-            (Some(rate_per_s), _) if rate_per_s.is_finite() && rate_per_s > 0.0 => {
+            (Some(rate_per_s), _) => {
                 let arrivals = if self.fixed { Arrivals::Fixed } else { Arrivals::Poisson };
                 Load::Open { clients, rate_per_s, arrivals, shape: RateShape::Steady }
             }
-            (Some(rate), _) => return Err(format!("--rate is {rate}; it must be above zero")),
             (None, Some(requests_per_connection)) => Load::Churn { clients, requests_per_connection },
             (None, None) => Load::Closed { clients, think: self.think },
         };

@@ -10,7 +10,7 @@ use std::ffi::OsStr;
 
 /// A parser for one of a list of names.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct NameParser {
     /// What they are names of, for messages.
     kind: &'static str,
     names: Vec<&'static str>,
@@ -18,7 +18,7 @@ pub(super) struct Known {
     or_file: bool,
 }
 
-impl Known {
+impl NameParser {
     /// One of `names`, each the name of a `kind` of thing.
     pub(super) fn of(kind: &'static str, names: impl IntoIterator<Item = &'static str>) -> Self {
         Self { kind, names: names.into_iter().collect(), or_file: false }
@@ -31,8 +31,8 @@ impl Known {
 }
 
 /// The name of a model.
-pub(super) fn model_name() -> Known {
-    Known::of("model", models::ALL.iter().map(|model| model.name()))
+pub(super) fn model_name() -> NameParser {
+    NameParser::of("model", models::ALL.iter().map(|model| model.name()))
 }
 
 /// A model, by its name.
@@ -42,18 +42,18 @@ pub(super) fn model() -> impl TypedValueParser<Value = &'static dyn ServerModel>
 
 /// A service, by its name.
 pub(super) fn service() -> impl TypedValueParser<Value = &'static ServiceEntry> {
-    let known = Known::of("service", services::ALL.iter().map(|service| service.name));
+    let known = NameParser::of("service", services::ALL.iter().map(|service| service.name));
     known.map(|name| services::find(&name).expect("one of the names that are taken"))
 }
 
 /// The name of a built-in scenario, or the path of a file.
-pub(super) fn scenario() -> Known {
-    Known { or_file: true, ..Known::of("scenario", BUILT_IN.iter().map(|built_in| built_in.name)) }
+pub(super) fn scenario() -> NameParser {
+    NameParser { or_file: true, ..NameParser::of("scenario", BUILT_IN.iter().map(|built_in| built_in.name)) }
 }
 
 /// The name of a scenario that comes with the tool, `reference` among them.
-pub(super) fn scenario_file() -> Known {
-    Known::of("scenario", BUILT_IN.iter().chain([&REFERENCE]).map(|built_in| built_in.name))
+pub(super) fn scenario_file() -> NameParser {
+    NameParser::of("scenario", BUILT_IN.iter().chain([&REFERENCE]).map(|built_in| built_in.name))
 }
 
 /// Whether a scenario is given as a file.
@@ -61,7 +61,7 @@ pub(super) fn is_path(name: &str) -> bool {
     name.ends_with(".toml") || name.contains('/')
 }
 
-impl TypedValueParser for Known {
+impl TypedValueParser for NameParser {
     type Value = String;
 
     fn parse_ref(

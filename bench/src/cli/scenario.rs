@@ -3,8 +3,8 @@
 use super::list::section;
 use super::{names, output, workloads};
 use bakeoff::workload::load::Timing;
-use bakeoff::workload::scenario::units::show_duration;
 use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
+use bakeoff::workload::units::show_duration;
 use bakeoff_servers::services;
 use clap::{Args, Subcommand};
 use std::fs;

@@ -1,7 +1,6 @@
 //! `bakeoff verify`: known answers through the harness, and the harness broken on purpose.
 
 use super::flags::SeedFlag;
-use super::names::Known;
 use super::setup::{check_plan, command_line, launcher};
 use super::{output, report};
 use bakeoff::campaign::plan::Plan;
@@ -17,8 +16,7 @@ use bakeoff::workload::orderings;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::text::wrapped;
-use clap::builder::TypedValueParser;
-use clap::{Args, value_parser};
+use clap::{Args, ValueEnum as _, value_parser};
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,12 +40,18 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "NAME", value_delimiter = ',', conflicts_with = "mutants")]
     only: Vec<String>,
     /// Break the harness in this way; --list names them
-    #[arg(long = "break", value_name = "NAME", conflicts_with = "mutants", value_parser = defect(), hide_possible_values = true)]
+    #[arg(
+        long = "break",
+        value_name = "NAME",
+        conflicts_with = "mutants",
+        value_enum,
+        hide_possible_values = true
+    )]
     broken: Option<Defect>,
     /// Break it in every way and show which oracle catches which (some minutes)
     #[arg(long)]
     mutants: bool,
-    /// Known orderings of the models instead: the literature's, and those of queueing laws (about four minutes)
+    /// NameParser orderings of the models instead: the literature's, and those of queueing laws (about four minutes)
     #[arg(long, conflicts_with_all = ["long", "broken", "mutants"])]
     orderings: bool,
     /// Rounds of the orderings
@@ -145,11 +149,6 @@ impl VerifyArgs {
     }
 }
 
-fn defect() -> impl TypedValueParser<Value = Defect> {
-    let known = Known::of("defect", Defect::ALL.into_iter().map(Defect::name));
-    known.map(|name| Defect::find(&name).expect("one of these names"))
-}
-
 /// Prints what cannot be returned as an error from where it happens; a closed pipe is none.
 fn print(text: &str) -> Result<(), LaunchError> {
     output::print(&format!("{text}\n")).map_err(LaunchError::Refused)
@@ -202,7 +201,8 @@ fn list() -> Result<ExitCode, String> {
         text.push_str(&format!("  {number}  {claim}\n"));
     }
     text.push_str("\nWAYS TO BREAK THE HARNESS (--break)\n");
-    Defect::ALL.iter().for_each(|defect| text.push_str(&line(defect.name(), defect.about())));
+    let defects = Defect::value_variants().iter();
+    defects.for_each(|defect| text.push_str(&line(&defect.name(), &defect.about())));
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
 }

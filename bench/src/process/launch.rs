@@ -64,6 +64,10 @@ impl Interrupt {
     }
 }
 
+/// The tool was asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interrupted;
+
 /// What went wrong with a child process.
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {

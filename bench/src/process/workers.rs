@@ -3,7 +3,7 @@
 use crate::host::clock;
 use crate::process::launch::{Child, Interrupt, LaunchError, Launcher};
 use crate::swarm::merge::{WorkerPart, merge};
-use crate::swarm::protocol::{Answer, Start};
+use crate::swarm::protocol::{Start, WorkerMessage};
 use crate::swarm::setup_limit;
 use crate::swarm::spec::WorkerSpec;
 use bakeoff_reports::record::Measured;
@@ -59,7 +59,7 @@ impl Workers {
         let mut connected = 0;
         for (name, worker) in &mut workers {
             match expect(worker, name, patience)? {
-                Answer::Ready(ready) => connected += u64::from(ready.connected),
+                WorkerMessage::Ready(ready) => connected += u64::from(ready.connected),
                 other => return Err(unexpected(name, other)),
             }
         }
@@ -105,7 +105,7 @@ impl Workers {
         let mut parts: Vec<WorkerPart> = Vec::new();
         for (name, worker) in &mut self.workers {
             match expect(worker, name, patience)? {
-                Answer::Part(part) => parts.push(*part),
+                WorkerMessage::Part(part) => parts.push(*part),
                 other => return Err(unexpected(name, other)),
             }
         }
@@ -123,14 +123,14 @@ impl Workers {
     }
 }
 
-fn unexpected(name: &str, words: Answer) -> LaunchError {
+fn unexpected(name: &str, words: WorkerMessage) -> LaunchError {
     let said = match words {
-        Answer::Failed(reason) => return LaunchError::Failed { name: name.into(), reason },
-        Answer::NothingConnected(reason) => {
+        WorkerMessage::Failed(reason) => return LaunchError::Failed { name: name.into(), reason },
+        WorkerMessage::NothingConnected(reason) => {
             return LaunchError::NothingConnected { name: name.into(), reason };
         }
-        Answer::Ready(_) => "that it is ready, again",
-        Answer::Part(_) => "a result before its start",
+        WorkerMessage::Ready(_) => "that it is ready, again",
+        WorkerMessage::Part(_) => "a result before its start",
     };
     LaunchError::Unexpected { name: name.into(), said: said.into() }
 }

@@ -57,7 +57,7 @@ pub(super) enum Mode {
 
 /// The connections of a worker whose load is over.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct IdleConnections {
     _slots: Vec<Slot>,
     _companions: Option<Companions>,
 }
@@ -364,7 +364,7 @@ impl<'a> Engine<'a> {
     ///
     /// # Panics
     /// When the loop did not end by itself: the CPU time of the window is then not known.
-    pub(super) fn close(self) -> (Measured, Held) {
+    pub(super) fn close(self) -> (Measured, IdleConnections) {
         let spins = self.spins();
         let never_written = (self.noticed - self.given) as u64 + self.pipes.never_written();
         let [Some(begin), Some(end)] = self.cpu_at_window else {
@@ -375,6 +375,6 @@ impl<'a> Engine<'a> {
         let wire = wire::read(&self.slots, churn, self.dropped);
         let mut measured = self.books.close(never_written, end - begin, spins, wire);
         measured.companions = self.companions_kept;
-        (measured, Held { _slots: self.slots, _companions: self.companions })
+        (measured, IdleConnections { _slots: self.slots, _companions: self.companions })
     }
 }

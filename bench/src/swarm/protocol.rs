@@ -24,7 +24,7 @@ use std::io::{self, BufRead, Write};
 /// What a worker says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum Answer {
+pub enum WorkerMessage {
     /// It can start.
     Ready(Ready),
     /// It cannot go on, for this reason. The last line.
@@ -101,9 +101,9 @@ pub fn run_worker(
         let answer = match error {
             // Out of ports or descriptors it is not the server that lets nobody in.
             SwarmError::NothingConnected { reason, .. } if by_the_server(reason.kind()) => {
-                Answer::NothingConnected
+                WorkerMessage::NothingConnected
             }
-            _ => Answer::Failed,
+            _ => WorkerMessage::Failed,
         };
         // If even this cannot be said, the caller still gets the error.
         let _ = write_line(&mut output, &answer(error.to_string()));
@@ -129,10 +129,10 @@ fn converse(
     let worker = prepare(&spec, &*exchange)?;
     let congestion_control = worker.congestion_control().map(String::from);
     let ready = Ready { connected: worker.connected(), congestion_control };
-    write_line(output, &Answer::Ready(ready)).map_err(gone)?;
+    write_line(output, &WorkerMessage::Ready(ready)).map_err(gone)?;
     let Some(Start { start_ns }) = read_line(&mut input, "a start instant")? else { return Ok(()) };
     let (part, held) = worker.run_and_hold(start_ns)?;
-    write_line(output, &Answer::Part(Box::new(part))).map_err(gone)?;
+    write_line(output, &WorkerMessage::Part(Box::new(part))).map_err(gone)?;
     // Whatever comes, be it the end or an error, it is time to go.
     let _ = input.read_line(&mut String::new());
     drop(held);

@@ -5,7 +5,7 @@
 //! affinity and timer slack for good: a worker owns its thread.
 
 use super::defect::Defect;
-use super::engine::{Engine, Held};
+use super::engine::{Engine, IdleConnections};
 use super::merge::WorkerPart;
 use super::schedule::Schedule;
 use super::spec::WorkerSpec;
@@ -252,7 +252,7 @@ impl Driven<'_> {
 /// The connections of a worker whose trial is over. They close when this is dropped.
 #[derive(Debug)]
 pub struct HeldConnections {
-    _held: Held,
+    _held: IdleConnections,
 }
 
 /// Raises the soft limit of descriptors where the connections need it.

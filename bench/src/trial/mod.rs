@@ -7,7 +7,7 @@ use crate::host::clock;
 use crate::host::usage::{COUNTING, Depth, Watch, not_accepted};
 use crate::process::contestant::Contestant;
 use crate::process::context::Context;
-use crate::process::launch::LaunchError;
+use crate::process::launch::{Interrupted, LaunchError};
 use crate::process::server::Server;
 use crate::process::workers::PATIENCE;
 use crate::swarm::schedule;
@@ -49,10 +49,6 @@ pub const COUNTED_ROUNDS: u32 = 2;
 
 /// The share of the window from which on it is told that reading went on in it.
 const LATE: f64 = 0.02;
-
-/// The tool was asked to end during a trial.
-#[derive(Debug)]
-pub struct Interrupted;
 
 /// Everything the runner saw of a trial that went through.
 struct Observed {

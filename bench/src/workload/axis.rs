@@ -1,6 +1,7 @@
 //! The values of a sweep as people write them: `clients=1,4,16`, `rate=1k..50k:8`, `idle`.
 
 use crate::workload::scenario::Scenario;
+use crate::workload::units::parse_number;
 use bakeoff_reports::record::Axis;
 
 /// Points of a range that does not say how many.
@@ -123,13 +124,7 @@ fn whole(values: Vec<f64>) -> Vec<f64> {
 /// A number with the suffix k or M.
 pub fn number(axis: Axis, text: &str) -> Result<f64, String> {
     let text = text.trim();
-    let (digits, unit) = match text.strip_suffix(['k', 'K']) {
-        Some(digits) => (digits, 1e3),
-        None => text.strip_suffix('M').map_or((text, 1.0), |digits| (digits, 1e6)),
-    };
-    let value = digits.parse::<f64>().ok().map(|value| value * unit).filter(|value| value.is_finite());
-    let form = "write numbers such as 64, 2.5k or 1M";
-    let value = value.ok_or_else(|| format!("`{text}` is not a number; {form}"))?;
+    let value = parse_number(text)?;
     match axis {
         Axis::Rate if value <= 0.0 => {
             Err(format!("a rate of {text} requests per second; it must be above zero"))

@@ -3,7 +3,7 @@
 
 use crate::workload::axis::Values;
 use crate::workload::scenario::Scenario;
-use crate::workload::scenario::units::show_duration;
+use crate::workload::units::show_duration;
 use bakeoff_reports::record::{Axis, SweepPoint};
 use std::time::Duration;
 use toml::{Table, Value};

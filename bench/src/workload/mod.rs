@@ -6,3 +6,4 @@ pub mod derive;
 pub mod load;
 pub mod orderings;
 pub mod scenario;
+pub mod units;

@@ -7,25 +7,7 @@ use crate::support;
 use bakeoff_reports::record::Record;
 use bakeoff_reports::record::bundle;
 use std::collections::BTreeSet;
-use support::{Folder, bakeoff, fails, first_tries, ran};
-
-const TINY: &str = r#"
-name = "tiny"
-about = "small enough for a test"
-service = "echo"
-merit = "throughput"
-
-[load]
-kind = "closed"
-clients = 4
-
-[request]
-size = "64 B"
-
-[trial]
-warmup = "10ms"
-window = "40ms"
-"#;
+use support::{Folder, TINY, bakeoff, fails, first_tries, ran};
 
 #[test]
 fn a_budget_is_used_in_whole_rounds_and_the_plan_is_said_before() {
@@ -41,7 +23,7 @@ fn a_budget_is_used_in_whole_rounds_and_the_plan_is_said_before() {
     let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
     let sequential = loaded.run.sequential.as_ref().expect("it had a budget");
     assert_eq!(sequential.budget_ns, 4_000_000_000);
-    assert_eq!(sequential.looks.first().map(|look| look.after_rounds), Some(8), "10 rounds are expected");
+    assert_eq!(sequential.looks.first().map(|look| look.after_rounds), Some(8), "9 rounds are expected");
     let rounds: BTreeSet<u32> = loaded.trials.iter().map(|trial| trial.round).collect();
     assert!(!rounds.is_empty() && loaded.rounds.len() == rounds.len(), "every round begun was finished");
     for look in &loaded.looks {

@@ -8,23 +8,7 @@ use bakeoff::workload::scenario::BUILT_IN;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Doubt, Invalid, Reading};
 use std::fs;
-use support::{Folder, bakeoff, fails, first_tries, succeeds, undisturbed};
-
-/// A workload of 50 ms that every model passes.
-const TINY: &str = r#"
-name = "tiny"
-about = "a test"
-service = "echo"
-merit = "throughput"
-[load]
-kind = "closed"
-clients = 4
-[request]
-size = "64 B"
-[trial]
-warmup = "10ms"
-window = "50ms"
-"#;
+use support::{Folder, TINY, bakeoff, fails, first_tries, succeeds, undisturbed};
 
 #[test]
 fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {

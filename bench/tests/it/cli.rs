@@ -9,25 +9,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use support::{
-    Folder, bakeoff, children_of, ended, fails, first_tries, is_server, ran, runs, signal, succeeds, tool,
-    undisturbed, wait_for,
+    Folder, TINY, bakeoff, children_of, ended, fails, first_tries, is_server, ran, runs, signal, succeeds,
+    tool, undisturbed, wait_for,
 };
-
-/// A workload of 50 ms that every model passes.
-const TINY: &str = r#"
-name = "tiny"
-about = "a test"
-service = "echo"
-merit = "throughput"
-[load]
-kind = "closed"
-clients = 4
-[request]
-size = "64 B"
-[trial]
-warmup = "10ms"
-window = "50ms"
-"#;
 
 #[test]
 fn what_is_unknown_is_refused_with_what_was_meant_and_the_list() {

@@ -4,35 +4,19 @@
 //! The tool starts the example `faulty-server` as its servers, which misbehave as their model's name says, and as its
 //! workers, which are the real ones. No assertion is about speed.
 
+use crate::support::TINY;
 use bakeoff::campaign::plan::Plan;
 use bakeoff::campaign::{Ending, Options, rounds};
 use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::trial::{Conditions, TrialId};
+use bakeoff::workload::load::Timing;
 use bakeoff::workload::scenario::Scenario;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Doubt, ErrorKind, Invalid, Reading, Trial};
 use std::path::Path;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
-
-/// A workload of a moment, impatient with servers.
-const HASTY: &str = r#"
-name = "hasty"
-about = "a test"
-service = "echo"
-merit = "throughput"
-[load]
-kind = "closed"
-clients = 4
-[request]
-size = "64 B"
-[trial]
-warmup = "20ms"
-window = "250ms"
-timeout = "150ms"
-drain = "200ms"
-"#;
 
 /// Guards against hanging: the patience of the tool with a child, twice, and some.
 const GUARD: Duration = Duration::from_secs(45);
@@ -50,8 +34,12 @@ fn launcher() -> Launcher {
     Launcher { program, interrupt: Interrupt::default() }
 }
 
+/// A workload of a moment, impatient with servers.
 fn hasty() -> Scenario {
-    Scenario::parse(HASTY, "hasty.toml").expect("a good scenario")
+    let mut hasty = Scenario::parse(TINY, "tiny.toml").expect("a good scenario");
+    let ms = Duration::from_millis;
+    hasty.timing = Timing { warmup: ms(20), window: ms(250), timeout: ms(150), drain: ms(200) };
+    hasty
 }
 
 /// Runs one trial of a server with this fault; fails when it does not end, or leaves a process behind.

@@ -13,6 +13,7 @@ mod history;
 mod http;
 mod peers_output;
 mod probe;
+mod rooms;
 mod support;
 mod swarm;
 mod swarm_allocations;

@@ -7,7 +7,7 @@ use crate::swarm;
 
 use bakeoff::host::clock::monotonic_ns;
 use bakeoff::swarm::merge::merge;
-use bakeoff::swarm::protocol::{Answer, Start, run_worker};
+use bakeoff::swarm::protocol::{Start, WorkerMessage, run_worker};
 use bakeoff::swarm::schedule::Schedule;
 use bakeoff::swarm::worker::{SwarmError, prepare};
 use bakeoff::workload::load::{Arrivals, Load};
@@ -251,8 +251,8 @@ fn the_conversation_with_a_worker_goes_as_documented() {
         .expect("a good conversation");
     let text = String::from_utf8(output).expect("text");
     let mut answers = text.lines().map(|line| serde_json::from_str(line).expect("an answer"));
-    assert!(matches!(answers.next(), Some(Answer::Ready(ready)) if ready.connected == 2), "{text}");
-    let Some(Answer::Part(part)) = answers.next() else { panic!("{text}") };
+    assert!(matches!(answers.next(), Some(WorkerMessage::Ready(ready)) if ready.connected == 2), "{text}");
+    let Some(WorkerMessage::Part(part)) = answers.next() else { panic!("{text}") };
     assert!(part.measured.counts.ok > 0 && part.measured.counts.balanced());
     merge(vec![*part]).expect("a part survives its line");
     assert_eq!(answers.next(), None);
@@ -277,7 +277,7 @@ fn a_worker_leaves_quietly_or_says_why() {
         let mut output = Vec::new();
         run_worker(Cursor::new(input), &mut output, exchange_for).expect_err("it cannot");
         let answer = serde_json::from_slice(&output).expect("one line");
-        assert!(matches!(answer, Answer::Failed(ref why) if why.contains(reason)), "{answer:?}");
+        assert!(matches!(answer, WorkerMessage::Failed(ref why) if why.contains(reason)), "{answer:?}");
     }
 }
 

@@ -9,22 +9,9 @@ use bakeoff_reports::record::bundle::{self, Bundle};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
-use support::{Folder, bakeoff, children_of, ended, fails, first_tries, ran, signal, succeeds, wait_for};
-
-const TINY: &str = r#"
-name = "tiny"
-about = "a test"
-service = "echo"
-merit = "throughput"
-[load]
-kind = "closed"
-clients = 4
-[request]
-size = "64 B"
-[trial]
-warmup = "10ms"
-window = "50ms"
-"#;
+use support::{
+    Folder, TINY, bakeoff, children_of, ended, fails, first_tries, ran, signal, succeeds, wait_for,
+};
 
 /// Runs the tool quickly; a busy machine may leave too little for a statement (3), which is not what is tested.
 fn swept(arguments: &[&str], out: &str) -> Bundle {

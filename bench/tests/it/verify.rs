@@ -7,13 +7,14 @@
 #[allow(dead_code)] // another test uses the rest
 use crate::support;
 
-use bakeoff::instruments::verify::finding::{Finding, Verdict};
-use bakeoff::instruments::verify::mutants::{Answer, ask};
+use bakeoff::instruments::verify::finding::{Finding, Status};
+use bakeoff::instruments::verify::mutants::{Detection, ask};
 use bakeoff::instruments::verify::oracles::find;
 use bakeoff::instruments::verify::rig::{Rig, Scale};
 use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::swarm::defect::Defect;
+use clap::ValueEnum as _;
 use std::process::Command;
 use support::{bakeoff, fails, succeeds, tool};
 
@@ -38,7 +39,7 @@ fn sound(oracle: &str) -> Vec<Finding> {
 /// Harnesses broken in these ways are caught.
 fn assert_caught(oracle: &str, defects: &[Defect]) {
     for defect in defects {
-        assert_eq!(answer(oracle, *defect), Answer::Caught, "{oracle} does not catch {}", defect.name());
+        assert_eq!(answer(oracle, *defect), Detection::Caught, "{oracle} does not catch {}", defect.name());
     }
 }
 
@@ -47,29 +48,29 @@ fn assert_caught(oracle: &str, defects: &[Defect]) {
 fn assert_noticed(oracle: &str, defect: Defect) {
     for _ in 0..3 {
         match answer(oracle, defect) {
-            Answer::Caught => return,
-            Answer::Right => panic!("{oracle} does not notice {}", defect.name()),
+            Detection::Caught => return,
+            Detection::Right => panic!("{oracle} does not notice {}", defect.name()),
             _ => {}
         }
     }
     eprintln!("not shown: other programs disturbed every try of {oracle} with {}", defect.name());
 }
 
-fn answer(oracle: &str, defect: Defect) -> Answer {
+fn answer(oracle: &str, defect: Defect) -> Detection {
     let oracle = find(oracle).expect("an oracle");
     with_rig(|rig| ask(rig, oracle, Some(defect))).expect("it runs")
 }
 
 fn assert_not_failed(findings: &[Finding]) {
     for finding in findings {
-        assert_ne!(finding.verdict(), Verdict::Fail, "{finding:?}");
+        assert_ne!(finding.verdict(), Status::Fail, "{finding:?}");
     }
 }
 
 #[test]
 fn every_request_is_counted_as_what_the_server_did_to_it() {
     let findings = sound("faults");
-    assert!(findings.iter().all(|finding| finding.verdict() == Verdict::Pass), "{findings:#?}");
+    assert!(findings.iter().all(|finding| finding.verdict() == Status::Pass), "{findings:#?}");
     assert!(findings.iter().filter(|finding| finding.expected > 0.0).count() >= 7, "{findings:#?}");
 }
 
@@ -111,8 +112,8 @@ fn a_coarse_timer_is_caught() {
 #[test]
 fn the_tool_says_pass_or_fail_by_its_exit_code_and_names_what_there_is() {
     let list = succeeds(&["verify", "--list"]);
-    for defect in Defect::ALL {
-        assert!(list.contains(defect.name()), "{list}");
+    for defect in Defect::value_variants() {
+        assert!(list.contains(&defect.name()), "{list}");
     }
     let wrong =
         bakeoff(&["verify", "--only", "faults", "--break", "unverified"]).output().expect("it starts");

@@ -1,12 +1,7 @@
 //! The smallest slowdown that matters, as a person gives it: of a figure, a workload, a model, or of everything.
 
+use crate::workload::units::parse_share;
 use bakeoff_reports::record::Figure;
-
-/// A percentage with its sign, as a share.
-pub fn parse_percent(text: &str) -> Option<f64> {
-    let number = text.trim().strip_suffix('%')?.trim().parse::<f64>().ok()?;
-    Some(number / 100.0)
-}
 
 /// Floors as a person gives them: of a figure, a workload, a model under a workload, or of everything.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,12 +11,12 @@ impl Floors {
     /// Reads `5%`, `cpu=2%`, `wait=10%`, `wait/tokio=10%` or `wait/tokio/cpu=2%`.
     ///
     /// # Errors
-    /// No percentage above 0 and below 1,000 %.
+    /// No share above 0 and below 1,000 %.
     pub fn parse(texts: &[String]) -> Result<Self, String> {
         let one = |text: &String| {
             let (whose, percent) = text.rsplit_once('=').unwrap_or(("", text));
-            let form = "give a percentage such as 5%, cpu=2%, wait=10% or wait/tokio=10%";
-            let share = parse_percent(percent).ok_or_else(|| format!("`{text}` is not a floor; {form}"))?;
+            let form = "give a share such as 5%, cpu=2%, wait=10% or wait/tokio=10%";
+            let share = parse_share(percent).map_err(|_| format!("`{text}` is not a floor; {form}"))?;
             if !(share > 0.0 && share < 10.0) {
                 return Err(format!("the floor `{text}` must be above 0 and below 1000%; {form}"));
             }
@@ -73,10 +68,11 @@ mod tests {
         assert_eq!(floors.of("churn", "mio-event-loop", throughput), 0.06);
         assert_eq!(floors.of("wait", "tokio", Figure::CpuPerRequest), 0.02);
         assert_eq!(floors.of("churn", "tokio", throughput), 0.10);
+        assert_eq!(Floors::parse(&["0.05".into()]), Floors::parse(&["5%".into()]));
         assert_eq!(Floors::default().of("churn", "tokio", throughput), throughput.floor());
         assert!(floors.check(&["churn", "tokio", "cpu"]).is_ok());
         assert!(floors.check(&["churn", "cpu"]).expect_err("unknown").contains("`tokio`"));
-        for bad in ["x", "0%", "-3%", "5", "0.05", "wait=", "wait=inf%"] {
+        for bad in ["x", "0%", "-3%", "5", "wait=", "wait=inf%"] {
             assert!(Floors::parse(&[bad.to_owned()]).is_err(), "{bad}");
         }
     }

@@ -19,7 +19,7 @@ pub mod selftest;
 pub mod side;
 
 use super::budget::Pace;
-use super::head::{Declared, model_record, scenario_records};
+use super::head::{head, model_record, scenario_records};
 use super::progress::Extent;
 use super::strategy::{Block, Cell, Repeat, Strategy};
 use super::{Campaign, Completion, Ending, Entry, Field, Options};
@@ -72,7 +72,7 @@ pub fn run(
         }
         rehearsed => rehearsed?,
     }
-    Ok(campaign.run(declared(plan, sides, options, strict, context), &mut Pairs::new(plan), path)?)
+    Ok(campaign.run(head_of(plan, sides, options, strict, context), &mut Pairs::new(plan), path)?)
 }
 
 /// Both sides of every cell, in the order of [`PairPlan::cell`].
@@ -86,13 +86,7 @@ fn entries<'a>(plan: &'a PairPlan, sides: Sides<'a>) -> Vec<Entry<'a>> {
     plan.cells.iter().flat_map(of).collect()
 }
 
-fn declared(
-    plan: &PairPlan,
-    sides: Sides<'_>,
-    options: &Options,
-    strict: bool,
-    context: &Context,
-) -> Declared {
+fn head_of(plan: &PairPlan, sides: Sides<'_>, options: &Options, strict: bool, context: &Context) -> Run {
     let of = |scenario: usize| -> Vec<String> {
         let cells = plan.cells.iter().filter(move |cell| cell.scenario == scenario);
         cells.flat_map(|cell| Side::BOTH.map(|side| side.model(&cell.model))).collect()
@@ -107,12 +101,9 @@ fn declared(
             summary: summary.unwrap_or_else(|| sides.of(side).contender.label.clone()),
         }
     };
-    Declared {
-        command: options.command.clone(),
-        seed: plan.seed,
+    Run {
         rounds: plan.search_rounds,
         planned_trials: plan.rounds_of_all().saturating_mul(2 * plan.cells.len() as u32),
-        sequential: None,
         comparison: Some(Comparison {
             a: sides.a.contender.clone(),
             b: sides.b.contender.clone(),
@@ -124,6 +115,7 @@ fn declared(
         }),
         scenarios: scenario_records(context, &plan.scenarios, of),
         models: names.iter().flat_map(|name| Side::BOTH.map(|side| model(name, side))).collect(),
+        ..head(context, &options.command, plan.seed)
     }
 }
 

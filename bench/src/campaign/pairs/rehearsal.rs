@@ -5,7 +5,8 @@
 
 use super::plan::{PairCell, PairPlan};
 use super::side::Sides;
-use crate::trial::{Conditions, Interrupted, TrialId};
+use crate::process::launch::Interrupted;
+use crate::trial::{Conditions, TrialId};
 use crate::workload::load::{DemandShape, Load};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::{Invalid, Reading, Side, Trial};

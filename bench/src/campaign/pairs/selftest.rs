@@ -151,7 +151,7 @@ struct GateResult {
     logs: Vec<f64>,
     /// Why the verdict on them is what it is.
     reason: String,
-    /// Pairs that were run, with the spoiled ones.
+    /// Pairs that were run, the disturbed ones included.
     pairs: u32,
     measuring: Duration,
     took: Duration,

@@ -137,11 +137,6 @@ impl PreparedSide {
         self
     }
 
-    /// Whether it is a command, which serves what it serves, instead of a build, which serves any model and service.
-    pub fn is_command(&self) -> bool {
-        self.command.is_some()
-    }
-
     /// It as a contestant, with this model.
     pub fn contestant<'a>(&'a self, model: &'a str) -> Contestant<'a> {
         let launcher = &self.launcher;

@@ -9,7 +9,7 @@ use super::{names, output, report, workloads};
 use bakeoff::campaign::budget;
 use bakeoff::campaign::pairs;
 use bakeoff::campaign::pairs::build::{BuildError, Builder};
-use bakeoff::campaign::pairs::floors::{Floors, parse_percent};
+use bakeoff::campaign::pairs::floors::Floors;
 use bakeoff::campaign::pairs::plan::{LEAST_ROUNDS, Length, MOST_ROUNDS, PairCell, PairPlan};
 use bakeoff::campaign::pairs::side::{Preparation, PreparedSide, SideSpec, Sides};
 use bakeoff::campaign::plan::Plan;
@@ -18,6 +18,7 @@ use bakeoff::host::preflight::require_loopback;
 use bakeoff::process::contestant::Command;
 use bakeoff::process::launch::Interrupt;
 use bakeoff::workload::scenario::Scenario;
+use bakeoff::workload::units::parse_share;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Figure, Gated, Side};
 use bakeoff_reports::rules::gate::{self, Gate};
@@ -97,9 +98,10 @@ const DEFAULT_SCENARIO: &str = "small-echo-closed";
 
 /// A slowdown to put in, as a share.
 fn parse_slower(text: &str) -> Result<f64, String> {
-    parse_percent(text)
+    parse_share(text)
+        .ok()
         .filter(|share| *share > 0.0 && *share < 1.0)
-        .ok_or_else(|| "give percentages above 0 and below 100, such as 3%,5%".into())
+        .ok_or_else(|| "give shares above 0 and below 100 %, such as 3%,5%".into())
 }
 
 /// What a command is called in a report.

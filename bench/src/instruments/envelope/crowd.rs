@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 /// What a client sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum ClientRequest {
     /// A request that demands so much; 0 for nothing.
     Whole { demand_ns: u64 },
     /// The first half of a request, and no more.
@@ -40,7 +40,7 @@ enum State {
 struct Client {
     stream: Option<TcpStream>,
     state: State,
-    ask: Ask,
+    ask: ClientRequest,
     request: Request,
     bytes: Vec<u8>,
     sent: usize,
@@ -56,7 +56,7 @@ impl Client {
 }
 
 /// The clients of one server.
-pub(super) struct Crowd<'a> {
+pub(super) struct Clients<'a> {
     exchange: &'a dyn Exchange,
     address: SocketAddr,
     interrupt: Interrupt,
@@ -67,7 +67,7 @@ pub(super) struct Crowd<'a> {
     buffer: Vec<u8>,
 }
 
-impl<'a> Crowd<'a> {
+impl<'a> Clients<'a> {
     /// Nobody yet. Requests have payloads of `size` bytes, selected by `seed`.
     pub(super) fn new(
         exchange: &'a dyn Exchange,
@@ -94,7 +94,7 @@ impl<'a> Crowd<'a> {
     }
 
     /// Begins to connect so many more, one right after the other; they are carried on by [`Self::settle`].
-    pub(super) fn open(&mut self, count: u64, ask: Ask) {
+    pub(super) fn open(&mut self, count: u64, ask: ClientRequest) {
         for _ in 0..count {
             let (request, bytes) = self.make(ask);
             let begun = Instant::now();
@@ -123,7 +123,7 @@ impl<'a> Crowd<'a> {
             if self.clients[at].state != State::Answered {
                 continue;
             }
-            let ask = Ask::Whole { demand_ns: 0 };
+            let ask = ClientRequest::Whole { demand_ns: 0 };
             let (request, bytes) = self.make(ask);
             let client = &mut self.clients[at];
             (client.ask, client.request, client.bytes) = (ask, request, bytes);
@@ -132,12 +132,12 @@ impl<'a> Crowd<'a> {
         }
     }
 
-    fn make(&mut self, ask: Ask) -> (Request, Vec<u8>) {
-        let demand_ns = if let Ask::Whole { demand_ns } = ask { demand_ns } else { 0 };
+    fn make(&mut self, ask: ClientRequest) -> (Request, Vec<u8>) {
+        let demand_ns = if let ClientRequest::Whole { demand_ns } = ask { demand_ns } else { 0 };
         let request = Request { id: self.next_id, size: self.size, demand_ns };
         self.next_id += 1;
         let mut bytes = self.exchange.request(&request).to_vec();
-        if ask == Ask::Half {
+        if ask == ClientRequest::Half {
             bytes.truncate(bytes.len() / 2);
         }
         (request, bytes)
@@ -198,7 +198,7 @@ impl<'a> Crowd<'a> {
                 Err(error) => return self.end(at, failed(&error)),
             }
         }
-        if client.ask == Ask::Half {
+        if client.ask == ClientRequest::Half {
             client.state = State::Holding;
             return;
         }
@@ -297,8 +297,8 @@ mod tests {
 
     const SOON: Duration = Duration::from_secs(10);
 
-    fn crowd(exchange: &dyn Exchange, address: SocketAddr) -> Crowd<'_> {
-        Crowd::new(exchange, address, 16, 7, Interrupt::default())
+    fn crowd(exchange: &dyn Exchange, address: SocketAddr) -> Clients<'_> {
+        Clients::new(exchange, address, 16, 7, Interrupt::default())
     }
 
     fn echo() -> Box<dyn Exchange> {
@@ -329,7 +329,7 @@ mod tests {
         let mut crowd = crowd(&*exchange, address);
         for _ in 0..4 {
             // One after the other, so that it is known who is who.
-            crowd.open(1, Ask::Whole { demand_ns: 0 });
+            crowd.open(1, ClientRequest::Whole { demand_ns: 0 });
             crowd.settle(SOON).expect("not interrupted");
         }
         thread.join().expect("it serves");
@@ -337,7 +337,7 @@ mod tests {
         assert_eq!(crowd.saw(), expected);
         assert!(crowd.saw().balanced() && crowd.slowest().is_some());
         // The listener is gone with its thread, and so is the answered client's connection.
-        crowd.open(1, Ask::Whole { demand_ns: 0 });
+        crowd.open(1, ClientRequest::Whole { demand_ns: 0 });
         crowd.settle(SOON).expect("not interrupted");
         crowd.look();
         assert_eq!(crowd.saw(), Saw { clients: 5, answered: 0, refused: 1, closed: 2, ..expected });
@@ -348,14 +348,14 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let exchange = echo();
         let mut crowd = crowd(&*exchange, listener.local_addr().expect("bound"));
-        crowd.open(1, Ask::Half);
+        crowd.open(1, ClientRequest::Half);
         crowd.settle(SOON).expect("not interrupted");
         let mut half = [0; 16];
         let (mut accepted, _) = listener.accept().expect("a client");
         accepted.set_read_timeout(Some(Duration::from_millis(50))).expect("a socket");
         assert_eq!(accepted.read(&mut half).expect("half a request"), 8);
         assert!(accepted.read(&mut half).is_err(), "and no more");
-        crowd.open(1, Ask::Whole { demand_ns: 0 });
+        crowd.open(1, ClientRequest::Whole { demand_ns: 0 });
         crowd.settle(Duration::from_millis(50)).expect("not interrupted");
         assert_eq!(crowd.saw(), Saw { clients: 2, waiting: 2, ..Saw::default() });
         let interrupted = Interrupt::default();

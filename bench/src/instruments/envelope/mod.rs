@@ -28,7 +28,7 @@ use bakeoff_servers::{ServerConfig, models, services};
 use cage::Cage;
 use plan::StressPlan;
 use std::time::Duration;
-use stress::{Course, CourseResult};
+use stress::{StressResult, StressRun};
 
 /// Puts one model under one stress; the seed selects the payloads of the requests. What goes wrong before there is a server to watch is in the record, as the reason why
 /// there is no result.
@@ -102,7 +102,7 @@ fn trial(
     let course = std::thread::scope(|scope| {
         let clients = || {
             environment::pin(&context.cpus.swarm).map_err(|e| LaunchError::Refused(e.to_string()))?;
-            Course::new(plan, caps, &*exchange, address, seed, &mut server, interrupt).run()
+            StressRun::new(plan, caps, &*exchange, address, seed, &mut server, interrupt).run()
         };
         let panicked = || Err(LaunchError::Refused("the clients panicked".into()));
         scope.spawn(clients).join().unwrap_or_else(|_| panicked())
@@ -117,19 +117,19 @@ fn trial(
     if let Some(bytes) = seen.address_space_cap.take() {
         caps.address_space_bytes = bytes;
     }
-    let parts = Parts { died, tasks_refused, stopped };
+    let parts = ServerEnd { died, tasks_refused, stopped };
     Ok(findings(plan, caps, seen, parts))
 }
 
 /// What is known only once the server is gone.
-struct Parts {
+struct ServerEnd {
     died: bool,
     tasks_refused: Reading<u64>,
     stopped: Stopped,
 }
 
-fn findings(plan: &StressPlan, caps: &Caps, seen: CourseResult, parts: Parts) -> Findings {
-    let Parts { died, tasks_refused, stopped } = parts;
+fn findings(plan: &StressPlan, caps: &Caps, seen: StressResult, parts: ServerEnd) -> Findings {
+    let ServerEnd { died, tasks_refused, stopped } = parts;
     // A backtrace may follow its last words.
     let end = died.then(|| stopped.early_end().lines().next().unwrap_or_default().to_string());
     let life = Life { lived: !died, end };

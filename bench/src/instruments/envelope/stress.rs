@@ -1,9 +1,9 @@
 //! The stresses: what each raises, in which steps, and when a level has failed.
 //!
-//! Each stress is a plan (limits and range) and one function of [`Course`]. What is asked depends on the plan and the
+//! Each stress is a plan (limits and range) and one function of [`StressRun`]. What is asked depends on the plan and the
 //! seed alone. A stress never raises beyond its range, and stops at the first level that fails.
 
-use super::crowd::{Ask, Crowd};
+use super::crowd::{ClientRequest, Clients};
 use super::observe::{self, AtEnd};
 use super::plan::{PAYLOAD_BYTES, StressPlan};
 use super::{cage, nanoseconds};
@@ -35,7 +35,7 @@ const STRAGGLERS: Duration = Duration::from_millis(3_500);
 const CLOSES: Duration = Duration::from_millis(500);
 
 /// What the clients' side of a trial has seen.
-pub(super) struct CourseResult {
+pub(super) struct StressResult {
     pub(super) levels: Vec<Level>,
     pub(super) saw: Saw,
     pub(super) at_end: AtEnd,
@@ -51,7 +51,7 @@ pub(super) struct CourseResult {
 type Step = (Level, Saw);
 
 /// One stress on one server, from the clients' side.
-pub(super) struct Course<'a> {
+pub(super) struct StressRun<'a> {
     plan: &'a StressPlan,
     caps: &'a Caps,
     exchange: &'a dyn Exchange,
@@ -65,7 +65,7 @@ pub(super) struct Course<'a> {
     listen: Option<(Reading<u64>, Reading<u64>)>,
 }
 
-impl<'a> Course<'a> {
+impl<'a> StressRun<'a> {
     pub(super) fn new(
         plan: &'a StressPlan,
         caps: &'a Caps,
@@ -95,7 +95,7 @@ impl<'a> Course<'a> {
     ///
     /// # Errors
     /// When interrupted, or the server does not answer even one client before the stress.
-    pub(super) fn run(mut self) -> Result<CourseResult, LaunchError> {
+    pub(super) fn run(mut self) -> Result<StressResult, LaunchError> {
         let mut first = self.crowd();
         first.open(1, WHOLE);
         first.settle(ATTEMPT_LIMIT)?;
@@ -122,7 +122,7 @@ impl<'a> Course<'a> {
         });
         let rest = before.and_then(|before| Ok(Rest { before, after: after? }));
         let pid = self.server.pid();
-        Ok(CourseResult {
+        Ok(StressResult {
             levels: self.levels,
             saw: self.saw,
             at_end: self.at_end.unwrap_or_else(|| AtEnd::take(pid)),
@@ -133,9 +133,9 @@ impl<'a> Course<'a> {
         })
     }
 
-    fn crowd(&self) -> Crowd<'a> {
+    fn crowd(&self) -> Clients<'a> {
         let interrupt = self.interrupt.clone();
-        Crowd::new(self.exchange, self.address, PAYLOAD_BYTES, self.seed, interrupt)
+        Clients::new(self.exchange, self.address, PAYLOAD_BYTES, self.seed, interrupt)
     }
 
     /// For the stress on address space: a limit a little above what the server has taken so far.
@@ -271,11 +271,11 @@ impl<'a> Course<'a> {
     /// So many slow clients, and what the two active ones see.
     fn slow_level(
         &self,
-        active: &mut Crowd<'_>,
-        slow: &mut Crowd<'_>,
+        active: &mut Clients<'_>,
+        slow: &mut Clients<'_>,
         asked: u64,
     ) -> Result<Step, LaunchError> {
-        slow.open(asked - slow.len(), Ask::Half);
+        slow.open(asked - slow.len(), ClientRequest::Half);
         slow.settle(self.plan.patience)?;
         active.ask_again();
         let mut fresh = self.crowd();
@@ -301,7 +301,7 @@ impl<'a> Course<'a> {
             // As many as are missing to the level, one after the other.
             for _ in 0..asked - self.levels.last().map_or(0, |level| level.asked) {
                 let mut poisoner = self.crowd();
-                poisoner.open(1, Ask::Whole { demand_ns: 1 });
+                poisoner.open(1, ClientRequest::Whole { demand_ns: 1 });
                 poisoner.settle(self.plan.patience)?;
             }
             bystanders.ask_again();
@@ -347,7 +347,7 @@ impl<'a> Course<'a> {
     }
 }
 
-const WHOLE: Ask = Ask::Whole { demand_ns: 0 };
+const WHOLE: ClientRequest = ClientRequest::Whole { demand_ns: 0 };
 
 fn not_taken() -> (Reading<u64>, Reading<u64>) {
     let absent = || Reading::Absent("no level was begun".to_string());
@@ -355,7 +355,7 @@ fn not_taken() -> (Reading<u64>, Reading<u64>) {
 }
 
 /// A level at which everybody of a crowd should have been served.
-fn step(asked: u64, crowd: &Crowd<'_>, saw: Saw) -> Step {
+fn step(asked: u64, crowd: &Clients<'_>, saw: Saw) -> Step {
     let slowest_answer_ns = crowd.slowest().map(nanoseconds);
     let (clients, served) = (saw.clients, saw.answered);
     (Level { asked, clients, served, slowest_answer_ns, holds: served == clients }, saw)

@@ -11,7 +11,7 @@ use crate::host::clock::nanoseconds;
 use crate::host::environment::CpuPlan;
 use crate::host::usage::{Between, Mark};
 use crate::process::context::Context;
-use crate::process::launch::LaunchError;
+use crate::process::launch::{Interrupted, LaunchError};
 use crate::process::server::{Server, Speaks};
 use crate::process::workers::PATIENCE;
 use crate::swarm::spec::WorkerSpec;
@@ -113,27 +113,23 @@ pub struct Prober<'a> {
     pub form: Form,
 }
 
-/// The tool was asked to end during a probe.
-#[derive(Debug)]
-pub struct Interrupted;
-
-/// What all of the swarm's trials saw of their neighbours: the worst.
+/// The most that other processes took in any of the swarm's trials.
 #[derive(Debug, Default)]
-struct Disturbed {
+struct Disturbance {
     steal: Worst,
     foreign: Worst,
 }
 
 /// What was measured with a null server.
-struct Against {
+struct NullServerResults {
     ping_pong: Reading<RoundTrip>,
     ping_pong_ns: Reading<Scatter>,
     floor: Reading<RoundTrip>,
     ceilings: Vec<Ceiling>,
-    disturbed: Disturbed,
+    disturbed: Disturbance,
 }
 
-impl Against {
+impl NullServerResults {
     fn nothing(points: &[Point], why: &str) -> Self {
         let unreached = |point| Ceiling { reached: Reading::Absent(why.into()), ..unmeasured(point) };
         Self {
@@ -141,7 +137,7 @@ impl Against {
             ping_pong_ns: Reading::Absent(why.into()),
             floor: Reading::Absent(why.into()),
             ceilings: points.iter().map(unreached).collect(),
-            disturbed: Disturbed::default(),
+            disturbed: Disturbance::default(),
         }
     }
 }
@@ -178,7 +174,7 @@ impl Prober<'_> {
         let timers = machine::timers(&self.context.cpus.swarm, self.form.pick(100, 1_000));
         let fixed_loop_ns = machine::fixed_loop(&self.context.cpus.server, self.form.pick(30, 300));
         let against = self.start_null().map_or_else(
-            |error| Against::nothing(points, &error.to_string()),
+            |error| NullServerResults::nothing(points, &error.to_string()),
             |null| self.against(null, points),
         );
         if self.context.interrupted() {
@@ -201,9 +197,9 @@ impl Prober<'_> {
     }
 
     /// Everything that needs a null server, with this one, which is stopped afterwards.
-    fn against(&self, null: Server, points: &[Point]) -> Against {
+    fn against(&self, null: Server, points: &[Point]) -> NullServerResults {
         let target = null.address;
-        let mut disturbed = Disturbed::default();
+        let mut disturbed = Disturbance::default();
         let (goes, go) = self.form.pick((5, Duration::from_millis(40)), (10, Duration::from_millis(200)));
         let (ping_pong, ping_pong_ns) =
             machine::ping_pong(&self.context.cpus.swarm, target, self.context.congestion_control(), goes, go);
@@ -215,7 +211,7 @@ impl Prober<'_> {
             ceiling.reached = self.best(&null, point, &mut disturbed);
         }
         null.stop(PATIENCE);
-        Against { ping_pong, ping_pong_ns, floor, ceilings, disturbed }
+        NullServerResults { ping_pong, ping_pong_ns, floor, ceilings, disturbed }
     }
 
     fn start_null(&self) -> Result<Server, LaunchError> {
@@ -228,7 +224,7 @@ impl Prober<'_> {
     }
 
     /// The response time with a single client.
-    fn floor(&self, null: &Server, disturbed: &mut Disturbed) -> Reading<RoundTrip> {
+    fn floor(&self, null: &Server, disturbed: &mut Disturbance) -> Reading<RoundTrip> {
         let mut trip = || {
             let point = Point::closed(FLOOR_PAYLOAD, 1);
             let (measured, _) = self.drive(null, &point, disturbed).map_err(|e| e.to_string())?;
@@ -243,7 +239,7 @@ impl Prober<'_> {
     }
 
     /// The best of several goes; the reason of the last when none reached anything.
-    fn best(&self, null: &Server, point: &Point, disturbed: &mut Disturbed) -> Reading<Reached> {
+    fn best(&self, null: &Server, point: &Point, disturbed: &mut Disturbance) -> Reading<Reached> {
         let goes = (0..GOES).map(|_| self.reached(null, point, disturbed));
         let better = |best: Reading<Reached>, go: Reading<Reached>| match (&best, &go) {
             (Reading::Value(best_yet), Reading::Value(next)) if best_yet.rate_per_s >= next.rate_per_s => {
@@ -256,7 +252,7 @@ impl Prober<'_> {
     }
 
     /// The rate with all the clients of a point, in one go.
-    fn reached(&self, null: &Server, point: &Point, disturbed: &mut Disturbed) -> Reading<Reached> {
+    fn reached(&self, null: &Server, point: &Point, disturbed: &mut Disturbance) -> Reading<Reached> {
         if self.context.interrupted() {
             return Reading::Absent("interrupted".into());
         }
@@ -290,12 +286,12 @@ impl Prober<'_> {
         })
     }
 
-    /// Loads the null server, and notes what the neighbours did meanwhile.
+    /// Loads the null server, and notes what other processes took meanwhile.
     fn drive(
         &self,
         null: &Server,
         point: &Point,
-        disturbed: &mut Disturbed,
+        disturbed: &mut Disturbance,
     ) -> Result<(Measured, Between), LaunchError> {
         let spec = self.spec(null.address, point);
         let mut workers = self.context.spawn_workers(&spec)?;
@@ -393,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_of_the_neighbours_counts_and_a_figure_counts_for_more_than_none() {
+    fn the_worst_disturbance_counts_and_a_value_outweighs_an_absence() {
         let mut worst = Worst::default();
         for share in [Reading::Absent("no".to_string()), Reading::Value(0.1), Reading::Value(0.05)] {
             worst.add(share);

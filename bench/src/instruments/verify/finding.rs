@@ -36,7 +36,7 @@ impl Unit {
 
 /// What is to be thought of a figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Status {
     /// Inside its band.
     Pass,
     /// Outside, in a trial that nothing disturbed: the harness is wrong here.
@@ -111,21 +111,21 @@ impl Finding {
     }
 
     /// What to think of it.
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> Status {
         if let Some(reason) = &self.void {
-            return Verdict::Unknown(reason.clone());
+            return Status::Unknown(reason.clone());
         }
         // NaN lies in no band.
         if (self.band.0..=self.band.1).contains(&self.measured) {
-            return Verdict::Pass;
+            return Status::Pass;
         }
         let too_good = match self.unit {
             Unit::Rate => self.measured > self.band.1,
             _ => self.measured < self.band.0,
         };
         match &self.disturbed {
-            Some(reason) if !(self.only_worse && too_good) => Verdict::Unknown(reason.clone()),
-            _ => Verdict::Fail,
+            Some(reason) if !(self.only_worse && too_good) => Status::Unknown(reason.clone()),
+            _ => Status::Fail,
         }
     }
 
@@ -148,25 +148,25 @@ mod tests {
     #[test]
     fn a_figure_passes_inside_its_band_and_nowhere_else() {
         let with = |measured| Finding::within("x", "y", Unit::Time, (100.0, measured), 0.05);
-        assert_eq!(with(95.0).verdict(), Verdict::Pass);
-        assert_eq!(with(105.0).verdict(), Verdict::Pass);
+        assert_eq!(with(95.0).verdict(), Status::Pass);
+        assert_eq!(with(105.0).verdict(), Status::Pass);
         for off in [94.9, 105.1, f64::NAN, f64::INFINITY, 0.0] {
-            assert_eq!(with(off).verdict(), Verdict::Fail, "{off}");
+            assert_eq!(with(off).verdict(), Status::Fail, "{off}");
         }
         let disturbed = Finding { disturbed: Some("steal".into()), ..with(1.0) };
-        assert_eq!(disturbed.verdict(), Verdict::Unknown("steal".into()));
-        assert_eq!(disturbed.clone().only_worse().verdict(), Verdict::Fail, "nothing makes a server faster");
+        assert_eq!(disturbed.verdict(), Status::Unknown("steal".into()));
+        assert_eq!(disturbed.clone().only_worse().verdict(), Status::Fail, "nothing makes a server faster");
         let right = Finding { measured: 100.0, ..disturbed };
-        assert_eq!(right.verdict(), Verdict::Pass);
+        assert_eq!(right.verdict(), Status::Pass);
         let void = Finding { void: Some("overload".into()), ..right };
-        assert_eq!(void.verdict(), Verdict::Unknown("overload".into()));
+        assert_eq!(void.verdict(), Status::Unknown("overload".into()));
     }
 
     #[test]
     fn counts_are_exact() {
-        assert_eq!(Finding::exact("x", "y", 7, 7).verdict(), Verdict::Pass);
-        assert_eq!(Finding::exact("x", "y", 7, 8).verdict(), Verdict::Fail);
-        assert_eq!(Finding::exact("x", "y", 0, 1).verdict(), Verdict::Fail);
+        assert_eq!(Finding::exact("x", "y", 7, 7).verdict(), Status::Pass);
+        assert_eq!(Finding::exact("x", "y", 7, 8).verdict(), Status::Fail);
+        assert_eq!(Finding::exact("x", "y", 0, 1).verdict(), Status::Fail);
         assert_eq!(Finding::exact("x", "y", 7, 7).band_in_words(), "exact");
         assert_eq!(Finding::within("x", "y", Unit::Time, (1.0, 1.0), 0.05).band_in_words(), "-5.0 +5.0 %");
     }

@@ -18,7 +18,7 @@ pub mod table;
 pub mod theory;
 
 use crate::process::launch::LaunchError;
-use finding::{Finding, Verdict};
+use finding::{Finding, Status};
 use oracles::Oracle;
 use rig::Rig;
 
@@ -55,5 +55,5 @@ pub fn run(
 
 /// Whether every figure is right.
 pub fn passed(findings: &[Finding]) -> bool {
-    findings.iter().all(|finding| finding.verdict() == Verdict::Pass)
+    findings.iter().all(|finding| finding.verdict() == Status::Pass)
 }

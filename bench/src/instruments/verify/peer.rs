@@ -63,7 +63,7 @@ impl Fate {
 
 /// Which fates requests have: each of `faults` to one request in `one_in`, all others are answered.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub struct FaultPlan {
     /// Seed of the draws.
     pub seed: u64,
     /// The fates beside [`Fate::Whole`].
@@ -72,7 +72,7 @@ pub struct Plan {
     pub one_in: usize,
 }
 
-impl Plan {
+impl FaultPlan {
     /// The fate of the request that is read as number `ordinal`.
     fn fate(&self, ordinal: u64) -> Fate {
         let draw = Random::named(self.seed ^ ordinal, &["fate"]).below(self.one_in.max(1));
@@ -82,7 +82,7 @@ impl Plan {
 
 #[derive(Debug)]
 struct Shared {
-    plan: Plan,
+    plan: FaultPlan,
     stopping: AtomicBool,
     read: AtomicU64,
     counts: [AtomicU64; Fate::ALL.len()],
@@ -103,7 +103,7 @@ impl Peer {
     ///
     /// # Errors
     /// The system's, when it cannot listen.
-    pub fn start(plan: Plan, cpus: &[u32]) -> io::Result<Self> {
+    pub fn start(plan: FaultPlan, cpus: &[u32]) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_plan_is_the_same_again_and_gives_each_fault_its_share() {
-        let plan = Plan { seed: 4, faults: &[Fate::Reset, Fate::Silence], one_in: 10 };
+        let plan = FaultPlan { seed: 4, faults: &[Fate::Reset, Fate::Silence], one_in: 10 };
         let fates: Vec<Fate> = (0..10_000).map(|ordinal| plan.fate(ordinal)).collect();
         assert!((0..10_000).zip(&fates).all(|(ordinal, fate)| plan.fate(ordinal) == *fate));
         let count = |wanted| fates.iter().filter(|fate| **fate == wanted).count();

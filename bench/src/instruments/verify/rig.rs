@@ -66,7 +66,7 @@ pub struct Rig<'a> {
 
 /// Whose work in a trial is not a disturbance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Watch {
+pub enum OwnWork {
     /// The tree of this server process, and the swarm's.
     Server(u32),
     /// This process, which serves from threads of its own, and its children.
@@ -144,7 +144,7 @@ impl Rig<'_> {
         &self,
         spec: &WorkerSpec,
         shards: u32,
-        watch: Watch,
+        watch: OwnWork,
         meanwhile: impl FnOnce(Window) -> Result<(), LaunchError>,
     ) -> Result<RigTrial, LaunchError> {
         self.watched(spec, shards, watch, true, meanwhile)
@@ -154,7 +154,7 @@ impl Rig<'_> {
         &self,
         spec: &WorkerSpec,
         shards: u32,
-        watch: Watch,
+        watch: OwnWork,
         sentinel: bool,
         meanwhile: impl FnOnce(Window) -> Result<(), LaunchError>,
     ) -> Result<RigTrial, LaunchError> {
@@ -165,8 +165,8 @@ impl Rig<'_> {
         let pinned: Vec<u32> =
             self.context.cpus.server.iter().chain(&self.context.cpus.swarm).copied().collect();
         let root = match watch {
-            Watch::Server(pid) => pid,
-            Watch::Ourselves => std::process::id(),
+            OwnWork::Server(pid) => pid,
+            OwnWork::Ourselves => std::process::id(),
         };
         let sentinel = sentinel.then(|| Sentinel::watch(&pinned));
         let before = Mark::take(root, &pinned);
@@ -177,7 +177,7 @@ impl Rig<'_> {
         let measured = workers.collect()?;
         workers.shutdown();
         // The workers are children of this process, so that its own tree holds their time already.
-        let beside_ns = if watch == Watch::Ourselves { 0 } else { measured.swarm_cpu_ns };
+        let beside_ns = if watch == OwnWork::Ourselves { 0 } else { measured.swarm_cpu_ns };
         let alone = self.context.cpus.shared().then(|| "server and swarm had to share a CPU".to_string());
         let disturbed = alone
             .or_else(|| disturbance(&before.until(&after, spec.timing.window, beside_ns)))
@@ -195,7 +195,7 @@ impl Rig<'_> {
     /// # Errors
     /// As there.
     pub fn plain_trial(&self, spec: &WorkerSpec, server: &Server) -> Result<RigTrial, LaunchError> {
-        self.trial(spec, 1, Watch::Server(server.pid()), |_| Ok(()))
+        self.trial(spec, 1, OwnWork::Server(server.pid()), |_| Ok(()))
     }
 
     /// As [`plain_trial`](Self::plain_trial), without the look-out for standstills, which keeps the CPUs from falling
@@ -204,7 +204,7 @@ impl Rig<'_> {
     /// # Errors
     /// As there.
     pub fn quiet_trial(&self, spec: &WorkerSpec, server: &Server) -> Result<RigTrial, LaunchError> {
-        self.watched(spec, 1, Watch::Server(server.pid()), false, |_| Ok(()))
+        self.watched(spec, 1, OwnWork::Server(server.pid()), false, |_| Ok(()))
     }
 
     /// Runs an oracle's trials; again with a fresh seed, up to three times in all, while something disturbs them,

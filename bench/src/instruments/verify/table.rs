@@ -1,6 +1,6 @@
 //! The tables of `bakeoff verify` as text of 80 columns. Never computes a figure.
 
-use super::finding::{Finding, Verdict};
+use super::finding::{Finding, Status};
 use super::rig::Rig;
 use super::{FALSE_ALARM, MACHINE, passed};
 use crate::host::environment::CpuPlan;
@@ -15,9 +15,9 @@ pub fn head() -> String {
 pub fn line(finding: &Finding) -> String {
     let unit = finding.unit;
     let verdict = match finding.verdict() {
-        Verdict::Pass => "pass",
-        Verdict::Fail => "FAIL",
-        Verdict::Unknown(_) => "unknown",
+        Status::Pass => "pass",
+        Status::Fail => "FAIL",
+        Status::Unknown(_) => "unknown",
     };
     let (expected, measured) = (unit.show(finding.expected), unit.show(finding.measured));
     row(finding.oracle, &finding.figure, &expected, &measured, &finding.band_in_words(), verdict)
@@ -30,9 +30,9 @@ fn row(oracle: &str, figure: &str, expected: &str, measured: &str, band: &str, v
 /// What stands below the table: the verdict, its error rate, what disturbed it.
 pub fn foot(findings: &[Finding], rig: &Rig<'_>) -> String {
     let mut text = String::new();
-    let count = |wanted: fn(&Verdict) -> bool| findings.iter().filter(|f| wanted(&f.verdict())).count();
-    let failed = count(|v| *v == Verdict::Fail);
-    let unknown = count(|v| matches!(v, Verdict::Unknown(_)));
+    let count = |wanted: fn(&Status) -> bool| findings.iter().filter(|f| wanted(&f.verdict())).count();
+    let failed = count(|v| *v == Status::Fail);
+    let unknown = count(|v| matches!(v, Status::Unknown(_)));
     let n = findings.len();
     let whole = match (passed(findings), failed, &rig.defect) {
         (true, _, None) => format!("All {n} figures are right."),
@@ -48,7 +48,7 @@ pub fn foot(findings: &[Finding], rig: &Rig<'_>) -> String {
     let _ = writeln!(text, "\n{whole}");
     let mut told = None;
     for finding in findings {
-        if let (Verdict::Unknown(reason), true) = (finding.verdict(), told != Some(finding.oracle)) {
+        if let (Status::Unknown(reason), true) = (finding.verdict(), told != Some(finding.oracle)) {
             told = Some(finding.oracle);
             let _ = writeln!(text, "{}: {reason}.", finding.oracle);
         }

@@ -99,7 +99,7 @@ pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement
     }
     judgement.invalid.extend(generator_bound(measured, usage, terms));
     let steady = !terms.load.varies();
-    judgement.invalid.extend(no_steady_state(measured).filter(|_| steady && spoiled(measured, usage)));
+    judgement.invalid.extend(no_steady_state(measured).filter(|_| steady && disturbed(measured, usage)));
     if let Reading::Value(share) = usage.steal_share
         && share > STEAL_SHARE
     {
@@ -219,7 +219,7 @@ fn ratio_of_halves(measured: &Measured) -> Option<f64> {
 /// Whether a change of speed may be laid at the door of others: every request was answered, and in this very trial the
 /// hypervisor or other programs took half of what disqualifies by itself. Without such evidence it is what the server did - it
 /// crashed, hung, filled up, slowed down - and leaving it out would hide just that.
-fn spoiled(measured: &Measured, usage: &Usage) -> bool {
+fn disturbed(measured: &Measured, usage: &Usage) -> bool {
     let above = |share: &Reading<f64>, limit: f64| share.value().is_some_and(|share| *share > limit / 2.0);
     let disturbed = above(&usage.steal_share, STEAL_SHARE) || above(&usage.foreign_share, FOREIGN_SHARE);
     disturbed && measured.counts.unanswered() == 0

@@ -1,28 +1,17 @@
 //! The scenario file: its keys, their ranges, and errors that say file, line and reason.
 
+use super::check::{Checked, Checker};
 use super::load_keys::{self, FileBeside, FileLoad};
-use super::units::{PositiveSpan, Size, Span};
 use super::{DEFAULT_TIMING, Scenario, ServerTuning};
 use crate::suggest;
 use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::load::{DemandShape, Load, RequestError, RequestShape, Timing};
+use crate::workload::units::{PositiveSpan, Share, Size, Span, Whole};
 use bakeoff_reports::record::Merit;
 use bakeoff_servers::models;
 use bakeoff_servers::services::{self, ServiceEntry};
 use serde::Deserialize;
 use toml::Spanned;
-
-/// Why a scenario was refused.
-#[derive(Debug, thiserror::Error)]
-#[error("scenario `{origin}`, line {line}: {reason}")]
-pub struct ScenarioError {
-    /// The file (or the built-in scenario's name).
-    pub origin: String,
-    /// The line, from 1.
-    pub line: usize,
-    /// What is wrong with it and what would be right.
-    pub reason: String,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,20 +56,20 @@ struct FileRequest {
 enum FileDemand {
     Fixed { value: PositiveSpan },
     Exponential { mean: PositiveSpan },
-    Bimodal { short: PositiveSpan, long: PositiveSpan, long_share: f64 },
+    Bimodal { short: PositiveSpan, long: PositiveSpan, long_share: Share },
     Pareto { least: PositiveSpan, most: PositiveSpan, shape: f64 },
-    Poison { share: f64 },
+    Poison { share: Share },
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
 struct FileServer {
-    backlog: Option<Spanned<i64>>,
-    pool_workers: Option<Spanned<i64>>,
-    blocking_workers: Option<Spanned<i64>>,
-    compute_workers: Option<Spanned<i64>>,
-    runtime_workers: Option<Spanned<i64>>,
-    ballast_mib: Option<Spanned<i64>>,
+    backlog: Option<Spanned<Whole>>,
+    pool_workers: Option<Spanned<Whole>>,
+    blocking_workers: Option<Spanned<Whole>>,
+    compute_workers: Option<Spanned<Whole>>,
+    runtime_workers: Option<Spanned<Whole>>,
+    ballast_mib: Option<Spanned<Whole>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -90,55 +79,11 @@ struct FileTrial {
     window: Option<PositiveSpan>,
     timeout: Option<PositiveSpan>,
     drain: Option<Span>,
-    slices: Option<Spanned<i64>>,
-}
-
-/// Turns positions in the text into errors with lines.
-pub(super) struct Checker<'a> {
-    text: &'a str,
-    origin: &'a str,
+    slices: Option<Spanned<Whole>>,
 }
 
 /// Most memory a server may be told to hold, in MiB.
 const MAX_BALLAST_MIB: i64 = 4_096;
-
-pub(super) type Checked<T> = Result<T, ScenarioError>;
-
-impl Checker<'_> {
-    pub(super) fn error(&self, at: usize, reason: impl Into<String>) -> ScenarioError {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        let line = before.iter().filter(|b| **b == b'\n').count() + 1;
-        ScenarioError { origin: self.origin.into(), line, reason: reason.into() }
-    }
-
-    pub(super) fn at<T>(&self, value: &Spanned<T>, reason: impl Into<String>) -> ScenarioError {
-        self.error(value.span().start, reason)
-    }
-
-    pub(super) fn whole<T: TryFrom<i64>>(
-        &self,
-        key: &str,
-        value: &Spanned<i64>,
-        least: i64,
-        most: i64,
-    ) -> Checked<T> {
-        let number = *value.get_ref();
-        let refuse = || self.at(value, format!("`{key}` is {number}; it must be from {least} to {most}"));
-        if !(least..=most).contains(&number) {
-            return Err(refuse());
-        }
-        T::try_from(number).map_err(|_| refuse())
-    }
-
-    pub(super) fn optional<T: TryFrom<i64>>(
-        &self,
-        key: &str,
-        value: Option<&Spanned<i64>>,
-        most: i64,
-    ) -> Checked<Option<T>> {
-        value.map(|v| self.whole(key, v, 1, most)).transpose()
-    }
-}
 
 pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     let check = Checker { text, origin };
@@ -246,12 +191,12 @@ fn request(
         Some(FileDemand::Fixed { value }) => DemandShape::Fixed { value: value.0 },
         Some(FileDemand::Exponential { mean }) => DemandShape::Exponential { mean: mean.0 },
         Some(FileDemand::Bimodal { short, long, long_share }) => {
-            DemandShape::Bimodal { short: short.0, long: long.0, long_share: *long_share }
+            DemandShape::Bimodal { short: short.0, long: long.0, long_share: long_share.0 }
         }
         Some(FileDemand::Pareto { least, most, shape }) => {
             DemandShape::Pareto { least: least.0, most: most.0, shape: *shape }
         }
-        Some(FileDemand::Poison { share }) => DemandShape::Poison { share: *share },
+        Some(FileDemand::Poison { share }) => DemandShape::Poison { share: share.0 },
     };
     let at_demand = file.demand.as_ref().map_or(spanned.span().start, |demand| demand.span().start);
     if let DemandShape::Bimodal { long_share, .. } = demand

@@ -1,9 +1,9 @@
 //! The keys of a scenario's tables `[load]` and `[beside]`: which go together, their ranges, and what they mean.
 
-use super::file::{Checked, Checker};
-use super::units::{PositiveSpan, Span};
+use super::check::{Checked, Checker};
 use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::load::{Arrivals, Beside, Load, RateShape};
+use crate::workload::units::{PositiveSpan, Rate, Span, Whole};
 use serde::Deserialize;
 use std::time::Duration;
 use toml::Spanned;
@@ -15,14 +15,14 @@ const MAX_SLOW: i64 = 10_000;
 #[serde(deny_unknown_fields)]
 pub(super) struct FileLoad {
     kind: FileLoadKind,
-    clients: Spanned<i64>,
+    clients: Spanned<Whole>,
     think: Option<Spanned<Span>>,
-    pipeline: Option<Spanned<i64>>,
-    rate: Option<Spanned<f64>>,
+    pipeline: Option<Spanned<Whole>>,
+    rate: Option<Spanned<Rate>>,
     arrivals: Option<Spanned<Arrivals>>,
     bursts: Option<Spanned<FileBursts>>,
     surge: Option<Spanned<FileSurge>>,
-    requests_per_connection: Option<Spanned<i64>>,
+    requests_per_connection: Option<Spanned<Whole>>,
 }
 
 #[derive(Deserialize, Clone, Copy, PartialEq)]
@@ -51,9 +51,9 @@ struct FileSurge {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileBeside {
-    idle: Option<Spanned<i64>>,
-    slow_readers: Option<Spanned<i64>>,
-    slow_senders: Option<Spanned<i64>>,
+    idle: Option<Spanned<Whole>>,
+    slow_readers: Option<Spanned<Whole>>,
+    slow_senders: Option<Spanned<Whole>>,
 }
 
 /// Where a key stands, if it is there.
@@ -123,10 +123,7 @@ fn open(check: &Checker<'_>, spanned: &Spanned<FileLoad>, clients: u32) -> Check
     let Some(rate) = &file.rate else {
         return Err(check.at(spanned, "an open load needs `rate`, in requests per second"));
     };
-    let rate_per_s = *rate.get_ref();
-    if !(rate_per_s.is_finite() && rate_per_s > 0.0) {
-        return Err(check.at(rate, format!("`rate` is {rate_per_s}; it must be above zero")));
-    }
+    let rate_per_s = rate.get_ref().0;
     let arrivals = file.arrivals.as_ref().map_or(Arrivals::Poisson, |a| *a.get_ref());
     let shape = match (&file.bursts, &file.surge) {
         (None, None) => RateShape::Steady,
@@ -150,7 +147,7 @@ fn open(check: &Checker<'_>, spanned: &Spanned<FileLoad>, clients: u32) -> Check
 pub(super) fn beside(check: &Checker<'_>, spanned: Option<&Spanned<FileBeside>>) -> Checked<Beside> {
     let Some(spanned) = spanned else { return Ok(Beside::default()) };
     let file = spanned.get_ref();
-    let count = |key: &str, value: Option<&Spanned<i64>>, most| -> Checked<u32> {
+    let count = |key: &str, value: Option<&Spanned<Whole>>, most| -> Checked<u32> {
         Ok(check.optional(key, value, most)?.unwrap_or(0))
     };
     let beside = Beside {

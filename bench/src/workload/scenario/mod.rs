@@ -4,21 +4,21 @@
 //! module never touches a socket or a clock.
 
 mod builtin;
+mod check;
 mod file;
 mod load_keys;
-pub mod units;
 mod words;
 
 pub use builtin::{BUILT_IN, BuiltIn, Group, REFERENCE};
-pub use file::ScenarioError;
+pub use check::ScenarioError;
 
 use crate::host::clock::nanoseconds;
 use crate::workload::load::{Beside, Load, POISON, RateShape, RequestShape, Timing};
+use crate::workload::units::{show_duration, show_size};
 use bakeoff_reports::record::{Merit, ScenarioRecord, Surge, SweepPoint};
 use bakeoff_servers::{ServerConfig, models};
 use std::collections::BTreeMap;
 use std::time::Duration;
-use units::{show_duration, show_size};
 
 /// One workload, checked.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,9 +1,9 @@
 //! What a scenario asks, in words for people and in figures for questions: both go into the bundle.
 
-use super::units::show_duration;
 use super::{POISON, Scenario};
 use crate::host::clock::nanoseconds;
 use crate::workload::load::{Arrivals, Beside, DemandShape, Load, RateShape};
+use crate::workload::units::show_duration;
 use bakeoff_reports::record::{Pacing, Profile};
 use bakeoff_servers::services;
 

@@ -4,6 +4,22 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+/// A workload of 50 ms that every model passes.
+pub(crate) const TINY: &str = r#"
+name = "tiny"
+about = "a test"
+service = "echo"
+merit = "throughput"
+[load]
+kind = "closed"
+clients = 4
+[request]
+size = "64 B"
+[trial]
+warmup = "10ms"
+window = "50ms"
+"#;
+
 /// The tool's path.
 pub(crate) fn tool() -> &'static str {
     env!("CARGO_BIN_EXE_bakeoff")

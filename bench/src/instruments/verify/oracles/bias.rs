@@ -145,10 +145,10 @@ fn bare_median(target: SocketAddr, cpus: &[u32], window: Duration, gap: Option<D
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::finding::Verdict;
+    use super::super::super::finding::Status;
     use super::*;
 
-    fn verdict(ratios: &[f64], disturbed: usize) -> Verdict {
+    fn verdict(ratios: &[f64], disturbed: usize) -> Status {
         let reason = |i: usize| (i < disturbed).then(|| "steal".to_string());
         let pairs: Vec<Pair> = ratios.iter().enumerate().map(|(i, ratio)| (*ratio, reason(i))).collect();
         finding("open", &pairs).verdict()
@@ -156,17 +156,17 @@ mod tests {
 
     #[test]
     fn a_bias_beyond_the_tolerance_fails_and_a_scatter_cannot_be_told() {
-        assert_eq!(verdict(&[0.98, 1.01, 1.0, 1.03, 0.99, 1.02, 1.04], 0), Verdict::Pass);
+        assert_eq!(verdict(&[0.98, 1.01, 1.0, 1.03, 0.99, 1.02, 1.04], 0), Status::Pass);
         // A timer wheel of milliseconds against a round trip of microseconds.
-        assert_eq!(verdict(&[30.0, 34.0, 41.0, 28.0, 35.0, 33.0, 36.0], 0), Verdict::Fail);
-        assert_eq!(verdict(&[1.08, 1.09, 1.07, 1.1, 1.08, 1.09, 1.07], 0), Verdict::Fail);
-        assert!(matches!(verdict(&[1.2, 0.9, 1.1, 1.0, 1.15, 0.95, 1.06], 0), Verdict::Unknown(_)));
+        assert_eq!(verdict(&[30.0, 34.0, 41.0, 28.0, 35.0, 33.0, 36.0], 0), Status::Fail);
+        assert_eq!(verdict(&[1.08, 1.09, 1.07, 1.1, 1.08, 1.09, 1.07], 0), Status::Fail);
+        assert!(matches!(verdict(&[1.2, 0.9, 1.1, 1.0, 1.15, 0.95, 1.06], 0), Status::Unknown(_)));
     }
 
     #[test]
     fn a_median_bears_some_disturbed_pairs_but_not_half_of_them() {
         let off = [1.1; 7];
-        assert_eq!(verdict(&off, 3), Verdict::Fail);
-        assert_eq!(verdict(&off, 4), Verdict::Unknown("steal".into()));
+        assert_eq!(verdict(&off, 3), Status::Fail);
+        assert_eq!(verdict(&off, 4), Status::Unknown("steal".into()));
     }
 }

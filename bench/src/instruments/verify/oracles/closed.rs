@@ -1,7 +1,7 @@
 //! Closed loops: the throughput of a pool with waits, and Little's law.
 
 use super::super::finding::{Finding, Unit};
-use super::super::rig::{Kind, Rig, Watch};
+use super::super::rig::{Kind, OwnWork, Rig};
 use crate::process::launch::LaunchError;
 use crate::process::workers::PATIENCE;
 use crate::swarm::spec::WorkerSpec;
@@ -51,7 +51,7 @@ pub(super) fn little(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
             let server = rig.serve(Kind::Each, "echo")?;
             let load = Load::Closed { clients, think };
             let spec = WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
-            let outcome = rig.trial(&spec, workers, Watch::Server(server.pid()), |_| Ok(()))?;
+            let outcome = rig.trial(&spec, workers, OwnWork::Server(server.pid()), |_| Ok(()))?;
             server.stop(PATIENCE);
             let cycle_ns = outcome.mean_response_ns() + think.as_nanos() as f64;
             let pair = (f64::from(clients), outcome.throughput_per_ns() * cycle_ns);

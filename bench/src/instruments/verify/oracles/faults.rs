@@ -2,8 +2,8 @@
 //! request.
 
 use super::super::finding::Finding;
-use super::super::peer::{Fate, MESSAGE, Peer, Plan};
-use super::super::rig::{Rig, Watch};
+use super::super::peer::{Fate, FaultPlan, MESSAGE, Peer};
+use super::super::rig::{OwnWork, Rig};
 use crate::process::launch::LaunchError;
 use crate::swarm::spec::WorkerSpec;
 use crate::workload::load::{Load, RequestShape, Timing};
@@ -29,7 +29,7 @@ const FAULTS: &[Fate] = &[
 /// Runs it.
 pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     let window = Duration::from_millis(rig.scale.pick(600, 1_500, 20_000));
-    let all = Plan { seed: rig.seed, faults: FAULTS, one_in: 100 };
+    let all = FaultPlan { seed: rig.seed, faults: FAULTS, one_in: 100 };
     let (peer, counts) = trial(rig, all, window, (PATIENCE, PATIENCE * 2))?;
     let error = |kind| counts.errors.get(&kind).copied().unwrap_or(0);
     let exact = |figure: &str, expected, measured| Finding::exact("faults", figure, expected, measured);
@@ -43,7 +43,7 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
         exact("left in flight", 0, counts.in_flight_at_end),
     ];
     // The same silence, but the trial ends before the patience does.
-    let silent = Plan { seed: rig.seed, faults: &[Fate::Silence], one_in: 50 };
+    let silent = FaultPlan { seed: rig.seed, faults: &[Fate::Silence], one_in: 50 };
     let (peer, counts) = trial(rig, silent, window / 2, (PATIENCE * 20, Duration::from_millis(300)))?;
     findings.push(exact("silence: in flight", peer.count(&[Fate::Silence]), counts.in_flight_at_end));
     Ok(findings)
@@ -52,7 +52,7 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
 /// A closed loop without warm-up, so that every request the server reads is one of the window's.
 fn trial(
     rig: &Rig<'_>,
-    plan: Plan,
+    plan: FaultPlan,
     window: Duration,
     (timeout, drain): (Duration, Duration),
 ) -> Result<(Peer, Counts), LaunchError> {
@@ -67,6 +67,6 @@ fn trial(
         timing: Timing { warmup: Duration::ZERO, window, timeout, drain },
         ..rig.spec(peer.address, "echo", load, window)
     };
-    let outcome = rig.trial(&spec, 1, Watch::Ourselves, |_| Ok(()))?;
+    let outcome = rig.trial(&spec, 1, OwnWork::Ourselves, |_| Ok(()))?;
     Ok((peer, outcome.measured.counts))
 }

@@ -1,8 +1,8 @@
 //! Poisson arrivals: the gaps of the schedule, and those between the requests as a server receives them.
 
 use super::super::finding::{Finding, Unit};
-use super::super::peer::{Peer, Plan};
-use super::super::rig::{Rig, Watch};
+use super::super::peer::{FaultPlan, Peer};
+use super::super::rig::{OwnWork, Rig};
 use super::super::theory::{ks_critical, ks_exponential};
 use crate::process::launch::LaunchError;
 use crate::swarm::schedule::Schedule;
@@ -34,11 +34,11 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
 
 /// The gaps between requests as a server reads them.
 fn received(rig: &Rig<'_>, load: &Load, window: Duration, seed: u64) -> Result<Vec<Finding>, LaunchError> {
-    let none = Plan { seed, faults: &[], one_in: 1 };
+    let none = FaultPlan { seed, faults: &[], one_in: 1 };
     let peer = Peer::start(none, &rig.context.cpus.server)
         .map_err(|e| LaunchError::Refused(format!("starting the recording server failed: {e}")))?;
     let spec = WorkerSpec { seed, ..rig.spec(peer.address, "echo", load.clone(), window) };
-    let outcome = rig.trial(&spec, 1, Watch::Ourselves, |_| Ok(()))?;
+    let outcome = rig.trial(&spec, 1, OwnWork::Ourselves, |_| Ok(()))?;
     let stamps = peer.stamps();
     let mut gaps: Vec<f64> = stamps.windows(2).map(|pair| (pair[1] - pair[0]) as f64).collect();
     let distance = ks_exponential(&mut gaps, 1e9 / RATE_PER_S);

@@ -48,7 +48,7 @@ struct Shape {
 }
 
 /// What was seen, and what theory says of it. Times in nanoseconds.
-struct Seen {
+struct QueueTrial {
     outcome: RigTrial,
     lambda: f64,
     mean: f64,
@@ -59,7 +59,7 @@ struct Seen {
     void: Option<String>,
 }
 
-impl Seen {
+impl QueueTrial {
     /// The findings, marked with what disturbed or voids them.
     fn mark(&self, mut findings: Vec<Finding>) -> Vec<Finding> {
         for finding in &mut findings {
@@ -160,7 +160,7 @@ pub(super) fn mmc(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     })
 }
 
-fn wait_finding(oracle: &'static str, figure: &str, seen: &Seen, wait: f64, z: f64) -> Finding {
+fn wait_finding(oracle: &'static str, figure: &str, seen: &QueueTrial, wait: f64, z: f64) -> Finding {
     let measured = seen.outcome.mean_response_ns() - seen.outcome.mean_service_ns();
     let band = widened(seen.bands.mean_wait.band(wait, z), wait);
     Finding::between(oracle, figure, Unit::Time, (wait, measured), band)
@@ -172,7 +172,7 @@ fn widened((low, high): (f64, f64), expected: f64) -> (f64, f64) {
 }
 
 /// Runs the queue and its theory.
-fn seen(rig: &Rig<'_>, shape: &Shape, seed: u64) -> Result<Seen, LaunchError> {
+fn seen(rig: &Rig<'_>, shape: &Shape, seed: u64) -> Result<QueueTrial, LaunchError> {
     let server = rig.serve(Kind::Pool(shape.c), shape.service)?;
     let before_ns = pilot(rig, shape, &server)?;
     // How long the work takes here and now decides how often to ask for it.
@@ -205,7 +205,7 @@ fn seen(rig: &Rig<'_>, shape: &Shape, seed: u64) -> Result<Seen, LaunchError> {
     let rho = lambda * mean / f64::from(shape.c);
     let void =
         (rho > OVERLOAD).then(|| format!("work took longer than before it: the utilisation was {rho:.2}"));
-    Ok(Seen { void, outcome, lambda, mean, mean_square, bands, replayed })
+    Ok(QueueTrial { void, outcome, lambda, mean, mean_square, bands, replayed })
 }
 
 /// The median service time of the mean demand with nobody waiting, in nanoseconds.

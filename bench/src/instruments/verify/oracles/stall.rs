@@ -2,7 +2,7 @@
 //! server feel is known exactly; a generator that waits with it, or looks away, reports a millisecond.
 
 use super::super::finding::{Finding, Unit};
-use super::super::rig::{Kind, Rig, Watch};
+use super::super::rig::{Kind, OwnWork, Rig};
 use super::super::theory::stall_quantile;
 use crate::host::clock::monotonic_ns;
 use crate::process::launch::LaunchError;
@@ -37,9 +37,9 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
         };
         let server = rig.serve(Kind::One, "echo")?;
         let spec = WorkerSpec { seed, ..rig.spec(server.address, "echo", load, window) };
-        let stood = Cell::new(Stood::default());
-        let outcome = rig.trial(&spec, 1, Watch::Server(server.pid()), |window| {
-            stood.set(stand_still(rig, &server, window, stall)?);
+        let stood = Cell::new(Stall::default());
+        let outcome = rig.trial(&spec, 1, OwnWork::Server(server.pid()), |window| {
+            stood.set(stall_server(rig, &server, window, stall)?);
             Ok(())
         })?;
         server.stop(PATIENCE);
@@ -59,19 +59,19 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
 
 /// For how long the server was stopped: whoever sends the signals may himself be held up beside them.
 #[derive(Clone, Copy, Debug, Default)]
-struct Stood {
+struct Stall {
     at_least_ns: u64,
     at_most_ns: u64,
 }
 
 /// Stops the server in the middle of the window; returns for how long. A server that is left stopped by an interruption is
 /// killed with its handle.
-fn stand_still(
+fn stall_server(
     rig: &Rig<'_>,
     server: &Server,
     window: Window,
     stall: Duration,
-) -> Result<Stood, LaunchError> {
+) -> Result<Stall, LaunchError> {
     let wait = |until| {
         if rig.context.launcher.interrupt.sleep_until(until) { Ok(()) } else { Err(LaunchError::Interrupted) }
     };
@@ -89,5 +89,5 @@ fn stand_still(
     let before_go = monotonic_ns();
     send(Signal::CONT)?;
     let after_go = monotonic_ns();
-    Ok(Stood { at_least_ns: before_go - after_stop, at_most_ns: after_go - before_stop })
+    Ok(Stall { at_least_ns: before_go - after_stop, at_most_ns: after_go - before_stop })
 }
