@@ -114,3 +114,39 @@ impl Strategy for Rounds<'_> {
         look.into_iter().map(Record::Look).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::scenario::Scenario;
+
+    fn plan() -> Plan {
+        let scenarios = vec![Scenario::built_in("churn").expect("built in")];
+        Plan::new(scenarios, &["tokio".into(), "iterative".into()], 3, 1).expect("a plan")
+    }
+
+    #[test]
+    fn a_run_is_one_block_a_round_until_its_rounds_are_done() {
+        let plan = plan();
+        let mut rounds = Rounds::new(&plan, false);
+        for round in 0..3 {
+            let blocks = rounds.next_round(round, Duration::from_secs(3_600)).expect("time does not end it");
+            let cells = plan.round(round, |_| true);
+            assert_eq!(blocks, [Block { cells, repeat: Repeat::AtTheEnd }]);
+        }
+        assert_eq!(rounds.next_round(3, Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_budget_ends_a_run_when_no_further_round_fits_and_leaves_out_what_is_decided() {
+        let plan = plan().within(Duration::from_secs(10), false);
+        let mut rounds = Rounds::new(&plan, false);
+        assert!(rounds.next_round(0, Duration::from_secs(60)).is_some(), "the first always runs");
+        assert_eq!(rounds.next_round(1, Duration::from_secs(10)), None);
+        rounds.ended = plan.cells[..1].to_vec();
+        let blocks = rounds.next_round(1, Duration::from_secs(1)).expect("there is time");
+        assert_eq!(blocks[0].cells, plan.cells[1..]);
+        rounds.ended = plan.cells.clone();
+        assert_eq!(rounds.next_round(1, Duration::from_secs(1)), None, "nothing is left to do");
+    }
+}

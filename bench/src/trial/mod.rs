@@ -155,9 +155,9 @@ impl Conditions<'_> {
             ceiling_per_s: bounds.ceiling_per_s,
             least: Least::of(&bounds, scenario),
         };
-        let verdict = judge::judge(&observed.measured, &trial.usage, &terms);
-        trial.invalid.extend(verdict.invalid);
-        trial.doubts.extend(verdict.doubts);
+        let judgement = judge::judge(&observed.measured, &trial.usage, &terms);
+        trial.invalid.extend(judgement.invalid);
+        trial.doubts.extend(judgement.doubts);
         trial.measured = Reading::Value(observed.measured);
     }
 

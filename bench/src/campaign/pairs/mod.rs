@@ -236,3 +236,32 @@ impl Strategy for Pairs<'_> {
         look.map(Record::Look).into_iter().chain(confirm).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::plan::{Length, PairCell};
+    use super::*;
+    use crate::workload::scenario::Scenario;
+
+    #[test]
+    fn a_block_is_both_sides_of_a_cell_that_still_runs() {
+        let scenarios = vec![Scenario::built_in("churn").expect("built in")];
+        let cell = |model: &str| PairCell { scenario: 0, model: model.into(), gated: Vec::new() };
+        let cells = vec![cell("tokio"), cell("iterative")];
+        let plan = PairPlan::new(scenarios, cells, Length::Rounds(20), false, 1).expect("a plan");
+        let mut pairs = Pairs::new(&plan);
+        let mut both = Side::BOTH.map(|side| plan.cell(1, side)).to_vec();
+        for (round, runs) in [(0, vec![true, true]), (1, vec![false, true])] {
+            pairs.runs = runs;
+            let blocks = pairs.next_round(round, Duration::ZERO).expect("the search goes on");
+            assert_eq!(blocks.len(), 2 - round as usize);
+            let mut of_cell = blocks.into_iter().filter(|block| block.cells.contains(&both[0]));
+            let mut block = of_cell.next().expect("a block of the second cell");
+            block.cells.sort_unstable();
+            both.sort_unstable();
+            assert_eq!(block, Block { cells: both.clone(), repeat: Repeat::AtOnce });
+        }
+        pairs.phase = Phase::Confirm { until: 2 };
+        assert_eq!(pairs.next_round(2, Duration::ZERO), None, "nothing was to be confirmed");
+    }
+}
