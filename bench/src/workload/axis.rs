@@ -141,7 +141,7 @@ pub fn number(axis: Axis, text: &str) -> Result<f64, String> {
 
 fn check(axis: Axis, text: &str, values: Vec<f64>) -> Result<Vec<f64>, String> {
     if let Some(pair) = values.windows(2).find(|pair| pair[0] >= pair[1]) {
-        let what = if pair[0] == pair[1] { "stands there twice" } else { "does not ascend" };
+        let what = if pair[0] == pair[1] { "is listed twice" } else { "does not ascend" };
         return Err(format!(
             "`{text}`: {} after {} {what}; list each value once, the smallest first",
             pair[1], pair[0]

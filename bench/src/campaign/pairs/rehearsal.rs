@@ -1,4 +1,4 @@
-//! Every server of a comparison once, briefly, before the time is spent: does it start, listen, and answer rightly?
+//! Every server of a comparison once, briefly, before the time is spent: does it start, listen, and reply correctly?
 //!
 //! What it finds is a mistake in what was asked for, not a result: a workload that one build does not know, a command that never
 //! listens, a server that speaks another protocol.

@@ -166,7 +166,7 @@ fn names(check: &Checker<'_>, names: &[Spanned<String>]) -> Checked<Vec<String>>
             return Err(check.at(name, suggest::unknown("model", text, known())));
         }
         if seen.contains(text) {
-            return Err(check.at(name, format!("`{text}` stands here twice")));
+            return Err(check.at(name, format!("`{text}` is listed twice")));
         }
         seen.push(text.clone());
     }
