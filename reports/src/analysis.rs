@@ -6,12 +6,14 @@
 use crate::cells::cell::Cell;
 use crate::cells::gather;
 use crate::record::bundle::Bundle;
-use crate::record::envelope::Envelope;
+use crate::record::envelope::{Envelope, Stress};
 use crate::record::{Anatomy, End, LookRecord, Reading, RoundRecord, Run, ScenarioRecord, Trial};
 use crate::rules::gate::{self, Gate};
 use crate::rules::probe::{self, Bounds};
 use crate::rules::sweep::{self, Sweep};
+use crate::rules::verdict::MOST_LEFT_OUT;
 use crate::rules::verdict::{self, Verdict};
+use crate::rules::workload::Workload;
 use crate::show::units;
 use rayon::prelude::*;
 use std::cmp::Reverse;
@@ -54,32 +56,6 @@ pub struct Analysis {
     pub looks: Vec<LookRecord>,
     /// Rounds begun.
     pub rounds_run: u32,
-}
-
-/// A workload: its cells and its verdict.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Workload {
-    /// What was run.
-    pub scenario: ScenarioRecord,
-    /// A cell for each of its models, in its order.
-    pub cells: Vec<Cell>,
-    /// Which models fit it.
-    pub verdict: Verdict,
-    /// What the generator can show of it.
-    pub bounds: Bounds,
-}
-
-impl Workload {
-    /// The cell of a model.
-    pub fn cell(&self, model: &str) -> Option<&Cell> {
-        self.cells.iter().find(|cell| cell.model == model)
-    }
-
-    /// The models whose median throughput lies at the generator's limit.
-    pub fn at_ceiling(&self) -> Vec<&str> {
-        let near = |cell: &&Cell| cell.throughput_per_s().is_some_and(|rate| self.bounds.at_ceiling(rate));
-        self.cells.iter().filter(near).map(|cell| cell.model.as_str()).collect()
-    }
 }
 
 /// A trial that was left out.
@@ -131,9 +107,9 @@ impl Analysis {
         caveats.extend(self.drift());
         if let Reading::Value(probe) = &self.run.probe {
             let unfit = probe::unfit(probe).into_iter();
-            caveats.extend(
-                unfit.map(|why| format!("Before the run the machine was not fit to measure on: {why}.")),
-            );
+            caveats.extend(unfit.map(|why| {
+                format!("Before the run the machine was not fit to measure on: {}.", why.words())
+            }));
         }
         caveats.extend(self.damage.iter().map(|damage| format!("The bundle is damaged: {damage}.")));
         caveats
@@ -233,10 +209,6 @@ impl Analysis {
     }
 }
 
-/// The share of planned trials (a model under a workload in a round) that may stay without any valid try before the run has
-/// no verdict at all.
-pub const MOST_LEFT_OUT: f64 = 0.15;
-
 /// The name of the environment note that marks made-up records; its text is shown above every figure.
 pub const SYNTHETIC: &str = "synthetic";
 
@@ -298,7 +270,7 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         workloads: Vec::new(),
         sweeps: Vec::new(),
         anatomies: anatomies(bundle),
-        envelopes: crate::show::words::envelopes::of(bundle),
+        envelopes: envelopes(bundle),
         excluded,
     };
     if analysis.is_invalid() {
@@ -346,6 +318,18 @@ fn workloads(bundle: &Bundle, cells: Vec<Vec<Cell>>) -> Vec<Workload> {
 fn anatomies(bundle: &Bundle) -> Vec<Anatomy> {
     let of = |model: &str| bundle.anatomies.iter().rev().find(|anatomy| anatomy.model == model);
     bundle.run.models.iter().filter_map(|model| of(&model.name)).cloned().collect()
+}
+
+/// In the order of the run's models and of the stresses: the last one of each pair, should there be more. Models that the head
+/// does not declare are left out.
+fn envelopes(bundle: &Bundle) -> Vec<Envelope> {
+    let last = |model: &str, stress| {
+        bundle.envelopes.iter().rev().find(|one| one.model == model && one.stress == stress).cloned()
+    };
+    let models = bundle.run.models.iter();
+    models
+        .flat_map(|model| Stress::ALL.into_iter().filter_map(move |stress| last(&model.name, stress)))
+        .collect()
 }
 
 /// Workload and model.

@@ -99,7 +99,7 @@ fn step(at: usize, check: ObjectiveCheck) -> usize {
 mod tests {
     use super::*;
     use bakeoff_reports::record::Objective;
-    use bakeoff_reports::rules::sweep::capacity::{Found, Tried, estimate};
+    use bakeoff_reports::rules::sweep::capacity::{End, Found, Tried, estimate};
     use bakeoff_reports::stats::median;
     use bakeoff_reports::stats::random::Random;
 
@@ -123,7 +123,7 @@ mod tests {
 
     fn found(tried: Vec<Tried>) -> Found {
         let objective = Objective { of: "simulated".into(), percentile: 0.99, limit_ns: 1 };
-        let why = |_: &str, _: f64| "the ladder ends there".to_owned();
+        let why = |_: &str, _: f64| End::NotTried;
         estimate(&objective, &[("server".into(), tried)], why, 1).models[0].found.clone()
     }
 

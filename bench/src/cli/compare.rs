@@ -31,7 +31,7 @@ impl CompareArgs {
             let insist = matches!(error, across::AcrossError::Machines { .. });
             format!("{error}{}", if insist { "; give --any-machine to see them all the same" } else { "" })
         })?;
-        output::print(&across::text(&across, bakeoff::terminal_width()))?;
+        output::print(&bakeoff_reports::show::text::across::text(&across, bakeoff::terminal_width()))?;
         Ok(ExitCode::SUCCESS)
     }
 }

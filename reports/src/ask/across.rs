@@ -14,20 +14,16 @@
 //! among them, on one machine unless the caller insists. The interval of a ratio is the percentile bootstrap over the rounds
 //! of either run, drawn apart.
 
-use crate::analysis::{Analysis, Workload, analyse};
+use crate::analysis::{Analysis, analyse};
 use crate::cells::cell::Cell;
 use crate::record::bundle::Bundle;
 use crate::record::{Environment, Merit, Probe, Reading, ScenarioRecord};
 use crate::rules::probe::ceiling;
-use crate::show::layout::{clean, cut};
-use crate::show::units;
-use crate::show::units::ratio;
-use crate::show::words::gate::with_interval;
+use crate::rules::workload::Workload;
 use crate::stats::bootstrap::{CONFIDENCE, RESAMPLES};
 use crate::stats::paired::{Better, Factor, log_behind};
 use crate::stats::random::Random;
 use crate::stats::{median, median_in_place};
-use std::fmt::Write as _;
 
 /// Two runs side by side.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,11 +31,11 @@ pub struct Across {
     /// What both measured.
     pub rows: Vec<Row>,
     /// What cannot be compared, with the reason.
-    pub left_out: Vec<String>,
+    pub left_out: Vec<LeftOut>,
     /// What must be known of either run before its figures: made up, interrupted, damaged, without a verdict.
     pub caveats: Vec<String>,
-    /// What differs between the machines, in words. Empty on one machine.
-    pub machine: Vec<String>,
+    /// What differs between the machines. Empty on one machine.
+    pub machine: Vec<Difference>,
     /// How much longer the second run's machine took for a fixed piece of work; absent when one was not timed.
     pub machine_factor: Option<f64>,
 }
@@ -63,20 +59,71 @@ pub struct Row {
     pub null_factor: Option<f64>,
 }
 
+/// One of the two runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The first.
+    First,
+    /// The second.
+    Second,
+}
+
+/// Something that cannot be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// The workload.
+    pub scenario: String,
+    /// The model; absent where it is the whole workload.
+    pub model: Option<String>,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why something cannot be compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// One run alone has it.
+    Only(Which),
+    /// One run at most has figures of it.
+    NoFigures,
+    /// A parameter differs; the second run may not have it.
+    Parameter {
+        /// Its name.
+        name: String,
+        /// In the first run.
+        first: String,
+        /// In the second.
+        second: Option<String>,
+    },
+    /// The text differs.
+    Text,
+    /// Window or warm-up differ, each as (window, warm-up) in nanoseconds.
+    Times([(u64, u64); 2]),
+}
+
+/// What a property of the machine is in either run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The property.
+    pub what: &'static str,
+    /// In the first run.
+    pub first: String,
+    /// In the second.
+    pub second: String,
+}
+
 /// Two bundles cannot be compared at all.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum AcrossError {
     /// They have nothing in common.
-    #[error("the two runs have nothing in common to compare: {}", if why.is_empty() { "neither measured a model under a workload".to_owned() } else { clean(&why.join("; ")) })]
     NothingInCommon {
         /// What was left out, and why.
-        why: Vec<String>,
+        why: Vec<LeftOut>,
     },
     /// They ran on different machines.
-    #[error("the two runs are of different machines ({}): their ratios would say nothing of the builds", clean(&differences.join("; ")))]
     Machines {
         /// What differs.
-        differences: Vec<String>,
+        differences: Vec<Difference>,
     },
 }
 
@@ -91,14 +138,19 @@ pub fn compare(a: &Bundle, b: &Bundle, any_machine: bool) -> Result<Across, Acro
     }
     let (a, b) = (analyse(a), analyse(b));
     let (mut rows, mut left_out) = (Vec::new(), Vec::new());
+    let out = |scenario: &str, model: Option<&str>, why: Why| LeftOut {
+        scenario: scenario.to_owned(),
+        model: model.map(str::to_owned),
+        why,
+    };
     for workload in a.measured() {
         let name = &workload.scenario.name;
         let Some(other) = workload_of(&b, name) else {
-            left_out.push(format!("`{name}` is in the first run only"));
+            left_out.push(out(name, None, Why::Only(Which::First)));
             continue;
         };
         if let Some(why) = other_work(&workload.scenario, &other.scenario) {
-            left_out.push(format!("`{name}` {why}"));
+            left_out.push(out(name, None, why));
             continue;
         }
         let merit = workload.scenario.merit;
@@ -108,15 +160,15 @@ pub fn compare(a: &Bundle, b: &Bundle, any_machine: bool) -> Result<Across, Acro
                 (Some(first), Some(Some(second))) => {
                     rows.push(row(name, model, merit, &first, &second, &a, &b));
                 }
-                (_, None) => left_out.push(format!("{model} under `{name}` is in the first run only")),
-                _ => left_out.push(format!("{model} under `{name}` has figures in one run at most")),
+                (_, None) => left_out.push(out(name, Some(model), Why::Only(Which::First))),
+                _ => left_out.push(out(name, Some(model), Why::NoFigures)),
             }
         }
         let only = other.cells.iter().filter(|cell| workload.cell(&cell.model).is_none());
-        left_out.extend(only.map(|cell| format!("{} under `{name}` is in the second run only", cell.model)));
+        left_out.extend(only.map(|cell| out(name, Some(&cell.model), Why::Only(Which::Second))));
     }
     let only = b.measured().filter(|other| workload_of(&a, &other.scenario.name).is_none());
-    left_out.extend(only.map(|other| format!("`{}` is in the second run only", other.scenario.name)));
+    left_out.extend(only.map(|other| out(&other.scenario.name, None, Why::Only(Which::Second))));
     if rows.is_empty() {
         return Err(AcrossError::NothingInCommon { why: left_out });
     }
@@ -146,28 +198,20 @@ fn caveats(a: &Analysis, b: &Analysis) -> Vec<String> {
 }
 
 /// Why two workloads of one name are not the same work.
-fn other_work(a: &ScenarioRecord, b: &ScenarioRecord) -> Option<String> {
+fn other_work(a: &ScenarioRecord, b: &ScenarioRecord) -> Option<Why> {
     if a.toml != b.toml || a.parameters != b.parameters {
         let differs = a.parameters.iter().find(|(name, value)| b.parameters.get(*name) != Some(value));
         return Some(match differs {
-            Some((name, value)) => {
-                let other = b.parameters.get(name).map_or("nothing", String::as_str);
-                format!("is other work: {name} is {value} in the first run, {other} in the second")
-            }
-            None => "is another text in each run".to_owned(),
+            Some((name, value)) => Why::Parameter {
+                name: name.clone(),
+                first: value.clone(),
+                second: b.parameters.get(name).cloned(),
+            },
+            None => Why::Text,
         });
     }
-    let times = |s: &ScenarioRecord| (s.warmup_ns, s.window_ns);
-    (times(a) != times(b)).then(|| {
-        let [a, b] = [a, b].map(|s| {
-            format!(
-                "{} after {} of warm-up",
-                units::time(s.window_ns as f64),
-                units::time(s.warmup_ns as f64)
-            )
-        });
-        format!("was measured for {a} a trial in the first run, {b} in the second")
-    })
+    let times = [a, b].map(|scenario| (scenario.window_ns, scenario.warmup_ns));
+    (times[0] != times[1]).then_some(Why::Times(times))
 }
 
 fn row(
@@ -215,8 +259,8 @@ fn factor(first: &[f64], second: &[f64], merit: Merit, random: &mut Random) -> F
     }
 }
 
-/// What makes two machines two, in words: processor, CPUs, memory, kernel, how the CPUs were divided, congestion control.
-pub fn differences(a: &Environment, b: &Environment) -> Vec<String> {
+/// What makes two machines two: processor, CPUs, memory, kernel, how the CPUs were divided, congestion control.
+pub fn differences(a: &Environment, b: &Environment) -> Vec<Difference> {
     fn text<T: ToString>(reading: &Reading<T>) -> String {
         reading.value().map_or_else(|| "unknown".to_owned(), ToString::to_string)
     }
@@ -234,72 +278,8 @@ pub fn differences(a: &Environment, b: &Environment) -> Vec<String> {
         ("governor", text(&a.governor), text(&b.governor)),
         ("congestion control", text(&a.congestion_control), text(&b.congestion_control)),
     ];
-    all.into_iter().filter(|(_, a, b)| a != b).map(|(what, a, b)| format!("{what}: {a}, {b}")).collect()
-}
-
-/// The two runs as text of at most `width` columns, 60 at least.
-pub fn text(across: &Across, width: usize) -> String {
-    let width = width.max(60);
-    let mut out = String::new();
-    push(&mut out, "Two runs side by side; a ratio above 1 says that the second was worse", width, "");
-    for caveat in &across.caveats {
-        push(&mut out, caveat, width, "! ");
-    }
-    out.push('\n');
-    table(&mut out, &across.rows, width);
-    for why in &across.left_out {
-        push(&mut out, why, width, "not compared: ");
-    }
-    out.push('\n');
-    for difference in &across.machine {
-        push(&mut out, difference, width, "! another machine: ");
-    }
-    if let Some(factor) = across.machine_factor {
-        let factor = ratio(factor);
-        let words = format!("A fixed piece of work took {factor} times as long in the second run.");
-        push(&mut out, &words, width, "");
-    }
-    let caution = "This shows a trend and no regression. The runs met the machine at different times, and the same build \
-                   differs between runs by more than what is looked for; more rounds in either run do not help. Intervals are \
-                   of the rounds of these runs. To compare two builds, run them in pairs: bakeoff ab --a OLD --b NEW";
-    push(&mut out, caution, width, "");
-    out
-}
-
-/// The rows under their workloads. A name for which there is no room beside the figures has a line of its own.
-fn table(out: &mut String, rows: &[Row], width: usize) {
-    let told: Vec<(String, String)> = rows.iter().map(|row| (clean(&row.model), beside(row))).collect();
-    let columns = |text: &String| text.chars().count();
-    let figures = told.iter().map(|(_, figures)| columns(figures)).max().unwrap_or(0);
-    let room = width.saturating_sub(2 + figures);
-    let names = told.iter().map(|(name, _)| columns(name)).filter(|name| *name <= room).max().unwrap_or(0);
-    let mut scenario = None;
-    for (row, (name, figures)) in rows.iter().zip(&told) {
-        if scenario != Some(&row.scenario) {
-            scenario = Some(&row.scenario);
-            let null =
-                row.null_factor.map_or_else(String::new, |null| format!("; null server {}", ratio(null)));
-            push(out, &format!("{}, {}{null}", row.scenario, row.merit.label()), width, "");
-        }
-        if columns(name) > names {
-            let _ = writeln!(out, "  {}\n  {:names$}{figures}", cut(name, width - 2), "");
-        } else {
-            let _ = writeln!(out, "  {name:names$}{figures}");
-        }
-    }
-}
-
-/// What stands beside the name of a model.
-fn beside(row: &Row) -> String {
-    let (a, b) = (row.merit.show(row.a), row.merit.show(row.b));
-    format!("  {a:>9} {b:>9}  {}", with_interval(row.factor))
-}
-
-/// Text on lines of at most `width` columns, whatever its words are: names come from bundles.
-fn push(out: &mut String, text: &str, width: usize, indent: &str) {
-    let room = width.saturating_sub(indent.chars().count());
-    let words: Vec<String> = text.split_whitespace().map(|word| cut(&clean(word), room)).collect();
-    crate::show::layout::push(out, &words.join(" "), width, indent);
+    let differ = all.into_iter().filter(|(_, first, second)| first != second);
+    differ.map(|(what, first, second)| Difference { what, first, second }).collect()
 }
 
 #[cfg(test)]

@@ -210,7 +210,7 @@ fn doubts(valid: &[(&Trial, &Measured)]) -> Vec<String> {
     for doubt in valid.iter().flat_map(|(trial, _)| &trial.doubts) {
         let entry = kinds.entry(doubt.kind()).or_insert((0, doubt));
         entry.0 += 1;
-        if doubt.gravity() > entry.1.gravity() {
+        if doubt.severity() > entry.1.severity() {
             entry.1 = doubt;
         }
     }

@@ -16,9 +16,7 @@
 
 use crate::record::histogram::Recorder;
 use crate::record::{Measured, Slice, Surge};
-use crate::show::units;
 use crate::stats::median;
-use std::fmt;
 
 /// A slice is back when its median response is at most so many times what it was before the surge.
 pub const RECOVERED_FACTOR: f64 = 2.0;
@@ -35,16 +33,6 @@ pub enum Recovery {
     NotWithin(f64),
     /// The slices do not tell, for this reason.
     Unknown(String),
-}
-
-impl fmt::Display for Recovery {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Within(ns) => write!(f, "within {}", units::time(*ns)),
-            Self::NotWithin(ns) => write!(f, "not within {}", units::time(*ns)),
-            Self::Unknown(_) => write!(f, "unknown"),
-        }
-    }
 }
 
 /// Applies the rule to a round. `responses` are the decoded response times of the slices, in their order.

@@ -6,3 +6,4 @@ pub mod probe;
 pub mod sequential;
 pub mod sweep;
 pub mod verdict;
+pub mod workload;

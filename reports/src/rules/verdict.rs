@@ -54,9 +54,8 @@
 //! [`confidence_at_most`]: crate::stats::bootstrap::confidence_at_most
 
 use crate::cells::cell::Cell;
-use crate::record::{Merit, PlannedLook, ScenarioRecord};
+use crate::record::{Axis, Merit, PlannedLook, ScenarioRecord};
 use crate::rules::contest::{self, Contest, Contestant, Placed, Spending};
-use crate::show::words::reason;
 use crate::stats::paired::{Better, Factor};
 use crate::stats::{median, signed_rank};
 
@@ -85,6 +84,16 @@ pub const ANSWERED_FLOOR: f64 = 0.01;
 
 /// The smallest difference in memory that matters, as a share: it comes in pages and is bought in larger steps still.
 pub const MEMORY_FLOOR: f64 = 0.10;
+
+/// The share of planned trials (a model under a workload in a round) that may stay without any valid one before the run has
+/// no verdict at all.
+pub const MOST_LEFT_OUT: f64 = 0.15;
+
+/// A cost that differs by less than this factor explains nothing.
+pub const TELLING: f64 = 1.2;
+
+/// A cost whose factor is less than this power of the lead's explains too little of it: half the lead, as factors go.
+pub const OF_THE_LEAD: f64 = 0.5;
 
 /// The smallest difference that matters for a figure of merit, as a share.
 pub fn floor(merit: Merit) -> f64 {
@@ -161,7 +170,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Whether it is not behind: the best, its equals, and who could not be resolved. See [`Verdict::crowns`] for whether
+    /// Whether it is not behind: the best, its equals, and who could not be resolved. See [`Verdict::is_winner`] for whether
     /// that makes it a winner.
     pub fn wins(&self) -> bool {
         matches!(self.place, Place::Best | Place::Equal(_) | Place::Unresolved { .. })
@@ -216,6 +225,19 @@ pub enum Outcome {
     },
 }
 
+/// A place on an axis where the best model changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Flip {
+    /// Best below it.
+    pub before: String,
+    /// Best above it.
+    pub after: String,
+    /// The axis.
+    pub axis: Axis,
+    /// Where, and the interval.
+    pub at: (f64, f64, f64),
+}
+
 /// The verdict on a workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
@@ -228,10 +250,8 @@ pub struct Verdict {
     /// The least factor between two models that this run would find in 4 of 5 runs: the median over the comparisons with the
     /// best; absent where none has it.
     pub detectable: Option<f64>,
-    /// Why, from the costs, in sentences.
-    pub reason: String,
-    /// Where it flips, in a sentence, when a sweep of the workload shows that.
-    pub boundary: Option<String>,
+    /// Where it flips, when a sweep of the workload shows that.
+    pub boundary: Vec<Flip>,
 }
 
 impl Verdict {
@@ -243,11 +263,10 @@ impl Verdict {
     /// Takes the verdict back, because of what happened to the run as a whole.
     pub(crate) fn withhold(&mut self, lost: u32, asked: u32) {
         self.outcome = Outcome::NoVerdict { lost, asked };
-        self.reason = "The reasons stand with the discarded trials.".to_owned();
     }
 
     /// Whether a model is among the winners. Where nothing was chosen, nobody is, however the models stand.
-    pub fn crowns(&self, standing: &Standing) -> bool {
+    pub fn is_winner(&self, standing: &Standing) -> bool {
         matches!(self.outcome, Outcome::Chosen { .. }) && standing.wins()
     }
 }
@@ -280,9 +299,8 @@ fn verdict(scenario: &ScenarioRecord, cells: &[Cell], contest: &Contest<'_>, pla
     let standings: Vec<Standing> =
         placed.iter().map(|placed| standing(&cells[placed.at], contest, placed)).collect();
     let outcome = outcome(&standings, merit);
-    let reason = reason::explain(merit, &scenario.profile, cells, &standings, &outcome);
     let detectable: Vec<f64> = standings.iter().filter_map(|standing| standing.detectable).collect();
-    Verdict { merit, standings, outcome, detectable: median(&detectable), reason, boundary: None }
+    Verdict { merit, standings, outcome, detectable: median(&detectable), boundary: Vec::new() }
 }
 
 fn standing(cell: &Cell, contest: &Contest<'_>, placed: &Placed) -> Standing {
@@ -351,9 +369,9 @@ mod tests {
             ),
             format!("{:.0} % for memory", MEMORY_FLOOR * 100.0),
             format!("{:.0} % bootstrap interval", crate::stats::bootstrap::CONFIDENCE * 100.0),
-            format!("a factor of at least {}", reason::TELLING),
-            format!("lead to the power of {}", reason::OF_THE_LEAD),
-            format!("{:.0} % of a whole run's trials", crate::analysis::MOST_LEFT_OUT * 100.0),
+            format!("a factor of at least {}", TELLING),
+            format!("lead to the power of {}", OF_THE_LEAD),
+            format!("{:.0} % of a whole run's trials", MOST_LEFT_OUT * 100.0),
             format!("q of at most {LEVEL}"),
             format!("reject, at {LEVEL}"),
             format!("at most {LEVEL} k/m"),

@@ -96,8 +96,12 @@ fn differences_are_told_in_words_the_largest_first() {
     let cell = answer.cells.iter().find(|cell| cell.workload == "echo-paced").expect("the nearest");
     // A doubling of the rate costs 1; two of the payload above 1 KiB half of that each.
     assert!((cell.distance - 2.0).abs() < 1e-9, "{cell:?}");
-    assert!(cell.differences[0].starts_with("your rate is 2.00× the measured one (16.0k/s against 8.00k/s)"));
-    assert!(cell.differences[1].starts_with("your payload is 64.0× the measured one"), "{cell:?}");
+    assert!(
+        cell.differences[0]
+            .words()
+            .starts_with("your rate is 2.00× the measured one (16.0k/s against 8.00k/s)")
+    );
+    assert!(cell.differences[1].words().starts_with("your payload is 64.0× the measured one"), "{cell:?}");
 }
 
 #[test]
@@ -444,7 +448,7 @@ fn a_question_out_of_range_is_refused_with_what_it_may_be() {
         (Question { requests_per_connection: Some(0), ..like_open() }, "at least 1"),
         (Question { compute_ns: Some(-1.0), ..like_open() }, "zero or longer"),
     ] {
-        let error = question.check().expect_err(words);
+        let error = question.check().expect_err(words).to_string();
         assert!(error.contains(words), "{error}");
     }
 }

@@ -12,6 +12,7 @@ mod history_places;
 mod merits;
 mod reasons;
 mod reports;
+mod rooms;
 mod stops;
 mod structure;
 mod support;

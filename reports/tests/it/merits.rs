@@ -73,7 +73,7 @@ fn the_share_answered_is_of_all_that_was_asked() {
     for trial in bundle.trials.iter_mut().filter(|trial| trial.model == names[1]) {
         trial.doubts.push(Doubt::ServerDied { detail: "signal 6".to_owned() });
     }
-    let reason = analyse(&bundle).workloads[0].verdict.reason.clone();
+    let reason = analyse(&bundle).workloads[0].reason();
     assert!(reason.contains("died in 6 of 6 rounds") && reason.contains("in none"), "{reason}");
     // A hundredth is the least that matters: 0.8 % less shares the first place, 3 % less does not.
     for (answered, tied) in [(992, true), (970, false)] {
@@ -122,7 +122,7 @@ fn memory_that_is_saved_by_not_serving_is_no_merit() {
     }
     let figure_of_idle = analyse(&idle).workloads[0].cells[0].merit(Merit::MemoryPerConnection);
     assert_eq!(figure_of_idle, Some(20_000.0));
-    let reason = &analysis.workloads[0].verdict.reason;
+    let reason = &analysis.workloads[0].reason();
     assert!(reason.contains("held them in 1 process and 1 thread"), "{reason}");
     let lead = analysis.workloads[0].verdict.lead();
     assert!(lead.contains("never answered enough of its requests"), "{lead}");

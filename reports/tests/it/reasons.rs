@@ -91,7 +91,7 @@ fn a_cost_that_is_absent_is_not_said_to_be_equal() {
         trial.usage.life_voluntary_switches = Reading::Value(0);
         trial.usage.life_involuntary_switches = Reading::Value(0);
     }
-    let reason = |bundle: &Bundle| analyse(bundle).workloads[0].verdict.reason.clone();
+    let reason = |bundle: &Bundle| analyse(bundle).workloads[0].reason();
     let only = "A difference in context switches per request does not explain the lead over iterative.";
     assert!(reason(&bundle).starts_with(only), "{}", reason(&bundle));
     for trial in &mut bundle.trials {
@@ -133,7 +133,7 @@ fn equally_dear() -> Bundle {
 
 #[test]
 fn requests_that_stand_in_a_queue_are_the_reason_where_costs_are_equal() {
-    let reason = |bundle: &Bundle| analyse(bundle).workloads[0].verdict.reason.clone();
+    let reason = |bundle: &Bundle| analyse(bundle).workloads[0].reason();
     let mut bundle = equally_dear();
     // 3 ms less 100 us of CPU; 400 us less 100 us of CPU and 250 us of waiting for one.
     let queue = "A mean request waits 2.90 ms in sockets and queues of the server with iterative, 50.0 µs with fork-per-client.";
@@ -181,7 +181,7 @@ fn a_model_that_serves_some_connections_more_than_others_is_told_on() {
             ..Spread::default()
         };
     }
-    let reason = analyse(&bundle).workloads[0].verdict.reason.clone();
+    let reason = analyse(&bundle).workloads[0].reason();
     let told = "iterative serves its connections unevenly: a Jain index of 0.324 against 1.000.";
     assert!(reason.contains(told), "{reason}");
 }

@@ -5,6 +5,7 @@ use bakeoff_reports::record::bundle::{self, Bundle};
 use bakeoff_reports::record::{Axis, Invalid};
 use bakeoff_reports::rules::sweep::capacity::Found;
 use bakeoff_reports::rules::sweep::{self, Boundary, Fit, Knee, Sweep};
+use bakeoff_reports::rules::verdict::Flip;
 use bakeoff_reports::sample;
 use bakeoff_reports::sample::sweep::{CLIENTS, LAWS, MODELS, QUEUES};
 use bakeoff_reports::show::html;
@@ -71,13 +72,14 @@ fn the_boundary_is_where_the_laws_cross(analysis: &Analysis) {
     let Boundary::Shown { value, low, high, .. } = pair.boundary else { panic!("{pair:?}") };
     // The laws cross at 33.0; between points the straight line is off by up to 5 %.
     assert!(near(value, 33.0, 0.06) && low <= value && value <= high, "{pair:?}");
-    let told = sweep::boundary(&analysis.sweeps, &analysis.workloads[0].scenario.name).expect("shown");
+    let flips = sweep::boundary(&analysis.sweeps, &analysis.workloads[0].scenario.name);
+    let told = flips.iter().map(Flip::sentence).collect::<Vec<_>>().join(" ");
     assert!(
         told.starts_with("thread-per-client until 33 (") && told.ends_with("clients, then mio-event-loop."),
         "{told}"
     );
     assert!(!told.contains("thread-pool"), "a model that is best nowhere bounds nothing: {told}");
-    assert_eq!(sweep::boundary(&analysis.sweeps, "another"), None);
+    assert_eq!(sweep::boundary(&analysis.sweeps, "another"), []);
 }
 
 fn a_search_finds_the_capacity_of_every_queue_and_the_winner(analysis: &Analysis) {

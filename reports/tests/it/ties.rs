@@ -5,6 +5,8 @@
 use crate::support;
 
 use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::record::Axis;
+use bakeoff_reports::rules::verdict::Flip;
 use bakeoff_reports::rules::verdict::Place;
 use bakeoff_reports::show::text::{SummaryOptions, summary};
 use support::{winners, with_throughput};
@@ -21,10 +23,10 @@ fn a_difference_that_is_not_certain_is_not_resolved_however_large() {
     assert_eq!(verdict.choice(), "fork-per-client, or perhaps iterative");
     let lead = verdict.lead();
     assert!(
-        lead.starts_with("The 2 models cannot be told apart by throughput: none is shown to be behind."),
+        lead.starts_with("The 2 models are not distinguishable by throughput with these rounds: none is shown to be behind."),
         "{lead}"
     );
-    assert!(lead.contains("Not resolved, and what it would take: iterative (1.08×"), "{lead}");
+    assert!(lead.contains("Not distinguishable from the best with these rounds: iterative (1.08×"), "{lead}");
     assert!(verdict.standings[1].detectable.expect("eight rounds") > 1.3, "such noise hides a lot");
 }
 
@@ -40,7 +42,7 @@ fn equal_models_are_shown_to_be_and_the_words_say_by_how_much() {
     let lead = verdict.lead();
     assert!(
         lead.starts_with(
-            "The 2 models differ in throughput by less than the 3 % that matter. A difference of 3."
+            "The 2 models differ in throughput by less than the 3 % that matter. This run could detect differences of 3."
         ),
         "{lead}"
     );
@@ -79,8 +81,13 @@ fn one_clear_difference_among_many_comparisons_takes_more_rounds() {
 fn a_boundary_from_a_sweep_stands_in_the_verdict() {
     let mut analysis = analyse(&with_throughput(&[&[1000; 8], &[2000; 8]]));
     let verdict = &mut analysis.workloads[0].verdict;
-    verdict.boundary = Some("Above 210 clients iterative is ahead.".to_owned());
-    assert!(verdict.lead().contains(" Above 210 clients iterative is ahead. "), "{}", verdict.lead());
+    let (before, after) = ("tokio".to_owned(), "iterative".to_owned());
+    verdict.boundary = vec![Flip { before, after, axis: Axis::Clients, at: (210.0, 200.0, 220.0) }];
+    assert!(
+        verdict.lead().contains(" tokio until 210 (200 to 220) clients, then iterative. "),
+        "{}",
+        verdict.lead()
+    );
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn a_run_with_too_many_invalid_trials_has_no_verdict_and_says_so_first() {
     assert!(analysis.is_invalid());
     let verdict = &analysis.workloads[0].verdict;
     assert_eq!(verdict.outcome, Outcome::NoVerdict { lost: 4, asked: 20 });
-    assert!(verdict.standings.iter().all(|standing| !verdict.crowns(standing)));
+    assert!(verdict.standings.iter().all(|standing| !verdict.is_winner(standing)));
     assert!(analysis.caveats()[1].starts_with("No verdict: 4 of 20 trials"), "{:?}", analysis.caveats());
     let text = summary(&analysis, &SummaryOptions::default());
     assert!(text.contains("→ no verdict") && !text.contains("best  ") && !text.contains("→ fork"), "{text}");
@@ -68,7 +68,7 @@ fn the_first_valid_try_of_a_round_counts_and_all_are_kept() {
     assert_eq!(told, [(0, true, 1), (1, true, 1), (3, true, 1)]);
     assert!(analysis.caveats().iter().all(|c| !c.contains("planned") && !c.contains("No verdict")));
     let text = summary(&analysis, &SummaryOptions::default());
-    assert!(text.contains("another try counts"), "{text}");
+    assert!(text.contains("replaced by a retry"), "{text}");
 }
 
 #[test]

@@ -127,8 +127,8 @@ fn models_that_could_not_be_compared_are_named_wherever_a_choice_is() {
     assert_eq!(
         verdict.lead(),
         format!(
-            "The 3 models that could be compared, of 5, differ in throughput by less than the 3 % that matter. A difference \
-             of 3 % or more would have shown. {told}"
+            "The 3 models that could be compared, of 5, differ in throughput by less than the 3 % that matter. This run could \
+             detect differences of 3 % or more. {told}"
         )
     );
     assert_eq!(html::report(&analysis).matches(told).count(), 2, "in the card and in the section");
@@ -150,7 +150,7 @@ fn the_few_survivors_of_a_workload_are_no_choice() {
     let verdict = &analysis.workloads[0].verdict;
     assert_eq!(verdict.outcome, Outcome::Undecided { more: 1 }, "2 of 5 are not");
     assert!(verdict.lead().starts_with("Only 2 of 5 models could be compared, too few for a choice"));
-    assert!(!verdict.crowns(&verdict.standings[0]));
+    assert!(!verdict.is_winner(&verdict.standings[0]));
     let text = summary(&analysis, &SummaryOptions::default());
     assert!(!text.contains("best  ") && text.contains("1.00"), "nobody is called best: {text}");
     assert!(!html::report(&analysis).contains("<td class=\"f0\">"), "nor on the page");
@@ -246,7 +246,7 @@ fn a_winner_that_starves_is_told_on() {
     }
     let analysis = analyse(&bundle);
     assert_eq!(winners(&analysis), ["fork-per-client"]);
-    let reason = &analysis.workloads[0].verdict.reason;
+    let reason = &analysis.workloads[0].reason();
     let told = "Careful: fork-per-client wins while 75 % of its connections never got a reply.";
     assert!(reason.contains(told), "{reason}");
 }

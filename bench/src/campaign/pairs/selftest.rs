@@ -313,7 +313,7 @@ impl<M: Fn(Side) -> PreparedSide> SelfTest<'_, M> {
             rate: rate.and_then(|rate| rate.a),
             factor: rate.and_then(|rate| rate.factor).map(|factor| factor.median),
             logs: rate.map_or_else(Vec::new, |rate| rate.pairs.iter().map(|pair| pair.log).collect()),
-            reason: rate.map_or_else(String::new, |rate| rate.reason.clone()),
+            reason: rate.map_or_else(String::new, |rate| rate.reason()),
             pairs: u32::try_from(bundle.trials.len() / 2).unwrap_or(u32::MAX),
             measuring: completion.measuring,
             took: completion.took,

@@ -1,11 +1,12 @@
 //! What `bakeoff advise` says, as one versioned document for programs; `text` makes the words for people of it.
 
-use super::question::Question;
+use super::distance::Difference;
+use super::question::{Assumption, Question};
 use crate::record::Reading;
 use serde::{Deserialize, Serialize};
 
 /// The version of this document. Raised whenever a reader of the old one would misread the new one.
-pub const ANSWER_VERSION: u32 = 1;
+pub const ANSWER_VERSION: u32 = 2;
 
 /// The answer to a question, from measured records.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,7 +17,7 @@ pub struct Answer {
     /// What was asked.
     pub question: Question,
     /// What was taken for granted because the question does not say it.
-    pub assumptions: Vec<String>,
+    pub assumptions: Vec<Assumption>,
     /// What came out.
     pub outcome: Outcome,
     /// The models to choose from, best first; those that satisfy and cannot be told apart.
@@ -183,8 +184,8 @@ pub struct CellUsed {
     pub used_for: Vec<Criterion>,
     /// Its distance from the question: the largest of these uses.
     pub distance: f64,
-    /// How it differs from the question, in words, the most important first.
-    pub differences: Vec<String>,
+    /// How it differs from the question, the most important first.
+    pub differences: Vec<Difference>,
 }
 
 /// The run that would settle what is not known.

@@ -20,11 +20,12 @@ use super::distance::{NEAR, Purpose, SIMILAR};
 use super::question::Question;
 use super::site::Site;
 use super::{Machine, Source, by_shortfall, elsewhere};
-use crate::analysis::{Analysis, SYNTHETIC, Workload};
+use crate::analysis::{Analysis, SYNTHETIC};
 use crate::cells::cell::Cell;
 use crate::metric::cost::Cost;
 use crate::rules::contest::{self, Contest, Contestant, Placed, Spending};
 use crate::rules::verdict::Place;
+use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::stats::paired::Factor;
 use std::collections::BTreeSet;
@@ -116,7 +117,7 @@ fn lead(workload: &Workload, winners: &[&Cell], next: Option<(&Cell, Factor)>) -
     let (merit, name) = (workload.scenario.merit.label(), &workload.scenario.name);
     let who = match winners {
         [one] => format!("{} is the best by {merit} under {name} of those that satisfy", one.model),
-        _ => format!("by {merit} under {name} these cannot be told apart, or differ by less than matters"),
+        _ => format!("by {merit} under {name} these are not distinguishable, or differ by less than matters"),
     };
     match next {
         Some((cell, factor)) if factor.median.is_finite() => format!(

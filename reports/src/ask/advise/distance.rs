@@ -24,9 +24,9 @@
 //! on the work. The distance is 0 for the same workload, symmetric, and grows with every ratio. What is unknown on either
 //! side costs nothing; that it is unknown is told elsewhere and lowers the confidence.
 
-use super::question::Question;
+use super::question::{Question, Work};
 use crate::record::{Pacing, Profile};
-use crate::show::units;
+use serde::{Deserialize, Serialize};
 
 /// Nearer than this is as good as the same workload.
 pub const NEAR: f64 = 1.0;
@@ -53,13 +53,70 @@ pub enum Purpose {
     Memory,
 }
 
+/// What is compared by its ratio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Measure {
+    /// Requests per second.
+    Rate,
+    /// Active connections.
+    Active,
+    /// Idle connections.
+    Idle,
+    /// Bytes of payload.
+    Payload,
+    /// Requests on a connection.
+    RequestsPerConnection,
+    /// Requests in flight on a connection.
+    InFlight,
+    /// Nanoseconds of work of a request.
+    Work(Work),
+}
+
+/// How a question and a workload differ.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Difference {
+    /// In a figure.
+    Ratio {
+        /// Which.
+        measure: Measure,
+        /// In the question.
+        yours: f64,
+        /// In the workload.
+        measured: f64,
+    },
+    /// In how much the work differs from request to request.
+    Spread {
+        /// Whether it does so more in the question.
+        more: bool,
+    },
+    /// Connections stay on one side and are closed on the other.
+    Life {
+        /// Whether those of the question are closed.
+        yours_close: bool,
+    },
+    /// In the kind of work that dominates; absent where there is next to none.
+    Kind {
+        /// In the question.
+        yours: Option<Work>,
+        /// In the workload.
+        measured: Option<Work>,
+    },
+    /// Requests come by a schedule on one side, clients wait for replies on the other.
+    Pace {
+        /// Whether the schedule is the question's.
+        yours_open: bool,
+    },
+}
+
 /// One difference between a question and a workload.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
     /// What it adds to the distance, above 0.
     pub cost: f64,
-    /// The difference in words: "your payload is 4.00× the measured one (256 B against 64 B)".
-    pub words: String,
+    /// The difference.
+    pub difference: Difference,
 }
 
 /// A distance with what it is made of.
@@ -75,9 +132,9 @@ impl Distance {
         self.parts.iter().map(|part| part.cost).sum()
     }
 
-    fn add(&mut self, cost: f64, words: impl FnOnce() -> String) {
+    fn add(&mut self, cost: f64, difference: Difference) {
         if cost > 1e-9 {
-            self.parts.push(Part { cost, words: words() });
+            self.parts.push(Part { cost, difference });
         }
     }
 }
@@ -138,16 +195,17 @@ impl From<&Question> for Point {
     }
 }
 
-const WORK: [&str; 3] = ["computing", "waiting", "blocking"];
+/// The kinds of work, in the order of [`Point::work_ns`].
+const WORK: [Work; 3] = [Work::Compute, Work::Wait, Work::Block];
 
 /// Work shorter than this is lost beside the exchange itself.
 const WORK_FLOOR_NS: f64 = 10_000.0;
 
 impl Point {
     /// Which kind of work dominates a request; `None` where there is next to none.
-    fn kind(&self) -> Option<usize> {
+    fn kind(&self) -> Option<Work> {
         let largest = (0..WORK.len()).max_by(|a, b| self.work_ns[*a].total_cmp(&self.work_ns[*b]))?;
-        (self.work_ns[largest] > WORK_FLOOR_NS).then_some(largest)
+        (self.work_ns[largest] > WORK_FLOOR_NS).then_some(WORK[largest])
     }
 }
 
@@ -156,10 +214,8 @@ fn doublings(a: f64, b: f64, floor: f64) -> f64 {
     (a.max(floor) / b.max(floor)).log2().abs()
 }
 
-type Show = fn(f64) -> String;
-
-/// Name, yours, measured, cost of a doubling, floor, how to show it.
-type Compared = (&'static str, Option<f64>, Option<f64>, f64, f64, Show);
+/// Measure, yours, measured, cost of a doubling, floor.
+type Compared = (Measure, Option<f64>, Option<f64>, f64, f64);
 
 /// How far `measured` lies from `yours`.
 pub fn distance(yours: &Point, measured: &Point, purpose: Purpose) -> Distance {
@@ -168,69 +224,44 @@ pub fn distance(yours: &Point, measured: &Point, purpose: Purpose) -> Distance {
     let slight = if purpose == Purpose::Memory { 0.25 } else { 1.0 };
     let rate = if purpose == Purpose::Latency { 1.0 } else { 0.0 };
     let requests = |point: &Point| point.requests_per_connection.map(|n| n as f64);
-    let count: Show = |value| units::grouped(value.round() as u64);
     let figures: [Compared; 6] = [
-        ("rate", yours.rate_per_s, measured.rate_per_s, rate, 1.0, units::rate),
-        ("number of active connections", yours.active, measured.active, 0.5, 1.0, count),
-        ("number of idle connections", yours.idle, measured.idle, 0.25, 64.0, count),
-        ("payload", yours.payload_bytes, measured.payload_bytes, 0.5 * slight, 1024.0, units::bytes),
-        ("number of requests on a connection", requests(yours), requests(measured), 0.5 * slight, 1.0, count),
-        ("number of requests in flight", Some(yours.in_flight), Some(measured.in_flight), slight, 1.0, count),
+        (Measure::Rate, yours.rate_per_s, measured.rate_per_s, rate, 1.0),
+        (Measure::Active, yours.active, measured.active, 0.5, 1.0),
+        (Measure::Idle, yours.idle, measured.idle, 0.25, 64.0),
+        (Measure::Payload, yours.payload_bytes, measured.payload_bytes, 0.5 * slight, 1024.0),
+        (Measure::RequestsPerConnection, requests(yours), requests(measured), 0.5 * slight, 1.0),
+        (Measure::InFlight, Some(yours.in_flight), Some(measured.in_flight), slight, 1.0),
     ];
-    for (name, ours, theirs, weight, floor, show) in figures {
-        if let (Some(ours), Some(theirs)) = (ours, theirs) {
-            all.add(weight * doublings(ours, theirs, floor), || ratio(name, ours, theirs, show));
+    let work =
+        WORK.into_iter().zip(yours.work_ns).zip(measured.work_ns).map(|((kind, ours), theirs)| {
+            (Measure::Work(kind), Some(ours), Some(theirs), slight, WORK_FLOOR_NS)
+        });
+    for (measure, ours, theirs, weight, floor) in figures.into_iter().chain(work) {
+        if let (Some(yours), Some(measured)) = (ours, theirs) {
+            all.add(
+                weight * doublings(yours, measured, floor),
+                Difference::Ratio { measure, yours, measured },
+            );
         }
     }
-    for (at, name) in WORK.into_iter().enumerate() {
-        let (ours, theirs) = (yours.work_ns[at], measured.work_ns[at]);
-        let name = format!("time of {name} a request");
-        all.add(slight * doublings(ours, theirs, WORK_FLOOR_NS), || ratio(&name, ours, theirs, units::time));
-    }
     if let (Some(ours), Some(theirs), true) = (yours.scv, measured.scv, purpose != Purpose::Memory) {
-        all.add(0.25 * doublings(1.0 + ours, 1.0 + theirs, 1.0), || {
-            let spread = if ours > theirs { "more" } else { "less" };
-            format!("your work differs {spread} from request to request than the measured work does")
-        });
+        all.add(0.25 * doublings(1.0 + ours, 1.0 + theirs, 1.0), Difference::Spread { more: ours > theirs });
     }
     all.parts.sort_by(|a, b| b.cost.total_cmp(&a.cost));
     all
 }
 
 fn categories(all: &mut Distance, yours: &Point, measured: &Point, purpose: Purpose) {
-    let life = |point: &Point| point.requests_per_connection.is_some();
-    if life(yours) != life(measured) {
-        all.add(OTHER_LIFE, || {
-            let (ours, theirs) =
-                if life(yours) { ("are closed again", "stayed") } else { ("stay", "were closed again") };
-            format!("your connections {ours}, the measured ones {theirs}")
-        });
+    let closes = |point: &Point| point.requests_per_connection.is_some();
+    if closes(yours) != closes(measured) {
+        all.add(OTHER_LIFE, Difference::Life { yours_close: closes(yours) });
     }
     if yours.kind() != measured.kind() && purpose != Purpose::Memory {
-        let name = |point: &Point| point.kind().map_or("next to no work", |at| WORK[at]);
-        all.add(OTHER_WORK, || {
-            format!("your requests ask for {}, the measured ones for {}", name(yours), name(measured))
-        });
+        all.add(OTHER_WORK, Difference::Kind { yours: yours.kind(), measured: measured.kind() });
     }
     if let (Some(ours), Some(theirs), Purpose::Latency) = (yours.open, measured.open, purpose)
         && ours != theirs
     {
-        all.add(OTHER_PACE, || match ours {
-            true => "the measured clients waited for replies, yours ask when they like".to_owned(),
-            false => "the measured requests came by a schedule, your clients wait for replies".to_owned(),
-        });
-    }
-}
-
-fn ratio(name: &str, yours: f64, measured: f64, show: impl Fn(f64) -> String) -> String {
-    match (yours, measured) {
-        (_, 0.0) => format!("your {name} is {}, none was measured", show(yours)),
-        (0.0, _) => format!("your {name} is zero, {} was measured", show(measured)),
-        _ => format!(
-            "your {name} is {} the measured one ({} against {})",
-            units::factor(yours / measured),
-            show(yours),
-            show(measured)
-        ),
+        all.add(OTHER_PACE, Difference::Pace { yours_open: ours });
     }
 }

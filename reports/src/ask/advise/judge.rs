@@ -20,9 +20,9 @@ use super::isolation::isolation;
 use super::question::Question;
 use super::site::{Figure, Site, nearest};
 use super::{Source, memory};
-use crate::analysis::Workload;
 use crate::cells::cell::Cell;
 use crate::record::{Pacing, Reading};
+use crate::rules::workload::Workload;
 use crate::show::units;
 
 /// A server that is busy all the time lets its queue grow without end: at 4/5 of its capacity waits are already several

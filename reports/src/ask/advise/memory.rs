@@ -3,8 +3,8 @@
 //! The law is a straight line: what the server holds without connections, and what one more adds, threads and processes
 //! included. It leaves out the buffers of sockets, which the kernel holds for every model alike.
 
-use crate::analysis::Workload;
 use crate::metric::cost::Cost;
+use crate::rules::workload::Workload;
 
 /// Memory as a line over connections.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -27,6 +27,7 @@ use crate::show::units;
 use answer::{ANSWER_VERSION, CellUsed, Finding, ModelAnswer};
 use distance::Purpose;
 use judge::Bench;
+use question::Unasked;
 use site::Site;
 use std::collections::BTreeSet;
 
@@ -157,7 +158,7 @@ fn cells_used(
                 workload: site.name(),
                 used_for,
                 distance: distance.total(),
-                differences: distance.parts.into_iter().map(|part| part.words).collect(),
+                differences: distance.parts.into_iter().map(|part| part.difference).collect(),
             };
             (position, cell)
         })
@@ -173,7 +174,14 @@ fn unknown(question: &Question, sources: &[Source], models: &[ModelAnswer], near
     let mut all: Vec<String> = question
         .unknown()
         .into_iter()
-        .map(|name| format!("{name}, which the question does not say"))
+        .map(|unasked| {
+            let name = match unasked {
+                Unasked::Connections => "the number of connections",
+                Unasked::Payload => "the payload",
+                Unasked::Variability => "how much the work differs from request to request",
+            };
+            format!("{name}, which the question does not say")
+        })
         .collect();
     for one in models.iter().filter(|one| one.stand != Stand::Fails) {
         // A finding without a cell says that nothing was near; the headline says it when that goes for all.

@@ -2,7 +2,6 @@
 //!
 //! A figure that is not known stays unknown; nothing is filled in here that the answer does not say it assumed.
 
-use crate::show::units;
 use serde::{Deserialize, Serialize};
 
 /// The most connections a question may have, which is the most the swarm can open.
@@ -65,58 +64,97 @@ impl Variability {
     }
 }
 
+/// What is wrong with a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutOfRange {
+    /// The rate is not above zero.
+    Rate,
+    /// The objective is not above zero.
+    Objective,
+    /// The rate is above [`MOST_RATE_PER_S`].
+    RateTooHigh,
+    /// A time of work is not one.
+    Time(Work),
+    /// The number of connections is not 1 to [`MOST_CONNECTIONS`].
+    Connections(u64),
+    /// The idle share is not from 0 to below 1.
+    IdleShare,
+    /// An idle share without the number of connections.
+    IdleShareOfNothing,
+    /// No request on a connection.
+    NoRequest,
+    /// A memory limit of 0.
+    NoMemory,
+    /// Nothing is known of the load.
+    Nothing,
+}
+
+/// A kind of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// Uses a CPU.
+    Compute,
+    /// Occupies nobody.
+    Wait,
+    /// Holds its thread.
+    Block,
+}
+
+/// Something an answer takes for granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Assumption {
+    /// A request asks for no work beyond moving its bytes.
+    NoWork,
+    /// Connections stay open.
+    ConnectionsStay,
+    /// All connections are active.
+    AllActive,
+    /// No rate is set: each client waits for its reply.
+    NoRate,
+}
+
+/// A figure that a question does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unasked {
+    /// The number of connections.
+    Connections,
+    /// The payload.
+    Payload,
+    /// How much the work differs from request to request.
+    Variability,
+}
+
 impl Question {
     /// Whether every figure lies in its range, and enough is known to look for anything.
     ///
     /// # Errors
     /// Which figure is wrong, and what it may be.
-    pub fn check(&self) -> Result<(), String> {
-        let positive = |name: &str, value: Option<f64>| match value {
-            Some(value) if !(value.is_finite() && value > 0.0) => {
-                Err(format!("the {name} is {value}; it must be above zero"))
-            }
-            _ => Ok(()),
-        };
-        positive("rate", self.rate_per_s)?;
-        positive("p99 objective", self.p99_ns)?;
-        if self.rate_per_s.is_some_and(|rate| rate > MOST_RATE_PER_S) {
-            return Err(format!(
-                "the rate is above {}, more than can be measured",
-                units::rate(MOST_RATE_PER_S)
-            ));
-        }
-        for (name, value) in [("compute", self.compute_ns), ("wait", self.wait_ns), ("block", self.block_ns)]
-        {
-            if value.is_some_and(|value| !(value.is_finite() && value >= 0.0)) {
-                return Err(format!("the time of {name} is not a time; it must be zero or longer"));
-            }
-        }
-        if let Some(n) = self.connections.filter(|n| !(1..=MOST_CONNECTIONS).contains(n)) {
-            let most = units::grouped(MOST_CONNECTIONS);
-            return Err(format!("there are {n} connections; it must be 1 to {most}"));
-        }
-        if let Some(share) = self.idle_share {
-            if !(0.0..1.0).contains(&share) {
-                return Err(format!("the idle share is {share}; it must be from 0 to below 1"));
-            }
-            if self.connections.is_none() {
-                return Err("an idle share needs the number of connections it is a share of".to_owned());
-            }
-        }
-        if self.requests_per_connection == Some(0) {
-            return Err("a connection must carry at least 1 request".to_owned());
-        }
-        if self.memory_bytes == Some(0) {
-            return Err("a memory limit of 0 lets nothing run".to_owned());
-        }
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        use OutOfRange as Fault;
+        let above_zero = |value: Option<f64>| value.is_none_or(|value| value.is_finite() && value > 0.0);
+        let a_time = |value: Option<f64>| value.is_none_or(|value| value.is_finite() && value >= 0.0);
+        let idle_is_a_share = self.idle_share.is_none_or(|share| (0.0..1.0).contains(&share));
+        let connections = self.connections.filter(|n| !(1..=MOST_CONNECTIONS).contains(n));
         let load = [self.rate_per_s, self.compute_ns, self.wait_ns, self.block_ns];
         let sizes = [self.connections, self.payload_bytes, self.requests_per_connection];
-        if load.iter().all(Option::is_none) && sizes.iter().all(Option::is_none) {
-            return Err("nothing is known of the load; give at least the rate, the clients, the payload, the requests per \
-                        connection, or the work of a request"
-                .to_owned());
-        }
-        Ok(())
+        let nothing = load.iter().all(Option::is_none) && sizes.iter().all(Option::is_none);
+        let faults = [
+            (!above_zero(self.rate_per_s), Fault::Rate),
+            (!above_zero(self.p99_ns), Fault::Objective),
+            (self.rate_per_s.is_some_and(|rate| rate > MOST_RATE_PER_S), Fault::RateTooHigh),
+            (!a_time(self.compute_ns), Fault::Time(Work::Compute)),
+            (!a_time(self.wait_ns), Fault::Time(Work::Wait)),
+            (!a_time(self.block_ns), Fault::Time(Work::Block)),
+            (connections.is_some(), Fault::Connections(connections.unwrap_or_default())),
+            (!idle_is_a_share, Fault::IdleShare),
+            (self.idle_share.is_some() && self.connections.is_none(), Fault::IdleShareOfNothing),
+            (self.requests_per_connection == Some(0), Fault::NoRequest),
+            (self.memory_bytes == Some(0), Fault::NoMemory),
+            (nothing, Fault::Nothing),
+        ];
+        faults.into_iter().find(|(wrong, _)| *wrong).map_or(Ok(()), |(_, fault)| Err(fault))
     }
 
     /// Connections that are held and do not ask.
@@ -137,59 +175,24 @@ impl Question {
     }
 
     /// What the answer takes for granted because the question does not say it.
-    pub fn assumptions(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        let unknown = [self.compute_ns, self.wait_ns, self.block_ns].iter().all(Option::is_none);
-        if unknown {
-            all.push("a request asks for no work beyond moving its bytes".to_owned());
-        }
-        if self.requests_per_connection.is_none() {
-            all.push("connections stay open".to_owned());
-        }
-        if self.connections.is_some() && self.idle_share.is_none() {
-            all.push("all connections are active".to_owned());
-        }
-        if self.rate_per_s.is_none() {
-            all.push("no rate is set: each client waits for its reply before it asks again".to_owned());
-        }
-        all
+    pub fn assumptions(&self) -> Vec<Assumption> {
+        let no_work = [self.compute_ns, self.wait_ns, self.block_ns].iter().all(Option::is_none);
+        let all = [
+            (no_work, Assumption::NoWork),
+            (self.requests_per_connection.is_none(), Assumption::ConnectionsStay),
+            (self.connections.is_some() && self.idle_share.is_none(), Assumption::AllActive),
+            (self.rate_per_s.is_none(), Assumption::NoRate),
+        ];
+        all.into_iter().filter(|(assumed, _)| *assumed).map(|(_, assumption)| assumption).collect()
     }
 
     /// Figures that are not known, so that nothing could be compared by them.
-    pub fn unknown(&self) -> Vec<&'static str> {
-        let known = [
-            ("the number of connections", self.connections.is_some()),
-            ("the payload", self.payload_bytes.is_some()),
-            ("how much the work differs from request to request", {
-                self.variability.is_some() || self.work_ns() == 0.0
-            }),
+    pub fn unknown(&self) -> Vec<Unasked> {
+        let all = [
+            (self.connections.is_none(), Unasked::Connections),
+            (self.payload_bytes.is_none(), Unasked::Payload),
+            (self.variability.is_none() && self.work_ns() != 0.0, Unasked::Variability),
         ];
-        known.into_iter().filter(|(_, known)| !known).map(|(name, _)| name).collect()
-    }
-
-    /// The question on one line.
-    pub fn in_words(&self) -> String {
-        let time = |name: &str, ns: Option<f64>| {
-            ns.filter(|ns| *ns > 0.0).map(|ns| format!("{} of {name} a request", units::time(ns)))
-        };
-        let connections = self.connections.map(|n| match self.idle() {
-            Some(idle) if idle > 0 => {
-                format!("{}, {} of them idle", units::plural(n, "connection"), units::grouped(idle))
-            }
-            _ => units::plural(n, "connection"),
-        });
-        let parts = [
-            self.rate_per_s.map(units::rate),
-            connections,
-            self.payload_bytes.map(|bytes| format!("payload {}", units::bytes(bytes as f64))),
-            self.requests_per_connection.map(|n| format!("{} a connection", units::plural(n, "request"))),
-            time("computing", self.compute_ns),
-            time("waiting", self.wait_ns),
-            time("blocking", self.block_ns),
-            self.p99_ns.map(|ns| format!("p99 within {}", units::time(ns))),
-            self.memory_bytes.map(|bytes| format!("memory within {}", units::bytes(bytes as f64))),
-            self.isolation.then(|| "a crash must not spread".to_owned()),
-        ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join("; ")
+        all.into_iter().filter(|(unknown, _)| *unknown).map(|(_, name)| name).collect()
     }
 }

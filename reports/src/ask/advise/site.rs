@@ -6,10 +6,10 @@
 use super::distance::{self, Distance, FAR, Point, Purpose};
 use super::question::Question;
 use super::{Source, isolation};
-use crate::analysis::Workload;
 use crate::cells::cell::Cell;
 use crate::record::{Axis, Pacing, Profile, ScenarioRecord};
 use crate::rules::verdict::MIN_ROUNDS;
+use crate::rules::workload::Workload;
 use crate::stats::bootstrap::median_interval;
 use crate::stats::median;
 use crate::stats::random::Random;

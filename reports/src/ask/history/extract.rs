@@ -18,12 +18,13 @@
 
 use super::entry::{Entry, Interval, LINE_VERSION, Point, Reference, figure_key};
 use super::machine::machine;
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::cells::cell::{Cell, RoundFigures};
 use crate::metric::cost::Cost;
 use crate::record::{Comparison, Contender, Figure, Merit, Origin, Probe, ScenarioRecord, Side};
 use crate::rules::gate::FEWEST_SWITCHES;
 use crate::rules::probe::ceiling;
+use crate::rules::workload::Workload;
 use crate::stats::bootstrap::median_interval;
 use crate::stats::median;
 use crate::stats::paired::{Better, log_behind};

@@ -9,7 +9,6 @@
 
 use super::entry::Machine;
 use crate::record::{Environment, Reading};
-use crate::show::units;
 
 /// The machine of an environment. What could not be read counts as unknown, which is a value of its own.
 pub fn machine(environment: &Environment) -> Machine {
@@ -19,7 +18,12 @@ pub fn machine(environment: &Environment) -> Machine {
         Reading::Value(bytes) => format!("{} GiB", coarse_gib(bytes)),
         Reading::Absent(_) => "unknown memory".to_owned(),
     };
-    let words = format!("{kernel}, {cpu}, {}, {memory}", units::plural(environment.cpus.len() as u64, "CPU"));
+    // The words are part of every stored run, and of its fingerprint: they must not follow a change of style.
+    let cpus = match environment.cpus.len() {
+        1 => "1 CPU".to_owned(),
+        count => format!("{count} CPUs"),
+    };
+    let words = format!("{kernel}, {cpu}, {cpus}, {memory}");
     Machine { fingerprint: format!("{:08x}", crc32fast::hash(words.as_bytes())), words }
 }
 

@@ -5,10 +5,10 @@
 //! with. Where a condition of a formula does not hold, there is no figure, and the reason is said.
 
 use super::{closed_bound_per_s, demand_bound_per_s, mg1_sharing_response, mg1_wait};
-use crate::analysis::Workload;
 use crate::cells::cell::Cell;
 use crate::metric::cost::Cost;
 use crate::record::{Pacing, Run};
+use crate::rules::workload::Workload;
 use crate::show::units;
 
 /// A limit of throughput.

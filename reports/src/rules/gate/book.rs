@@ -5,11 +5,11 @@
 //! trials are not tried again, and what the machine did is no excuse for any of them.
 
 use super::failure::{Fault, Faults};
+use super::reason::Loss;
 use super::rule::{self, Series};
 use crate::cells::gather;
 use crate::record::bundle::Bundle;
 use crate::record::{ComparedCell, Comparison, Gated, Run, ScenarioRecord, Side, Trial};
-use crate::show::units;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -42,7 +42,7 @@ struct Half {
     tried: bool,
     fault: Option<Fault>,
     /// Why its last try does not count, where none does.
-    spoiled: Option<String>,
+    loss: Option<Loss>,
     /// The gated figures of the try that counts; absent without one.
     figures: Option<Vec<Option<f64>>>,
 }
@@ -104,10 +104,10 @@ impl Book {
         let (side, entry) = (of(cell)?, &self.cells[cell]);
         let mut half = Half { tried: true, fault: Fault::of(trial), ..Half::default() };
         if let Some(reason) = trial.invalid.first() {
-            half.spoiled = Some(reason.to_string());
+            half.loss = Some(Loss::Invalid(reason.clone()));
         } else {
             match gather::of_trial(&entry.scenario, trial) {
-                Err(why) => half.spoiled = Some(why),
+                Err(why) => half.loss = Some(Loss::Unreadable(why)),
                 Ok(round) => {
                     let figures = entry.cell.gated.iter().map(|gated| gated.figure.of(&round));
                     half.figures = Some(figures.collect());
@@ -126,7 +126,7 @@ impl Book {
         }
         if known.figures.is_none() {
             known.figures = said.half.figures;
-            known.spoiled = said.half.spoiled;
+            known.loss = said.half.loss;
         }
     }
 }
@@ -178,15 +178,19 @@ impl Entry {
         self.faults().always() && !self.rounds.values().any(pair)
     }
 
-    /// The reason that most rounds without a valid pair share, as its words before the first figure.
-    pub(crate) fn commonest_loss(&self, rounds: Range<u32>) -> Option<String> {
-        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
+    /// The kind of reason that most rounds without a valid pair share: the first of it.
+    pub(crate) fn commonest_loss(&self, rounds: Range<u32>) -> Option<Loss> {
+        let mut kinds: Vec<(&Loss, usize)> = Vec::new();
         let halves = self.rounds.range(rounds).flat_map(|(_, round)| &round.sides);
-        for spoiled in halves.filter_map(|half| half.spoiled.as_deref()) {
-            *kinds.entry(units::before_figures(spoiled)).or_default() += 1;
+        for loss in halves.filter_map(|half| half.loss.as_ref()) {
+            match kinds.iter_mut().find(|(first, _)| first.is_like(loss)) {
+                Some((_, count)) => *count += 1,
+                None => kinds.push((loss, 1)),
+            }
         }
-        let most = kinds.into_iter().max_by_key(|(kind, count)| (*count, std::cmp::Reverse(*kind)));
-        most.map(|(kind, _)| kind.to_owned())
+        // Of equals the one that came first.
+        let most = kinds.into_iter().rev().max_by_key(|(_, count)| *count);
+        most.map(|(loss, _)| loss.clone())
     }
 }
 

@@ -12,7 +12,6 @@
 
 use crate::record::{Doubt, Invalid, Side, Trial};
 use crate::rules::verdict::LEVEL;
-use crate::show::units;
 use std::mem::discriminant;
 
 /// Rounds in which B must answer wrongly.
@@ -23,7 +22,7 @@ const CLEAR: usize = 5;
 
 /// How a build failed in a trial.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// A wrong byte.
     Wrong,
     /// It ended before it was asked to; how.
@@ -50,33 +49,19 @@ impl Fault {
         };
         invalid.or_else(|| trial.doubts.iter().find_map(died))
     }
-
-    /// What it did, as the end of a sentence.
-    fn words(&self) -> String {
-        let with = |what: &str, detail: &str| match detail.trim().trim_end_matches('.') {
-            "" => what.to_owned(),
-            detail => format!("{what} ({detail})"),
-        };
-        match self {
-            Self::Wrong => "answered with wrong bytes".to_owned(),
-            Self::Died(detail) => with("ended before it was asked to", detail),
-            Self::NotStarted(detail) => with("did not start", detail),
-            Self::Closed(detail) => with("let nobody in", detail),
-        }
-    }
 }
 
 /// The rounds in which either side failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Faults {
+pub struct Faults {
     /// Rounds in which both were tried.
-    pub(crate) tried: usize,
+    pub tried: usize,
     /// Of these, the ones in which only A failed, and those in which only B did.
-    pub(crate) alone: [usize; 2],
+    pub alone: [usize; 2],
     /// Those in which both failed.
-    pub(crate) both: usize,
+    pub both: usize,
     /// The faults of each side by their kind: the first of it, and in how many rounds; in the order they came.
-    kinds: [Vec<(Fault, usize)>; 2],
+    pub kinds: [Vec<(Fault, usize)>; 2],
 }
 
 impl Faults {
@@ -121,23 +106,6 @@ impl Faults {
     pub(crate) fn always(&self) -> bool {
         let all = Side::BOTH.into_iter().any(|side| self.of(side) == self.tried);
         all && (self.broken() || self.tried >= CLEAR)
-    }
-
-    /// What happened, as a sentence; `None` when nothing did.
-    pub(crate) fn words(&self) -> Option<String> {
-        let rounds = units::plural(self.tried as u64, "round");
-        let said = |side: Side| {
-            let kinds = &self.kinds[side as usize];
-            let told: Vec<String> =
-                kinds.iter().map(|(fault, rounds)| format!("{} in {rounds}", fault.words())).collect();
-            (!told.is_empty()).then(|| format!("{} {} of {rounds}", side.letter(), units::all_of(&told)))
-        };
-        match (said(Side::A), said(Side::B)) {
-            (None, None) => None,
-            (None, Some(b)) => Some(format!("{b}, A in none.")),
-            (Some(a), None) => Some(format!("{a}, B in none.")),
-            (Some(a), Some(b)) => Some(format!("{b}; {a}.")),
-        }
     }
 }
 
@@ -189,12 +157,6 @@ mod tests {
         assert!(of(&[&died, &wrong, &wrong]).broken(), "two rounds of wrong bytes, whatever came before");
         let once = of(&[&wrong, &died]);
         assert!(!once.broken(), "one wrong byte and one kill: neither is enough");
-        assert_eq!(
-            once.words().as_deref(),
-            Some(
-                "B answered with wrong bytes in 1 and ended before it was asked to (signal 9) in 1 of 2 rounds, A in none."
-            )
-        );
     }
 
     #[test]
@@ -225,15 +187,5 @@ mod tests {
         assert_eq!(tail(0, 4), 1.0);
         assert_eq!([tail(4, 4), tail(3, 4), tail(2, 4)], [1.0 / 16.0, 5.0 / 16.0, 11.0 / 16.0]);
         assert_eq!(tail(0, 0), 1.0);
-    }
-
-    #[test]
-    fn the_words_say_who_did_what() {
-        assert_eq!(faults(0, 0, 0, 9).words(), None);
-        assert_eq!(
-            faults(0, 2, 0, 7).words().as_deref(),
-            Some("B answered with wrong bytes in 2 of 9 rounds, A in none.")
-        );
-        assert_eq!(Fault::NotStarted("no port.\n".to_owned()).words(), "did not start (no port)");
     }
 }

@@ -1,15 +1,15 @@
-//! From a bundle to the verdicts on it: the rule of [`gate`](super), its cases in order, with the words for each.
+//! From a bundle to the verdicts on it: the rule of [`gate`](super), its cases in order.
 
 use super::book::{Book, Entry, Pairs};
+use super::plan::{CONFIRM_PAIRS, MIN_PAIRS};
+use super::reason::{Because, Reason};
 use super::rule::{self, Class, Found, Series};
-use super::{CONFIRM_PAIRS, Gate, MIN_PAIRS, Outcome, Paired, Verdict};
-use crate::analysis::MOST_LEFT_OUT;
+use super::verdict::{Gate, Outcome, Paired, Verdict};
 use crate::record::bundle::Bundle;
 use crate::record::{ConfirmRecord, Gated};
 use crate::rules::contest::Spending;
+use crate::rules::verdict::MOST_LEFT_OUT;
 use crate::rules::verdict::MOST_MORE;
-use crate::show::words::gate as words;
-use crate::stats::paired::Factor;
 use crate::stats::{median, power};
 
 /// The verdict on a bundle; `None` when it compares no builds.
@@ -43,8 +43,7 @@ impl Bench<'_> {
         let fresh = self.fresh(entry, at);
         let mut verdict = self.figures(entry, at, series, &pairs, &fresh);
         verdict.q = (series.trusted(u32::MAX) && series.search.len() >= MIN_PAIRS).then_some(found.q);
-        let (outcome, reason) = self.outcome(entry, &pairs, &fresh, found, &mut verdict);
-        (verdict.outcome, verdict.reason) = (outcome, reason);
+        (verdict.outcome, verdict.because.reason) = self.outcome(entry, &pairs, &fresh, found, &mut verdict);
         verdict
     }
 
@@ -89,7 +88,7 @@ impl Bench<'_> {
             noise_floor,
             detectable: spread.map(|spread| (1.0 + floor) * power::detectable(spread, logs.len()).exp()),
             more: None,
-            reason: String::new(),
+            because: Because { reason: Reason::Open, faults: entry.faults() },
             pairs: pairs.logs.iter().map(paired(false)).chain(fresh.iter().map(paired(true))).collect(),
         }
     }
@@ -101,50 +100,50 @@ impl Bench<'_> {
         fresh: &[(u32, f64)],
         found: Found,
         verdict: &mut Verdict,
-    ) -> (Outcome, String) {
-        let faults = entry.faults();
-        let said = faults.words();
-        if faults.broken() {
+    ) -> (Outcome, Reason) {
+        if verdict.because.faults.broken() {
             verdict.broken = true;
-            return (Outcome::Regressed, said.unwrap_or_default());
+            return (Outcome::Regressed, Reason::Broken);
         }
         if entry.hopeless() || (pairs.tried >= MIN_PAIRS && !pairs.enough()) {
-            let commonest = entry.commonest_loss(0..self.search_rounds);
-            let reason = words::lost(pairs, verdict.figure, commonest.as_deref(), said.as_deref());
+            let reason = Reason::Lost {
+                tried: pairs.tried,
+                lost: pairs.tried.saturating_sub(pairs.logs.len()),
+                without: pairs.valid.saturating_sub(pairs.logs.len()),
+                commonest: entry.commonest_loss(0..self.search_rounds),
+            };
             return (Outcome::Invalid, reason);
         }
         if pairs.logs.len() < MIN_PAIRS {
-            return (Outcome::Inconclusive, words::short(pairs.tried));
+            return (Outcome::Inconclusive, Reason::Short { tried: pairs.tried });
         }
         let useless = |value: Option<f64>| value.is_some_and(|value| verdict.figure.useless(value));
-        let Some(factor) = verdict.factor.filter(|_| !(useless(verdict.a) && useless(verdict.b))) else {
-            return (Outcome::Invalid, words::useless(verdict.figure));
-        };
-        let (outcome, reason) = match found.class {
-            Class::Pass => (Outcome::Pass, words::pass(verdict, factor)),
-            Class::Improved => (Outcome::Improved, words::improved(verdict, factor)),
-            Class::Suspected => self.confirmed(verdict, factor, fresh),
+        if verdict.factor.is_none() || (useless(verdict.a) && useless(verdict.b)) {
+            return (Outcome::Invalid, Reason::Useless);
+        }
+        match found.class {
+            Class::Pass => (Outcome::Pass, Reason::RuledOut),
+            Class::Improved => (Outcome::Improved, Reason::Improved),
+            Class::Suspected => self.confirmed(verdict, fresh),
             Class::Open => {
                 verdict.more = Some(more(&logs_of(&pairs.logs), verdict.practical));
-                (Outcome::Inconclusive, words::open(verdict))
+                (Outcome::Inconclusive, Reason::Open)
             }
-        };
-        // A single failure is no verdict, but must not go untold.
-        (outcome, said.map_or(reason.clone(), |said| format!("{reason} {said}")))
+        }
     }
 
     /// What the fresh rounds make of a suspicion.
-    fn confirmed(&self, verdict: &Verdict, found: Factor, fresh: &[(u32, f64)]) -> (Outcome, String) {
+    fn confirmed(&self, verdict: &Verdict, fresh: &[(u32, f64)]) -> (Outcome, Reason) {
         let planned = self.confirm.map_or(0, |confirm| confirm.rounds as usize);
         let needed = (planned.min(CONFIRM_PAIRS) as f64 * (1.0 - MOST_LEFT_OUT)).ceil() as usize;
         let needed = needed.max(MIN_PAIRS);
         let logs = logs_of(fresh);
-        match verdict.confirmed.filter(|_| logs.len() >= needed) {
-            None => (Outcome::Inconclusive, words::unconfirmed(verdict, found, logs.len(), needed)),
-            Some(again) if rule::confirms(&logs, verdict.practical) => {
-                (Outcome::Regressed, words::regressed(verdict, found, again))
-            }
-            Some(again) => (Outcome::Inconclusive, words::refuted(verdict, found, again)),
+        if verdict.confirmed.is_none() || logs.len() < needed {
+            return (Outcome::Inconclusive, Reason::Unconfirmed { fresh: logs.len(), needed });
+        }
+        match rule::confirms(&logs, verdict.practical) {
+            true => (Outcome::Regressed, Reason::Confirmed),
+            false => (Outcome::Inconclusive, Reason::Refuted),
         }
     }
 }

@@ -52,204 +52,25 @@
 //! one is slower, 5 % at a spread of 3 % is found in 546 of 600. None of the slowdowns of 5 % was let pass. The tests beside
 //! this file hold smaller runs of the same against these rates.
 
-pub(crate) mod book;
+mod book;
 mod failure;
 mod figure;
 mod judge;
 mod ledger;
 mod noise;
+mod plan;
+mod reason;
 mod replay;
 mod rule;
 #[cfg(test)]
 mod simulation;
+mod verdict;
 
+pub use failure::{Fault, Faults};
 pub use figure::{CPU_FLOOR, FEWEST_SWITCHES, P99_FLOOR, SWITCHES_FLOOR, defaults};
 pub use judge::judge;
 pub use ledger::Ledger;
+pub use plan::{CONFIDENCE, CONFIRM_LEVEL, CONFIRM_PAIRS, FIRST_LOOK, MIN_PAIRS, looks};
+pub use reason::{Because, Loss, Reason};
 pub use replay::{FEWEST_RECORDED, Replay, Tally, replay};
-
-use crate::record::{Comparison, ConfirmRecord, Figure, PlannedLook};
-use crate::stats::paired::Factor;
-
-/// The fewest pairs that anything is said of: the clearest outcome of 5 has p = 1/32, which no weight may divide.
-pub const MIN_PAIRS: usize = 6;
-
-/// Rounds before the first look: fewer make no gate.
-pub const FIRST_LOOK: u32 = 20;
-
-/// The nominal confidence of the intervals: each end by itself is a bound that holds with 95 %.
-pub const CONFIDENCE: f64 = 0.90;
-
-/// The error rate of a confirmation, which only ever follows a suspicion.
-pub const CONFIRM_LEVEL: f64 = 0.10;
-
-/// Pairs that a confirmation is made from, unless fewer were planned.
-pub const CONFIRM_PAIRS: usize = 20;
-
-/// The looks of a search: rounds done, each about 1.4 times those before, and the share of the error rate spent.
-const LOOKS: [(u32, f64); 12] = [
-    (FIRST_LOOK, 0.15),
-    (28, 0.10),
-    (40, 0.07),
-    (56, 0.05),
-    (78, 0.04),
-    (110, 0.03),
-    (154, 0.02),
-    (216, 0.01),
-    (302, 0.01),
-    (424, 0.01),
-    (594, 0.005),
-    (832, 0.005),
-];
-
-/// The looks of a search of so many rounds at most. None that would leave less than a tenth of them to save.
-pub fn looks(search_rounds: u32) -> Vec<PlannedLook> {
-    let worth_it = |look: &&(u32, f64)| u64::from(look.0) * 10 <= u64::from(search_rounds) * 9;
-    let planned = LOOKS.iter().filter(worth_it);
-    planned
-        .map(|(after_rounds, weight)| PlannedLook { after_rounds: *after_rounds, weight: *weight })
-        .collect()
-}
-
-/// What a comparison of two builds came to.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gate {
-    /// What was compared, by which rule.
-    pub comparison: Comparison,
-    /// Rounds of the search that were run.
-    pub search_rounds: u32,
-    /// Where the fresh rounds began; absent when nothing had to be confirmed.
-    pub confirm: Option<ConfirmRecord>,
-    /// The verdicts, in the order of the comparison's cells, then of each cell's figures.
-    pub cells: Vec<Verdict>,
-}
-
-/// The verdict on one figure of one model under one workload.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Verdict {
-    /// Name of the workload.
-    pub scenario: String,
-    /// Name of the model, without a side.
-    pub model: String,
-    /// The figure.
-    pub figure: Figure,
-    /// What came of it.
-    pub outcome: Outcome,
-    /// Whether it is regressed because B fails where A does not, whatever its speed.
-    pub broken: bool,
-    /// Rounds in which both sides had a figure, of the search.
-    pub rounds: usize,
-    /// Median of A over these rounds, in the figure's own unit.
-    pub a: Option<f64>,
-    /// Median of B.
-    pub b: Option<f64>,
-    /// How many times worse B is than A, paired by round, with its 90 % interval; absent without a common round.
-    pub factor: Option<Factor>,
-    /// The same over the fresh rounds, where they were run.
-    pub confirmed: Option<Factor>,
-    /// p that B is not worse by more than the floor, adjusted for all comparisons of the run and all looks.
-    pub q: Option<f64>,
-    /// The smallest slowdown that matters, as a share.
-    pub practical: f64,
-    /// What a claim must clear, as a share: the larger of the practical floor and the noise floor.
-    pub floor: f64,
-    /// What chance alone makes of so many rounds with this noise, as a share.
-    pub noise_floor: Option<f64>,
-    /// The least factor that so many rounds find in 4 of 5 runs.
-    pub detectable: Option<f64>,
-    /// About how many more rounds would tell, where the rounds do not.
-    pub more: Option<usize>,
-    /// Why, in a sentence or two.
-    pub reason: String,
-    /// The pairs it rests on, in order of rounds.
-    pub pairs: Vec<Paired>,
-}
-
-/// A round in which both sides have the figure.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Paired {
-    /// The round, from 0.
-    pub round: u32,
-    /// The natural logarithm of how many times worse B is than A.
-    pub log: f64,
-    /// Whether it is one of the fresh rounds.
-    pub fresh: bool,
-}
-
-/// What came of a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
-    /// A slowdown that matters is ruled out.
-    Pass,
-    /// B is better, by more than the floor.
-    Improved,
-    /// The rounds do not tell.
-    Inconclusive,
-    /// Too few valid rounds, or both sides fail.
-    Invalid,
-    /// B is worse, by more than the floor, and fresh rounds say so too; or B fails where A does not.
-    Regressed,
-}
-
-impl Outcome {
-    /// All there are, the gravest last.
-    pub const ALL: [Self; 5] =
-        [Self::Pass, Self::Improved, Self::Inconclusive, Self::Invalid, Self::Regressed];
-
-    /// The word for it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Pass => "pass",
-            Self::Improved => "improved",
-            Self::Inconclusive => "inconclusive",
-            Self::Invalid => "invalid",
-            Self::Regressed => "regressed",
-        }
-    }
-}
-
-impl Gate {
-    /// The gravest outcome; `Invalid` where nothing was compared.
-    pub fn outcome(&self) -> Outcome {
-        self.cells.iter().map(|cell| cell.outcome).max().unwrap_or(Outcome::Invalid)
-    }
-
-    /// The exit status of a run that came to this: 0 when nothing regressed, 1 when something did, 3 when nothing did but
-    /// something could not be decided and the comparison is strict, or when not one figure could be compared: a gate that
-    /// measured nothing must not look like one that found nothing.
-    pub fn exit_code(&self) -> u8 {
-        match self.outcome() {
-            Outcome::Regressed => 1,
-            Outcome::Inconclusive | Outcome::Invalid if self.comparison.strict || self.says_nothing() => 3,
-            Outcome::Pass | Outcome::Improved | Outcome::Inconclusive | Outcome::Invalid => 0,
-        }
-    }
-
-    /// Whether not one figure could be compared.
-    fn says_nothing(&self) -> bool {
-        self.cells.iter().all(|cell| cell.outcome == Outcome::Invalid)
-    }
-
-    /// How many figures came to this.
-    pub fn count(&self, outcome: Outcome) -> usize {
-        self.cells.iter().filter(|cell| cell.outcome == outcome).count()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn looks_begin_after_twenty_rounds_and_leave_the_end_half() {
-        let after = |rounds| looks(rounds).iter().map(|look| look.after_rounds).collect::<Vec<_>>();
-        assert_eq!(after(20), [] as [u32; 0]);
-        assert_eq!(after(60), [20, 28, 40]);
-        let spent: f64 = looks(10_000).iter().map(|look| look.weight).sum();
-        assert!(spent <= 0.5 + 1e-12, "{spent}");
-        for pair in looks(10_000).windows(2) {
-            let ratio = f64::from(pair[1].after_rounds) / f64::from(pair[0].after_rounds);
-            assert!((1.35..=1.45).contains(&ratio), "{pair:?}");
-        }
-    }
-}
+pub use verdict::{Gate, Outcome, Paired, Verdict};

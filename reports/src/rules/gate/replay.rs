@@ -7,8 +7,9 @@
 //! no property of the machine, and what it is off by more is for the verdict on that very run to say. Then each pair is
 //! made worse by the effect, and the whole gate is run: looks, end of the search, confirmation.
 
+use super::plan::looks;
 use super::rule::{self, Class, Series};
-use super::{Outcome, looks};
+use super::verdict::Outcome;
 use crate::record::PlannedLook;
 use crate::rules::contest::Spending;
 use crate::stats::median;

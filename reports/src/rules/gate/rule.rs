@@ -1,10 +1,11 @@
 //! The rule of [`gate`](super) in code, from paired logarithms to what they show. It knows no records, so that a run under
 //! way, a report years later and a simulation all apply the same one.
 
-use super::{CONFIDENCE, CONFIRM_LEVEL, MIN_PAIRS, noise};
-use crate::analysis::MOST_LEFT_OUT;
+use super::noise;
+use super::plan::{CONFIDENCE, CONFIRM_LEVEL, MIN_PAIRS};
 use crate::rules::contest::Spending;
 use crate::rules::verdict::LEVEL;
+use crate::rules::verdict::MOST_LEFT_OUT;
 use crate::stats::paired::{Factor, factor_at};
 use crate::stats::random::Random;
 use crate::stats::{median, multiple, signed_rank};

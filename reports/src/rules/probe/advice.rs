@@ -1,8 +1,6 @@
-//! What to change to measure better, and when not to measure at all. Each line of advice follows from a figure of the
-//! probe and names it.
+//! What to change to measure better, and when not to measure at all. Each follows from a figure of the probe, and carries it.
 
-use crate::record::{Probe, Reading};
-use crate::show::units;
+use crate::record::{Overshoot, Probe, Reading};
 
 /// Other programs that take more than this share of the pinned CPUs leave too little to measure with: every trial would be
 /// discarded.
@@ -27,246 +25,117 @@ const LOOP_NOTED: f64 = 1.10;
 /// Enough for 10,000 connections.
 const DESCRIPTORS_NOTED: u64 = 10_064;
 const PORTS_NOTED: u64 = 20_000;
-const BACKLOG_NOTED: u64 = 1_024;
+pub(crate) const BACKLOG_NOTED: u64 = 1_024;
+
+/// Why a machine is not fit to measure on now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Unfit {
+    /// The null server could not be measured; why.
+    NoNullServer(String),
+    /// Other programs used this share of the pinned CPUs.
+    Foreign(f64),
+    /// The hypervisor took this share.
+    Steal(f64),
+    /// Reading the clock takes so many nanoseconds.
+    Clock(f64),
+    /// Sleeps typically end so many nanoseconds late.
+    Timers(u64),
+    /// The same work took so many times as long from one run to the next.
+    Unsteady(f64),
+}
+
+/// Something to change to measure better.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Advice {
+    /// Other programs used up to this share of the pinned CPUs.
+    Foreign(f64),
+    /// The hypervisor took up to this share.
+    Steal(f64),
+    /// The same work took so many times as long in slow runs as in fast ones.
+    Unsteady(f64),
+    /// One CPU for server and swarm.
+    OneCpu,
+    /// One CPU for each.
+    TwoCpus,
+    /// The control group grants fewer CPUs than there are.
+    Quota {
+        /// Granted.
+        granted: f64,
+        /// There are.
+        cpus: u64,
+    },
+    /// The frequency governor is this.
+    Governor(String),
+    /// Turbo is on.
+    Turbo,
+    /// Hardware threads share cores.
+    HardwareThreads,
+    /// Reading the clock takes so many nanoseconds.
+    Clock(f64),
+    /// This sleep ended late.
+    Timers(Overshoot),
+    /// Descriptors a process may open.
+    Descriptors(u64),
+    /// Ports for outgoing connections.
+    Ports(u64),
+    /// The cap on a listen backlog.
+    Backlog(u64),
+    /// Tracepoints are unavailable.
+    NoTracepoints,
+}
+
+fn over(reading: &Reading<f64>, limit: f64) -> Option<f64> {
+    reading.value().copied().filter(|value| *value > limit)
+}
 
 /// Why this machine is not fit to measure on now; empty when it is.
-pub fn unfit(probe: &Probe) -> Vec<String> {
-    let mut why = Vec::new();
-    if let (Reading::Absent(floor), true) =
-        (&probe.floor, probe.ceilings.iter().all(|c| c.reached.value().is_none()))
-    {
-        why.push(format!("the null server could not be measured: {floor}"));
-    }
-    let over = |reading: &Reading<f64>, limit: f64| reading.value().copied().filter(|value| *value > limit);
-    if let Some(share) = over(&probe.foreign_share, FOREIGN_UNFIT) {
-        let limit = units::share(FOREIGN_UNFIT);
-        why.push(format!("other programs used {} of the pinned CPUs (limit {limit})", units::share(share)));
-    }
-    if let Some(share) = over(&probe.steal_share, STEAL_UNFIT) {
-        let limit = units::share(STEAL_UNFIT);
-        why.push(format!("the hypervisor took {} of the pinned CPUs (limit {limit})", units::share(share)));
-    }
-    if let Some(ns) = over(&probe.clock_read_ns, CLOCK_UNFIT_NS) {
-        why.push(format!(
-            "reading the clock takes {} (limit {})",
-            units::time(ns),
-            units::time(CLOCK_UNFIT_NS)
-        ));
-    }
-    let late = |timers: &Vec<crate::record::Overshoot>| timers.iter().map(|timer| timer.p50_ns).max();
-    if let Some(ns) = probe.timers.value().and_then(late).filter(|ns| *ns > TIMER_UNFIT_NS) {
-        let limit = units::time(TIMER_UNFIT_NS as f64);
-        why.push(format!("sleeps typically end {} late (limit {limit})", units::time(ns as f64)));
-    }
-    if let Some(scatter) = probe.fixed_loop_ns.value().filter(|scatter| scatter.range > LOOP_UNFIT_RANGE) {
-        let (range, limit) = (units::factor(scatter.range), units::factor(LOOP_UNFIT_RANGE));
-        why.push(format!("the same work took {range} as long from one go to the next (limit {limit})"));
-    }
-    why
+pub fn unfit(probe: &Probe) -> Vec<Unfit> {
+    let measured = probe.ceilings.iter().any(|ceiling| ceiling.reached.value().is_some());
+    let typical = |timers: &Vec<Overshoot>| timers.iter().map(|timer| timer.p50_ns).max();
+    let scatter = probe.fixed_loop_ns.value().map(|scatter| scatter.range);
+    [
+        probe.floor.absence().filter(|_| !measured).map(|why| Unfit::NoNullServer(why.to_owned())),
+        over(&probe.foreign_share, FOREIGN_UNFIT).map(Unfit::Foreign),
+        over(&probe.steal_share, STEAL_UNFIT).map(Unfit::Steal),
+        over(&probe.clock_read_ns, CLOCK_UNFIT_NS).map(Unfit::Clock),
+        probe.timers.value().and_then(typical).filter(|ns| *ns > TIMER_UNFIT_NS).map(Unfit::Timers),
+        scatter.filter(|range| *range > LOOP_UNFIT_RANGE).map(Unfit::Unsteady),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
-/// What to change to measure better, gravest first; empty when nothing was found.
-pub fn advice(probe: &Probe) -> Vec<String> {
-    let mut lines = neighbours(probe);
-    lines.extend(processors(probe));
-    lines.extend(limits(probe));
-    lines
-}
-
-fn neighbours(probe: &Probe) -> Vec<String> {
-    let mut lines = Vec::new();
-    if let Reading::Value(share) = probe.foreign_share
-        && share > FOREIGN_NOTED
-    {
-        lines.push(format!(
-            "Other programs used up to {} of the pinned CPUs: stop them, or keep them off with a cpuset.",
-            units::share(share)
-        ));
-    }
-    if let Reading::Value(share) = probe.steal_share
-        && share > STEAL_NOTED
-    {
-        lines.push(format!(
-            "The hypervisor took up to {} of the pinned CPUs: use a machine with dedicated CPUs, or another hour.",
-            units::share(share)
-        ));
-    }
-    if let Reading::Value(scatter) = &probe.fixed_loop_ns
-        && scatter.range > LOOP_NOTED
-    {
-        lines.push(format!(
-            "The same work took {} as long in slow goes as in fast ones: compare within rounds only, and run more of them.",
-            units::factor(scatter.range)
-        ));
-    }
-    lines
-}
-
-fn processors(probe: &Probe) -> Vec<String> {
+/// What to change to measure better, the most serious first; empty when nothing was found.
+pub fn advice(probe: &Probe) -> Vec<Advice> {
     let system = &probe.system;
-    let mut lines = Vec::new();
-    match system.cpus {
-        0 | 1 => lines.push("One CPU for server and swarm: each waits for the other. Use two at least.".into()),
-        2 => lines.push(
-            "Two CPUs, one to serve and one to load: nothing can be said of how a model scales over cores. Use four or more \
-             for that."
-                .into(),
-        ),
-        _ => {}
-    }
-    if let Reading::Value(quota) = system.quota_cpus
-        && quota < system.cpus as f64
-    {
-        lines.push(format!(
-            "The control group grants {quota:.2} of {} CPUs and stops everybody when they are used up: lift the quota.",
-            system.cpus
-        ));
-    }
-    if let Reading::Value(governor) = &system.governor
-        && governor != "performance"
-    {
-        lines.push(format!(
-            "The frequency governor is `{governor}`: choose performance (`cpupower frequency-set -g performance`)."
-        ));
-    }
-    if system.turbo == Reading::Value(true) {
-        lines.push(
-            "Turbo is on, so the frequency depends on heat and neighbours: turn it off for long runs.".into(),
-        );
-    }
-    if system.smt == Reading::Value(true) {
-        lines.push("Hardware threads share cores: start with `taskset` on one thread of each core.".into());
-    }
-    if let Reading::Value(ns) = probe.clock_read_ns
-        && ns > CLOCK_NOTED_NS
-    {
-        lines.push(format!(
-            "Reading the clock takes {}: a clock source that the vDSO can read (tsc) takes a tenth of that.",
-            units::time(ns)
-        ));
-    }
+    let scatter = probe.fixed_loop_ns.value().map(|scatter| scatter.range);
+    let cpus = match system.cpus {
+        0 | 1 => Some(Advice::OneCpu),
+        2 => Some(Advice::TwoCpus),
+        _ => None,
+    };
+    let quota = system.quota_cpus.value().copied().filter(|granted| *granted < system.cpus as f64);
+    let governor = system.governor.value().filter(|governor| *governor != "performance");
     let latest = probe.timers.value().and_then(|timers| timers.iter().max_by_key(|timer| timer.p99_ns));
-    if let Some(timer) = latest.filter(|timer| timer.p99_ns > TIMER_NOTED_NS) {
-        lines.push(format!(
-            "A sleep of {} ended up to {} late (p99): expect lag of the generator where it sleeps between requests.",
-            units::time(timer.asked_ns as f64),
-            units::time(timer.p99_ns as f64)
-        ));
-    }
-    lines
-}
-
-fn limits(probe: &Probe) -> Vec<String> {
-    let system = &probe.system;
     let below = |reading: &Reading<u64>, least: u64| reading.value().copied().filter(|value| *value < least);
-    let mut lines = Vec::new();
-    if let Some(allowed) = below(&system.descriptors, DESCRIPTORS_NOTED) {
-        lines.push(format!(
-            "A process may open {} descriptors: raise the hard limit (`ulimit -Hn`) for more connections than that.",
-            units::grouped(allowed)
-        ));
-    }
-    if let Some(ports) = below(&system.local_ports, PORTS_NOTED) {
-        lines.push(format!(
-            "Outgoing connections have {} ports: widen net.ipv4.ip_local_port_range.",
-            units::grouped(ports)
-        ));
-    }
-    if let Some(most) = below(&system.somaxconn, BACKLOG_NOTED) {
-        lines.push(format!(
-            "A listen backlog is capped at {}: raise net.core.somaxconn to {} or more.",
-            units::grouped(most),
-            units::grouped(BACKLOG_NOTED)
-        ));
-    }
-    if let Reading::Absent(_) = system.tracefs {
-        lines.push("Tracepoints are not to be had: system calls per request will be absent.".into());
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::{Overshoot, Scatter};
-    use crate::sample;
-
-    #[test]
-    fn a_good_machine_needs_no_advice_but_on_what_it_cannot_show() {
-        let mut probe = sample::probe(&[]);
-        assert_eq!(unfit(&probe), [] as [&str; 0]);
-        probe.system.cpus = 8;
-        assert_eq!(advice(&probe), [] as [&str; 0]);
-    }
-
-    #[test]
-    fn each_thing_that_is_wrong_is_named_with_what_to_do() {
-        type Change = fn(&mut Probe);
-        let cases: [(Change, &str); 12] = [
-            (|p| p.foreign_share = Reading::Value(0.2), "stop them"),
-            (|p| p.steal_share = Reading::Value(0.1), "dedicated"),
-            (
-                |p| {
-                    p.fixed_loop_ns =
-                        Reading::Value(Scatter { goes: 9, median: 1e6, variation: 0.3, range: 2.0 });
-                },
-                "rounds",
-            ),
-            (|p| p.system.cpus = 1, "Use two"),
-            (|p| p.system.quota_cpus = Reading::Value(1.5), "1.50 of 8"),
-            (|p| p.system.governor = Reading::Value("powersave".into()), "performance"),
-            (|p| p.system.turbo = Reading::Value(true), "Turbo"),
-            (|p| p.system.smt = Reading::Value(true), "taskset"),
-            (|p| p.clock_read_ns = Reading::Value(900.0), "tsc"),
-            (|p| p.system.descriptors = Reading::Value(1024), "ulimit -Hn"),
-            (|p| p.system.somaxconn = Reading::Value(128), "net.core.somaxconn"),
-            (|p| p.system.tracefs = Reading::Absent("no such folder".into()), "system calls"),
-        ];
-        for (change, words) in cases {
-            let mut probe = sample::probe(&[]);
-            probe.system.cpus = 8;
-            change(&mut probe);
-            let lines = advice(&probe);
-            assert!(lines.len() == 1 && lines[0].contains(words), "{words}: {lines:?}");
-            assert_eq!(unfit(&probe), [] as [&str; 0], "{words}");
-        }
-    }
-
-    #[test]
-    fn a_machine_that_measures_nothing_true_is_unfit_and_says_why() {
-        type Change = fn(&mut Probe);
-        let cases: [(Change, &str); 6] = [
-            (|p| p.foreign_share = Reading::Value(0.6), "other programs"),
-            (|p| p.steal_share = Reading::Value(0.3), "hypervisor"),
-            (|p| p.clock_read_ns = Reading::Value(20_000.0), "clock"),
-            (
-                |p| {
-                    let late =
-                        Overshoot { asked_ns: 50_000, p50_ns: 3_000_000, p99_ns: 9_000_000, samples: 100 };
-                    p.timers = Reading::Value(vec![late]);
-                },
-                "3.00 ms late",
-            ),
-            (
-                |p| {
-                    p.fixed_loop_ns =
-                        Reading::Value(Scatter { goes: 9, median: 1e6, variation: 0.9, range: 4.0 });
-                },
-                "same work",
-            ),
-            (
-                |p| {
-                    p.floor = Reading::Absent("no port was free".into());
-                    p.ceilings.clear();
-                },
-                "no port was free",
-            ),
-        ];
-        for (change, words) in cases {
-            let mut probe = sample::probe(&[]);
-            change(&mut probe);
-            let why = unfit(&probe);
-            assert!(why.len() == 1 && why[0].contains(words), "{words}: {why:?}");
-        }
-    }
+    [
+        over(&probe.foreign_share, FOREIGN_NOTED).map(Advice::Foreign),
+        over(&probe.steal_share, STEAL_NOTED).map(Advice::Steal),
+        scatter.filter(|range| *range > LOOP_NOTED).map(Advice::Unsteady),
+        cpus,
+        quota.map(|granted| Advice::Quota { granted, cpus: system.cpus }),
+        governor.cloned().map(Advice::Governor),
+        (system.turbo == Reading::Value(true)).then_some(Advice::Turbo),
+        (system.smt == Reading::Value(true)).then_some(Advice::HardwareThreads),
+        over(&probe.clock_read_ns, CLOCK_NOTED_NS).map(Advice::Clock),
+        latest.filter(|timer| timer.p99_ns > TIMER_NOTED_NS).cloned().map(Advice::Timers),
+        below(&system.descriptors, DESCRIPTORS_NOTED).map(Advice::Descriptors),
+        below(&system.local_ports, PORTS_NOTED).map(Advice::Ports),
+        below(&system.somaxconn, BACKLOG_NOTED).map(Advice::Backlog),
+        system.tracefs.absence().map(|_| Advice::NoTracepoints),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

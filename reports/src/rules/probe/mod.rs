@@ -5,13 +5,14 @@
 
 mod advice;
 
+pub(crate) use advice::BACKLOG_NOTED;
 pub use advice::{
-    CLOCK_UNFIT_NS, FOREIGN_UNFIT, LOOP_UNFIT_RANGE, STEAL_UNFIT, TIMER_UNFIT_NS, advice, unfit,
+    Advice, CLOCK_UNFIT_NS, FOREIGN_UNFIT, LOOP_UNFIT_RANGE, STEAL_UNFIT, TIMER_UNFIT_NS, Unfit, advice,
+    unfit,
 };
 
 use crate::cells::cell::SHOWN;
 use crate::record::{Ceiling, Merit, Probe, Reached, Reading, RoundRecord};
-use crate::show::units;
 use crate::stats::quantile::Quantile;
 
 /// A rate within this share of the ceiling, or a latency within it of the floor, says as much of the generator as of the
@@ -26,14 +27,30 @@ pub const BUSY_SHARE: f64 = 0.95;
 /// one.
 pub const DRIFT_SHARE: f64 = 0.10;
 
+/// Why the generator's limit under a workload is not known.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NoCeiling {
+    /// It was not measured.
+    NotMeasured,
+    /// It could not be; why.
+    Absent(String),
+    /// The null server was the limit, not the generator.
+    NullServer,
+    /// A valid trial was above what was measured before the run.
+    Exceeded {
+        /// Replies per second.
+        rate_per_s: f64,
+    },
+}
+
 /// What the generator and the machine can show of a workload.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bounds {
     /// What the swarm got out of the null server under the workload's payload and clients with all its CPU, in replies per
     /// second.
     pub ceiling_per_s: Option<f64>,
-    /// Why there is no ceiling; empty when there is one.
-    pub why_no_ceiling: String,
+    /// Why there is no ceiling, where that is known.
+    pub no_ceiling: Option<NoCeiling>,
     /// Median and 99th percentile of the swarm's response time with one client of the null server, in nanoseconds.
     pub floor_ns: Option<(f64, f64)>,
 }
@@ -44,17 +61,15 @@ impl Bounds {
         let Some(probe) = probe else { return Self::default() };
         let floor = probe.floor.value();
         let reached = ceiling(probe, scenario).map(|ceiling| &ceiling.reached);
-        let (ceiling_per_s, why_no_ceiling) = match reached {
-            None => (None, "it was not measured".to_owned()),
-            Some(Reading::Absent(why)) => (None, why.clone()),
-            Some(Reading::Value(reached)) if !reached.is_ceiling() => {
-                (None, "the null server was the limit, not the generator".to_owned())
-            }
-            Some(Reading::Value(reached)) => (Some(reached.rate_per_s), String::new()),
+        let (ceiling_per_s, no_ceiling) = match reached {
+            None => (None, Some(NoCeiling::NotMeasured)),
+            Some(Reading::Absent(why)) => (None, Some(NoCeiling::Absent(why.clone()))),
+            Some(Reading::Value(reached)) if !reached.is_ceiling() => (None, Some(NoCeiling::NullServer)),
+            Some(Reading::Value(reached)) => (Some(reached.rate_per_s), None),
         };
         Self {
             ceiling_per_s,
-            why_no_ceiling,
+            no_ceiling,
             floor_ns: floor.map(|floor| (floor.p50_ns as f64, floor.p99_ns as f64)),
         }
     }
@@ -62,10 +77,7 @@ impl Bounds {
     /// Takes the ceiling away when a valid trial was above it: then it was measured too low, and marks nothing.
     pub fn compare(&mut self, highest_per_s: f64) {
         if let Some(ceiling) = self.ceiling_per_s.take_if(|ceiling| highest_per_s > *ceiling) {
-            self.why_no_ceiling = format!(
-                "the ceiling measured before the run, {}, was exceeded, so it is too low",
-                units::rate(ceiling)
-            );
+            self.no_ceiling = Some(NoCeiling::Exceeded { rate_per_s: ceiling });
         }
     }
 
@@ -170,16 +182,14 @@ mod tests {
         assert_eq!(bounds.ceiling_per_s, Some(ceiling), "reached is not exceeded");
         bounds.compare(ceiling * 1.01);
         assert!(
-            bounds.ceiling_per_s.is_none() && bounds.why_no_ceiling.contains("was exceeded"),
+            bounds.ceiling_per_s.is_none() && matches!(bounds.no_ceiling, Some(NoCeiling::Exceeded { .. })),
             "{bounds:?}"
         );
         assert!(!bounds.at_ceiling(ceiling * 2.0), "it marks nothing");
         let Reading::Value(reached) = &mut probe.ceilings[0].reached else { panic!("measured") };
         reached.swarm_share = 0.9;
         let bounds = Bounds::of(Some(&probe), "echo");
-        assert!(
-            bounds.ceiling_per_s.is_none() && bounds.why_no_ceiling.contains("null server was the limit")
-        );
+        assert_eq!((bounds.ceiling_per_s, bounds.no_ceiling), (None, Some(NoCeiling::NullServer)));
     }
 
     #[test]

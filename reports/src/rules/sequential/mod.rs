@@ -20,10 +20,10 @@
 #[cfg(test)]
 mod simulation;
 
-use crate::analysis::MOST_LEFT_OUT;
 use crate::cells::gather;
 use crate::record::{Ended, EndedCell, LookRecord, PlannedLook, Run, ScenarioRecord, Trial};
 use crate::rules::contest::{self, Class, Contest, Contestant, Spending};
+use crate::rules::verdict::MOST_LEFT_OUT;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The looks of a run: rounds done, and the share of the error rate spent. The first is where a test of a run can first

@@ -5,8 +5,8 @@ use super::queue::{self, Queue};
 use super::resample::Grid;
 use super::usl::{self, Usl};
 use super::{grid, rounds_of, value};
-use crate::analysis::Workload;
 use crate::record::Axis;
+use crate::rules::workload::Workload;
 use crate::stats::bootstrap::median_interval;
 use crate::stats::median;
 use crate::stats::random::Random;
@@ -131,5 +131,16 @@ fn fit(axis: Axis, points: &[At], percentile: f64) -> Fit {
             queue::fit(&points, percentile).map_or_else(Fit::None, Fit::Queue)
         }
         Axis::Idle => Fit::None("there is no law of idle connections".to_owned()),
+    }
+}
+
+impl Fit {
+    /// The fitted figure at a value of the axis: replies per second, or nanoseconds; infinite beyond a queue's capacity.
+    pub fn at(&self, value: f64) -> Option<f64> {
+        match self {
+            Self::None(_) => None,
+            Self::Usl(usl) => Some(usl.at(value)),
+            Self::Queue(queue) => Some(queue.at(value)),
+        }
     }
 }

@@ -21,13 +21,13 @@ pub use knee::Knee;
 pub use queue::Queue;
 pub use usl::Usl;
 
-use crate::analysis::Workload;
 use crate::cells::cell::SHOWN;
 use crate::record::{Axis, Merit, Objective};
-use crate::rules::verdict;
+use crate::rules::verdict::{self, Flip, Outcome};
+use crate::rules::workload::Workload;
 use crate::stats::quantile::Quantile;
 use crate::stats::random::Random;
-use capacity::{Capacities, Tried};
+use capacity::{Capacities, End, Tried};
 use crossover::Line;
 use resample::Grid;
 use std::collections::BTreeSet;
@@ -199,26 +199,57 @@ fn capacities(objective: &Objective, models: &[String], points: &[Workload], see
 }
 
 /// Why nothing above a rate was tried, or counts, for a model.
-fn limit(points: &[Workload], model: &str, rate_per_s: f64) -> String {
+fn limit(points: &[Workload], model: &str, rate_per_s: f64) -> End {
     let left_out = |point: &&Workload| {
         value(point) > rate_per_s && point.cell(model).is_some_and(|cell| cell.excluded > 0)
     };
     if let Some(point) = points.iter().find(left_out) {
-        let above = crate::show::units::rate(value(point));
-        return format!("trials at {above} had to be left out; the discarded trials say why");
+        return End::LeftOut { rate_per_s: value(point) };
     }
     match points.iter().rev().find_map(|point| point.bounds.ceiling_per_s) {
-        Some(ceiling) if rate_per_s * 1.25 > ceiling => {
-            format!("the generator's own ceiling is {}", crate::show::units::rate(ceiling))
-        }
-        _ => "no higher rate was tried".to_owned(),
+        Some(ceiling) if rate_per_s * 1.25 > ceiling => End::Generator { rate_per_s: ceiling },
+        _ => End::NotTried,
     }
 }
 
-/// The boundary of the workload of this name: the sentence of its sweep that says which model is best from where on. `None`
-/// where the run holds no sweep of it, or none that shows one.
-pub fn boundary(sweeps: &[Sweep], workload: &str) -> Option<String> {
-    let told: Vec<String> =
-        sweeps.iter().filter(|sweep| sweep.of == workload).flat_map(Sweep::boundaries).collect();
-    (!told.is_empty()).then(|| told.join(" "))
+/// The boundary of the workload of this name: which model is best from where on. Empty where the run holds no sweep of it, or
+/// none that shows one.
+pub fn boundary(sweeps: &[Sweep], workload: &str) -> Vec<Flip> {
+    sweeps.iter().filter(|sweep| sweep.of == workload).flat_map(Sweep::boundaries).collect()
+}
+
+/// The models that are best at a point, or shown to be equal to the best; those that could not be resolved are not.
+pub(crate) fn sure(point: &Workload) -> impl Iterator<Item = &str> {
+    let (winners, perhaps) = match &point.verdict.outcome {
+        Outcome::Chosen { winners, perhaps, .. } => (winners.as_slice(), perhaps.as_slice()),
+        _ => (&[][..], &[][..]),
+    };
+    winners.iter().filter(|model| !perhaps.contains(model)).map(String::as_str)
+}
+
+impl Sweep {
+    /// Where the best model changes: of those pairs that are both best, or share first place, somewhere along the axis.
+    pub fn boundaries(&self) -> Vec<Flip> {
+        let best: Vec<&str> = self.kept().flat_map(sure).collect();
+        let flip = |one: &Crossover| match one.boundary {
+            Boundary::Shown { value, low, high, .. }
+                if best.contains(&one.before.as_str()) && best.contains(&one.after.as_str()) =>
+            {
+                let (before, after) = (one.before.clone(), one.after.clone());
+                Some(Flip { before, after, axis: self.axis, at: (value, low, high) })
+            }
+            _ => None,
+        };
+        self.crossovers.iter().filter_map(flip).collect()
+    }
+
+    /// Whether a point is a rate with which no model keeps up: there the response time says how long the trial was.
+    pub(crate) fn beyond(&self, point: &Workload) -> bool {
+        self.models.iter().all(|model| drowned(point, model))
+    }
+
+    /// The points that say something of the models.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Workload> {
+        self.points.iter().filter(|point| !self.beyond(point))
+    }
 }

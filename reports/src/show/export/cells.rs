@@ -1,10 +1,10 @@
 //! The cells of a run with the trials that count in them, as the exports go through them.
 
 use super::Source;
-use crate::analysis::Workload;
 use crate::cells::cell::{Cell, RoundFigures};
 use crate::record::histogram::Recorder;
 use crate::record::{Measured, Side, Trial};
+use crate::rules::workload::Workload;
 use std::collections::BTreeMap;
 
 /// A cell: its workload, and for each valid round the trial that counts.

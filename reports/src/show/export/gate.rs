@@ -64,9 +64,7 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
             share(worse_by(detectable, verdict.figure.better()))
         );
     }
-    if !verdict.reason.is_empty() {
-        let _ = write!(text, ". {}", verdict.reason);
-    }
+    let _ = write!(text, ". {}", verdict.reason());
     text
 }
 

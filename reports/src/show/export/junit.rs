@@ -15,10 +15,11 @@
 //! a property `caveat` each, and the first lines of its output. A run without a test case has a suite for it.
 
 use super::text::xml;
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::record::ScenarioRecord;
 use crate::rules::gate::{self, Gate};
 use crate::rules::verdict::{Outcome, Place, Standing};
+use crate::rules::workload::Workload;
 use crate::show::units;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -5,10 +5,11 @@
 //! says how much is missing.
 
 use super::text::{cut, html, markdown as safe};
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
 use crate::metric::cost::Cost;
 use crate::rules::verdict::{Place, Standing};
+use crate::rules::workload::Workload;
 use crate::show::units;
 use std::fmt::Write as _;
 
@@ -119,7 +120,7 @@ pub fn of_analysis(analysis: &Analysis) -> String {
     page.section("\n<details><summary>Doubts</summary>\n\n", doubts, "\n</details>\n");
     let discarded = analysis.excluded.iter().map(|trial| {
         let why = sentences(&trial.reasons.join("; "));
-        let replaced = if trial.replaced { "; another try counts" } else { "" };
+        let replaced = if trial.replaced { "; replaced by a retry" } else { "" };
         format!(
             "- {} / {}, round {}: {why}{replaced}\n",
             name(&trial.scenario),
@@ -154,7 +155,7 @@ fn table(page: &mut Page, workload: &Workload) {
         .standings
         .iter()
         .filter_map(|standing| Some(row(workload, standing, workload.cell(&standing.model)?)));
-    let end = match verdict.reason.trim() {
+    let end = match workload.reason().trim() {
         "" => "\n</details>\n".to_owned(),
         reason => format!("\n{}\n\n</details>\n", sentences(reason)),
     };
@@ -164,7 +165,7 @@ fn table(page: &mut Page, workload: &Workload) {
 fn row(workload: &Workload, standing: &Standing, cell: &Cell) -> String {
     let verdict = &workload.verdict;
     let place = match standing.place {
-        _ if verdict.crowns(standing) && matches!(standing.place, Place::Best) => "best".to_owned(),
+        _ if verdict.is_winner(standing) && matches!(standing.place, Place::Best) => "best".to_owned(),
         Place::Best => "least bad".to_owned(),
         Place::Equal(_) => "equal".to_owned(),
         Place::Unresolved { .. } => "not resolved".to_owned(),

@@ -3,10 +3,12 @@
 //! Nothing is called best where the verdict chooses nothing.
 
 use super::element::section;
-use super::model::{link, named, series_of};
+use super::model::{link, series_of};
 use super::trust;
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::rules::verdict::{Outcome, Verdict};
+use crate::rules::workload::Workload;
+use crate::show::plot;
 use crate::show::words::limit;
 use maud::{Markup, html};
 
@@ -39,7 +41,7 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize, short: bool) ->
         Outcome::Undecided { .. } => ("card open", "Undecided"),
         Outcome::NoVerdict { .. } => ("card open", "No verdict"),
     };
-    let reasons = [Some(verdict.reason.clone()).filter(|reason| !reason.is_empty()), limit(workload)];
+    let reasons = [Some(workload.reason()).filter(|reason| !reason.is_empty()), limit(workload)];
     let reasons: Vec<String> = reasons.into_iter().flatten().collect();
     let why = html! { @for reason in &reasons { p.why { (reason) } } };
     html! {
@@ -62,7 +64,7 @@ fn winners(analysis: &Analysis, verdict: &Verdict) -> Markup {
         ul.winners.several[winners.len() > 3] {
             @for model in winners {
                 li {
-                    b { (named(series_of(analysis, model), model)) }
+                    (plot::swatch(series_of(analysis, model))) b { (model) }
                     @if perhaps.contains(model) { " " span.tag { "perhaps" } }
                     " " span.figure { @if let Some(figure) = figure(model) { (verdict.merit.show(figure)) } }
                 }

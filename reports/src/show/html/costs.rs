@@ -5,10 +5,10 @@
 
 use super::element::{Field, Row, table};
 use super::model::{named, ordered};
-use crate::analysis::Workload;
 use crate::cells::cell::{Cell, Merged};
 use crate::metric::cost::Cost;
 use crate::record::Reading;
+use crate::rules::workload::Workload;
 use crate::show::units;
 use maud::{Markup, html};
 use std::collections::BTreeMap;

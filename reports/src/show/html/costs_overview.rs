@@ -5,10 +5,11 @@
 
 use super::element::{Field, Row, figure, nothing_to_draw, pairs, section as framed, table};
 use super::model::{legend, link, series_of};
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::metric::cost::Cost;
 use crate::record::Reading;
 use crate::rules::verdict::Outcome;
+use crate::rules::workload::Workload;
 use crate::show::plot::{self, Dots};
 use maud::{Markup, Render as _, html};
 
@@ -94,15 +95,13 @@ fn data(analysis: &Analysis, cost: Cost, title: &str) -> Markup {
 
 /// The reasons of all verdicts, by workload.
 fn reasons(analysis: &Analysis) -> Markup {
-    let explained = |workload: &Workload| {
-        matches!(workload.verdict.outcome, Outcome::Chosen { .. }) && !workload.verdict.reason.is_empty()
-    };
-    let rows: Vec<(Markup, &str)> = analysis
+    let rows: Vec<(Markup, String)> = analysis
         .workloads
         .iter()
         .enumerate()
-        .filter(|(_, workload)| explained(workload))
-        .map(|(number, workload)| (link(number, workload), workload.verdict.reason.as_str()))
+        .filter(|(_, workload)| matches!(workload.verdict.outcome, Outcome::Chosen { .. }))
+        .map(|(number, workload)| (link(number, workload), workload.reason()))
+        .filter(|(_, reason)| !reason.is_empty())
         .collect();
     html! {
         @if rows.is_empty() {

@@ -6,13 +6,14 @@
 
 use super::element::{Field, any_table, section as framed};
 use super::model::{named, series_of};
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::ask::advise::isolation;
 use crate::ask::advise::judge::{self, CARRIED, Carries, HEADROOM, MOST_STRETCH};
 use crate::ask::advise::memory::{self, Law};
 use crate::ask::advise::{Figure, Stand, peculiar};
 use crate::cells::cell::Cell;
 use crate::record::Pacing;
+use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::show::words::quantile as quantile_text;
 use maud::{Markup, Render as _, html};

@@ -2,14 +2,15 @@
 
 use super::element::{Field, Row, pairs, section, table};
 use super::model::{named, series_of};
-use crate::analysis::{Analysis, Excluded, MOST_LEFT_OUT};
+use crate::analysis::{Analysis, Excluded};
 use crate::record::{Environment, Reading, RoundRecord};
 use crate::rules::probe;
+use crate::rules::verdict::MOST_LEFT_OUT;
 use crate::rules::verdict::{
     ANSWERED_FLOOR, LATENCY_FLOOR, LEVEL, MEMORY_FLOOR, MIN_ROUNDS, THROUGHPUT_FLOOR,
 };
 use crate::show::units::{self, grouped, moment, share};
-use crate::show::words::probe::{advice, facts};
+use crate::show::words::probe::facts;
 use crate::stats::bootstrap::{CONFIDENCE, RESAMPLES, confidence_at_most};
 use crate::stats::median;
 use maud::{Markup, Render as _, html};
@@ -189,10 +190,10 @@ pub(super) fn limits(analysis: &Analysis) -> Markup {
                      and then the workload says so."
                 }
                 (pairs(facts(probe)))
-                @let advice = advice(probe);
+                @let advice = probe::advice(probe);
                 @if !advice.is_empty() {
                     h3 { "What to change to measure better" }
-                    ul { @for line in advice { li { (line) } } }
+                    ul { @for line in advice { li { (line.sentence()) } } }
                 }
             }
         }
@@ -223,7 +224,7 @@ fn drift(analysis: &Analysis) -> Markup {
             h3 { "Speed of the machine" }
             p {
                 "The same piece of work on a server CPU, alone, before and after each round. A change of more than "
-                (share(probe::DRIFT_SHARE)) " within a round is stated above all figures."
+                (share(probe::DRIFT_SHARE)) " within a round stands above all figures."
             }
             (table("Speed of the machine", &["round", "before", "after", "moved by"], &rows))
         }

@@ -4,10 +4,10 @@
 
 use super::element::{Field, Row, table};
 use super::model::{named, ordered};
-use crate::analysis::Workload;
 use crate::cells::cell::{Cell, SHOWN};
 use crate::cells::recovery::{RECOVERED_FACTOR, Recovery};
 use crate::rules::probe::{Limit, NEAR_SHARE};
+use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::stats::quantile::Quantile;
 use maud::{Markup, html};
@@ -121,9 +121,9 @@ fn limits(workload: &Workload) -> String {
             units::time(p99)
         )
     });
-    let ceiling = ceiling.unwrap_or_else(|| match workload.bounds.why_no_ceiling.as_str() {
-        "" => "The generator's limit was not measured for this workload.".to_owned(),
-        why => format!("The generator's limit for this workload is not known: {why}."),
+    let ceiling = ceiling.unwrap_or_else(|| match &workload.bounds.no_ceiling {
+        None => "The generator's limit was not measured for this workload.".to_owned(),
+        Some(why) => format!("The generator's limit for this workload is not known: {}.", why.words()),
     });
     [Some(ceiling), floor].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }

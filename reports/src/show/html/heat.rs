@@ -2,8 +2,8 @@
 
 use super::element::{Field, Row, figure, ordered_table, shade};
 use super::model::named;
-use crate::analysis::Workload;
 use crate::cells::cell::{Cell, band_ends_ns};
+use crate::rules::workload::Workload;
 use crate::show::plot::{Column, LEVELS, columns, heat};
 use crate::show::units;
 use maud::{Markup, Render as _, html};

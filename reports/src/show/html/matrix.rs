@@ -4,9 +4,10 @@
 
 use super::element::{any_table, mark, section, shade};
 use super::model::{column, link, series_of};
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::record::Merit;
 use crate::rules::verdict::{Outcome, Place, Standing};
+use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::stats::paired::Factor;
 use maud::{Markup, html};
@@ -62,7 +63,7 @@ pub(super) fn matrix_cell(workload: &Workload, model: &str) -> Markup {
     let interval = |factor: Factor| html! { small.ci { (units::interval(factor.low, factor.high)) } };
     let (class, tag, factor, below) = match standing.place {
         // Where nothing was chosen, nothing is called best.
-        Place::Best | Place::Equal(_) | Place::Unresolved { .. } if !workload.verdict.crowns(standing) => {
+        Place::Best | Place::Equal(_) | Place::Unresolved { .. } if !workload.verdict.is_winner(standing) => {
             let (factor, interval) = uncrowned(standing, merit);
             ("none", None, Some(factor), html! { (interval) small { (figure) } })
         }

@@ -1,7 +1,8 @@
 //! How the page names models and workloads, the same everywhere.
 
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
+use crate::rules::workload::Workload;
 use crate::show::plot;
 use maud::{Markup, html};
 

@@ -54,7 +54,7 @@ fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
         part("run", "The run", evidence::run(analysis)),
         part("limits", "Limits of the measurement", evidence::limits(analysis)),
         part("discarded", "Discarded trials", evidence::discarded(analysis)),
-        part("data", "The data", data::section(analysis, bundle)),
+        part("data", "The data", data::section(bundle)),
     ]
 }
 
@@ -70,7 +70,7 @@ fn of_builds(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
         part("run", "The run", evidence::run(analysis)),
         part("limits", "Limits of the measurement", evidence::limits(analysis)),
         part("discarded", "Discarded trials", evidence::discarded(analysis)),
-        part("data", "The data", data::section(analysis, bundle)),
+        part("data", "The data", data::section(bundle)),
     ]
 }
 

@@ -1,8 +1,9 @@
 //! The pictures of a workload, each with its data as a table.
 
 use super::element::picture;
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::ask::theory::limits::common;
+use crate::rules::workload::Workload;
 use crate::show::plot;
 use maud::{Markup, html};
 

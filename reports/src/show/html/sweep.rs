@@ -5,10 +5,11 @@
 use super::element::{Field, Row, any_table, picture, table};
 use super::matrix::matrix_cell;
 use super::model::{column, legend, named, series_of};
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::record::Axis;
 use crate::rules::sweep::capacity::Capacities;
 use crate::rules::sweep::{self, Boundary, Fit, Sweep};
+use crate::rules::workload::Workload;
 use crate::show::plot;
 use crate::show::units;
 use crate::show::words::sweep::{NO_CORES, objective};

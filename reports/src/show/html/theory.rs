@@ -5,9 +5,10 @@
 
 use super::element::{Field, Row, figure, section as framed, table};
 use super::model::{anchor, legend, named, ordered, series_of};
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::ask::theory::limits::{Limit, Queue, common, least, of_model, queue};
 use crate::cells::cell::Cell;
+use crate::rules::workload::Workload;
 use crate::show::plot::{self, Dots};
 use crate::show::units;
 use maud::{Markup, Render as _, html};

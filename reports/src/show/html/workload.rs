@@ -6,9 +6,10 @@
 use super::element::{pairs, section as framed};
 use super::model::{anchor, legend, series_of};
 use super::{costs, figures, heat, pictures};
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
-use crate::rules::verdict::{Outcome, Verdict};
+use crate::rules::verdict::Outcome;
+use crate::rules::workload::Workload;
 use crate::show::units;
 use maud::{Markup, html};
 
@@ -43,7 +44,7 @@ fn section(analysis: &Analysis, workload: &Workload, number: usize) -> Markup {
                 @if let Some(ns) = scenario.objective_ns { "; objective " (units::time(ns as f64)) } "."
             }
             // Two builds of one model are no choice between models.
-            @if analysis.gate.is_none() { (verdict(&workload.verdict)) }
+            @if analysis.gate.is_none() { (verdict(workload)) }
             @if scenario.scheduled_rate_per_s.is_none() {
                 p.note {
                     "The next request waits for the last reply here, so a slow server is asked less: response times leave out \
@@ -70,7 +71,8 @@ fn section(analysis: &Analysis, workload: &Workload, number: usize) -> Markup {
     }
 }
 
-fn verdict(verdict: &Verdict) -> Markup {
+fn verdict(workload: &Workload) -> Markup {
+    let verdict = &workload.verdict;
     let advice = match verdict.outcome {
         Outcome::NoneFits => "No model fits.".to_owned(),
         Outcome::Undecided { .. } => "Undecided.".to_owned(),
@@ -78,7 +80,7 @@ fn verdict(verdict: &Verdict) -> Markup {
         Outcome::Chosen { .. } => format!("Choose {}.", verdict.choice()),
     };
     let open = !matches!(verdict.outcome, Outcome::Chosen { .. });
-    html! { p.verdict.open[open] { b { (advice) } " " (verdict.lead()) " " (verdict.reason) } }
+    html! { p.verdict.open[open] { b { (advice) } " " (verdict.lead()) " " (workload.reason()) } }
 }
 
 fn doubts(workload: &Workload) -> Markup {

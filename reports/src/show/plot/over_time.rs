@@ -3,8 +3,8 @@
 use super::axis::Axis;
 use super::canvas::Canvas;
 use super::picture::{Drawn, Plot};
-use crate::analysis::Workload;
 use crate::cells::cell::{Cell, Latency};
+use crate::rules::workload::Workload;
 use crate::show::units;
 
 /// Response time of the replies completed in each slice, over all rounds.

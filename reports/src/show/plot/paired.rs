@@ -107,7 +107,7 @@ fn description(verdict: &Verdict) -> String {
         "How many times worse B was than A in each of {} rounds. {}: {}",
         verdict.pairs.len(),
         verdict.outcome.word(),
-        verdict.reason
+        verdict.reason()
     )
 }
 

@@ -3,8 +3,8 @@
 use super::axis::Axis;
 use super::canvas::Canvas;
 use super::picture::{Drawn, Plot};
-use crate::analysis::Workload;
 use crate::cells::cell::{Cell, SHOWN};
+use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::show::words::quantile;
 use crate::stats::quantile::Quantile;

@@ -8,7 +8,7 @@
 const DISTINCT: usize = 24;
 
 /// The models of this project by their series. A model keeps its place for ever; a new one goes to the end.
-const KNOWN: [&str; 10] = [
+const KNOWN: [&str; 11] = [
     "iterative",
     "thread-per-client",
     "fork-per-client",
@@ -19,6 +19,7 @@ const KNOWN: [&str; 10] = [
     "poll-reactor",
     "mio-event-loop-inline",
     "tokio-current-thread",
+    "tokio-shared-buffers",
 ];
 
 /// The series of a model in a report on `all` of these. One of this project has a place of its own. Any other has one that

@@ -5,9 +5,9 @@
 use super::axis::Axis;
 use super::picture::{Drawn, Plot};
 use super::rows::Rows;
-use crate::analysis::Workload;
 use crate::cells::cell::{Cell, Latency, Merged};
 use crate::record::Pacing;
+use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::show::words::quantile;
 

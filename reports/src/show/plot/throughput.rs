@@ -3,8 +3,8 @@
 use super::axis::Axis;
 use super::canvas::Canvas;
 use super::picture::{Drawn, Plot};
-use crate::analysis::Workload;
 use crate::cells::cell::RoundFigures;
+use crate::rules::workload::Workload;
 use crate::show::units;
 
 /// A point for each round and model: replies per second across, response time up.

@@ -19,7 +19,10 @@ pub fn text(answer: &Answer, width: usize, file: &str, written: bool) -> String 
     let mut out = Out { text: String::new(), width: width.max(40) };
     out.plain(&format!("Question: {}.", answer.question.in_words()));
     if !answer.assumptions.is_empty() {
-        out.plain(&format!("Assumed: {}.", answer.assumptions.join("; ")));
+        out.plain(&format!(
+            "Assumed: {}.",
+            answer.assumptions.iter().map(|one| one.words()).collect::<Vec<_>>().join("; ")
+        ));
     }
     out.line("");
     out.plain(&headline(answer));
@@ -134,7 +137,8 @@ fn mark(finding: &Finding) -> String {
 
 fn cell(cell: &crate::ask::advise::answer::CellUsed) -> String {
     let uses: Vec<&str> = cell.used_for.iter().map(|criterion| criterion.label()).collect();
-    let told = cell.differences.iter().take(MOST_DIFFERENCES).cloned().collect::<Vec<_>>().join("; ");
+    let told =
+        cell.differences.iter().take(MOST_DIFFERENCES).map(|one| one.words()).collect::<Vec<_>>().join("; ");
     let how = if told.is_empty() { "as you ask".to_owned() } else { told };
     format!(
         "{} ({}), for {}: {how}; distance {:.1}",

@@ -4,6 +4,7 @@
 //! Text from a bundle never reaches the terminal as control characters. Nothing is wider than the width given, except
 //! a single word or path that is longer itself.
 
+pub mod across;
 pub mod advise;
 pub mod anatomy;
 mod costs;
@@ -17,8 +18,9 @@ pub mod probe;
 mod style;
 mod sweep;
 
-use crate::analysis::{Analysis, Workload};
+use crate::analysis::Analysis;
 use crate::rules::verdict::{Outcome, Place};
+use crate::rules::workload::Workload;
 pub use crate::show::layout::wrapped;
 use crate::show::layout::{clean, cut, left, push, push_wrapped, width};
 use crate::show::units;
@@ -134,7 +136,7 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
     push_wrapped(out, &choice, style.width, "  → ", paint);
     let figure =
         figure.map_or_else(String::new, |figure| format!("{} {figure}. ", capital(verdict.merit.label())));
-    let text = format!("{figure}{} {}", verdict.lead(), verdict.reason);
+    let text = format!("{figure}{} {}", verdict.lead(), workload.reason());
     push(out, text.trim(), style.width, "    ");
     if let Some(recovery) = recovery(workload) {
         push(out, &recovery, style.width, "    ");
@@ -168,8 +170,8 @@ fn cell(workload: &Workload, model: &str) -> (String, bool) {
     match standing.place {
         // Where nothing was chosen, nothing is called best.
         _ if standing.wins() && standing.useless(workload.verdict.merit) => (format!("∞ {doubt}"), false),
-        Place::Best if !workload.verdict.crowns(standing) => (format!("1.00 {doubt}"), false),
-        Place::Equal(factor) | Place::Unresolved { factor, .. } if !workload.verdict.crowns(standing) => {
+        Place::Best if !workload.verdict.is_winner(standing) => (format!("1.00 {doubt}"), false),
+        Place::Equal(factor) | Place::Unresolved { factor, .. } if !workload.verdict.is_winner(standing) => {
             (format!("{} {doubt}", bare(factor.median)), false)
         }
         Place::Best => (format!("best {doubt}"), true),
@@ -212,7 +214,7 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
     };
     grid.push(out, style);
     let key = "= equal to the best: differs by less than matters; ~ not resolved: may be equal or behind, more rounds would \
-               tell; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or \
+               decide; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or \
                all; +2r undecided, 2 more rounds needed at least; few has too few rounds";
     push_wrapped(out, key, style.width, "", |line| style.dim(line));
     let rounds = analysis.rounds_done() as usize;
@@ -237,7 +239,7 @@ fn care(out: &mut String, analysis: &Analysis, style: Style) {
                 trial.model,
                 u64::from(trial.round) + 1,
                 trial.reasons.join("; "),
-                if trial.replaced { "; another try counts" } else { "" }
+                if trial.replaced { "; replaced by a retry" } else { "" }
             );
             push(out, &text, style.width, "  ");
         }

@@ -25,7 +25,7 @@ pub fn table(findings: &[Finding]) -> String {
     let count = |wanted| findings.iter().filter(|one| one.judgement == wanted).count();
     let _ = write!(
         text,
-        "\n{} as expected, {} otherwise, {} cannot be told, {} only reported.",
+        "\n{} as expected, {} otherwise, {} undecided, {} only reported.",
         count(Judgement::AsExpected),
         count(Judgement::Otherwise),
         count(Judgement::CannotTell),
@@ -53,7 +53,7 @@ fn judgement(judgement: Judgement) -> &'static str {
     match judgement {
         Judgement::AsExpected => "as expected",
         Judgement::Otherwise => "OTHERWISE",
-        Judgement::CannotTell => "cannot be told",
+        Judgement::CannotTell => "undecided",
         Judgement::Reported => "reported",
     }
 }
@@ -123,6 +123,6 @@ mod tests {
         for line in text.lines() {
             assert!(line.chars().count() <= 80, "{} {line}", line.chars().count());
         }
-        assert!(text.contains("20 cannot be told"), "{text}");
+        assert!(text.contains("20 undecided"), "{text}");
     }
 }

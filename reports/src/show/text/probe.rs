@@ -25,7 +25,7 @@ pub fn table(probe: &Probe, width: usize) -> String {
         out.push('\n');
     }
     for why in &why {
-        push(&mut out, &format!("Not fit to measure on now: {why}."), width, "! ");
+        push(&mut out, &format!("Not fit to measure on now: {}.", why.words()), width, "! ");
     }
     let lines = advice(probe);
     let _ = writeln!(out, "\nWhat to change to measure better");
@@ -33,7 +33,7 @@ pub fn table(probe: &Probe, width: usize) -> String {
         let _ = writeln!(out, "  nothing was found");
     }
     for line in lines {
-        push(&mut out, &line, width, "- ");
+        push(&mut out, &line.sentence(), width, "- ");
     }
     out
 }

@@ -2,10 +2,10 @@
 
 use super::grid::{Column, Grid};
 use super::style::Style;
-use crate::analysis::Workload;
 use crate::record::Axis;
 use crate::rules::sweep::{self, Curve, Sweep};
 use crate::rules::verdict::Place;
+use crate::rules::workload::Workload;
 use crate::show::layout::{clean, cut, left, push_wrapped, width, wrap};
 use crate::show::units;
 use crate::show::words::sweep::NO_CORES;
@@ -67,7 +67,7 @@ fn figures(out: &mut String, sweep: &Sweep, style: Style) {
     let title = format!("{} at each point; * best, = equal to it, ~ not resolved{beyond}", merit.label());
     push_wrapped(out, &title, style.width, "  ", |line| style.dim(line));
     let cell = |curve: &Curve, point: &Workload| {
-        let place = point.verdict.standing(&curve.model).filter(|one| point.verdict.crowns(one));
+        let place = point.verdict.standing(&curve.model).filter(|one| point.verdict.is_winner(one));
         let mark = match place.map(|standing| standing.place) {
             _ if sweep.beyond(point) => " ",
             Some(Place::Best) => "*",

@@ -7,21 +7,8 @@
 pub(crate) use super::envelope::{common_caps, lesson, limit, own_caps, raised, sentence, title};
 
 use crate::record::Reading;
-use crate::record::bundle::Bundle;
 use crate::record::envelope::{Envelope, Findings, Limit, Stress};
 use crate::show::units::grouped;
-
-/// The envelopes of a bundle in the order of the run's models and of the stresses: the last one of each pair, should there
-/// be more. Models that the head does not declare are left out.
-pub(crate) fn of(bundle: &Bundle) -> Vec<Envelope> {
-    let last = |model: &str, stress| {
-        bundle.envelopes.iter().rev().find(|one| one.model == model && one.stress == stress).cloned()
-    };
-    let models = bundle.run.models.iter();
-    models
-        .flat_map(|model| Stress::ALL.into_iter().filter_map(move |stress| last(&model.name, stress)))
-        .collect()
-}
 
 /// The models of some envelopes, each once, in their order.
 pub(crate) fn models(envelopes: &[Envelope]) -> Vec<&str> {

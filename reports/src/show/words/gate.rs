@@ -1,8 +1,7 @@
 //! The verdicts of a comparison in words: one or two sentences each, the same for terminal and page.
 
-use crate::record::{Contender, Figure, Origin};
-use crate::rules::gate::book::Pairs;
-use crate::rules::gate::{Gate, MIN_PAIRS, Outcome, Verdict};
+use crate::record::{Contender, Figure, Origin, Side};
+use crate::rules::gate::{Fault, Faults, Gate, Loss, MIN_PAIRS, Outcome, Reason, Verdict};
 use crate::rules::verdict::MOST_MORE;
 use crate::show::units::{self, ratio, share};
 use crate::stats::paired::{Better, Factor};
@@ -55,116 +54,151 @@ fn pairs(count: usize) -> String {
     units::plural(count as u64, "pair")
 }
 
-/// What the search says of a suspect.
-fn suspicion(verdict: &Verdict, found: Factor) -> String {
-    format!(
-        "{} in {}, beyond {}",
-        difference(verdict.figure, found.median),
-        pairs(verdict.rounds),
-        bar(verdict)
-    )
-}
-
-/// Suspected, and the fresh rounds say the same.
-pub(crate) fn regressed(verdict: &Verdict, found: Factor, fresh: Factor) -> String {
-    let (search, again) = (suspicion(verdict, found), difference(verdict.figure, fresh.median));
-    format!("B is {search}; {} fresh ones confirm it: {again}.", fresh.rounds)
-}
-
-/// Suspected, and the fresh rounds do not say the same.
-pub(crate) fn refuted(verdict: &Verdict, found: Factor, fresh: Factor) -> String {
-    let (search, again) = (suspicion(verdict, found), difference(verdict.figure, fresh.median));
-    format!(
-        "B looked {search}, but {} fresh ones do not confirm it: {again} ({}).",
-        fresh.rounds,
-        with_interval(fresh)
-    )
-}
-
-/// Suspected, and there are too few fresh rounds to say.
-pub(crate) fn unconfirmed(verdict: &Verdict, found: Factor, fresh: usize, needed: usize) -> String {
-    let search = suspicion(verdict, found);
-    match fresh {
-        0 => format!("B looks {search}, but no fresh rounds were run to confirm it."),
-        fresh => format!(
-            "B looks {search}, but there are only {} of fresh rounds to confirm it, and {needed} are needed.",
-            pairs(fresh)
-        ),
-    }
-}
-
-/// Better.
-pub(crate) fn improved(verdict: &Verdict, found: Factor) -> String {
-    format!(
-        "B is {} in {}, beyond {}.",
-        difference(verdict.figure, found.median),
-        pairs(verdict.rounds),
-        bar(verdict)
-    )
-}
-
-/// A slowdown that matters is ruled out.
-pub(crate) fn pass(verdict: &Verdict, found: Factor) -> String {
-    let matters = share(verdict.practical);
-    if found.low > 1.0 {
-        return format!(
-            "B is {}, below the {matters} that matter.",
-            difference(verdict.figure, found.median)
-        );
-    }
-    let most = if found.high > 1.0005 {
-        format!(": {} at most", share(worse_by(found.high, verdict.figure.better())))
-    } else {
-        String::new()
-    };
-    format!("A slowdown of more than {matters} is ruled out{most}.")
-}
-
-/// The rounds do not tell.
-pub(crate) fn open(verdict: &Verdict) -> String {
-    let matters = share(verdict.practical);
-    let told = format!(
-        "{} do not tell whether B is worse by more than the {matters} that matter",
-        pairs(verdict.rounds)
-    );
-    match verdict.more {
-        Some(more) if more < MOST_MORE => {
-            format!("{told}; about {} would.", units::plural(more as u64, "more round"))
+impl Verdict {
+    /// Why it came to its outcome, in a sentence or two, with what failed on either side.
+    pub fn reason(&self) -> String {
+        let (because, faults) = (&self.because.reason, self.because.faults.sentence());
+        match because {
+            Reason::Broken => faults.unwrap_or_default(),
+            Reason::Lost { .. } => self.lost(faults.as_deref()),
+            Reason::Short { .. } | Reason::Useless => self.outcome_words(),
+            _ => [Some(self.outcome_words()), faults].into_iter().flatten().collect::<Vec<_>>().join(" "),
         }
-        Some(_) => {
-            format!("{told}; more than {} more rounds would be needed.", units::grouped(MOST_MORE as u64))
+    }
+
+    fn outcome_words(&self) -> String {
+        let matters = share(self.practical);
+        let by = |factor: Option<Factor>| {
+            factor.map_or_else(String::new, |factor| difference(self.figure, factor.median))
+        };
+        let found = by(self.factor);
+        let suspicion = format!("{found} in {}, beyond {}", pairs(self.rounds), bar(self));
+        let fresh_rounds = self.confirmed.map_or(0, |factor| factor.rounds);
+        match &self.because.reason {
+            Reason::Broken | Reason::Lost { .. } => String::new(),
+            Reason::Short { tried: 1 } => {
+                format!("Too short: 1 round was tried, and nothing is said of fewer than {MIN_PAIRS}.")
+            }
+            Reason::Short { tried } => {
+                format!(
+                    "Too short: {tried} rounds were tried, and nothing is said of fewer than {MIN_PAIRS}."
+                )
+            }
+            Reason::Useless => {
+                format!("Neither side does the work: {} says nothing of either.", self.figure.label())
+            }
+            Reason::RuledOut => match self.factor {
+                Some(factor) if factor.low > 1.0 => format!("B is {found}, below the {matters} that matter."),
+                Some(factor) if factor.high > 1.0005 => {
+                    let most = share(worse_by(factor.high, self.figure.better()));
+                    format!("A slowdown of more than {matters} is ruled out: {most} at most.")
+                }
+                _ => format!("A slowdown of more than {matters} is ruled out."),
+            },
+            Reason::Improved => format!("B is {suspicion}."),
+            Reason::Unconfirmed { fresh: 0, .. } => {
+                format!("B looks {suspicion}, but no fresh rounds were run to confirm it.")
+            }
+            Reason::Unconfirmed { fresh, needed } => format!(
+                "B looks {suspicion}, but there are only {} of fresh rounds to confirm it, and {needed} are needed.",
+                pairs(*fresh)
+            ),
+            Reason::Confirmed => {
+                format!("B is {suspicion}; {fresh_rounds} fresh ones confirm it: {}.", by(self.confirmed))
+            }
+            Reason::Refuted => format!(
+                "B looked {suspicion}, but {fresh_rounds} fresh ones do not confirm it: {} ({}).",
+                by(self.confirmed),
+                self.confirmed.map_or_else(String::new, with_interval)
+            ),
+            Reason::Open => {
+                let told = format!(
+                    "{} do not show whether B is worse by more than the {matters} that matter",
+                    pairs(self.rounds)
+                );
+                match self.more {
+                    Some(more) if more < MOST_MORE => {
+                        format!("{told}; about {} would.", units::plural(more as u64, "more round"))
+                    }
+                    Some(_) => format!(
+                        "{told}; more than {} more rounds would be needed.",
+                        units::grouped(MOST_MORE as u64)
+                    ),
+                    None => format!("{told}."),
+                }
+            }
         }
-        None => format!("{told}."),
+    }
+
+    /// Too many rounds have no pair: how many, and why.
+    fn lost(&self, faults: Option<&str>) -> String {
+        let Reason::Lost { tried, lost, without, commonest } = &self.because.reason else {
+            return String::new();
+        };
+        let head = format!("{lost} of {} have no pair to compare", units::plural(*tried as u64, "round"));
+        match (faults, commonest) {
+            (Some(faults), _) => format!("{head}. {faults}"),
+            _ if 2 * without >= *lost => {
+                format!("{head}, {without} of them rounds {}.", self.figure.why_none())
+            }
+            (None, Some(loss)) => {
+                let why = match loss {
+                    Loss::Invalid(invalid) => invalid.to_string(),
+                    Loss::Unreadable(why) => why.clone(),
+                };
+                format!("{head}, most often because: {} …", units::before_figures(&why))
+            }
+            (None, None) => format!("{head}."),
+        }
     }
 }
 
-/// Too few rounds were tried.
-pub(crate) fn short(tried: usize) -> String {
-    format!(
-        "Too short: {} tried, and nothing is said of fewer than {MIN_PAIRS}.",
-        match tried {
-            1 => "1 round was".to_owned(),
-            tried => format!("{tried} rounds were"),
+impl Fault {
+    /// What it did, as the end of a sentence.
+    fn words(&self) -> String {
+        let with = |what: &str, detail: &str| match detail.trim().trim_end_matches('.') {
+            "" => what.to_owned(),
+            detail => format!("{what} ({detail})"),
+        };
+        match self {
+            Self::Wrong => "sent wrong bytes".to_owned(),
+            Self::Died(detail) => with("ended before it was asked to", detail),
+            Self::NotStarted(detail) => with("did not start", detail),
+            Self::Closed(detail) => with("accepted no connection", detail),
         }
-    )
-}
-
-/// Too many rounds have no pair.
-pub(crate) fn lost(pairs: &Pairs, figure: Figure, commonest: Option<&str>, faults: Option<&str>) -> String {
-    let lost = pairs.tried.saturating_sub(pairs.logs.len());
-    let head = format!("{lost} of {} have no pair to compare", units::plural(pairs.tried as u64, "round"));
-    let without = pairs.valid.saturating_sub(pairs.logs.len());
-    match (faults, commonest) {
-        (Some(faults), _) => format!("{head}. {faults}"),
-        _ if 2 * without >= lost => format!("{head}, {without} of them rounds {}.", figure.why_none()),
-        (None, Some(reason)) => format!("{head}, most often because: {reason} …"),
-        (None, None) => format!("{head}."),
     }
 }
 
-/// Neither side does the work.
-pub(crate) fn useless(figure: Figure) -> String {
-    format!("Neither side does the work: {} says nothing of either.", figure.label())
+impl Faults {
+    /// What happened, as a sentence; `None` when nothing did.
+    pub fn sentence(&self) -> Option<String> {
+        let rounds = units::plural(self.tried as u64, "round");
+        let said = |side: Side| {
+            let kinds = &self.kinds[side as usize];
+            let told: Vec<String> =
+                kinds.iter().map(|(fault, rounds)| format!("{} in {rounds}", fault.words())).collect();
+            (!told.is_empty()).then(|| format!("{} {} of {rounds}", side.letter(), units::all_of(&told)))
+        };
+        match (said(Side::A), said(Side::B)) {
+            (None, None) => None,
+            (None, Some(b)) => Some(format!("{b}, A in none.")),
+            (Some(a), None) => Some(format!("{a}, B in none.")),
+            (Some(a), Some(b)) => Some(format!("{b}; {a}.")),
+        }
+    }
+}
+
+impl Outcome {
+    /// The word for it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Improved => "improved",
+            Self::Inconclusive => "inconclusive",
+            Self::Invalid => "invalid",
+            Self::Regressed => "regressed",
+        }
+    }
 }
 
 /// The verdict on the whole comparison, in a sentence or two.
@@ -272,16 +306,18 @@ pub(crate) fn columns(one: &Verdict) -> [String; 6] {
 }
 
 /// The figures of one cell that have the same reason, told once: a build that fails has one for all of them.
-pub(crate) fn grouped<'a>(verdicts: &[&'a Verdict]) -> Vec<(Vec<&'a Verdict>, &'a str)> {
-    let mut groups: Vec<(Vec<&Verdict>, &str)> = Vec::new();
+pub(crate) fn grouped<'a>(verdicts: &[&'a Verdict]) -> Vec<(Vec<&'a Verdict>, String)> {
+    let mut groups: Vec<(Vec<&Verdict>, String)> = Vec::new();
     for one in verdicts {
-        let cell = (&one.scenario, &one.model, one.outcome, one.reason.as_str());
-        let same = |(figures, reason): &&mut (Vec<&Verdict>, &str)| {
-            (&figures[0].scenario, &figures[0].model, figures[0].outcome, *reason) == cell
+        let why = one.reason();
+        let same = |(figures, reason): &&mut (Vec<&Verdict>, String)| {
+            let first = figures[0];
+            (&first.scenario, &first.model, first.outcome) == (&one.scenario, &one.model, one.outcome)
+                && *reason == why
         };
         match groups.iter_mut().find(same) {
             Some((figures, _)) => figures.push(one),
-            None => groups.push((vec![one], &one.reason)),
+            None => groups.push((vec![one], why)),
         }
     }
     groups
@@ -307,5 +343,23 @@ mod tests {
         assert_eq!(shown, expected);
         let rate = |new: f64| difference(Figure::Merit(Merit::Throughput), 185.0 / new);
         assert_eq!([146.0, 200.0].map(rate), ["21.1 % worse", "8.1 % better"]);
+    }
+
+    #[test]
+    fn the_words_say_who_did_what() {
+        let faults = |kinds: &[(Fault, usize)], tried| Faults {
+            tried,
+            kinds: [Vec::new(), kinds.to_vec()],
+            ..Faults::default()
+        };
+        assert_eq!(faults(&[], 9).sentence(), None);
+        let several = [(Fault::Wrong, 1), (Fault::Died("signal 9".to_owned()), 1)];
+        assert_eq!(
+            faults(&several, 2).sentence().as_deref(),
+            Some(
+                "B sent wrong bytes in 1 and ended before it was asked to (signal 9) in 1 of 2 rounds, A in none."
+            )
+        );
+        assert_eq!(Fault::NotStarted("no port.\n".to_owned()).words(), "did not start (no port)");
     }
 }

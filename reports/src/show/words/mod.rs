@@ -3,6 +3,8 @@
 //! A reason names what happened and its size; it never guesses at a cause that was not measured. A verdict never speaks of
 //! "all" models when some could not be compared.
 
+mod across;
+mod advise;
 pub mod anatomy;
 pub(crate) mod envelope;
 pub mod envelopes;
@@ -16,11 +18,12 @@ pub(crate) mod sweep;
 pub(crate) mod trust;
 pub(crate) mod waiting;
 
-use crate::analysis::Workload;
+use crate::cells::recovery::Recovery;
 use crate::record::{Doubt, ErrorKind, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 use crate::rules::verdict::{
-    LEVEL, MIN_ROUNDS, MOST_MORE, Outcome, Place, Standing, Verdict, floor, rounds_to_tell,
+    Flip, LEVEL, MIN_ROUNDS, MOST_MORE, Outcome, Place, Standing, Verdict, floor, rounds_to_tell,
 };
+use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::stats::paired::{Better, Factor};
 use crate::stats::quantile::Quantile;
@@ -121,7 +124,7 @@ impl fmt::Display for Doubt {
             ),
             Self::CompanionsMissing { missing, asked } => write!(
                 f,
-                "{} of {} connections beside the load could not be opened, or the server closed them",
+                "{} of {} background connections could not be opened, or the server closed them",
                 units::grouped(*missing),
                 units::grouped(*asked)
             ),
@@ -151,6 +154,16 @@ impl fmt::Display for Doubt {
     }
 }
 
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Within(ns) => write!(f, "within {}", units::time(*ns)),
+            Self::NotWithin(ns) => write!(f, "not within {}", units::time(*ns)),
+            Self::Unknown(_) => write!(f, "unknown"),
+        }
+    }
+}
+
 impl Doubt {
     /// What kind of doubt it is: doubts of one kind are told once per cell.
     pub(crate) fn kind(&self) -> u8 {
@@ -172,7 +185,7 @@ impl Doubt {
     }
 
     /// How grave it is among doubts of its kind.
-    pub(crate) fn gravity(&self) -> f64 {
+    pub(crate) fn severity(&self) -> f64 {
         match self {
             Self::GeneratorBusy { share } => *share,
             Self::Unsteady { ratio } => ratio.max(1e-9).ln().abs(),
@@ -231,12 +244,14 @@ impl Verdict {
                 return format!("Too many trials of the run were invalid: {lost} of {asked}.");
             }
         };
+        let flips: Vec<String> = self.boundary.iter().map(Flip::sentence).collect();
+        let flips = Some(flips.join(" ")).filter(|text| !text.is_empty());
         let chosen = matches!(self.outcome, Outcome::Chosen { .. });
         let of_choice = |sentence: Option<String>| sentence.filter(|_| chosen);
         let sentences = [
             Some(lead),
             of_choice(self.not_resolved()),
-            of_choice(self.boundary.clone()),
+            of_choice(flips),
             of_choice(self.sensitivity()),
             self.not_compared(),
         ];
@@ -268,7 +283,7 @@ impl Verdict {
 
     fn none_behind(&self) -> String {
         format!(
-            "{} cannot be told apart by {}: none is shown to be behind.",
+            "{} are not distinguishable by {} with these rounds: none is shown to be behind.",
             self.those_compared(),
             self.merit.label()
         )
@@ -286,7 +301,8 @@ impl Verdict {
             Some(format!("{} ({median}, {interval}; {rounds})", standing.model))
         };
         let open: Vec<String> = self.standings.iter().filter_map(tell).collect();
-        (!open.is_empty()).then(|| format!("Not resolved, and what it would take: {}.", open.join("; ")))
+        (!open.is_empty())
+            .then(|| format!("Not distinguishable from the best with these rounds: {}.", open.join("; ")))
     }
 
     /// What difference the run would have found, or that it had too few rounds to find any.
@@ -299,7 +315,7 @@ impl Verdict {
         }
         let factor = self.detectable?;
         let size = if factor < 2.0 { units::share(factor - 1.0) } else { units::factor(factor) };
-        Some(format!("A difference of {size} or more would have shown."))
+        Some(format!("This run could detect differences of {size} or more."))
     }
 
     fn ahead(&self, best: &str, next: &str, factor: &Factor) -> String {

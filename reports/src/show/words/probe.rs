@@ -1,8 +1,10 @@
 //! The probe in words: as facts, and as a line for a summary. What is absent is said with its reason.
 
 use crate::record::{Ceiling, Probe, Reading, RoundTrip, Scatter};
-use crate::rules::probe::Limit;
-pub(crate) use crate::rules::probe::advice;
+use crate::rules::probe::{
+    Advice, BACKLOG_NOTED, CLOCK_UNFIT_NS, FOREIGN_UNFIT, LOOP_UNFIT_RANGE, Limit, NoCeiling, STEAL_UNFIT,
+    TIMER_UNFIT_NS, Unfit,
+};
 use crate::show::units;
 
 impl Limit {
@@ -133,4 +135,212 @@ fn reached(ceiling: &Ceiling) -> String {
             units::share(reached.swarm_share)
         )
     })
+}
+
+impl NoCeiling {
+    /// Why, as the end of a sentence.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Self::NotMeasured => "it was not measured".to_owned(),
+            Self::Absent(why) => why.clone(),
+            Self::NullServer => "the null server was the limit, not the generator".to_owned(),
+            Self::Exceeded { rate_per_s } => format!(
+                "the ceiling measured before the run, {}, was exceeded, so it is too low",
+                units::rate(*rate_per_s)
+            ),
+        }
+    }
+}
+
+impl Unfit {
+    /// Why, as the end of a sentence.
+    pub fn words(&self) -> String {
+        let (share, time) = (units::share, units::time);
+        match self {
+            Self::NoNullServer(why) => format!("the null server could not be measured: {why}"),
+            Self::Foreign(part) => {
+                format!(
+                    "other programs used {} of the pinned CPUs (limit {})",
+                    share(*part),
+                    share(FOREIGN_UNFIT)
+                )
+            }
+            Self::Steal(part) => {
+                format!(
+                    "the hypervisor took {} of the pinned CPUs (limit {})",
+                    share(*part),
+                    share(STEAL_UNFIT)
+                )
+            }
+            Self::Clock(ns) => {
+                format!("reading the clock takes {} (limit {})", time(*ns), time(CLOCK_UNFIT_NS))
+            }
+            Self::Timers(ns) => {
+                format!(
+                    "sleeps typically end {} late (limit {})",
+                    time(*ns as f64),
+                    time(TIMER_UNFIT_NS as f64)
+                )
+            }
+            Self::Unsteady(range) => format!(
+                "the same work took {} as long from one run to the next (limit {})",
+                units::factor(*range),
+                units::factor(LOOP_UNFIT_RANGE)
+            ),
+        }
+    }
+}
+
+impl Advice {
+    /// What was found and what to do, in a sentence.
+    pub(crate) fn sentence(&self) -> String {
+        let (share, time, grouped) = (units::share, units::time, units::grouped);
+        match self {
+            Self::Foreign(part) => format!(
+                "Other programs used up to {} of the pinned CPUs: stop them, or keep them off with a cpuset.",
+                share(*part)
+            ),
+            Self::Steal(part) => format!(
+                "The hypervisor took up to {} of the pinned CPUs: use a machine with dedicated CPUs, or another hour.",
+                share(*part)
+            ),
+            Self::Unsteady(range) => format!(
+                "The same work took {} as long in slow runs as in fast ones: compare within rounds only, and run more of them.",
+                units::factor(*range)
+            ),
+            Self::OneCpu => {
+                "One CPU for server and swarm: each waits for the other. Use two at least.".to_owned()
+            }
+            Self::TwoCpus => {
+                "Two CPUs, one to serve and one to load: nothing can be said of how a model scales over \
+                              cores. Use four or more for that."
+                    .to_owned()
+            }
+            Self::Quota { granted, cpus } => format!(
+                "The control group grants {granted:.2} of {cpus} CPUs and stops everybody when they are used up: lift the \
+                 quota."
+            ),
+            Self::Governor(governor) => format!(
+                "The frequency governor is `{governor}`: choose performance (`cpupower frequency-set -g performance`)."
+            ),
+            Self::Turbo => {
+                "Turbo is on, so the frequency depends on heat and on other CPUs: turn it off for long runs."
+                    .to_owned()
+            }
+            Self::HardwareThreads => {
+                "Hardware threads share cores: start with `taskset` on one thread of each core.".to_owned()
+            }
+            Self::Clock(ns) => format!(
+                "Reading the clock takes {}: a clock source that the vDSO can read (tsc) takes a tenth of that.",
+                time(*ns)
+            ),
+            Self::Timers(timer) => format!(
+                "A sleep of {} ended up to {} late (p99): expect lag of the generator where it sleeps between requests.",
+                time(timer.asked_ns as f64),
+                time(timer.p99_ns as f64)
+            ),
+            Self::Descriptors(allowed) => format!(
+                "A process may open {} descriptors: raise the hard limit (`ulimit -Hn`) for more connections than that.",
+                grouped(*allowed)
+            ),
+            Self::Ports(ports) => format!(
+                "Outgoing connections have {} ports: widen net.ipv4.ip_local_port_range.",
+                grouped(*ports)
+            ),
+            Self::Backlog(most) => format!(
+                "A listen backlog is capped at {}: raise net.core.somaxconn to {} or more.",
+                grouped(*most),
+                grouped(BACKLOG_NOTED)
+            ),
+            Self::NoTracepoints => {
+                "Tracepoints are unavailable: system calls per request will be absent.".to_owned()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::record::{Overshoot, Probe, Reading, Scatter};
+    use crate::rules::probe::{advice, unfit};
+    use crate::sample;
+
+    #[test]
+    fn a_good_machine_needs_no_advice_but_on_what_it_cannot_show() {
+        let mut probe = sample::probe(&[]);
+        assert_eq!(unfit(&probe), []);
+        probe.system.cpus = 8;
+        assert_eq!(advice(&probe), []);
+    }
+
+    #[test]
+    fn each_thing_that_is_wrong_is_named_with_what_to_do() {
+        type Change = fn(&mut Probe);
+        let cases: [(Change, &str); 12] = [
+            (|p| p.foreign_share = Reading::Value(0.2), "stop them"),
+            (|p| p.steal_share = Reading::Value(0.1), "dedicated"),
+            (
+                |p| {
+                    p.fixed_loop_ns =
+                        Reading::Value(Scatter { goes: 9, median: 1e6, variation: 0.3, range: 2.0 });
+                },
+                "rounds",
+            ),
+            (|p| p.system.cpus = 1, "Use two"),
+            (|p| p.system.quota_cpus = Reading::Value(1.5), "1.50 of 8"),
+            (|p| p.system.governor = Reading::Value("powersave".into()), "performance"),
+            (|p| p.system.turbo = Reading::Value(true), "Turbo"),
+            (|p| p.system.smt = Reading::Value(true), "taskset"),
+            (|p| p.clock_read_ns = Reading::Value(900.0), "tsc"),
+            (|p| p.system.descriptors = Reading::Value(1024), "ulimit -Hn"),
+            (|p| p.system.somaxconn = Reading::Value(128), "net.core.somaxconn"),
+            (|p| p.system.tracefs = Reading::Absent("no such folder".into()), "system calls"),
+        ];
+        for (change, words) in cases {
+            let mut probe = sample::probe(&[]);
+            probe.system.cpus = 8;
+            change(&mut probe);
+            let lines: Vec<String> = advice(&probe).iter().map(|one| one.sentence()).collect();
+            assert!(lines.len() == 1 && lines[0].contains(words), "{words}: {lines:?}");
+            assert_eq!(unfit(&probe), [], "{words}");
+        }
+    }
+
+    #[test]
+    fn a_machine_that_measures_nothing_true_is_unfit_and_says_why() {
+        type Change = fn(&mut Probe);
+        let cases: [(Change, &str); 6] = [
+            (|p| p.foreign_share = Reading::Value(0.6), "other programs"),
+            (|p| p.steal_share = Reading::Value(0.3), "hypervisor"),
+            (|p| p.clock_read_ns = Reading::Value(20_000.0), "clock"),
+            (
+                |p| {
+                    let late =
+                        Overshoot { asked_ns: 50_000, p50_ns: 3_000_000, p99_ns: 9_000_000, samples: 100 };
+                    p.timers = Reading::Value(vec![late]);
+                },
+                "3.00 ms late",
+            ),
+            (
+                |p| {
+                    p.fixed_loop_ns =
+                        Reading::Value(Scatter { goes: 9, median: 1e6, variation: 0.9, range: 4.0 });
+                },
+                "same work",
+            ),
+            (
+                |p| {
+                    p.floor = Reading::Absent("no port was free".into());
+                    p.ceilings.clear();
+                },
+                "no port was free",
+            ),
+        ];
+        for (change, words) in cases {
+            let mut probe = sample::probe(&[]);
+            change(&mut probe);
+            let why: Vec<String> = unfit(&probe).iter().map(|one| one.words()).collect();
+            assert!(why.len() == 1 && why[0].contains(words), "{words}: {why:?}");
+        }
+    }
 }

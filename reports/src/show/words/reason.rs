@@ -5,13 +5,11 @@ mod merit;
 
 use crate::cells::cell::Cell;
 use crate::metric::cost::Cost;
-use crate::record::{Merit, Profile};
-use crate::rules::verdict::{Outcome, Place, Standing};
+use crate::record::Profile;
+use crate::rules::verdict::{OF_THE_LEAD, Outcome, Place, Standing, TELLING};
+use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::show::words::waiting;
-
-/// A cost that differs by less than this factor explains nothing.
-pub(crate) const TELLING: f64 = 1.2;
 
 /// A cost that a reason may name.
 struct Telling {
@@ -20,9 +18,6 @@ struct Telling {
     /// A smaller difference, in the cost's own unit, explains nothing even where the factor is large.
     least: f64,
 }
-
-/// A cost whose factor is less than this power of the lead's explains too little of it: half the lead, as factors go.
-pub(crate) const OF_THE_LEAD: f64 = 0.5;
 
 /// The costs a reason may name. Memory is not among them: it does not make a request faster. Nor are instructions and
 /// cycles, which the CPU time stands for. Nor is the run delay: where threads queue for a CPU it is the response time
@@ -38,33 +33,29 @@ const COSTS: [Telling; 5] = [
 /// A sentence names at most so many.
 const MOST: usize = 3;
 
-/// The reason of an outcome, in sentences.
-pub(crate) fn explain(
-    merit: Merit,
-    profile: &Profile,
-    cells: &[Cell],
-    standings: &[Standing],
-    outcome: &Outcome,
-) -> String {
-    let cell = |model: &str| cells.iter().find(|cell| cell.model == model);
-    match outcome {
-        Outcome::Undecided { .. } | Outcome::NoVerdict { .. } => undecided(cells),
-        Outcome::NoneFits => "Lower the load, or allow the models more workers.".to_owned(),
-        Outcome::Chosen { winners, perhaps, next } => {
-            let mut sentences = Vec::new();
-            let next = next.as_ref().and_then(|(model, lead)| Some((cell(model)?, lead.median)));
-            if let (Some(best), Some((next, lead))) = (cell(&winners[0]), next) {
-                match merit::against(merit, best, next) {
-                    Some(why) => sentences.push(why),
-                    None => sentences.extend(against(profile, best, next, lead)),
-                }
+impl Workload {
+    /// Why its verdict is what it is, in sentences; empty where nothing explains it.
+    pub fn reason(&self) -> String {
+        let (merit, cells, standings) = (self.verdict.merit, &self.cells, &self.verdict.standings);
+        let (winners, perhaps, next) = match &self.verdict.outcome {
+            Outcome::NoVerdict { .. } => return "The reasons stand with the discarded trials.".to_owned(),
+            Outcome::Undecided { .. } => return undecided(cells),
+            Outcome::NoneFits => return "Lower the load, or allow the models more workers.".to_owned(),
+            Outcome::Chosen { winners, perhaps, next } => (winners, perhaps, next),
+        };
+        let mut sentences = Vec::new();
+        let next = next.as_ref().and_then(|(model, lead)| Some((self.cell(model)?, lead.median)));
+        if let (Some(best), Some((next, lead))) = (self.cell(&winners[0]), next) {
+            match merit::against(merit, best, next) {
+                Some(why) => sentences.push(why),
+                None => sentences.extend(against(&self.scenario.profile, best, next, lead)),
             }
-            let sure = winners.iter().filter(|model| !perhaps.contains(model));
-            sentences.extend(cheapest(sure.filter_map(|model| cell(model)).collect()));
-            sentences.extend(starved(cells, standings));
-            sentences.extend(starving_winners(cells, standings));
-            sentences.join(" ")
         }
+        let sure = winners.iter().filter(|model| !perhaps.contains(model));
+        sentences.extend(cheapest(sure.filter_map(|model| self.cell(model)).collect()));
+        sentences.extend(starved(cells, standings));
+        sentences.extend(starving_winners(cells, standings));
+        sentences.join(" ")
     }
 }
 
@@ -108,7 +99,7 @@ fn costs(best: &Cell, next: &Cell, lead: f64) -> (Vec<&'static str>, Option<Stri
     }
     found.sort_by(|a, b| b.0.total_cmp(&a.0));
     let texts: Vec<String> = found.into_iter().take(MOST).map(|(_, text)| text).collect();
-    (known, (!texts.is_empty()).then(|| format!("Beside {}: {}.", next.model, texts.join(", "))))
+    (known, (!texts.is_empty()).then(|| format!("Compared with {}: {}.", next.model, texts.join(", "))))
 }
 
 /// That a model serves its connections less evenly than another does.

@@ -32,7 +32,7 @@ pub fn brief(analysis: &Analysis) -> Option<String> {
     };
     let saving = match saved {
         0 => String::new(),
-        saved => format!("; the {} not run left their time to the rest", units::plural(saved, "trial")),
+        saved => format!("; the {} saved gave their time to the rest", units::plural(saved, "trial")),
     };
     Some(format!("{begun}. Looking after {}: {then}{saving}.", units::all_of(&after)))
 }

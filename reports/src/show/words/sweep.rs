@@ -1,10 +1,10 @@
 //! The sentences of a sweep: knees, laws, boundaries, capacities. The same words for the terminal and the page.
 
-use crate::analysis::Workload;
 use crate::record::{Axis, Objective};
-use crate::rules::sweep::capacity::{Capacity, Found};
-use crate::rules::sweep::{Boundary, Crossover, Fit, Knee, Sweep, drowned};
-use crate::rules::verdict::Outcome;
+use crate::rules::sweep::capacity::{Capacity, End, Found};
+use crate::rules::sweep::{Boundary, Crossover, Fit, Knee, Sweep, sure};
+use crate::rules::verdict::{Flip, Outcome};
+use crate::rules::workload::Workload;
 use crate::show::units;
 
 /// What κ and σ cannot say.
@@ -70,12 +70,8 @@ impl Crossover {
         let (before, after) = (&self.before, &self.after);
         match self.boundary {
             Boundary::Shown { value, low, high, .. } => {
-                let interval = format!("({} to {})", axis.bare(low), axis.bare(high));
-                let unit = match axis {
-                    Axis::Rate => String::new(),
-                    Axis::Clients | Axis::Idle => format!(" {}", axis.label()),
-                };
-                format!("{before} until {} {interval}{unit}, then {after}.", axis.bare(value))
+                let at = (value, low, high);
+                Flip { before: before.clone(), after: after.clone(), axis, at }.sentence()
             }
             Boundary::Unshown { from, to } => format!(
                 "{before} and {after} change places between {} and {}, but not by more than the floor and the \
@@ -84,6 +80,19 @@ impl Crossover {
                 axis.show(to)
             ),
         }
+    }
+}
+
+impl Flip {
+    /// Which model is best until where, and which from there on.
+    pub fn sentence(&self) -> String {
+        let (axis, (value, low, high)) = (self.axis, self.at);
+        let interval = format!("({} to {})", axis.bare(low), axis.bare(high));
+        let unit = match axis {
+            Axis::Rate => String::new(),
+            Axis::Clients | Axis::Idle => format!(" {}", axis.label()),
+        };
+        format!("{} until {} {interval}{unit}, then {}.", self.before, axis.bare(value), self.after)
     }
 }
 
@@ -132,15 +141,6 @@ impl Fit {
             }
         }
     }
-
-    /// The fitted figure at a value of the axis: replies per second, or nanoseconds; infinite beyond a queue's capacity.
-    pub fn at(&self, value: f64) -> Option<f64> {
-        match self {
-            Self::None(_) => None,
-            Self::Usl(usl) => Some(usl.at(value)),
-            Self::Queue(queue) => Some(queue.at(value)),
-        }
-    }
 }
 
 /// A parameter that may be very small.
@@ -162,7 +162,19 @@ impl Capacity {
             Found::Rate { rate_per_s, low, high } => {
                 format!("{} ({} to {})", units::rate(*rate_per_s), units::rate(*low), units::rate(*high))
             }
-            Found::AtLeast { rate_per_s, why } => format!("at least {}: {why}", units::rate(*rate_per_s)),
+            Found::AtLeast { rate_per_s, end } => {
+                let why = match end {
+                    End::NotTried => "no higher rate was tried".to_owned(),
+                    End::LeftOut { rate_per_s } => format!(
+                        "trials at {} had to be left out; the discarded trials say why",
+                        units::rate(*rate_per_s)
+                    ),
+                    End::Generator { rate_per_s } => {
+                        format!("the generator's own ceiling is {}", units::rate(*rate_per_s))
+                    }
+                };
+                format!("at least {}: {why}", units::rate(*rate_per_s))
+            }
             Found::Below { rate_per_s } => format!("below {}", units::rate(*rate_per_s)),
             Found::Unknown { trials } => {
                 format!(
@@ -186,15 +198,6 @@ impl Capacity {
     }
 }
 
-/// The models that are best at a point, or shown to be equal to the best; those that could not be resolved are not.
-fn sure(point: &Workload) -> impl Iterator<Item = &str> {
-    let (winners, perhaps) = match &point.verdict.outcome {
-        Outcome::Chosen { winners, perhaps, .. } => (winners.as_slice(), perhaps.as_slice()),
-        _ => (&[][..], &[][..]),
-    };
-    winners.iter().filter(|model| !perhaps.contains(model)).map(String::as_str)
-}
-
 impl Sweep {
     /// The name with what was swept: "churn over clients".
     pub fn title(&self) -> String {
@@ -203,25 +206,6 @@ impl Sweep {
         } else {
             format!("{} over {}", self.of, self.axis.label())
         }
-    }
-
-    /// The sentences on where the best model changes: of those pairs that are both best, or share first place, somewhere
-    /// along the axis.
-    pub fn boundaries(&self) -> Vec<String> {
-        let best: Vec<&str> = self.kept().flat_map(sure).collect();
-        let counts = |one: &&Crossover| best.contains(&&*one.before) && best.contains(&&*one.after);
-        let shown = |one: &&Crossover| matches!(one.boundary, Boundary::Shown { .. });
-        self.crossovers.iter().filter(shown).filter(counts).map(|one| one.sentence(self.axis)).collect()
-    }
-
-    /// Whether a point is a rate with which no model keeps up: there the response time says how long the trial was.
-    pub(crate) fn beyond(&self, point: &Workload) -> bool {
-        self.models.iter().all(|model| drowned(point, model))
-    }
-
-    /// The points that say something of the models.
-    fn kept(&self) -> impl Iterator<Item = &Workload> {
-        self.points.iter().filter(|point| !self.beyond(point))
     }
 
     /// The answer of the sweep in sentences.
@@ -237,7 +221,7 @@ impl Sweep {
                 [] => format!("No model was shown to carry any of the rates with a {objective}."),
                 [one] => format!("{one} carries the highest rate with a {objective}."),
                 several => format!(
-                    "{} carry the highest rate with a {objective}; they cannot be told apart.",
+                    "{} carry the highest rate with a {objective}; they are not distinguishable with these trials.",
                     units::all_of(several)
                 ),
             }]
@@ -247,7 +231,7 @@ impl Sweep {
             if boundaries.is_empty() {
                 told.push(self.constant());
             }
-            told.extend(boundaries);
+            told.extend(boundaries.iter().map(Flip::sentence));
         }
         told
     }
@@ -265,7 +249,7 @@ impl Sweep {
         };
         let best = always(&|point, model| sure(point).any(|winner| winner == model));
         let perhaps = always(&|point, model| {
-            point.verdict.standing(model).is_some_and(|standing| point.verdict.crowns(standing))
+            point.verdict.standing(model).is_some_and(|standing| point.verdict.is_winner(standing))
         });
         let which = match self.points.iter().any(|point| self.beyond(point)) {
             true => "with a verdict that any model keeps up with",
@@ -274,7 +258,7 @@ impl Sweep {
         match (best.as_slice(), perhaps.as_slice()) {
             ([], [] | [_]) => "No boundary between the best models could be shown.".to_owned(),
             ([], several) => format!(
-                "No boundary between the best models could be shown: of {} the rounds do not tell which is best where.",
+                "No boundary between the best models could be shown: these rounds do not show which of {} is best where.",
                 units::all_of(several)
             ),
             (always, _) => {

@@ -30,7 +30,10 @@ pub(crate) fn machine(analysis: &Analysis) -> String {
         Reading::Absent(why) => format!("Not checked before the run: {why}."),
         Reading::Value(probe) => match probe::unfit(probe).as_slice() {
             [] => "Fit to measure on before the run.".to_owned(),
-            unfit => format!("Not fit to measure on before the run: {}.", unfit.join("; ")),
+            unfit => {
+                let why: Vec<String> = unfit.iter().map(probe::Unfit::words).collect();
+                format!("Not fit to measure on before the run: {}.", why.join("; "))
+            }
         },
     };
     let during = match probe::drift(&analysis.rounds) {

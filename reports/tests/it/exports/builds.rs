@@ -5,7 +5,7 @@ use crate::exports::{made, small};
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::{ComparedCell, Comparison, Contender, Figure, Gated, Merit, Origin, Side};
-use bakeoff_reports::rules::gate::{Gate, Outcome, Verdict};
+use bakeoff_reports::rules::gate::{Because, Fault, Faults, Gate, Outcome, Reason, Verdict};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::export::{
     ExportError, Format, LARGEST_MARKDOWN, Source, export, junit_of_analysis, junit_of_gate,
@@ -21,7 +21,7 @@ pub(crate) fn gate(a: &str, b: &str) -> Gate {
         origin: Origin::Commit { reference: label.to_owned(), commit: digit.repeat(40) },
     };
     let factor = |median: f64| Factor { median, low: median * 0.98, high: median * 1.03, rounds: 20 };
-    let cell = |model: &str, figure, outcome, median: f64, reason: &str| Verdict {
+    let cell = |model: &str, figure, outcome, median: f64, reason| Verdict {
         scenario: "echo-small".to_owned(),
         model: model.to_owned(),
         figure,
@@ -39,21 +39,24 @@ pub(crate) fn gate(a: &str, b: &str) -> Gate {
         detectable: Some(1.042),
         more: None,
         pairs: Vec::new(),
-        reason: reason.to_owned(),
+        because: Because { reason, faults: Faults::default() },
     };
     let throughput = Figure::Merit(Merit::Throughput);
     let mut cells = vec![
-        cell("tokio", throughput, Outcome::Pass, 1.001, "A slowdown that matters is ruled out."),
-        cell("thread-pool", throughput, Outcome::Regressed, 1.12, "B is slower, and fresh rounds say so."),
-        cell("mio-event-loop", throughput, Outcome::Improved, 0.91, "B is faster."),
-        cell("iterative", Figure::CpuPerRequest, Outcome::Inconclusive, 1.02, "The rounds do not tell."),
+        cell("tokio", throughput, Outcome::Pass, 1.001, Reason::RuledOut),
+        cell("thread-pool", throughput, Outcome::Regressed, 1.12, Reason::Confirmed),
+        cell("mio-event-loop", throughput, Outcome::Improved, 0.91, Reason::Improved),
+        cell("iterative", Figure::CpuPerRequest, Outcome::Inconclusive, 1.02, Reason::Open),
     ];
     let nothing = Verdict { a: None, b: None, factor: None, q: None, detectable: None, ..cells[3].clone() };
     cells.push(Verdict {
         figure: Figure::SwitchesPerRequest,
         outcome: Outcome::Invalid,
         rounds: 0,
-        reason: "No round is valid on both sides.".to_owned(),
+        because: Because {
+            reason: Reason::Lost { tried: 20, lost: 20, without: 0, commonest: None },
+            faults: Faults::default(),
+        },
         ..nothing
     });
     let compared = |cell: &Verdict| ComparedCell {
@@ -265,7 +268,7 @@ fn a_summary_stays_below_its_limit_and_says_what_is_missing() {
         for at in 0..2_000 {
             let mut cell = cells[at % cells.len()].clone();
             cell.scenario = format!("{}-{at}", sign.repeat(100));
-            cell.reason = sign.repeat(2_000);
+            cell.because.faults.kinds[1] = vec![(Fault::Died(sign.repeat(2_000)), 1)];
             large.cells.push(cell);
         }
         large.comparison.a.label = sign.repeat(100_000);
