@@ -3,20 +3,19 @@
 //! Invalid trials are left out of every figure and listed with their reasons. The result depends on the bundle alone:
 //! not on the number of threads, and for a workload's verdict not on the order of workloads.
 
-use crate::cells::cell::Cell;
+use crate::cells::cell::{Cell, CellDoubt};
+use crate::cells::exclusion::Exclusion;
 use crate::cells::gather;
-use crate::record::bundle::Bundle;
+use crate::record::bundle::{Bundle, Damage};
 use crate::record::envelope::{Envelope, Stress};
 use crate::record::{Anatomy, End, LookRecord, Reading, RoundRecord, Run, ScenarioRecord, Trial};
 use crate::rules::gate::{self, Gate};
-use crate::rules::probe::{self, Bounds};
+use crate::rules::probe::{self, Bounds, Unfit};
 use crate::rules::sweep::{self, Sweep};
 use crate::rules::verdict::MOST_LEFT_OUT;
 use crate::rules::verdict::{self, Verdict};
 use crate::rules::workload::Workload;
-use crate::show::units;
 use rayon::prelude::*;
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run says.
@@ -38,8 +37,8 @@ pub struct Analysis {
     pub envelopes: Vec<Envelope>,
     /// Trials that were left out, in the order they were run.
     pub excluded: Vec<Excluded>,
-    /// Records of the bundle that could not be read, in words.
-    pub damage: Vec<String>,
+    /// Records of the bundle that could not be read.
+    pub damage: Vec<Damage>,
     /// Trials that count.
     pub valid: u32,
     /// Trials in the bundle, tries of the same again included.
@@ -72,46 +71,102 @@ pub struct Excluded {
     /// Which try it was, from 0.
     pub attempt: u32,
     /// Why.
-    pub reasons: Vec<String>,
+    pub reasons: Vec<Exclusion>,
     /// Whether another try of the same round is valid and stands in its place.
     pub replaced: bool,
 }
 
+/// What a reader must know of a run before its figures.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Caveat {
+    /// Its data are made up; what the bundle says of them.
+    Synthetic(String),
+    /// So many trials had to be left out that the rest is no fair sample.
+    NoVerdict {
+        /// Rounds of a model under a workload without a valid trial.
+        lost: u32,
+        /// Of so many.
+        asked: u32,
+        /// How many of the lost were tried again.
+        retried: Retried,
+        /// The reason that most of them share, by one of its kind, and how many that are.
+        commonest: Option<(Exclusion, usize)>,
+    },
+    /// The tool was killed.
+    NotEnded {
+        /// Trials recorded, further tries aside.
+        recorded: u32,
+        /// Trials planned.
+        planned: u32,
+        /// Whether that is an estimate.
+        about: bool,
+    },
+    /// The run was interrupted.
+    Interrupted {
+        /// Trials recorded, further tries aside.
+        recorded: u32,
+        /// Trials planned.
+        planned: u32,
+        /// Whether that is an estimate.
+        about: bool,
+    },
+    /// It ended, and not with as many trials as were planned.
+    Incomplete {
+        /// Trials recorded, further tries aside.
+        recorded: u32,
+        /// Trials planned.
+        planned: u32,
+    },
+    /// The machine's speed moved within rounds.
+    Drift {
+        /// In how many.
+        moved: usize,
+        /// Of so many that tell.
+        told: usize,
+        /// By this factor at most.
+        most: f64,
+    },
+    /// The machine was not fit to measure on before the run, for this reason.
+    Unfit(Unfit),
+    /// A record of the bundle cannot be read.
+    Damaged(Damage),
+}
+
+/// How many of the lost rounds were tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// None.
+    None,
+    /// So many.
+    Some(usize),
+    /// All.
+    All,
+}
+
 impl Analysis {
-    /// Notes on the run as a whole that a reader must see before the figures: interrupted, damaged, incomplete.
-    pub fn caveats(&self) -> Vec<String> {
-        let mut caveats = Vec::new();
-        if let Some(text) = self.run.environment.notes.get(SYNTHETIC) {
-            caveats.push(format!("Synthetic data, not a measurement: {text}"));
-        }
-        // The gravest first: nothing below it is a verdict.
+    /// What a reader must know of the run as a whole before its figures: interrupted, damaged, incomplete.
+    pub fn caveats(&self) -> Vec<Caveat> {
+        let synthetic = self.run.environment.notes.get(SYNTHETIC).cloned();
+        let mut caveats: Vec<Caveat> = synthetic.map(Caveat::Synthetic).into_iter().collect();
+        // The most severe first: nothing below it is a verdict.
         caveats.extend(self.no_verdict());
-        let recorded = self.recorded - self.tried_again;
-        let about = if self.ends_early() { "about " } else { "" };
-        let planned = format!("{about}{}", self.run.planned_trials);
+        let (recorded, planned) = (self.recorded - self.tried_again, self.run.planned_trials);
+        let about = self.ends_early();
         match &self.end {
-            None => caveats.push(format!(
-                "The run did not end properly: {recorded} of {planned} planned trials are recorded."
-            )),
-            Some(end) if end.interrupted => {
-                caveats.push(format!(
-                    "The run was interrupted: {recorded} of {planned} planned trials are recorded."
-                ));
-            }
+            None => caveats.push(Caveat::NotEnded { recorded, planned, about }),
+            Some(end) if end.interrupted => caveats.push(Caveat::Interrupted { recorded, planned, about }),
             // With a budget the number planned is an estimate, and looks end cells on the way.
-            Some(_) if recorded != self.run.planned_trials && !self.ends_early() => {
-                caveats.push(format!("{recorded} of {planned} planned trials are recorded."));
+            Some(_) if recorded != planned && !about => {
+                caveats.push(Caveat::Incomplete { recorded, planned });
             }
             Some(_) => {}
         }
-        caveats.extend(self.drift());
+        let drift = probe::drift(&self.rounds).filter(|(moved, ..)| *moved > 0);
+        caveats.extend(drift.map(|(moved, told, most)| Caveat::Drift { moved, told, most }));
         if let Reading::Value(probe) = &self.run.probe {
-            let unfit = probe::unfit(probe).into_iter();
-            caveats.extend(unfit.map(|why| {
-                format!("Before the run the machine was not fit to measure on: {}.", why.words())
-            }));
+            caveats.extend(probe::unfit(probe).into_iter().map(Caveat::Unfit));
         }
-        caveats.extend(self.damage.iter().map(|damage| format!("The bundle is damaged: {damage}.")));
+        caveats.extend(self.damage.iter().cloned().map(Caveat::Damaged));
         caveats
     }
 
@@ -130,19 +185,23 @@ impl Analysis {
         f64::from(self.lost) > MOST_LEFT_OUT * f64::from(self.asked)
     }
 
-    /// That there is no verdict, why, and what to do. A comparison of two builds has a rule of its own, cell by cell: of one
-    /// whose candidate does not start, half of all trials are left out.
-    fn no_verdict(&self) -> Option<String> {
+    /// That there is no verdict, and why. A comparison of two builds has a rule of its own, cell by cell: of one whose
+    /// candidate does not start, half of all trials are left out.
+    fn no_verdict(&self) -> Option<Caveat> {
         if !self.is_invalid() || self.gate.is_some() {
             return None;
         }
-        let (lost, asked, limit) = (self.lost, self.asked, units::share(MOST_LEFT_OUT));
-        let (again, most) = (self.in_vain(), self.commonest());
-        Some(format!(
-            "No verdict: {lost} of {asked} trials had to be left out{again}{most}; with more than {limit} left out, the rest \
-             is no fair sample. Run again while the machine has nothing else to do; a model that always fails can be left \
-             out by naming the others with --model."
-        ))
+        let rounds = self.lost_rounds();
+        let tried_again = |tries: &&Vec<&Excluded>| tries.iter().any(|one| one.attempt > 0);
+        let retried = match rounds.values().filter(tried_again).count() {
+            0 => Retried::None,
+            n if n == rounds.len() => Retried::All,
+            n => Retried::Some(n),
+        };
+        let reasons = rounds.values().map(|tries| tries.iter().flat_map(|one| &one.reasons).collect());
+        let commonest = Exclusion::commonest(reasons);
+        let commonest = commonest.map(|(reason, count)| (reason.clone(), count));
+        Some(Caveat::NoVerdict { lost: self.lost, asked: self.asked, retried, commonest })
     }
 
     /// The tries of each round that is lost.
@@ -155,55 +214,17 @@ impl Analysis {
         rounds
     }
 
-    /// How many of the lost rounds were tried again.
-    fn in_vain(&self) -> String {
-        let tried_again = |tries: &Vec<&Excluded>| tries.iter().any(|one| one.attempt > 0);
-        let rounds = self.lost_rounds();
-        match rounds.values().filter(|tries| tried_again(tries)).count() {
-            0 => String::new(),
-            n if n == rounds.len() => ", tried again in vain".to_owned(),
-            n => format!(", {n} of them tried again in vain"),
-        }
-    }
-
-    /// The reason that most lost rounds share; reasons of one kind differ in their figures only.
-    fn commonest(&self) -> String {
-        let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
-        let rounds = self.lost_rounds();
-        for tries in rounds.values() {
-            let reasons = tries.iter().flat_map(|one| &one.reasons);
-            let of_round: BTreeSet<&str> = reasons.map(|reason| units::before_figures(reason)).collect();
-            of_round.into_iter().for_each(|kind| *kinds.entry(kind).or_default() += 1);
-        }
-        let most = kinds.into_iter().max_by_key(|(kind, count)| (*count, Reverse(*kind)));
-        most.map_or_else(String::new, |(kind, count)| {
-            let how_many = if 2 * count > rounds.len() { "most of them" } else { "the most frequent reason" };
-            format!(", {how_many} ({count}) because: {kind} …")
-        })
-    }
-
-    /// In how many rounds the machine's speed moved.
-    fn drift(&self) -> Option<String> {
-        let (moved, told, most) = probe::drift(&self.rounds).filter(|(moved, ..)| *moved > 0)?;
-        Some(format!(
-            "The machine's own speed moved by more than {} within {moved} of {told} rounds ({} at most): figures of such a \
-             round compare badly with each other.",
-            units::share(probe::DRIFT_SHARE),
-            units::factor(most)
-        ))
-    }
-
     /// Everything that was measured: the workloads, then the points of sweeps.
     pub fn measured(&self) -> impl Iterator<Item = &Workload> {
         self.workloads.iter().chain(self.sweeps.iter().flat_map(|sweep| &sweep.points))
     }
 
     /// Every doubt about a cell, as (workload, model, doubt).
-    pub fn doubts(&self) -> impl Iterator<Item = (&str, &str, &str)> {
+    pub fn doubts(&self) -> impl Iterator<Item = (&str, &str, &CellDoubt)> {
         self.measured().flat_map(|workload| {
             workload.cells.iter().flat_map(move |cell| {
                 let names = (workload.scenario.name.as_str(), cell.model.as_str());
-                cell.doubts.iter().map(move |doubt| (names.0, names.1, doubt.as_str()))
+                cell.doubts.iter().map(move |doubt| (names.0, names.1, doubt))
             })
         })
     }
@@ -266,7 +287,7 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         rounds: bundle.rounds.clone(),
         looks: bundle.looks.clone(),
         rounds_run: rounds_run(bundle),
-        damage: bundle.damage.iter().map(ToString::to_string).collect(),
+        damage: bundle.damage.clone(),
         workloads: Vec::new(),
         sweeps: Vec::new(),
         anatomies: anatomies(bundle),
@@ -328,7 +349,7 @@ fn envelopes(bundle: &Bundle) -> Vec<Envelope> {
     };
     let models = bundle.run.models.iter();
     models
-        .flat_map(|model| Stress::ALL.into_iter().filter_map(move |stress| last(&model.name, stress)))
+        .flat_map(|model| Stress::ALL.iter().copied().filter_map(move |stress| last(&model.name, stress)))
         .collect()
 }
 
@@ -340,22 +361,22 @@ fn key(trial: &Trial) -> Key<'_> {
 }
 
 /// Why a trial must be left out, as far as its head tells; none if it may be opened.
-fn objections<'a>(run: &Run, trial: &'a Trial, seen: &mut BTreeSet<(Key<'a>, u32)>) -> Vec<String> {
+fn objections<'a>(run: &Run, trial: &'a Trial, seen: &mut BTreeSet<(Key<'a>, u32)>) -> Vec<Exclusion> {
     if !trial.invalid.is_empty() {
-        return trial.invalid.iter().map(ToString::to_string).collect();
+        return trial.invalid.iter().cloned().map(Exclusion::Invalid).collect();
     }
     let declares =
         |scenario: &ScenarioRecord| scenario.name == trial.scenario && scenario.models.contains(&trial.model);
     if !run.scenarios.iter().any(declares) {
-        return vec!["the head of the bundle does not declare this workload with this model".to_owned()];
+        return vec![Exclusion::Undeclared];
     }
     if !seen.insert((key(trial), trial.round)) {
-        return vec!["the same round of this model and workload was recorded before".to_owned()];
+        return vec![Exclusion::Repeated];
     }
     Vec::new()
 }
 
-fn exclusion(trial: &Trial, reasons: Vec<String>, valid: &BTreeSet<(Key<'_>, u32)>) -> Excluded {
+fn exclusion(trial: &Trial, reasons: Vec<Exclusion>, valid: &BTreeSet<(Key<'_>, u32)>) -> Excluded {
     Excluded {
         index: trial.index,
         round: trial.round,

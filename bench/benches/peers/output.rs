@@ -3,8 +3,9 @@
 //! A figure that a program does not print is `None`, never a guess from others. What cannot be read is an error with
 //! the program's words, never a zero.
 
-use bakeoff_reports::record::Reading;
-use bakeoff_reports::show::summary::Summary;
+use bakeoff_reports::record::Counts;
+use bakeoff_reports::show::summary::SUMMARY_VERSION;
+use serde_json::Value;
 
 /// What one run of a load generator says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,17 +28,21 @@ pub(crate) struct Claim {
 
 /// `bakeoff load --json`. Percentiles of *service* time: from the write, as the others count.
 pub(crate) fn swarm(text: &str) -> Result<Claim, String> {
-    let summary: Summary = serde_json::from_str(text).map_err(|e| format!("{e} in: {text}"))?;
-    let us = |reading: &Reading<u64>| reading.value().map(|ns| *ns as f64 / 1e3);
-    let counts = &summary.counts;
+    let summary: Value = serde_json::from_str(text).map_err(|e| format!("{e} in: {text}"))?;
+    if summary["summary_version"] != SUMMARY_VERSION {
+        return Err(format!("no `summary_version` {SUMMARY_VERSION} in: {text}"));
+    }
+    let number = |key: &str| summary[key].as_f64().ok_or_else(|| format!("no `{key}` in: {text}"));
+    let us = |place: &str| summary.pointer(place)?.as_f64().map(|ns| ns / 1e3);
+    let counts: Counts = serde_json::from_value(summary["counts"].clone()).map_err(|e| e.to_string())?;
     Ok(Claim {
-        answered: counts.ok + summary.warmup_sent,
+        answered: counts.ok + number("warmup_sent")? as u64,
         failed: counts.errors_total() + counts.timeouts,
-        rate_per_s: summary.requests_per_s,
-        mean_us: summary.service.mean_ns.value().map(|ns| ns / 1e3),
-        p50_us: us(&summary.service.p50_ns),
-        p99_us: us(&summary.service.p99_ns),
-        window_cpu_us: summary.swarm_cpu_ns_per_request.value().map(|ns| ns / 1e3),
+        rate_per_s: number("requests_per_s")?,
+        mean_us: us("/service/mean_ns/value"),
+        p50_us: us("/service/p50_ns/value"),
+        p99_us: us("/service/p99_ns/value"),
+        window_cpu_us: us("/swarm_cpu_ns_per_request/value"),
     })
 }
 

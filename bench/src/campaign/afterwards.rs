@@ -21,7 +21,7 @@ impl Running<'_> {
             };
             let models: Vec<&str> = names.iter().map(String::as_str).collect();
             let (context, seed) = (self.campaign.context, self.conditions.seed);
-            if !envelope::take_all(context, seed, &models, &Stress::ALL, &mut self.bundle, begin)? {
+            if !envelope::take_all(context, seed, &models, Stress::ALL, &mut self.bundle, begin)? {
                 return Err(Stop::Interrupted);
             }
         }

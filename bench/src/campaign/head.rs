@@ -3,8 +3,7 @@
 use crate::host::{clock, environment};
 use crate::process::context::Context;
 use crate::workload::scenario::Scenario;
-use bakeoff_reports::record::{ModelRecord, Reading, Run, SCHEMA_VERSION, ScenarioRecord};
-use bakeoff_servers::ServerModel;
+use bakeoff_reports::record::{Reading, Run, SCHEMA_VERSION, ScenarioRecord};
 
 /// The head of a campaign that begins now and plans nothing yet; whoever plans fills in the rest.
 pub fn head(context: &Context, command: &[String], seed: u64) -> Run {
@@ -23,11 +22,6 @@ pub fn head(context: &Context, command: &[String], seed: u64) -> Run {
         environment: environment::read(&context.cpus, context.congestion_control.clone()),
         probe: Reading::Absent("the run was started with --no-probe".into()),
     }
-}
-
-/// A model for the record.
-pub fn model_record(model: &dyn ServerModel) -> ModelRecord {
-    ModelRecord { name: model.name().into(), summary: model.meta().summary.into() }
 }
 
 /// Workloads for the record, each with the names of the contestants under it.

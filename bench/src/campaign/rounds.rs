@@ -2,13 +2,14 @@
 //! another fits.
 
 use super::budget::{self, Pace};
-use super::head::{head, model_record, scenario_records};
+use super::head::{head, scenario_records};
 use super::plan::Plan;
 use super::progress::Extent;
 use super::strategy::{Block, Cell, Repeat, Strategy};
 use super::{Campaign, Completion, Entry, Field, Options};
 use crate::host::clock;
 use crate::process::context::Context;
+use crate::workload::contestant::model_record;
 use bakeoff_reports::record::bundle::BundleError;
 use bakeoff_reports::record::{LookRecord, Record, Run, Sequential, Trial};
 use bakeoff_reports::rules::sequential::{self, Ledger};

@@ -5,10 +5,11 @@ use super::names::NameParser;
 use super::results::Results;
 use super::setup::{command_line, context};
 use super::{output, report};
-use bakeoff::campaign::head::{head, model_record};
+use bakeoff::campaign::head::head;
 use bakeoff::host::clock;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::instruments::envelope::take_all;
+use bakeoff::workload::contestant::model_record;
 use bakeoff_reports::record::bundle::{self, Writer};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::record::{End, Reading, Record, Run};
@@ -39,8 +40,8 @@ pub(super) struct EnvelopeArgs {
 }
 
 fn stress() -> impl TypedValueParser<Value = Stress> {
-    let find = |name: String| Stress::ALL.into_iter().find(|stress| stress.name() == name);
-    NameParser::of("stress", Stress::ALL.map(Stress::name))
+    let find = |name: String| Stress::ALL.iter().copied().find(|stress| stress.name() == name);
+    NameParser::of("stress", Stress::ALL.iter().map(|stress| stress.name()))
         .map(move |name| find(name).expect("one of these names"))
 }
 

@@ -43,9 +43,9 @@ pub(super) struct ExportArgs {
 }
 
 fn formats() -> impl clap::builder::TypedValueParser<Value = Format> {
-    let values = Format::ALL.map(|format| PossibleValue::new(format.name()).help(format.about()));
+    let values = Format::ALL.iter().map(|format| PossibleValue::new(format.name()).help(format.about()));
     PossibleValuesParser::new(values)
-        .map(|name| Format::of_name(&name).expect("one of the names that were offered"))
+        .map(|name| name.parse::<Format>().expect("one of the names that were offered"))
 }
 
 impl ExportArgs {

@@ -4,7 +4,7 @@ use super::names;
 use super::setup::command_line;
 use bakeoff::campaign::Options;
 use bakeoff::workload::derive::Times;
-use bakeoff::workload::load::{DemandShape, RequestShape};
+use bakeoff::workload::load::{DemandShape, RequestShape, check_request};
 use bakeoff::workload::units::{parse_duration, parse_positive_duration, parse_size};
 use bakeoff_servers::services::ServiceEntry;
 use clap::{Args, value_parser};
@@ -111,7 +111,7 @@ impl RequestFlags {
     pub(super) fn shape(&self) -> Result<RequestShape, String> {
         let demand = self.demand.map_or(DemandShape::None, |value| DemandShape::Fixed { value });
         let shape = RequestShape { size: self.size, demand };
-        shape.check(self.service).map_err(|e| e.to_string())?;
+        check_request(&shape, self.service).map_err(|e| e.to_string())?;
         Ok(shape)
     }
 }

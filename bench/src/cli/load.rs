@@ -15,7 +15,6 @@ use bakeoff::workload::units::{
 };
 use bakeoff_reports::record::{Measured, Usage};
 use bakeoff_reports::show::summary::Summary;
-use bakeoff_reports::show::text::measurement;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -87,12 +86,11 @@ impl LoadArgs {
         };
         let doubts =
             judge::doubts(&measured, &Usage::absent("another program's server"), &spec.load, &context.cpus);
+        let summary = Summary::new(&measured, doubts).map_err(|e| e.to_string())?;
         let text = if self.json {
-            let summary = Summary::new(&measured, doubts).map_err(|e| e.to_string())?;
-            let text = serde_json::to_string_pretty(&summary).expect("our own type, finite numbers");
-            format!("{text}\n")
+            serde_json::to_string_pretty(&summary).expect("our own type, finite numbers") + "\n"
         } else {
-            measurement::table(&measured, &doubts).map_err(|e| e.to_string())?
+            summary.table()
         };
         output::print(&text)?;
         let counts = &measured.counts;

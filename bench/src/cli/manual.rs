@@ -82,7 +82,8 @@ mod tests {
             let script = script(shell);
             let names = models::ALL.iter().map(|model| model.name());
             let names = names.chain(services::ALL.iter().map(|service| service.name));
-            let names = names.chain(Format::ALL.map(Format::name)).chain(names::scenario().names());
+            let names =
+                names.chain(Format::ALL.iter().map(|format| format.name())).chain(names::scenario().names());
             names.for_each(|name| assert!(script.contains(name), "{shell} does not know {name}"));
             for internal in ["swarm-worker", "null-server", "for-runner", "await-go", "tax-ns"] {
                 assert!(!script.contains(internal), "{shell} offers {internal}");

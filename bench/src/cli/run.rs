@@ -59,7 +59,7 @@ impl RunArgs {
         let plan = self.plan()?;
         check_plan(&plan)?;
         if self.envelope {
-            bakeoff::instruments::envelope::require_descriptors(&Stress::ALL)?;
+            bakeoff::instruments::envelope::require_descriptors(Stress::ALL)?;
         }
         let context = context(flags.listen.addr)?;
         let results = Results::new(flags.results.out.as_deref(), plan.planned_trials().into())?;

@@ -5,6 +5,8 @@ use super::{names, output, workloads};
 use bakeoff::workload::load::Timing;
 use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
 use bakeoff::workload::units::show_duration;
+use bakeoff_reports::record::Tuning;
+use bakeoff_reports::show::words;
 use bakeoff_servers::services;
 use clap::{Args, Subcommand};
 use std::fs;
@@ -64,7 +66,7 @@ fn in_words(file: &str, scenario: &Scenario) -> String {
     let models = scenario.models_by_default();
     let Timing { warmup, window, .. } = scenario.timing;
     let server = scenario.server.config(1);
-    let record = scenario.record(models.clone(), &server);
+    let mut record = scenario.record(models.clone(), &server);
     let decided = match scenario.objective {
         Some(objective) => {
             format!("{}, with an objective of {}", scenario.merit.label(), show_duration(objective))
@@ -75,7 +77,7 @@ fn in_words(file: &str, scenario: &Scenario) -> String {
     let mut rows = vec![
         ("about".to_owned(), scenario.about.clone()),
         ("service".into(), format!("{}: {service}", scenario.service)),
-        ("load".into(), record.load),
+        ("load".into(), words::workload::load(&record.load)),
         ("decided by".into(), decided),
         ("models".into(), models.join(", ")),
         (
@@ -84,12 +86,15 @@ fn in_words(file: &str, scenario: &Scenario) -> String {
         ),
     ];
     // What a scenario leaves to the number of CPUs is not known here.
-    let stated = |name: &String| match name.as_str() {
-        "compute workers" => scenario.server.compute_workers.is_some(),
-        "runtime workers" => scenario.server.runtime_workers.is_some(),
-        _ => true,
-    };
-    rows.extend(record.parameters.into_iter().filter(|(name, _)| stated(name)));
+    let given = &scenario.server;
+    record.server.workers.retain(|tuning, _| match tuning {
+        Tuning::ComputeWorkers => given.compute_workers.is_some(),
+        Tuning::RuntimeWorkers => given.runtime_workers.is_some(),
+        Tuning::PoolWorkers | Tuning::BlockingWorkers => true,
+    });
+    rows.extend(
+        words::workload::parameters(&record).into_iter().map(|(name, value)| (name.to_owned(), value)),
+    );
     let mut text = String::new();
     let head = format!("{file} is fine: {}", scenario.name);
     section(&mut text, &head, rows.iter().map(|(name, words)| (name.as_str(), words.as_str())));

@@ -37,7 +37,7 @@ pub(super) fn check_plan(plan: &Plan) -> Result<(), String> {
 /// As [`check_plan`], for one scenario; `models` are the models of ours that serve it.
 pub(super) fn check_scenario(scenario: &Scenario, models: &[String]) -> Result<(), String> {
     let limits = Limits::of_this_system();
-    let (clients, beside) = (scenario.load.clients(), scenario.beside.total());
+    let (clients, beside) = (scenario.load.clients(), scenario.background.total());
     limits.check(&scenario.name, clients, beside, models)?;
     limits.workers(clients, beside, allowed_cpus().len()).map(drop)
 }

@@ -117,7 +117,7 @@ impl VerifyArgs {
         let analysis = analyse(&bundle::load(&bundle).map_err(|e| e.to_string())?);
         let findings = bakeoff_reports::ask::orderings::judge(&analysis);
         for caveat in analysis.caveats() {
-            output::print(&wrapped(&caveat, 80, "! "))?;
+            output::print(&wrapped(&caveat.to_string(), 80, "! "))?;
         }
         output::print(&format!("{}\n", bakeoff_reports::show::text::orderings::table(&findings)))?;
         let right = bakeoff_reports::ask::orderings::all_as_expected(&findings);

@@ -5,7 +5,7 @@
 //! under a commit that contradicts it.
 
 use super::checkout::{self, Commit};
-use bakeoff_reports::analysis::{Analysis, analyse};
+use bakeoff_reports::analysis::{Analysis, Caveat, analyse};
 use bakeoff_reports::ask::history::{Entry, Facts, compared_commit, entry, key};
 use bakeoff_reports::record::bundle;
 use std::path::Path;
@@ -48,9 +48,10 @@ pub fn read(path: &Path, given: &Given) -> Result<Read, Unfit> {
     let mut remarks: Vec<String> = loaded.damage.iter().map(ToString::to_string).collect();
     let analysis = analyse(&loaded);
     if analysis.is_invalid() {
-        let why = analysis.caveats().into_iter().find(|text| text.starts_with("No verdict"));
+        let why = analysis.caveats().into_iter().find(|one| matches!(one, Caveat::NoVerdict { .. }));
         // A comparison of two builds says it of its figures, not of the whole run.
-        let why = why.unwrap_or_else(|| "Too many of its trials had no valid try.".to_owned());
+        let why =
+            why.map_or_else(|| "Too many of its trials had no valid try.".to_owned(), |why| why.to_string());
         return Err(Unfit::Invalid(format!("{} was not recorded. {why}", path.display())));
     }
     let commit = commit_of(&analysis, given, &mut remarks)

@@ -42,7 +42,7 @@ impl Limits {
         let needed = connections.div_ceil(per_worker.saturating_sub(spread).max(1));
         if needed > clients {
             return Err(format!(
-                "{connections} connections, those beside the load included, need {needed} load processes of {per_worker} \
+                "{connections} connections, those in the background included, need {needed} load processes of {per_worker} \
                  connections each, and each needs a client of the load, of which there are {clients}; raise the hard \
                  limit of descriptors (`ulimit -Hn`), raise `clients` or lower `idle`"
             ));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn connections_beside_the_load_are_counted_everywhere() {
+    fn background_connections_are_counted_everywhere() {
         let tokio = ["tokio".to_string()];
         assert_eq!(limits(2_064, 32_768).check("echo", 990, 1_010, &tokio), Ok(()));
         let error = limits(2_063, 32_768).check("echo", 990, 1_010, &tokio).expect_err("too few");

@@ -77,7 +77,7 @@ impl Context {
     /// # Errors
     /// When the load needs too many, or a worker cannot start or connect, with its words.
     pub fn spawn_workers(&self, spec: &WorkerSpec) -> Result<Workers, LaunchError> {
-        let shards = self.limits.workers(spec.load.clients(), spec.beside.total(), self.cpus.swarm.len());
+        let shards = self.limits.workers(spec.load.clients(), spec.background.total(), self.cpus.swarm.len());
         Workers::spawn(&self.launcher, spec, shards.map_err(LaunchError::Refused)?, &self.cpus.swarm)
     }
 }

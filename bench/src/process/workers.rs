@@ -54,7 +54,7 @@ impl Workers {
             workers.push((name, worker));
         }
         // A worker gives up by itself and says why: this is for one that does not.
-        let beside = setup_limit(u32::try_from(spec.beside.total()).unwrap_or(u32::MAX));
+        let beside = setup_limit(u32::try_from(spec.background.total()).unwrap_or(u32::MAX));
         let patience = setup_limit(spec.load.clients()) + beside + PATIENCE;
         let mut connected = 0;
         for (name, worker) in &mut workers {

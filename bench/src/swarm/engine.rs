@@ -11,7 +11,7 @@
 //! Times are nanoseconds from the common start, except during set-up, when they are of the monotonic clock itself.
 
 use super::alarm::{self, Alarm};
-use super::companions::Companions;
+use super::background::BackgroundConnections;
 use super::deadlines::Deadlines;
 use super::dial::Dialer;
 use super::pipeline::Pipes;
@@ -59,7 +59,7 @@ pub(super) enum Mode {
 #[derive(Debug)]
 pub(super) struct IdleConnections {
     _slots: Vec<Slot>,
-    _companions: Option<Companions>,
+    _background: Option<BackgroundConnections>,
 }
 
 /// Everything one worker holds.
@@ -76,11 +76,11 @@ pub(super) struct Engine<'a> {
     pub(super) buffer: Box<[u8]>,
     pub(super) dialer: Dialer,
     /// The connections beside the load, if there are any.
-    pub(super) companions: Option<Companions>,
+    pub(super) background: Option<BackgroundConnections>,
     /// When the slow ones among them are stepped next.
-    companions_due_ns: u64,
+    background_due_ns: u64,
     /// What became of them, once the trial is over.
-    companions_kept: record::Companions,
+    background_counts: record::Background<record::ConnectionCounts>,
     /// Open loop: slots that are free, longest first.
     pub(super) free: VecDeque<u32>,
     /// Open loop: arrivals before this one have been given to a slot. From here to `noticed` they queue.
@@ -121,8 +121,8 @@ impl<'a> Engine<'a> {
         let window_begins_ns = nanoseconds(timing.warmup);
         let end_ns = window_begins_ns + nanoseconds(timing.window);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-        let companions = Companions::new(spec, exchange)?;
-        let sockets = count + companions.as_ref().map_or(0, Companions::count);
+        let background = BackgroundConnections::new(spec, exchange)?;
+        let sockets = count + background.as_ref().map_or(0, BackgroundConnections::count);
         Ok(Self {
             exchange,
             schedule,
@@ -134,9 +134,9 @@ impl<'a> Engine<'a> {
             books: Books::new(timing, spec.slices, slots),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             dialer: Dialer::new(spec.target, spec.congestion_control.clone(), spec.shard, sockets, churn),
-            companions_due_ns: if companions.is_some() { 0 } else { u64::MAX },
-            companions,
-            companions_kept: record::Companions::default(),
+            background_due_ns: if background.is_some() { 0 } else { u64::MAX },
+            background,
+            background_counts: record::Background::default(),
             free: VecDeque::with_capacity(slots),
             given: 0,
             noticed: 0,
@@ -216,13 +216,13 @@ impl<'a> Engine<'a> {
             // Each hands on the newest reading of the clock, which becomes a send time in the next.
             let now = self.end_pauses(now);
             let now = self.expire(now);
-            let now = self.step_companions(now);
+            let now = self.step_background(now);
             let now = self.dispatch(now);
             // With the reading that ends the loop: the window may have ended since the one above.
             self.note_cpu(now);
             if self.finished(now) {
-                if let Some(companions) = &mut self.companions {
-                    self.companions_kept = companions.account()?;
+                if let Some(background) = &mut self.background {
+                    self.background_counts = background.account()?;
                 }
                 return Ok(());
             }
@@ -292,15 +292,15 @@ impl<'a> Engine<'a> {
         self.expire_pipes(now)
     }
 
-    /// Steps some slow companions, if it is time for that. Returns the time when that is done.
+    /// Steps some slow background, if it is time for that. Returns the time when that is done.
     #[inline]
-    fn step_companions(&mut self, now: u64) -> u64 {
-        if now < self.companions_due_ns {
+    fn step_background(&mut self, now: u64) -> u64 {
+        if now < self.background_due_ns {
             return now;
         }
-        let wait_ns = self.companions.as_mut().and_then(|companions| companions.step(&mut self.buffer));
+        let wait_ns = self.background.as_mut().and_then(|background| background.step(&mut self.buffer));
         let now = self.now();
-        self.companions_due_ns = wait_ns.map_or(u64::MAX, |wait_ns| now + wait_ns);
+        self.background_due_ns = wait_ns.map_or(u64::MAX, |wait_ns| now + wait_ns);
         now
     }
 
@@ -332,8 +332,8 @@ impl<'a> Engine<'a> {
         let deadline = self.deadlines.oldest().map(|(_, deadline_ns)| deadline_ns);
         let sharp = sharp.map(|at| at.saturating_sub(SPIN_NS));
         let piped = self.pipes.next_deadline_ns();
-        let companions = Some(self.companions_due_ns);
-        let next = [sharp, pause, mark, deadline, piped, companions].into_iter().flatten().min();
+        let background = Some(self.background_due_ns);
+        let next = [sharp, pause, mark, deadline, piped, background].into_iter().flatten().min();
         next.map_or(0, |next| next.saturating_sub(now))
     }
 
@@ -374,7 +374,7 @@ impl<'a> Engine<'a> {
         let churn = matches!(self.mode, Mode::Churn { .. });
         let wire = wire::read(&self.slots, churn, self.dropped);
         let mut measured = self.books.close(never_written, end - begin, spins, wire);
-        measured.companions = self.companions_kept;
-        (measured, IdleConnections { _slots: self.slots, _companions: self.companions })
+        measured.background = self.background_counts;
+        (measured, IdleConnections { _slots: self.slots, _background: self.background })
     }
 }

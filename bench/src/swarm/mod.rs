@@ -8,7 +8,7 @@
 //! Nothing here starts a process, computes a statistic or draws.
 
 mod alarm;
-mod companions;
+mod background;
 mod connection;
 mod deadlines;
 pub mod defect;

@@ -10,7 +10,7 @@ use crate::host::clock::nanoseconds;
 use crate::workload::load::Timing;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
-    Companions, Counts, ErrorKind, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire,
+    Background, Counts, ErrorKind, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire,
 };
 
 /// Kinds of error, in the order of their counters.
@@ -286,7 +286,7 @@ impl Books {
             slices: slices.collect(),
             spread: spread(&self.replies, &self.seen),
             wire,
-            companions: Companions::default(),
+            background: Background::default(),
             swarm_cpu_ns,
             swarm_workers: 1,
             swarm_spins: spins,

@@ -10,8 +10,8 @@
 use super::draw::{Purpose, Stream};
 use crate::host::clock::nanoseconds;
 use crate::workload::bounds::{ScheduleError, check};
-use crate::workload::load::pattern::RateClock;
 use crate::workload::load::{Arrivals, DemandShape, EXPONENTIAL_CUT, Load, RequestShape, Timing};
+use crate::workload::rate_clock::RateClock;
 use bakeoff_servers::exchange::Request;
 
 /// The seed of the schedule of a round (from 0) of a run: every round has one of its own, so that a comparison over
@@ -48,7 +48,8 @@ impl Schedule {
         check(load, request, timing, shard, shards)?;
         let offsets_ns = match *load {
             Load::Open { rate_per_s, arrivals, ref shape, .. } => {
-                let process = Process { seed, rate_per_s, arrivals, clock: shape.clock(timing.warmup) };
+                let process =
+                    Process { seed, rate_per_s, arrivals, clock: RateClock::of(shape, timing.warmup) };
                 process.offsets(nanoseconds(timing.warmup + timing.window), shard, shards)
             }
             Load::Closed { .. } | Load::Pipelined { .. } | Load::Churn { .. } => Vec::new(),

@@ -1,7 +1,7 @@
 //! What a swarm worker is told to do.
 
 use super::defect::Defect;
-use crate::workload::load::{Beside, Load, RequestShape, Timing};
+use crate::workload::load::{Background, Load, RequestShape, Timing};
 use crate::workload::scenario::Scenario;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -29,7 +29,7 @@ pub struct WorkerSpec {
     pub shards: u32,
     /// Connections that are held beside those of the load, of the whole swarm.
     #[serde(default)]
-    pub beside: Beside,
+    pub background: Background,
     /// CPUs to stay on; empty for any.
     pub cpus: Vec<u32>,
     /// Congestion control to ask for; `None` leaves the system's.
@@ -55,7 +55,7 @@ impl WorkerSpec {
             seed: 1,
             shard: 0,
             shards: 1,
-            beside: Beside::default(),
+            background: Background::default(),
             cpus: Vec::new(),
             congestion_control: None,
             defect: None,
@@ -68,7 +68,7 @@ impl WorkerSpec {
         Self {
             slices: scenario.slices,
             seed,
-            beside: scenario.beside,
+            background: scenario.background,
             congestion_control: congestion_control.map(str::to_string),
             ..Self::new(target, &scenario.service, load, request, scenario.timing)
         }

@@ -130,7 +130,7 @@ impl fmt::Debug for Prepared<'_> {
 /// What is wrong, with the bound.
 pub fn check(spec: &WorkerSpec, exchange: &dyn Exchange) -> Result<(), SwarmError> {
     bounds::check(&spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
-    bounds::check_beside(&spec.load, &spec.beside)?;
+    bounds::check_background(&spec.load, &spec.background)?;
     if spec.slices == 0 || spec.slices > MAX_SLICES {
         return Err(SwarmError::Slices(spec.slices));
     }
@@ -156,7 +156,7 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
         schedule.make_gaps_uniform(spec.seed, clock::nanoseconds(end));
     }
     let connections = schedule.connections();
-    let beside = spec.beside.of_shard(spec.shard, spec.shards).total();
+    let beside = spec.background.of_shard(spec.shard, spec.shards).total();
     // Both are bounded, together too.
     reserve_descriptors(connections.saturating_add(beside as u32))?;
     environment::pin(&spec.cpus)
@@ -169,9 +169,9 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
         defect.spoil_timers();
         engine.books.spoil(defect);
     }
-    if let Some(companions) = &mut engine.companions {
-        let limit = super::setup_limit(companions.count());
-        let opened = companions.open(&mut engine.dialer, limit);
+    if let Some(background) = &mut engine.background {
+        let limit = super::setup_limit(background.count());
+        let opened = background.open(&mut engine.dialer, limit);
         opened.map_err(failed("opening the connections beside the load"))?;
     }
     let mut connected = 0;

@@ -139,10 +139,10 @@ impl Conditions<'_> {
         if observed.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {
             trial.doubts.push(Doubt::PartlyConnected { connected: observed.connected, clients });
         }
-        let companions = &observed.measured.companions;
-        if companions.missing() > 0 {
-            let asked = companions.all().asked;
-            trial.doubts.push(Doubt::CompanionsMissing { missing: companions.missing(), asked });
+        let background = observed.measured.background;
+        if background.missing() > 0 {
+            let asked = background.all().asked;
+            trial.doubts.push(Doubt::BackgroundMissing { missing: background.missing(), asked });
         }
         if observed.late > scenario.timing.window.mul_f64(LATE) {
             trial.doubts.push(Doubt::SampledLate { late_ns: clock::nanoseconds(observed.late) });

@@ -3,6 +3,7 @@
 use crate::workload::scenario::Scenario;
 use crate::workload::units::parse_number;
 use bakeoff_reports::record::Axis;
+use bakeoff_reports::show::words;
 
 /// Points of a range that does not say how many.
 const POINTS: usize = 7;
@@ -46,7 +47,7 @@ pub fn parse(text: &str, scenario: &Scenario) -> Result<Values, String> {
             "the scenario `{}` has no rate to sweep: {}, so the server sets the pace. Sweep `clients`, or find the highest \
              rate under an objective with `bakeoff capacity`, which asks by a schedule",
             scenario.name,
-            scenario.load_in_words()
+            words::workload::load(&scenario.load)
         ));
     }
     let values = match given {

@@ -1,7 +1,8 @@
 //! How much a load may ask: the bounds of every value, and what is said of one that breaks them.
 
-use super::load::pattern::RateShape;
-use super::load::{Beside, DemandShape, Load, RequestShape, Timing};
+use super::load::RateShape;
+use super::load::{Background, DemandShape, Load, RequestShape, Timing};
+use super::rate_clock::RateClock;
 use crate::host::clock::nanoseconds;
 use bakeoff_servers::services::MAX_MESSAGE;
 use std::time::Duration;
@@ -69,12 +70,12 @@ pub enum ScheduleError {
     #[error("{0}")]
     Demand(String),
     /// More connections than [`MAX_CLIENTS`] with those beside the load.
-    #[error("{clients} clients and {beside} connections beside them: {MAX_CLIENTS} are the most together")]
-    TooManyBeside {
+    #[error("{clients} clients and {background} background connections: {MAX_CLIENTS} are the most together")]
+    TooManyInBackground {
         /// Clients of the load.
         clients: u32,
-        /// Connections beside them.
-        beside: u64,
+        /// Background connections.
+        background: u64,
     },
     /// Sessions without requests.
     #[error("0 requests per connection: give at least 1")]
@@ -137,7 +138,7 @@ pub fn check(
             check_shape(shape, timing.window)?;
             let duration = timing.warmup + timing.window;
             let requests =
-                rate_per_s * shape.clock(timing.warmup).operational_ns(nanoseconds(duration)) / 1e9;
+                rate_per_s * RateClock::of(shape, timing.warmup).operational_ns(nanoseconds(duration)) / 1e9;
             if requests > MAX_REQUESTS as f64 {
                 return Err(ScheduleError::TooManyRequests { rate_per_s, duration, requests });
             }
@@ -148,14 +149,14 @@ pub fn check(
     check_request(request)
 }
 
-/// Checks that the connections beside a load are not too many.
+/// Checks that the background connections of a load are not too many.
 ///
 /// # Errors
 /// Both counts, and the bound.
-pub fn check_beside(load: &Load, beside: &Beside) -> Result<(), ScheduleError> {
-    let (clients, beside) = (load.clients(), beside.total());
-    if u64::from(clients) + beside > u64::from(MAX_CLIENTS) {
-        return Err(ScheduleError::TooManyBeside { clients, beside });
+pub fn check_background(load: &Load, background: &Background) -> Result<(), ScheduleError> {
+    let (clients, background) = (load.clients(), background.total());
+    if u64::from(clients) + background > u64::from(MAX_CLIENTS) {
+        return Err(ScheduleError::TooManyInBackground { clients, background });
     }
     Ok(())
 }

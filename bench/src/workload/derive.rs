@@ -103,13 +103,16 @@ fn section<'a>(table: &'a mut Table, name: &str) -> &'a mut Table {
 
 /// No idle connections is said by leaving the key out.
 fn idle(table: &mut Table, connections: i64) {
-    let beside = section(table, "beside");
+    if let Some(old_name) = table.remove("beside") {
+        table.insert("background".into(), old_name);
+    }
+    let background = section(table, "background");
     match connections {
-        0 => beside.remove("idle"),
-        some => beside.insert("idle".into(), Value::Integer(some)),
+        0 => background.remove("idle"),
+        some => background.insert("idle".into(), Value::Integer(some)),
     };
-    if beside.is_empty() {
-        table.remove("beside");
+    if background.is_empty() {
+        table.remove("background");
     }
 }
 
@@ -170,11 +173,11 @@ mod tests {
 
     #[test]
     fn idle_connections_are_a_key_beside_the_load_and_none_is_no_key() {
-        let mut table: Table = "[beside]\nslow_readers = 8\n".parse().expect("TOML");
+        let mut table: Table = "[background]\nslow_readers = 8\n".parse().expect("TOML");
         idle(&mut table, 2_000);
-        assert_eq!(toml::to_string(&table).expect("TOML"), "[beside]\nidle = 2000\nslow_readers = 8\n");
+        assert_eq!(toml::to_string(&table).expect("TOML"), "[background]\nidle = 2000\nslow_readers = 8\n");
         idle(&mut table, 0);
-        assert_eq!(toml::to_string(&table).expect("TOML"), "[beside]\nslow_readers = 8\n");
+        assert_eq!(toml::to_string(&table).expect("TOML"), "[background]\nslow_readers = 8\n");
         let mut table = Table::new();
         idle(&mut table, 0);
         assert!(table.is_empty());

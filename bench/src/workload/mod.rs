@@ -2,8 +2,10 @@
 
 pub mod axis;
 pub mod bounds;
+pub mod contestant;
 pub mod derive;
 pub mod load;
 pub mod orderings;
+pub(crate) mod rate_clock;
 pub mod scenario;
 pub mod units;

@@ -132,15 +132,6 @@ pub fn show_duration(duration: Duration) -> String {
     }
 }
 
-/// Writes a size the way [`parse_size`] reads it.
-pub fn show_size(bytes: u32) -> String {
-    match bytes {
-        b if b >= 1 << 20 && b.is_multiple_of(1 << 20) => format!("{} MiB", b >> 20),
-        b if b >= 1 << 10 && b.is_multiple_of(1 << 10) => format!("{} KiB", b >> 10),
-        b => format!("{b} B"),
-    }
-}
-
 /// A value in a file: text, or a bare number.
 #[derive(serde::Deserialize)]
 #[serde(untagged, expecting = "a number, or a text such as \"200us\", \"64 KiB\", \"20k\" or \"95%\"")]
@@ -220,6 +211,7 @@ quantity!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bakeoff_reports::show::units::bytes_exact;
     use proptest::prelude::*;
 
     #[test]
@@ -282,7 +274,7 @@ mod tests {
         #[test]
         fn what_is_shown_is_read_back(ns in 0u64..3_600_000_000_000, bytes in 1u32..=4_194_304) {
             prop_assert_eq!(parse_duration(&show_duration(Duration::from_nanos(ns))), Ok(Duration::from_nanos(ns)));
-            prop_assert_eq!(parse_size(&show_size(bytes)), Ok(bytes));
+            prop_assert_eq!(parse_size(&bytes_exact(bytes)), Ok(bytes));
         }
     }
 }

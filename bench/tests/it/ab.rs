@@ -291,7 +291,7 @@ fn two_stored_runs_are_put_side_by_side_with_what_that_cannot_show() {
     let text = support::succeeds(&["compare", &one, &two]);
     assert!(text.contains("thread-per-client") && text.contains("no regression"), "{text}");
 
-    other.run.scenarios.iter_mut().for_each(|scenario| scenario.window_ns *= 2);
+    other.run.scenarios.iter_mut().for_each(|scenario| scenario.timing.window *= 2);
     let error = fails(&["compare", &one, &store("longer.jsonl", &other)], 2);
     assert!(error.contains("nothing in common"), "{error}");
 

@@ -11,6 +11,7 @@ use bakeoff_reports::ask::advise::{Answer, Machine, Outcome, Question, Source, V
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Axis, Merit, SweepPoint};
 use bakeoff_reports::sample::{self, Spec};
+use bakeoff_servers::ServerConfig;
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
@@ -56,7 +57,11 @@ fn a_proposal_is_a_scenario_that_asks_just_what_the_question_says() {
         let proposal = advise(&question, &sources, &Machine::default()).proposal;
         let scenario = Scenario::parse(&proposal.toml, "question.toml")
             .unwrap_or_else(|error| panic!("{error}:\n{}", proposal.toml));
-        let off = distance(&Point::from(&question), &Point::from(&scenario.profile()), Purpose::Latency);
+        let off = distance(
+            &Point::from(&question),
+            &Point::from(&scenario.record(Vec::new(), &ServerConfig::for_cpus(1)).profile()),
+            Purpose::Latency,
+        );
         assert!(off.total() < 0.02, "{:?}\n{}", off.parts, proposal.toml);
         assert_eq!(scenario.objective.is_some(), question.p99_ns.is_some());
         let paced = question.rate_per_s.is_some() && question.requests_per_connection.is_none();

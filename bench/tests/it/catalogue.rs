@@ -130,7 +130,13 @@ fn built_in_scenarios_can_be_copied_out_and_checked() {
     assert_eq!(fs::read_to_string(&churn).expect("copied"), succeeds(&["scenario", "show", "churn"]));
     let overload = format!("{mine}/overload.toml");
     let words = succeeds(&["scenario", "check", &churn, &overload]);
-    for word in ["16 sessions", "iterative", "decided by", "goodput, with an objective of 20ms", "200us"] {
+    for word in [
+        "16 sessions",
+        "iterative",
+        "decided by",
+        "goodput, with an objective of 20ms",
+        "200 µs of computing",
+    ] {
         assert!(words.contains(word), "{word}: {words}");
     }
     let copied = fs::read_dir(&mine).expect("the folder").count();

@@ -39,7 +39,7 @@ fn below(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 fn every_format_is_written_and_written_again_the_same() {
     let folder = Folder::new();
     let results = results(&folder);
-    for format in Format::ALL {
+    for &format in Format::ALL {
         let out = folder.path(format.name());
         fs::create_dir(&out).expect("writable");
         let write = || {

@@ -10,7 +10,7 @@ use allocation_counter::{AllocationInfo, measure};
 use bakeoff::host::clock::monotonic_ns;
 use bakeoff::swarm::spec::WorkerSpec;
 use bakeoff::swarm::worker::prepare;
-use bakeoff::workload::load::{Arrivals, Beside, DemandShape, Load};
+use bakeoff::workload::load::{Arrivals, Background, DemandShape, Load};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::exchange::{Exchange as _, Request};
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -53,11 +53,11 @@ fn no_request_allocates_whatever_the_load() {
 }
 
 #[test]
-fn companions_allocate_nothing_while_the_load_runs() {
+fn background_connections_allocate_nothing_while_the_load_runs() {
     let server = Server::start(Fault::None);
     let mut spec = spec(server.address, closed(4));
-    spec.beside = Beside { idle: 20, slow_readers: 5, slow_senders: 5 };
-    allocates_nothing("companions", &spec);
+    spec.background = Background { idle: 20, slow_readers: 5, slow_senders: 5 };
+    allocates_nothing("background connections", &spec);
 }
 
 #[test]

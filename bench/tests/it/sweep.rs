@@ -28,7 +28,7 @@ fn points_parse_back(bundle: &Bundle) {
     for scenario in bundle.run.scenarios.iter().filter(|scenario| scenario.sweep.is_some()) {
         let again = Scenario::parse(&scenario.toml, "record").expect("parses back");
         let same = (again.name.as_str(), u64::from(again.load.clients()), again.load.stated_rate());
-        assert_eq!(same, (scenario.name.as_str(), scenario.clients, scenario.scheduled_rate_per_s));
+        assert_eq!(same, (scenario.name.as_str(), scenario.clients(), scenario.rate_per_s()));
     }
 }
 

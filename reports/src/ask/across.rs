@@ -69,7 +69,7 @@ pub enum Which {
 }
 
 /// Something that cannot be compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LeftOut {
     /// The workload.
     pub scenario: String,
@@ -80,23 +80,14 @@ pub struct LeftOut {
 }
 
 /// Why something cannot be compared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Why {
     /// One run alone has it.
     Only(Which),
     /// One run at most has figures of it.
     NoFigures,
-    /// A parameter differs; the second run may not have it.
-    Parameter {
-        /// Its name.
-        name: String,
-        /// In the first run.
-        first: String,
-        /// In the second.
-        second: Option<String>,
-    },
-    /// The text differs.
-    Text,
+    /// They ask for other work, as their heads say.
+    OtherWork(Box<[ScenarioRecord; 2]>),
     /// Window or warm-up differ, each as (window, warm-up) in nanoseconds.
     Times([(u64, u64); 2]),
 }
@@ -113,7 +104,7 @@ pub struct Difference {
 }
 
 /// Two bundles cannot be compared at all.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum AcrossError {
     /// They have nothing in common.
     NothingInCommon {
@@ -190,7 +181,8 @@ fn figures(cell: &Cell, merit: Merit) -> Option<Vec<f64>> {
 
 /// The caveats of either run, with the run they are of.
 fn caveats(a: &Analysis, b: &Analysis) -> Vec<String> {
-    let [first, second] = [a, b].map(Analysis::caveats);
+    let told = |run: &Analysis| -> Vec<String> { run.caveats().iter().map(ToString::to_string).collect() };
+    let [first, second] = [a, b].map(told);
     let (both, first): (Vec<_>, Vec<_>) = first.into_iter().partition(|caveat| second.contains(caveat));
     let second = second.into_iter().filter(|caveat| !both.contains(caveat)).collect();
     let of = [("Both runs", &both), ("First run", &first), ("Second run", &second)];
@@ -199,18 +191,15 @@ fn caveats(a: &Analysis, b: &Analysis) -> Vec<String> {
 
 /// Why two workloads of one name are not the same work.
 fn other_work(a: &ScenarioRecord, b: &ScenarioRecord) -> Option<Why> {
-    if a.toml != b.toml || a.parameters != b.parameters {
-        let differs = a.parameters.iter().find(|(name, value)| b.parameters.get(*name) != Some(value));
-        return Some(match differs {
-            Some((name, value)) => Why::Parameter {
-                name: name.clone(),
-                first: value.clone(),
-                second: b.parameters.get(name).cloned(),
-            },
-            None => Why::Text,
-        });
+    let asks = |one: &ScenarioRecord| {
+        let ScenarioRecord { service, load, background, request, work, timing, server, .. } = one.clone();
+        let times = (timing.timeout, timing.drain);
+        (service, load, background, request, work, times, server)
+    };
+    if asks(a) != asks(b) {
+        return Some(Why::OtherWork(Box::new([a.clone(), b.clone()])));
     }
-    let times = [a, b].map(|scenario| (scenario.window_ns, scenario.warmup_ns));
+    let times = [a, b].map(|scenario| (scenario.window_ns(), scenario.warmup_ns()));
     (times[0] != times[1]).then_some(Why::Times(times))
 }
 

@@ -6,7 +6,7 @@
 use crate::cells::recovery::{self, Recovery};
 use crate::metric::cost::{Cost, Costs};
 use crate::record::histogram::Recorder;
-use crate::record::{ErrorKind, Merit, Reading};
+use crate::record::{Doubt, ErrorKind, Merit, Reading};
 use crate::stats::median;
 use crate::stats::quantile::{Distribution, Quantile};
 use std::collections::BTreeMap;
@@ -217,8 +217,19 @@ pub struct Cell {
     /// What the servers counted, by the counter's name: summed over the valid rounds that could tell, the peak of
     /// connections as the largest.
     pub counted: BTreeMap<String, u64>,
-    /// Reasons for caution, one a kind, each with how many rounds it concerns.
-    pub doubts: Vec<String>,
+    /// Reasons for caution, one a kind.
+    pub doubts: Vec<CellDoubt>,
+}
+
+/// A kind of doubt about a cell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellDoubt {
+    /// The most severe of its kind.
+    pub worst: Doubt,
+    /// Rounds that have one of the kind.
+    pub rounds: u64,
+    /// Valid rounds.
+    pub of: u64,
 }
 
 impl Cell {

@@ -4,10 +4,11 @@
 //! Histograms of rounds are merged, percentiles never averaged. A trial that contradicts itself is left out with the
 //! reason, never repaired.
 
-use crate::cells::cell::{Cell, Latency, Means, Merged, Moment, RoundFigures, bands};
+use crate::cells::cell::{Cell, CellDoubt, Latency, Means, Merged, Moment, RoundFigures, bands};
+use crate::cells::exclusion::Exclusion;
 use crate::cells::recovery;
 use crate::metric::cost::Costs;
-use crate::record::histogram::{HistogramError, Recorder};
+use crate::record::histogram::Recorder;
 use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, ScenarioRecord, Trial};
 use std::collections::BTreeMap;
 
@@ -63,7 +64,7 @@ pub(crate) fn gather<'a>(
     model: &str,
     trials: &[&'a Trial],
     excluded: u32,
-) -> (Cell, Vec<(&'a Trial, String)>) {
+) -> (Cell, Vec<(&'a Trial, Exclusion)>) {
     let (mut sum, mut rounds, mut valid, mut refused) = (Sum::new(), Vec::new(), Vec::new(), Vec::new());
     for trial in trials {
         match open(trial) {
@@ -92,30 +93,28 @@ pub(crate) fn gather<'a>(
 ///
 /// # Errors
 /// Why it has none: nothing was measured, or it contradicts itself.
-pub(crate) fn of_trial(scenario: &ScenarioRecord, trial: &Trial) -> Result<RoundFigures, String> {
+pub(crate) fn of_trial(scenario: &ScenarioRecord, trial: &Trial) -> Result<RoundFigures, Exclusion> {
     open(trial).map(|(measured, opened)| figures(scenario, trial, measured, &opened))
 }
 
 /// Decodes and checks a valid trial; the error says why it must be left out after all.
-fn open(trial: &Trial) -> Result<(&Measured, Opened), String> {
+fn open(trial: &Trial) -> Result<(&Measured, Opened), Exclusion> {
     let measured = match &trial.measured {
         Reading::Value(measured) => measured,
-        Reading::Absent(why) => return Err(format!("nothing was measured: {why}")),
+        Reading::Absent(why) => return Err(Exclusion::NotMeasured(why.clone())),
     };
     if measured.window_ns == 0 {
-        return Err("its window has no length".to_owned());
+        return Err(Exclusion::NoWindow);
     }
     if !measured.counts.balanced() {
-        return Err(Invalid::Unbalanced.to_string());
+        return Err(Exclusion::Invalid(Invalid::Unbalanced));
     }
     if measured.response.count != measured.counts.ok {
-        return Err(format!(
-            "its response histogram holds {} values for {} answered requests",
-            measured.response.count, measured.counts.ok
-        ));
+        let (values, answered) = (measured.response.count, measured.counts.ok);
+        return Err(Exclusion::Miscounted { values, answered });
     }
-    let decode = |name: &str, encoded: &EncodedHistogram| {
-        Recorder::decode(encoded).map_err(|error: HistogramError| format!("its {name} {error}"))
+    let decode = |of: &'static str, encoded: &EncodedHistogram| {
+        Recorder::decode(encoded).map_err(|error| Exclusion::Histogram { of, why: error.to_string() })
     };
     let slices = measured.slices.iter().map(|slice| {
         let middle = slice.start_ns.saturating_add(slice.length_ns / 2);
@@ -127,7 +126,7 @@ fn open(trial: &Trial) -> Result<(&Measured, Opened), String> {
         send_lag: decode("send lag", &measured.send_lag)?,
         dispatch_lag: decode("dispatch lag", &measured.dispatch_lag)?,
         connect: decode("connect", &measured.connect)?,
-        slices: slices.collect::<Result<_, String>>()?,
+        slices: slices.collect::<Result<_, Exclusion>>()?,
     };
     Ok((measured, opened))
 }
@@ -140,7 +139,7 @@ fn figures(scenario: &ScenarioRecord, trial: &Trial, measured: &Measured, opened
         round: trial.round,
         throughput_per_s: per_s(measured.completed_in_window),
         goodput_per_s: scenario.objective_ns.map(|objective| per_s(within(objective))),
-        recovery: scenario.surge.map(|surge| recovery::of_round(measured, responses(), surge)),
+        recovery: scenario.load.surge().map(|surge| recovery::of_round(measured, responses(), surge)),
         server_died: trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. })),
         response: Latency::of(&opened.response, measured.counts.sent, false),
         costs: Costs::of(trial, measured),
@@ -204,20 +203,17 @@ fn counted(valid: &[(&Trial, &Measured)]) -> BTreeMap<String, u64> {
 /// The counter that does not add up over rounds.
 const PEAK: &str = "peak";
 
-/// One line for each kind of doubt, with the gravest of its kind and how many rounds have one.
-fn doubts(valid: &[(&Trial, &Measured)]) -> Vec<String> {
-    let mut kinds: BTreeMap<u8, (u64, &Doubt)> = BTreeMap::new();
+/// One for each kind of doubt, by the most severe of its kind.
+fn doubts(valid: &[(&Trial, &Measured)]) -> Vec<CellDoubt> {
+    let of = valid.len() as u64;
+    let mut kinds: BTreeMap<u8, CellDoubt> = BTreeMap::new();
     for doubt in valid.iter().flat_map(|(trial, _)| &trial.doubts) {
-        let entry = kinds.entry(doubt.kind()).or_insert((0, doubt));
-        entry.0 += 1;
-        if doubt.severity() > entry.1.severity() {
-            entry.1 = doubt;
+        let first = || CellDoubt { worst: doubt.clone(), rounds: 0, of };
+        let kind = kinds.entry(doubt.kind()).or_insert_with(first);
+        kind.rounds = (kind.rounds + 1).min(of);
+        if doubt.severity() > kind.worst.severity() {
+            kind.worst = doubt.clone();
         }
     }
-    let rounds = valid.len() as u64;
-    let tell = |(count, worst): (u64, &Doubt)| match rounds {
-        1 => worst.to_string(),
-        _ => format!("{worst} ({} of {rounds} rounds)", count.min(rounds)),
-    };
-    kinds.into_values().map(tell).collect()
+    kinds.into_values().collect()
 }

@@ -289,7 +289,7 @@ fn wire(measured: &Measured, figure: impl FnOnce(&crate::record::Wire) -> f64) -
 /// Growth from rest to load over the connections held: what one more connection takes, threads and forks included.
 fn memory_per_connection(trial: &Trial, measured: &Measured) -> Figure {
     let usage = &trial.usage;
-    let beside = measured.companions.all().held() as f64;
+    let beside = measured.background.all().held() as f64;
     let held = wire(measured, |wire| wire.connections as f64)? + beside;
     let growth = plain(&usage.held_own_bytes)? - plain(&usage.idle_own_bytes)?;
     match growth {
@@ -322,7 +322,7 @@ fn least_served(measured: &Measured) -> Figure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Companions, Kept};
+    use crate::record::{Background, ConnectionCounts};
     use crate::sample::{self, Spec};
 
     #[test]
@@ -338,11 +338,11 @@ mod tests {
         assert!((shared - alone / 2.0).abs() < 1e-9 * alone, "{shared} {alone}");
     }
 
-    /// The memory of a connection, had the trial had such idle companions.
+    /// The memory of a connection, had the trial had such background connections.
     fn memory_of(trial: &Trial, opened: u64, lost: u64) -> Figure {
         let mut measured = trial.measured.value().ok_or("not measured")?.clone();
-        measured.companions =
-            Companions { idle: Kept { asked: opened, opened, lost }, ..Companions::default() };
+        measured.background =
+            Background { idle: ConnectionCounts { asked: opened, opened, lost }, ..Background::default() };
         memory_per_connection(trial, &measured)
     }
 

@@ -6,6 +6,7 @@
 use super::Reading;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use strum::{IntoStaticStr, VariantArray};
 
 /// One model under one stress.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,8 +25,22 @@ pub struct Envelope {
 }
 
 /// What is raised.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    IntoStaticStr,
+    VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Stress {
     /// Connections held, each of which got one answer.
     Connections,
@@ -41,18 +56,11 @@ pub enum Stress {
 
 impl Stress {
     /// Every stress, in the order to show them.
-    pub const ALL: [Self; 5] =
-        [Self::Connections, Self::ConnectBurst, Self::SlowClients, Self::Poison, Self::AddressSpace];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Connections => "connections",
-            Self::ConnectBurst => "connect-burst",
-            Self::SlowClients => "slow-clients",
-            Self::Poison => "poison",
-            Self::AddressSpace => "address-space",
-        }
+        self.into()
     }
 }
 

@@ -135,9 +135,11 @@ pub enum Doubt {
         /// Asked for.
         clients: u64,
     },
-    /// Some connections beside the load could not be opened before the start, or were idle and closed by the server. Slow
-    /// ones that it closed are not among them: a server may defend itself.
-    CompanionsMissing {
+    /// Some background connections could not be opened before the start, or were idle and closed by the server. Slow ones
+    /// that it closed are not among them: a server may defend itself.
+    // As schema 3 called it.
+    #[serde(alias = "companions_missing")]
+    BackgroundMissing {
         /// How many.
         missing: u64,
         /// Of so many asked for.
@@ -167,4 +169,42 @@ pub enum Doubt {
         /// How many.
         values: u64,
     },
+}
+
+impl Doubt {
+    /// What kind of doubt it is: doubts of one kind are told once per cell.
+    pub fn kind(&self) -> u8 {
+        match self {
+            Self::GeneratorBusy { .. } => 0,
+            Self::Unsteady { .. } => 1,
+            Self::Starved { .. } => 2,
+            Self::Unanswered { .. } => 3,
+            Self::SharedCpu => 4,
+            Self::SampledLate { .. } => 20,
+            Self::KilledAtStop => 5,
+            Self::LittlesLaw { .. } => 6,
+            Self::Saturated { .. } => 7,
+            Self::ServerDied { .. } => 8,
+            Self::PartlyConnected { .. } => 9,
+            Self::GeneratorTail { .. } => 10,
+            Self::BackgroundMissing { .. } => 21,
+        }
+    }
+
+    /// How severe it is among doubts of its kind.
+    pub fn severity(&self) -> f64 {
+        match self {
+            Self::GeneratorBusy { share } => *share,
+            Self::Unsteady { ratio } => ratio.max(1e-9).ln().abs(),
+            Self::Starved { connections } => *connections as f64,
+            Self::Unanswered { requests, .. } => *requests as f64,
+            Self::SharedCpu | Self::KilledAtStop | Self::ServerDied { .. } => 0.0,
+            Self::PartlyConnected { connected, clients } => clients.saturating_sub(*connected) as f64,
+            Self::GeneratorTail { lag_p99_ns, .. } => *lag_p99_ns as f64,
+            Self::BackgroundMissing { missing, .. } => *missing as f64,
+            Self::LittlesLaw { off } => off.abs(),
+            Self::SampledLate { late_ns } => *late_ns as f64,
+            Self::Saturated { values } => *values as f64,
+        }
+    }
 }

@@ -10,32 +10,37 @@
 
 mod anatomy;
 pub mod bundle;
-mod companions;
 mod comparison;
+mod contestant;
 mod costs;
 pub mod envelope;
 mod findings;
 pub mod histogram;
+mod load;
+mod ns;
 mod objective;
 mod probe;
+mod request;
 mod stops;
 mod workload;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
-pub use companions::{Companions, Kept};
 pub use comparison::{ComparedCell, Comparison, ConfirmRecord, Contender, Figure, Gated, Origin, Side};
+pub use contestant::{Concurrency, Facts, ModelRecord, PerClient, Role, ServerSetup, Tuning};
 pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
+pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing};
 pub use objective::Objective;
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
+pub use request::{DemandShape, EXPONENTIAL_CUT, RequestShape, Work};
 pub use stops::{Ended, EndedCell, LookRecord, PlannedLook, Sequential};
-pub use workload::{Axis, Pacing, Profile, Surge, SweepPoint};
+pub use workload::{Axis, Pacing, Profile, ScenarioRecord, Surge, SweepPoint};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The version of this schema. Raised whenever a reader of the old one would misread the new one.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// One line of a bundle: `{"run":{...}}`, `{"trial":{...}}`, `{"round":{...}}`, `{"look":{...}}`,
 /// `{"anatomy":{...}}`, `{"envelope":{...}}` or `{"end":{...}}`.
@@ -94,54 +99,6 @@ pub struct Run {
     pub environment: Environment,
     /// The pre-flight measurement: what this machine and this generator can show at most.
     pub probe: Reading<Probe>,
-}
-
-/// A model that took part.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelRecord {
-    /// Its name.
-    pub name: String,
-    /// One line on what it is.
-    pub summary: String,
-}
-
-/// A workload that was run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScenarioRecord {
-    /// Its name: free text from a file; escape it wherever it is shown.
-    pub name: String,
-    /// One line on what it separates.
-    pub about: String,
-    /// The service the servers ran.
-    pub service: String,
-    /// The load in words: "closed loop, 64 clients".
-    pub load: String,
-    /// The figure that decides.
-    pub merit: Merit,
-    /// The response time to keep under, if the workload states one: percentiles and goodput are held against it.
-    pub objective_ns: Option<u64>,
-    /// The workload in figures.
-    pub profile: Profile,
-    /// Where it lies in a sweep; absent for a workload that stands alone.
-    pub sweep: Option<SweepPoint>,
-    /// When its schedule asks for more than usual, if it does once.
-    pub surge: Option<Surge>,
-    /// Names of the models that ran it, in the order to show them.
-    pub models: Vec<String>,
-    /// Clients (connections, or concurrent sessions for churn).
-    pub clients: u64,
-    /// Requests per second that the schedule asks for; absent for loads that follow the server (closed loop, churn).
-    pub scheduled_rate_per_s: Option<f64>,
-    /// Warm-up before the window.
-    pub warmup_ns: u64,
-    /// The measured window.
-    pub window_ns: u64,
-    /// Every parameter by name, as text with units, for the reader.
-    pub parameters: BTreeMap<String, String>,
-    /// The whole scenario as a TOML document: with the seed it makes the schedule again.
-    pub toml: String,
 }
 
 /// The figure of merit a workload declares.
@@ -284,9 +241,10 @@ pub struct Measured {
     pub spread: Spread,
     /// What went over the connections; absent where they were not held until the end.
     pub wire: Reading<Wire>,
-    /// The connections held beside the load; none where a workload asks for none.
-    #[serde(default, skip_serializing_if = "Companions::is_none")]
-    pub companions: Companions,
+    /// What became of the background connections; none where a workload asks for none.
+    // As schema 3 called it.
+    #[serde(default, skip_serializing_if = "Background::is_none", alias = "companions")]
+    pub background: Background<ConnectionCounts>,
     /// CPU time of the swarm's workers in the window, in nanoseconds, summed.
     pub swarm_cpu_ns: u64,
     /// Workers (processes, one thread each).

@@ -1,10 +1,100 @@
-//! A workload in figures: what a question can be held against, and where a point of a sweep lies.
+//! A workload that was run, and what a question can be held against: its figures, and where a point of a sweep lies.
 
+use super::{Background, Facts, Load, Merit, ModelRecord, RequestShape, Run, ServerSetup, Timing, Work, ns};
 use serde::{Deserialize, Serialize};
 
-/// What a workload asks of a server, in figures. Means are over requests.
+/// A workload that was run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub struct ScenarioRecord {
+    /// Its name: free text from a file; escape it wherever it is shown.
+    pub name: String,
+    /// One line on what it separates.
+    pub about: String,
+    /// The service the servers ran.
+    pub service: String,
+    /// How requests arrive, over how many connections.
+    pub load: Load,
+    /// Connections that are held beside these.
+    pub background: Background,
+    /// What a request is made of; where it states no demand and the service has one of its own, that one.
+    pub request: RequestShape,
+    /// What its demand makes the server do; absent for a service that does no work.
+    pub work: Option<Work>,
+    /// The times of a trial.
+    pub timing: Timing,
+    /// How the servers were set up.
+    pub server: ServerSetup,
+    /// The figure that decides.
+    pub merit: Merit,
+    /// The response time to keep under, if the workload states one: percentiles and goodput are held against it.
+    pub objective_ns: Option<u64>,
+    /// Where it lies in a sweep; absent for a workload that stands alone.
+    pub sweep: Option<SweepPoint>,
+    /// Names of the models that ran it, in the order to show them.
+    pub models: Vec<String>,
+    /// The scenario as it was written, a TOML document, for people: with the seed it makes the schedule again. Nothing here
+    /// reads it.
+    pub toml: String,
+}
+
+impl ScenarioRecord {
+    /// Connections that ask (concurrent sessions for churn).
+    pub fn clients(&self) -> u64 {
+        self.load.clients().into()
+    }
+
+    /// Requests per second that the schedule asks for on average; `None` where the server sets the pace.
+    pub fn rate_per_s(&self) -> Option<f64> {
+        self.load.rate_per_s(self.timing.window)
+    }
+
+    /// The measured window.
+    pub fn window_ns(&self) -> u64 {
+        ns::of(self.timing.window)
+    }
+
+    /// Warm-up before the window.
+    pub fn warmup_ns(&self) -> u64 {
+        ns::of(self.timing.warmup)
+    }
+
+    /// The workload in figures.
+    pub fn profile(&self) -> Profile {
+        let (pacing, requests_per_connection) = match self.load {
+            Load::Closed { .. } | Load::Pipelined { .. } => (Pacing::Closed, None),
+            Load::Open { .. } => (Pacing::Open, None),
+            Load::Churn { requests_per_connection, .. } => {
+                (Pacing::Churn, Some(requests_per_connection.into()))
+            }
+        };
+        let (mean_ns, demand_scv) = self.request.demand.moments();
+        let of = |work: Work| if self.work == Some(work) { mean_ns } else { 0.0 };
+        Profile {
+            pacing,
+            active_connections: self.clients(),
+            idle_connections: self.background.idle.into(),
+            rate_per_s: self.rate_per_s(),
+            requests_per_connection,
+            in_flight_per_connection: self.load.in_flight_per_connection(),
+            payload_bytes: self.request.size.into(),
+            compute_ns: of(Work::Compute),
+            wait_ns: of(Work::Wait),
+            block_ns: of(Work::Block),
+            demand_scv,
+        }
+    }
+}
+
+impl Run {
+    /// What a model of the run states of itself, as far as the bundle says.
+    pub fn facts(&self, model: &str) -> Option<&Facts> {
+        self.models.iter().find(|one: &&ModelRecord| one.name == model)?.facts.as_ref()
+    }
+}
+
+/// What a workload asks of a server, in figures. Means are over requests.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
     /// How requests arrive.
     pub pacing: Pacing,
@@ -31,8 +121,7 @@ pub struct Profile {
 }
 
 /// How requests arrive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Pacing {
     /// Each client waits for its reply before it asks again.
     Closed,
@@ -67,8 +156,7 @@ pub enum Axis {
 }
 
 /// A time in which the schedule asks for more than before and after it. Times are from the window's begin.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Surge {
     /// When it begins.
     pub begin_ns: u64,

@@ -95,12 +95,12 @@ impl Maker {
         for (at, scenario) in run.scenarios.iter_mut().enumerate() {
             scenario.models = sides(&of(at));
         }
-        let summary = |name: &str| {
-            let bare = name.rsplit_once(' ').map_or(name, |(bare, _)| bare);
-            run.models.iter().find(|model| model.name == bare).map_or("", |model| &model.summary).to_owned()
+        let side = |name: String| {
+            let bare = name.rsplit_once(' ').map_or(name.as_str(), |(bare, _)| bare);
+            let model = run.models.iter().find(|model| model.name == bare).cloned();
+            ModelRecord { name, ..model.expect("the sample has it") }
         };
-        run.models =
-            sides(&of(0)).into_iter().map(|name| ModelRecord { summary: summary(&name), name }).collect();
+        run.models = sides(&of(0)).into_iter().map(side).collect();
         run.command = ["bakeoff", "ab", "main", "buffer-pool"].map(str::to_owned).to_vec();
         (run.rounds, run.planned_trials) = (SEARCH, SEARCH * 2 * CELLS.len() as u32);
         run.comparison = Some(comparison);
@@ -168,7 +168,7 @@ impl Maker {
             trial.invalid.push(Invalid::WrongReply { replies: 3 });
         }
         let Reading::Value(measured) = &mut trial.measured else { unreachable!("the sample measures all") };
-        let paced = self.bundle.run.scenarios[truth.scenario].scheduled_rate_per_s.is_some();
+        let paced = self.bundle.run.scenarios[truth.scenario].rate_per_s().is_some();
         let completed = measured.completed_in_window as f64;
         let mean_ns = 160_000.0 * slowness;
         *measured = Measured {

@@ -12,6 +12,7 @@ pub(crate) mod machine;
 pub mod sweep;
 
 use crate::record::bundle::Bundle;
+use crate::record::bundle::schema3::facts;
 use crate::record::histogram::Recorder;
 use crate::record::*;
 use crate::sample::anatomy as sample_anatomy;
@@ -20,6 +21,8 @@ use crate::sample::machine::environment;
 pub use crate::sample::machine::probe;
 use crate::stats::random::Random;
 use std::collections::BTreeMap;
+use std::time::Duration;
+use strum::VariantArray as _;
 
 /// How large a bundle to make.
 #[derive(Clone, Copy, Debug)]
@@ -65,15 +68,14 @@ const MODELS: [ModelRow; 8] = [
     ("tokio-current-thread", "tasks on one thread", 6.9, 0.3, 2.4, 1, 1),
 ];
 
-/// Name, about, load, merit, clients, scheduled rate, base response in microseconds, and how each model differs from
+/// Name, about, merit, clients, scheduled rate, base response in microseconds, and how each model differs from
 /// the best: a factor of slowness.
-type ScenarioRow = (&'static str, &'static str, &'static str, Merit, u64, Option<f64>, f64, [f64; 8]);
+type ScenarioRow = (&'static str, &'static str, Merit, u64, Option<f64>, f64, [f64; 8]);
 
 const SCENARIOS: [ScenarioRow; 8] = [
     (
         "echo-small",
         "64 bytes back and forth: the cost of a hand-off",
-        "closed loop, 64 clients",
         Merit::Throughput,
         64,
         None,
@@ -83,7 +85,6 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "echo-paced",
         "the same at a rate all can sustain",
-        "open loop, 8,000/s, Poisson, 64 connections",
         Merit::ResponseP99,
         64,
         Some(8_000.0),
@@ -93,7 +94,6 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "echo-large",
         "64 KiB each way: copying dominates",
-        "closed loop, 16 clients",
         Merit::Throughput,
         16,
         None,
@@ -103,7 +103,6 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "churn",
         "connect, one request, close",
-        "churn, 32 sessions",
         Merit::Throughput,
         32,
         None,
@@ -113,7 +112,6 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "compute-bimodal",
         "99 % short jobs of 50 µs, 1 % long ones of 5 ms",
-        "open loop, 2,000/s, Poisson, 32 connections",
         Merit::ResponseP99,
         32,
         Some(2_000.0),
@@ -123,7 +121,6 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "wait-database",
         "a wait of 5 ms, more clients than pool workers",
-        "closed loop, 128 clients",
         Merit::Throughput,
         128,
         None,
@@ -133,7 +130,6 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "burst",
         "quiet, then everyone at once",
-        "open loop, 4,000/s, Poisson, 256 connections",
         Merit::ResponseP50,
         256,
         Some(4_000.0),
@@ -143,7 +139,6 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "one-client",
         "a single connection: latency alone",
-        "closed loop, 1 client",
         Merit::ResponseP50,
         1,
         None,
@@ -208,7 +203,11 @@ fn spoil(trials: &mut [Trial]) {
 
 fn run(spec: &Spec, planned_trials: u32) -> Run {
     let names: Vec<String> = MODELS[..spec.models].iter().map(|row| row.0.to_owned()).collect();
-    let model = |row: &ModelRow| ModelRecord { name: row.0.to_owned(), summary: row.1.to_owned() };
+    let model = |row: &ModelRow| ModelRecord {
+        name: row.0.to_owned(),
+        summary: row.1.to_owned(),
+        facts: facts(row.0),
+    };
     Run {
         schema_version: SCHEMA_VERSION,
         tool_version: "0.1.0".to_owned(),
@@ -240,63 +239,55 @@ pub(crate) fn workload() -> ScenarioRecord {
 }
 
 fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
-    let parameter = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let (us, ms) = (Duration::from_micros, Duration::from_millis);
+    let clients = row.3 as u32;
+    // Two services that work; their tables say of what length.
+    let (work, demand) = match row.0 {
+        "compute-bimodal" => {
+            (Some(Work::Compute), DemandShape::Bimodal { short: us(50), long: ms(5), long_share: 0.01 })
+        }
+        "wait-database" => (Some(Work::Wait), DemandShape::Fixed { value: ms(5) }),
+        _ => (None, DemandShape::None),
+    };
+    let load = match row.4 {
+        Some(rate_per_s) => {
+            Load::Open { clients, rate_per_s, arrivals: Arrivals::Poisson, shape: RateShape::Steady }
+        }
+        None if row.0 == "churn" => Load::Churn { clients, requests_per_connection: 1 },
+        None => Load::Closed { clients, think: Duration::ZERO },
+    };
     ScenarioRecord {
         name: row.0.to_owned(),
         about: row.1.to_owned(),
         service: "echo".to_owned(),
-        load: row.2.to_owned(),
-        merit: row.3,
-        objective_ns: (row.0 == "echo-paced").then_some(120_000),
-        profile: profile(row),
-        sweep: None,
-        surge: None,
-        models: models.to_vec(),
-        clients: row.4,
-        scheduled_rate_per_s: row.5,
-        warmup_ns: 100_000_000,
-        window_ns: WINDOW_NS,
-        parameters: BTreeMap::from([
-            parameter("payload", "64 bytes"),
-            parameter("timeout", "2 s"),
-            parameter("pool workers", "16"),
-        ]),
-        toml: format!("name = {:?}\nservice = \"echo\"\nclients = {}\n", row.0, row.4),
-    }
-}
-
-fn profile(row: &ScenarioRow) -> Profile {
-    // The two moments of the bimodal demand its words state: 99 % of 50 µs and 1 % of 5 ms.
-    let (compute_ns, demand_scv) = match row.0 {
-        "compute-bimodal" => {
-            (99_500.0, (0.99 * 50e3_f64.powi(2) + 0.01 * 5e6_f64.powi(2)) / 99_500_f64.powi(2) - 1.0)
-        }
-        _ => (0.0, 0.0),
-    };
-    Profile {
-        pacing: match row.5 {
-            Some(_) => Pacing::Open,
-            None if row.0 == "churn" => Pacing::Churn,
-            None => Pacing::Closed,
+        load,
+        background: Background::default(),
+        request: RequestShape { size: 64, demand },
+        work,
+        timing: Timing {
+            warmup: ms(100),
+            window: Duration::from_nanos(WINDOW_NS),
+            timeout: ms(2_000),
+            drain: ms(2_000),
         },
-        active_connections: row.4,
-        idle_connections: 0,
-        rate_per_s: row.5,
-        requests_per_connection: (row.0 == "churn").then_some(1),
-        in_flight_per_connection: 1,
-        payload_bytes: 64,
-        compute_ns,
-        wait_ns: if row.0 == "wait-database" { 5e6 } else { 0.0 },
-        block_ns: 0.0,
-        demand_scv,
+        server: ServerSetup {
+            backlog: 1_024,
+            ballast_mib: 0,
+            workers: Tuning::VARIANTS.iter().copied().zip([16, 16, 1, 1]).collect(),
+        },
+        merit: row.2,
+        objective_ns: (row.0 == "echo-paced").then_some(120_000),
+        sweep: None,
+        models: models.to_vec(),
+        toml: format!("name = {:?}\nservice = \"echo\"\nclients = {clients}\n", row.0),
     }
 }
 
 fn trial(spec: &Spec, index: u32, round: u32, (scenario, model): (usize, usize), drift: f64) -> Trial {
     let (workload, contender) = (&SCENARIOS[scenario], &MODELS[model]);
     let mut random = Random::named(spec.seed, &[workload.0, contender.0, &round.to_string()]);
-    let slowness = workload.7[model] * drift * (1.0 + 0.012 * random.normal());
-    let clients = workload.4;
+    let slowness = workload.6[model] * drift * (1.0 + 0.012 * random.normal());
+    let clients = workload.3;
     // The iterative server answers one connection and leaves the rest waiting.
     let starves = model == 0 && clients > 1 && workload.0 != "churn";
     let measured = measure(spec, workload, slowness, starves, &mut random);
@@ -335,7 +326,7 @@ fn measure(
     starves: bool,
     random: &mut Random,
 ) -> Measured {
-    let (clients, base_ns) = (workload.4, workload.6 * 1_000.0 * slowness);
+    let (clients, base_ns) = (workload.3, workload.5 * 1_000.0 * slowness);
     let mut response = Recorder::fine();
     let [mut service, mut send_lag, mut dispatch_lag, mut connect] = [(); 4].map(|()| response.clone());
     let mut slices = vec![Recorder::coarse(); spec.slices as usize];
@@ -347,7 +338,7 @@ fn measure(
             service_ns *= 2.0 + 3.0 * random.unit();
         }
         // In a closed loop a request is due when it is sent.
-        let paced = if workload.5.is_some() { 1.0 } else { 0.0 };
+        let paced = if workload.4.is_some() { 1.0 } else { 0.0 };
         let own_ns = paced * (900.0 + 2_500.0 * random.unit() * random.unit());
         let lag_ns = own_ns + paced * 0.08 * base_ns;
         response.record((service_ns + lag_ns) as u64);
@@ -359,7 +350,7 @@ fn measure(
         }
     }
     (0..clients).for_each(|_| connect.record((60_000.0 * (0.3 * random.normal()).exp()) as u64));
-    let per_second = workload.5.unwrap_or(clients as f64 * 1e9 / (base_ns * 1.08));
+    let per_second = workload.4.unwrap_or(clients as f64 * 1e9 / (base_ns * 1.08));
     let per_second = if starves { per_second / clients as f64 } else { per_second };
     let completed = (per_second * WINDOW_NS as f64 / 1e9) as u64;
     let served = if starves { 1 } else { clients };
@@ -395,10 +386,10 @@ fn measure(
             hdr_v2: replies.encode().hdr_v2,
         },
         wire: wire(workload, clients, answered + completed / 5),
-        companions: Default::default(),
+        background: Default::default(),
         swarm_cpu_ns: WINDOW_NS / 2,
         swarm_workers: 1,
-        swarm_spins: workload.5.is_some(),
+        swarm_spins: workload.4.is_some(),
     }
 }
 

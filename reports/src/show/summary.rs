@@ -1,19 +1,20 @@
-//! One measurement alone, for programs: the figures of `bakeoff load` as one JSON document.
-//!
-//! It says in numbers what [`measurement`](crate::show::text::measurement) says in words. It never rounds, and never puts a zero
-//! where there is no figure.
+//! One measurement alone, what `bakeoff load` saw of somebody's server: as one JSON document for programs, and as a table for a
+//! terminal. Neither puts a zero where there is no figure, and the document never rounds.
 
 use crate::record::histogram::{HistogramError, Recorder};
 use crate::record::{Counts, Doubt, EncodedHistogram, Measured, Reading};
+use crate::show::layout::push;
+use crate::show::units;
+use crate::show::words::quantile;
 use crate::stats::quantile::{Distribution, Quantile};
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
+use std::fmt::Write as _;
 
 /// The version of this document. Raised whenever a reader of the old one would misread the new one.
 pub const SUMMARY_VERSION: u32 = 1;
 
 /// What the swarm saw of one server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Summary {
     /// [`SUMMARY_VERSION`].
     pub summary_version: u32,
@@ -52,25 +53,42 @@ pub struct Summary {
 }
 
 /// A distribution of times in nanoseconds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Times {
     /// Times taken.
     pub count: u64,
     /// Their mean, exact: unanswered requests have none and are left out.
     pub mean_ns: Reading<f64>,
     /// Median. As all percentiles here absent when infinite, or when there are too few requests for it.
-    pub p50_ns: Reading<u64>,
+    pub p50_ns: Time,
     /// 90th percentile.
-    pub p90_ns: Reading<u64>,
+    pub p90_ns: Time,
     /// 99th percentile.
-    pub p99_ns: Reading<u64>,
+    pub p99_ns: Time,
     /// 99.9th percentile.
-    pub p99_9_ns: Reading<u64>,
+    pub p99_9_ns: Time,
     /// 99.99th percentile.
-    pub p99_99_ns: Reading<u64>,
-    /// The longest, exact.
-    pub max_ns: Reading<u64>,
+    pub p99_99_ns: Time,
+    /// The longest, exact; absent when some were never answered.
+    pub max_ns: Time,
+}
+
+/// A percentile or a longest time, as far as there is one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Time(pub Quantile);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let reading = match self.0 {
+            Quantile::Value(ns) => Reading::Value(ns),
+            Quantile::NeverAnswered => Reading::Absent("infinite: too many were never answered".to_owned()),
+            Quantile::Insufficient { have: 0, .. } => Reading::Absent(NONE.to_owned()),
+            Quantile::Insufficient { have, need } => {
+                Reading::Absent(format!("too few: {have} of the {need} that it takes"))
+            }
+        };
+        reading.serialize(to)
+    }
 }
 
 impl Summary {
@@ -117,13 +135,7 @@ impl Times {
         let recorder = Recorder::decode(encoded)?;
         let count = recorder.count();
         let all = Distribution::new(&recorder, sent.unwrap_or(count));
-        let percentile = |share| match all.quantile(share) {
-            Quantile::Value(ns) => Reading::Value(ns),
-            Quantile::NeverAnswered => Reading::Absent("infinite: too many were never answered".into()),
-            Quantile::Insufficient { have, need } => {
-                Reading::Absent(format!("too few: {have} of the {need} that it takes"))
-            }
-        };
+        let percentile = |share| Time(all.quantile(share));
         Ok(Self {
             count,
             mean_ns: match count {
@@ -135,21 +147,76 @@ impl Times {
             p99_ns: percentile(0.99),
             p99_9_ns: percentile(0.999),
             p99_99_ns: percentile(0.9999),
-            max_ns: match count {
-                0 => Reading::Absent(NONE.into()),
-                _ if all.max_ns().is_infinite() => {
-                    Reading::Absent("infinite: some were never answered".into())
-                }
-                _ => Reading::Value(recorder.max_ns()),
-            },
+            max_ns: Time(match all.max_ns() {
+                ns if ns.is_infinite() => Quantile::NeverAnswered,
+                _ if count == 0 => Quantile::Insufficient { have: 0, need: 1 },
+                _ => Quantile::Value(recorder.max_ns()),
+            }),
         })
     }
+}
+
+/// Columns of the text, and of the names in it: with six figures of eleven columns it is just full.
+const WIDTH: usize = 80;
+const NAME: usize = 14;
+
+impl Summary {
+    /// The summary as a table, with its doubts.
+    pub fn table(&self) -> String {
+        let mut out = String::new();
+        let bytes = units::bytes(self.reply_bytes_per_s);
+        let _ = writeln!(out, "{:.0} requests/s, {bytes}/s of replies", self.requests_per_s);
+        push(&mut out, &outcome(&self.counts), WIDTH, "");
+        let _ = write!(out, "\n{:NAME$}", "");
+        for share in [0.5, 0.9, 0.99, 0.999, 0.9999] {
+            let _ = write!(out, "{:>11}", units::percentile(share));
+        }
+        let _ = writeln!(out, "{:>11}", "max");
+        for (name, times) in [
+            ("response time", &self.response),
+            ("service time", &self.service),
+            ("send lag", &self.send_lag),
+            ("its own part", &self.dispatch_lag),
+            ("connect", &self.connect),
+        ] {
+            // What was never answered has a response time, an infinite one; of what never happened there is none.
+            if times.max_ns.0 != (Quantile::Insufficient { have: 0, need: 1 }) {
+                let Times { p50_ns, p90_ns, p99_ns, p99_9_ns, p99_99_ns, max_ns, .. } = times;
+                let cells = [p50_ns, p90_ns, p99_ns, p99_9_ns, p99_99_ns, max_ns];
+                let cells: String = cells.iter().map(|time| format!("{:>11}", quantile(time.0))).collect();
+                let _ = writeln!(out, "{name:NAME$}{cells}");
+            }
+        }
+        out.push('\n');
+        let key = "Response time counts from when a request was due, service time from when it was sent. Send lag is \
+                   between; its own part is the load generator's fault, the rest waited for a free connection.";
+        push(&mut out, key, WIDTH, "");
+        for doubt in &self.doubts {
+            push(&mut out, &doubt.to_string(), WIDTH, "careful: ");
+        }
+        out
+    }
+}
+
+fn outcome(counts: &Counts) -> String {
+    let mut text =
+        format!("{} sent, {} correct replies", units::grouped(counts.sent), units::grouped(counts.ok));
+    for (kind, count) in &counts.errors {
+        let _ = write!(text, ", {} {}", units::grouped(*count), kind.label());
+    }
+    for (count, what) in [(counts.timeouts, "timed out"), (counts.in_flight_at_end, "unanswered at the end")]
+    {
+        if count > 0 {
+            let _ = write!(text, ", {} {what}", units::grouped(count));
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Spread, WARMUP_SLICES};
+    use crate::record::{ErrorKind, Spread, WARMUP_SLICES};
 
     fn measured(answered: u64, lost: u64) -> Measured {
         let mut times = Recorder::fine();
@@ -169,7 +236,7 @@ mod tests {
             connect: Recorder::fine().encode(),
             slices: Vec::new(),
             spread: Spread::default(),
-            companions: Default::default(),
+            background: Default::default(),
             swarm_cpu_ns: answered * 7_000,
             swarm_workers: 1,
             swarm_spins: false,
@@ -177,8 +244,10 @@ mod tests {
         }
     }
 
-    fn absent<T>(reading: &Reading<T>, reason: &str) -> bool {
-        matches!(reading, Reading::Absent(why) if why.contains(reason))
+    /// What the document says of a figure that is not there.
+    fn absent(figure: &impl Serialize, reason: &str) -> bool {
+        let value = serde_json::to_value(figure).expect("JSON");
+        value["absent"].as_str().is_some_and(|why| why.contains(reason))
     }
 
     #[test]
@@ -187,22 +256,43 @@ mod tests {
         assert_eq!((summary.requests_per_s, summary.reply_bytes_per_s), (2_000.0, 128_000.0));
         assert_eq!(summary.swarm_cpu_ns_per_request, Reading::Value(7_000.0));
         assert_eq!(summary.response.mean_ns, Reading::Value(500_500.0));
-        assert_eq!(summary.response.max_ns, Reading::Value(1_000_000));
-        let p99 = *summary.response.p99_ns.value().expect("enough") as f64;
+        assert_eq!(summary.response.max_ns, Time(Quantile::Value(1_000_000)));
+        let p99 = summary.response.p99_ns.0.ns().expect("enough");
         assert!((p99 / 990_000.0 - 1.0).abs() < 0.001, "three digits: {p99}");
         assert!(absent(&summary.response.p99_9_ns, "1000 of the 3838"), "{:?}", summary.response);
-        let text = serde_json::to_string(&summary).expect("JSON");
-        assert_eq!(serde_json::from_str::<Summary>(&text).expect("our own JSON"), summary);
+        let document = serde_json::to_value(&summary).expect("JSON");
+        assert_eq!(document["response"]["max_ns"]["value"], 1_000_000);
     }
 
     #[test]
     fn what_is_not_there_is_absent_with_its_reason() {
         let lossy = Summary::new(&measured(900, 100), Vec::new()).expect("sound histograms");
         assert!(absent(&lossy.response.p99_ns, "infinite") && absent(&lossy.service.max_ns, "infinite"));
-        assert!(lossy.send_lag.max_ns.value().is_some(), "what was never answered has no lag of its own");
+        assert!(lossy.send_lag.max_ns.0.ns().is_some(), "what was never answered has no lag of its own");
         assert!(absent(&lossy.connect.mean_ns, "none") && absent(&lossy.connect.max_ns, "none"));
         let silent = Summary::new(&measured(0, 0), Vec::new()).expect("sound histograms");
         assert!(absent(&silent.swarm_cpu_ns_per_request, "no reply"));
-        assert!(absent(&silent.response.p50_ns, "too few"));
+        assert!(absent(&silent.response.p50_ns, "there are none"));
+    }
+
+    #[test]
+    fn the_table_shows_what_was_never_answered_and_what_is_too_few() {
+        let mut lossy = measured(490, 7);
+        lossy.window_ns = 1_000_000_000;
+        lossy.counts.sent = 500;
+        lossy.counts.errors.insert(ErrorKind::Reset, 3);
+        let text = Summary::new(&lossy, vec![Doubt::SharedCpu]).expect("sound histograms").table();
+        let line = |start: &str| text.lines().find(|l| l.starts_with(start)).unwrap_or_default().to_string();
+        assert!(
+            text.starts_with("490 requests/s, 30.6 KiB/s of replies\n500 sent, 490 correct replies, 3 "),
+            "{text}"
+        );
+        assert!(line("response time").contains("never"), "the 99th of 500 with 10 unanswered: {text}");
+        assert!(!line("response time").contains("too few"), "p99.9 is no earlier than p99: {text}");
+        assert!(line("send lag").contains("too few"), "490 are too few for p99.9: {text}");
+        assert!(line("send lag").contains("486 µs"), "what was never answered has no lag of its own: {text}");
+        assert_eq!(line("connect"), "", "no connect was timed: {text}");
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert!(text.contains("careful: server and swarm shared a CPU"), "{text}");
     }
 }

@@ -1,6 +1,8 @@
 //! Figures as people read them: three significant digits and a unit, in one place. Never "NaN", never a digit that says nothing
 //! (`80.0 %`).
 
+use std::time::Duration;
+
 /// Three significant digits of a number that its unit keeps below 1,000.
 fn three(value: f64) -> String {
     match value {
@@ -26,6 +28,22 @@ pub fn time(ns: f64) -> String {
         return format!("{ns:.0} ns");
     }
     scaled(ns, &[(1e3, " µs"), (1e6, " ms"), (1e9, " s")])
+}
+
+/// A span of time that was set, not measured, to its last digit: "200 µs", "1.5 ms".
+pub fn span(span: Duration) -> String {
+    let ns = span.as_nanos() as f64;
+    let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
+    let (size, unit) = units.into_iter().find(|(size, _)| ns >= *size).unwrap_or((1.0, "ns"));
+    if span.is_zero() { "0 s".to_owned() } else { format!("{} {unit}", ns / size) }
+}
+
+/// A size that was set, not measured, to its last digit: "64 B", "64 KiB".
+pub fn bytes_exact(bytes: u32) -> String {
+    let units = [(1 << 20, "MiB"), (1 << 10, "KiB")];
+    let whole = units.into_iter().find(|(size, _)| bytes >= *size && bytes.is_multiple_of(*size));
+    let (size, unit) = whole.unwrap_or((1, "B"));
+    format!("{} {unit}", bytes / size)
 }
 
 /// A rate: "12.3k/s".
@@ -119,16 +137,6 @@ pub fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
-/// A sentence up to its first figure: what sentences of one kind have in common, whatever was measured. A digit within a word is
-/// none: "the swarm itself sent too late: its lag p99 was".
-pub fn before_figures(sentence: &str) -> &str {
-    let begins = |(at, c): &(usize, char)| {
-        c.is_ascii_digit() && !sentence[..*at].ends_with(|before: char| before.is_ascii_alphanumeric())
-    };
-    let end = sentence.char_indices().find(begins).map_or(sentence.len(), |(at, _)| at);
-    sentence[..end].trim_end()
-}
-
 /// A moment in milliseconds since the Unix epoch, in UTC: "2026-11-21 03:12:27 UTC".
 pub fn moment(unix_ms: u64) -> String {
     i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map_or_else(
@@ -158,15 +166,6 @@ fn listed(names: &[String], word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sentences_of_a_kind_differ_in_figures_only() {
-        let late = "the swarm itself sent too late: its lag p99 was 812 us";
-        assert_eq!(before_figures(late), "the swarm itself sent too late: its lag p99 was");
-        assert_eq!(before_figures("4 of 9"), "");
-        assert_eq!(before_figures("ended at ×3, too late"), "ended at ×");
-        assert_eq!(before_figures("no steady state"), "no steady state");
-    }
 
     #[test]
     fn units_change_where_three_digits_end() {

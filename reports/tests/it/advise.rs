@@ -6,12 +6,14 @@ use bakeoff_reports::ask::advise::memory;
 use bakeoff_reports::ask::advise::{
     Answer, Criterion, Level, Machine, Outcome, Question, Source, Stand, Variability, advise,
 };
-use bakeoff_reports::cells::cell::RoundFigures;
+use bakeoff_reports::cells::cell::{CellDoubt, RoundFigures};
 use bakeoff_reports::metric::cost::Cost;
 use bakeoff_reports::record::envelope::{
     self, Caps, Envelope, Evidence, Findings, Life, Limit, Recovery, Saw, Stress,
 };
-use bakeoff_reports::record::{Axis, Merit, Pacing, Profile, Reading, SweepPoint};
+use bakeoff_reports::record::{
+    Arrivals, Axis, Doubt, Load, Merit, RateShape, Reading, SweepPoint, Tuning, Work,
+};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text::advise as text;
@@ -38,12 +40,9 @@ fn world() -> Analysis {
         let one = cell.rounds.first().cloned();
         cell.rounds = (0..6).filter_map(|round| Some(RoundFigures { round, ..one.clone()? })).collect();
     }
-    for workload in &mut analysis.workloads {
-        workload.scenario.parameters.insert("pool workers".to_owned(), "64".to_owned());
-    }
     for workload in [CLOSED, OPEN] {
         // As many workers as anyone asks for, where no test says otherwise.
-        analysis.workloads[workload].scenario.parameters.remove("pool workers");
+        analysis.workloads[workload].scenario.server.workers.remove(&Tuning::PoolWorkers);
         for model in [FORK, THREADS, POOL] {
             set(&mut analysis, workload, model, if workload == OPEN { 8_000.0 } else { 40_000.0 }, MS);
         }
@@ -218,7 +217,7 @@ fn isolation_is_by_construction_until_a_crash_was_measured() {
 
     // The closed loop becomes a workload that crashes; there the threads survive and the processes do not.
     let crash = &mut analysis.workloads[CLOSED];
-    crash.scenario.service = "poison".into();
+    crash.scenario.work = Some(Work::Poison);
     for cell in &mut crash.cells {
         let merged = cell.merged.as_mut().expect("valid rounds");
         merged.pending = if cell.model == FORK { merged.response.sent / 2 } else { 1 };
@@ -297,7 +296,7 @@ fn poisoned(model: &str, holds: bool) -> Envelope {
 fn workers_that_hold_their_connection_starve_what_is_beyond_them() {
     let mut analysis = world();
     for workload in &mut analysis.workloads {
-        workload.scenario.parameters.insert("pool workers".into(), "16".into());
+        workload.scenario.server.workers.insert(Tuning::PoolWorkers, 16);
     }
     let answer = ask(&analysis, &like_open());
     let starved = finding(&answer, POOL, Criterion::Starvation);
@@ -314,8 +313,8 @@ fn between_the_points_of_a_sweep_figures_are_interpolated_and_beyond_them_not() 
     for (at, (rate, p99_ms)) in [(1_000.0, 1.0), (16_000.0, 4.0)].into_iter().enumerate() {
         let scenario = &mut analysis.workloads[at].scenario;
         scenario.name = format!("swept-{rate}");
-        scenario.profile =
-            Profile { pacing: Pacing::Open, rate_per_s: Some(rate), ..scenario.profile.clone() };
+        let (arrivals, shape) = (Arrivals::Poisson, RateShape::Steady);
+        scenario.load = Load::Open { clients: 64, rate_per_s: rate, arrivals, shape };
         scenario.sweep = Some(SweepPoint { of: "swept".into(), axis: Axis::Rate, value: rate });
         set(&mut analysis, at, THREADS, rate, p99_ms * MS);
     }
@@ -365,7 +364,7 @@ fn confidence_falls_for_stated_reasons_only() {
     assert_eq!(unlike.confidence.level, Level::Low, "{:?}", unlike.confidence);
     let mut doubted = world();
     for cell in &mut doubted.workloads[OPEN].cells {
-        cell.doubts = vec!["not steady".into()];
+        cell.doubts = vec![CellDoubt { worst: Doubt::Unsteady { ratio: 2.0 }, rounds: 1, of: 6 }];
     }
     assert_eq!(ask(&doubted, &like_open()).confidence.level, Level::Medium);
     let mut few = world();

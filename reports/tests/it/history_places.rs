@@ -9,6 +9,7 @@ use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::{Figure, Merit, Reading};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::text::history as text;
+use std::time::Duration;
 
 /// A run of a commit, with the ratio of each model to the null server.
 fn made(number: usize, commit: &str, ratios: &[f64]) -> Entry {
@@ -80,8 +81,8 @@ fn bundle() -> Bundle {
 fn another_window_or_warm_up_is_another_definition() {
     let definition = |bundle: &Bundle| entry(&analyse(bundle), Facts::default()).points[0].definition.clone();
     let [mut window, mut warmup, mut file] = [bundle(), bundle(), bundle()];
-    window.run.scenarios[0].window_ns += 1;
-    warmup.run.scenarios[0].warmup_ns += 1;
+    window.run.scenarios[0].timing.window += Duration::from_nanos(1);
+    warmup.run.scenarios[0].timing.warmup += Duration::from_nanos(1);
     file.run.scenarios[0].toml.push('#');
     let mut all = [&bundle(), &window, &warmup, &file].map(definition);
     assert_eq!(all[0], definition(&bundle()));

@@ -13,6 +13,7 @@ mod merits;
 mod reasons;
 mod reports;
 mod rooms;
+mod schema3;
 mod stops;
 mod structure;
 mod support;

@@ -7,10 +7,13 @@ use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::cells::recovery::Recovery;
 use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::histogram::Recorder;
-use bakeoff_reports::record::{Companions, Doubt, Kept, Merit, Reading, Surge};
+use bakeoff_reports::record::{
+    Arrivals, Background, ConnectionCounts, Doubt, Load, Merit, RateShape, Reading,
+};
 use bakeoff_reports::rules::verdict::{Outcome, Place};
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text::{SummaryOptions, summary};
+use std::time::Duration;
 use support::{measured, winners, with_throughput};
 
 /// Two models over six rounds, each trial with so many requests, of which so many were answered after 1 ms and so many
@@ -116,9 +119,9 @@ fn memory_that_is_saved_by_not_serving_is_no_merit() {
     // Connections that never ask are held all the same: with as many of them, each takes half.
     let mut idle = bundle.clone();
     for trial in &mut idle.trials {
-        let held = idle.run.scenarios[0].clients;
-        let kept = Kept { asked: held, opened: held, lost: 0 };
-        measured(&mut trial.measured).companions = Companions { idle: kept, ..Companions::default() };
+        let held = idle.run.scenarios[0].clients();
+        let kept = ConnectionCounts { asked: held, opened: held, lost: 0 };
+        measured(&mut trial.measured).background = Background { idle: kept, ..Background::default() };
     }
     let figure_of_idle = analyse(&idle).workloads[0].cells[0].merit(Merit::MemoryPerConnection);
     assert_eq!(figure_of_idle, Some(20_000.0));
@@ -139,7 +142,9 @@ fn memory_that_is_saved_by_not_serving_is_no_merit() {
 fn a_recovery_is_told_in_terminal_and_page() {
     let mut bundle = with_throughput(&[&[1000; 6], &[1000; 6]]);
     let scenario = &mut bundle.run.scenarios[0];
-    scenario.surge = Some(Surge { begin_ns: 100_000_000, end_ns: 200_000_000, factor: 3.0 });
+    let ms = Duration::from_millis;
+    let shape = RateShape::Surge { factor: 3.0, after: ms(100), lasting: ms(100) };
+    scenario.load = Load::Open { clients: 64, rate_per_s: 2_000.0, arrivals: Arrivals::Poisson, shape };
     let names = [0, 1].map(|at| bundle.run.models[at].name.clone());
     let slice = |at: u64, us: u64| {
         let mut recorder = Recorder::coarse();

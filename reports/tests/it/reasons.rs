@@ -7,7 +7,8 @@ use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::metric::cost::Cost;
 use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::histogram::Recorder;
-use bakeoff_reports::record::{Pacing, Reading, Spread, Usage};
+use bakeoff_reports::record::{Arrivals, DemandShape, Load, RateShape, Reading, Spread, Usage, Work};
+use std::time::Duration;
 use support::{measured, with_throughput};
 
 #[test]
@@ -102,10 +103,14 @@ fn a_cost_that_is_absent_is_not_said_to_be_equal() {
     );
 }
 
+fn open() -> Load {
+    Load::Open { clients: 4, rate_per_s: 1_000.0, arrivals: Arrivals::Poisson, shape: RateShape::Steady }
+}
+
 /// Two models of equal costs; with the second a mean request takes 3 ms instead of 0.4 ms.
 fn equally_dear() -> Bundle {
     let mut bundle = with_throughput(&[&[1000; 6], &[2000; 6]]);
-    bundle.run.scenarios[0].profile.pacing = Pacing::Open;
+    bundle.run.scenarios[0].load = open();
     for trial in &mut bundle.trials {
         let slow = trial.model == "iterative";
         trial.usage = Usage::absent("not read");
@@ -139,16 +144,17 @@ fn requests_that_stand_in_a_queue_are_the_reason_where_costs_are_equal() {
     let queue = "A mean request waits 2.90 ms in sockets and queues of the server with iterative, 50.0 µs with fork-per-client.";
     assert!(reason(&bundle).starts_with(queue), "{}", reason(&bundle));
     assert!(!reason(&bundle).contains("explain the lead"), "{}", reason(&bundle));
-    bundle.run.scenarios[0].profile.pacing = Pacing::Closed;
+    bundle.run.scenarios[0].load = Load::Closed { clients: 4, think: Duration::ZERO };
     assert!(!reason(&bundle).contains("waits"), "a closed loop always queues: {}", reason(&bundle));
-    bundle.run.scenarios[0].profile.pacing = Pacing::Open;
-    bundle.run.scenarios[0].profile.wait_ns = 2_900_000.0;
+    bundle.run.scenarios[0].load = open();
+    bundle.run.scenarios[0].work = Some(Work::Wait);
+    bundle.run.scenarios[0].request.demand = DemandShape::Fixed { value: Duration::from_micros(2_900) };
     assert!(
         !reason(&bundle).contains("waits"),
         "what the workload asks for is no queue: {}",
         reason(&bundle)
     );
-    bundle.run.scenarios[0].profile.wait_ns = 0.0;
+    bundle.run.scenarios[0].work = None;
     for trial in bundle.trials.iter_mut().filter(|trial| trial.model == "iterative") {
         let mut lag = Recorder::fine();
         let measured = measured(&mut trial.measured);

@@ -149,16 +149,9 @@ fn hostile() -> Bundle {
         rename(&mut model.summary);
     }
     for scenario in &mut bundle.run.scenarios {
-        let texts = [
-            &mut scenario.name,
-            &mut scenario.about,
-            &mut scenario.load,
-            &mut scenario.service,
-            &mut scenario.toml,
-        ];
+        let texts = [&mut scenario.name, &mut scenario.about, &mut scenario.service, &mut scenario.toml];
         texts.into_iter().for_each(rename);
         scenario.models.iter_mut().for_each(rename);
-        scenario.parameters.insert(HOSTILE.to_owned(), HOSTILE.to_owned());
     }
     for anatomy in &mut bundle.anatomies {
         [&mut anatomy.model, &mut anatomy.service].into_iter().for_each(rename);

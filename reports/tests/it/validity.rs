@@ -30,7 +30,11 @@ fn a_run_with_too_many_invalid_trials_has_no_verdict_and_says_so_first() {
     let verdict = &analysis.workloads[0].verdict;
     assert_eq!(verdict.outcome, Outcome::NoVerdict { lost: 4, asked: 20 });
     assert!(verdict.standings.iter().all(|standing| !verdict.is_winner(standing)));
-    assert!(analysis.caveats()[1].starts_with("No verdict: 4 of 20 trials"), "{:?}", analysis.caveats());
+    assert!(
+        support::caveats(&analysis)[1].starts_with("No verdict: 4 of 20 trials"),
+        "{:?}",
+        analysis.caveats()
+    );
     let text = summary(&analysis, &SummaryOptions::default());
     assert!(text.contains("→ no verdict") && !text.contains("best  ") && !text.contains("→ fork"), "{text}");
     let page = html::report(&analysis);
@@ -66,7 +70,7 @@ fn the_first_valid_try_of_a_round_counts_and_all_are_kept() {
     assert_eq!(rates, [1_200.0, 1_000.0, 1_000.0, 1_000.0, 1_000.0], "each window is half a second");
     let told: Vec<_> = analysis.excluded.iter().map(|t| (t.attempt, t.replaced, t.reasons.len())).collect();
     assert_eq!(told, [(0, true, 1), (1, true, 1), (3, true, 1)]);
-    assert!(analysis.caveats().iter().all(|c| !c.contains("planned") && !c.contains("No verdict")));
+    assert!(support::caveats(&analysis).iter().all(|c| !c.contains("planned") && !c.contains("No verdict")));
     let text = summary(&analysis, &SummaryOptions::default());
     assert!(text.contains("replaced by a retry"), "{text}");
 }
@@ -96,15 +100,15 @@ fn what_is_said_of_lost_rounds_counts_them_and_not_the_rounds_that_were_made_goo
     bundle.trials.append(&mut more);
     let analysis = analyse(&bundle);
     assert_eq!((analysis.asked, analysis.lost, analysis.tried_again), (20, 5, 3));
-    let told = "No verdict: 5 of 20 trials had to be left out, 2 of them tried again in vain, most of them (3) because: \
-                other programs used …";
-    assert!(analysis.caveats()[1].starts_with(told), "{:?}", analysis.caveats());
+    let told = "No verdict: 5 of 20 trials had to be left out, 2 of them tried again in vain, most of them (3) because \
+                other programs took too much of the pinned CPUs;";
+    assert!(support::caveats(&analysis)[1].starts_with(told), "{:?}", analysis.caveats());
     assert_eq!(analysis.workloads[0].cells.iter().map(|cell| cell.excluded).sum::<u32>(), 5);
     for trial in &mut bundle.trials[2..4] {
         trial.invalid = vec![Invalid::Unbalanced];
     }
-    let told = analyse(&bundle).caveats()[1].clone();
-    assert!(told.contains("the most frequent reason (2) because: "), "{told}");
+    let told = support::caveats(&analyse(&bundle))[1].clone();
+    assert!(told.contains("the most frequent reason (2) because "), "{told}");
 }
 
 #[test]
@@ -134,10 +138,10 @@ fn figures_at_the_limits_of_the_generator_are_marked_wherever_they_stand() {
 #[test]
 fn a_machine_that_moved_within_a_round_is_told_above_the_figures() {
     let mut bundle = with_throughput(&[&[1000; 5], &[1000; 5]]);
-    assert!(analyse(&bundle).caveats().iter().all(|caveat| !caveat.contains("speed moved")));
+    assert!(support::caveats(&analyse(&bundle)).iter().all(|caveat| !caveat.contains("speed moved")));
     bundle.rounds[2].loop_before_ns = Reading::Value(1e6);
     bundle.rounds[2].loop_after_ns = Reading::Value(1.5e6);
     bundle.rounds[3].loop_after_ns = Reading::Absent("no clock".to_owned());
-    let caveats = analyse(&bundle).caveats().join(" ");
+    let caveats = support::caveats(&analyse(&bundle)).join(" ");
     assert!(caveats.contains("more than 10 % within 1 of 4 rounds (1.50× at most)"), "{caveats}");
 }

@@ -3,11 +3,12 @@
 use crate::support;
 
 use bakeoff_reports::analysis::{Analysis, analyse};
+use bakeoff_reports::cells::exclusion::Exclusion;
 use bakeoff_reports::metric::cost::Cost;
 use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
-    Counts, Doubt, ErrorKind, Invalid, Merit, Reading, Spread, Trial, WARMUP_SLICES,
+    Counts, Doubt, ErrorKind, Invalid, Load, Merit, Reading, Spread, Trial, WARMUP_SLICES,
 };
 use bakeoff_reports::rules::verdict::{MIN_ROUNDS, Outcome, Place};
 use bakeoff_reports::sample::{self, Spec};
@@ -15,6 +16,7 @@ use bakeoff_reports::show::html;
 use bakeoff_reports::show::text::{SummaryOptions, summary};
 use bakeoff_reports::stats::random::Random;
 use proptest::prelude::*;
+use std::time::Duration;
 use support::{measured, winners, with_throughput};
 
 #[test]
@@ -48,14 +50,14 @@ fn a_model_that_fails_in_most_rounds_does_not_win_by_its_wide_interval() {
 #[test]
 fn many_discarded_trials_are_told_before_anything_else_with_what_to_do() {
     let mut bundle = with_throughput(&[&[1000; 6], &[1000; 6]]);
-    assert!(analyse(&bundle).caveats().iter().all(|caveat| !caveat.contains("left out")));
+    assert!(support::caveats(&analyse(&bundle)).iter().all(|caveat| !caveat.contains("left out")));
     for (at, trial) in bundle.trials.iter_mut().take(4).enumerate() {
         trial.invalid.push(Invalid::ForeignLoad { share: 0.2 + at as f64 / 10.0 });
     }
-    let caveats = analyse(&bundle).caveats().join(" ");
+    let caveats = support::caveats(&analyse(&bundle)).join(" ");
     assert!(
         caveats.contains(
-            "No verdict: 4 of 12 trials had to be left out, most of them (4) because: other programs used"
+            "No verdict: 4 of 12 trials had to be left out, most of them (4) because other programs took"
         ),
         "{caveats}"
     );
@@ -104,7 +106,7 @@ fn a_model_whose_trials_are_all_invalid_is_invalid_and_they_are_listed() {
     assert_eq!(winners(&analysis), ["iterative"]);
     assert_eq!(analysis.workloads[0].verdict.standings[2].place, Place::Invalid);
     assert_eq!((analysis.excluded.len(), analysis.valid, analysis.recorded), (8, 46, 54));
-    assert_eq!(analysis.excluded[0].reasons, ["replies with a wrong byte: 1"]);
+    assert_eq!(analysis.excluded[0].reasons, [Exclusion::Invalid(Invalid::WrongReply { replies: 1 })]);
 }
 
 /// Makes the trials of a model invalid, the first so many of them.
@@ -301,7 +303,8 @@ fn the_largest_numbers_a_record_can_hold_break_nothing() {
     bundle.trials[0].round = u32::MAX;
     bundle.run.rounds = u32::MAX;
     let scenario = &mut bundle.run.scenarios[0];
-    (scenario.clients, scenario.window_ns, scenario.warmup_ns) = (u64::MAX, u64::MAX, u64::MAX);
+    scenario.load = Load::Closed { clients: u32::MAX, think: Duration::MAX };
+    (scenario.timing.window, scenario.timing.warmup) = (Duration::MAX, Duration::MAX);
     for merit in Merit::ALL {
         bundle.run.scenarios[0].merit = merit;
         let analysis = analyse(&bundle);
@@ -329,7 +332,7 @@ fn records_that_contradict_themselves_are_left_out_with_the_reason() {
     let twice = bundle.trials[5].clone();
     bundle.trials.push(twice);
     let analysis = analyse(&bundle);
-    let reasons: Vec<String> = analysis.excluded.iter().map(|trial| trial.reasons.join("; ")).collect();
+    let reasons: Vec<String> = analysis.excluded.iter().map(|trial| trial.reasons[0].to_string()).collect();
     let expected = [
         "do not add up",
         "no length",

@@ -19,12 +19,13 @@ pub mod selftest;
 pub mod side;
 
 use super::budget::Pace;
-use super::head::{head, model_record, scenario_records};
+use super::head::{head, scenario_records};
 use super::progress::Extent;
 use super::strategy::{Block, Cell, Repeat, Strategy};
 use super::{Campaign, Completion, Ending, Entry, Field, Options};
 use crate::process::context::Context;
 use crate::trial::Conditions;
+use crate::workload::contestant::model_record;
 use bakeoff_reports::record::bundle::BundleError;
 use bakeoff_reports::record::{Comparison, ConfirmRecord, LookRecord, ModelRecord, Record, Run, Side, Trial};
 use bakeoff_reports::rules::gate::{self, Ledger};
@@ -95,11 +96,11 @@ fn head_of(plan: &PairPlan, sides: Sides<'_>, options: &Options, strict: bool, c
     names.sort_unstable();
     names.dedup();
     let model = |name: &str, side: Side| {
-        let summary = models::find(name).map(|model| model_record(model).summary);
-        ModelRecord {
-            name: side.model(name),
-            summary: summary.unwrap_or_else(|| sides.of(side).contender.label.clone()),
-        }
+        // A build of another version has a model of this name; that it is made as here is taken for granted.
+        let record = models::find(name).map(model_record);
+        let summary = || sides.of(side).contender.label.clone();
+        let unknown = || ModelRecord { name: String::new(), summary: summary(), facts: None };
+        ModelRecord { name: side.model(name), ..record.unwrap_or_else(unknown) }
     };
     Run {
         rounds: plan.search_rounds,

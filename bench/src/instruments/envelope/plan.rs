@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn levels_double_to_the_range_and_limits_are_apart() {
-        for stress in Stress::ALL {
+        for &stress in Stress::ALL {
             let plan = StressPlan::of(stress);
             let levels: Vec<u64> = plan.levels().collect();
             assert_eq!(levels.first(), Some(&plan.first));

@@ -32,7 +32,7 @@ fn measured() -> Measured {
         slices: vec![slice(0), slice(1)],
         spread: Spread { connections: 1, replies: 1000, ..Spread::default() },
         wire: Reading::Absent("not measured in this test".into()),
-        companions: Default::default(),
+        background: Default::default(),
         swarm_cpu_ns: 500_000_000,
         swarm_workers: 1,
         swarm_spins: false,

@@ -103,7 +103,7 @@ mod tests {
         let scenario = Scenario::parse(REFERENCE.toml, REFERENCE.name).expect("valid");
         assert_eq!(scenario.name, REFERENCE.name);
         // What an unknown key is answered with lists all that are known.
-        for section in ["", "[load]\n", "[beside]\n", "[request]\n", "[server]\n", "[trial]\n"] {
+        for section in ["", "[load]\n", "[background]\n", "[request]\n", "[server]\n", "[trial]\n"] {
             let text = if section.is_empty() {
                 format!("nonsense = 1\n{}", REFERENCE.toml)
             } else {

@@ -1,11 +1,11 @@
 //! The scenario file: its keys, their ranges, and errors that say file, line and reason.
 
 use super::check::{Checked, Checker};
-use super::load_keys::{self, FileBeside, FileLoad};
+use super::load_keys::{self, FileBackground, FileLoad};
 use super::{DEFAULT_TIMING, Scenario, ServerTuning};
 use crate::suggest;
 use crate::workload::bounds::{self, ScheduleError};
-use crate::workload::load::{DemandShape, Load, RequestError, RequestShape, Timing};
+use crate::workload::load::{DemandShape, Load, RequestError, RequestShape, Timing, check_request};
 use crate::workload::units::{PositiveSpan, Share, Size, Span, Whole};
 use bakeoff_reports::record::Merit;
 use bakeoff_servers::models;
@@ -25,7 +25,9 @@ struct File {
     #[serde(default)]
     also: Vec<Spanned<String>>,
     load: Spanned<FileLoad>,
-    beside: Option<Spanned<FileBeside>>,
+    // As it was called up to version 0.1.
+    #[serde(alias = "beside")]
+    background: Option<Spanned<FileBackground>>,
     request: Spanned<FileRequest>,
     #[serde(default)]
     server: FileServer,
@@ -104,10 +106,10 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         drain: file.trial.drain.map_or(DEFAULT_TIMING.drain, |s| s.0),
     };
     let load = load_keys::load(&check, &file.load)?;
-    let beside = load_keys::beside(&check, file.beside.as_ref())?;
+    let background = load_keys::background(&check, file.background.as_ref())?;
     let request = request(&check, entry, &file.request)?;
     bounds::check(&load, &request, &timing, 0, 1)
-        .and_then(|()| bounds::check_beside(&load, &beside))
+        .and_then(|()| bounds::check_background(&load, &background))
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
     let merit = merit(&check, &file, &load)?;
     Ok(Scenario {
@@ -123,7 +125,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         objective: file.objective.map(|span| span.0),
         sweep: None,
         load,
-        beside,
+        background,
         timing,
         toml: text.into(),
     })
@@ -207,7 +209,7 @@ fn request(
         );
     }
     let request = RequestShape { size: file.size.get_ref().0, demand };
-    request.check(service).map_err(|error| match &error {
+    check_request(&request, service).map_err(|error| match &error {
         RequestError::Size(_) => check.at(&file.size, error.to_string()),
         RequestError::Demand(_) => check.error(at_demand, error.to_string()),
     })?;

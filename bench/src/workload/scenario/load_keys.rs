@@ -1,8 +1,8 @@
-//! The keys of a scenario's tables `[load]` and `[beside]`: which go together, their ranges, and what they mean.
+//! The keys of a scenario's tables `[load]` and `[background]`: which go together, their ranges, and what they mean.
 
 use super::check::{Checked, Checker};
 use crate::workload::bounds::{self, ScheduleError};
-use crate::workload::load::{Arrivals, Beside, Load, RateShape};
+use crate::workload::load::{Arrivals, Background, Load, RateShape};
 use crate::workload::units::{PositiveSpan, Rate, Span, Whole};
 use serde::Deserialize;
 use std::time::Duration;
@@ -50,7 +50,7 @@ struct FileSurge {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct FileBeside {
+pub(super) struct FileBackground {
     idle: Option<Spanned<Whole>>,
     slow_readers: Option<Spanned<Whole>>,
     slow_senders: Option<Spanned<Whole>>,
@@ -143,31 +143,36 @@ fn open(check: &Checker<'_>, spanned: &Spanned<FileLoad>, clients: u32) -> Check
     Ok(Load::Open { clients, rate_per_s, arrivals, shape })
 }
 
-/// The connections beside the load.
-pub(super) fn beside(check: &Checker<'_>, spanned: Option<&Spanned<FileBeside>>) -> Checked<Beside> {
-    let Some(spanned) = spanned else { return Ok(Beside::default()) };
+/// The connections background the load.
+pub(super) fn background(
+    check: &Checker<'_>,
+    spanned: Option<&Spanned<FileBackground>>,
+) -> Checked<Background> {
+    let Some(spanned) = spanned else { return Ok(Background::default()) };
     let file = spanned.get_ref();
     let count = |key: &str, value: Option<&Spanned<Whole>>, most| -> Checked<u32> {
         Ok(check.optional(key, value, most)?.unwrap_or(0))
     };
-    let beside = Beside {
+    let background = Background {
         idle: count("idle", file.idle.as_ref(), i64::from(bounds::MAX_CLIENTS))?,
         slow_readers: count("slow_readers", file.slow_readers.as_ref(), MAX_SLOW)?,
         slow_senders: count("slow_senders", file.slow_senders.as_ref(), MAX_SLOW)?,
     };
-    if beside.total() == 0 {
-        return Err(check.at(spanned, "`[beside]` asks for nobody; give idle, slow_readers or slow_senders"));
+    if background.total() == 0 {
+        return Err(
+            check.at(spanned, "`[background]` asks for nobody; give idle, slow_readers or slow_senders")
+        );
     }
-    Ok(beside)
+    Ok(background)
 }
 
 /// Where in the file an error of the schedule comes from, if it is a key of the load.
 pub(super) fn position(error: &ScheduleError, load: &Spanned<FileLoad>) -> usize {
     let file = load.get_ref();
     let key = match error {
-        ScheduleError::Clients(_) | ScheduleError::Shard { .. } | ScheduleError::TooManyBeside { .. } => {
-            at(Some(&file.clients))
-        }
+        ScheduleError::Clients(_)
+        | ScheduleError::Shard { .. }
+        | ScheduleError::TooManyInBackground { .. } => at(Some(&file.clients)),
         ScheduleError::Rate(_) | ScheduleError::TooManyRequests { .. } => at(file.rate.as_ref()),
         ScheduleError::Pipeline(_) | ScheduleError::TooManyInFlight { .. } => at(file.pipeline.as_ref()),
         ScheduleError::Shape(_) => at(file.bursts.as_ref()).or_else(|| at(file.surge.as_ref())),
@@ -185,6 +190,7 @@ pub(super) fn position(error: &ScheduleError, load: &Spanned<FileLoad>) -> usize
 mod tests {
     use super::super::Scenario;
     use super::*;
+    use bakeoff_servers::ServerConfig;
 
     /// A scenario with these lines behind `[load]`, from line 5 on.
     fn parse(lines: &str) -> Result<Scenario, super::super::ScenarioError> {
@@ -211,10 +217,10 @@ mod tests {
         let surge =
             load(&format!("{keys}surge = {{ factor = 3.0, after = \"100ms\", lasting = \"100ms\" }}"));
         assert_eq!(surge, open(RateShape::Surge { factor: 3.0, after: ms(100), lasting: ms(100) }));
-        let beside =
-            parse("kind = \"churn\"\nclients = 1\n[beside]\nidle = 9\nslow_senders = 2").expect("good");
-        assert_eq!(beside.beside, Beside { idle: 9, slow_readers: 0, slow_senders: 2 });
-        assert_eq!(beside.profile().idle_connections, 9);
+        let background =
+            parse("kind = \"churn\"\nclients = 1\n[background]\nidle = 9\nslow_senders = 2").expect("good");
+        assert_eq!(background.background, Background { idle: 9, slow_readers: 0, slow_senders: 2 });
+        assert_eq!(background.record(Vec::new(), &ServerConfig::for_cpus(1)).profile().idle_connections, 9);
     }
 
     #[test]
@@ -246,11 +252,11 @@ mod tests {
                 ),
                 "exclude each other",
             ),
-            (8, format!("{closed}[beside]"), "asks for nobody"),
-            (9, format!("{closed}[beside]\nidle = 0"), "from 1 to 1000000"),
-            (9, format!("{closed}[beside]\nslow_readers = 10_001"), "from 1 to 10000"),
-            (7, format!("{closed}[beside]\nidle = 1_000_000"), "the most together"),
-            (9, format!("{closed}[beside]\nlazy = 1"), "lazy"),
+            (8, format!("{closed}[background]"), "asks for nobody"),
+            (9, format!("{closed}[background]\nidle = 0"), "from 1 to 1000000"),
+            (9, format!("{closed}[background]\nslow_readers = 10_001"), "from 1 to 10000"),
+            (7, format!("{closed}[background]\nidle = 1_000_000"), "the most together"),
+            (9, format!("{closed}[background]\nlazy = 1"), "lazy"),
         ] {
             let error = parse(&lines).expect_err(&lines);
             assert!(error.reason.contains(word), "{lines}: {error}");

@@ -7,17 +7,16 @@ mod builtin;
 mod check;
 mod file;
 mod load_keys;
-mod words;
 
 pub use builtin::{BUILT_IN, BuiltIn, Group, REFERENCE};
 pub use check::ScenarioError;
 
 use crate::host::clock::nanoseconds;
-use crate::workload::load::{Beside, Load, POISON, RateShape, RequestShape, Timing};
-use crate::workload::units::{show_duration, show_size};
-use bakeoff_reports::record::{Merit, ScenarioRecord, Surge, SweepPoint};
+use crate::workload::contestant;
+use crate::workload::load::{Background, DemandShape, Load, POISON, RequestShape, Timing};
+use bakeoff_reports::record::{Merit, ScenarioRecord, SweepPoint, Work};
+use bakeoff_servers::services::{self, ServiceConfig};
 use bakeoff_servers::{ServerConfig, models};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One workload, checked.
@@ -41,8 +40,8 @@ pub struct Scenario {
     pub also: Vec<String>,
     /// The load.
     pub load: Load,
-    /// Connections that are held beside those of the load.
-    pub beside: Beside,
+    /// Background connections.
+    pub background: Background,
     /// The requests.
     pub request: RequestShape,
     /// What it sets on the server, where it differs from the default.
@@ -101,6 +100,17 @@ pub const DEFAULT_TIMING: Timing = Timing {
     drain: Duration::from_secs(2),
 };
 
+/// What the demand of a service means.
+fn work(kind: &str) -> Work {
+    match kind {
+        "compute" => Work::Compute,
+        "wait" => Work::Wait,
+        "block" => Work::Block,
+        POISON => Work::Poison,
+        other => unreachable!("a service states a demand of the kind `{other}`"),
+    }
+}
+
 impl Scenario {
     /// Reads a scenario from the text of a file; `origin` names the file in errors.
     ///
@@ -125,55 +135,30 @@ impl Scenario {
         models
     }
 
-    /// What a bundle keeps of this scenario, run with `models`.
+    /// What a bundle keeps of this scenario, run with `models` on servers of this configuration.
     pub fn record(&self, models: Vec<String>, server: &ServerConfig) -> ScenarioRecord {
-        let mut parameters = BTreeMap::from([
-            ("payload".to_string(), show_size(self.request.size)),
-            ("demand".into(), words::demand(&self.request.demand)),
-            ("request timeout".into(), show_duration(self.timing.timeout)),
-            ("drain".into(), show_duration(self.timing.drain)),
-            ("backlog".into(), self.backlog().to_string()),
-        ]);
-        for (name, value) in [
-            ("pool workers", server.pool_workers),
-            ("blocking workers", server.blocking_workers),
-            ("compute workers", server.compute_workers),
-            ("runtime workers", server.runtime_workers),
-        ] {
-            parameters.insert(name.into(), value.to_string());
-        }
-        if server.ballast_mib > 0 {
-            parameters.insert("ballast".into(), format!("{} MiB", server.ballast_mib));
-        }
-        if let Some(beside) = words::beside(&self.beside) {
-            parameters.insert("beside".into(), beside);
+        let work = services::find(&self.service).and_then(|service| service.demand).map(work);
+        let mut request = self.request.clone();
+        if request.demand == DemandShape::None && work.is_some_and(|work| work != Work::Poison) {
+            // What a request does not state, the service does of itself.
+            request.demand = DemandShape::Fixed { value: ServiceConfig::default().default_demand };
         }
         ScenarioRecord {
             name: self.name.clone(),
             about: self.about.clone(),
             service: self.service.clone(),
-            load: self.load_in_words(),
+            load: self.load.clone(),
+            background: self.background,
+            request,
+            work,
+            timing: self.timing,
+            server: contestant::setup(server, self.backlog()),
             merit: self.merit,
             objective_ns: self.objective.map(nanoseconds),
-            profile: self.profile(),
             sweep: self.sweep.clone(),
-            surge: self.surge(),
             models,
-            clients: self.load.clients().into(),
-            scheduled_rate_per_s: self.load.rate_per_s(self.timing.window),
-            warmup_ns: nanoseconds(self.timing.warmup),
-            window_ns: nanoseconds(self.timing.window),
-            parameters,
             toml: self.toml.clone(),
         }
-    }
-
-    /// When, from the window's begin, the load asks for more than usual.
-    fn surge(&self) -> Option<Surge> {
-        let Load::Open { shape: RateShape::Surge { factor, after, lasting }, .. } = self.load else {
-            return None;
-        };
-        Some(Surge { begin_ns: nanoseconds(after), end_ns: nanoseconds(after + lasting), factor })
     }
 
     /// The listen backlog to ask for.

@@ -4,7 +4,7 @@
 use bakeoff::host::clock::monotonic_ns;
 use bakeoff::swarm::spec::WorkerSpec;
 use bakeoff::swarm::worker::prepare;
-use bakeoff::workload::load::{Arrivals, Beside, DemandShape, Load, RateShape, RequestShape, Timing};
+use bakeoff::workload::load::{Arrivals, Background, DemandShape, Load, RateShape, RequestShape, Timing};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::exchange::{Exchange, Parts, Request};
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket, sockopt};
@@ -211,7 +211,7 @@ pub(crate) fn spec(target: SocketAddr, load: Load) -> WorkerSpec {
         seed: 11,
         shard: 0,
         shards: 1,
-        beside: Beside::default(),
+        background: Background::default(),
         cpus: Vec::new(),
         congestion_control: None,
         defect: None,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::sample;
 use crate::sample::sweep as sample_sweep;
+use std::time::Duration;
 
 fn bundle() -> Bundle {
     sample::bundle(&sample::Spec { scenarios: 2, models: 3, rounds: 6, requests: 400, ..Default::default() })
@@ -19,13 +20,13 @@ fn a_run_beside_itself_is_the_same() {
 #[test]
 fn another_schedule_is_named_and_not_compared() {
     let mut other = bundle();
-    other.run.scenarios[0].window_ns += 1;
+    other.run.scenarios[0].timing.window += Duration::from_nanos(1);
     let name = other.run.scenarios[0].name.clone();
     let across = compare(&bundle(), &other, false).expect("the other workloads");
     assert!(across.rows.iter().all(|row| row.scenario != name));
     assert!(across.left_out.iter().any(|out| out.scenario == name), "{:?}", across.left_out);
     for scenario in &mut other.run.scenarios {
-        scenario.toml.push('#');
+        scenario.request.size += 1;
     }
     let error = compare(&bundle(), &other, false).expect_err("nothing is left");
     assert!(matches!(error, AcrossError::NothingInCommon { .. }), "{error}");

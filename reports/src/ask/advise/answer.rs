@@ -4,6 +4,7 @@ use super::distance::Difference;
 use super::question::{Assumption, Question};
 use crate::record::Reading;
 use serde::{Deserialize, Serialize};
+use strum::{AsRefStr, Display, VariantArray};
 
 /// The version of this document. Raised whenever a reader of the old one would misread the new one.
 pub const ANSWER_VERSION: u32 = 2;
@@ -63,8 +64,9 @@ pub struct Confidence {
 }
 
 /// A level of confidence; `choose` has the rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Level {
     /// Nothing is recommended, so there is nothing to trust.
     None,
@@ -76,21 +78,10 @@ pub enum Level {
     High,
 }
 
-impl Level {
-    /// The level as a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-        }
-    }
-}
-
 /// What can be asked of a model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, AsRefStr, Display, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Criterion {
     /// It carries the rate.
     Rate,
@@ -103,10 +94,6 @@ pub enum Criterion {
     /// Every client is served.
     Starvation,
 }
-
-/// The criteria in the order to show them.
-pub const CRITERIA: [Criterion; 5] =
-    [Criterion::Rate, Criterion::P99, Criterion::Memory, Criterion::Isolation, Criterion::Starvation];
 
 /// Whether a model satisfies something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,7 +115,7 @@ pub struct ModelAnswer {
     pub model: String,
     /// Satisfies if it satisfies all that was asked; fails if it fails any of it.
     pub stand: Stand,
-    /// One for each criterion, in the order of [`CRITERIA`].
+    /// One for each criterion, in the order of [`Criterion::VARIANTS`].
     pub findings: Vec<Finding>,
 }
 

@@ -152,7 +152,7 @@ pub(super) fn reasons(
     for one in failed.iter().take(MOST_TOLD) {
         let fails = one.findings.iter().filter(|finding| finding.asked && finding.stand == Stand::Fails);
         let why: Vec<String> =
-            fails.map(|finding| format!("{}: {}", finding.criterion.label(), finding.words)).collect();
+            fails.map(|finding| format!("{}: {}", finding.criterion, finding.words)).collect();
         reasons.push(format!("Not {} ({}).", one.model, why.join("; ")));
     }
     if failed.len() > MOST_TOLD {
@@ -216,8 +216,7 @@ pub(super) fn confidence(
         .filter(|site| used.iter().any(|cell| (cell.source.clone(), cell.workload.clone()) == name_of(site)))
         .collect();
     for model in rest.recommended {
-        let doubts: BTreeSet<&str> = at.iter().flat_map(|site| site.doubts(model)).collect();
-        if let Some(doubt) = doubts.first() {
+        if let Some(doubt) = at.iter().flat_map(|site| site.doubts(model)).next() {
             held.to(Level::Medium, format!("there is a doubt about {model}: {doubt}"));
         }
     }

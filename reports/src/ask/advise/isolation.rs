@@ -9,8 +9,8 @@ use super::answer::{Criterion, Finding, Stand};
 use super::judge::{found, unknown};
 use super::site::Figure;
 use crate::analysis::Analysis;
-use crate::record::ScenarioRecord;
 use crate::record::envelope::Stress;
+use crate::record::{Facts, ScenarioRecord, Work};
 use crate::show::units;
 
 /// The share of requests that is answered beside crashing ones by a server that keeps them apart.
@@ -18,26 +18,26 @@ pub const SURVIVED: f64 = 0.9;
 
 /// Whether a workload's requests crash the handler that serves them.
 pub(crate) fn crashes(scenario: &ScenarioRecord) -> bool {
-    scenario.service == "poison"
+    scenario.work == Some(Work::Poison)
 }
 
 /// Whether a crash in one handler leaves the other clients of a model alone: from records if there are any, otherwise by
-/// how the model is made.
+/// what the model states of itself.
 pub(crate) fn isolation<'a>(analyses: impl Iterator<Item = &'a Analysis>, model: &str) -> Finding {
-    let mut construction = by_construction(model);
+    let mut facts = None;
     for analysis in analyses {
         if let Some(finding) = crashing_load(analysis, model).or_else(|| crashing_bystanders(analysis, model))
         {
             return finding;
         }
-        let summary = analysis.run.models.iter().find(|one| one.name == model).map(|one| &one.summary);
-        if let Some(summary) = summary.filter(|_| construction.2) {
-            construction.1.push_str(&format!(" (\"{summary}\")"));
-            construction.2 = false;
-        }
+        facts = facts.or_else(|| analysis.run.facts(model));
     }
-    let (stand, words, _) = construction;
-    Finding { stand, ..unknown(Criterion::Isolation, words) }
+    let (stand, words) = match facts.map(Facts::isolates_crashes) {
+        Some(true) => (Stand::Satisfies, "by construction, not measured: each client has a process"),
+        Some(false) => (Stand::Fails, "by construction, not measured: all clients share one process"),
+        None => (Stand::NotKnown, "not measured, and the records do not say how it is made"),
+    };
+    Finding { stand, ..unknown(Criterion::Isolation, words.to_owned()) }
 }
 
 /// Isolation as a workload shows it whose requests crash their handler.
@@ -69,17 +69,4 @@ fn crashing_bystanders(analysis: &Analysis, model: &str) -> Option<Finding> {
     // One trial, which is what the envelope makes.
     let figure = Figure { value: served, low: served, high: served, rounds: 1 };
     Some(Finding { interval: None, ..found(Criterion::Isolation, stand, words, figure, None) })
-}
-
-/// What follows from a model's description; not measured.
-/// With whether the model's own description is worth adding.
-fn by_construction(model: &str) -> (Stand, String, bool) {
-    let begins = |prefixes: &[&str]| prefixes.iter().any(|prefix| model.starts_with(prefix));
-    if begins(&["fork-", "prefork"]) {
-        (Stand::Satisfies, "by construction, not measured: each client has a process".to_owned(), true)
-    } else if begins(&["thread-", "tokio", "mio-", "poll-", "iterative"]) {
-        (Stand::Fails, "by construction, not measured: all clients share one process".to_owned(), false)
-    } else {
-        (Stand::NotKnown, "not measured, and its construction is not known here".to_owned(), true)
-    }
 }

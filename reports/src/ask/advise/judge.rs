@@ -21,7 +21,7 @@ use super::question::Question;
 use super::site::{Figure, Site, nearest};
 use super::{Source, memory};
 use crate::cells::cell::Cell;
-use crate::record::{Pacing, Reading};
+use crate::record::{Pacing, Reading, Run};
 use crate::rules::workload::Workload;
 use crate::show::units;
 
@@ -52,7 +52,7 @@ pub fn carries(workload: &Workload, cell: &Cell, seed: u64) -> Result<Carries, S
     let rates: Vec<f64> = cell.rounds.iter().map(|round| round.throughput_per_s).collect();
     let names = [workload.scenario.name.as_str(), &cell.model, "rate"];
     let rate = Figure::of(&rates, seed, &names)?;
-    Ok(match workload.scenario.profile.rate_per_s {
+    Ok(match workload.scenario.rate_per_s() {
         Some(asked) if rate.value >= CARRIED * asked && lost(cell) <= LOST => {
             Carries { rate: Figure { value: asked, low: asked, high: asked, ..rate }, at_least: true }
         }
@@ -252,12 +252,13 @@ impl Bench<'_, '_> {
             return unknown(Criterion::Starvation, "it was not run".to_owned());
         };
         let rounds = cell.rounds.len();
+        let pool = pool(&self.sources[site.source].analysis.run, model, site.workload);
         let of = |stand, share: f64, words: String| {
             let figure = Figure { value: share, low: share, high: share, rounds };
             Finding { interval: None, ..found(Criterion::Starvation, stand, words, figure, None) }
         };
         if let (Some(workers), Some(clients), None) =
-            (pool(model, site.workload), self.question.connections, self.question.requests_per_connection)
+            (pool, self.question.connections, self.question.requests_per_connection)
             && clients > workers
         {
             let words = format!(
@@ -272,7 +273,7 @@ impl Bench<'_, '_> {
         match starved(cell) {
             None => unknown(Criterion::Starvation, "it has no valid round".to_owned()),
             // More connections than the pool of the measured run had workers say nothing of a question with fewer.
-            Some(share) if share > 0.0 && pool(model, site.workload).is_none() => of(
+            Some(share) if share > 0.0 && pool.is_none() => of(
                 Stand::Fails,
                 share,
                 format!("{} of the connections never got a reply", units::share(share)),
@@ -289,9 +290,8 @@ impl Bench<'_, '_> {
 }
 
 /// Workers of a model whose workers each hold a connection, as the workload set them.
-pub(crate) fn pool(model: &str, workload: &Workload) -> Option<u64> {
-    let pooled = model == "thread-pool";
-    workload.scenario.parameters.get("pool workers").filter(|_| pooled)?.parse().ok()
+pub(crate) fn pool(run: &Run, model: &str, workload: &Workload) -> Option<u64> {
+    run.facts(model)?.most_served(&workload.scenario.server)
 }
 
 fn show(figure: Figure, unit: fn(f64) -> String) -> String {

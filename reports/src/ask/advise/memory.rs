@@ -38,7 +38,7 @@ pub fn law(workload: &Workload, model: &str) -> Result<Law, String> {
     };
     let per_connection_bytes = get(Cost::MemoryPerConnection)?;
     let all = get(Cost::Pss)? + get(Cost::PageTables)? + get(Cost::KernelStacks)?;
-    let profile = &workload.scenario.profile;
+    let profile = workload.scenario.profile();
     let measured_at = profile.active_connections + profile.idle_connections;
     // A line through the point measured; what is left of it without connections cannot be less than nothing.
     let base_bytes = (all - per_connection_bytes * measured_at as f64).max(0.0);

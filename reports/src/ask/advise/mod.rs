@@ -17,10 +17,10 @@ mod propose;
 pub mod question;
 mod site;
 
-pub use answer::{Answer, CRITERIA, Criterion, Level, Outcome, Stand};
+pub use answer::{Answer, Criterion, Level, Outcome, Stand};
 pub use question::{Question, Variability};
 pub use site::Figure;
-pub(crate) use site::peculiar;
+pub use site::is_ordinary;
 
 use crate::analysis::Analysis;
 use crate::show::units;
@@ -189,7 +189,7 @@ fn unknown(question: &Question, sources: &[Source], models: &[ModelAnswer], near
             finding.asked && finding.stand == Stand::NotKnown && (near || finding.cell.is_some())
         };
         for finding in one.findings.iter().filter(open) {
-            all.push(format!("{}, {}: {}", one.model, finding.criterion.label(), finding.words));
+            all.push(format!("{}, {}: {}", one.model, finding.criterion, finding.words));
         }
     }
     let cpus: BTreeSet<usize> =
@@ -236,17 +236,4 @@ fn elsewhere(source: &Source, here: &Machine) -> Option<String> {
     }
     let cpus = here.cpus.filter(|cpus| *cpus != there.cpus.len())?;
     Some(format!("{} there, {cpus} here", units::plural(there.cpus.len() as u64, "CPU")))
-}
-
-impl Criterion {
-    /// What it is called.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Rate => "rate",
-            Self::P99 => "p99",
-            Self::Memory => "memory",
-            Self::Isolation => "isolation",
-            Self::Starvation => "starvation",
-        }
-    }
 }

@@ -3,11 +3,11 @@
 //! Between two points of a sweep figures are interpolated along straight lines of logarithms, for rates, times and memory
 //! all change by factors. Nothing is ever extrapolated beyond the points that were measured.
 
+use super::Source;
 use super::distance::{self, Distance, FAR, Point, Purpose};
 use super::question::Question;
-use super::{Source, isolation};
-use crate::cells::cell::Cell;
-use crate::record::{Axis, Pacing, Profile, ScenarioRecord};
+use crate::cells::cell::{Cell, CellDoubt};
+use crate::record::{Axis, Background, Pacing, Profile, ScenarioRecord, Work};
 use crate::rules::verdict::MIN_ROUNDS;
 use crate::rules::workload::Workload;
 use crate::stats::bootstrap::median_interval;
@@ -95,10 +95,10 @@ impl Site<'_> {
     }
 
     /// The doubts about a model here.
-    pub(super) fn doubts(&self, model: &str) -> Vec<&str> {
+    pub(super) fn doubts(&self, model: &str) -> Vec<&CellDoubt> {
         let cells = [Some(self.workload), self.upper.map(|(upper, _)| upper)];
         let cells = cells.into_iter().flatten().filter_map(|one| one.cell(model));
-        cells.flat_map(|cell| &cell.doubts).map(String::as_str).collect()
+        cells.flat_map(|cell| &cell.doubts).collect()
     }
 
     /// A figure of a model here, between two points if need be.
@@ -129,13 +129,12 @@ pub(super) fn sites<'a>(sources: &'a [Source], question: &Question) -> Vec<Site<
             continue;
         }
         let seed = analysis.run.seed;
-        let usable: Vec<&Workload> =
-            analysis.measured().filter(|one| peculiar(&one.scenario).is_none()).collect();
+        let usable: Vec<&Workload> = analysis.measured().filter(|one| is_ordinary(&one.scenario)).collect();
         all.extend(usable.iter().map(|&workload| Site {
             source: at,
             workload,
             upper: None,
-            profile: workload.scenario.profile.clone(),
+            profile: workload.scenario.profile(),
             seed,
         }));
         all.extend(between(&usable, question).into_iter().map(|(workload, upper, share, profile)| Site {
@@ -149,28 +148,11 @@ pub(super) fn sites<'a>(sources: &'a [Source], question: &Question) -> Vec<Site<
     all
 }
 
-/// What makes a workload no evidence for ordinary requests: its name for the reader.
-pub(crate) fn peculiar(scenario: &ScenarioRecord) -> Option<&'static str> {
-    if isolation::crashes(scenario) {
-        return Some("its requests crash the server");
-    }
-    let says = |key: &str| {
-        scenario.toml.lines().any(|line| {
-            line.trim_start().strip_prefix(key).is_some_and(|rest| rest.trim_start().starts_with('='))
-        })
-    };
-    if scenario.surge.is_some() {
-        return Some("its load surges past what is carried");
-    }
-    [
-        ("bursts", "its requests come in bursts"),
-        ("surge", "its load surges past what is carried"),
-        ("slow_readers", "slow clients sit beside the measured ones"),
-        ("slow_senders", "slow clients sit beside the measured ones"),
-    ]
-    .into_iter()
-    .find(|(key, _)| says(key))
-    .map(|(_, what)| what)
+/// Whether a workload is evidence for ordinary requests: none of them crashes the server, their rate is steady, and no slow
+/// client sits beside them.
+pub fn is_ordinary(scenario: &ScenarioRecord) -> bool {
+    let Background { idle: _, slow_readers, slow_senders } = scenario.background;
+    scenario.work != Some(Work::Poison) && !scenario.load.varies() && slow_readers + slow_senders == 0
 }
 
 /// A point of a sweep and the next one above it, how far up between them the question lies, and the profile there.
@@ -194,15 +176,14 @@ fn between<'a>(workloads: &[&'a Workload], question: &Question) -> Vec<Between<'
         let Some((upper, high)) = above.min_by(|a, b| a.1.total_cmp(&b.1)) else { continue };
         if low.value > 0.0 && low.value < value && value < high {
             let share = (value / low.value).ln() / (high / low.value).ln();
-            found.push((*lower, upper, share, moved(&lower.scenario.profile, low.axis, value)));
+            found.push((*lower, upper, share, moved(lower.scenario.profile(), low.axis, value)));
         }
     }
     found
 }
 
 /// A profile with the swept parameter at another value.
-fn moved(profile: &Profile, axis: Axis, value: f64) -> Profile {
-    let mut profile = profile.clone();
+fn moved(mut profile: Profile, axis: Axis, value: f64) -> Profile {
     match axis {
         Axis::Clients => profile.active_connections = value.round() as u64,
         Axis::Rate => profile.rate_per_s = Some(value),

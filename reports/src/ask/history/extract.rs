@@ -154,8 +154,8 @@ fn point(
 fn definition(scenario: &ScenarioRecord) -> String {
     let mut hash = crc32fast::Hasher::new();
     hash.update(scenario.toml.as_bytes());
-    hash.update(&scenario.warmup_ns.to_le_bytes());
-    hash.update(&scenario.window_ns.to_le_bytes());
+    hash.update(&scenario.warmup_ns().to_le_bytes());
+    hash.update(&scenario.window_ns().to_le_bytes());
     format!("{:08x}", hash.finalize())
 }
 
@@ -183,7 +183,7 @@ fn interval(values: &[f64], cell: &Cell, figure: Figure) -> Option<Interval> {
 fn null_figure(probe: &Probe, scenario: &ScenarioRecord, figure: Figure) -> Option<f64> {
     let floor = probe.floor.value();
     let null = match figure {
-        Figure::Merit(Merit::Throughput | Merit::Goodput) if scenario.scheduled_rate_per_s.is_none() => {
+        Figure::Merit(Merit::Throughput | Merit::Goodput) if scenario.rate_per_s().is_none() => {
             ceiling(probe, &scenario.name)?.reached.value()?.rate_per_s
         }
         Figure::Merit(Merit::ResponseP50) => floor?.p50_ns as f64,

@@ -2,26 +2,54 @@
 //! same work would have shown.
 //!
 //! A limit is made of what the workload asks and of what was measured beside it, never of the throughput it is compared
-//! with. Where a condition of a formula does not hold, there is no figure, and the reason is said.
+//! with. What a formula does not cover it refuses, by the types of what was asked.
 
 use super::{closed_bound_per_s, demand_bound_per_s, mg1_sharing_response, mg1_wait};
 use crate::cells::cell::Cell;
 use crate::metric::cost::Cost;
-use crate::record::{Pacing, Run};
+use crate::record::{Arrivals, Load, Pacing, RateShape, Run};
 use crate::rules::workload::Workload;
-use crate::show::units;
 
 /// A limit of throughput.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit {
-    /// Its formula: "N / (R + Z)".
-    pub formula: &'static str,
-    /// What sets it, as the end of "limited by ...".
-    pub by: &'static str,
-    /// The figures it is made of, in words.
-    pub made_of: String,
+    /// What sets it, with the figures it is made of.
+    pub bound: Bound,
     /// Requests per second.
     pub per_s: f64,
+}
+
+/// What sets a limit.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Bound {
+    /// How many clients ask: N / (R + Z).
+    Clients {
+        /// Requests that they have under way at once at most.
+        requests: u64,
+        /// The least response.
+        least_ns: f64,
+    },
+    /// The computing asked for: m / S.
+    Work {
+        /// CPU time that a request asks for.
+        cpu_ns: f64,
+        /// CPUs of the server.
+        cpus: usize,
+    },
+    /// The server's CPU: m / D.
+    Cpu {
+        /// CPU time measured for a request.
+        cpu_ns: f64,
+        /// CPUs of the server.
+        cpus: usize,
+    },
+    /// Workers that a request holds while it waits: c / W.
+    Workers {
+        /// How many there are.
+        workers: u64,
+        /// For how long a request holds one.
+        held_ns: f64,
+    },
 }
 
 /// What an M/G/1 queue of the same work would show, in nanoseconds.
@@ -37,82 +65,74 @@ pub struct Queue {
     pub shared_ns: f64,
 }
 
+/// Why the formula of a queue says nothing of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoQueue {
+    /// The server sets the pace.
+    OwnPace,
+    /// Arrivals are evenly spaced.
+    EvenlySpaced,
+    /// They come in bursts.
+    Bursts,
+    /// Their rate rises once.
+    Surge,
+    /// No computing of known length is asked for.
+    NoComputing,
+    /// The server was not pinned to CPUs.
+    NotPinned,
+    /// It had this many CPUs, and the formula is of one.
+    ManyCpus(usize),
+}
+
 /// Real nanoseconds of CPU that a request asks for on average, beyond moving its bytes.
 fn compute_ns(run: &Run, workload: &Workload) -> f64 {
     let real = run.environment.compute_ns_per_nominal_us.value().map_or(1.0, |ns| ns / 1_000.0);
-    workload.scenario.profile.compute_ns * real
+    workload.scenario.profile().compute_ns * real
 }
 
 /// Limits that hold for every model of a workload.
 pub fn common(run: &Run, workload: &Workload) -> Vec<Limit> {
-    let profile = &workload.scenario.profile;
+    let profile = workload.scenario.profile();
     let cpus = run.environment.server_cpus.len();
     let mut limits = Vec::new();
     let asked = compute_ns(run, workload);
     let elsewhere = profile.wait_ns + profile.block_ns;
     if let (Pacing::Closed, Some((floor, _))) = (profile.pacing, workload.bounds.floor_ns) {
-        let clients = profile.active_connections as f64 * f64::from(profile.in_flight_per_connection);
-        let least = floor + asked + elsewhere;
-        limits.push(Limit {
-            formula: "N / (R + Z)",
-            by: "how many clients ask",
-            made_of: format!(
-                "N = {} requests at once, R = {} at least",
-                units::grouped(clients as u64),
-                units::time(least)
-            ),
-            per_s: closed_bound_per_s(clients, least, 0.0),
-        });
+        let requests = profile.active_connections * u64::from(profile.in_flight_per_connection);
+        let least_ns = floor + asked + elsewhere;
+        let per_s = closed_bound_per_s(requests as f64, least_ns, 0.0);
+        limits.push(Limit { bound: Bound::Clients { requests, least_ns }, per_s });
     }
     if asked > 0.0 && cpus > 0 {
-        limits.push(Limit {
-            formula: "m / S",
-            by: "the computing asked for",
-            made_of: format!(
-                "S = {} of CPU asked for, m = {}",
-                units::time(asked),
-                units::plural(cpus as u64, "CPU")
-            ),
-            per_s: demand_bound_per_s(cpus as f64, asked),
-        });
+        let per_s = demand_bound_per_s(cpus as f64, asked);
+        limits.push(Limit { bound: Bound::Work { cpu_ns: asked, cpus }, per_s });
     }
     limits
 }
 
-/// The limits of one model: those of the workload, its own CPU time, and its pool where requests hold a worker.
+/// The limits of one model: those of the workload, its own CPU time, and its workers where requests hold one.
 pub fn of_model(run: &Run, workload: &Workload, cell: &Cell) -> Vec<Limit> {
     let mut limits = common(run, workload);
     let cpus = run.environment.server_cpus.len();
     if let Some(cpu_ns) = cell.costs.value(Cost::Cpu).filter(|ns| *ns > 0.0 && cpus > 0) {
-        limits.push(Limit {
-            formula: "m / D",
-            by: "the server's CPU",
-            made_of: format!(
-                "D = {} of CPU used for each, m = {}",
-                units::time(cpu_ns),
-                units::plural(cpus as u64, "CPU")
-            ),
-            per_s: demand_bound_per_s(cpus as f64, cpu_ns),
-        });
+        let per_s = demand_bound_per_s(cpus as f64, cpu_ns);
+        limits.push(Limit { bound: Bound::Cpu { cpu_ns, cpus }, per_s });
     }
-    limits.extend(pool(workload, cell));
+    limits.extend(workers(run, workload, cell));
     limits
 }
 
-/// The limit of the thread pool, whose workers each wait with their request.
-fn pool(workload: &Workload, cell: &Cell) -> Option<Limit> {
-    let profile = &workload.scenario.profile;
-    let held = profile.wait_ns + profile.block_ns;
-    if cell.model != "thread-pool" || held <= 0.0 {
-        return None;
-    }
-    let workers: f64 = workload.scenario.parameters.get("pool workers")?.parse().ok()?;
-    Some(Limit {
-        formula: "c / W",
-        by: "the pool's workers",
-        made_of: format!("c = {workers} workers, W = {} held by each request", units::time(held)),
-        per_s: demand_bound_per_s(workers, held),
-    })
+/// The limit of a model of bounded workers that a request holds while it waits or blocks: those that hold a connection, or
+/// those that blocking jobs are handed to.
+fn workers(run: &Run, workload: &Workload, cell: &Cell) -> Option<Limit> {
+    let (facts, setup) = (run.facts(&cell.model)?, &workload.scenario.server);
+    let profile = workload.scenario.profile();
+    let (workers, held_ns) = match facts.most_served(setup) {
+        Some(workers) => (workers, profile.wait_ns + profile.block_ns),
+        None => (facts.blocking_workers(setup)?, profile.block_ns),
+    };
+    let per_s = demand_bound_per_s(workers as f64, held_ns);
+    (held_ns > 0.0).then_some(Limit { bound: Bound::Workers { workers, held_ns }, per_s })
 }
 
 /// The least of a model's limits.
@@ -120,33 +140,35 @@ pub fn least(limits: &[Limit]) -> Option<&Limit> {
     limits.iter().filter(|limit| limit.per_s.is_finite()).min_by(|a, b| a.per_s.total_cmp(&b.per_s))
 }
 
-/// The queue that the work of an open loop makes on one server CPU, or why the formula says nothing of it.
+/// The queue that the work of an open loop makes on one server CPU.
 ///
 /// # Errors
-/// The condition that does not hold, as a sentence.
-pub fn queue(run: &Run, workload: &Workload) -> Result<Queue, String> {
-    let (scenario, profile) = (&workload.scenario, &workload.scenario.profile);
-    let Some(rate) = profile.rate_per_s.filter(|_| profile.pacing == Pacing::Open) else {
-        return Err("requests do not come at a rate of their own".to_owned());
+/// The condition of the formula that does not hold.
+pub fn queue(run: &Run, workload: &Workload) -> Result<Queue, NoQueue> {
+    let Load::Open { rate_per_s, arrivals, shape, .. } = workload.scenario.load else {
+        return Err(NoQueue::OwnPace);
     };
-    let load = scenario.load.to_lowercase();
-    if !load.contains("poisson") || ["burst", "surge"].iter().any(|word| load.contains(word)) {
-        return Err("its arrivals are no steady Poisson process".to_owned());
+    match (arrivals, shape) {
+        (_, RateShape::Bursts { .. }) => return Err(NoQueue::Bursts),
+        (_, RateShape::Surge { .. }) => return Err(NoQueue::Surge),
+        (Arrivals::Fixed, RateShape::Steady) => return Err(NoQueue::EvenlySpaced),
+        (Arrivals::Poisson, RateShape::Steady) => {}
     }
     let mean = compute_ns(run, workload);
     if mean <= 0.0 {
-        return Err("it asks for no computing of known length".to_owned());
+        return Err(NoQueue::NoComputing);
     }
     match run.environment.server_cpus.len() {
         1 => {}
-        0 => return Err("the server was not pinned".to_owned()),
-        n => return Err(format!("the server had {n} CPUs, and the formula is of one")),
+        0 => return Err(NoQueue::NotPinned),
+        n => return Err(NoQueue::ManyCpus(n)),
     }
-    let lambda = rate / 1e9;
+    let lambda = rate_per_s / 1e9;
+    let scv = workload.scenario.profile().demand_scv;
     Ok(Queue {
         utilisation: lambda * mean,
         work_ns: mean,
-        in_turn_ns: mean + mg1_wait(lambda, mean, mean * mean * (1.0 + profile.demand_scv)),
+        in_turn_ns: mean + mg1_wait(lambda, mean, mean * mean * (1.0 + scv)),
         shared_ns: mg1_sharing_response(lambda, mean),
     })
 }
@@ -156,6 +178,7 @@ mod tests {
     use super::*;
     use crate::analysis::analyse;
     use crate::sample::{self, Spec};
+    use std::time::Duration;
 
     fn workload(name: &str) -> (Run, Workload) {
         let spec = Spec { scenarios: 8, models: 5, rounds: 1, requests: 50, slices: 1, ..Spec::default() };
@@ -168,9 +191,12 @@ mod tests {
     fn a_pool_is_bounded_by_its_workers_and_the_others_are_not() {
         let (run, workload) = workload("wait-database");
         let pool = of_model(&run, &workload, workload.cell("thread-pool").expect("in the sample"));
-        assert_eq!(least(&pool).map(|limit| (limit.formula, limit.per_s)), Some(("c / W", 3_200.0)));
+        assert_eq!(
+            least(&pool).map(|limit| (limit.bound, limit.per_s)),
+            Some((Bound::Workers { workers: 16, held_ns: 5e6 }, 3_200.0))
+        );
         let thread = of_model(&run, &workload, workload.cell("thread-per-client").expect("in the sample"));
-        assert!(thread.iter().all(|limit| limit.formula != "c / W"));
+        assert!(thread.iter().all(|limit| !matches!(limit.bound, Bound::Workers { .. })));
         let clients = common(&run, &workload);
         // 128 clients that wait 5 ms and what the null server takes, 20.3 µs.
         assert!((clients[0].per_s / (128.0 / 5.0203e-3) - 1.0).abs() < 1e-9, "{clients:?}");
@@ -182,9 +208,12 @@ mod tests {
         let found = queue(&run, &workload).expect("open, Poisson, computing, one CPU");
         assert!((found.utilisation - 2_000.0 * found.work_ns / 1e9).abs() < 1e-12);
         assert!(found.in_turn_ns > found.shared_ns, "a heavy tail is worse served in turn: {found:?}");
-        workload.scenario.load = "open loop, evenly spaced".to_owned();
-        assert!(queue(&run, &workload).is_err_and(|why| why.contains("Poisson")));
+        let Load::Open { arrivals, shape, .. } = &mut workload.scenario.load else { panic!("an open loop") };
+        *arrivals = Arrivals::Fixed;
+        let ms = Duration::from_millis;
+        *shape = RateShape::Surge { factor: 3.0, after: ms(0), lasting: ms(1) };
+        assert_eq!(queue(&run, &workload), Err(NoQueue::Surge));
         let (run, echo) = self::workload("echo-paced");
-        assert!(queue(&run, &echo).is_err_and(|why| why.contains("no computing")));
+        assert!(queue(&run, &echo) == Err(NoQueue::NoComputing));
     }
 }

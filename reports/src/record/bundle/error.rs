@@ -64,6 +64,19 @@ pub enum BundleError {
         /// Lines that follow.
         others: usize,
     },
+    /// Written with an older schema, and not to be converted.
+    #[error(
+        "{path} has schema version {found}, and its head cannot be converted: {detail}; \
+         read it with the version of bakeoff that wrote it"
+    )]
+    Old {
+        /// The file.
+        path: PathBuf,
+        /// The version in the file.
+        found: u64,
+        /// What it does not say.
+        detail: String,
+    },
     /// Written by a tool with another schema.
     #[error(
         "{path} has schema version {found}, this tool reads version {supported}; \

@@ -11,6 +11,7 @@
 
 mod error;
 mod read;
+pub(crate) mod schema3;
 mod write;
 
 pub use error::{AfterFailure, BundleError, Damage, DamageKind};

@@ -1,6 +1,6 @@
 //! Reading a bundle: what is whole is handed out, what is damaged is named, and nothing is repaired.
 
-use super::{Bundle, BundleError, Damage, DamageKind, Line};
+use super::{Bundle, BundleError, Damage, DamageKind, Line, schema3};
 use crate::record::{Record, Run, SCHEMA_VERSION};
 use serde::Deserialize;
 use std::path::Path;
@@ -118,6 +118,9 @@ fn head(line: &[u8], torn: bool, others: usize, path: &Path) -> Result<Run, Bund
     };
     if let Ok(Head { run: Version { schema_version: found } }) = serde_json::from_str(text) {
         let supported = SCHEMA_VERSION;
+        if found == schema3::VERSION {
+            return schema3::head(text).map_err(|detail| BundleError::Old { path, found, detail });
+        }
         if found != u64::from(supported) {
             return Err(BundleError::ForeignVersion { path, found, supported });
         }

@@ -5,8 +5,8 @@
 //! trials are not tried again, and what the machine did is no excuse for any of them.
 
 use super::failure::{Fault, Faults};
-use super::reason::Loss;
 use super::rule::{self, Series};
+use crate::cells::exclusion::Exclusion;
 use crate::cells::gather;
 use crate::record::bundle::Bundle;
 use crate::record::{ComparedCell, Comparison, Gated, Run, ScenarioRecord, Side, Trial};
@@ -42,7 +42,7 @@ struct Half {
     tried: bool,
     fault: Option<Fault>,
     /// Why its last try does not count, where none does.
-    loss: Option<Loss>,
+    loss: Option<Exclusion>,
     /// The gated figures of the try that counts; absent without one.
     figures: Option<Vec<Option<f64>>>,
 }
@@ -104,10 +104,10 @@ impl Book {
         let (side, entry) = (of(cell)?, &self.cells[cell]);
         let mut half = Half { tried: true, fault: Fault::of(trial), ..Half::default() };
         if let Some(reason) = trial.invalid.first() {
-            half.loss = Some(Loss::Invalid(reason.clone()));
+            half.loss = Some(Exclusion::Invalid(reason.clone()));
         } else {
             match gather::of_trial(&entry.scenario, trial) {
-                Err(why) => half.loss = Some(Loss::Unreadable(why)),
+                Err(why) => half.loss = Some(why),
                 Ok(round) => {
                     let figures = entry.cell.gated.iter().map(|gated| gated.figure.of(&round));
                     half.figures = Some(figures.collect());
@@ -178,19 +178,11 @@ impl Entry {
         self.faults().always() && !self.rounds.values().any(pair)
     }
 
-    /// The kind of reason that most rounds without a valid pair share: the first of it.
-    pub(crate) fn commonest_loss(&self, rounds: Range<u32>) -> Option<Loss> {
-        let mut kinds: Vec<(&Loss, usize)> = Vec::new();
+    /// The reason that most rounds without a valid pair share, by one of its kind.
+    pub(crate) fn commonest_loss(&self, rounds: Range<u32>) -> Option<Exclusion> {
         let halves = self.rounds.range(rounds).flat_map(|(_, round)| &round.sides);
-        for loss in halves.filter_map(|half| half.loss.as_ref()) {
-            match kinds.iter_mut().find(|(first, _)| first.is_like(loss)) {
-                Some((_, count)) => *count += 1,
-                None => kinds.push((loss, 1)),
-            }
-        }
-        // Of equals the one that came first.
-        let most = kinds.into_iter().rev().max_by_key(|(_, count)| *count);
-        most.map(|(loss, _)| loss.clone())
+        let each = halves.filter_map(|half| half.loss.as_ref()).map(|reason| vec![reason]);
+        Exclusion::commonest(each).map(|(reason, _)| reason.clone())
     }
 }
 

@@ -71,6 +71,6 @@ pub use figure::{CPU_FLOOR, FEWEST_SWITCHES, P99_FLOOR, SWITCHES_FLOOR, defaults
 pub use judge::judge;
 pub use ledger::Ledger;
 pub use plan::{CONFIDENCE, CONFIRM_LEVEL, CONFIRM_PAIRS, FIRST_LOOK, MIN_PAIRS, looks};
-pub use reason::{Because, Loss, Reason};
+pub use reason::{Because, Reason};
 pub use replay::{FEWEST_RECORDED, Replay, Tally, replay};
 pub use verdict::{Gate, Outcome, Paired, Verdict};

@@ -1,7 +1,7 @@
 //! Why a figure of a comparison came to its outcome. A value: `show` makes the words of it.
 
 use super::failure::Faults;
-use crate::record::Invalid;
+use crate::cells::exclusion::Exclusion;
 
 /// Why. The figures it speaks of stand in the verdict.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub enum Reason {
         /// Rounds that are valid on both sides and have too few requests for the figure.
         without: usize,
         /// What made most of the others invalid.
-        commonest: Option<Loss>,
+        commonest: Option<Exclusion>,
     },
     /// Too few rounds were tried.
     Short {
@@ -43,26 +43,6 @@ pub enum Reason {
     Refuted,
     /// The rounds do not tell.
     Open,
-}
-
-/// Why a trial does not count.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Loss {
-    /// By the rules of what is valid.
-    Invalid(Invalid),
-    /// Its record cannot be read; how.
-    Unreadable(String),
-}
-
-impl Loss {
-    /// Whether two trials were lost for the same kind of reason, whatever was measured.
-    pub(super) fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Invalid(a), Self::Invalid(b)) => std::mem::discriminant(a) == std::mem::discriminant(b),
-            (Self::Unreadable(a), Self::Unreadable(b)) => a == b,
-            _ => false,
-        }
-    }
 }
 
 /// Why, with the failures of either side: a single one is no verdict, but must not go untold.

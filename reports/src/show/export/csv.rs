@@ -10,6 +10,7 @@ use crate::cells::gather;
 use crate::metric::cost::{self, Cost};
 use crate::record::{Measured, ScenarioRecord, Trial};
 use crate::show::units;
+use crate::show::words::joined;
 use std::collections::BTreeMap;
 
 /// What every row begins with.
@@ -30,7 +31,7 @@ const COUNTS: [&str; 8] = [
 
 pub(super) fn table(source: Source<'_>) -> String {
     let excluded: BTreeMap<_, _> =
-        source.analysis.excluded.iter().map(|one| (one.index, one.reasons.join("; "))).collect();
+        source.analysis.excluded.iter().map(|one| (one.index, joined(&one.reasons))).collect();
     let mut text = line(&head());
     for trial in &source.bundle.trials {
         let scenario = source.bundle.run.scenarios.iter().find(|one| one.name == trial.scenario);

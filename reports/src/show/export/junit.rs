@@ -20,7 +20,7 @@ use crate::record::ScenarioRecord;
 use crate::rules::gate::{self, Gate};
 use crate::rules::verdict::{Outcome, Place, Standing};
 use crate::rules::workload::Workload;
-use crate::show::units;
+use crate::show::{units, words};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -70,7 +70,7 @@ fn suite_of_workload(workload: &Workload) -> Suite {
         let windows = standing.rounds + standing.without_figure;
         Case {
             name: standing.model.clone(),
-            seconds: windows as f64 * workload.scenario.window_ns as f64 / 1e9,
+            seconds: windows as f64 * workload.scenario.window_ns() as f64 / 1e9,
             status: status(&verdict.outcome, standing, &verdict.lead()),
             line,
         }
@@ -79,7 +79,7 @@ fn suite_of_workload(workload: &Workload) -> Suite {
         ("merit", verdict.merit.key().to_owned()),
         ("choice", verdict.choice()),
         ("lead", verdict.lead()),
-        ("load", workload.scenario.load.clone()),
+        ("load", words::workload::load(&workload.scenario.load)),
     ];
     Suite {
         name: workload.scenario.name.clone(),
@@ -138,7 +138,8 @@ pub fn of_gate(gate: &Gate, analysis: &Analysis) -> String {
 /// How long the cell of a verdict was measured, by the figure of it that most rounds have.
 fn seconds_of_cell(gate: &Gate, of: &gate::Verdict, analysis: &Analysis) -> f64 {
     let of_workload = |scenario: &&ScenarioRecord| scenario.name == of.scenario;
-    let window_ns = analysis.run.scenarios.iter().find(of_workload).map_or(0, |scenario| scenario.window_ns);
+    let window_ns =
+        analysis.run.scenarios.iter().find(of_workload).map_or(0, |scenario| scenario.window_ns());
     let figures = gate.cells.iter().filter(|one| (&one.scenario, &one.model) == (&of.scenario, &of.model));
     let rounds = figures.map(|one| one.rounds + one.confirmed.map_or(0, |factor| factor.rounds)).max();
     // Both sides ran.
@@ -171,7 +172,8 @@ fn document(mut suites: Vec<Suite>, analysis: &Analysis) -> String {
         i64::try_from(run.started_unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
     let moment = started.unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%S").to_string();
     let of_run = [("tool_version", run.tool_version.clone()), ("seed", run.seed.to_string())];
-    let of_run: Vec<_> = of_run.into_iter().chain(caveats.into_iter().map(|one| (CAVEAT, one))).collect();
+    let of_run: Vec<_> =
+        of_run.into_iter().chain(caveats.into_iter().map(|one| (CAVEAT, one.to_string()))).collect();
     for (id, suite) in suites.iter().enumerate() {
         push_suite(&mut text, id, suite, &moment, &of_run);
     }

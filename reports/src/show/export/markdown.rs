@@ -11,6 +11,7 @@ use crate::metric::cost::Cost;
 use crate::rules::verdict::{Place, Standing};
 use crate::rules::workload::Workload;
 use crate::show::units;
+use crate::show::words::joined;
 use std::fmt::Write as _;
 
 /// A page is smaller than this, in bytes.
@@ -71,7 +72,7 @@ impl Page {
     pub(super) fn caveats(&mut self, analysis: &Analysis) {
         let caveats = analysis.caveats();
         let more = caveats.len().saturating_sub(MOST_CAVEATS) as u64;
-        let told = caveats.iter().take(MOST_CAVEATS).map(|caveat| sentences(caveat));
+        let told = caveats.iter().take(MOST_CAVEATS).map(|caveat| sentences(&caveat.to_string()));
         let rest = (more > 0).then(|| format!("{} more in the report.", units::grouped(more)));
         let quoted = told.chain(rest).map(|caveat| format!("> {caveat}\n>\n"));
         self.section("> **Read first**\n>\n", quoted, "\n");
@@ -115,11 +116,11 @@ pub fn of_analysis(analysis: &Analysis) -> String {
         table(&mut page, workload);
     }
     let doubts = analysis.doubts().map(|(workload, model, doubt)| {
-        format!("- {} / {}: {}\n", name(workload), name(model), sentences(doubt))
+        format!("- {} / {}: {}\n", name(workload), name(model), sentences(&doubt.to_string()))
     });
     page.section("\n<details><summary>Doubts</summary>\n\n", doubts, "\n</details>\n");
     let discarded = analysis.excluded.iter().map(|trial| {
-        let why = sentences(&trial.reasons.join("; "));
+        let why = sentences(&joined(&trial.reasons));
         let replaced = if trial.replaced { "; replaced by a retry" } else { "" };
         format!(
             "- {} / {}, round {}: {why}{replaced}\n",

@@ -23,13 +23,15 @@ use crate::analysis::Analysis;
 use crate::record::Run;
 use crate::record::bundle::Bundle;
 use crate::rules::gate::Gate;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 pub use self::gate::markdown as markdown_of_gate;
 pub use junit::{of_analysis as junit_of_analysis, of_gate as junit_of_gate};
 pub use markdown::{LARGEST as LARGEST_MARKDOWN, of_analysis as markdown_of_analysis};
 
-/// A format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A format; its name is that of the variant, as `github-action-benchmark`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Format {
     /// The folder that criterion leaves behind, as critcmp reads it.
     Criterion,
@@ -53,31 +55,11 @@ pub enum Format {
 
 impl Format {
     /// All there are, in the order to show them.
-    pub const ALL: [Self; 9] = [
-        Self::Criterion,
-        Self::Hgrm,
-        Self::Hlog,
-        Self::Junit,
-        Self::Bmf,
-        Self::GithubActionBenchmark,
-        Self::Openmetrics,
-        Self::Csv,
-        Self::Markdown,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// What it is called on the command line.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Criterion => "criterion",
-            Self::Hgrm => "hgrm",
-            Self::Hlog => "hlog",
-            Self::Junit => "junit",
-            Self::Bmf => "bmf",
-            Self::GithubActionBenchmark => "github-action-benchmark",
-            Self::Openmetrics => "openmetrics",
-            Self::Csv => "csv",
-            Self::Markdown => "markdown",
-        }
+        self.into()
     }
 
     /// What it is for, in a few words.
@@ -95,11 +77,6 @@ impl Format {
             Self::Csv => "a table with a row for each trial",
             Self::Markdown => "a summary for a job page or a pull request",
         }
-    }
-
-    /// The format of this name.
-    pub fn of_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
     /// Whether it is one file, which can go to standard output.

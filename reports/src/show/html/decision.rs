@@ -10,12 +10,12 @@ use crate::analysis::Analysis;
 use crate::ask::advise::isolation;
 use crate::ask::advise::judge::{self, CARRIED, Carries, HEADROOM, MOST_STRETCH};
 use crate::ask::advise::memory::{self, Law};
-use crate::ask::advise::{Figure, Stand, peculiar};
+use crate::ask::advise::{Figure, Stand, is_ordinary};
 use crate::cells::cell::Cell;
 use crate::record::Pacing;
 use crate::rules::workload::Workload;
-use crate::show::units;
 use crate::show::words::quantile as quantile_text;
+use crate::show::{units, words};
 use maud::{Markup, Render as _, html};
 
 /// The columns of a workload's table.
@@ -23,7 +23,7 @@ const COLUMNS: [&str; 6] = ["model", "carries", "p99", "memory for 1,000", "for 
 
 /// The section, one table for each workload.
 pub(super) fn section(analysis: &Analysis) -> Markup {
-    let shown: Vec<&Workload> = analysis.workloads.iter().filter(|one| is_ordinary(one)).collect();
+    let shown: Vec<&Workload> = analysis.workloads.iter().filter(|one| is_ordinary(&one.scenario)).collect();
     let left = analysis.workloads.len() - shown.len();
     let body = html! {
         p.lede {
@@ -52,11 +52,6 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
     framed("decision", "Which model for your needs", &body)
 }
 
-/// Whether a workload says something about ordinary requests: those that `bakeoff advise` goes by.
-fn is_ordinary(workload: &Workload) -> bool {
-    peculiar(&workload.scenario).is_none()
-}
-
 /// Hidden until the script makes it work.
 fn form() -> Markup {
     let fields = [
@@ -83,7 +78,7 @@ fn table(analysis: &Analysis, workload: &Workload, open: bool) -> Markup {
     html! {
         details.decision open[open] data-name=(name) {
             summary { (name) " " span.quiet.fits {} }
-            p.note { (workload.scenario.about) "; " (workload.scenario.load) "." }
+            p.note { (workload.scenario.about) "; " (words::workload::load(&workload.scenario.load)) "." }
             (any_table(&format!("What each model carries under {name}"), Some("sortable"), heads, &rows))
         }
     }
@@ -92,12 +87,12 @@ fn table(analysis: &Analysis, workload: &Workload, open: bool) -> Markup {
 /// A row with what the script goes by. What is infinite or absent has no attribute: the script then knows nothing of it.
 fn row(analysis: &Analysis, workload: &Workload, cell: &Cell) -> Markup {
     let seed = analysis.run.seed;
-    let profile = &workload.scenario.profile;
+    let profile = workload.scenario.profile();
     let carries = judge::carries(workload, cell, seed);
     let p99 = judge::p99(workload, cell, seed);
     let law = memory::law(workload, &cell.model);
     let isolated = isolation::isolation(std::iter::once(analysis), &cell.model);
-    let pool = judge::pool(&cell.model, workload);
+    let pool = judge::pool(&analysis.run, &cell.model, workload);
     let (rate, least) = match &carries {
         Ok(Carries { rate, at_least }) => (Some(rate), *at_least),
         Err(_) => (None, false),
@@ -149,7 +144,7 @@ fn rate_field(carries: Result<Carries, String>, workload: &Workload) -> Field {
         Err(why) => Field::absent(&why),
         Ok(Carries { rate, at_least }) => {
             let shown = units::rate(rate.value);
-            let text = match (at_least, workload.scenario.profile.pacing) {
+            let text = match (at_least, workload.scenario.profile().pacing) {
                 (true, _) => format!("{shown} or more"),
                 (false, Pacing::Open) => format!("only {shown}"),
                 (false, _) => format!("up to {shown}"),

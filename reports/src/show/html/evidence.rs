@@ -10,6 +10,7 @@ use crate::rules::verdict::{
     ANSWERED_FLOOR, LATENCY_FLOOR, LEVEL, MEMORY_FLOOR, MIN_ROUNDS, THROUGHPUT_FLOOR,
 };
 use crate::show::units::{self, grouped, moment, share};
+use crate::show::words::joined;
 use crate::show::words::probe::facts;
 use crate::stats::bootstrap::{CONFIDENCE, RESAMPLES, confidence_at_most};
 use crate::stats::median;
@@ -239,7 +240,7 @@ pub(super) fn discarded(analysis: &Analysis) -> Markup {
             Field::text(&trial.scenario),
             Field::text(&trial.model),
             Field::count(u64::from(trial.attempt) + 1),
-            Field::text(trial.reasons.join("; ")),
+            Field::text(joined(&trial.reasons)),
             Field::text(if trial.replaced { "replaced by a retry" } else { "the round is missing" }),
         ];
         ((u64::from(trial.index) + 1).render(), fields)

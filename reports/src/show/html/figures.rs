@@ -55,14 +55,14 @@ fn columns(workload: &Workload) -> Vec<String> {
     columns.extend(SHOWN.map(units::percentile));
     columns.extend(["generator lag p99", "unanswered"].map(str::to_owned));
     columns.extend(workload.scenario.objective_ns.map(|_| "goodput".to_owned()));
-    columns.extend(workload.scenario.surge.map(|_| "recovery".to_owned()));
+    columns.extend(workload.scenario.load.surge().map(|_| "recovery".to_owned()));
     columns
 }
 
 /// How late the generator was. A request that is due when the reply before it has come is sent at once: 0 by definition, which is
 /// no measurement.
 fn lag(workload: &Workload, p99: Quantile) -> Field {
-    match (workload.scenario.scheduled_rate_per_s, p99) {
+    match (workload.scenario.rate_per_s(), p99) {
         (None, Quantile::Value(0)) => Field::absent("a request is due when it is sent here"),
         _ => Field::quantile(p99),
     }
@@ -89,7 +89,7 @@ fn explained(workload: &Workload) -> String {
         let objective = units::time(objective as f64);
         text += &format!("Goodput is how many correct replies a second came within {objective}. ");
     }
-    if let Some(surge) = workload.scenario.surge {
+    if let Some(surge) = workload.scenario.load.surge() {
         let lasting = surge.end_ns.saturating_sub(surge.begin_ns) as f64;
         text += &format!(
             "From {} after the window\u{2019}s begin, {} times the requests are due for {}. Recovery is the time \

@@ -28,7 +28,7 @@ pub(super) fn maps(workload: &Workload, series: &impl Fn(&str) -> usize, id: &st
             "A map of counts: time across, response time up, darker where more replies of {} lie.",
             cell.model
         );
-        let window_ns = workload.scenario.window_ns as f64;
+        let window_ns = workload.scenario.window_ns() as f64;
         let svg = heat(columns, (low, high), window_ns, &format!("{id}-h{at}"), (&title, &description));
         html! { div.panel { p { (named(series(&cell.model), &cell.model)) } (svg) } }
     };
@@ -49,7 +49,7 @@ pub(super) fn maps(workload: &Workload, series: &impl Fn(&str) -> usize, id: &st
 fn data(workload: &Workload, maps: &[(&Cell, Vec<Column>)], (low, high): (i32, i32)) -> Markup {
     let bands = (low..=high).map(|band| format!("to {}", units::time(band_ends_ns(band).1)));
     let heads: Vec<String> = ["model", "at"].map(str::to_owned).into_iter().chain(bands).collect();
-    let window_ns = workload.scenario.window_ns as f64;
+    let window_ns = workload.scenario.window_ns() as f64;
     let row = |cell: &Cell, column: &Column| {
         let middle = (column.from + column.to) / 2.0 * window_ns;
         let count = |band: i32| column.bands.get(&band).map_or_else(String::new, |n| units::grouped(*n));

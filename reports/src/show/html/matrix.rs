@@ -9,6 +9,7 @@ use crate::record::Merit;
 use crate::rules::verdict::{Outcome, Place, Standing};
 use crate::rules::workload::Workload;
 use crate::show::units;
+use crate::show::words::joined;
 use crate::stats::paired::Factor;
 use maud::{Markup, html};
 
@@ -53,7 +54,7 @@ pub(super) fn matrix_cell(workload: &Workload, model: &str) -> Markup {
     let Some(standing) = workload.verdict.standing(model) else {
         return html! { td.none { span.quiet { "not run" } } };
     };
-    let doubts = workload.cell(model).map(|cell| cell.doubts.join("; ")).unwrap_or_default();
+    let doubts = workload.cell(model).map(|cell| joined(&cell.doubts)).unwrap_or_default();
     let doubt = html! { @if !doubts.is_empty() { " " abbr.doubt title=(doubts) { "?" } } };
     let limit = standing.figure.and_then(|figure| workload.bounds.limit(merit, figure));
     let figure = html! {

@@ -135,5 +135,6 @@ fn top(analysis: &Analysis) -> Markup {
         Some(_) => WHETHER_SLOWER,
         None => "Which server concurrency model fits which workload?",
     };
-    header("the answer", "bakeoff", question, &facts, &analysis.caveats())
+    let caveats: Vec<String> = analysis.caveats().iter().map(ToString::to_string).collect();
+    header("the answer", "bakeoff", question, &facts, &caveats)
 }

@@ -5,6 +5,7 @@ use crate::analysis::Analysis;
 use crate::ask::theory::limits::common;
 use crate::rules::workload::Workload;
 use crate::show::plot;
+use crate::show::words::theory;
 use maud::{Markup, html};
 
 /// All pictures of a workload; `id` begins the fragment names in them.
@@ -14,8 +15,10 @@ pub(super) fn pictures(
     series: &impl Fn(&str) -> usize,
     id: &str,
 ) -> Markup {
-    let mut limits: Vec<(f64, &str)> =
-        common(&analysis.run, workload).iter().map(|limit| (limit.per_s, limit.formula)).collect();
+    let mut limits: Vec<(f64, &str)> = common(&analysis.run, workload)
+        .iter()
+        .map(|limit| (limit.per_s, theory::formula(limit.bound)))
+        .collect();
     limits.extend(workload.bounds.ceiling_per_s.map(|rate| (rate, "generator's limit")));
     let throughput = plot::throughput_latency(workload, &limits, series, &format!("{id}-a"));
     html! {

@@ -6,11 +6,12 @@
 use super::element::{Field, Row, figure, section as framed, table};
 use super::model::{anchor, legend, named, ordered, series_of};
 use crate::analysis::Analysis;
-use crate::ask::theory::limits::{Limit, Queue, common, least, of_model, queue};
+use crate::ask::theory::limits::{Bound, Limit, Queue, common, least, of_model, queue};
 use crate::cells::cell::Cell;
 use crate::rules::workload::Workload;
 use crate::show::plot::{self, Dots};
 use crate::show::units;
+use crate::show::words::theory;
 use maud::{Markup, Render as _, html};
 
 /// At this share of its least limit a model is at it: what is left is within the limits' own accuracy.
@@ -39,12 +40,12 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
 fn share(analysis: &Analysis, workload: &Workload, cell: &Cell) -> Option<(f64, Limit)> {
     let limits = of_model(&analysis.run, workload, cell);
     let least = least(&limits)?;
-    Some((cell.throughput_per_s()? / least.per_s, least.clone()))
+    Some((cell.throughput_per_s()? / least.per_s, *least))
 }
 
 /// One picture over all workloads whose pace the server sets: an open loop is asked for less than it could do.
 fn reached(analysis: &Analysis) -> Markup {
-    let own_pace = analysis.workloads.iter().filter(|one| one.scenario.scheduled_rate_per_s.is_none());
+    let own_pace = analysis.workloads.iter().filter(|one| one.scenario.rate_per_s().is_none());
     let drawn: Vec<plot::Row<'_>> = own_pace
         .map(|workload| plot::Row { name: &workload.scenario.name, marks: marks(analysis, workload) })
         .filter(|row| !row.marks.is_empty())
@@ -93,7 +94,7 @@ fn one(analysis: &Analysis, workload: &Workload, number: usize) -> Markup {
             (limits(analysis, workload))
             @match queue(&analysis.run, workload) {
                 Ok(queue) => (queueing(analysis, workload, &queue)),
-                Err(why) => p.note { "No mean wait is predicted (M/G/1): " (why) "." },
+                Err(why) => p.note { "No mean wait is predicted (M/G/1): " (theory::no_queue(why)) "." },
             }
         }
     }
@@ -109,7 +110,10 @@ fn limits(analysis: &Analysis, workload: &Workload) -> Markup {
         let share = rate / least.per_s;
         let fields = vec![
             Field::figure(units::rate(rate), rate),
-            Field::figure(format!("{} ({})", units::rate(least.per_s), least.formula), least.per_s),
+            Field::figure(
+                format!("{} ({})", units::rate(least.per_s), theory::formula(least.bound)),
+                least.per_s,
+            ),
             Field::figure(units::share(share), share),
             Field::text(residual(workload, rate, share, least)),
             Field::text(own.join("; ")),
@@ -134,29 +138,38 @@ fn limits(analysis: &Analysis, workload: &Workload) -> Markup {
 
 /// A limit with what it is made of.
 fn words(limit: &Limit) -> String {
-    format!("{} = {} ({})", limit.formula, units::rate(limit.per_s), limit.made_of)
+    format!(
+        "{} = {} ({})",
+        theory::formula(limit.bound),
+        units::rate(limit.per_s),
+        theory::made_of(limit.bound)
+    )
 }
 
 /// The residual in words: what the distance from the limit means by its own law, never a guess at its cause.
 fn residual(workload: &Workload, rate: f64, share: f64, least: &Limit) -> String {
     let kept = |scheduled: &f64| rate >= KEPT * scheduled;
-    if workload.scenario.scheduled_rate_per_s.as_ref().is_some_and(kept) {
+    if workload.scenario.rate_per_s().as_ref().is_some_and(kept) {
         return "all that was asked for was served".to_owned();
     }
     let near =
         if workload.bounds.at_ceiling(rate) { "; the load generator is near its own limit" } else { "" };
     match share {
-        share if share > 1.1 => format!("above the limit, so {} was measured too low", least.by),
-        share if share >= REACHED => format!("at the limit of {}{near}", least.by),
+        share if share > 1.1 => {
+            format!("above the limit, so {} was measured too low", theory::set_by(least.bound))
+        }
+        share if share >= REACHED => format!("at the limit of {}{near}", theory::set_by(least.bound)),
         share => {
             let (used, idle) = (units::share(share), units::share(1.0 - share));
-            match least.formula {
-                "m / D" => format!("the server used {used} of its CPU time{near}"),
-                "c / W" => format!("its workers were held for {used} of the time{near}"),
-                "N / (R + Z)" => {
+            match least.bound {
+                Bound::Cpu { .. } => format!("the server used {used} of its CPU time{near}"),
+                Bound::Workers { .. } => format!("its workers were held for {used} of the time{near}"),
+                Bound::Clients { .. } => {
                     format!("a response took {} its least, by Little's law{near}", units::factor(1.0 / share))
                 }
-                _ => format!("{idle} of the limit of {} is left{near}", least.by),
+                Bound::Work { .. } => {
+                    format!("{idle} of the limit of {} is left{near}", theory::set_by(least.bound))
+                }
             }
         }
     }

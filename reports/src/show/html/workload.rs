@@ -10,7 +10,8 @@ use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
 use crate::rules::verdict::Outcome;
 use crate::rules::workload::Workload;
-use crate::show::units;
+use crate::show::words::joined;
+use crate::show::{units, words};
 use maud::{Markup, html};
 
 /// The sections of all workloads.
@@ -38,14 +39,14 @@ fn section(analysis: &Analysis, workload: &Workload, number: usize) -> Markup {
         section id=(id) class="workload" {
             h3 { (scenario.name) }
             p.lede {
-                (scenario.about) ". Service " code { (scenario.service) } ", " (scenario.load) "; a window of "
-                (units::time(scenario.window_ns as f64)) " after " (units::time(scenario.warmup_ns as f64)) " of warm-up. "
+                (scenario.about) ". Service " code { (scenario.service) } ", " (words::workload::load(&scenario.load)) "; a window of "
+                (units::time(scenario.window_ns() as f64)) " after " (units::time(scenario.warmup_ns() as f64)) " of warm-up. "
                 @if analysis.gate.is_some() { "Judged" } @else { "Decided" } " by " (scenario.merit.label())
                 @if let Some(ns) = scenario.objective_ns { "; objective " (units::time(ns as f64)) } "."
             }
             // Two builds of one model are no choice between models.
             @if analysis.gate.is_none() { (verdict(workload)) }
-            @if scenario.scheduled_rate_per_s.is_none() {
+            @if scenario.rate_per_s().is_none() {
                 p.note {
                     "The next request waits for the last reply here, so a slow server is asked less: response times leave out \
                      the waiting that independent clients would have had."
@@ -63,7 +64,7 @@ fn section(analysis: &Analysis, workload: &Workload, number: usize) -> Markup {
             }
             details.parameters.more {
                 summary { "Parameters of the workload" }
-                (pairs(&scenario.parameters))
+                (pairs(words::workload::parameters(scenario)))
                 pre { (scenario.toml) }
             }
         }
@@ -89,7 +90,7 @@ fn doubts(workload: &Workload) -> Markup {
         @if !doubtful.is_empty() {
             div.doubts {
                 h4 { "Doubts" }
-                ul { @for cell in doubtful { li { b { (cell.model) } ": " (cell.doubts.join("; ")) } } }
+                ul { @for cell in doubtful { li { b { (cell.model) } ": " (joined(&cell.doubts)) } } }
             }
         }
     }

@@ -27,7 +27,7 @@ pub(crate) fn over_time(workload: &Workload, series_of: impl Fn(&str) -> usize, 
     let y = Axis::logarithmic(moments().filter_map(|moment| pick(&moment.response)))
         .ok_or("No slice holds enough replies for a figure.")?;
     let last = moments().map(|moment| moment.at_ns).max().unwrap_or(0);
-    let end = workload.scenario.window_ns.max(last) as f64;
+    let end = workload.scenario.window_ns().max(last) as f64;
     let x = Axis::exactly(0.0, end);
     let x_ticks: Vec<_> = x
         .ticks(5)

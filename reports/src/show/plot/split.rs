@@ -88,7 +88,7 @@ pub(crate) fn split(workload: &Workload, id: &str) -> Drawn {
 }
 
 fn caption(workload: &Workload) -> String {
-    let own = match workload.scenario.profile.pacing {
+    let own = match workload.scenario.profile().pacing {
         Pacing::Closed => {
             " In a closed loop a request is due when its client is ready to send it: without a time to think, lag and wait are 0 \
              by definition."

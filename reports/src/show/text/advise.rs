@@ -4,11 +4,12 @@
 
 use super::grid::{Column, Grid};
 use super::style::Style;
-use crate::ask::advise::answer::{Answer, CRITERIA, Criterion, Finding, Level, Outcome, Stand};
+use crate::ask::advise::answer::{Answer, Criterion, Finding, Level, Outcome, Stand};
 use crate::show::layout::{clean, cut, left, push, right, width};
 use crate::show::units;
 use crate::show::units::any_of;
 use std::fmt::Write as _;
+use strum::VariantArray as _;
 
 /// Differences told of one workload; the largest come first.
 const MOST_DIFFERENCES: usize = 4;
@@ -29,7 +30,7 @@ pub fn text(answer: &Answer, width: usize, file: &str, written: bool) -> String 
     if answer.confidence.level > Level::None && !answer.confidence.because.is_empty() {
         out.plain(&format!(
             "Confidence {}: {}.",
-            answer.confidence.level.word(),
+            answer.confidence.level,
             answer.confidence.because.join("; ")
         ));
     }
@@ -76,11 +77,9 @@ impl Out {
 
 fn headline(answer: &Answer) -> String {
     match answer.outcome {
-        Outcome::Recommended => format!(
-            "Choose {} (confidence: {}).",
-            any_of(&answer.recommended),
-            answer.confidence.level.word()
-        ),
+        Outcome::Recommended => {
+            format!("Choose {} (confidence: {}).", any_of(&answer.recommended), answer.confidence.level)
+        }
         Outcome::NoneSatisfies => "None of the models measured satisfies this.".to_owned(),
         Outcome::Undecided => {
             "Undecided: the records do not show a model that satisfies this. The run proposed below \
@@ -99,16 +98,16 @@ fn table(out: &mut Out, answer: &Answer) {
     out.line("");
     let name = answer.models.iter().map(|one| width(&clean(&one.model))).max().unwrap_or(0).max(5);
     // Five columns and their gaps must fit beside the names.
-    let lead = name.min(out.width.saturating_sub(CRITERIA.len() * 11));
+    let lead = name.min(out.width.saturating_sub(Criterion::VARIANTS.len() * 11));
     let column = |(at, criterion): (usize, &Criterion)| {
         let cells = answer.models.iter().map(|one| (mark(&one.findings[at]), false)).collect();
-        Column::new(vec![right(criterion.label(), 10)], cells)
+        Column::new(vec![right(criterion.as_ref(), 10)], cells)
     };
     let grid = Grid {
         names: answer.models.iter().map(|one| left(&cut(&clean(&one.model), lead), lead)).collect(),
         lead,
         corner: "model".to_owned(),
-        columns: CRITERIA.iter().enumerate().map(column).collect(),
+        columns: Criterion::VARIANTS.iter().enumerate().map(column).collect(),
     };
     grid.push(&mut out.text, Style { width: out.width, colour: false });
     out.plain(
@@ -136,7 +135,7 @@ fn mark(finding: &Finding) -> String {
 }
 
 fn cell(cell: &crate::ask::advise::answer::CellUsed) -> String {
-    let uses: Vec<&str> = cell.used_for.iter().map(|criterion| criterion.label()).collect();
+    let uses: Vec<&str> = cell.used_for.iter().map(|criterion| criterion.as_ref()).collect();
     let told =
         cell.differences.iter().take(MOST_DIFFERENCES).map(|one| one.words()).collect::<Vec<_>>().join("; ");
     let how = if told.is_empty() { "as you ask".to_owned() } else { told };

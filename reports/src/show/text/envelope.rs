@@ -28,7 +28,7 @@ pub fn brief(envelopes: &[Envelope], width: usize) -> String {
     }
     for name in names {
         let parts =
-            Stress::ALL.into_iter().filter_map(|stress| find(envelopes, name, stress)).map(|envelope| {
+            Stress::ALL.iter().copied().filter_map(|stress| find(envelopes, name, stress)).map(|envelope| {
                 let (held, broke) = cell(envelope);
                 let then = if broke.is_empty() { String::new() } else { format!(", then {broke}") };
                 format!("{} {held}{then}", title(envelope.stress).to_lowercase())

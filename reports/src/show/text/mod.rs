@@ -12,7 +12,6 @@ pub mod envelope;
 pub mod gate;
 mod grid;
 pub mod history;
-pub mod measurement;
 pub mod orderings;
 pub mod probe;
 mod style;
@@ -24,7 +23,7 @@ use crate::rules::workload::Workload;
 pub use crate::show::layout::wrapped;
 use crate::show::layout::{clean, cut, left, push, push_wrapped, width};
 use crate::show::units;
-use crate::show::words::{limit, recovery, stops};
+use crate::show::words::{joined, limit, recovery, stops};
 use crate::stats::bootstrap::confidence_at_most;
 use grid::{Column, Grid};
 use std::fmt::Write as _;
@@ -113,7 +112,7 @@ fn facts(out: &mut String, analysis: &Analysis, style: Style) {
     );
     push_wrapped(out, &facts, style.width, "", |line| style.dim(line));
     for caveat in analysis.caveats() {
-        push_wrapped(out, &caveat, style.width, "! ", |line| style.warn(line));
+        push_wrapped(out, &caveat.to_string(), style.width, "! ", |line| style.warn(line));
     }
     push_wrapped(out, &crate::show::words::probe::brief(&run.probe), style.width, "", |line| style.dim(line));
     if let Some(text) = stops::brief(analysis) {
@@ -238,7 +237,7 @@ fn care(out: &mut String, analysis: &Analysis, style: Style) {
                 trial.scenario,
                 trial.model,
                 u64::from(trial.round) + 1,
-                trial.reasons.join("; "),
+                joined(&trial.reasons),
                 if trial.replaced { "; replaced by a retry" } else { "" }
             );
             push(out, &text, style.width, "  ");

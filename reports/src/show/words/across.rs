@@ -1,6 +1,8 @@
 //! Two runs side by side in words: what cannot be compared, and why.
 
+use super::workload;
 use crate::ask::across::{AcrossError, Difference, LeftOut, Which, Why};
+use crate::record::ScenarioRecord;
 use crate::show::layout::clean;
 use crate::show::units::time;
 use std::fmt;
@@ -16,11 +18,13 @@ impl LeftOut {
             Why::Only(Which::First) => "is in the first run only".to_owned(),
             Why::Only(Which::Second) => "is in the second run only".to_owned(),
             Why::NoFigures => "has figures in one run at most".to_owned(),
-            Why::Parameter { name, first, second } => {
-                let second = second.as_deref().unwrap_or("nothing");
+            Why::OtherWork(runs) => {
+                let [first, second] = runs.each_ref().map(rows);
+                let rows = first.into_iter().zip(second);
+                let mut differ = rows.filter(|(first, second)| first != second);
+                let ((name, first), (_, second)) = differ.next().unwrap_or_default();
                 format!("is other work: {name} is {first} in the first run, {second} in the second")
             }
-            Why::Text => "has another text in each run".to_owned(),
             Why::Times(runs) => {
                 let [first, second] = runs.map(|(window, warmup)| {
                     format!("{} after {} of warm-up", time(window as f64), time(warmup as f64))
@@ -30,6 +34,17 @@ impl LeftOut {
         };
         format!("{what} {why}")
     }
+}
+
+/// What a workload asks, as names and values: the same names for every workload, so that two can be laid side by side.
+fn rows(scenario: &ScenarioRecord) -> Vec<(&'static str, String)> {
+    let mut rows = vec![
+        ("the service", scenario.service.clone()),
+        ("the load", workload::load(&scenario.load)),
+        ("background", workload::background(scenario.background).unwrap_or_else(|| "none".to_owned())),
+    ];
+    rows.extend(workload::parameters(scenario).into_iter().filter(|(name, _)| *name != "background"));
+    rows
 }
 
 impl Difference {

@@ -23,7 +23,7 @@ pub(crate) fn models(envelopes: &[Envelope]) -> Vec<&str> {
 
 /// The stresses of some envelopes, each once, in the order to show them.
 pub(crate) fn stresses(envelopes: &[Envelope]) -> Vec<Stress> {
-    Stress::ALL.into_iter().filter(|stress| envelopes.iter().any(|one| one.stress == *stress)).collect()
+    Stress::ALL.iter().copied().filter(|stress| envelopes.iter().any(|one| one.stress == *stress)).collect()
 }
 
 /// The envelope of a model under a stress.

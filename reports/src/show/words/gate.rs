@@ -1,7 +1,7 @@
 //! The verdicts of a comparison in words: one or two sentences each, the same for terminal and page.
 
 use crate::record::{Contender, Figure, Origin, Side};
-use crate::rules::gate::{Fault, Faults, Gate, Loss, MIN_PAIRS, Outcome, Reason, Verdict};
+use crate::rules::gate::{Fault, Faults, Gate, MIN_PAIRS, Outcome, Reason, Verdict};
 use crate::rules::verdict::MOST_MORE;
 use crate::show::units::{self, ratio, share};
 use crate::stats::paired::{Better, Factor};
@@ -141,13 +141,7 @@ impl Verdict {
             _ if 2 * without >= *lost => {
                 format!("{head}, {without} of them rounds {}.", self.figure.why_none())
             }
-            (None, Some(loss)) => {
-                let why = match loss {
-                    Loss::Invalid(invalid) => invalid.to_string(),
-                    Loss::Unreadable(why) => why.clone(),
-                };
-                format!("{head}, most often because: {} …", units::before_figures(&why))
-            }
+            (None, Some(loss)) => format!("{head}, most often because {}.", loss.kind()),
             (None, None) => format!("{head}."),
         }
     }

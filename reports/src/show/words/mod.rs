@@ -6,8 +6,10 @@
 mod across;
 mod advise;
 pub mod anatomy;
+pub(crate) mod caveats;
 pub(crate) mod envelope;
 pub mod envelopes;
+pub mod exclusion;
 pub mod explain;
 pub(crate) mod gate;
 pub(crate) mod history;
@@ -15,9 +17,12 @@ pub(crate) mod probe;
 pub(crate) mod reason;
 pub mod stops;
 pub(crate) mod sweep;
+pub(crate) mod theory;
 pub(crate) mod trust;
 pub(crate) mod waiting;
+pub mod workload;
 
+use crate::cells::cell::CellDoubt;
 use crate::cells::recovery::Recovery;
 use crate::record::{Doubt, ErrorKind, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 use crate::rules::verdict::{
@@ -122,7 +127,7 @@ impl fmt::Display for Doubt {
                 units::grouped(*connected),
                 units::grouped(*clients)
             ),
-            Self::CompanionsMissing { missing, asked } => write!(
+            Self::BackgroundMissing { missing, asked } => write!(
                 f,
                 "{} of {} background connections could not be opened, or the server closed them",
                 units::grouped(*missing),
@@ -164,40 +169,16 @@ impl fmt::Display for Recovery {
     }
 }
 
-impl Doubt {
-    /// What kind of doubt it is: doubts of one kind are told once per cell.
-    pub(crate) fn kind(&self) -> u8 {
-        match self {
-            Self::GeneratorBusy { .. } => 0,
-            Self::Unsteady { .. } => 1,
-            Self::Starved { .. } => 2,
-            Self::Unanswered { .. } => 3,
-            Self::SharedCpu => 4,
-            Self::SampledLate { .. } => 20,
-            Self::KilledAtStop => 5,
-            Self::LittlesLaw { .. } => 6,
-            Self::Saturated { .. } => 7,
-            Self::ServerDied { .. } => 8,
-            Self::PartlyConnected { .. } => 9,
-            Self::GeneratorTail { .. } => 10,
-            Self::CompanionsMissing { .. } => 21,
-        }
-    }
+/// Reasons or doubts of one trial or cell, one after the other.
+pub(crate) fn joined<T: fmt::Display>(all: &[T]) -> String {
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
 
-    /// How grave it is among doubts of its kind.
-    pub(crate) fn severity(&self) -> f64 {
-        match self {
-            Self::GeneratorBusy { share } => *share,
-            Self::Unsteady { ratio } => ratio.max(1e-9).ln().abs(),
-            Self::Starved { connections } => *connections as f64,
-            Self::Unanswered { requests, .. } => *requests as f64,
-            Self::SharedCpu | Self::KilledAtStop | Self::ServerDied { .. } => 0.0,
-            Self::PartlyConnected { connected, clients } => clients.saturating_sub(*connected) as f64,
-            Self::GeneratorTail { lag_p99_ns, .. } => *lag_p99_ns as f64,
-            Self::CompanionsMissing { missing, .. } => *missing as f64,
-            Self::LittlesLaw { off } => off.abs(),
-            Self::SampledLate { late_ns } => *late_ns as f64,
-            Self::Saturated { values } => *values as f64,
+impl fmt::Display for CellDoubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.of {
+            1 => self.worst.fmt(f),
+            _ => write!(f, "{} ({} of {} rounds)", self.worst, self.rounds, self.of),
         }
     }
 }
@@ -401,7 +382,7 @@ pub(crate) fn limit(workload: &Workload) -> Option<String> {
 
 /// When each model was back to normal after the surge, in a sentence; `None` for a workload without one.
 pub(crate) fn recovery(workload: &Workload) -> Option<String> {
-    workload.scenario.surge?;
+    workload.scenario.load.surge()?;
     let standings = workload.verdict.standings.iter();
     let told: Vec<String> = standings
         .filter_map(|standing| {

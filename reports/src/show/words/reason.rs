@@ -48,7 +48,7 @@ impl Workload {
         if let (Some(best), Some((next, lead))) = (self.cell(&winners[0]), next) {
             match merit::against(merit, best, next) {
                 Some(why) => sentences.push(why),
-                None => sentences.extend(against(&self.scenario.profile, best, next, lead)),
+                None => sentences.extend(against(&self.scenario.profile(), best, next, lead)),
             }
         }
         let sure = winners.iter().filter(|model| !perhaps.contains(model));

@@ -3,7 +3,7 @@
 use crate::exports::junit::is_junit;
 use crate::exports::{made, small};
 use bakeoff_reports::analysis::analyse;
-use bakeoff_reports::record::bundle::Bundle;
+use bakeoff_reports::record::bundle::{Bundle, Damage, DamageKind};
 use bakeoff_reports::record::{ComparedCell, Comparison, Contender, Figure, Gated, Merit, Origin, Side};
 use bakeoff_reports::rules::gate::{Because, Fault, Faults, Gate, Outcome, Reason, Verdict};
 use bakeoff_reports::sample::{self, Spec};
@@ -201,13 +201,18 @@ fn what_matters_is_the_practical_floor_and_noise_stands_beside_it() {
     assert!(junit_of_gate(&loud, &analyse(&small())).contains(told), "{text}");
 }
 
+/// A record that cannot be read, the seventh.
+fn damage(why: String) -> Damage {
+    Damage { record: 7, readable: 6, kind: DamageKind::Unreadable(why) }
+}
+
 #[test]
 fn a_made_up_or_killed_comparison_says_so_before_its_verdict() {
     let mut bundle = small();
     bundle.end = None;
     let mut analysis = analyse(&bundle);
-    analysis.damage.push("line 7 & 8 hold no record".to_owned());
-    let caveats = ["Synthetic data", "The run did not end properly", "The bundle is damaged: line 7"];
+    analysis.damage.push(damage("is neither & nor".to_owned()));
+    let caveats = ["Synthetic data", "The run did not end properly", "The bundle is damaged: record 7"];
     for (text, verdict) in [
         (markdown_of_gate(&gate("main", "branch"), &analysis), "Regressed: "),
         (markdown_of_analysis(&analysis), "**echo-small**: "),
@@ -238,7 +243,7 @@ fn a_made_up_or_killed_comparison_says_so_before_its_verdict() {
 #[test]
 fn caveats_leave_room_for_the_verdict() {
     let mut analysis = analyse(&small());
-    analysis.damage = (0..500).map(|at| format!("line {at} {}", "#".repeat(700))).collect();
+    analysis.damage = (0..500).map(|at| damage(format!("line {at} {}", "#".repeat(700)))).collect();
     let text = markdown_of_gate(&gate("main", "branch"), &analysis);
     assert!(text.len() < LARGEST_MARKDOWN && text.contains("493 more in the report."), "{text}");
     assert!(text.contains("Regressed: thread-pool under echo-small"), "{text}");

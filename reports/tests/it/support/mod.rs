@@ -6,6 +6,11 @@ use bakeoff_reports::record::{Measured, Merit, Reading};
 use bakeoff_reports::rules::verdict::Outcome;
 use bakeoff_reports::sample::{self, Spec};
 
+/// What a reader must know of a run, in words.
+pub(crate) fn caveats(analysis: &Analysis) -> Vec<String> {
+    analysis.caveats().iter().map(ToString::to_string).collect()
+}
+
 /// One workload, decided by throughput, with the given replies per trial for each model and round.
 pub(crate) fn with_throughput(models: &[&[u64]]) -> Bundle {
     let rounds = models.iter().map(|rounds| rounds.len()).max().unwrap_or(0) as u32;

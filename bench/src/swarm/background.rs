@@ -8,7 +8,7 @@
 use super::dial::Dialer;
 use crate::host::clock::{self, nanoseconds};
 use crate::swarm::spec::WorkerSpec;
-use crate::workload::load::{Beside, DemandShape, POISON};
+use crate::workload::load::{Background, DemandShape, POISON};
 use bakeoff_reports::record;
 use bakeoff_servers::exchange::{Exchange, Request};
 use bakeoff_servers::services;
@@ -46,7 +46,7 @@ const EVENTS: usize = 256;
 /// What a server's end of a connection looks like.
 const ENDED: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR);
 
-/// What a companion does.
+/// What a connection does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Idle,
@@ -54,7 +54,7 @@ enum Kind {
     Sender,
 }
 
-/// How far a companion has come.
+/// How far a connection has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// Not open: it has not been tried yet, is being connected, or could not be.
@@ -66,7 +66,7 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Companion {
+struct BackgroundConnection {
     kind: Kind,
     state: State,
     socket: Option<OwnedFd>,
@@ -74,11 +74,11 @@ struct Companion {
     sent: usize,
 }
 
-/// All companions of a worker.
-pub(super) struct Companions {
+/// All background of a worker.
+pub(super) struct BackgroundConnections {
     poll: OwnedFd,
     /// The idle ones first.
-    all: Vec<Companion>,
+    all: Vec<BackgroundConnection>,
     idle: usize,
     /// Whole requests, in a row: what a reader sends again and again.
     asks: Vec<u8>,
@@ -94,21 +94,22 @@ pub(super) struct Companions {
     events: Vec<Event>,
 }
 
-impl fmt::Debug for Companions {
+impl fmt::Debug for BackgroundConnections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Companions").field("count", &self.all.len()).finish_non_exhaustive()
+        f.debug_struct("BackgroundConnections").field("count", &self.all.len()).finish_non_exhaustive()
     }
 }
 
-impl Companions {
-    /// The companions of the worker of this specification, none of them open yet; `None` if it has none.
+impl BackgroundConnections {
+    /// The background of the worker of this specification, none of them open yet; `None` if it has none.
     pub(super) fn new(spec: &WorkerSpec, exchange: &dyn Exchange) -> io::Result<Option<Self>> {
-        let Beside { idle, slow_readers, slow_senders } = spec.beside.of_shard(spec.shard, spec.shards);
+        let Background { idle, slow_readers, slow_senders } =
+            spec.background.of_shard(spec.shard, spec.shards);
         let kinds = [(Kind::Idle, idle), (Kind::Reader, slow_readers), (Kind::Sender, slow_senders)];
-        let all: Vec<Companion> = kinds
+        let all: Vec<BackgroundConnection> = kinds
             .into_iter()
             .flat_map(|(kind, count)| (0..count).map(move |_| kind))
-            .map(|kind| Companion { kind, state: State::Closed, socket: None, sent: 0 })
+            .map(|kind| BackgroundConnection { kind, state: State::Closed, socket: None, sent: 0 })
             .collect();
         if all.is_empty() {
             return Ok(None);
@@ -150,22 +151,22 @@ impl Companions {
                 under_way -= usize::from(self.on_event(self.events[at]));
             }
         }
-        for companion in self.all.iter_mut().filter(|companion| companion.state == State::Closed) {
-            companion.socket = None;
+        for connection in self.all.iter_mut().filter(|connection| connection.state == State::Closed) {
+            connection.socket = None;
         }
         Ok(())
     }
 
-    /// Begins the connection of a companion; says whether it is under way.
+    /// Begins the connection of a connection; says whether it is under way.
     fn dial(&mut self, index: usize, dialer: &mut Dialer) -> bool {
-        let companion = &mut self.all[index];
-        let socket = if companion.kind == Kind::Reader { dialer.dial_narrow() } else { dialer.dial() };
+        let connection = &mut self.all[index];
+        let socket = if connection.kind == Kind::Reader { dialer.dial_narrow() } else { dialer.dial() };
         let edges = EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let watched = socket.and_then(|socket| {
             epoll::add(&self.poll, &socket, EventData::new_u64(index as u64), edges).map(|()| socket)
         });
-        companion.socket = watched.ok();
-        companion.socket.is_some()
+        connection.socket = watched.ok();
+        connection.socket.is_some()
     }
 
     fn wait(&mut self, timeout_ns: u64) -> io::Result<usize> {
@@ -176,22 +177,22 @@ impl Companions {
         }
     }
 
-    /// Something happened to a companion; says whether that settled how its connecting ended.
+    /// Something happened to a connection; says whether that settled how its connecting ended.
     fn on_event(&mut self, event: Event) -> bool {
-        let companion = &mut self.all[event.data.u64() as usize];
-        let Some(socket) = &companion.socket else { return false };
+        let connection = &mut self.all[event.data.u64() as usize];
+        let Some(socket) = &connection.socket else { return false };
         let flags = event.flags;
         let ended = flags.intersects(ENDED);
-        let connecting = companion.state == State::Closed;
+        let connecting = connection.state == State::Closed;
         if connecting {
             if socket_error(socket).unwrap_or_else(Err).is_err() {
-                companion.socket = None;
+                connection.socket = None;
                 return true;
             }
-            companion.state = State::Open;
+            connection.state = State::Open;
         }
         if ended {
-            companion.state = State::Lost;
+            connection.state = State::Lost;
         }
         connecting
     }
@@ -212,25 +213,25 @@ impl Companions {
     }
 
     fn step_one(&mut self, index: usize, buffer: &mut [u8]) {
-        let companion = &mut self.all[index];
-        let (State::Open, Some(socket)) = (companion.state, &companion.socket) else { return };
-        let outcome = match companion.kind {
+        let connection = &mut self.all[index];
+        let (State::Open, Some(socket)) = (connection.state, &connection.socket) else { return };
+        let outcome = match connection.kind {
             Kind::Idle => Ok(()),
-            Kind::Sender if companion.sent + 1 >= self.request => Ok(()),
+            Kind::Sender if connection.sent + 1 >= self.request => Ok(()),
             Kind::Sender => {
-                let byte = &self.asks[companion.sent..=companion.sent];
-                send(socket, byte, SendFlags::NOSIGNAL).map(|sent| companion.sent += sent)
+                let byte = &self.asks[connection.sent..=connection.sent];
+                send(socket, byte, SendFlags::NOSIGNAL).map(|sent| connection.sent += sent)
             }
             Kind::Reader => read_slowly(socket, buffer)
-                .and_then(|()| ask(socket, &self.asks, &mut companion.sent, self.asks_total)),
+                .and_then(|()| ask(socket, &self.asks, &mut connection.sent, self.asks_total)),
         };
         if !matches!(outcome, Ok(()) | Err(Errno::AGAIN | Errno::INTR)) {
-            companion.state = State::Lost;
+            connection.state = State::Lost;
         }
     }
 
     /// Counts them when the trial is over.
-    pub(super) fn account(&mut self) -> io::Result<record::Companions> {
+    pub(super) fn account(&mut self) -> io::Result<Background<record::ConnectionCounts>> {
         loop {
             let count = self.wait(0)?;
             for at in 0..count {
@@ -244,13 +245,13 @@ impl Companions {
             let of = |states: &[State]| {
                 self.all.iter().filter(|c| c.kind == kind && states.contains(&c.state)).count() as u64
             };
-            record::Kept {
+            record::ConnectionCounts {
                 asked: of(&[State::Closed, State::Open, State::Lost]),
                 opened: of(&[State::Open, State::Lost]),
                 lost: of(&[State::Lost]),
             }
         };
-        Ok(record::Companions {
+        Ok(Background {
             idle: kept(Kind::Idle),
             slow_readers: kept(Kind::Reader),
             slow_senders: kept(Kind::Sender),

@@ -1,34 +1,65 @@
-//! What one request demands of the server, as a distribution: its moments, its quantiles, its draws.
+//! What one request asks of the server: its payload, the kind of work, and how much of it, as a distribution with its moments
+//! and quantiles.
 //!
 //! Pure arithmetic; what a draw's number is comes from the schedule.
 
+use super::ns as nanos;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// What a request is made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RequestShape {
+    /// Payload in bytes.
+    #[serde(rename = "size_bytes")]
+    pub size: u32,
+    /// Demand.
+    pub demand: DemandShape,
+}
+
+/// What the demand of a request makes the server do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Work {
+    /// Use a CPU.
+    Compute,
+    /// Wait for somebody else without holding a thread.
+    Wait,
+    /// Hold its thread without using a CPU.
+    Block,
+    /// Kill the process that handles it.
+    Poison,
+}
 
 /// Exponential demands are cut off at so many times their mean.
 pub const EXPONENTIAL_CUT: f64 = 20.0;
 
 /// What one request demands of the server, drawn per request from the seed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum DemandShape {
     /// Nothing in the request; the service's own default holds.
     None,
     /// Always the same.
     Fixed {
         /// The demand.
+        #[serde(rename = "value_ns", with = "nanos")]
         value: Duration,
     },
     /// Exponentially distributed, cut off at 20 times the mean (which loses 2e-9 of the draws).
     Exponential {
         /// The mean.
+        #[serde(rename = "mean_ns", with = "nanos")]
         mean: Duration,
     },
     /// One of two values.
     Bimodal {
         /// The common demand.
+        #[serde(rename = "short_ns", with = "nanos")]
         short: Duration,
         /// The rare one.
+        #[serde(rename = "long_ns", with = "nanos")]
         long: Duration,
         /// Probability of the rare one, between 0 and 1.
         long_share: f64,
@@ -37,8 +68,10 @@ pub enum DemandShape {
     /// Modeling and Design of Computer Systems", 2013, chapter 20). P(demand > x) falls as `x^-shape`.
     Pareto {
         /// The smallest demand.
+        #[serde(rename = "least_ns", with = "nanos")]
         least: Duration,
         /// The largest demand, above `least`.
+        #[serde(rename = "most_ns", with = "nanos")]
         most: Duration,
         /// The exponent, above 0; the smaller, the heavier the tail.
         shape: f64,

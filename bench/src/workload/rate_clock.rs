@@ -1,72 +1,12 @@
-//! How the rate of an open loop changes over time, and who is connected beside the clients that are measured.
-//!
-//! A changing rate is a change of clock: arrivals are made at the constant rate in *operational time*, which runs faster
-//! where the rate is higher and stands still where nothing is due, and each is put at the real time that its operational
-//! time stands for (Çinlar, "Introduction to Stochastic Processes", 1975, chapter 4). Fixed gaps stay evenly spaced in it,
-//! Poisson arrivals stay Poisson, and no draw is thrown away, so a schedule remains a pure function of its seed.
+//! How the rate of an open loop changes over time, as a change of clock: arrivals are made at the constant rate in
+//! *operational time*, which runs faster where the rate is higher and stands still where nothing is due, and each is put at
+//! the real time that its operational time stands for (Çinlar, "Introduction to Stochastic Processes", 1975, chapter 4).
+//! Fixed gaps stay evenly spaced in it, Poisson arrivals stay Poisson, and no draw is thrown away, so a schedule remains a
+//! pure function of its seed.
 
 use crate::host::clock::nanoseconds;
-use serde::{Deserialize, Serialize};
+use bakeoff_reports::record::RateShape;
 use std::time::Duration;
-
-/// How the rate of an open loop changes over time. Times count from the begin of the measured window, so that a longer
-/// warm-up changes nothing in it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "shape", rename_all = "snake_case")]
-pub enum RateShape {
-    /// It does not.
-    #[default]
-    Steady,
-    /// Requests come in phases of length `on`, between which nothing is due for `off`; a phase begins with the window. The
-    /// load's rate is the mean over both, so within a phase it is `(on + off) / on` times as high.
-    Bursts {
-        /// How long requests come.
-        on: Duration,
-        /// How long none is due.
-        off: Duration,
-    },
-    /// For a part of the window the rate is `factor` times as high.
-    Surge {
-        /// How many times as high, above 1.
-        factor: f64,
-        /// From the begin of the window.
-        after: Duration,
-        /// For how long.
-        lasting: Duration,
-    },
-}
-
-impl RateShape {
-    /// The mean rate over a window of this length, as a multiple of the load's rate. Of bursts the mean over whole cycles,
-    /// which is 1: a window that cuts one off has a little more or less.
-    pub fn mean_factor(&self, window: Duration) -> f64 {
-        match *self {
-            Self::Steady | Self::Bursts { .. } => 1.0,
-            Self::Surge { factor, lasting, .. } => {
-                1.0 + (factor - 1.0) * lasting.as_secs_f64() / window.as_secs_f64()
-            }
-        }
-    }
-
-    /// The change of clock for a window that begins `warmup` after the start.
-    pub(crate) fn clock(&self, warmup: Duration) -> RateClock {
-        let begin_ns = nanoseconds(warmup);
-        match *self {
-            Self::Steady => RateClock::Steady,
-            Self::Bursts { on, off } => {
-                let (on_ns, cycle_ns) = (nanoseconds(on), nanoseconds(on + off));
-                // Cycles are counted back from the window to before the start, so that no time is negative.
-                let cycles = begin_ns.div_ceil(cycle_ns);
-                RateClock::Bursts { on_ns, cycle_ns, first_ns: cycles * cycle_ns - begin_ns }
-            }
-            Self::Surge { factor, after, lasting } => RateClock::Surge {
-                factor,
-                from_ns: (begin_ns + nanoseconds(after)) as f64,
-                length_ns: nanoseconds(lasting) as f64,
-            },
-        }
-    }
-}
 
 /// A change of clock between real time and operational time, both in nanoseconds from the start.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -94,6 +34,25 @@ pub(crate) enum RateClock {
 }
 
 impl RateClock {
+    /// The change of clock for a window that begins `warmup` after the start.
+    pub(crate) fn of(shape: &RateShape, warmup: Duration) -> Self {
+        let begin_ns = nanoseconds(warmup);
+        match *shape {
+            RateShape::Steady => Self::Steady,
+            RateShape::Bursts { on, off } => {
+                let (on_ns, cycle_ns) = (nanoseconds(on), nanoseconds(on + off));
+                // Cycles are counted back from the window to before the start, so that no time is negative.
+                let cycles = begin_ns.div_ceil(cycle_ns);
+                Self::Bursts { on_ns, cycle_ns, first_ns: cycles * cycle_ns - begin_ns }
+            }
+            RateShape::Surge { factor, after, lasting } => Self::Surge {
+                factor,
+                from_ns: (begin_ns + nanoseconds(after)) as f64,
+                length_ns: nanoseconds(lasting) as f64,
+            },
+        }
+    }
+
     /// The operational time at a real time.
     pub(crate) fn operational_ns(&self, real_ns: u64) -> f64 {
         match *self {
@@ -135,36 +94,6 @@ impl RateClock {
     }
 }
 
-/// Connections that are held beside those of the load. They are opened first, they are no client of the measurement, and
-/// none of their times is in any figure.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Beside {
-    /// Connections that never send a byte.
-    pub idle: u32,
-    /// Connections that ask for much and read almost nothing, so that replies pile up at the server.
-    pub slow_readers: u32,
-    /// Connections that send a request byte by byte and never end it (slowloris).
-    pub slow_senders: u32,
-}
-
-impl Beside {
-    /// All of them.
-    pub fn total(&self) -> u64 {
-        u64::from(self.idle) + u64::from(self.slow_readers) + u64::from(self.slow_senders)
-    }
-
-    /// Those of one shard: number *i* of a kind is of shard `i % shards`.
-    pub fn of_shard(&self, shard: u32, shards: u32) -> Self {
-        let part = |count: u32| count.saturating_sub(shard).div_ceil(shards);
-        Self {
-            idle: part(self.idle),
-            slow_readers: part(self.slow_readers),
-            slow_senders: part(self.slow_senders),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,7 +102,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     fn clock(shape: RateShape) -> RateClock {
-        shape.clock(Duration::from_millis(100))
+        RateClock::of(&shape, Duration::from_millis(100))
     }
 
     fn bursts(on: u64, off: u64) -> RateShape {
@@ -198,15 +127,6 @@ mod tests {
         let at = |operational_ms: u64| clock.real_ns((operational_ms * MS) as f64);
         // From 150 to 170 ms three times as fast: 60 ms of operational time.
         assert_eq!([0, 150, 180, 210, 300].map(at), [0, 150, 160, 170, 260].map(|ms| ms * MS));
-    }
-
-    #[test]
-    fn shards_share_the_companions_out() {
-        let beside = Beside { idle: 10, slow_readers: 1, slow_senders: 0 };
-        let parts = [0, 1, 2].map(|shard| beside.of_shard(shard, 3));
-        assert_eq!(parts.map(|part| part.idle), [4, 3, 3]);
-        assert_eq!(parts.map(|part| part.slow_readers), [1, 0, 0]);
-        assert_eq!(parts.iter().map(Beside::total).sum::<u64>(), beside.total());
     }
 
     fn shapes() -> impl Strategy<Value = RateShape> {

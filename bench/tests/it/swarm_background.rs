@@ -9,8 +9,8 @@ use bakeoff::host::clock::monotonic_ns;
 use bakeoff::swarm::merge::merge;
 use bakeoff::swarm::spec::WorkerSpec;
 use bakeoff::swarm::worker::prepare;
-use bakeoff::workload::load::{Arrivals, Beside};
-use bakeoff_reports::record::Kept;
+use bakeoff::workload::load::{Arrivals, Background};
+use bakeoff_reports::record::ConnectionCounts;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,20 +61,20 @@ fn serve(mut stream: TcpStream, tally: &Tally, refuse: bool) {
 }
 
 fn beside(spec: WorkerSpec, idle: u32, slow_readers: u32, slow_senders: u32) -> WorkerSpec {
-    WorkerSpec { beside: Beside { idle, slow_readers, slow_senders }, ..spec }
+    WorkerSpec { background: Background { idle, slow_readers, slow_senders }, ..spec }
 }
 
-fn kept(asked: u64, opened: u64, lost: u64) -> Kept {
-    Kept { asked, opened, lost }
+fn kept(asked: u64, opened: u64, lost: u64) -> ConnectionCounts {
+    ConnectionCounts { asked, opened, lost }
 }
 
 #[test]
-fn idle_companions_are_held_and_are_in_no_other_figure() {
+fn idle_background_connections_are_held_and_are_in_no_other_figure() {
     for load in [closed(3), open(3, 500.0, Arrivals::Poisson), churn(3, 5)] {
         let server = Server::start(Fault::None);
         let part = run(&beside(spec(server.address, load.clone()), 150, 0, 0));
-        assert_eq!(part.companions.idle, kept(150, 150, 0), "{load:?}");
-        assert_eq!(part.companions.all().held(), 150);
+        assert_eq!(part.background.idle, kept(150, 150, 0), "{load:?}");
+        assert_eq!(part.background.all().held(), 150);
         assert_eq!(part.counts.unanswered(), 0, "{load:?}: {:?}", part.counts);
         assert_eq!(part.spread.connections, 3, "{load:?}");
         assert!(server.accepted() >= 153, "{load:?}: {}", server.accepted());
@@ -85,15 +85,15 @@ fn idle_companions_are_held_and_are_in_no_other_figure() {
 }
 
 #[test]
-fn companions_that_the_server_closes_are_counted() {
-    // Companions are opened first, so the first connections are theirs.
+fn background_connections_that_the_server_closes_are_counted() {
+    // Background connections are opened first, so the first connections are theirs.
     let (address, _) = framed(|at| at < 2);
     let part = run(&beside(spec(address, closed(2)), 0, 0, 5));
-    assert_eq!(part.companions.slow_senders, kept(5, 5, 2));
-    assert_eq!((part.companions.missing(), part.counts.unanswered()), (0, 0), "a server may defend itself");
+    assert_eq!(part.background.slow_senders, kept(5, 5, 2));
+    assert_eq!((part.background.missing(), part.counts.unanswered()), (0, 0), "a server may defend itself");
     let (address, _) = framed(|at| at < 3);
     let part = run(&beside(spec(address, closed(2)), 0, 4, 0));
-    assert_eq!(part.companions.slow_readers, kept(4, 4, 3));
+    assert_eq!(part.background.slow_readers, kept(4, 4, 3));
     // A server that lets nobody idle: it shuts each of the first seven connections as it comes.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("bound");
@@ -103,15 +103,15 @@ fn companions_that_the_server_closes_are_counted() {
         }
     });
     let part = run(&beside(spec(address, closed(2)), 10, 0, 0));
-    assert_eq!(part.companions.idle, kept(10, 10, 7));
-    assert_eq!((part.companions.missing(), part.counts.unanswered()), (7, 0));
+    assert_eq!(part.background.idle, kept(10, 10, 7));
+    assert_eq!((part.background.missing(), part.counts.unanswered()), (7, 0));
 }
 
 #[test]
 fn a_slow_sender_sends_on_and_never_ends_its_request() {
     let (address, tallies) = framed(|_| false);
     let part = run(&beside(spec(address, closed(2)), 0, 0, 3));
-    assert_eq!(part.companions.slow_senders, kept(3, 3, 0));
+    assert_eq!(part.background.slow_senders, kept(3, 3, 0));
     assert_eq!(part.counts.unanswered(), 0, "{:?}", part.counts);
     let tallies = tallies.lock().expect("no panic");
     for tally in &tallies[..3] {
@@ -132,7 +132,7 @@ fn a_slow_sender_sends_on_and_never_ends_its_request() {
 fn a_slow_reader_fills_the_servers_buffers_and_keeps_them_full() {
     let (address, tallies) = framed(|_| false);
     let part = run(&beside(spec(address, closed(2)), 0, 2, 0));
-    assert_eq!(part.companions.slow_readers, kept(2, 2, 0));
+    assert_eq!(part.background.slow_readers, kept(2, 2, 0));
     assert_eq!(part.counts.unanswered(), 0, "{:?}", part.counts);
     for tally in &tallies.lock().expect("no panic")[..2] {
         let (read, written) = (tally.read.load(Ordering::SeqCst), tally.written.load(Ordering::SeqCst));
@@ -143,7 +143,7 @@ fn a_slow_reader_fills_the_servers_buffers_and_keeps_them_full() {
 }
 
 #[test]
-fn shards_share_the_companions_and_the_parts_add_up() {
+fn shards_share_the_background_connections_and_the_parts_add_up() {
     let server = Server::start(Fault::None);
     let whole = beside(spec(server.address, closed(4)), 7, 2, 3);
     let start_ns = monotonic_ns() + 100_000_000;
@@ -153,10 +153,10 @@ fn shards_share_the_companions_and_the_parts_add_up() {
         spawn(move || prepare(&spec, &Echo).and_then(|worker| worker.run(start_ns)))
     });
     let parts = workers.map(|worker| worker.join().expect("no panic").expect("a part")).to_vec();
-    assert_eq!(parts[0].measured.companions.idle.asked, 4);
+    assert_eq!(parts[0].measured.background.idle.asked, 4);
     let merged = merge(parts).expect("they belong together");
-    let companions = merged.companions;
-    assert_eq!((companions.idle, companions.slow_readers), (kept(7, 7, 0), kept(2, 2, 0)));
-    assert_eq!(companions.slow_senders, kept(3, 3, 0));
+    let background = merged.background;
+    assert_eq!((background.idle, background.slow_readers), (kept(7, 7, 0), kept(2, 2, 0)));
+    assert_eq!(background.slow_senders, kept(3, 3, 0));
     assert_eq!(server.accepted(), 4 + 12);
 }

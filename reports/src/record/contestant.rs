@@ -1,0 +1,119 @@
+//! Who takes part in a run: its name, what it states of itself, and the sizes it was given.
+//!
+//! Whoever wants to know how a model works asks these facts, never its name.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use strum::VariantArray;
+
+/// A model that took part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRecord {
+    /// Its name; of a comparison of two builds with its side.
+    pub name: String,
+    /// One line on what it is.
+    pub summary: String,
+    /// What it states of itself; absent for a command of somebody else's.
+    pub facts: Option<Facts>,
+}
+
+/// What a model states of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    /// How many connections it serves at the same time.
+    pub concurrency: Concurrency,
+    /// What it starts for each client.
+    pub per_client: PerClient,
+    /// The sizes it reads from its server's configuration.
+    pub tunings: Vec<Tuning>,
+    /// Its part in comparisons.
+    pub role: Role,
+}
+
+/// How many connections a model serves at the same time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Concurrency {
+    /// As many as the system has descriptors, threads or processes for: no worker holds a connection.
+    Unbounded,
+    /// One; the others wait for its end.
+    One,
+    /// One for each of so many workers, which hold their connection to its end.
+    HeldBy(Tuning),
+}
+
+/// What a model starts for each client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PerClient {
+    /// Nothing.
+    Nothing,
+    /// A thread.
+    Thread,
+    /// A process.
+    Process,
+}
+
+/// A model's part in comparisons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Compared unless others are chosen.
+    Standard,
+    /// As `Standard`; and the plainest, which changes least, so that others may be held against it.
+    Reference,
+    /// Compared when asked for.
+    Extra,
+}
+
+/// A size of a server that some models read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, VariantArray)]
+#[serde(rename_all = "snake_case")]
+pub enum Tuning {
+    /// Threads of a pool that hold a connection each.
+    PoolWorkers,
+    /// Threads for blocking jobs.
+    BlockingWorkers,
+    /// Threads for computing jobs.
+    ComputeWorkers,
+    /// Threads of a multi-threaded task runtime.
+    RuntimeWorkers,
+}
+
+/// How the servers of a workload were set up, whatever the model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerSetup {
+    /// Connections the kernel keeps before they are accepted.
+    pub backlog: u32,
+    /// Memory held from the start, in MiB.
+    pub ballast_mib: u32,
+    /// The sizes that models read.
+    pub workers: BTreeMap<Tuning, u32>,
+}
+
+impl Facts {
+    /// How many connections it serves at the same time where the servers are set up so; `None` without a bound of its own.
+    pub fn most_served(&self, setup: &ServerSetup) -> Option<u64> {
+        match self.concurrency {
+            Concurrency::Unbounded => None,
+            Concurrency::One => Some(1),
+            Concurrency::HeldBy(tuning) => {
+                setup.workers.get(&tuning).map(|workers| u64::from(*workers).max(1))
+            }
+        }
+    }
+
+    /// Whether a handler that kills its process takes along the client of its own connection alone.
+    pub fn isolates_crashes(&self) -> bool {
+        self.per_client == PerClient::Process
+    }
+
+    /// The threads that hold a request while it blocks, where these are fewer than the connections it serves.
+    pub fn blocking_workers(&self, setup: &ServerSetup) -> Option<u64> {
+        let offloads = self.tunings.contains(&Tuning::BlockingWorkers);
+        setup.workers.get(&Tuning::BlockingWorkers).filter(|_| offloads).map(|workers| u64::from(*workers))
+    }
+}
