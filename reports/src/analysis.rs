@@ -8,7 +8,7 @@ use crate::cells::exclusion::Exclusion;
 use crate::cells::gather;
 use crate::record::bundle::{Bundle, Damage};
 use crate::record::envelope::{Envelope, Stress};
-use crate::record::{Anatomy, End, LookRecord, Reading, RoundRecord, Run, ScenarioRecord, Trial};
+use crate::record::{Anatomy, End, LookRecord, Metric, Reading, RoundRecord, Run, ScenarioRecord, Trial};
 use crate::rules::gate::{self, Gate};
 use crate::rules::probe::{self, Bounds, Unfit};
 use crate::rules::sweep::{self, Sweep};
@@ -260,7 +260,13 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
             .map(|model| {
                 let key = (scenario.name.as_str(), model.as_str());
                 let trials = admitted.get(&key).map_or(&[][..], Vec::as_slice);
-                gather::gather(scenario, model, trials, left_out.get(&key).copied().unwrap_or(0))
+                gather::gather(
+                    scenario,
+                    model,
+                    trials,
+                    left_out.get(&key).copied().unwrap_or(0),
+                    bundle.run.seed,
+                )
             })
             .collect();
         let (cells, refused): (Vec<Cell>, Vec<_>) = cells.into_iter().unzip();
@@ -328,7 +334,8 @@ fn workloads(bundle: &Bundle, cells: Vec<Vec<Cell>>) -> Vec<Workload> {
     let parts = run.scenarios.iter().zip(cells).zip(verdicts);
     let workload = |((scenario, cells), verdict): ((&ScenarioRecord, Vec<Cell>), Verdict)| {
         let mut bounds = Bounds::of(run.probe.value(), &scenario.name);
-        let rates = cells.iter().flat_map(|cell| &cell.rounds).map(|round| round.throughput_per_s);
+        let rates =
+            cells.iter().flat_map(|cell| &cell.rounds).filter_map(|round| round.value(Metric::Throughput));
         bounds.compare(rates.fold(0.0, f64::max));
         Workload { scenario: scenario.clone(), cells, verdict, bounds }
     };

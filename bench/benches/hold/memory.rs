@@ -65,15 +65,15 @@ fn tcp_buffers() -> Result<u64, String> {
     Ok(pages * procfs::page_size())
 }
 
-type Figure = Result<i64, String>;
+type Metric = Result<i64, String>;
 
 /// By how much something grew.
-fn growth(now: &Result<u64, String>, before: &Result<u64, String>) -> Figure {
+fn growth(now: &Result<u64, String>, before: &Result<u64, String>) -> Metric {
     Ok(now.clone()?.cast_signed() - before.clone()?.cast_signed())
 }
 
 /// The rows of the table: what grew from `before` to `now`, in bytes.
-fn rows(before: &Memory, now: &Memory) -> [(&'static str, Figure); 7] {
+fn rows(before: &Memory, now: &Memory) -> [(&'static str, Metric); 7] {
     let family = growth(&now.family, &before.family);
     let servers = now.servers.clone().map(u64::cast_signed);
     let swarm = family.clone().and_then(|family| Ok(family - servers.clone()?));
@@ -99,7 +99,7 @@ pub(crate) fn print(before: &Memory, silent: &Memory, after: &Memory, connection
     let rows = rows(before, silent).into_iter().zip(rows(before, after));
     let mut absent = Vec::new();
     for ((name, silent), (_, after)) in rows {
-        let mut cell = |figure: Figure| match figure {
+        let mut cell = |figure: Metric| match figure {
             // Plus zero, so that a little less than nothing is not printed as -0.00.
             Ok(bytes) => format!("{:.2}", (bytes as f64 / 10.24 / connections as f64).round() / 100.0 + 0.0),
             Err(reason) => {

@@ -4,8 +4,9 @@
 
 use crate::Duel;
 use crate::run::{Run, Stage};
+use bakeoff_reports::stats::estimate::Estimate;
 use bakeoff_reports::stats::median;
-use bakeoff_reports::stats::paired::{Better, Factor, factor};
+use bakeoff_reports::stats::paired::{Better, factor};
 use bakeoff_reports::stats::random::Random;
 
 /// Client CPU per request, ours over wrk's, that the swarm is to stay below.
@@ -83,7 +84,7 @@ fn row(model: &str, duel: &Duel, figure: &Figure) {
 }
 
 /// Whether the two differ; for the CPU against wrk, whether the target is met.
-fn verdict(ratio: &Factor, duel: &Duel, figure: &Figure) -> &'static str {
+fn verdict(ratio: &Estimate, duel: &Duel, figure: &Figure) -> &'static str {
     if ratio.rounds < 2 {
         return "";
     }

@@ -3,7 +3,7 @@
 
 use super::strategy::Cell;
 use crate::host::usage::COUNTING;
-use crate::trial::COUNTED_ROUNDS;
+use crate::trial::counts_events;
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::rules::verdict::{LEVEL, rounds_to_tell};
 use jiff::SignedDuration;
@@ -36,7 +36,7 @@ pub fn parse_budget(text: &str) -> Result<Duration, String> {
 
 /// What a trial of a scenario is expected to take in a round.
 pub fn expected_trial(scenario: &Scenario, costs: bool, round: u32) -> Duration {
-    let counting = if costs && round < COUNTED_ROUNDS { COUNTING } else { Duration::ZERO };
+    let counting = if costs && counts_events(scenario, round) { COUNTING } else { Duration::ZERO };
     scenario.timing.warmup + counting + scenario.timing.window + AROUND_A_TRIAL
 }
 
@@ -144,11 +144,23 @@ pub fn fits(budget: Duration, elapsed: Duration, round: u32, takes: Duration) ->
 mod tests {
     use super::*;
     use crate::campaign::plan::Plan;
+    use crate::trial::COUNTED_ROUNDS;
 
     fn plan() -> Plan {
         let scenarios = vec![Scenario::built_in("churn").expect("built in")];
         let models = ["tokio".to_string(), "mio-event-loop".to_string()];
         Plan::new(scenarios, &models, 1, 1).expect("a plan")
+    }
+
+    #[test]
+    fn events_that_decide_are_counted_in_every_round() {
+        let plain = Scenario::built_in("small-echo-closed").expect("built in");
+        let text = plain.toml.replace("merit = \"throughput\"", "merit = \"system-calls-per-request\"");
+        let counted = Scenario::parse(&text, "counted.toml").expect("a metric that can decide");
+        for (round, more) in [(0, Duration::ZERO), (COUNTED_ROUNDS, COUNTING)] {
+            let [plain, counted] = [&plain, &counted].map(|scenario| expected_trial(scenario, true, round));
+            assert_eq!(counted - plain, more, "round {round}");
+        }
     }
 
     #[test]

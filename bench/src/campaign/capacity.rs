@@ -16,7 +16,7 @@ use crate::workload::derive::{self, Times};
 use crate::workload::scenario::Scenario;
 use crate::workload::units::{parse_positive_duration, show_duration};
 use bakeoff_reports::cells::cell::SHOWN;
-use bakeoff_reports::record::{Axis, Invalid, Merit, Objective, Reading, Record, Run, Trial};
+use bakeoff_reports::record::{Axis, Invalid, Metric, Objective, Reading, Record, Run, Trial};
 use bakeoff_reports::rules::probe::Bounds;
 use bakeoff_reports::rules::sweep::capacity::met;
 use bakeoff_reports::show::units::percentile as show_percentile;
@@ -66,7 +66,7 @@ pub fn objective(text: Option<&str>, scenario: &Scenario) -> Result<Objective, S
                 share.ok_or_else(|| format!("the percentile `{percentile}` is not supported; {form}"))?;
             (*share, parse_positive_duration(limit)?)
         }
-        (None, Some(limit)) if scenario.merit == Merit::ResponseP50 => (0.5, limit),
+        (None, Some(limit)) if scenario.merit == Metric::ResponseP50 => (0.5, limit),
         (None, Some(limit)) => (0.99, limit),
         (None, None) => {
             let name = &scenario.name;

@@ -11,7 +11,7 @@ use std::path::Path;
 pub(super) const APPLICATION_ID: i64 = 0x6261_6b65;
 
 /// Step `n` brings schema `n` to `n + 1`; schema 0 is an empty database.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     // A run, and its figures. Intervals are medians over rounds with the ends of their 95 % interval.
     "CREATE TABLE runs (
          id INTEGER PRIMARY KEY,
@@ -48,6 +48,10 @@ const STEPS: [&str; 3] = [
     // A definition is of the workload's text with warm-up and window. Those before were of the text alone, which is not kept:
     // they are marked, so that they are never continued by others (`bakeoff_reports::ask::history::TEXT_ALONE`).
     "UPDATE figures SET definition = 'text-' || definition;",
+    // How many rounds a ratio is of, which was not kept: those of the figure at most. And the switches were the voluntary ones.
+    "ALTER TABLE figures ADD COLUMN ratio_rounds INTEGER;
+     UPDATE figures SET ratio_rounds = rounds WHERE reference IS NOT NULL;
+     UPDATE figures SET figure = 'voluntary-switches-per-request' WHERE figure = 'switches-per-request';",
 ];
 
 /// The schema that this version writes.

@@ -7,9 +7,9 @@
 
 use super::StoreError;
 use super::schema::{self, Found};
-use bakeoff_reports::ask::history::{
-    Entry, Interval, LINE_VERSION, Machine, Point, Reference, TEXT_ALONE, better, figure_key, figure_of,
-};
+use bakeoff_reports::ask::history::{Entry, LINE_VERSION, Machine, Point, Reference, TEXT_ALONE};
+use bakeoff_reports::record::Metric;
+use bakeoff_reports::stats::estimate::Estimate;
 use bakeoff_reports::stats::paired::Better;
 use rusqlite::{
     Connection, OpenFlags, OptionalExtension as _, Row, Transaction, TransactionBehavior, params,
@@ -254,7 +254,7 @@ fn insert(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> 
     )?;
     let id = transaction.last_insert_rowid();
     let mut statement = transaction.prepare_cached(
-        "INSERT INTO figures VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        "INSERT INTO figures VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
     )?;
     for point in &entry.points {
         let reference = point.reference.as_ref();
@@ -264,17 +264,18 @@ fn insert(transaction: &Transaction<'_>, entry: &Entry) -> rusqlite::Result<()> 
             point.scenario,
             point.definition,
             point.model,
-            figure_key(point.figure),
-            if better(point.figure) == Better::More { "more" } else { "less" },
+            point.figure.key(),
+            if point.figure.better() == Better::More { "more" } else { "less" },
             point.value.median,
             point.value.low,
             point.value.high,
-            point.rounds,
+            point.value.rounds as i64,
             reference.map(|reference| &reference.name),
             reference.map(|reference| reference.value),
             ratio.map(|ratio| ratio.median),
             ratio.map(|ratio| ratio.low),
             ratio.map(|ratio| ratio.high),
+            ratio.map(|ratio| ratio.rounds as i64),
         ])?;
     }
     Ok(())
@@ -297,14 +298,15 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Entry> {
 
 fn point(row: &Row<'_>) -> rusqlite::Result<Point> {
     let figure: String = row.get("figure")?;
-    let interval = |median: &str, low: &str, high: &str| -> rusqlite::Result<Interval> {
-        Ok(Interval { median: row.get(median)?, low: row.get(low)?, high: row.get(high)? })
+    let estimate = |[median, low, high, rounds]: [&str; 4]| -> rusqlite::Result<Estimate> {
+        let rounds = row.get::<_, u32>(rounds)? as usize;
+        Ok(Estimate { median: row.get(median)?, low: row.get(low)?, high: row.get(high)?, rounds })
     };
     let reference = match row.get::<_, Option<String>>("reference")? {
         Some(name) => Some(Reference {
             name,
             value: row.get("reference_value")?,
-            ratio: interval("ratio", "ratio_low", "ratio_high")?,
+            ratio: estimate(["ratio", "ratio_low", "ratio_high", "ratio_rounds"])?,
         }),
         None => None,
     };
@@ -312,9 +314,8 @@ fn point(row: &Row<'_>) -> rusqlite::Result<Point> {
         scenario: row.get("scenario")?,
         definition: row.get("definition")?,
         model: row.get("model")?,
-        figure: figure_of(&figure).ok_or_else(|| unknown(&figure))?,
-        value: interval("value", "low", "high")?,
-        rounds: row.get("rounds")?,
+        figure: Metric::of_key(&figure).ok_or_else(|| unknown(&figure))?,
+        value: estimate(["value", "low", "high", "rounds"])?,
         reference,
     })
 }

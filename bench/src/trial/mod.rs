@@ -4,7 +4,7 @@ pub mod judge;
 
 use self::judge::{Least, Terms};
 use crate::host::clock;
-use crate::host::usage::{COUNTING, Depth, Watch, not_accepted};
+use crate::host::usage::{COUNTING, Depth, SwitchMark, Watch, not_accepted};
 use crate::process::contestant::Contestant;
 use crate::process::context::Context;
 use crate::process::launch::{Interrupted, LaunchError};
@@ -47,6 +47,11 @@ pub struct TrialId {
 /// The rounds in which events are counted: a count per request hardly varies, and takes a quarter of a second.
 pub const COUNTED_ROUNDS: u32 = 2;
 
+/// Whether events are counted in a round: in the first ones, and in all where something that decides is counted.
+pub(crate) fn counts_events(scenario: &Scenario, round: u32) -> bool {
+    round < COUNTED_ROUNDS || scenario.decided_by_events
+}
+
 /// The share of the window from which on it is told that reading went on in it.
 const LATE: f64 = 0.02;
 
@@ -59,6 +64,8 @@ struct Observed {
     late: Duration,
     /// All but what only the server's end can tell.
     usage: Usage,
+    /// The switches of the server before the load, where its threads come and go under it, so that only its end tells theirs.
+    switches_before: Option<SwitchMark>,
 }
 
 impl Conditions<'_> {
@@ -135,6 +142,12 @@ impl Conditions<'_> {
     fn enter(&self, trial: &mut Trial, scenario: &Scenario, observed: Observed, ended: Option<Ended>) {
         trial.usage = observed.usage;
         enter_life(&mut trial.usage, ended);
+        if let Some(before) = observed.switches_before {
+            let counts = &observed.measured.counts;
+            let life = switches_of_life(&trial.usage);
+            trial.usage.switches =
+                before.until_end(life, counts.ok.saturating_add(observed.measured.warmup_sent));
+        }
         let clients = u64::from(scenario.load.clients());
         if observed.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {
             trial.doubts.push(Doubt::PartlyConnected { connected: observed.connected, clients });
@@ -166,7 +179,7 @@ impl Conditions<'_> {
         // Where a request may kill the server, the load that counting takes before the window would kill it too soon.
         let deadly = matches!(scenario.request.demand, DemandShape::Poison { .. });
         let depth = match self.costs {
-            true if round < COUNTED_ROUNDS && !deadly => Depth::Events,
+            true if counts_events(scenario, round) && !deadly => Depth::Events,
             true => Depth::Costs,
             false => Depth::Verdict,
         };
@@ -196,9 +209,9 @@ impl Conditions<'_> {
             watch.holding();
         }
         workers.shutdown();
-        let late = watch.late();
+        let (late, switches_before) = (watch.late(), watch.switches_before().filter(|_| churn));
         let usage = watch.usage(spec.timing.window, &measured);
-        Ok(Observed { measured, connected, late, usage })
+        Ok(Observed { measured, connected, late, usage, switches_before })
     }
 
     /// Waits until the server has accepted what is connected to it, or comes to a stop with that (a server of one client at
@@ -221,6 +234,14 @@ impl Conditions<'_> {
                 return;
             }
         }
+    }
+}
+
+/// The switches of a server's life, voluntary and involuntary.
+fn switches_of_life(usage: &Usage) -> Result<(u64, u64), String> {
+    match (&usage.life_voluntary_switches, &usage.life_involuntary_switches) {
+        (Reading::Value(voluntary), Reading::Value(involuntary)) => Ok((*voluntary, *involuntary)),
+        (Reading::Absent(why), _) | (_, Reading::Absent(why)) => Err(why.clone()),
     }
 }
 

@@ -63,7 +63,8 @@ fn every_round_runs_both_sides_as_neighbours_under_one_schedule() {
 #[test]
 fn commands_of_any_kind_are_compared_and_their_costs_read_from_outside() {
     let echo = echo_server();
-    let (bundle, gate, _, _) = ab(&["--a", &echo, "--b", &echo, "--rounds", "6", "--fail-on", "merit,cpu"]);
+    let (bundle, gate, _, _) =
+        ab(&["--a", &echo, "--b", &echo, "--rounds", "6", "--fail-on", "merit,cpu-per-request"]);
     assert_eq!(gate.cells.len(), 3, "three figures of one cell");
     let search: Vec<_> = bundle.trials.iter().filter(|trial| trial.round < 6).collect();
     assert_eq!(search.len(), 12);

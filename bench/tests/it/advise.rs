@@ -9,7 +9,7 @@ use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::ask::advise::distance::{Point, Purpose, distance};
 use bakeoff_reports::ask::advise::{Answer, Machine, Outcome, Question, Source, Variability, advise};
 use bakeoff_reports::record::bundle;
-use bakeoff_reports::record::{Axis, Merit, SweepPoint};
+use bakeoff_reports::record::{Axis, Metric, SweepPoint};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_servers::ServerConfig;
 use std::fs::{self, File};
@@ -65,7 +65,7 @@ fn a_proposal_is_a_scenario_that_asks_just_what_the_question_says() {
         assert!(off.total() < 0.02, "{:?}\n{}", off.parts, proposal.toml);
         assert_eq!(scenario.objective.is_some(), question.p99_ns.is_some());
         let paced = question.rate_per_s.is_some() && question.requests_per_connection.is_none();
-        assert_eq!(scenario.merit == Merit::ResponseP99, paced);
+        assert_eq!(scenario.merit == Metric::ResponseP99, paced);
         assert!(proposal.notes.is_empty(), "{:?}", proposal.notes);
     }
 }

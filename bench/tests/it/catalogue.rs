@@ -41,6 +41,7 @@ fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
             "no work",
         ),
         (change("merit = \"throughput\"", "merit = \"beauty\""), 5, "beauty"),
+        (change("merit = \"throughput\"", "merit = \"threads\""), 5, "only describes"),
         (change("merit = \"throughput\"", "merit = \"goodput\""), 5, "needs `objective`"),
         (change("merit = \"throughput\"", "merit = \"answered\""), 5, "needs a load of kind \"open\""),
         (

@@ -142,6 +142,14 @@ fn every_cost_of_a_forking_server_is_a_figure_or_a_reason() {
     assert!(wire.bytes_out >= 64 * requests && wire.bytes_in >= 64 * requests, "{wire:?}, {requests}");
     assert_eq!(usage.processes, Reading::Value(5), "a process for each client and the one that listens");
     assert!(usage.held_own_bytes.value() > usage.idle_own_bytes.value(), "forks take memory: {usage:?}");
+    // A fork for each client and its end are no part of a request: they are in the life of the server alone.
+    let switches = &usage.switches;
+    match (&switches.voluntary, &usage.life_voluntary_switches, &switches.replies) {
+        (Reading::Value(under_load), Reading::Value(life), Reading::Value(replies)) => {
+            assert!(under_load < life && *replies <= requests, "{switches:?}, {life} in its life");
+        }
+        absent => panic!("/proc tells them: {absent:?}"),
+    }
     // No reply without a system call. The machine may be too busy to count, or forbid it.
     match (&counted.system_calls, &counted.system_call_replies) {
         (Reading::Value(calls), Reading::Value(replies)) => {

@@ -5,7 +5,7 @@
 use crate::support;
 
 use bakeoff_reports::ask::history::{Entry, from_lines};
-use bakeoff_reports::record::bundle;
+use bakeoff_reports::record::{Metric, bundle};
 use bakeoff_reports::sample::{self, Spec};
 use rusqlite::Connection;
 use std::collections::BTreeSet;
@@ -63,7 +63,7 @@ fn what_is_imported_is_listed_plotted_exported_and_imported_again() {
     for (number, path) in bundles.iter().enumerate() {
         let commit = format!("{number:040x}");
         let told = fine(&folder, &["import", path, "--commit", &commit, "--label", "main"]);
-        assert!(told.contains("recorded, 18 figures"), "{told}");
+        assert!(told.contains("recorded, 23 figures"), "{told}");
     }
     let again = fine(&folder, &["import", &bundles[3], "--commit", &format!("{:040x}", 3)]);
     assert!(again.contains("it was recorded before"), "{again}");
@@ -114,13 +114,9 @@ fn a_step_at_a_commit_raises_one_alert_that_names_it() {
     for entry in &mut changed[14..] {
         for point in entry.points.iter_mut().filter(|point| point.model == "fork-per-client") {
             let slower = |value: f64| if point.scenario == "echo-small" { value / 1.5 } else { value * 1.5 };
-            point.value.median = slower(point.value.median);
+            point.value = point.value.map(slower);
             let ratio = &mut point.reference.as_mut().expect("each has one").ratio;
-            *ratio = bakeoff_reports::ask::history::Interval {
-                median: slower(ratio.median),
-                low: slower(ratio.low),
-                high: slower(ratio.high),
-            };
+            *ratio = ratio.map(slower);
         }
     }
     let file =
@@ -158,7 +154,7 @@ fn several_processes_that_import_at_once_lose_nothing() {
     let entries = entries(&folder);
     let keys: BTreeSet<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
     assert_eq!((entries.len(), keys.len()), (16, 16));
-    assert!(entries.iter().all(|entry| entry.points.len() == 18));
+    assert!(entries.iter().all(|entry| entry.points.len() == 23));
 }
 
 #[test]
@@ -224,7 +220,8 @@ const FIRST: &str = "
     CREATE INDEX figures_of_run ON figures (run);
     INSERT INTO runs VALUES (7, 'old', 1700000000000, '0.0.9', 'abcdef0', NULL, 'cafe0001', 'Imagined', 8);
     INSERT INTO figures VALUES (7, 'echo', '00112233', 'tokio', 'throughput', 'more', 5e4, 4e4, 6e4, 8, 'null server',
-        1e5, 0.5, 0.4, 0.6);
+        1e5, 0.5, 0.4, 0.6), (7, 'echo', '00112233', 'tokio', 'switches-per-request', 'less', 2, 2, 2, 8, NULL, NULL,
+        NULL, NULL, NULL);
     PRAGMA application_id = 0x62616b65;
     PRAGMA user_version = 1;";
 
@@ -236,13 +233,15 @@ fn an_older_schema_is_brought_up_to_date_with_all_that_is_in_it() {
     assert_eq!(entries.len(), 1);
     assert_eq!((entries[0].commit.as_deref(), entries[0].committed_unix_ms), (Some("abcdef0"), None));
     assert_eq!(entries[0].points[0].reference.as_ref().map(|reference| reference.ratio.median), Some(0.5));
+    assert_eq!(entries[0].points[0].reference.as_ref().map(|reference| reference.ratio.rounds), Some(8));
+    assert_eq!(entries[0].points[1].figure, Metric::VoluntarySwitchesPerRequest, "those were kept then");
     // Of the text alone: it must not continue, or be continued by, what knows its window.
     assert_eq!(entries[0].points[0].definition, "text-00112233");
     fine(&folder, &["import", &bundle(&folder, 1)]);
     assert_eq!(count(&folder), 2);
     let store = Connection::open(folder.path(STORE)).expect("readable");
     let version: i64 = store.pragma_query_value(None, "user_version", |row| row.get(0)).expect("a number");
-    assert_eq!(version, 3);
+    assert_eq!(version, 4);
 }
 
 #[test]
@@ -263,7 +262,7 @@ fn a_newer_schema_and_other_files_are_refused_and_left_alone() {
         Connection::open(folder.path(STORE)).and_then(|store| store.execute_batch(sql)).expect("writable");
     };
     database(&FIRST.replace("user_version = 1", "user_version = 99"));
-    refused(&["schema 99", "reads up to 3", "export"]);
+    refused(&["schema 99", "reads up to 4", "export"]);
     database("CREATE TABLE bookmarks (url TEXT); PRAGMA user_version = 2;");
     refused(&["a database of another program", "--store"]);
     fs::write(folder.path(STORE), "Dear diary, today I measured nothing at all.\n".repeat(40))
@@ -285,7 +284,7 @@ fn what_cannot_be_written_or_read_is_told() {
     let (code, told, error) = output(&folder, &["import", &text, "missing.jsonl", &path]);
     assert_eq!(code, Some(2));
     assert!(error.contains("notes.txt") && error.contains("missing.jsonl"), "{error}");
-    assert!(told.contains("recorded, 18 figures"), "the good one is recorded all the same: {told}");
+    assert!(told.contains("recorded, 23 figures"), "the good one is recorded all the same: {told}");
     let bad = folder.file("bad.jsonl", "{\"line_version\":1}\n");
     assert!(fails(&["history", "import", "--jsonl", &bad], 2).contains("line 1: it is no run of a history"));
     let newer = folder.file("newer.jsonl", "\n{\"line_version\":9}\n");

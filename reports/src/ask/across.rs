@@ -17,11 +17,12 @@
 use crate::analysis::{Analysis, analyse};
 use crate::cells::cell::Cell;
 use crate::record::bundle::Bundle;
-use crate::record::{Environment, Merit, Probe, Reading, ScenarioRecord};
+use crate::record::{Environment, Metric, Probe, Reading, ScenarioRecord};
 use crate::rules::probe::ceiling;
 use crate::rules::workload::Workload;
 use crate::stats::bootstrap::{CONFIDENCE, RESAMPLES};
-use crate::stats::paired::{Better, Factor, log_behind};
+use crate::stats::estimate::Estimate;
+use crate::stats::paired::{Better, log_behind};
 use crate::stats::random::Random;
 use crate::stats::{median, median_in_place};
 
@@ -48,13 +49,13 @@ pub struct Row {
     /// The model.
     pub model: String,
     /// The figure of merit.
-    pub merit: Merit,
+    pub merit: Metric,
     /// Its median in the first run.
     pub a: f64,
     /// Its median in the second.
     pub b: f64,
     /// How many times worse the second is, with the interval over rounds; of `rounds` the smaller number.
-    pub factor: Factor,
+    pub factor: Estimate,
     /// How many times worse the null server was under this load; absent where a run did not measure it.
     pub null_factor: Option<f64>,
 }
@@ -174,8 +175,8 @@ fn workload_of<'a>(analysis: &'a Analysis, name: &str) -> Option<&'a Workload> {
 }
 
 /// The figure of merit in every round that has it; `None` without one.
-fn figures(cell: &Cell, merit: Merit) -> Option<Vec<f64>> {
-    let figures: Vec<f64> = cell.rounds.iter().filter_map(|round| round.merit(merit)).collect();
+fn figures(cell: &Cell, merit: Metric) -> Option<Vec<f64>> {
+    let figures: Vec<f64> = cell.rounds.iter().filter_map(|round| round.value(merit)).collect();
     (!figures.is_empty()).then_some(figures)
 }
 
@@ -206,7 +207,7 @@ fn other_work(a: &ScenarioRecord, b: &ScenarioRecord) -> Option<Why> {
 fn row(
     scenario: &str,
     model: &str,
-    merit: Merit,
+    merit: Metric,
     first: &[f64],
     second: &[f64],
     a: &Analysis,
@@ -228,7 +229,7 @@ fn row(
 }
 
 /// How many times worse the second's median is, with the percentile bootstrap over both, drawn apart.
-fn factor(first: &[f64], second: &[f64], merit: Merit, random: &mut Random) -> Factor {
+fn factor(first: &[f64], second: &[f64], merit: Metric, random: &mut Random) -> Estimate {
     let better = merit.better();
     let behind = |a: f64, b: f64| log_behind(a, b, better);
     let drawn = |from: &[f64], random: &mut Random| {
@@ -240,7 +241,7 @@ fn factor(first: &[f64], second: &[f64], merit: Merit, random: &mut Random) -> F
     all.sort_unstable_by(f64::total_cmp);
     let low = ((1.0 - CONFIDENCE) / 2.0 * RESAMPLES as f64) as usize;
     let middle = behind(median(first).unwrap_or(0.0), median(second).unwrap_or(0.0));
-    Factor {
+    Estimate {
         median: middle.exp(),
         low: all[low].exp(),
         high: all[RESAMPLES - 1 - low].exp(),

@@ -4,10 +4,10 @@
 //! stays absent with its reason.
 
 use crate::cells::recovery::{self, Recovery};
-use crate::metric::cost::{Cost, Costs};
+use crate::metric::Figures;
 use crate::record::histogram::Recorder;
-use crate::record::{Doubt, ErrorKind, Merit, Reading};
-use crate::stats::median;
+use crate::record::{Doubt, ErrorKind, Metric, Reading};
+use crate::stats::estimate::{Estimate, Subject};
 use crate::stats::quantile::{Distribution, Quantile};
 use std::collections::BTreeMap;
 
@@ -77,21 +77,14 @@ fn curve(distribution: &Distribution) -> Vec<(f64, Quantile)> {
 pub struct RoundFigures {
     /// The round, from 0.
     pub round: u32,
-    /// Replies per second in the window.
-    pub throughput_per_s: f64,
-    /// Requests of the window that were answered rightly within the objective, over the window's length; `None` where
-    /// the workload has no objective. A reply counts by its request's due time, so late replies to the warm-up add
-    /// nothing and a reply in the drain counts if it is within the objective. The response histogram tells values apart
-    /// to three digits: one that is up to 0.1 % above the objective may count.
-    pub goodput_per_s: Option<f64>,
+    /// Every metric.
+    pub figures: Figures,
     /// When it was back to normal after the surge; `None` where the workload has none.
     pub recovery: Option<Recovery>,
     /// Whether the server ended before it was asked to.
     pub server_died: bool,
     /// Response time over the requests sent.
     pub response: Latency,
-    /// What the server cost.
-    pub costs: Costs,
     /// Share of the window in which the hypervisor took the pinned CPUs, 0 to 1.
     pub steal_share: Reading<f64>,
     /// Share of the window in which other programs used the pinned CPUs, 0 to 1.
@@ -99,24 +92,9 @@ pub struct RoundFigures {
 }
 
 impl RoundFigures {
-    /// The figure of merit; `None` when there were too few requests for it, or where it is absent.
-    ///
-    /// Memory that is saved by not serving is no merit: where a hundredth of the requests or more was never answered, so
-    /// that the 99th percentile of the response time is infinite, the memory of a connection counts as infinite, too.
-    pub fn merit(&self, merit: Merit) -> Option<f64> {
-        match merit {
-            Merit::Throughput => Some(self.throughput_per_s),
-            Merit::ResponseP99 => self.response.p99().ns(),
-            Merit::ResponseP50 => self.response.p50().ns(),
-            Merit::Goodput => self.goodput_per_s,
-            Merit::Answered => {
-                (self.response.sent > 0).then(|| self.response.answered as f64 / self.response.sent as f64)
-            }
-            Merit::MemoryPerConnection if self.response.p99() == Quantile::NeverAnswered => {
-                Some(f64::INFINITY)
-            }
-            Merit::MemoryPerConnection => self.costs.value(Cost::MemoryPerConnection),
-        }
+    /// A metric; `None` when there were too few requests for it, or it could not be measured.
+    pub fn value(&self, metric: Metric) -> Option<f64> {
+        self.figures.value(metric)
     }
 }
 
@@ -210,8 +188,10 @@ pub struct Cell {
     pub excluded: u32,
     /// The rounds together; absent without a valid one.
     pub merged: Option<Merged>,
-    /// What it cost: medians over rounds, with the reason where they are absent.
-    pub costs: Costs,
+    /// Every metric: medians over rounds, with the reason where they are absent.
+    pub medians: Figures,
+    /// The workload's name and the run's seed: with the model what an estimate is of.
+    pub(crate) subject: (String, u64),
     /// Whether instructions, cycles and cache misses are of user mode alone.
     pub user_mode_only: bool,
     /// What the servers counted, by the counter's name: summed over the valid rounds that could tell, the peak of
@@ -233,24 +213,31 @@ pub struct CellDoubt {
 }
 
 impl Cell {
-    /// Median throughput of the rounds.
-    pub fn throughput_per_s(&self) -> Option<f64> {
-        median(&self.rounds.iter().map(|round| round.throughput_per_s).collect::<Vec<_>>())
+    /// The median of a metric over the rounds that have it, with the reason where there is none.
+    pub fn get(&self, metric: Metric) -> &Reading<f64> {
+        self.medians.get(metric)
     }
 
-    /// Median goodput of the rounds; `None` where the workload has no objective.
-    pub fn goodput_per_s(&self) -> Option<f64> {
-        median(&self.rounds.iter().filter_map(|round| round.goodput_per_s).collect::<Vec<_>>())
+    /// The median of a metric, if there is one.
+    pub fn value(&self, metric: Metric) -> Option<f64> {
+        self.medians.value(metric)
+    }
+
+    /// The values of a metric in the rounds that have it.
+    pub fn values(&self, metric: Metric) -> Vec<f64> {
+        self.rounds.iter().filter_map(|round| round.value(metric)).collect()
+    }
+
+    /// The median of a metric with its interval; `None` where no round has it.
+    pub fn estimate(&self, metric: Metric) -> Option<Estimate> {
+        let (workload, seed) = &self.subject;
+        let subject = Subject { seed: *seed, workload, contestants: &[&self.model], metric };
+        Estimate::of(&self.values(metric), &subject)
     }
 
     /// When it was back to normal after the surge, at the median of the rounds; `None` where the workload has none.
     pub fn recovery(&self) -> Option<Recovery> {
         recovery::of_cell(self.rounds.iter().filter_map(|round| round.recovery.as_ref()))
-    }
-
-    /// Median figure of merit of the rounds that have one.
-    pub fn merit(&self, merit: Merit) -> Option<f64> {
-        median(&self.rounds.iter().filter_map(|round| round.merit(merit)).collect::<Vec<_>>())
     }
 }
 

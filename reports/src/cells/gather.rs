@@ -7,9 +7,10 @@
 use crate::cells::cell::{Cell, CellDoubt, Latency, Means, Merged, Moment, RoundFigures, bands};
 use crate::cells::exclusion::Exclusion;
 use crate::cells::recovery;
-use crate::metric::cost::Costs;
+use crate::metric::{Figures, Round};
 use crate::record::histogram::Recorder;
 use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, ScenarioRecord, Trial};
+use crate::stats::quantile::Distribution;
 use std::collections::BTreeMap;
 
 /// A trial with its histograms decoded.
@@ -64,6 +65,7 @@ pub(crate) fn gather<'a>(
     model: &str,
     trials: &[&'a Trial],
     excluded: u32,
+    seed: u64,
 ) -> (Cell, Vec<(&'a Trial, Exclusion)>) {
     let (mut sum, mut rounds, mut valid, mut refused) = (Sum::new(), Vec::new(), Vec::new(), Vec::new());
     for trial in trials {
@@ -79,7 +81,8 @@ pub(crate) fn gather<'a>(
     let cell = Cell {
         model: model.to_owned(),
         excluded: excluded + refused.len() as u32,
-        costs: Costs::medians(&rounds.iter().map(|round| &round.costs).collect::<Vec<_>>()),
+        medians: Figures::medians(&rounds.iter().map(|round| &round.figures).collect::<Vec<_>>()),
+        subject: (scenario.name.clone(), seed),
         user_mode_only: valid.iter().any(|(trial, _)| trial.usage.counted.user_mode_only),
         counted: counted(&valid),
         doubts: doubts(&valid),
@@ -132,17 +135,21 @@ fn open(trial: &Trial) -> Result<(&Measured, Opened), Exclusion> {
 }
 
 fn figures(scenario: &ScenarioRecord, trial: &Trial, measured: &Measured, opened: &Opened) -> RoundFigures {
-    let per_s = |replies: u64| replies as f64 * 1e9 / measured.window_ns as f64;
-    let within = |most_ns: u64| opened.response.histogram().count_between(0, most_ns);
+    let times = Distribution::new(&opened.response, measured.counts.sent);
+    let round = Round {
+        trial,
+        measured,
+        response: &opened.response,
+        times: &times,
+        objective_ns: scenario.objective_ns,
+    };
     let responses = || opened.slices.iter().map(|(_, response)| response);
     RoundFigures {
         round: trial.round,
-        throughput_per_s: per_s(measured.completed_in_window),
-        goodput_per_s: scenario.objective_ns.map(|objective| per_s(within(objective))),
+        figures: Figures::of(&round),
         recovery: scenario.load.surge().map(|surge| recovery::of_round(measured, responses(), surge)),
         server_died: trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. })),
         response: Latency::of(&opened.response, measured.counts.sent, false),
-        costs: Costs::of(trial, measured),
         steal_share: trial.usage.steal_share.clone(),
         foreign_share: trial.usage.foreign_share.clone(),
     }

@@ -1,4 +1,185 @@
-//! The figures: what each is called, which way is better, how it is read from a trial.
+//! Every metric once: what it is called, what it is in, which way is better, which difference matters, how it is read from a
+//! trial. Matrix, verdicts, gate, history, exports, orderings and plots all read it here.
+//!
+//! Over rounds every metric combines alike: the median of the rounds that have it, with the interval of
+//! [`Estimate`](crate::stats::estimate::Estimate). A new metric is a variant of [`Metric`] and an entry of the table. It must
+//! not know cells, and not decide anything.
 
-pub mod cost;
-pub mod merit;
+mod read;
+mod table;
+
+use crate::record::histogram::Recorder;
+use crate::record::{Measured, Metric, Reading, Trial};
+use crate::stats::median;
+use crate::stats::paired::{self, Better};
+use crate::stats::quantile::Distribution;
+
+/// What a value is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Requests a second.
+    Rate,
+    /// Nanoseconds.
+    Time,
+    /// A share, 0 to 1.
+    Share,
+    /// Bytes.
+    Bytes,
+    /// A whole number of things.
+    Count,
+    /// A number of things for each request.
+    Quantity,
+    /// An index, 0 to 1, that is no share of anything.
+    Index,
+}
+
+/// Where a metric belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// How fast: what a load generator that acts late would spoil.
+    Speed,
+    /// What became of the requests.
+    Outcome,
+    /// What a request costs.
+    Request,
+    /// What a connection costs.
+    Connection,
+    /// The wire, and who was served.
+    Wire,
+}
+
+/// A metric's entry in the table.
+#[derive(Clone, Copy)]
+struct Def {
+    metric: Metric,
+    label: &'static str,
+    short: &'static str,
+    about: &'static str,
+    unit: Unit,
+    group: Group,
+    better: Better,
+    floor: f64,
+    least: f64,
+    decides: bool,
+    counted: bool,
+    read: fn(&Round<'_>) -> read::Value,
+}
+
+impl Metric {
+    fn def(self) -> &'static Def {
+        const { &table::TABLE }.get(self as usize).expect("every metric has its entry")
+    }
+
+    /// What it is called.
+    pub fn label(self) -> &'static str {
+        self.def().label
+    }
+
+    /// What the head of a narrow column calls it; empty for what stands in none.
+    pub fn short(self) -> &'static str {
+        self.def().short
+    }
+
+    /// What it is, in a phrase.
+    pub fn about(self) -> &'static str {
+        self.def().about
+    }
+
+    /// What its values are in.
+    pub fn unit(self) -> Unit {
+        self.def().unit
+    }
+
+    /// Where it belongs.
+    pub fn group(self) -> Group {
+        self.def().group
+    }
+
+    /// Whether more or less of it is better.
+    pub fn better(self) -> Better {
+        self.def().better
+    }
+
+    /// The smallest difference that matters, as a share above 0.
+    pub fn floor(self) -> f64 {
+        self.def().floor
+    }
+
+    /// Whether it can decide a workload, fail a comparison and be tracked over runs; the others describe.
+    pub fn decides(self) -> bool {
+        self.def().decides
+    }
+
+    /// Those that can decide.
+    pub fn deciding() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|metric| metric.decides())
+    }
+
+    /// Whether it is counted event by event before the window: in every round where it decides, in the first ones elsewhere.
+    pub fn is_counted(self) -> bool {
+        self.def().counted
+    }
+
+    /// The natural logarithm of how many times worse `other` is than `reference`. Values so small that they are all the same
+    /// are no ratio away from each other. Never NaN.
+    pub fn log_behind(self, reference: f64, other: f64) -> f64 {
+        let least = self.def().least;
+        paired::log_behind(reference.max(least), other.max(least), self.better())
+    }
+
+    /// Whether a value says that the work is not done: an infinite time, or a rate or share of 0.
+    pub fn useless(self, value: f64) -> bool {
+        match self.better() {
+            Better::More => value == 0.0,
+            Better::Less => value.is_infinite(),
+        }
+    }
+}
+
+/// A trial that counts, opened: what metrics are read from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Round<'a> {
+    pub(crate) trial: &'a Trial,
+    pub(crate) measured: &'a Measured,
+    /// Its response times.
+    pub(crate) response: &'a Recorder,
+    /// The same over the requests sent.
+    pub(crate) times: &'a Distribution,
+    pub(crate) objective_ns: Option<u64>,
+}
+
+/// Every metric of a round, or the medians of several.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures([Reading<f64>; Metric::ALL.len()]);
+
+impl Figures {
+    /// Those of one round.
+    pub(crate) fn of(round: &Round<'_>) -> Self {
+        Self(table::TABLE.map(|def| (def.read)(round).map_or_else(Reading::Absent, Reading::Value)))
+    }
+
+    /// The medians over rounds, each over those that have the metric.
+    pub(crate) fn medians(rounds: &[&Self]) -> Self {
+        Self(table::TABLE.map(|def| {
+            let values: Vec<f64> = rounds.iter().filter_map(|round| round.value(def.metric)).collect();
+            let why = || rounds.first().and_then(|round| round.get(def.metric).absence());
+            median(&values)
+                .map_or_else(|| Reading::Absent(why().unwrap_or("no valid round").to_owned()), Reading::Value)
+        }))
+    }
+
+    /// A metric.
+    pub fn get(&self, metric: Metric) -> &Reading<f64> {
+        &self.0[metric as usize]
+    }
+
+    /// A metric, if there is one.
+    pub fn value(&self, metric: Metric) -> Option<f64> {
+        self.get(metric).value().copied()
+    }
+
+    /// Puts a value in the place of a metric.
+    pub fn set(&mut self, metric: Metric, value: Reading<f64>) {
+        self.0[metric as usize] = value;
+    }
+}

@@ -1,7 +1,7 @@
 //! What a run compares that sets two builds of a server against each other: the two sides, the cells, the figures that may
 //! fail it, and when it looks. Part of the head, so that whoever reads the bundle applies the rule it was made under.
 
-use super::{Merit, PlannedLook};
+use super::{Metric, PlannedLook};
 use serde::{Deserialize, Serialize};
 
 /// Two builds in one run. In trials each side's models carry names of their own ([`Side::model`]), so that everything else
@@ -103,21 +103,9 @@ pub struct ComparedCell {
 #[serde(deny_unknown_fields)]
 pub struct Gated {
     /// The figure.
-    pub figure: Figure,
+    pub figure: Metric,
     /// The smallest slowdown that matters, as a share above 0: 0.03 is 3 %.
     pub floor: f64,
-}
-
-/// What can be compared between two builds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Figure {
-    /// A figure of merit.
-    Merit(Merit),
-    /// CPU time of the server's process tree for each request; less is better.
-    CpuPerRequest,
-    /// Voluntary context switches of the server's process tree for each request; less is better.
-    SwitchesPerRequest,
 }
 
 /// Where the confirmation begins: what looked slower in the search runs again, and is judged by these rounds alone. Written

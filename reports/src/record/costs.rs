@@ -23,6 +23,9 @@ pub struct Usage {
     pub window_user_share: Reading<f64>,
     /// Time that the tree's threads were ready to run in the window and had to wait for a CPU, summed over threads.
     pub run_delay_ns: Reading<u64>,
+    /// Context switches under load.
+    #[serde(default)]
+    pub switches: Switches,
     /// User CPU time over the server's whole life.
     pub life_user_ns: Reading<u64>,
     /// System CPU time over the server's whole life.
@@ -118,6 +121,34 @@ impl Counted {
     }
 }
 
+/// Context switches from when the clients were connected and the load had not begun, so that starting up and shutting down
+/// are not in them, until the end of the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Switches {
+    /// Because a thread waited.
+    pub voluntary: Reading<u64>,
+    /// Because a thread was preempted.
+    pub involuntary: Reading<u64>,
+    /// Replies that the swarm completed meanwhile.
+    pub replies: Reading<u64>,
+}
+
+impl Switches {
+    /// None counted, all for the same reason.
+    pub fn absent(reason: &str) -> Self {
+        let absent = || Reading::Absent(reason.to_string());
+        Self { voluntary: absent(), involuntary: absent(), replies: absent() }
+    }
+}
+
+impl Default for Switches {
+    /// Those of a record that is older than they are.
+    fn default() -> Self {
+        Self::absent("the version that recorded it counted switches over the server's whole life only")
+    }
+}
+
 impl Usage {
     /// Nothing measured, all for the same reason.
     pub fn absent(reason: &str) -> Self {
@@ -127,6 +158,7 @@ impl Usage {
             window_cpu_ns: absent(),
             window_user_share: share(),
             run_delay_ns: absent(),
+            switches: Switches::absent(reason),
             life_user_ns: absent(),
             life_system_ns: absent(),
             life_voluntary_switches: absent(),

@@ -17,7 +17,9 @@ pub mod envelope;
 mod findings;
 pub mod histogram;
 mod load;
+mod metric;
 mod ns;
+pub(crate) mod number;
 mod objective;
 mod probe;
 mod request;
@@ -25,11 +27,12 @@ mod stops;
 mod workload;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
-pub use comparison::{ComparedCell, Comparison, ConfirmRecord, Contender, Figure, Gated, Origin, Side};
+pub use comparison::{ComparedCell, Comparison, ConfirmRecord, Contender, Gated, Origin, Side};
 pub use contestant::{Concurrency, Facts, ModelRecord, PerClient, Role, ServerSetup, Tuning};
-pub use costs::{Counted, Usage, WARMUP_SLICES, Wire};
+pub use costs::{Counted, Switches, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing};
+pub use metric::Metric;
 pub use objective::Objective;
 pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
 pub use request::{DemandShape, EXPONENTIAL_CUT, RequestShape, Work};
@@ -99,24 +102,6 @@ pub struct Run {
     pub environment: Environment,
     /// The pre-flight measurement: what this machine and this generator can show at most.
     pub probe: Reading<Probe>,
-}
-
-/// The figure of merit a workload declares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Merit {
-    /// Replies completed per second in the window; more is better.
-    Throughput,
-    /// 99th percentile of response time over sent requests; less is better.
-    ResponseP99,
-    /// Median of response time over sent requests; less is better.
-    ResponseP50,
-    /// Requests of the window answered rightly within the workload's objective, per second; more is better.
-    Goodput,
-    /// Share of the requests of the window that were answered rightly, 0 to 1; more is better.
-    Answered,
-    /// Bytes that one more held connection takes in the server; less is better.
-    MemoryPerConnection,
 }
 
 /// A figure that may not have been measurable.

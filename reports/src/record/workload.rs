@@ -1,6 +1,6 @@
 //! A workload that was run, and what a question can be held against: its figures, and where a point of a sweep lies.
 
-use super::{Background, Facts, Load, Merit, ModelRecord, RequestShape, Run, ServerSetup, Timing, Work, ns};
+use super::{Background, Facts, Load, Metric, ModelRecord, RequestShape, Run, ServerSetup, Timing, Work, ns};
 use serde::{Deserialize, Serialize};
 
 /// A workload that was run.
@@ -26,7 +26,7 @@ pub struct ScenarioRecord {
     /// How the servers were set up.
     pub server: ServerSetup,
     /// The figure that decides.
-    pub merit: Merit,
+    pub merit: Metric,
     /// The response time to keep under, if the workload states one: percentiles and goodput are held against it.
     pub objective_ns: Option<u64>,
     /// Where it lies in a sweep; absent for a workload that stands alone.

@@ -1,10 +1,10 @@
 //! The rule of [`verdict`](crate::rules::verdict) in code, from figures by round to places. It knows no records and no costs, so
 //! that a run under way, a report years later and a simulation all apply the same one.
 
-use crate::record::{Merit, PlannedLook};
-use crate::rules::verdict::{LEVEL, MIN_ROUNDS, MOST_MORE, Place, floor, rounds_to_tell};
-use crate::stats::paired::{self, Better, Factor};
-use crate::stats::random::Random;
+use crate::record::{Metric, PlannedLook};
+use crate::rules::verdict::{LEVEL, MIN_ROUNDS, MOST_MORE, Place, rounds_to_tell};
+use crate::stats::estimate::{Estimate, Subject};
+use crate::stats::paired::Better;
 use crate::stats::{median, multiple, power, signed_rank};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ pub(crate) struct Contest<'a> {
     /// The workload's name.
     pub(crate) name: &'a str,
     /// What decides.
-    pub(crate) merit: Merit,
+    pub(crate) merit: Metric,
     /// The models it was run with.
     pub(crate) models: Vec<Contestant<'a>>,
 }
@@ -35,7 +35,7 @@ impl Contestant<'_> {
         median(&self.figures.values().copied().collect::<Vec<_>>())
     }
 
-    fn useless(&self, merit: Merit) -> bool {
+    fn useless(&self, merit: Metric) -> bool {
         self.figure().is_some_and(|figure| merit.useless(figure))
     }
 }
@@ -142,12 +142,12 @@ fn judge<T: Send>(
 /// Every pair of a contest's models, those that cannot be compared included: which comparisons a run makes must not depend
 /// on how they come out.
 fn pairs_of(contest: &Contest<'_>, evaluations: &[(u32, f64)]) -> Vec<Pair> {
-    let (models, better) = (&contest.models, contest.merit.better());
-    let floor = (1.0 + floor(contest.merit)).ln();
+    let models = &contest.models;
+    let floor = (1.0 + contest.merit.floor()).ln();
     let mut pairs = Vec::new();
     for first in 0..models.len() {
         for second in first + 1..models.len() {
-            let logs = logs(&models[first], &models[second], better);
+            let logs = logs(&models[first], &models[second], contest.merit);
             let mut pair =
                 Pair { first, second, logs, second_behind: 1.0, first_behind: 1.0, equal: 1.0, q: 1.0 };
             for (rounds, weight) in evaluations {
@@ -159,12 +159,12 @@ fn pairs_of(contest: &Contest<'_>, evaluations: &[(u32, f64)]) -> Vec<Pair> {
     pairs
 }
 
-fn logs(reference: &Contestant<'_>, other: &Contestant<'_>, better: Better) -> Vec<(u32, f64)> {
+fn logs(reference: &Contestant<'_>, other: &Contestant<'_>, merit: Metric) -> Vec<(u32, f64)> {
     let shared = reference
         .figures
         .iter()
         .filter_map(|(round, figure)| Some((*round, *figure, *other.figures.get(round)?)));
-    shared.map(|(round, reference, other)| (round, paired::log_behind(reference, other, better))).collect()
+    shared.map(|(round, reference, other)| (round, merit.log_behind(reference, other))).collect()
 }
 
 impl Pair {
@@ -267,17 +267,18 @@ impl Judge<'_> {
     }
 
     /// The factor between two models with these logarithms, if they share a round.
-    fn factor(&self, reference: usize, other: usize, logs: &[f64]) -> Option<Factor> {
+    fn factor(&self, reference: usize, other: usize, logs: &[f64]) -> Option<Estimate> {
         let models = &self.contest.models;
-        let names = [self.contest.name, models[reference].model, models[other].model];
-        paired::factor_of(logs, &mut Random::named(self.seed, &names))
+        let contestants = [models[reference].model, models[other].model];
+        let (workload, metric) = (self.contest.name, self.contest.merit);
+        Estimate::of_logs(logs, &Subject { seed: self.seed, workload, contestants: &contestants, metric })
     }
 
     /// Whether `winner` beats `other` by more than the floor, beyond what chance explains.
     fn beats(&self, winner: usize, other: usize) -> bool {
         let Some(pair) = self.pair(winner, other).filter(|pair| pair.q <= LEVEL) else { return false };
         let other_is_behind = (pair.second_behind < pair.first_behind) == (other > winner);
-        let least = 1.0 + floor(self.contest.merit);
+        let least = 1.0 + self.contest.merit.floor();
         let logs = self.behind(winner, other);
         // An interval does not leave the range; it is drawn only where the range does not tell, because it takes time.
         other_is_behind
@@ -287,7 +288,7 @@ impl Judge<'_> {
 
     /// Whether `at` is shown to differ from the best by less than the floor.
     fn equals(&self, best: usize, at: usize) -> bool {
-        let floor = floor(self.contest.merit);
+        let floor = self.contest.merit.floor();
         let logs = self.behind(best, at);
         self.pair(best, at).is_some_and(|pair| pair.equal <= LEVEL)
             && (logs.iter().all(|log| log.abs() <= (1.0 + floor).ln())
@@ -328,13 +329,13 @@ impl Judge<'_> {
         };
         let detectable = power::spread(&logs)
             .filter(|_| logs.len() >= rounds_to_tell(LEVEL))
-            .map(|spread| (1.0 + floor(self.contest.merit)) * power::detectable(spread, logs.len()).exp());
+            .map(|spread| (1.0 + self.contest.merit.floor()) * power::detectable(spread, logs.len()).exp());
         Placed { at, place, beaten_by, q: self.pair(best, at).map(|pair| pair.q), detectable }
     }
 
     /// About how many more rounds would settle which side of the floor a difference lies on.
     fn more(&self, logs: &[f64]) -> usize {
-        let floor = (1.0 + floor(self.contest.merit)).ln();
+        let floor = (1.0 + self.contest.merit.floor()).ln();
         let rounds = match (power::spread(logs), median(logs)) {
             (Some(spread), Some(median)) => power::rounds_for(spread, median.abs() - floor, MOST_MORE),
             // No spread to go by: as many again.

@@ -9,8 +9,7 @@
 //! 3. The others are compared pair by pair. For each round that both have, d = ln(how many times worse). The model that the
 //!    median of d favours over the most others is the *best*; equal wins are ordered by the median figure, then by name.
 //! 4. One model *beats* another when two things hold. The whole 95 % bootstrap interval of the median factor lies above 1
-//!    plus the practical floor: 3 % for throughput and goodput, 5 % for latency, 1 % for the share answered (of a hundred
-//!    requests, one), 10 % for memory (which is bought in larger steps). And a sign-flip permutation test of d less the floor
+//!    plus the practical floor of the metric ([`metric`](crate::metric)). And a sign-flip permutation test of d less the floor
 //!    ([`signed_rank`]), adjusted for all comparisons of the run
 //!    ([`multiple`](crate::stats::multiple)), has q of at most 0.05.
 //! 5. A model that some other beats is *behind*. So is one whose own figure says that it does not do the work (infinite, or
@@ -54,9 +53,9 @@
 //! [`confidence_at_most`]: crate::stats::bootstrap::confidence_at_most
 
 use crate::cells::cell::Cell;
-use crate::record::{Axis, Merit, PlannedLook, ScenarioRecord};
+use crate::record::{Axis, Metric, PlannedLook, ScenarioRecord};
 use crate::rules::contest::{self, Contest, Contestant, Placed, Spending};
-use crate::stats::paired::{Better, Factor};
+use crate::stats::estimate::Estimate;
 use crate::stats::{median, signed_rank};
 
 /// The fewest rounds a comparison is made from. The interval of 4 rounds has 87.5 % confidence at most.
@@ -72,19 +71,6 @@ pub const LEVEL: f64 = 0.05;
 /// An estimate of further rounds never says more than this.
 pub const MOST_MORE: usize = 1_000;
 
-/// The smallest difference in throughput that matters, as a share.
-pub const THROUGHPUT_FLOOR: f64 = 0.03;
-
-/// The smallest difference in latency that matters, as a share.
-pub const LATENCY_FLOOR: f64 = 0.05;
-
-/// The smallest difference in the share answered that matters, as a share: one request in a hundred, what a 99th
-/// percentile would notice.
-pub const ANSWERED_FLOOR: f64 = 0.01;
-
-/// The smallest difference in memory that matters, as a share: it comes in pages and is bought in larger steps still.
-pub const MEMORY_FLOOR: f64 = 0.10;
-
 /// The share of planned trials (a model under a workload in a round) that may stay without any valid one before the run has
 /// no verdict at all.
 pub const MOST_LEFT_OUT: f64 = 0.15;
@@ -94,16 +80,6 @@ pub const TELLING: f64 = 1.2;
 
 /// A cost whose factor is less than this power of the lead's explains too little of it: half the lead, as factors go.
 pub const OF_THE_LEAD: f64 = 0.5;
-
-/// The smallest difference that matters for a figure of merit, as a share.
-pub fn floor(merit: Merit) -> f64 {
-    match merit {
-        Merit::Throughput | Merit::Goodput => THROUGHPUT_FLOOR,
-        Merit::ResponseP99 | Merit::ResponseP50 => LATENCY_FLOOR,
-        Merit::Answered => ANSWERED_FLOOR,
-        Merit::MemoryPerConnection => MEMORY_FLOOR,
-    }
-}
 
 /// The fewest rounds whose clearest outcome has a two-sided p of at most `level`: 6 for 0.05.
 pub fn rounds_to_tell(level: f64) -> usize {
@@ -116,16 +92,16 @@ pub enum Place {
     /// The best.
     Best,
     /// Shown to differ from the best by less than matters.
-    Equal(Factor),
+    Equal(Estimate),
     /// The rounds do not tell whether it is behind the best.
     Unresolved {
         /// How far it came out behind.
-        factor: Factor,
+        factor: Estimate,
         /// About how many more rounds would tell: 1 to [`MOST_MORE`], which stands for any number above it.
         more: usize,
     },
     /// Behind.
-    Behind(Factor),
+    Behind(Estimate),
     /// Too few rounds.
     Undecided {
         /// How many more are needed at least.
@@ -137,7 +113,7 @@ pub enum Place {
 
 impl Place {
     /// How far behind the best it came out; 1 for the best, `None` where nothing was compared.
-    pub fn factor(&self) -> Option<Factor> {
+    pub fn factor(&self) -> Option<Estimate> {
         match *self {
             Self::Equal(factor) | Self::Unresolved { factor, .. } | Self::Behind(factor) => Some(factor),
             Self::Best | Self::Undecided { .. } | Self::Invalid => None,
@@ -182,18 +158,8 @@ impl Standing {
     }
 
     /// Whether its figure says that it does not do the work: an infinite time, or a rate or share of 0.
-    pub fn useless(&self, merit: Merit) -> bool {
+    pub fn useless(&self, merit: Metric) -> bool {
         self.figure.is_some_and(|figure| merit.useless(figure))
-    }
-}
-
-impl Merit {
-    /// Whether a figure says that the work is not done: an infinite time, or a rate or share of 0.
-    pub(crate) fn useless(self, figure: f64) -> bool {
-        match self.better() {
-            Better::More => figure == 0.0,
-            Better::Less => figure.is_infinite(),
-        }
     }
 }
 
@@ -207,7 +173,7 @@ pub enum Outcome {
         /// Those of the winners that merely could not be resolved.
         perhaps: Vec<String>,
         /// The first model behind, and how far; absent when there is none.
-        next: Option<(String, Factor)>,
+        next: Option<(String, Estimate)>,
     },
     /// Not even the best model does the work: its figure is infinite, or a throughput of 0.
     NoneFits,
@@ -242,7 +208,7 @@ pub struct Flip {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
     /// The figure of merit.
-    pub merit: Merit,
+    pub merit: Metric,
     /// The models, best first; those that could not be compared last, in the workload's order.
     pub standings: Vec<Standing>,
     /// What came out.
@@ -288,7 +254,7 @@ pub(crate) fn decide(
 fn contest_of<'a>(scenario: &'a ScenarioRecord, cells: &'a [Cell]) -> Contest<'a> {
     let contestant = |cell: &'a Cell| {
         let figures =
-            cell.rounds.iter().filter_map(|round| Some((round.round, round.merit(scenario.merit)?)));
+            cell.rounds.iter().filter_map(|round| Some((round.round, round.value(scenario.merit)?)));
         Contestant { model: &cell.model, figures: figures.collect() }
     };
     Contest { name: &scenario.name, merit: scenario.merit, models: cells.iter().map(contestant).collect() }
@@ -320,7 +286,7 @@ fn standing(cell: &Cell, contest: &Contest<'_>, placed: &Placed) -> Standing {
     }
 }
 
-fn outcome(standings: &[Standing], merit: Merit) -> Outcome {
+fn outcome(standings: &[Standing], merit: Metric) -> Outcome {
     let compared = standings.iter().filter(|standing| standing.compared()).count();
     let wanted = standings.len().div_ceil(2).max(2);
     if compared < wanted {
@@ -361,13 +327,6 @@ mod tests {
         let prose = prose.join(" ");
         for stated in [
             format!("[`MIN_ROUNDS`] = {MIN_ROUNDS} rounds"),
-            format!(
-                "{:.0} % for throughput and goodput, {:.0} % for latency, {:.0} % for the share answered",
-                THROUGHPUT_FLOOR * 100.0,
-                LATENCY_FLOOR * 100.0,
-                ANSWERED_FLOOR * 100.0
-            ),
-            format!("{:.0} % for memory", MEMORY_FLOOR * 100.0),
             format!("{:.0} % bootstrap interval", crate::stats::bootstrap::CONFIDENCE * 100.0),
             format!("a factor of at least {}", TELLING),
             format!("lead to the power of {}", OF_THE_LEAD),

@@ -1,9 +1,9 @@
 //! A workload with what was made of it: cells, verdict, limits of the generator.
 
-use super::probe::Bounds;
+use super::probe::{Bounds, Limit};
 use super::verdict::Verdict;
 use crate::cells::cell::Cell;
-use crate::record::ScenarioRecord;
+use crate::record::{Metric, ScenarioRecord};
 
 /// A workload: its cells and its verdict.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,9 +24,12 @@ impl Workload {
         self.cells.iter().find(|cell| cell.model == model)
     }
 
-    /// The models whose median throughput lies at the generator's limit.
+    /// The models with a rate at the generator's limit: those that are marked for it, wherever they stand.
     pub fn at_ceiling(&self) -> Vec<&str> {
-        let near = |cell: &&Cell| cell.throughput_per_s().is_some_and(|rate| self.bounds.at_ceiling(rate));
+        let near = |cell: &&Cell| {
+            let at = |metric| cell.value(metric).and_then(|value| self.bounds.limit(metric, value));
+            Metric::ALL.into_iter().any(|metric| at(metric) == Some(Limit::Ceiling))
+        };
         self.cells.iter().filter(near).map(|cell| cell.model.as_str()).collect()
     }
 }

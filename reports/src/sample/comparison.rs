@@ -7,8 +7,8 @@
 use crate::record::bundle::Bundle;
 use crate::record::histogram::Recorder;
 use crate::record::{
-    ComparedCell, Comparison, ConfirmRecord, Contender, Counts, End, Invalid, Measured, ModelRecord, Origin,
-    Reading, Side, Trial,
+    ComparedCell, Comparison, ConfirmRecord, Contender, Counts, End, Gated, Invalid, Measured, Metric,
+    ModelRecord, Origin, Reading, Side, Trial,
 };
 use crate::rules::gate::{Ledger, defaults, looks};
 use crate::sample::{self, Spec};
@@ -58,6 +58,10 @@ pub fn bundle() -> Bundle {
     maker.bundle
 }
 
+fn gated(figure: Metric) -> Gated {
+    Gated { figure, floor: figure.floor() }
+}
+
 struct Maker {
     bundle: Bundle,
     templates: Vec<Trial>,
@@ -71,7 +75,7 @@ impl Maker {
         let compared = |truth: &Truth| ComparedCell {
             scenario: run.scenarios[truth.scenario].name.clone(),
             model: truth.model.to_owned(),
-            gated: defaults(run.scenarios[truth.scenario].merit),
+            gated: defaults(run.scenarios[truth.scenario].merit).into_iter().map(gated).collect(),
         };
         let contender = |label: &str, commit: &str| Contender {
             label: label.to_owned(),

@@ -70,13 +70,13 @@ const MODELS: [ModelRow; 8] = [
 
 /// Name, about, merit, clients, scheduled rate, base response in microseconds, and how each model differs from
 /// the best: a factor of slowness.
-type ScenarioRow = (&'static str, &'static str, Merit, u64, Option<f64>, f64, [f64; 8]);
+type ScenarioRow = (&'static str, &'static str, Metric, u64, Option<f64>, f64, [f64; 8]);
 
 const SCENARIOS: [ScenarioRow; 8] = [
     (
         "echo-small",
         "64 bytes back and forth: the cost of a hand-off",
-        Merit::Throughput,
+        Metric::Throughput,
         64,
         None,
         640.0,
@@ -85,7 +85,7 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "echo-paced",
         "the same at a rate all can sustain",
-        Merit::ResponseP99,
+        Metric::ResponseP99,
         64,
         Some(8_000.0),
         52.0,
@@ -94,7 +94,7 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "echo-large",
         "64 KiB each way: copying dominates",
-        Merit::Throughput,
+        Metric::Throughput,
         16,
         None,
         900.0,
@@ -103,7 +103,7 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "churn",
         "connect, one request, close",
-        Merit::Throughput,
+        Metric::Throughput,
         32,
         None,
         1_900.0,
@@ -112,7 +112,7 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "compute-bimodal",
         "99 % short jobs of 50 µs, 1 % long ones of 5 ms",
-        Merit::ResponseP99,
+        Metric::ResponseP99,
         32,
         Some(2_000.0),
         900.0,
@@ -121,7 +121,7 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "wait-database",
         "a wait of 5 ms, more clients than pool workers",
-        Merit::Throughput,
+        Metric::Throughput,
         128,
         None,
         5_200.0,
@@ -130,7 +130,7 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "burst",
         "quiet, then everyone at once",
-        Merit::ResponseP50,
+        Metric::ResponseP50,
         256,
         Some(4_000.0),
         210.0,
@@ -139,7 +139,7 @@ const SCENARIOS: [ScenarioRow; 8] = [
     (
         "one-client",
         "a single connection: latency alone",
-        Merit::ResponseP50,
+        Metric::ResponseP50,
         1,
         None,
         24.0,
@@ -428,6 +428,11 @@ fn usage(model: &ModelRow, clients: u64, completed: u64, requests: u64, drift: f
         run_delay_ns: Reading::Value((completed as f64 * model.3 * 4_000.0) as u64),
         life_user_ns: Reading::Value(cpu_ns / 3),
         life_system_ns: Reading::Value(cpu_ns),
+        switches: Switches {
+            voluntary: Reading::Value(switches * 9 / 10),
+            involuntary: Reading::Value(switches / 10),
+            replies: Reading::Value(requests),
+        },
         life_voluntary_switches: Reading::Value(switches * 9 / 10),
         life_involuntary_switches: Reading::Value(switches / 10),
         life_minor_faults: Reading::Value(400 + 60 * model.6),

@@ -6,7 +6,7 @@
 use crate::record::bundle::Bundle;
 use crate::record::histogram::Recorder;
 use crate::record::{
-    Axis, Counts, End, Measured, Merit, Objective, Reading, ScenarioRecord, SweepPoint, Trial,
+    Axis, Counts, End, Measured, Metric, Objective, Reading, ScenarioRecord, SweepPoint, Trial,
 };
 use crate::rules::sweep::{Queue, Usl};
 use crate::sample::{self, Spec};
@@ -112,7 +112,7 @@ impl Maker {
     }
 
     fn clients(&mut self, base: &ScenarioRecord, rounds: u32) {
-        let base = ScenarioRecord { merit: Merit::Throughput, ..base.clone() };
+        let base = ScenarioRecord { merit: Metric::Throughput, ..base.clone() };
         let names = CLIENTS.map(|n| self.point(&base, &base.name, Axis::Clients, n));
         for round in 0..rounds {
             let drift = self.noise(0.1);

@@ -1,10 +1,11 @@
-//! The statistics behind the verdicts: quantiles with censoring, seeded random numbers, bootstrap, paired ratios, the
+//! The statistics behind the verdicts: quantiles with censoring, seeded random numbers, bootstrap, estimates, paired ratios, the
 //! permutation test, many comparisons, power, how often something happens.
 //!
 //! Pure arithmetic on slices. Nothing here knows of models or workloads, reads a clock, or returns NaN: infinity is a
 //! legal value (a request that was never answered took infinitely long), and every function says what it makes of it.
 
 pub mod bootstrap;
+pub mod estimate;
 pub mod multiple;
 pub mod paired;
 pub mod power;

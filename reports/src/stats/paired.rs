@@ -3,7 +3,8 @@
 //! Every ratio is a *factor behind*: how many times worse the second is than the first. 1 is equal, 2 is half the
 //! throughput or twice the latency, infinite is "never answered", below 1 is better.
 
-use super::bootstrap::{CONFIDENCE, median_interval_at};
+use super::bootstrap::CONFIDENCE;
+use super::estimate::Estimate;
 use super::random::Random;
 
 /// Whether more or less of a figure is better.
@@ -13,19 +14,6 @@ pub enum Better {
     More,
     /// Less: latency.
     Less,
-}
-
-/// The median of a paired factor, with its bootstrap interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Factor {
-    /// Median over the rounds.
-    pub median: f64,
-    /// Lower end of the interval.
-    pub low: f64,
-    /// Upper end of the interval.
-    pub high: f64,
-    /// Rounds in which both had a figure.
-    pub rounds: usize,
 }
 
 /// The natural logarithm of how many times worse `other` is than `reference`. Never NaN: two infinite latencies, or
@@ -45,30 +33,11 @@ pub fn factor(
     other: &[Option<f64>],
     better: Better,
     random: &mut Random,
-) -> Option<Factor> {
+) -> Option<Estimate> {
     let pairs = reference.iter().zip(other);
     let logs: Vec<f64> =
         pairs.filter_map(|(reference, other)| Some(log_behind((*reference)?, (*other)?, better))).collect();
-    factor_of(&logs, random)
-}
-
-/// The median factor of the logarithms of how far behind, with its interval; `None` without a round.
-pub fn factor_of(logs: &[f64], random: &mut Random) -> Option<Factor> {
-    factor_at(logs, CONFIDENCE, random)
-}
-
-/// The same with an interval of another nominal confidence.
-pub fn factor_at(logs: &[f64], confidence: f64, random: &mut Random) -> Option<Factor> {
-    let median = super::median(logs)?.exp();
-    let (low, high) = median_interval_at(logs, confidence, random)?;
-    Some(Factor { median, low: low.exp(), high: high.exp(), rounds: logs.len() })
-}
-
-impl Factor {
-    /// Whether the whole interval lies within a factor of 1 plus `floor` to either side.
-    pub fn inside(&self, floor: f64) -> bool {
-        self.low >= 1.0 / (1.0 + floor) && self.high <= 1.0 + floor
-    }
+    Some(Estimate::at(&logs, CONFIDENCE, random)?.map(f64::exp))
 }
 
 #[cfg(test)]
@@ -109,14 +78,5 @@ mod tests {
             &mut Random::new(1),
         );
         assert_eq!(factor.expect("one round").rounds, 1);
-        assert_eq!(factor_of(&[], &mut Random::new(1)), None);
-    }
-
-    #[test]
-    fn inside_the_floor_is_the_whole_interval_to_both_sides() {
-        let factor = |low, high| Factor { median: 1.0, low, high, rounds: 8 };
-        assert!(factor(1.0 / 1.03, 1.03).inside(0.03));
-        assert!(!factor(0.97, 1.03).inside(0.03), "a factor of 1/1.03 is 0.9709");
-        assert!(!factor(1.0, 1.04).inside(0.03) && !factor(1.0, f64::INFINITY).inside(0.03));
     }
 }

@@ -7,17 +7,15 @@ use bakeoff_reports::ask::advise::{
     Answer, Criterion, Level, Machine, Outcome, Question, Source, Stand, Variability, advise,
 };
 use bakeoff_reports::cells::cell::{CellDoubt, RoundFigures};
-use bakeoff_reports::metric::cost::Cost;
 use bakeoff_reports::record::envelope::{
     self, Caps, Envelope, Evidence, Findings, Life, Limit, Recovery, Saw, Stress,
 };
 use bakeoff_reports::record::{
-    Arrivals, Axis, Doubt, Load, Merit, RateShape, Reading, SweepPoint, Tuning, Work,
+    Arrivals, Axis, Doubt, Load, Metric, RateShape, Reading, SweepPoint, Tuning, Work,
 };
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text::advise as text;
-use bakeoff_reports::stats::quantile::Quantile;
 
 const CLOSED: usize = 0;
 const OPEN: usize = 1;
@@ -56,12 +54,11 @@ fn set(analysis: &mut Analysis, workload: usize, model: &str, rate: f64, p99_ns:
     let cell = cells.iter_mut().find(|cell| cell.model == model).expect("a model of the sample");
     cell.doubts.clear();
     for round in &mut cell.rounds {
-        round.throughput_per_s = rate;
-        round.response.shown[2] = match p99_ns.is_infinite() {
-            true => Quantile::NeverAnswered,
-            false => Quantile::Value(p99_ns as u64),
-        };
+        round.figures.set(Metric::Throughput, Reading::Value(rate));
+        round.figures.set(Metric::ResponseP99, Reading::Value(p99_ns));
     }
+    cell.medians.set(Metric::Throughput, Reading::Value(rate));
+    cell.medians.set(Metric::ResponseP99, Reading::Value(p99_ns));
 }
 
 fn ask(analysis: &Analysis, question: &Question) -> Answer {
@@ -161,7 +158,10 @@ fn a_p99_is_judged_by_its_interval_and_only_where_it_was_measured() {
     let mut analysis = world();
     let cell =
         analysis.workloads[OPEN].cells.iter_mut().find(|cell| cell.model == THREADS).expect("it was run");
-    cell.rounds.iter_mut().step_by(2).for_each(|round| round.response.shown[2] = Quantile::Value(9_000_000));
+    cell.rounds
+        .iter_mut()
+        .step_by(2)
+        .for_each(|round| round.figures.set(Metric::ResponseP99, Reading::Value(9.0 * MS)));
     let answer = ask(&analysis, &like_open());
     let straddling = finding(&answer, THREADS, Criterion::P99);
     assert_eq!(straddling.stand, NotKnown);
@@ -186,9 +186,11 @@ fn memory_is_a_line_through_what_was_measured() {
     let analysis = world();
     let workload = &analysis.workloads[OPEN];
     let law = memory::law(workload, FORK).expect("measured");
-    let costs = &workload.cell(FORK).expect("it was run").costs;
-    let whole: f64 =
-        [Cost::Pss, Cost::PageTables, Cost::KernelStacks].iter().filter_map(|cost| costs.value(*cost)).sum();
+    let costs = &workload.cell(FORK).expect("it was run");
+    let whole: f64 = [Metric::Memory, Metric::PageTables, Metric::KernelStacks]
+        .iter()
+        .filter_map(|cost| costs.value(*cost))
+        .sum();
     assert_eq!(law.measured_at, 64);
     assert!((law.at(64) / whole - 1.0).abs() < 1e-9, "{law:?} {whole}");
     let needs = law.at(200) as u64;
@@ -336,7 +338,7 @@ fn between_the_points_of_a_sweep_figures_are_interpolated_and_beyond_them_not() 
 #[test]
 fn the_choice_is_the_best_of_those_that_satisfy_and_all_that_tie_with_it() {
     let mut analysis = world();
-    analysis.workloads[OPEN].scenario.merit = Merit::ResponseP99;
+    analysis.workloads[OPEN].scenario.merit = Metric::ResponseP99;
     set(&mut analysis, OPEN, FORK, 8_000.0, 6.0 * MS);
     set(&mut analysis, OPEN, POOL, 8_000.0, 1.02 * MS);
     let answer = ask(&analysis, &like_open());

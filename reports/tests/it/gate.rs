@@ -2,7 +2,7 @@
 
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle::{self, Bundle};
-use bakeoff_reports::record::{Ended, Figure, Invalid, Merit, Origin, Reading, Side};
+use bakeoff_reports::record::{Ended, Invalid, Metric, Origin, Reading, Side};
 use bakeoff_reports::rules::gate::{self, Gate, Ledger, Outcome, Verdict};
 use bakeoff_reports::sample::comparison::{CONFIRM, SEARCH, bundle as sample};
 use bakeoff_reports::show::html;
@@ -45,9 +45,9 @@ fn each_cell_of_the_sample_comes_to_what_was_put_in() {
     let gate = judged(&sample());
     let of = |scenario, model, key| verdict(&gate, scenario, model, key).outcome;
     assert_eq!(of("echo-small", "tokio", "throughput"), Outcome::Regressed);
-    assert_eq!(of("echo-small", "tokio", "cpu"), Outcome::Pass);
+    assert_eq!(of("echo-small", "tokio", "cpu-per-request"), Outcome::Pass);
     assert_eq!(of("echo-small", "mio-event-loop", "throughput"), Outcome::Pass);
-    assert_eq!(of("echo-small", "mio-event-loop", "cpu"), Outcome::Improved);
+    assert_eq!(of("echo-small", "mio-event-loop", "cpu-per-request"), Outcome::Improved);
     let little = verdict(&gate, "echo-small", "thread-pool", "throughput");
     assert_eq!(little.outcome, Outcome::Pass);
     assert!(little.reason().contains("below the 3 % that matter"), "{}", little.reason());
@@ -221,7 +221,7 @@ fn two_builds_that_answer_nothing_are_invalid() {
         }
     });
     let gate = judged(&idle);
-    let throughput = gate.cells.iter().find(|one| one.figure == Figure::Merit(Merit::Throughput));
+    let throughput = gate.cells.iter().find(|one| one.figure == Metric::Throughput);
     let throughput = throughput.expect("it is gated");
     assert_eq!(throughput.outcome, Outcome::Invalid);
     assert!(throughput.reason().contains("Neither side does the work"), "{}", throughput.reason());

@@ -2,19 +2,18 @@
 
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::ask::history::{
-    Entry, Facts, History, Interval, LINE_VERSION, Machine, NULL_SERVER, Point, REFERENCE_MODEL, Reference,
-    entry, from_lines, key, to_lines,
+    Entry, Facts, History, LINE_VERSION, Machine, NULL_SERVER, Point, REFERENCE_MODEL, Reference, entry,
+    from_lines, key, to_lines,
 };
-use bakeoff_reports::record::{
-    ComparedCell, Comparison, Contender, Figure, Gated, Merit, Origin, Reading, Side,
-};
+use bakeoff_reports::record::{ComparedCell, Comparison, Contender, Gated, Metric, Origin, Reading, Side};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text::history as text;
+use bakeoff_reports::stats::estimate::Estimate;
 use bakeoff_reports::stats::random::Random;
 use proptest::prelude::*;
 
-const THROUGHPUT: Figure = Figure::Merit(Merit::Throughput);
+const THROUGHPUT: Metric = Metric::Throughput;
 
 fn small() -> Spec {
     Spec { scenarios: 4, models: 4, rounds: 5, requests: 400, slices: 1, ..Spec::default() }
@@ -24,7 +23,7 @@ fn facts() -> Facts {
     Facts { key: "a".to_owned(), commit: Some("c0ffee".to_owned()), ..Facts::default() }
 }
 
-fn find<'a>(entry: &'a Entry, scenario: &str, model: &str, figure: Figure) -> &'a Point {
+fn find<'a>(entry: &'a Entry, scenario: &str, model: &str, figure: Metric) -> &'a Point {
     let same = |point: &&Point| point.scenario == scenario && point.model == model && point.figure == figure;
     entry.points.iter().find(same).unwrap_or_else(|| panic!("{scenario} {model} {figure:?}"))
 }
@@ -40,7 +39,7 @@ fn each_figure_is_held_against_the_reference_that_fits_it() {
         Some(NULL_SERVER),
         "its ceiling was measured"
     );
-    let p99 = Figure::Merit(Merit::ResponseP99);
+    let p99 = Metric::ResponseP99;
     assert_eq!(reference("echo-paced", "thread-pool", p99), Some(NULL_SERVER), "its floor was measured");
     assert_eq!(
         reference("churn", "thread-pool", THROUGHPUT),
@@ -48,7 +47,7 @@ fn each_figure_is_held_against_the_reference_that_fits_it() {
         "no ceiling for churn there"
     );
     assert_eq!(reference("churn", REFERENCE_MODEL, THROUGHPUT), None, "nothing is held against itself");
-    assert_eq!(reference("echo-small", "thread-pool", Figure::CpuPerRequest), Some(REFERENCE_MODEL));
+    assert_eq!(reference("echo-small", "thread-pool", Metric::CpuPerRequest), Some(REFERENCE_MODEL));
     let point = find(&entry, "echo-small", "thread-per-client", THROUGHPUT);
     let held = point.reference.as_ref().expect("the null server");
     assert_eq!(held.value, 96_000.0);
@@ -96,7 +95,7 @@ fn comparison(factor: f64) -> Entry {
         origin: Origin::Commit { reference: "main".to_owned(), commit: commit.to_string().repeat(40) },
     };
     let gated =
-        vec![Gated { figure: THROUGHPUT, floor: 0.03 }, Gated { figure: Figure::CpuPerRequest, floor: 0.05 }];
+        vec![Gated { figure: THROUGHPUT, floor: 0.03 }, Gated { figure: Metric::CpuPerRequest, floor: 0.05 }];
     let cell = ComparedCell { scenario: "echo-small".to_owned(), model: "tokio".to_owned(), gated };
     bundle.run.comparison = Some(Comparison {
         a: build('a'),
@@ -131,14 +130,13 @@ fn the_key_is_that_of_the_head_and_the_begin() {
 
 /// A run of two models under one workload, with these ratios to the null server, on a machine so many times slower.
 fn made(number: usize, ratios: [f64; 2], slow: f64) -> Entry {
-    let interval = |median: f64| Interval { median, low: median * 0.99, high: median * 1.01 };
+    let interval = |median: f64| Estimate { median, low: median * 0.99, high: median * 1.01, rounds: 8 };
     let point = |model: &str, ratio: f64| Point {
         scenario: "echo <small>".to_owned(),
         definition: "00000000".to_owned(),
         model: model.to_owned(),
         figure: THROUGHPUT,
         value: interval(1e5 * ratio / slow),
-        rounds: 8,
         reference: Some(Reference {
             name: NULL_SERVER.to_owned(),
             value: 1e5 / slow,
@@ -264,7 +262,7 @@ fn words_fit_80_columns_and_name_the_commit() {
     let history = History::of(runs);
     let alerts = text::alerts(&history, 80);
     assert!(alerts.contains("WORSE after 2323232323, up to 2424242424: 1 figure"), "{alerts}");
-    assert!(alerts.contains("1.11× worse"), "{alerts}");
+    assert!(alerts.contains("9.7 % worse"), "{alerts}");
     let series = text::series(&history, 80);
     assert!(series.contains('|') && series.contains("worse since 2424242424"), "{series}");
     for text in [alerts, series, text::runs(&history, 80)] {

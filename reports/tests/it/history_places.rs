@@ -2,25 +2,25 @@
 
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::ask::history::{
-    Entry, Facts, History, Interval, LINE_VERSION, Machine, NULL_SERVER, Point, REFERENCE_MODEL, Reference,
-    TEXT_ALONE, entry, from_lines, to_lines,
+    Entry, Facts, History, LINE_VERSION, Machine, NULL_SERVER, Point, REFERENCE_MODEL, Reference, TEXT_ALONE,
+    entry, from_lines, to_lines,
 };
 use bakeoff_reports::record::bundle::Bundle;
-use bakeoff_reports::record::{Figure, Merit, Reading};
+use bakeoff_reports::record::{Metric, Reading, Switches};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::text::history as text;
+use bakeoff_reports::stats::estimate::Estimate;
 use std::time::Duration;
 
 /// A run of a commit, with the ratio of each model to the null server.
 fn made(number: usize, commit: &str, ratios: &[f64]) -> Entry {
-    let interval = |median: f64| Interval { median, low: median * 0.99, high: median * 1.01 };
+    let interval = |median: f64| Estimate { median, low: median * 0.99, high: median * 1.01, rounds: 8 };
     let point = |(nth, ratio): (usize, &f64)| Point {
         scenario: "echo".to_owned(),
         definition: "00000000".to_owned(),
         model: format!("model-{nth}"),
-        figure: Figure::Merit(Merit::Throughput),
+        figure: Metric::Throughput,
         value: interval(1e5 * ratio),
-        rounds: 8,
         reference: Some(Reference { name: NULL_SERVER.to_owned(), value: 1e5, ratio: interval(*ratio) }),
     };
     Entry {
@@ -90,10 +90,28 @@ fn another_window_or_warm_up_is_another_definition() {
     assert!(all.windows(2).all(|two| two[0] != two[1]), "{all:?}");
 }
 
+/// Lines as older versions wrote them: rounds beside the figure, and figures by their older names.
+fn as_before_version_3(lines: &str, version: u32) -> String {
+    let old = lines
+        .replace("\"line_version\":3", &format!("\"line_version\":{version}"))
+        .replace("\"figure\":\"throughput\"", "\"figure\":{\"merit\":\"throughput\"}")
+        .replace(",\"rounds\":8},\"reference\"", "},\"rounds\":8,\"reference\"")
+        .replace(",\"rounds\":8}", "}");
+    assert!(old.contains("merit") && old.contains("\"rounds\":8,\"reference\""), "{old}");
+    old
+}
+
+#[test]
+fn lines_of_version_2_are_read() {
+    let entries = runs(&[12]);
+    let old = as_before_version_3(&to_lines(&entries).expect("lines"), 2);
+    assert_eq!(from_lines(&old).expect("the older version is read"), entries);
+}
+
 #[test]
 fn lines_of_a_time_without_windows_are_read_kept_apart_and_not_tested() {
     let lines = to_lines(&runs(&[12])).expect("lines");
-    let old = lines.replace("\"line_version\":2", "\"line_version\":1");
+    let old = as_before_version_3(&lines, 1);
     assert!(old != lines);
     let read = from_lines(&old).expect("the older version is read");
     let definition = format!("{TEXT_ALONE}00000000");
@@ -109,7 +127,7 @@ fn lines_of_a_time_without_windows_are_read_kept_apart_and_not_tested() {
         "{:?}",
         history.series[0].untested
     );
-    assert!(from_lines(&lines.replace("\"line_version\":2", "\"line_version\":0")).is_err());
+    assert!(from_lines(&lines.replace("\"line_version\":3", "\"line_version\":0")).is_err());
 }
 
 #[test]
@@ -120,11 +138,15 @@ fn next_to_no_switches_are_no_factor_apart() {
             let switches = if trial.model == REFERENCE_MODEL { plain } else { own };
             let Reading::Value(measured) = &trial.measured else { continue };
             let requests = (measured.counts.ok + measured.warmup_sent) as f64;
-            trial.usage.life_voluntary_switches = Reading::Value((switches * requests).round() as u64);
+            trial.usage.switches = Switches {
+                voluntary: Reading::Value((switches * requests).round() as u64),
+                involuntary: Reading::Value(0),
+                replies: Reading::Value(requests as u64),
+            };
         }
         let entry = entry(&analyse(&bundle), Facts::default());
         let of =
-            |point: &&Point| point.figure == Figure::SwitchesPerRequest && point.model == "fork-per-client";
+            |point: &&Point| point.figure == Metric::SwitchesPerRequest && point.model == "fork-per-client";
         entry.points.iter().find(of).and_then(|point| point.reference.clone()).expect("held against it").ratio
     };
     assert_eq!(ratio(0.0, 0.0).median, 1.0);

@@ -8,7 +8,7 @@ use bakeoff_reports::cells::recovery::Recovery;
 use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
-    Arrivals, Background, ConnectionCounts, Doubt, Load, Merit, RateShape, Reading,
+    Arrivals, Background, ConnectionCounts, Doubt, Load, Metric, RateShape, Reading,
 };
 use bakeoff_reports::rules::verdict::{Outcome, Place};
 use bakeoff_reports::show::html;
@@ -39,10 +39,11 @@ fn answers(models: [(u64, u64, u64); 2]) -> Bundle {
 #[test]
 fn goodput_counts_what_was_answered_within_the_objective() {
     let mut bundle = answers([(1000, 600, 400), (1000, 900, 50)]);
-    bundle.run.scenarios[0].merit = Merit::Goodput;
+    bundle.run.scenarios[0].merit = Metric::Goodput;
     bundle.run.scenarios[0].objective_ns = Some(5_000_000);
     let analysis = analyse(&bundle);
-    let figures: Vec<_> = analysis.workloads[0].cells.iter().map(|cell| cell.merit(Merit::Goodput)).collect();
+    let figures: Vec<_> =
+        analysis.workloads[0].cells.iter().map(|cell| cell.value(Metric::Goodput)).collect();
     assert_eq!(figures, [Some(1_200.0), Some(1_800.0)], "600 and 900 in half a second");
     assert_eq!(winners(&analysis), [bundle.run.models[1].name.as_str()]);
     let page = html::report(&analysis);
@@ -55,7 +56,7 @@ fn goodput_counts_what_was_answered_within_the_objective() {
 #[test]
 fn a_workload_without_an_objective_has_no_goodput_to_compare() {
     let mut bundle = answers([(1000, 600, 400), (1000, 900, 50)]);
-    bundle.run.scenarios[0].merit = Merit::Goodput;
+    bundle.run.scenarios[0].merit = Metric::Goodput;
     let verdict = &analyse(&bundle).workloads[0].verdict;
     assert!(matches!(verdict.outcome, Outcome::Undecided { .. }), "{:?}", verdict.outcome);
     assert!(verdict.lead().contains("6 rounds without an objective"), "{}", verdict.lead());
@@ -64,7 +65,7 @@ fn a_workload_without_an_objective_has_no_goodput_to_compare() {
 #[test]
 fn the_share_answered_is_of_all_that_was_asked() {
     let mut bundle = answers([(1000, 970, 30), (1000, 400, 100)]);
-    bundle.run.scenarios[0].merit = Merit::Answered;
+    bundle.run.scenarios[0].merit = Metric::Answered;
     let analysis = analyse(&bundle);
     let verdict = &analysis.workloads[0].verdict;
     let names = [0, 1].map(|at| analysis.run.models[at].name.as_str());
@@ -81,7 +82,7 @@ fn the_share_answered_is_of_all_that_was_asked() {
     // A hundredth is the least that matters: 0.8 % less shares the first place, 3 % less does not.
     for (answered, tied) in [(992, true), (970, false)] {
         let mut bundle = answers([(1000, 1000, 0), (1000, answered, 0)]);
-        bundle.run.scenarios[0].merit = Merit::Answered;
+        bundle.run.scenarios[0].merit = Metric::Answered;
         let analysis = analyse(&bundle);
         let place = analysis.workloads[0].verdict.standing(names[1]).expect("it ran").place;
         assert_eq!(!matches!(place, Place::Behind(_)), tied, "{answered} of 1000: {place:?}");
@@ -91,7 +92,7 @@ fn the_share_answered_is_of_all_that_was_asked() {
 #[test]
 fn where_nothing_is_answered_no_model_fits() {
     let mut bundle = answers([(1000, 0, 0), (1000, 0, 0)]);
-    bundle.run.scenarios[0].merit = Merit::Answered;
+    bundle.run.scenarios[0].merit = Metric::Answered;
     let verdict = &analyse(&bundle).workloads[0].verdict;
     assert_eq!(verdict.outcome, Outcome::NoneFits);
     assert!(verdict.lead().contains("answered no request"), "{}", verdict.lead());
@@ -100,7 +101,7 @@ fn where_nothing_is_answered_no_model_fits() {
 #[test]
 fn memory_that_is_saved_by_not_serving_is_no_merit() {
     let mut bundle = answers([(1000, 1000, 0), (1000, 900, 0)]);
-    bundle.run.scenarios[0].merit = Merit::MemoryPerConnection;
+    bundle.run.scenarios[0].merit = Metric::MemoryPerConnection;
     let names = [0, 1].map(|at| bundle.run.models[at].name.clone());
     for trial in &mut bundle.trials {
         let each = if trial.model == names[0] { 40_000 } else { 10_000 };
@@ -123,7 +124,7 @@ fn memory_that_is_saved_by_not_serving_is_no_merit() {
         let kept = ConnectionCounts { asked: held, opened: held, lost: 0 };
         measured(&mut trial.measured).background = Background { idle: kept, ..Background::default() };
     }
-    let figure_of_idle = analyse(&idle).workloads[0].cells[0].merit(Merit::MemoryPerConnection);
+    let figure_of_idle = analyse(&idle).workloads[0].cells[0].value(Metric::MemoryPerConnection);
     assert_eq!(figure_of_idle, Some(20_000.0));
     let reason = &analysis.workloads[0].reason();
     assert!(reason.contains("held them in 1 process and 1 thread"), "{reason}");
@@ -168,4 +169,32 @@ fn a_recovery_is_told_in_terminal_and_page() {
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
     let page = html::report(&analysis);
     assert!(page.contains(">recovery<") && page.contains("≤ 150 ms") && page.contains("&gt; 300 ms"));
+}
+
+#[test]
+fn system_calls_per_request_decide_like_any_other_metric() {
+    let mut bundle = answers([(1000, 1000, 0), (1000, 1000, 0)]);
+    bundle.run.scenarios[0].merit = Metric::SystemCallsPerRequest;
+    let names = [0, 1].map(|at| bundle.run.models[at].name.clone());
+    for trial in &mut bundle.trials {
+        let calls = if trial.model == names[0] { 2_000 + u64::from(trial.round) } else { 5_000 };
+        trial.usage.counted.system_calls = Reading::Value(calls);
+        trial.usage.counted.system_call_replies = Reading::Value(1_000);
+    }
+    let analysis = analyse(&bundle);
+    assert_eq!(winners(&analysis), [names[0].as_str()]);
+    let verdict = &analysis.workloads[0].verdict;
+    assert!(verdict.lead().contains("2.50× the system calls per request of"), "{}", verdict.lead());
+    let reason = analysis.workloads[0].reason();
+    assert!(!reason.contains("system calls"), "it is no reason for itself: {reason}");
+    let estimate = analysis.workloads[0].cells[1].estimate(Metric::SystemCallsPerRequest);
+    assert_eq!(estimate.map(|estimate| (estimate.median, estimate.rounds)), Some((5.0, 6)));
+    let page = html::report(&analysis);
+    assert!(page.contains("<small>system calls per request</small>"), "the matrix names it");
+    // Where it was counted in too few rounds, nothing is decided.
+    for trial in bundle.trials.iter_mut().filter(|trial| trial.round >= 2) {
+        trial.usage.counted.system_calls = Reading::Absent("not counted".to_owned());
+    }
+    let verdict = &analyse(&bundle).workloads[0].verdict;
+    assert!(matches!(verdict.outcome, Outcome::Undecided { .. }), "{:?}", verdict.outcome);
 }

@@ -4,10 +4,11 @@
 use crate::support;
 
 use bakeoff_reports::analysis::analyse;
-use bakeoff_reports::metric::cost::Cost;
 use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::histogram::Recorder;
-use bakeoff_reports::record::{Arrivals, DemandShape, Load, RateShape, Reading, Spread, Usage, Work};
+use bakeoff_reports::record::{
+    Arrivals, DemandShape, Load, Metric, RateShape, Reading, Spread, Switches, Usage, Work,
+};
 use std::time::Duration;
 use support::{measured, with_throughput};
 
@@ -19,13 +20,18 @@ fn switches_are_shared_among_the_requests_of_the_swarm() {
         measured.warmup_sent = 100;
         // 500 requests; the server counts every read of a large message.
         let ok = measured.counts.ok;
-        trial.usage.life_voluntary_switches = Reading::Value(2 * (ok + 100) - 7);
-        trial.usage.life_involuntary_switches = Reading::Value(7);
+        trial.usage.switches = Switches {
+            voluntary: Reading::Value(2 * (ok + 100) - 7),
+            involuntary: Reading::Value(7),
+            replies: Reading::Value(ok + 100),
+        };
+        // Starting up is no part of a request.
+        trial.usage.life_voluntary_switches = Reading::Value(1_000_000);
         trial.server = Reading::Value([("requests".to_owned(), 16 * (ok + 100))].into());
     }
     let analysis = analyse(&bundle);
     for cell in &analysis.workloads[0].cells {
-        assert_eq!(*cell.costs.get(Cost::Switches), Reading::Value(2.0));
+        assert_eq!(*cell.get(Metric::SwitchesPerRequest), Reading::Value(2.0));
     }
 }
 
@@ -44,7 +50,8 @@ fn costs_are_divided_by_what_they_were_counted_with() {
         usage.counted.instructions = Reading::Value(70_000);
         (usage.idle_own_bytes, usage.held_own_bytes) = (Reading::Value(1_000_000), Reading::Value(1_640_000));
         let measured = measured(&mut trial.measured);
-        measured.counts.ok = measured.response.count;
+        (measured.counts.ok, measured.counts.sent) = (measured.response.count, measured.response.count);
+        (measured.counts.in_flight_at_end, measured.counts.never_written) = (0, 0);
         let life = measured.counts.ok + measured.warmup_sent;
         let wire = match &mut measured.wire {
             Reading::Value(wire) => wire,
@@ -64,22 +71,24 @@ fn costs_are_divided_by_what_they_were_counted_with() {
             hdr_v2: replies.encode().hdr_v2,
         };
     }
-    let costs = &analyse(&bundle).workloads[0].cells[0].costs;
+    let costs = &analyse(&bundle).workloads[0].cells[0];
     let is = |cost, expected: f64| {
         let got = costs.value(cost).unwrap_or_else(|| panic!("{cost:?}: {:?}", costs.get(cost)));
         assert!((got - expected).abs() < 1e-9 * expected, "{cost:?}: {got}, not {expected}");
     };
-    is(Cost::Cpu, 8_000.0);
-    is(Cost::CpuUser, 2_000.0);
-    is(Cost::CpuSystem, 6_000.0);
-    is(Cost::RunDelay, 3_000.0);
-    is(Cost::SystemCalls, 2.1);
-    is(Cost::Instructions, 7_000.0);
-    is(Cost::MemoryPerConnection, 10_000.0);
-    is(Cost::Segments, 3.0);
-    is(Cost::LeastServed, 0.5);
-    is(Cost::Fairness, 635.0 * 635.0 / (64.0 * 6_325.0));
-    assert!(matches!(costs.get(Cost::Cycles), Reading::Absent(why) if why.contains("virtual machine")));
+    is(Metric::CpuPerRequest, 8_000.0);
+    is(Metric::UserCpuPerRequest, 2_000.0);
+    is(Metric::SystemCpuPerRequest, 6_000.0);
+    is(Metric::RunDelayPerRequest, 3_000.0);
+    is(Metric::SystemCallsPerRequest, 2.1);
+    is(Metric::InstructionsPerRequest, 7_000.0);
+    is(Metric::MemoryPerConnection, 10_000.0);
+    is(Metric::SegmentsPerRequest, 3.0);
+    is(Metric::LeastServed, 0.5);
+    is(Metric::Fairness, 635.0 * 635.0 / (64.0 * 6_325.0));
+    assert!(
+        matches!(costs.get(Metric::CyclesPerRequest), Reading::Absent(why) if why.contains("virtual machine"))
+    );
 }
 
 #[test]
@@ -89,14 +98,15 @@ fn a_cost_that_is_absent_is_not_said_to_be_equal() {
         trial.usage = Usage::absent("no /proc");
         measured(&mut trial.measured).spread = Spread::default();
         measured(&mut trial.measured).wire = Reading::Absent("no TCP_INFO".to_owned());
-        trial.usage.life_voluntary_switches = Reading::Value(0);
-        trial.usage.life_involuntary_switches = Reading::Value(0);
+        let none = || Reading::Value(0);
+        trial.usage.switches =
+            Switches { voluntary: none(), involuntary: none(), replies: Reading::Value(9) };
     }
     let reason = |bundle: &Bundle| analyse(bundle).workloads[0].reason();
     let only = "A difference in context switches per request does not explain the lead over iterative.";
     assert!(reason(&bundle).starts_with(only), "{}", reason(&bundle));
     for trial in &mut bundle.trials {
-        trial.usage.life_voluntary_switches = Reading::Absent("no /proc".to_owned());
+        trial.usage.switches = Switches::absent("no /proc");
     }
     assert!(
         reason(&bundle).starts_with("Nothing explains the lead over iterative: no cost could be measured")

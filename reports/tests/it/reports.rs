@@ -1,8 +1,8 @@
 //! The reports: fixed pictures of what they say, escaping, determinism, size.
 
-use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::record::bundle::Bundle;
-use bakeoff_reports::record::{self, Doubt, Invalid, Reading};
+use bakeoff_reports::record::{self, Doubt, Invalid, Metric, Reading};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text::anatomy;
@@ -247,4 +247,50 @@ fn a_thousand_trials_make_one_report() {
     let analysis = analyse(&sample::bundle(&spec));
     assert_eq!(analysis.recorded, 1_000);
     assert!(html::report(&analysis).len() < 2_000_000);
+}
+
+/// What the box on trust says of marks, and the marks themselves, of the same page.
+#[test]
+fn the_trust_box_and_the_marks_agree() {
+    let spec = Spec { scenarios: 2, models: 3, rounds: 4, requests: 400, ..Spec::default() };
+    let bundle = sample::bundle(&spec);
+    let fastest = |analysis: &Analysis, at: usize| {
+        let cells = analysis.workloads[at].cells.iter();
+        cells.flat_map(|cell| cell.values(Metric::Throughput)).fold(0.0, f64::max)
+    };
+    // Far from the fastest, just above it, below it in a trial, and never reached.
+    for (share, marked, known) in [(10.0, false, true), (1.01, true, true), (0.5, false, false)] {
+        let mut bundle = bundle.clone();
+        let rates: Vec<f64> = {
+            let analysis = analyse(&bundle);
+            (0..2).map(|at| fastest(&analysis, at)).collect()
+        };
+        let names: Vec<String> = bundle.run.scenarios.iter().map(|one| one.name.clone()).collect();
+        let Reading::Value(probe) = &mut bundle.run.probe else { panic!("the sample has a probe") };
+        let ceiling = probe.ceilings[0].clone();
+        probe.ceilings = names
+            .iter()
+            .zip(&rates)
+            .map(|(name, rate)| {
+                let mut one = ceiling.clone();
+                one.scenarios = vec![name.clone()];
+                let Reading::Value(reached) = &mut one.reached else { panic!("it was reached") };
+                (reached.rate_per_s, reached.swarm_share) = (rate * share, 0.99);
+                one
+            })
+            .collect();
+        let analysis = analyse(&bundle);
+        let page = html::report(&analysis);
+        let (_, rest) = page.split_once("<aside class=\"trust\">").expect("a box");
+        let (told, figures) = rest.split_once("</aside>").expect("it ends");
+        let marks = figures.matches(">▲</abbr>").count();
+        assert_eq!(marks > 0, marked, "{share}: {marks} marks");
+        assert_eq!(told.contains("Marked ▲"), marked, "{share}: {told}");
+        assert_eq!(told.contains("No rate came near"), known && !marked, "{share}: {told}");
+        assert_eq!(told.contains("Unmarked, because the limit is not known"), !known, "{share}: {told}");
+        for workload in &analysis.workloads {
+            let name = format!("{} (", workload.scenario.name);
+            assert_eq!(told.contains(&name), !workload.at_ceiling().is_empty(), "{name} {told}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use crate::support;
 
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle::Bundle;
-use bakeoff_reports::record::{Invalid, Reading, Trial};
+use bakeoff_reports::record::{Invalid, Metric, Reading, Trial};
 use bakeoff_reports::rules::verdict::Outcome;
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text::{SummaryOptions, summary};
@@ -65,8 +65,11 @@ fn the_first_valid_try_of_a_round_counts_and_all_are_kept() {
     let analysis = analyse(&bundle);
     assert_eq!((analysis.recorded, analysis.tried_again, analysis.valid), (13, 3, 10));
     assert_eq!((analysis.asked, analysis.lost), (10, 0));
-    let rates: Vec<f64> =
-        analysis.workloads[0].cells[0].rounds.iter().map(|r| r.throughput_per_s / 2.0).collect();
+    let rates: Vec<f64> = analysis.workloads[0].cells[0]
+        .rounds
+        .iter()
+        .map(|r| r.value(Metric::Throughput).expect("measured") / 2.0)
+        .collect();
     assert_eq!(rates, [1_200.0, 1_000.0, 1_000.0, 1_000.0, 1_000.0], "each window is half a second");
     let told: Vec<_> = analysis.excluded.iter().map(|t| (t.attempt, t.replaced, t.reasons.len())).collect();
     assert_eq!(told, [(0, true, 1), (1, true, 1), (3, true, 1)]);

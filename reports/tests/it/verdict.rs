@@ -4,11 +4,10 @@ use crate::support;
 
 use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::cells::exclusion::Exclusion;
-use bakeoff_reports::metric::cost::Cost;
 use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
-    Counts, Doubt, ErrorKind, Invalid, Load, Merit, Reading, Spread, Trial, WARMUP_SLICES,
+    Counts, Doubt, ErrorKind, Invalid, Load, Metric, Reading, Spread, Switches, Trial, WARMUP_SLICES,
 };
 use bakeoff_reports::rules::verdict::{MIN_ROUNDS, Outcome, Place};
 use bakeoff_reports::sample::{self, Spec};
@@ -179,6 +178,7 @@ fn too_few_requests_are_told_apart_from_invalid_trials() {
 fn silence(trial: &mut Trial, sent: u64) {
     trial.doubts = vec![Doubt::ServerDied { detail: "signal 11".to_owned() }];
     trial.server = Reading::Absent("it died".to_owned());
+    trial.usage.switches.replies = Reading::Value(0);
     let measured = measured(&mut trial.measured);
     let empty = Recorder::fine().encode();
     measured.counts = Counts { sent, in_flight_at_end: sent, ..Counts::default() };
@@ -209,13 +209,13 @@ fn a_model_that_answers_nothing_is_behind_and_never_excluded() {
             let standing = workload.verdict.standing("thread-per-client").expect("it ran");
             let Place::Behind(factor) = standing.place else { panic!("{sent}: {standing:?}") };
             assert_eq!((factor.median, factor.low), (f64::INFINITY, f64::INFINITY));
-            let costs = &workload.cell("thread-per-client").expect("it ran").costs;
+            let costs = &workload.cell("thread-per-client").expect("it ran");
             let absent = |reading: &Reading<f64>| match reading {
                 Reading::Absent(why) => why.clone(),
                 Reading::Value(value) => panic!("{value} for no reply"),
             };
-            assert_eq!(absent(costs.get(Cost::Cpu)), "no reply to share it among");
-            assert_eq!(absent(costs.get(Cost::Switches)), "no reply to share it among");
+            assert_eq!(absent(costs.get(Metric::CpuPerRequest)), "no reply to share it among");
+            assert_eq!(absent(costs.get(Metric::SwitchesPerRequest)), "no reply to share it among");
         }
         told_without_nan(&analysis);
         bundle.trials.iter_mut().for_each(|trial| silence(trial, sent));
@@ -262,8 +262,8 @@ fn the_largest_numbers_a_record_can_hold_break_nothing() {
         let most = || Reading::Value(u64::MAX);
         let usage = &mut trial.usage;
         (usage.window_cpu_ns, usage.pss_bytes, usage.threads) = (most(), most(), most());
-        (usage.processes, usage.life_voluntary_switches) = (most(), most());
-        usage.life_involuntary_switches = most();
+        usage.processes = most();
+        usage.switches = Switches { voluntary: most(), involuntary: most(), replies: Reading::Value(1) };
         usage.foreign_share = Reading::Value(f64::MAX);
         let measured = measured(&mut trial.measured);
         measured.window_ns = if trial.round == 0 { 1 } else { u64::MAX };
@@ -305,7 +305,7 @@ fn the_largest_numbers_a_record_can_hold_break_nothing() {
     let scenario = &mut bundle.run.scenarios[0];
     scenario.load = Load::Closed { clients: u32::MAX, think: Duration::MAX };
     (scenario.timing.window, scenario.timing.warmup) = (Duration::MAX, Duration::MAX);
-    for merit in Merit::ALL {
+    for merit in Metric::ALL {
         bundle.run.scenarios[0].merit = merit;
         let analysis = analyse(&bundle);
         assert_eq!((analysis.valid, analysis.excluded.len()), (14, 1), "{:?}", analysis.excluded);
@@ -370,7 +370,7 @@ fn a_starved_model_is_infinitely_far_behind_and_nobody_fits_when_all_starve() {
 #[test]
 fn a_percentile_with_too_few_requests_decides_nothing() {
     let mut bundle = with_throughput(&[&[1000; 5], &[900; 5]]);
-    bundle.run.scenarios[0].merit = Merit::ResponseP99;
+    bundle.run.scenarios[0].merit = Metric::ResponseP99;
     assert!(
         !matches!(analyse(&bundle).workloads[0].verdict.outcome, Outcome::Undecided { .. }),
         "400 suffice"

@@ -1,21 +1,21 @@
 //! The smallest slowdown that matters, as a person gives it: of a figure, a workload, a model, or of everything.
 
 use crate::workload::units::parse_share;
-use bakeoff_reports::record::Figure;
+use bakeoff_reports::record::Metric;
 
 /// Floors as a person gives them: of a figure, a workload, a model under a workload, or of everything.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Floors(Vec<(String, f64)>);
 
 impl Floors {
-    /// Reads `5%`, `cpu=2%`, `wait=10%`, `wait/tokio=10%` or `wait/tokio/cpu=2%`.
+    /// Reads `5%`, `answered=2%`, `wait=10%`, `wait/tokio=10%` or `wait/tokio/answered=2%`.
     ///
     /// # Errors
     /// No share above 0 and below 1,000 %.
     pub fn parse(texts: &[String]) -> Result<Self, String> {
         let one = |text: &String| {
             let (whose, percent) = text.rsplit_once('=').unwrap_or(("", text));
-            let form = "give a share such as 5%, cpu=2%, wait=10% or wait/tokio=10%";
+            let form = "give a share such as 5%, answered=2%, wait=10% or wait/tokio=10%";
             let share = parse_share(percent).map_err(|_| format!("`{text}` is not a floor; {form}"))?;
             if !(share > 0.0 && share < 10.0) {
                 return Err(format!("the floor `{text}` must be above 0 and below 1000%; {form}"));
@@ -26,7 +26,7 @@ impl Floors {
     }
 
     /// The floor of a figure in a cell: what was said most closely of it, the last of several; else its own.
-    pub fn of(&self, scenario: &str, model: &str, figure: Figure) -> f64 {
+    pub fn of(&self, scenario: &str, model: &str, figure: Metric) -> f64 {
         let closeness = |whose: &str| {
             let mut left: Vec<&str> = whose.split('/').filter(|part| !part.is_empty()).collect();
             let count = left.len();
@@ -57,21 +57,20 @@ impl Floors {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bakeoff_reports::record::Merit;
 
     #[test]
     fn the_closest_floor_counts() {
-        let texts = ["4%", "churn=6%", "cpu=2%", "churn/tokio=10 %"].map(String::from);
+        let texts = ["4%", "churn=6%", "answered=2%", "churn/tokio=10 %"].map(String::from);
         let floors = Floors::parse(&texts).expect("floors");
-        let throughput = Figure::Merit(Merit::Throughput);
+        let throughput = Metric::Throughput;
         assert_eq!(floors.of("wait", "tokio", throughput), 0.04);
         assert_eq!(floors.of("churn", "mio-event-loop", throughput), 0.06);
-        assert_eq!(floors.of("wait", "tokio", Figure::CpuPerRequest), 0.02);
+        assert_eq!(floors.of("wait", "tokio", Metric::Answered), 0.02);
         assert_eq!(floors.of("churn", "tokio", throughput), 0.10);
         assert_eq!(Floors::parse(&["0.05".into()]), Floors::parse(&["5%".into()]));
         assert_eq!(Floors::default().of("churn", "tokio", throughput), throughput.floor());
-        assert!(floors.check(&["churn", "tokio", "cpu"]).is_ok());
-        assert!(floors.check(&["churn", "cpu"]).expect_err("unknown").contains("`tokio`"));
+        assert!(floors.check(&["churn", "tokio", "answered"]).is_ok());
+        assert!(floors.check(&["churn", "answered"]).expect_err("unknown").contains("`tokio`"));
         for bad in ["x", "0%", "-3%", "5", "wait=", "wait=inf%"] {
             assert!(Floors::parse(&[bad.to_owned()]).is_err(), "{bad}");
         }

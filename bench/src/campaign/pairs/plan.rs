@@ -174,11 +174,11 @@ impl PairPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bakeoff_reports::record::{Figure, Merit};
+    use bakeoff_reports::record::Metric;
 
     fn plan(length: Length) -> Result<PairPlan, String> {
         let scenarios = vec![Scenario::built_in("churn").expect("built in")];
-        let throughput = Gated { figure: Figure::Merit(Merit::Throughput), floor: 0.03 };
+        let throughput = Gated { figure: Metric::Throughput, floor: 0.03 };
         let cell = |model: &str| PairCell { scenario: 0, model: model.into(), gated: vec![throughput] };
         PairPlan::new(
             scenarios,

@@ -21,7 +21,7 @@ use crate::campaign::{Completion, Ending, Options};
 use crate::print_to_stderr;
 use crate::process::context::Context;
 use bakeoff_reports::record::bundle::{self, BundleError};
-use bakeoff_reports::record::{Figure, Merit, Side};
+use bakeoff_reports::record::{Metric, Side};
 use bakeoff_reports::rules::gate::{self, Outcome};
 use std::path::Path;
 use std::time::Duration;
@@ -307,7 +307,7 @@ impl<M: Fn(Side) -> PreparedSide> SelfTest<'_, M> {
         }
         let bundle = bundle::load(&path)?;
         let gate = gate::judge(&bundle).ok_or_else(|| SelfTestError::NoBase("no comparison".into()))?;
-        let rate = gate.cells.iter().find(|one| one.figure == Figure::Merit(Merit::Throughput));
+        let rate = gate.cells.iter().find(|one| one.figure == Metric::Throughput);
         let done = GateResult {
             regressed: gate.outcome() == Outcome::Regressed,
             rate: rate.and_then(|rate| rate.a),

@@ -20,10 +20,11 @@ use bakeoff::process::launch::Interrupt;
 use bakeoff::workload::scenario::Scenario;
 use bakeoff::workload::units::parse_share;
 use bakeoff_reports::record::bundle;
-use bakeoff_reports::record::{Figure, Gated, Side};
+use bakeoff_reports::record::{Gated, Metric, Side};
 use bakeoff_reports::rules::gate::{self, Gate};
 use bakeoff_reports::show::text::wrapped;
 use bakeoff_reports::show::units;
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, value_parser};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -77,11 +78,10 @@ pub(super) struct AbArgs {
     /// The slowdowns that a self-test puts in, beside none
     #[arg(long, value_name = "SHARES", value_delimiter = ',', default_value = "3%,5%,10%", requires = "self_test", value_parser = parse_slower)]
     slower: Vec<f64>,
-    /// The figures that may fail it: merit (that of the scenario, CPU per request, the share answered), throughput, response-p50,
-    /// response-p99, goodput, answered, memory-per-connection, cpu, switches
-    #[arg(long, value_name = "FIGURES", value_delimiter = ',', default_value = "merit")]
+    /// The metrics that may fail it: merit (that of the scenario, CPU per request, the share answered), or any that can decide
+    #[arg(long, value_name = "METRICS", value_delimiter = ',', default_value = MERIT, value_parser = metrics())]
     fail_on: Vec<String>,
-    /// The smallest slowdown that matters: 5%, or of a figure, scenario or model: cpu=2%, churn=10%, churn/tokio/cpu=5%
+    /// The smallest slowdown that matters: 5%, or of a metric, scenario or model: answered=2%, churn=10%, churn/tokio/throughput=5%
     #[arg(long = "floor", value_name = "FLOOR")]
     floors: Vec<String>,
     /// Exit with 3 when something is invalid or undecided
@@ -103,6 +103,9 @@ fn parse_slower(text: &str) -> Result<f64, String> {
         .filter(|share| *share > 0.0 && *share < 1.0)
         .ok_or_else(|| "give shares above 0 and below 100 %, such as 3%,5%".into())
 }
+
+/// What decides a workload, with what is gated beside it.
+const MERIT: &str = "merit";
 
 /// What a command is called in a report.
 const COMMANDED: &str = "server";
@@ -208,7 +211,7 @@ impl AbArgs {
         let names = if self.scenarios.is_empty() { default.as_slice() } else { &self.scenarios };
         let flags = &self.campaign;
         let models = if flags.models.models.is_empty() { &models } else { &flags.models.models };
-        let scenarios = workloads::read_all(names, flags.times.times())?;
+        let mut scenarios = workloads::read_all(names, flags.times.times())?;
         let floors = Floors::parse(&self.floors)?;
         let mut cells = Vec::new();
         for (at, scenario) in scenarios.iter().enumerate() {
@@ -219,11 +222,14 @@ impl AbArgs {
             };
             check_scenario(scenario, if commanded { &[] } else { &models })?;
             for model in models {
-                let gated = self.gated(scenario, &model, &floors)?;
+                let gated = self.gated(scenario, &model, &floors);
                 cells.push(PairCell { scenario: at, model, gated });
             }
         }
-        let figures: Vec<Figure> = cells.iter().flat_map(|cell| &cell.gated).map(|one| one.figure).collect();
+        for cell in cells.iter().filter(|cell| cell.gated.iter().any(|one| one.figure.is_counted())) {
+            scenarios[cell.scenario].decided_by_events = true;
+        }
+        let figures: Vec<Metric> = cells.iter().flat_map(|cell| &cell.gated).map(|one| one.figure).collect();
         let known =
             scenarios.iter().map(|s| s.name.as_str()).chain(cells.iter().map(|cell| cell.model.as_str()));
         let mut known: Vec<&str> = known.chain(figures.iter().map(|figure| figure.key())).collect();
@@ -234,15 +240,12 @@ impl AbArgs {
     }
 
     /// What may fail a cell.
-    fn gated(&self, scenario: &Scenario, model: &str, floors: &Floors) -> Result<Vec<Gated>, String> {
+    fn gated(&self, scenario: &Scenario, model: &str, floors: &Floors) -> Vec<Gated> {
         let mut gated: Vec<Gated> = Vec::new();
         for name in &self.fail_on {
             let figures = match name.as_str() {
-                "merit" => gate::defaults(scenario.merit).into_iter().map(|one| one.figure).collect(),
-                name => vec![Figure::of_key(name).ok_or_else(|| {
-                    let known = ["merit"].into_iter().chain(Figure::ALL.iter().map(|figure| figure.key()));
-                    bakeoff::suggest::unknown("figure", name, known)
-                })?],
+                MERIT => gate::defaults(scenario.merit),
+                name => Metric::of_key(name).into_iter().collect(),
             };
             for figure in figures {
                 if !gated.iter().any(|one| one.figure == figure) {
@@ -250,7 +253,7 @@ impl AbArgs {
                 }
             }
         }
-        Ok(gated)
+        gated
     }
 
     fn announce(&self, plan: &PairPlan, a: &PreparedSide, b: &PreparedSide) {
@@ -282,6 +285,14 @@ impl AbArgs {
             bakeoff::print_to_stderr(wrapped(&line, bakeoff::terminal_width(), "   ").trim_end());
         }
     }
+}
+
+/// What can fail a comparison, by name.
+fn metrics() -> PossibleValuesParser {
+    let merit =
+        PossibleValue::new(MERIT).help("what decides the workload, CPU per request and the share answered");
+    let all = Metric::deciding().map(|metric| PossibleValue::new(metric.key()).help(metric.about()));
+    PossibleValuesParser::new(std::iter::once(merit).chain(all))
 }
 
 /// Writes the page, prints the verdicts and where the time went.

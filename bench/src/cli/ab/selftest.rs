@@ -7,7 +7,7 @@ use bakeoff::campaign::pairs::selftest::{self, Level, SelfTestReport};
 use bakeoff::campaign::pairs::side::{Preparation, PreparedSide, SideSpec};
 use bakeoff::campaign::{Ending, Options};
 use bakeoff::process::context::Context;
-use bakeoff_reports::record::{Figure, Merit};
+use bakeoff_reports::record::Metric;
 use bakeoff_reports::rules::gate::Outcome;
 use bakeoff_reports::rules::gate::{Replay, replay};
 use bakeoff_reports::show::text::wrapped;
@@ -21,7 +21,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// What a cost on every request is a share of.
-const THROUGHPUT: Figure = Figure::Merit(Merit::Throughput);
+const THROUGHPUT: Metric = Metric::Throughput;
 
 /// What a self-test is of without a choice: a server that works, and is what limits.
 pub(super) const BUSY: &str = "dynamic-page";

@@ -1,17 +1,16 @@
 //! The store by itself: what goes in comes out, once; and what a full disk does to it.
 
 use super::*;
-use bakeoff_reports::record::{Figure, Merit};
+use bakeoff_reports::record::Metric;
 
 fn entry(number: u64) -> Entry {
-    let interval = |median| Interval { median, low: median * 0.9, high: f64::INFINITY };
+    let interval = |median| Estimate { median, low: median * 0.9, high: f64::INFINITY, rounds: 8 };
     let point = |model: &str, reference| Point {
         scenario: "echo".to_owned(),
         definition: "0011aabb".to_owned(),
         model: model.to_owned(),
-        figure: Figure::Merit(Merit::ResponseP99),
+        figure: Metric::ResponseP99,
         value: interval(1e6 + number as f64),
-        rounds: 8,
         reference,
     };
     let null = Reference { name: "null server".to_owned(), value: 25e3, ratio: interval(40.0) };

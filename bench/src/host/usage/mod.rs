@@ -10,6 +10,7 @@ mod interrupts;
 mod mark;
 mod memory;
 mod network;
+mod switches;
 mod tree;
 mod watch;
 
@@ -19,6 +20,7 @@ pub use mark::{Between, Division, Mark};
 pub(crate) use mark::{FEWEST_TICKS, tree_cpu_time};
 pub use memory::Footprint;
 pub use network::{ListenQueue, not_accepted, socket_buffer_bytes};
+pub use switches::SwitchMark;
 pub use tree::{Population, Proc};
 pub use watch::{Depth, Watch};
 

@@ -4,19 +4,19 @@
 //! |---|---|
 //! | it listens, and has one thread | event counters are opened |
 //! | it serves, nobody is connected | its memory at rest; listen queues |
-//! | the clients are connected | how long a mark takes |
+//! | the clients are connected | how long a mark takes; context switches so far |
 //! | load, before the window | event counters run and are closed ([`super::Counters`]) |
 //! | just before the window | CPU time, waits |
 //! | the window | nothing |
-//! | just after it | CPU time, waits, threads, socket buffers, listen queues |
+//! | just after it | CPU time, waits, context switches, threads, socket buffers, listen queues |
 //! | load over, connections held | memory, descriptors |
 
 use super::counting::Tally;
 use super::mark::tree_cpu_time;
 use super::network::socket_buffer_bytes;
-use super::{Between, Counters, Division, Footprint, ListenQueue, Mark, Population, Proc, Waits};
+use super::{Between, Counters, Division, Footprint, ListenQueue, Mark, Population, Proc, SwitchMark, Waits};
 use crate::host::environment;
-use bakeoff_reports::record::{Counted, Measured, Reading, Usage};
+use bakeoff_reports::record::{Counted, Measured, Reading, Switches, Usage};
 use std::time::{Duration, Instant};
 
 /// How long a server may take to start its threads before its memory at rest is read.
@@ -71,6 +71,8 @@ pub struct Watch {
     tally: Option<Tally>,
     before: Option<Edge>,
     after: Option<Edge>,
+    /// The switches before the load, and at the end of the window.
+    switches: [Option<SwitchMark>; 2],
     population: Option<Population>,
     socket_buffer_bytes: Reading<u64>,
     overflows: (Reading<u64>, Reading<u64>),
@@ -109,6 +111,7 @@ impl Watch {
             tally: None,
             before: None,
             after: None,
+            switches: [None, None],
             population: None,
             socket_buffer_bytes: absent(),
             overflows: (absent(), absent()),
@@ -160,6 +163,7 @@ impl Watch {
     /// Tries out how long a mark takes, so that the one before the window can end when the window begins. The clients
     /// are connected, and the load has not begun.
     pub fn rehearse(&mut self) {
+        self.switches[0] = self.costs.then(|| SwitchMark::take(&self.proc, self.server));
         self.mark_takes = self.try_mark();
         if self.mark_takes > LONGEST_MARK && self.waits {
             self.waits = false;
@@ -204,6 +208,7 @@ impl Watch {
         self.late = Instant::now().saturating_duration_since(begin);
         sleep_until(end)?;
         self.after = Some(self.edge());
+        self.switches[1] = self.costs.then(|| SwitchMark::take(&self.proc, self.server));
         self.population = Some(Population::take(self.server));
         if let Some(queue) = &self.queue {
             self.socket_buffer_bytes = socket_buffer_bytes(&self.proc);
@@ -227,6 +232,11 @@ impl Watch {
     /// How far into the window reading went that belongs before it.
     pub fn late(&self) -> Duration {
         self.late
+    }
+
+    /// The switches of the server before the load; `None` where costs are not wanted.
+    pub fn switches_before(&self) -> Option<SwitchMark> {
+        self.switches[0].clone()
     }
 
     /// Reads what the server holds for the connections it has now.
@@ -272,6 +282,13 @@ impl Watch {
         usage.idle_own_bytes = self.idle_own;
         usage.socket_buffer_bytes = self.socket_buffer_bytes;
         (usage.listen_overflows, usage.listen_drops) = self.overflows;
+        usage.switches = match &self.switches {
+            [Some(before), Some(after)] => {
+                let replies = measured.warmup_completed.iter().sum::<u64>() + measured.completed_in_window;
+                before.until(after, replies)
+            }
+            _ => Switches::absent(NOT_WANTED),
+        };
         usage.counted = match &self.tally {
             Some(tally) => tally.with_replies(&measured.warmup_completed),
             None => Counted::absent(if self.costs { NOT_COUNTED } else { NOT_WANTED }),

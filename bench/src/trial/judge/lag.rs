@@ -6,7 +6,8 @@
 use super::{Judgement, Terms, quantile};
 use crate::workload::load::{DemandShape, POISON};
 use crate::workload::scenario::Scenario;
-use bakeoff_reports::record::{Doubt, Invalid, Measured, Merit};
+use bakeoff_reports::metric::Group;
+use bakeoff_reports::record::{Doubt, Invalid, Measured, Metric};
 use bakeoff_reports::rules::probe::Bounds;
 use bakeoff_servers::services::{self, ServiceConfig};
 use std::time::Duration;
@@ -58,11 +59,8 @@ fn demand_ns(demand: &DemandShape, share: f64) -> f64 {
 }
 
 /// Whether a figure of merit is made of times, or of how many requests there were to a time.
-pub(super) fn depends_on_time(merit: Merit) -> bool {
-    match merit {
-        Merit::Throughput | Merit::ResponseP99 | Merit::ResponseP50 | Merit::Goodput => true,
-        Merit::Answered | Merit::MemoryPerConnection => false,
-    }
+pub(super) fn depends_on_time(merit: Metric) -> bool {
+    merit.group() == Group::Speed
 }
 
 /// Whether the generator kept its schedule, at the median and in the tail.
@@ -77,7 +75,7 @@ pub(super) fn judge(measured: &Measured, terms: &Terms<'_>, judgement: &mut Judg
     }
     let Some(lag_p99_ns) = lag(0.99) else { return };
     let limit_ns = (TAIL_SHARE * terms.least.p99_ns) as u64;
-    if terms.merit == Merit::ResponseP99 && lag_p99_ns > limit_ns {
+    if matches!(terms.merit, Metric::ResponseP99 | Metric::ResponseP999) && lag_p99_ns > limit_ns {
         judgement.invalid.push(Invalid::GeneratorTail { lag_p99_ns, limit_ns });
     } else if let Some(response_p99_ns) = quantile(&measured.response, 0.99)
         && lag_p99_ns as f64 > LAG_SHARE * response_p99_ns as f64

@@ -13,7 +13,7 @@ use crate::host::environment::CpuPlan;
 use crate::workload::load::Load;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
-    Doubt, EncodedHistogram, ErrorKind, Invalid, Measured, Merit, Reading, Slice, Usage,
+    Doubt, EncodedHistogram, ErrorKind, Invalid, Measured, Metric, Reading, Slice, Usage,
 };
 use bakeoff_reports::rules::probe::NEAR_SHARE;
 use std::time::Duration;
@@ -70,7 +70,7 @@ pub fn is_transient(invalid: &[Invalid]) -> bool {
 #[derive(Clone, Copy, Debug)]
 pub struct Terms<'a> {
     /// The figure that decides.
-    pub merit: Merit,
+    pub merit: Metric,
     /// What the swarm was to do.
     pub load: &'a Load,
     /// Who ran where.

@@ -1,6 +1,7 @@
 //! The rules on records with known answers. Nothing here measures.
 
 use super::*;
+use bakeoff_reports::metric::Group;
 use bakeoff_reports::record::{Counts, Spread};
 
 /// 1,000 replies of 1 ms each over one second from one client: Little's law holds exactly.
@@ -44,14 +45,14 @@ fn usage(steal: f64) -> Usage {
 }
 
 fn invalid(measured: &Measured, usage: &Usage, load: &Load) -> Vec<Invalid> {
-    by(measured, usage, Merit::ResponseP99, load).invalid
+    by(measured, usage, Metric::ResponseP99, load).invalid
 }
 
 /// A floor of 50 us, and 80 in the tail.
 const LEAST: Least = Least { p50_ns: 50_000.0, p99_ns: 80_000.0 };
 
 /// Judged without a ceiling.
-fn by(measured: &Measured, usage: &Usage, merit: Merit, load: &Load) -> Judgement {
+fn by(measured: &Measured, usage: &Usage, merit: Metric, load: &Load) -> Judgement {
     judge(measured, usage, &Terms { merit, load, cpus: &two_cpus(), ceiling_per_s: None, least: LEAST })
 }
 
@@ -106,7 +107,7 @@ fn a_late_tail_is_a_doubt_and_disqualifies_where_the_tail_decides() {
     (0..1000).for_each(|i| lag.record(if i < 980 { 2_000 } else { 800_000 }));
     m.dispatch_lag = lag.encode();
     assert!(matches!(invalid(&m, &usage(0.0), &OPEN)[..], [Invalid::GeneratorTail { .. }]));
-    let by_throughput = by(&m, &usage(0.0), Merit::Throughput, &OPEN);
+    let by_throughput = by(&m, &usage(0.0), Metric::Throughput, &OPEN);
     assert_eq!(by_throughput.invalid, []);
     assert!(matches!(by_throughput.doubts[..], [Doubt::GeneratorTail { .. }]));
 }
@@ -117,9 +118,9 @@ fn lateness_leaves_no_trial_out_whose_merit_is_not_made_of_times() {
     let mut lag = Recorder::fine();
     (0..1000).for_each(|_| lag.record(10_000_000));
     m.dispatch_lag = lag.encode();
-    for merit in Merit::ALL {
+    for merit in Metric::ALL {
         let found = by(&m, &usage(0.0), merit, &OPEN);
-        let by_time = !matches!(merit, Merit::Answered | Merit::MemoryPerConnection);
+        let by_time = merit.group() == Group::Speed;
         assert_eq!(!found.invalid.is_empty(), by_time, "{merit:?}: {found:?}");
         assert!(by_time || matches!(found.doubts[..], [Doubt::GeneratorTail { .. }]), "{merit:?}: {found:?}");
     }
@@ -137,7 +138,7 @@ fn the_same_lag_disqualifies_a_fast_model_and_a_slow_one_alike() {
     };
     for late_ns in [70_000, 90_000] {
         let [fast, slow] = [60_000, 20_000_000]
-            .map(|response_ns| by(&of(response_ns, late_ns), &usage(0.0), Merit::ResponseP99, &OPEN));
+            .map(|response_ns| by(&of(response_ns, late_ns), &usage(0.0), Metric::ResponseP99, &OPEN));
         assert_eq!(fast.invalid, slow.invalid);
         assert_eq!(fast.invalid.len(), usize::from(late_ns > 80_000), "{fast:?}");
         let doubted = |found: &Judgement| matches!(found.doubts[..], [Doubt::GeneratorTail { .. }]);
@@ -182,7 +183,7 @@ fn a_swarm_that_limits_a_server_which_a_null_server_outruns_disqualifies() {
     let at = |server_ns, ceiling, cpus: &CpuPlan| {
         let usage = Usage { window_cpu_ns: Reading::Value(server_ns), ..usage(0.0) };
         let least = LEAST;
-        let merit = Merit::Throughput;
+        let merit = Metric::Throughput;
         judge(&m, &usage, &Terms { merit, load: &CLOSED, cpus, ceiling_per_s: ceiling, least })
     };
     let bound = at(600_000_000, Some(1_500.0), &two_cpus());
@@ -220,7 +221,7 @@ fn a_swarm_behind_its_schedule_disqualifies_unless_the_server_is_what_is_slow() 
     m.dispatch_lag = lagging(80_000_000);
     let at = |m: &Measured, server_ns| {
         let usage = Usage { window_cpu_ns: Reading::Value(server_ns), ..usage(0.0) };
-        by(m, &usage, Merit::ResponseP50, &OPEN).invalid
+        by(m, &usage, Metric::ResponseP50, &OPEN).invalid
     };
     assert!(
         matches!(at(&m, 100_000_000)[..], [Invalid::BehindSchedule { achieved_share, .. }] if achieved_share == 0.9)
@@ -243,11 +244,11 @@ fn sliced(completed: [u64; 10]) -> Measured {
 #[test]
 fn a_window_that_changes_its_speed_has_no_steady_state_and_one_that_stutters_has() {
     let step = sliced([200, 201, 199, 202, 198, 301, 299, 300, 302, 298]);
-    let found = by(&step, &usage(0.03), Merit::Throughput, &CLOSED);
+    let found = by(&step, &usage(0.03), Metric::Throughput, &CLOSED);
     assert!(matches!(found.invalid[..], [Invalid::Unsteady { ratio }] if ratio == 1.5), "{found:?}");
     assert_eq!(found.doubts, [], "said once");
     let stutter = sliced([400, 50, 380, 20, 150, 30, 600, 450, 40, 380]);
-    let found = by(&stutter, &usage(0.03), Merit::Throughput, &CLOSED);
+    let found = by(&stutter, &usage(0.03), Metric::Throughput, &CLOSED);
     assert_eq!(found.invalid, []);
     assert!(matches!(found.doubts[..], [Doubt::Unsteady { ratio }] if ratio == 1.5), "{found:?}");
     let small = sliced([200, 200, 200, 200, 200, 240, 240, 240, 240, 240]);
@@ -258,7 +259,7 @@ fn a_window_that_changes_its_speed_has_no_steady_state_and_one_that_stutters_has
 fn what_a_server_does_to_itself_in_the_middle_of_a_window_is_a_result() {
     let quiet = usage(0.0);
     let by_others = Usage { foreign_share: Reading::Value(0.06), ..usage(0.0) };
-    let judged = |m: &Measured, usage: &Usage| by(m, usage, Merit::Throughput, &CLOSED);
+    let judged = |m: &Measured, usage: &Usage| by(m, usage, Metric::Throughput, &CLOSED);
     let unsteady =
         |found: &Judgement| found.doubts.iter().any(|doubt| matches!(doubt, Doubt::Unsteady { .. }));
 

@@ -7,7 +7,7 @@ use crate::suggest;
 use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::load::{DemandShape, Load, RequestError, RequestShape, Timing, check_request};
 use crate::workload::units::{PositiveSpan, Share, Size, Span, Whole};
-use bakeoff_reports::record::Merit;
+use bakeoff_reports::record::Metric;
 use bakeoff_servers::models;
 use bakeoff_servers::services::{self, ServiceEntry};
 use serde::Deserialize;
@@ -19,7 +19,7 @@ struct File {
     name: Spanned<String>,
     about: String,
     service: Spanned<String>,
-    merit: Spanned<FileMerit>,
+    merit: Spanned<Metric>,
     objective: Option<PositiveSpan>,
     models: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
@@ -33,17 +33,6 @@ struct File {
     server: FileServer,
     #[serde(default)]
     trial: FileTrial,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum FileMerit {
-    Throughput,
-    ResponseP99,
-    ResponseP50,
-    Goodput,
-    Answered,
-    MemoryPerConnection,
 }
 
 #[derive(Deserialize)]
@@ -121,6 +110,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         name: file.name.into_inner(),
         about: file.about,
         merit,
+        decided_by_events: merit.is_counted(),
         service,
         objective: file.objective.map(|span| span.0),
         sweep: None,
@@ -132,27 +122,25 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
 }
 
 /// The figure of merit, where the workload can have it.
-fn merit(check: &Checker<'_>, file: &File, load: &Load) -> Checked<Merit> {
-    let merit = match *file.merit.get_ref() {
-        FileMerit::Throughput => Merit::Throughput,
-        FileMerit::ResponseP99 => Merit::ResponseP99,
-        FileMerit::ResponseP50 => Merit::ResponseP50,
-        FileMerit::Goodput => Merit::Goodput,
-        FileMerit::Answered => Merit::Answered,
-        FileMerit::MemoryPerConnection => Merit::MemoryPerConnection,
-    };
+fn merit(check: &Checker<'_>, file: &File, load: &Load) -> Checked<Metric> {
+    let merit = *file.merit.get_ref();
     let refuse = |reason: &str| Err(check.at(&file.merit, reason));
     let open = matches!(load, Load::Open { .. });
     match merit {
-        Merit::Goodput if file.objective.is_none() => refuse(
+        _ if !merit.decides() => refuse(&format!(
+            "the {} only describes; what decides is one of {}",
+            merit.label(),
+            Metric::deciding().map(Metric::key).collect::<Vec<_>>().join(", ")
+        )),
+        Metric::Goodput if file.objective.is_none() => refuse(
             "goodput is what is answered in time, so it needs `objective`: the response time to keep under, such as \"5ms\"",
         ),
         // Elsewhere a server that answers nothing is asked little: what it fails to do would hardly count.
-        Merit::Answered if !open => refuse(
+        Metric::Answered if !open => refuse(
             "the share answered needs a load of kind \"open\": other clients stop asking where nobody answers, and what \
              they did not ask would not count against the server",
         ),
-        Merit::MemoryPerConnection if matches!(load, Load::Churn { .. }) => {
+        Metric::MemoryPerConnection if matches!(load, Load::Churn { .. }) => {
             refuse("memory per connection needs connections that stay: a load of kind \"closed\" or \"open\"")
         }
         _ => Ok(merit),

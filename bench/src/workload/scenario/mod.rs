@@ -14,7 +14,7 @@ pub use check::ScenarioError;
 use crate::host::clock::nanoseconds;
 use crate::workload::contestant;
 use crate::workload::load::{Background, DemandShape, Load, POISON, RequestShape, Timing};
-use bakeoff_reports::record::{Merit, ScenarioRecord, SweepPoint, Work};
+use bakeoff_reports::record::{Metric, ScenarioRecord, SweepPoint, Work};
 use bakeoff_servers::services::{self, ServiceConfig};
 use bakeoff_servers::{ServerConfig, models};
 use std::time::Duration;
@@ -29,7 +29,9 @@ pub struct Scenario {
     /// The service the servers run.
     pub service: String,
     /// The figure that decides.
-    pub merit: Merit,
+    pub merit: Metric,
+    /// Whether something that decides is counted event by event, so that every round has to count.
+    pub decided_by_events: bool,
     /// The response time to keep under.
     pub objective: Option<Duration>,
     /// Where it lies in a sweep; a file never says so.

@@ -36,9 +36,9 @@ fn another_schedule_is_named_and_not_compared() {
 fn the_interval_of_a_ratio_holds_the_ratio_and_its_direction() {
     let first: Vec<f64> = (0..12).map(|at| 100.0 + f64::from(at)).collect();
     let second: Vec<f64> = first.iter().map(|value| value * 2.0).collect();
-    let slower = factor(&first, &second, Merit::ResponseP99, &mut Random::new(1));
+    let slower = factor(&first, &second, Metric::ResponseP99, &mut Random::new(1));
     assert!(slower.low <= slower.median && slower.median <= slower.high && slower.low > 1.5, "{slower:?}");
-    let faster = factor(&first, &second, Merit::Throughput, &mut Random::new(1));
+    let faster = factor(&first, &second, Metric::Throughput, &mut Random::new(1));
     assert!((faster.median - 0.5).abs() < 1e-12 && faster.high < 0.7, "{faster:?}");
 }
 

@@ -22,12 +22,12 @@ use super::site::Site;
 use super::{Machine, Source, by_shortfall, elsewhere};
 use crate::analysis::{Analysis, SYNTHETIC};
 use crate::cells::cell::Cell;
-use crate::metric::cost::Cost;
+use crate::record::Metric;
 use crate::rules::contest::{self, Contest, Contestant, Placed, Spending};
 use crate::rules::verdict::Place;
 use crate::rules::workload::Workload;
 use crate::show::units;
-use crate::stats::paired::Factor;
+use crate::stats::estimate::Estimate;
 use std::collections::BTreeSet;
 
 /// Rounds from which an interval has its full confidence.
@@ -80,7 +80,7 @@ fn among(analysis: &Analysis, workload: &Workload, fit: &[&str]) -> Choice {
     let cells: Vec<&Cell> = fit
         .iter()
         .filter_map(|model| workload.cell(model))
-        .filter(|cell| cell.merit(merit).is_some())
+        .filter(|cell| cell.value(merit).is_some())
         .collect();
     if cells.is_empty() {
         // No figure to rank by: all that satisfy, in the order of the run.
@@ -104,7 +104,7 @@ fn places(analysis: &Analysis, workload: &Workload, cells: &[&Cell]) -> Vec<Plac
     let merit = workload.scenario.merit;
     let models = cells.iter().map(|cell| Contestant {
         model: &cell.model,
-        figures: cell.rounds.iter().filter_map(|round| Some((round.round, round.merit(merit)?))).collect(),
+        figures: cell.rounds.iter().filter_map(|round| Some((round.round, round.value(merit)?))).collect(),
     });
     let contest = Contest { name: &workload.scenario.name, merit, models: models.collect() };
     let looks = analysis.run.sequential.as_ref().map_or(&[][..], |sequential| &sequential.looks);
@@ -113,7 +113,7 @@ fn places(analysis: &Analysis, workload: &Workload, cells: &[&Cell]) -> Vec<Plac
     contest::settle(&[contest], Spending { looks, rounds }, analysis.run.seed).pop().unwrap_or_default()
 }
 
-fn lead(workload: &Workload, winners: &[&Cell], next: Option<(&Cell, Factor)>) -> String {
+fn lead(workload: &Workload, winners: &[&Cell], next: Option<(&Cell, Estimate)>) -> String {
     let (merit, name) = (workload.scenario.merit.label(), &workload.scenario.name);
     let who = match winners {
         [one] => format!("{} is the best by {merit} under {name} of those that satisfy", one.model),
@@ -132,11 +132,14 @@ fn lead(workload: &Workload, winners: &[&Cell], next: Option<(&Cell, Factor)>) -
 
 /// What a model's requests cost, as far as it was measured.
 fn costs(cell: &Cell) -> Option<String> {
-    let told =
-        [(Cost::Cpu, "of CPU"), (Cost::Switches, "context switches"), (Cost::SystemCalls, "system calls")];
+    let told = [
+        (Metric::CpuPerRequest, "of CPU"),
+        (Metric::SwitchesPerRequest, "context switches"),
+        (Metric::SystemCallsPerRequest, "system calls"),
+    ];
     let parts: Vec<String> = told
         .into_iter()
-        .filter_map(|(cost, name)| Some(format!("{} {name}", cost.show(cell.costs.value(cost)?))))
+        .filter_map(|(cost, name)| Some(format!("{} {name}", cost.show(cell.value(cost)?))))
         .collect();
     (!parts.is_empty()).then(|| format!("{} takes {} a request.", cell.model, parts.join(", ")))
 }

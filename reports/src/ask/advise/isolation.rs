@@ -7,11 +7,11 @@
 
 use super::answer::{Criterion, Finding, Stand};
 use super::judge::{found, unknown};
-use super::site::Figure;
 use crate::analysis::Analysis;
 use crate::record::envelope::Stress;
 use crate::record::{Facts, ScenarioRecord, Work};
 use crate::show::units;
+use crate::stats::estimate::Estimate;
 
 /// The share of requests that is answered beside crashing ones by a server that keeps them apart.
 pub const SURVIVED: f64 = 0.9;
@@ -50,7 +50,7 @@ fn crashing_load(analysis: &Analysis, model: &str) -> Option<Finding> {
     let stand = if answered >= SURVIVED { Stand::Satisfies } else { Stand::Fails };
     let words =
         format!("answered {} of the requests while some crashed their handler", units::share(answered));
-    let figure = Figure { value: answered, low: answered, high: answered, rounds: cell.rounds.len() };
+    let figure = Estimate { median: answered, low: answered, high: answered, rounds: cell.rounds.len() };
     Some(Finding { interval: None, ..found(Criterion::Isolation, stand, words, figure, None) })
 }
 
@@ -67,6 +67,6 @@ fn crashing_bystanders(analysis: &Analysis, model: &str) -> Option<Finding> {
     let words = format!("{requests} crashed their handler and {words} (failure envelope)");
     let served = level.served as f64 / level.clients.max(1) as f64;
     // One trial, which is what the envelope makes.
-    let figure = Figure { value: served, low: served, high: served, rounds: 1 };
+    let figure = Estimate { median: served, low: served, high: served, rounds: 1 };
     Some(Finding { interval: None, ..found(Criterion::Isolation, stand, words, figure, None) })
 }

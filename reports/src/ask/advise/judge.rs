@@ -18,12 +18,13 @@ use super::answer::{Criterion, Finding, Stand};
 use super::distance::Purpose;
 use super::isolation::isolation;
 use super::question::Question;
-use super::site::{Figure, Site, nearest};
+use super::site::{Site, estimate, nearest};
 use super::{Source, memory};
 use crate::cells::cell::Cell;
-use crate::record::{Pacing, Reading, Run};
+use crate::record::{Metric, Pacing, Reading, Run};
 use crate::rules::workload::Workload;
 use crate::show::units;
+use crate::stats::estimate::Estimate;
 
 /// A server that is busy all the time lets its queue grow without end: at 4/5 of its capacity waits are already several
 /// times the service (for one server and Poisson arrivals, 1 / (1 - 0.8) = 5 service times).
@@ -39,7 +40,7 @@ pub const MOST_STRETCH: f64 = 16.0;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Carries {
     /// Replies per second.
-    pub rate: Figure,
+    pub rate: Estimate,
     /// Whether more may be possible: it was not asked for more, or the generator could not ask faster.
     pub at_least: bool,
 }
@@ -48,16 +49,14 @@ pub struct Carries {
 ///
 /// # Errors
 /// Too few rounds.
-pub fn carries(workload: &Workload, cell: &Cell, seed: u64) -> Result<Carries, String> {
-    let rates: Vec<f64> = cell.rounds.iter().map(|round| round.throughput_per_s).collect();
-    let names = [workload.scenario.name.as_str(), &cell.model, "rate"];
-    let rate = Figure::of(&rates, seed, &names)?;
+pub fn carries(workload: &Workload, cell: &Cell) -> Result<Carries, String> {
+    let rate = estimate(cell, Metric::Throughput)?;
     Ok(match workload.scenario.rate_per_s() {
-        Some(asked) if rate.value >= CARRIED * asked && lost(cell) <= LOST => {
-            Carries { rate: Figure { value: asked, low: asked, high: asked, ..rate }, at_least: true }
+        Some(asked) if rate.median >= CARRIED * asked && lost(cell) <= LOST => {
+            Carries { rate: Estimate { median: asked, low: asked, high: asked, ..rate }, at_least: true }
         }
         Some(_) => Carries { rate, at_least: false },
-        None => Carries { rate, at_least: workload.bounds.at_ceiling(rate.value) },
+        None => Carries { rate, at_least: workload.bounds.at_ceiling(rate.median) },
     })
 }
 
@@ -70,9 +69,8 @@ fn lost(cell: &Cell) -> f64 {
 ///
 /// # Errors
 /// Too few rounds have enough requests for it.
-pub fn p99(workload: &Workload, cell: &Cell, seed: u64) -> Result<Figure, String> {
-    let times: Vec<f64> = cell.rounds.iter().filter_map(|round| round.response.p99().ns()).collect();
-    Figure::of(&times, seed, &[&workload.scenario.name, &cell.model, "p99"])
+pub fn p99(cell: &Cell) -> Result<Estimate, String> {
+    estimate(cell, Metric::ResponseP99)
 }
 
 /// The share of connections that never got a reply, over all rounds.
@@ -141,8 +139,8 @@ impl Bench<'_, '_> {
     fn rate(&self, site: &Site<'_>, model: &str) -> Finding {
         // Between two points more may be possible as soon as it is at either.
         let at_least = std::cell::Cell::new(false);
-        let capacity = site.figure(model, |workload, cell, seed| {
-            let carries = carries(workload, cell, seed)?;
+        let capacity = site.figure(model, |workload, cell| {
+            let carries = carries(workload, cell)?;
             at_least.set(at_least.get() || carries.at_least);
             Ok(carries.rate)
         });
@@ -154,7 +152,7 @@ impl Bench<'_, '_> {
         let open = site.profile.pacing == Pacing::Open;
         let shown = show(figure, units::rate);
         let words = match (open, bounded) {
-            (true, true) => format!("carried {}; more was not asked of it", units::rate(figure.value)),
+            (true, true) => format!("carried {}; more was not asked of it", units::rate(figure.median)),
             (true, false) => format!("could not carry what was asked of it; it did {shown}"),
             (false, true) => format!("did {shown}, at the generator's limit"),
             (false, false) => format!("did {shown}"),
@@ -162,25 +160,25 @@ impl Bench<'_, '_> {
         let Some(rate) = self.question.rate_per_s else {
             return found(Criterion::Rate, Stand::NotKnown, words, figure, None);
         };
-        let enough = if open && bounded { figure.value >= rate } else { figure.low >= HEADROOM * rate };
+        let enough = if open && bounded { figure.median >= rate } else { figure.low >= HEADROOM * rate };
         let fewer = !open && self.question.active().is_some_and(|n| n > site.profile.active_connections);
         let (stand, more) = match () {
             () if enough => (Stand::Satisfies, ""),
             () if bounded => (Stand::NotKnown, ""),
             () if figure.high < rate && fewer => (Stand::NotKnown, ", with fewer clients than yours"),
             () if figure.high < rate => (Stand::Fails, ""),
-            () if figure.value < rate => (Stand::NotKnown, ", too near to tell"),
+            () if figure.median < rate => (Stand::NotKnown, ", too near to tell"),
             () => (Stand::NotKnown, ", less than a quarter to spare"),
         };
-        found(Criterion::Rate, stand, format!("{words}{more}"), figure, Some(figure.value / rate))
+        found(Criterion::Rate, stand, format!("{words}{more}"), figure, Some(figure.median / rate))
     }
 
     fn p99(&self, site: &Site<'_>, model: &str) -> Finding {
-        let figure = match site.figure(model, p99) {
+        let figure = match site.figure(model, |_, cell| p99(cell)) {
             Ok(figure) => figure,
             Err(why) => return unknown(Criterion::P99, why),
         };
-        let words = match figure.value.is_infinite() {
+        let words = match figure.median.is_infinite() {
             true => "so many requests were never answered that it is infinite".to_owned(),
             false => show(figure, units::time),
         };
@@ -193,7 +191,7 @@ impl Bench<'_, '_> {
             () => Stand::NotKnown,
         };
         let (stand, more) = self.transfer(site, plain);
-        found(Criterion::P99, stand, words + more, figure, Some(objective / figure.value))
+        found(Criterion::P99, stand, words + more, figure, Some(objective / figure.median))
     }
 
     /// What of a response time holds at the rate of the question.
@@ -223,7 +221,7 @@ impl Bench<'_, '_> {
             Err(why) => return unknown(Criterion::Memory, why),
         };
         let bytes = law.at(connections);
-        let value = Figure { value: bytes, low: bytes, high: bytes, rounds: law.rounds };
+        let value = Estimate { median: bytes, low: bytes, high: bytes, rounds: law.rounds };
         let words = format!(
             "about {}: {} and {} for each connection",
             units::bytes(bytes),
@@ -254,7 +252,7 @@ impl Bench<'_, '_> {
         let rounds = cell.rounds.len();
         let pool = pool(&self.sources[site.source].analysis.run, model, site.workload);
         let of = |stand, share: f64, words: String| {
-            let figure = Figure { value: share, low: share, high: share, rounds };
+            let figure = Estimate { median: share, low: share, high: share, rounds };
             Finding { interval: None, ..found(Criterion::Starvation, stand, words, figure, None) }
         };
         if let (Some(workers), Some(clients), None) =
@@ -294,8 +292,8 @@ pub(crate) fn pool(run: &Run, model: &str, workload: &Workload) -> Option<u64> {
     run.facts(model)?.most_served(&workload.scenario.server)
 }
 
-fn show(figure: Figure, unit: fn(f64) -> String) -> String {
-    let (value, low, high) = (unit(figure.value), unit(figure.low), unit(figure.high));
+fn show(figure: Estimate, unit: fn(f64) -> String) -> String {
+    let (value, low, high) = (unit(figure.median), unit(figure.low), unit(figure.high));
     if low == high { value } else { format!("{value} ({low} to {high})") }
 }
 
@@ -303,16 +301,16 @@ pub(super) fn found(
     criterion: Criterion,
     stand: Stand,
     words: String,
-    figure: Figure,
+    figure: Estimate,
     headroom: Option<f64>,
 ) -> Finding {
-    let value = match figure.value.is_finite() {
-        true => Reading::Value(figure.value),
+    let value = match figure.median.is_finite() {
+        true => Reading::Value(figure.median),
         false => Reading::Absent("infinite: too many requests were never answered".to_owned()),
     };
     let interval = (figure.low.is_finite() && figure.high.is_finite()).then_some((figure.low, figure.high));
     // A time that is infinite falls short by no factor.
-    let headroom = headroom.filter(|factor| factor.is_finite() && figure.value.is_finite());
+    let headroom = headroom.filter(|factor| factor.is_finite() && figure.median.is_finite());
     let rounds = figure.rounds as u32;
     Finding { criterion, asked: true, stand, words, headroom, value, interval, rounds, cell: None }
 }

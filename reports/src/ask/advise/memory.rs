@@ -3,7 +3,7 @@
 //! The law is a straight line: what the server holds without connections, and what one more adds, threads and processes
 //! included. It leaves out the buffers of sockets, which the kernel holds for every model alike.
 
-use crate::metric::cost::Cost;
+use crate::record::{Metric, Reading};
 use crate::rules::workload::Workload;
 
 /// Memory as a line over connections.
@@ -32,12 +32,13 @@ impl Law {
 /// What was not measured, and why.
 pub fn law(workload: &Workload, model: &str) -> Result<Law, String> {
     let cell = workload.cell(model).ok_or("it was not run")?;
-    let get = |cost: Cost| match cell.costs.get(cost) {
-        crate::record::Reading::Value(value) => Ok(*value),
-        crate::record::Reading::Absent(why) => Err(format!("{} was not measured: {why}", cost.label())),
+    let get = |cost: Metric| match cell.get(cost) {
+        Reading::Value(value) if value.is_infinite() => Err("it did not serve".to_owned()),
+        Reading::Value(value) => Ok(*value),
+        Reading::Absent(why) => Err(format!("{} was not measured: {why}", cost.label())),
     };
-    let per_connection_bytes = get(Cost::MemoryPerConnection)?;
-    let all = get(Cost::Pss)? + get(Cost::PageTables)? + get(Cost::KernelStacks)?;
+    let per_connection_bytes = get(Metric::MemoryPerConnection)?;
+    let all = get(Metric::Memory)? + get(Metric::PageTables)? + get(Metric::KernelStacks)?;
     let profile = workload.scenario.profile();
     let measured_at = profile.active_connections + profile.idle_connections;
     // A line through the point measured; what is left of it without connections cannot be less than nothing.

@@ -19,7 +19,6 @@ mod site;
 
 pub use answer::{Answer, Criterion, Level, Outcome, Stand};
 pub use question::{Question, Variability};
-pub use site::Figure;
 pub use site::is_ordinary;
 
 use crate::analysis::Analysis;

@@ -7,54 +7,34 @@ use super::Source;
 use super::distance::{self, Distance, FAR, Point, Purpose};
 use super::question::Question;
 use crate::cells::cell::{Cell, CellDoubt};
-use crate::record::{Axis, Background, Pacing, Profile, ScenarioRecord, Work};
+use crate::record::{Axis, Background, Metric, Pacing, Profile, ScenarioRecord, Work};
 use crate::rules::verdict::MIN_ROUNDS;
 use crate::rules::workload::Workload;
-use crate::stats::bootstrap::median_interval;
-use crate::stats::median;
-use crate::stats::random::Random;
+use crate::stats::estimate::Estimate;
 
-/// A figure with its 95 % interval over rounds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Figure {
-    /// Median of the rounds.
-    pub value: f64,
-    /// Lower end of the interval.
-    pub low: f64,
-    /// Upper end of the interval.
-    pub high: f64,
-    /// Rounds.
-    pub rounds: usize,
+/// A metric of a cell, where rounds enough have it.
+///
+/// # Errors
+/// Too few have.
+pub(super) fn estimate(cell: &Cell, metric: Metric) -> Result<Estimate, String> {
+    let found = cell.estimate(metric);
+    let rounds = found.map_or(0, |found| found.rounds);
+    let few = || format!("{rounds} of the {MIN_ROUNDS} rounds needed have the figure");
+    found.filter(|_| rounds >= MIN_ROUNDS).ok_or_else(few)
 }
 
-impl Figure {
-    /// The figure over rounds. The name seeds the bootstrap.
-    ///
-    /// # Errors
-    /// Too few rounds have it.
-    pub fn of(values: &[f64], seed: u64, names: &[&str]) -> Result<Self, String> {
-        let interval = median_interval(values, &mut Random::named(seed, names));
-        match (median(values), interval) {
-            (Some(value), Some((low, high))) if values.len() >= MIN_ROUNDS => {
-                Ok(Self { value, low, high, rounds: values.len() })
-            }
-            _ => Err(format!("{} of the {MIN_ROUNDS} rounds needed have the figure", values.len())),
-        }
-    }
-
-    /// A share of the way from one figure to another, along logarithms.
-    fn between(self, other: Self, share: f64) -> Self {
-        let along = |a: f64, b: f64| match a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite() {
-            true => (a.ln() * (1.0 - share) + b.ln() * share).exp(),
-            // Nothing lies between a figure and never.
-            false => a.max(b),
-        };
-        Self {
-            value: along(self.value, other.value),
-            low: along(self.low, other.low),
-            high: along(self.high, other.high),
-            rounds: self.rounds.min(other.rounds),
-        }
+/// A share of the way from one estimate to another, along logarithms.
+fn along(one: Estimate, other: Estimate, share: f64) -> Estimate {
+    let mean = |a: f64, b: f64| match a > 0.0 && b > 0.0 && a.is_finite() && b.is_finite() {
+        true => (a.ln() * (1.0 - share) + b.ln() * share).exp(),
+        // Nothing lies between a figure and never.
+        false => a.max(b),
+    };
+    Estimate {
+        median: mean(one.median, other.median),
+        low: mean(one.low, other.low),
+        high: mean(one.high, other.high),
+        rounds: one.rounds.min(other.rounds),
     }
 }
 
@@ -69,7 +49,6 @@ pub(super) struct Site<'a> {
     pub upper: Option<(&'a Workload, f64)>,
     /// The workload in figures; between two, that of the point between.
     pub profile: Profile,
-    seed: u64,
 }
 
 impl Site<'_> {
@@ -105,15 +84,15 @@ impl Site<'_> {
     pub(super) fn figure(
         &self,
         model: &str,
-        of: impl Fn(&Workload, &Cell, u64) -> Result<Figure, String>,
-    ) -> Result<Figure, String> {
+        of: impl Fn(&Workload, &Cell) -> Result<Estimate, String>,
+    ) -> Result<Estimate, String> {
         let at = |one: &Workload| match one.cell(model) {
-            Some(cell) => of(one, cell, self.seed),
+            Some(cell) => of(one, cell),
             None => Err("it was not run".to_owned()),
         };
         let lower = at(self.workload)?;
         match self.upper {
-            Some((upper, share)) => Ok(lower.between(at(upper)?, share)),
+            Some((upper, share)) => Ok(along(lower, at(upper)?, share)),
             None => Ok(lower),
         }
     }
@@ -128,21 +107,18 @@ pub(super) fn sites<'a>(sources: &'a [Source], question: &Question) -> Vec<Site<
         if analysis.is_invalid() {
             continue;
         }
-        let seed = analysis.run.seed;
         let usable: Vec<&Workload> = analysis.measured().filter(|one| is_ordinary(&one.scenario)).collect();
         all.extend(usable.iter().map(|&workload| Site {
             source: at,
             workload,
             upper: None,
             profile: workload.scenario.profile(),
-            seed,
         }));
         all.extend(between(&usable, question).into_iter().map(|(workload, upper, share, profile)| Site {
             source: at,
             workload,
             upper: Some((upper, share)),
             profile,
-            seed,
         }));
     }
     all

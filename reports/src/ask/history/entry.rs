@@ -4,15 +4,14 @@
 //! the same figure of a reference measured in the same run. What it must not do is hide where they came from: tool, commit,
 //! machine and the workload's own definition stand beside them.
 
-use crate::record::{Figure, Merit};
-use crate::rules::verdict;
-use crate::show::units;
-use crate::stats::paired::Better;
+use crate::record::Metric;
+use crate::stats::estimate::Estimate;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::fmt;
 
 /// The version of an exported line. Raised whenever a reader of the old one would misread the new one.
-pub const LINE_VERSION: u32 = 2;
+pub const LINE_VERSION: u32 = 3;
 
 /// What the definition of a workload begins with where it is of the workload's text alone, as versions up to 1 of a line and 2
 /// of a store had it: warm-up and window may have differed. Such figures are kept and shown, apart from all others, and no
@@ -67,11 +66,9 @@ pub struct Point {
     /// Name of the model.
     pub model: String,
     /// The figure.
-    pub figure: Figure,
-    /// The median over the valid rounds, in the figure's own unit.
-    pub value: Interval,
-    /// Valid rounds that had the figure.
-    pub rounds: u32,
+    pub figure: Metric,
+    /// The median over the valid rounds that had the figure, in its own unit.
+    pub value: Estimate,
     /// The same figure of the reference; absent where the run has none.
     pub reference: Option<Reference>,
 }
@@ -83,107 +80,10 @@ pub struct Reference {
     /// What it is: "null server", the name of a model, or of a baseline.
     pub name: String,
     /// Its figure, in the figure's own unit.
-    #[serde(with = "number")]
+    #[serde(with = "crate::record::number")]
     pub value: f64,
     /// The figure over the reference's.
-    pub ratio: Interval,
-}
-
-/// A median over rounds with its 95 % interval. Infinite where requests were never answered.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Interval {
-    /// The median.
-    #[serde(with = "number")]
-    pub median: f64,
-    /// Lower end.
-    #[serde(with = "number")]
-    pub low: f64,
-    /// Upper end.
-    #[serde(with = "number")]
-    pub high: f64,
-}
-
-/// A number in JSON, which has no infinity: that is written as the word "infinite".
-mod number {
-    use serde::de::Error as _;
-    use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
-
-    const INFINITE: &str = "infinite";
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Written {
-        Number(f64),
-        Word(String),
-    }
-
-    #[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
-    pub(super) fn serialize<S: Serializer>(value: &f64, to: S) -> Result<S::Ok, S::Error> {
-        if value.is_finite() { value.serialize(to) } else { to.serialize_str(INFINITE) }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
-        match Written::deserialize(from)? {
-            Written::Number(value) if value.is_finite() && value >= 0.0 => Ok(value),
-            Written::Number(value) => {
-                Err(D::Error::custom(format!("{value} is no figure: none is below zero")))
-            }
-            Written::Word(word) if word == INFINITE => Ok(f64::INFINITY),
-            Written::Word(word) => {
-                Err(D::Error::custom(format!("\"{word}\" is neither a number nor \"{INFINITE}\"")))
-            }
-        }
-    }
-}
-
-/// The key of a figure in files and tables of a database.
-pub fn figure_key(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Merit(merit) => merit.key(),
-        Figure::CpuPerRequest => "cpu-per-request",
-        Figure::SwitchesPerRequest => "switches-per-request",
-    }
-}
-
-/// The figure of a key; `None` for a word that is none.
-pub fn figure_of(key: &str) -> Option<Figure> {
-    let others = [Figure::CpuPerRequest, Figure::SwitchesPerRequest];
-    Merit::ALL.map(Figure::Merit).into_iter().chain(others).find(|figure| figure_key(*figure) == key)
-}
-
-/// What a figure is called.
-pub(crate) fn label(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Merit(merit) => merit.label(),
-        Figure::CpuPerRequest => "CPU per request",
-        Figure::SwitchesPerRequest => "switches per request",
-    }
-}
-
-/// Whether more or less of a figure is better.
-pub fn better(figure: Figure) -> Better {
-    match figure {
-        Figure::Merit(merit) => merit.better(),
-        Figure::CpuPerRequest | Figure::SwitchesPerRequest => Better::Less,
-    }
-}
-
-/// A figure with its unit.
-pub(crate) fn show(figure: Figure, value: f64) -> String {
-    match figure {
-        Figure::Merit(merit) => merit.show(value),
-        Figure::CpuPerRequest => units::time(value),
-        Figure::SwitchesPerRequest => units::quantity(value),
-    }
-}
-
-/// The smallest change that matters, as a share: that of verdicts; for costs that of latency.
-pub(crate) fn floor(figure: Figure) -> f64 {
-    match figure {
-        Figure::Merit(merit) => verdict::floor(merit),
-        Figure::CpuPerRequest | Figure::SwitchesPerRequest => verdict::LATENCY_FLOOR,
-    }
+    pub ratio: Estimate,
 }
 
 /// Entries as JSON lines, one a line.
@@ -224,18 +124,28 @@ fn entry(line: &str) -> Result<Entry, String> {
             version.line_version
         ));
     }
-    let entry: Entry =
-        serde_json::from_str(line).map_err(|error| format!("it is no run of a history ({error})"))?;
-    Ok(if entry.line_version == 1 { up_to_date(entry) } else { entry })
+    let entry = serde_json::from_str(line).and_then(|mut entry| {
+        up_to_date(&mut entry, version.line_version);
+        serde_json::from_value(entry)
+    });
+    entry.map_err(|error| format!("it is no run of a history ({error})"))
 }
 
-/// An entry of version 1, whose definitions are of the text alone.
-fn up_to_date(mut entry: Entry) -> Entry {
-    entry.line_version = LINE_VERSION;
-    for point in &mut entry.points {
-        point.definition.insert_str(0, TEXT_ALONE);
+/// Brings a line of an older version up to date: in version 1 definitions are of the text alone; before version 3 rounds stood
+/// beside the figure. What does not fit is left for the reader to refuse.
+fn up_to_date(entry: &mut Value, version: u64) {
+    entry["line_version"] = LINE_VERSION.into();
+    for point in entry["points"].as_array_mut().into_iter().flatten() {
+        if let (1, Some(definition)) = (version, point["definition"].as_str()) {
+            point["definition"] = format!("{TEXT_ALONE}{definition}").into();
+        }
+        let rounds = point.as_object_mut().filter(|_| version < 3).and_then(|point| point.remove("rounds"));
+        for estimate in ["/value", "/reference/ratio"] {
+            if let (Some(rounds), Some(Value::Object(found))) = (&rounds, point.pointer_mut(estimate)) {
+                found.insert("rounds".to_owned(), rounds.clone());
+            }
+        }
     }
-    entry
 }
 
 /// Why lines are no history.

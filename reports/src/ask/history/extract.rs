@@ -16,19 +16,17 @@
 //!
 //! A figure with no reference is kept and shown, but no change point is looked for in it.
 
-use super::entry::{Entry, Interval, LINE_VERSION, Point, Reference, figure_key};
+use super::entry::{Entry, LINE_VERSION, Point, Reference};
 use super::machine::machine;
 use crate::analysis::Analysis;
-use crate::cells::cell::{Cell, RoundFigures};
-use crate::metric::cost::Cost;
-use crate::record::{Comparison, Contender, Figure, Merit, Origin, Probe, ScenarioRecord, Side};
-use crate::rules::gate::FEWEST_SWITCHES;
+use crate::cells::cell::Cell;
+use crate::metric::Group;
+use crate::record::{Comparison, Contender, Metric, Origin, Probe, ScenarioRecord, Side};
 use crate::rules::probe::ceiling;
 use crate::rules::workload::Workload;
-use crate::stats::bootstrap::median_interval;
+use crate::stats::estimate::{Estimate, Subject};
 use crate::stats::median;
-use crate::stats::paired::{Better, log_behind};
-use crate::stats::random::Random;
+use crate::stats::paired::Better;
 
 /// What the reference of the probe is called.
 pub const NULL_SERVER: &str = "null server";
@@ -88,19 +86,20 @@ pub fn entry(analysis: &Analysis, facts: Facts) -> Entry {
 fn of_workload(analysis: &Analysis, workload: &Workload) -> Vec<Point> {
     let scenario = &workload.scenario;
     let probe = analysis.run.probe.value();
-    let figures = [Figure::Merit(scenario.merit), Figure::CpuPerRequest, Figure::SwitchesPerRequest];
+    let kept =
+        |metric: &Metric| *metric == scenario.merit || metric.decides() && metric.group() == Group::Request;
     let plain = workload.cell(REFERENCE_MODEL);
     let mut points = Vec::new();
     for cell in &workload.cells {
-        for figure in figures {
-            let Some((value, rounds)) = summary(cell, figure) else { continue };
+        for figure in Metric::ALL.into_iter().filter(kept) {
+            let Some(value) = cell.estimate(figure) else { continue };
             let reference = match probe.and_then(|probe| null_figure(probe, scenario, figure)) {
                 Some(null) => Some(against_constant(NULL_SERVER, null, value)),
                 None => plain
                     .filter(|plain| plain.model != cell.model)
                     .and_then(|plain| against(plain.model.clone(), plain, cell, figure)),
             };
-            points.push(point(scenario, &cell.model, figure, (value, rounds), reference));
+            points.push(point(scenario, &cell.model, figure, value, reference));
         }
     }
     points
@@ -116,9 +115,9 @@ fn compared(analysis: &Analysis, comparison: &Comparison) -> Vec<Point> {
         let [a, b] = Side::BOTH.map(|side| workload.cell(&side.model(&compared.model)));
         let Some(b) = b else { continue };
         for gated in &compared.gated {
-            let Some(summary) = summary(b, gated.figure) else { continue };
+            let Some(value) = b.estimate(gated.figure) else { continue };
             let reference = a.and_then(|a| against(name.clone(), a, b, gated.figure));
-            points.push(point(&workload.scenario, &compared.model, gated.figure, summary, reference));
+            points.push(point(&workload.scenario, &compared.model, gated.figure, value, reference));
         }
     }
     points
@@ -135,8 +134,8 @@ fn baseline(side: &Contender) -> String {
 fn point(
     scenario: &ScenarioRecord,
     model: &str,
-    figure: Figure,
-    (value, rounds): (Interval, u32),
+    figure: Metric,
+    value: Estimate,
     reference: Option<Reference>,
 ) -> Point {
     Point {
@@ -145,7 +144,6 @@ fn point(
         model: model.to_owned(),
         figure,
         value,
-        rounds,
         reference,
     }
 }
@@ -159,65 +157,42 @@ fn definition(scenario: &ScenarioRecord) -> String {
     format!("{:08x}", hash.finalize())
 }
 
-/// A figure of a round.
-fn of_round(round: &RoundFigures, figure: Figure) -> Option<f64> {
-    match figure {
-        Figure::Merit(merit) => round.merit(merit),
-        Figure::CpuPerRequest => round.costs.value(Cost::Cpu),
-        Figure::SwitchesPerRequest => round.costs.value(Cost::VoluntarySwitches),
-    }
-}
-
-/// The median over the rounds that have the figure, and how many those are.
-fn summary(cell: &Cell, figure: Figure) -> Option<(Interval, u32)> {
-    let values: Vec<f64> = cell.rounds.iter().filter_map(|round| of_round(round, figure)).collect();
-    Some((interval(&values, cell, figure)?, values.len() as u32))
-}
-
-fn interval(values: &[f64], cell: &Cell, figure: Figure) -> Option<Interval> {
-    let (low, high) = median_interval(values, &mut Random::named(0, &[&cell.model, figure_key(figure)]))?;
-    Some(Interval { median: median(values)?, low, high })
-}
-
 /// What the null server shows of a figure, if it was measured and moves with the machine as the figure does.
-fn null_figure(probe: &Probe, scenario: &ScenarioRecord, figure: Figure) -> Option<f64> {
+fn null_figure(probe: &Probe, scenario: &ScenarioRecord, figure: Metric) -> Option<f64> {
     let floor = probe.floor.value();
     let null = match figure {
-        Figure::Merit(Merit::Throughput | Merit::Goodput) if scenario.rate_per_s().is_none() => {
+        Metric::Throughput | Metric::Goodput if scenario.rate_per_s().is_none() => {
             ceiling(probe, &scenario.name)?.reached.value()?.rate_per_s
         }
-        Figure::Merit(Merit::ResponseP50) => floor?.p50_ns as f64,
-        Figure::Merit(Merit::ResponseP99) => floor?.p99_ns as f64,
+        Metric::ResponseP50 => floor?.p50_ns as f64,
+        Metric::ResponseP99 => floor?.p99_ns as f64,
         _ => return None,
     };
     (null.is_finite() && null > 0.0).then_some(null)
 }
 
-fn against_constant(name: &str, reference: f64, value: Interval) -> Reference {
-    let ratio = Interval {
-        median: value.median / reference,
-        low: value.low / reference,
-        high: value.high / reference,
-    };
+fn against_constant(name: &str, reference: f64, value: Estimate) -> Reference {
+    let ratio = value.map(|value| value / reference);
     Reference { name: name.to_owned(), value: reference, ratio }
 }
 
 /// The ratio of `cell` to `reference`, paired by round; `None` without a round in which both have a figure above zero. So few
 /// switches that they are all the same, as a gate has it, are no ratio away from each other.
-fn against(name: String, reference: &Cell, cell: &Cell, figure: Figure) -> Option<Reference> {
-    let least = if figure == Figure::SwitchesPerRequest { FEWEST_SWITCHES } else { 0.0 };
-    let mut values = Vec::new();
-    let mut ratios = Vec::new();
+fn against(name: String, reference: &Cell, cell: &Cell, figure: Metric) -> Option<Reference> {
+    let (mut values, mut logs) = (Vec::new(), Vec::new());
     for round in &cell.rounds {
         let Some(other) = reference.rounds.iter().find(|other| other.round == round.round) else { continue };
-        let (Some(own), Some(base)) = (of_round(round, figure), of_round(other, figure)) else { continue };
-        let [clamped, clamped_base] = [own, base].map(|value| value.max(least));
-        if clamped_base > 0.0 || clamped_base == clamped {
+        let (Some(own), Some(base)) = (round.value(figure), other.value(figure)) else { continue };
+        let behind = figure.log_behind(base, own);
+        // Own over base, whichever way is better; infinite where the base is nothing and the other is not.
+        let log = if figure.better() == Better::More { -behind } else { behind };
+        if log < f64::INFINITY || base > 0.0 {
             values.push(base);
-            // Own over base, defined for infinities; which way is better does not matter here.
-            ratios.push(log_behind(clamped_base, clamped, Better::Less).exp());
+            logs.push(log);
         }
     }
-    let value = median(&values)?;
-    Some(Reference { name, value, ratio: interval(&ratios, cell, figure)? })
+    let (workload, seed) = &cell.subject;
+    let contestants = [cell.model.as_str(), &reference.model];
+    let subject = Subject { seed: *seed, workload, contestants: &contestants, metric: figure };
+    Some(Reference { name, value: median(&values)?, ratio: Estimate::of_logs(&logs, &subject)? })
 }

@@ -16,11 +16,8 @@ mod machine;
 pub(crate) mod series;
 
 pub use entry::{
-    Entry, Interval, LINE_VERSION, LinesError, Machine, Point, Reference, TEXT_ALONE, better, figure_key,
-    figure_of, from_lines, to_lines,
+    Entry, LINE_VERSION, LinesError, Machine, Point, Reference, TEXT_ALONE, from_lines, to_lines,
 };
 pub use extract::{Facts, NULL_SERVER, REFERENCE_MODEL, compared_commit, entry, key};
 pub use machine::machine;
 pub use series::{Alert, Change, History, Sample, Series, SeriesKey};
-
-pub(crate) use entry::{label, show};

@@ -6,8 +6,9 @@
 //! older commit that is measured later finds its place; otherwise in the order of its runs.
 
 use super::divisive::{self, ENOUGH};
-use super::entry::{Entry, Interval, Machine, TEXT_ALONE, better, figure_key, floor};
-use crate::record::Figure;
+use super::entry::{Entry, Machine, TEXT_ALONE};
+use crate::record::Metric;
+use crate::stats::estimate::Estimate;
 use crate::stats::median;
 use crate::stats::paired::log_behind;
 use rayon::prelude::*;
@@ -41,7 +42,7 @@ pub struct SeriesKey {
     /// Name of the model.
     pub model: String,
     /// The figure.
-    pub figure: Figure,
+    pub figure: Metric,
     /// Name of the reference; absent where there is none.
     pub reference: Option<String>,
 }
@@ -65,9 +66,9 @@ pub struct Sample {
     /// The run, by its place in [`History::entries`].
     pub entry: usize,
     /// The figure in its own unit.
-    pub value: Interval,
+    pub value: Estimate,
     /// The figure over the reference's.
-    pub ratio: Option<Interval>,
+    pub ratio: Option<Estimate>,
 }
 
 impl Sample {
@@ -203,7 +204,7 @@ fn series(entries: &[Entry], key: SeriesKey, mut samples: Vec<Sample>) -> Series
     let mut changes = Vec::new();
     for (nth, point) in found.iter().enumerate() {
         let (before, after) = (level(begin, point.at), level(point.at, ends[nth + 1]));
-        let log = log_behind(before, after, better(key.figure));
+        let log = log_behind(before, after, key.figure.better());
         changes.push(Change {
             at: places[point.at],
             last: places[point.at - 1],
@@ -211,7 +212,7 @@ fn series(entries: &[Entry], key: SeriesKey, mut samples: Vec<Sample>) -> Series
             after,
             worse: log.exp(),
             p: point.p,
-            matters: log.abs() > (1.0 + floor(key.figure)).ln(),
+            matters: log.abs() > (1.0 + key.figure.floor()).ln(),
         });
         begin = point.at;
     }
@@ -221,14 +222,8 @@ fn series(entries: &[Entry], key: SeriesKey, mut samples: Vec<Sample>) -> Series
 /// A series' own stream of shuffles, the same whatever else is in the history.
 fn seed(key: &SeriesKey) -> u64 {
     let reference = key.reference.as_deref().unwrap_or_default();
-    let names = [
-        &key.machine.fingerprint,
-        &key.scenario,
-        &key.definition,
-        &key.model,
-        figure_key(key.figure),
-        reference,
-    ];
+    let names =
+        [&key.machine.fingerprint, &key.scenario, &key.definition, &key.model, key.figure.key(), reference];
     names.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, name| {
         (hash ^ u64::from(crc32fast::hash(name.as_bytes()))).wrapping_mul(0x0000_0100_0000_01b3)
     })

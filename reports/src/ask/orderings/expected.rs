@@ -2,18 +2,7 @@
 //!
 //! Facts with their sources; nothing here looks at a record.
 
-/// A figure of a round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Figure {
-    /// Replies per second.
-    Throughput,
-    /// 99th percentile of response time.
-    ResponseP99,
-    /// CPU time of the server for each request.
-    CpuPerRequest,
-    /// Share of the connections that never got a reply, 0 to 1.
-    Starved,
-}
+use crate::record::Metric;
 
 /// A model under a workload of the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +21,7 @@ pub struct Expectation {
     /// What is claimed, in words that fit a table.
     pub claim: &'static str,
     /// Which figure.
-    pub figure: Figure,
+    pub figure: Metric,
     /// Whose figure.
     pub of: Side,
     /// Whose figure it is divided by, in the same round; `None` for a law that states the figure itself.
@@ -70,7 +59,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         1,
         "fork costs more CPU a connection than thread",
-        Figure::CpuPerRequest,
+        Metric::CpuPerRequest,
         side("churn", FORK),
         side("churn", THREAD),
         (4.0, 20.0),
@@ -79,7 +68,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         1,
         "fork costs more CPU a connection than pool",
-        Figure::CpuPerRequest,
+        Metric::CpuPerRequest,
         side("churn", FORK),
         side("churn", POOL),
         (10.0, INF),
@@ -88,7 +77,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         1,
         "pool costs more CPU a connection than iterative",
-        Figure::CpuPerRequest,
+        Metric::CpuPerRequest,
         side("churn", POOL),
         side("churn", "iterative"),
         (1.0, INF),
@@ -99,7 +88,7 @@ pub const EXPECTED: &[Expectation] = &[
         ..ratio(
             1,
             "thread against pool (flips between machines)",
-            Figure::CpuPerRequest,
+            Metric::CpuPerRequest,
             side("churn", THREAD),
             side("churn", POOL),
             (0.0, INF),
@@ -109,7 +98,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         2,
         "fork with 64 MiB resident against none",
-        Figure::CpuPerRequest,
+        Metric::CpuPerRequest,
         side("fork-64-mib", FORK),
         side("fork-0-mib", FORK),
         (1.5, INF),
@@ -118,7 +107,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         2,
         "fork with 256 MiB against 64 MiB",
-        Figure::CpuPerRequest,
+        Metric::CpuPerRequest,
         side("fork-256-mib", FORK),
         side("fork-64-mib", FORK),
         (1.5, INF),
@@ -127,7 +116,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         3,
         "epoll against poll, no idle connections",
-        Figure::Throughput,
+        Metric::Throughput,
         side("idle-0", MIO),
         side("idle-0", POLL),
         (0.85, 1.2),
@@ -136,7 +125,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         3,
         "epoll against poll, 1,000 idle",
-        Figure::Throughput,
+        Metric::Throughput,
         side("idle-1000", MIO),
         side("idle-1000", POLL),
         (1.1, INF),
@@ -145,7 +134,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         3,
         "epoll against poll, 4,000 idle",
-        Figure::Throughput,
+        Metric::Throughput,
         side("idle-4000", MIO),
         side("idle-4000", POLL),
         (1.5, INF),
@@ -154,7 +143,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         3,
         "epoll with 4,000 idle against none: flat",
-        Figure::Throughput,
+        Metric::Throughput,
         side("idle-4000", MIO),
         side("idle-0", MIO),
         (0.85, 1.15),
@@ -163,7 +152,7 @@ pub const EXPECTED: &[Expectation] = &[
     law(
         4,
         "pool of 16, wait 5 ms: replies per second",
-        Figure::Throughput,
+        Metric::Throughput,
         side("pool-waits", POOL),
         (2_800.0, 3_200.0),
         LITTLE,
@@ -171,7 +160,7 @@ pub const EXPECTED: &[Expectation] = &[
     law(
         4,
         "its 64 clients: share that starves",
-        Figure::Starved,
+        Metric::NeverServed,
         side("pool-waits", POOL),
         (0.75, 0.75),
         LITTLE,
@@ -179,7 +168,7 @@ pub const EXPECTED: &[Expectation] = &[
     law(
         4,
         "thread per client: replies per second",
-        Figure::Throughput,
+        Metric::Throughput,
         side("pool-waits", THREAD),
         (9_000.0, 12_800.0),
         LITTLE,
@@ -187,7 +176,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         5,
         "p99 of short requests, inline against threads",
-        Figure::ResponseP99,
+        Metric::ResponseP99,
         side("inline-compute", "mio-event-loop-inline"),
         side("inline-compute", THREAD),
         (1.5, INF),
@@ -196,7 +185,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         6,
         "one client: tokio-current-thread against tokio",
-        Figure::Throughput,
+        Metric::Throughput,
         side("one-client", "tokio-current-thread"),
         side("one-client", "tokio"),
         (1.0, INF),
@@ -205,7 +194,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         7,
         "one client: io_uring against epoll",
-        Figure::Throughput,
+        Metric::Throughput,
         side("one-client", "io-uring"),
         side("one-client", MIO),
         (0.85, 1.2),
@@ -214,7 +203,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         8,
         "1,000 clients: thread against epoll",
-        Figure::Throughput,
+        Metric::Throughput,
         side("thousand", THREAD),
         side("thousand", MIO),
         (0.45, 0.8),
@@ -223,7 +212,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         8,
         "1,000 clients: fork against epoll",
-        Figure::Throughput,
+        Metric::Throughput,
         side("thousand", FORK),
         side("thousand", MIO),
         (0.45, 0.8),
@@ -232,7 +221,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         8,
         "1,000 clients: tokio against epoll",
-        Figure::Throughput,
+        Metric::Throughput,
         side("thousand", "tokio"),
         side("thousand", MIO),
         (0.85, 1.15),
@@ -241,7 +230,7 @@ pub const EXPECTED: &[Expectation] = &[
     ratio(
         8,
         "1,000 clients: p99, tokio against epoll",
-        Figure::ResponseP99,
+        Metric::ResponseP99,
         side("thousand", "tokio"),
         side("thousand", MIO),
         (2.0, INF),
@@ -252,7 +241,7 @@ pub const EXPECTED: &[Expectation] = &[
 const fn ratio(
     ordering: u8,
     claim: &'static str,
-    figure: Figure,
+    figure: Metric,
     of: Side,
     by: Side,
     band: (f64, f64),
@@ -264,7 +253,7 @@ const fn ratio(
 const fn law(
     ordering: u8,
     claim: &'static str,
-    figure: Figure,
+    figure: Metric,
     of: Side,
     band: (f64, f64),
     source: &'static str,

@@ -11,15 +11,12 @@
 
 mod expected;
 
-pub use expected::{EXPECTED, Expectation, Figure, Side};
+pub use expected::{EXPECTED, Expectation, Side};
 
 use crate::analysis::Analysis;
 use crate::cells::cell::{Cell, RoundFigures};
-use crate::metric::cost::Cost;
 use crate::rules::verdict::MIN_ROUNDS;
-use crate::stats::bootstrap::median_interval;
-use crate::stats::median;
-use crate::stats::random::Random;
+use crate::stats::estimate::{Estimate, Subject};
 
 /// What came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,10 +36,8 @@ pub enum Judgement {
 pub struct Finding {
     /// What was expected.
     pub expectation: &'static Expectation,
-    /// Rounds that have the figure.
-    pub rounds: usize,
-    /// Median over the rounds, and the ends of its interval; absent without a round.
-    pub measured: Option<(f64, f64, f64)>,
+    /// What the rounds say; absent without a round.
+    pub measured: Option<Estimate>,
     /// What to think of it.
     pub judgement: Judgement,
 }
@@ -65,21 +60,17 @@ fn cell<'a>(analysis: &'a Analysis, side: &Side) -> Option<&'a Cell> {
 }
 
 fn finding(analysis: &Analysis, expectation: &'static Expectation) -> Finding {
-    let figures = figures(analysis, expectation);
-    let mut random = Random::named(analysis.run.seed, &[expectation.claim]);
-    let measured = median(&figures).zip(median_interval(&figures, &mut random));
-    let measured = measured.map(|(middle, (low, high))| (middle, low, high));
+    let measured = measured(analysis, expectation);
     // With too much of the run left out the rest is no fair sample, here as in a verdict.
-    let rounds = if analysis.is_invalid() { 0 } else { figures.len() };
-    let judgement = weigh(expectation.band, measured, rounds);
-    Finding { expectation, rounds: figures.len(), measured, judgement }
+    let trusted = measured.filter(|_| !analysis.is_invalid());
+    Finding { expectation, measured, judgement: weigh(expectation.band, trusted) }
 }
 
-fn weigh(band: Option<(f64, f64)>, measured: Option<(f64, f64, f64)>, rounds: usize) -> Judgement {
+fn weigh(band: Option<(f64, f64)>, measured: Option<Estimate>) -> Judgement {
     let Some((least, most)) = band else { return Judgement::Reported };
     match measured {
-        Some((middle, low, high)) if rounds >= MIN_ROUNDS => {
-            if (least..=most).contains(&middle) {
+        Some(Estimate { median, low, high, rounds }) if rounds >= MIN_ROUNDS => {
+            if (least..=most).contains(&median) {
                 Judgement::AsExpected
             } else if high < least || low > most {
                 Judgement::Otherwise
@@ -91,32 +82,19 @@ fn weigh(band: Option<(f64, f64)>, measured: Option<(f64, f64, f64)>, rounds: us
     }
 }
 
-/// The figure of every round that has it.
-fn figures(analysis: &Analysis, expectation: &Expectation) -> Vec<f64> {
-    let Some(of) = cell(analysis, &expectation.of) else { return Vec::new() };
-    let value = |cell: &Cell, round: &RoundFigures| figure(expectation.figure, cell, round);
-    let Some(by) = expectation.by else {
-        return of.rounds.iter().filter_map(|round| value(of, round)).collect();
-    };
-    let Some(by) = cell(analysis, &by) else { return Vec::new() };
+/// The figure over the rounds that have it, or its ratio to the other's in the same rounds.
+fn measured(analysis: &Analysis, expectation: &Expectation) -> Option<Estimate> {
+    let (of, metric) = (cell(analysis, &expectation.of)?, expectation.figure);
+    let Some(by) = expectation.by else { return of.estimate(metric) };
+    let other = cell(analysis, &by)?;
     let ratio = |round: &RoundFigures| {
-        let other = by.rounds.iter().find(|other| other.round == round.round)?;
-        Some(value(of, round)? / value(by, other)?).filter(|ratio| !ratio.is_nan())
+        let other = other.rounds.iter().find(|other| other.round == round.round)?;
+        Some(round.value(metric)? / other.value(metric)?).filter(|ratio| !ratio.is_nan())
     };
-    of.rounds.iter().filter_map(ratio).collect()
-}
-
-fn figure(figure: Figure, cell: &Cell, round: &RoundFigures) -> Option<f64> {
-    match figure {
-        Figure::Throughput => Some(round.throughput_per_s),
-        Figure::ResponseP99 => round.response.p99().ns(),
-        Figure::CpuPerRequest => round.costs.value(Cost::Cpu),
-        // Over the rounds together: the record of a round keeps it, its figures do not.
-        Figure::Starved => {
-            let merged = cell.merged.as_ref()?;
-            Some(merged.never_served as f64 / merged.connections.max(1) as f64)
-        }
-    }
+    let contestants = [of.model.as_str(), by.workload, by.model];
+    let workload = expectation.of.workload;
+    let subject = Subject { seed: analysis.run.seed, workload, contestants: &contestants, metric };
+    Estimate::of(&of.rounds.iter().filter_map(ratio).collect::<Vec<_>>(), &subject)
 }
 
 #[cfg(test)]
@@ -127,20 +105,21 @@ mod tests {
     fn a_median_in_the_band_is_as_expected_and_an_interval_outside_is_not() {
         use Judgement::*;
         let band = Some((2.0, 4.0));
-        for (measured, rounds, judgement) in [
-            (Some((3.0, 1.0, 9.0)), 8, AsExpected),
-            (Some((4.0, 3.9, 4.1)), 8, AsExpected),
-            (Some((1.5, 1.4, 1.99)), 8, Otherwise),
-            (Some((9.0, 4.1, 12.0)), 8, Otherwise),
-            (Some((1.5, 1.4, 2.0)), 8, CannotTell),
-            (Some((3.0, 2.9, 3.1)), MIN_ROUNDS - 1, CannotTell),
-            (None, 0, CannotTell),
+        let of = |median, low, high, rounds| Some(Estimate { median, low, high, rounds });
+        for (measured, judgement) in [
+            (of(3.0, 1.0, 9.0, 8), AsExpected),
+            (of(4.0, 3.9, 4.1, 8), AsExpected),
+            (of(1.5, 1.4, 1.99, 8), Otherwise),
+            (of(9.0, 4.1, 12.0, 8), Otherwise),
+            (of(1.5, 1.4, 2.0, 8), CannotTell),
+            (of(3.0, 2.9, 3.1, MIN_ROUNDS - 1), CannotTell),
+            (None, CannotTell),
         ] {
-            assert_eq!(weigh(band, measured, rounds), judgement, "{measured:?} over {rounds} rounds");
+            assert_eq!(weigh(band, measured), judgement, "{measured:?}");
         }
-        assert_eq!(weigh(None, Some((1.0, 1.0, 1.0)), 8), Reported);
+        assert_eq!(weigh(None, of(1.0, 1.0, 1.0, 8)), Reported);
         let boundless = Some((10.0, f64::INFINITY));
-        assert_eq!(weigh(boundless, Some((f64::INFINITY, 20.0, f64::INFINITY)), 8), AsExpected);
+        assert_eq!(weigh(boundless, of(f64::INFINITY, 20.0, f64::INFINITY, 8)), AsExpected);
     }
 
     #[test]

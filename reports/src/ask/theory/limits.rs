@@ -6,8 +6,7 @@
 
 use super::{closed_bound_per_s, demand_bound_per_s, mg1_sharing_response, mg1_wait};
 use crate::cells::cell::Cell;
-use crate::metric::cost::Cost;
-use crate::record::{Arrivals, Load, Pacing, RateShape, Run};
+use crate::record::{Arrivals, Load, Metric, Pacing, RateShape, Run};
 use crate::rules::workload::Workload;
 
 /// A limit of throughput.
@@ -114,7 +113,7 @@ pub fn common(run: &Run, workload: &Workload) -> Vec<Limit> {
 pub fn of_model(run: &Run, workload: &Workload, cell: &Cell) -> Vec<Limit> {
     let mut limits = common(run, workload);
     let cpus = run.environment.server_cpus.len();
-    if let Some(cpu_ns) = cell.costs.value(Cost::Cpu).filter(|ns| *ns > 0.0 && cpus > 0) {
+    if let Some(cpu_ns) = cell.value(Metric::CpuPerRequest).filter(|ns| *ns > 0.0 && cpus > 0) {
         let per_s = demand_bound_per_s(cpus as f64, cpu_ns);
         limits.push(Limit { bound: Bound::Cpu { cpu_ns, cpus }, per_s });
     }

@@ -26,7 +26,7 @@ struct OldScenario {
     name: String,
     about: String,
     service: String,
-    merit: crate::record::Merit,
+    merit: crate::record::Metric,
     objective_ns: Option<u64>,
     profile: OldProfile,
     sweep: Option<SweepPoint>,

@@ -109,7 +109,7 @@ impl Book {
             match gather::of_trial(&entry.scenario, trial) {
                 Err(why) => half.loss = Some(why),
                 Ok(round) => {
-                    let figures = entry.cell.gated.iter().map(|gated| gated.figure.of(&round));
+                    let figures = entry.cell.gated.iter().map(|gated| round.value(gated.figure));
                     half.figures = Some(figures.collect());
                 }
             }

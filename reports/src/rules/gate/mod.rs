@@ -54,7 +54,6 @@
 
 mod book;
 mod failure;
-mod figure;
 mod judge;
 mod ledger;
 mod noise;
@@ -67,10 +66,9 @@ mod simulation;
 mod verdict;
 
 pub use failure::{Fault, Faults};
-pub use figure::{CPU_FLOOR, FEWEST_SWITCHES, P99_FLOOR, SWITCHES_FLOOR, defaults};
 pub use judge::judge;
 pub use ledger::Ledger;
-pub use plan::{CONFIDENCE, CONFIRM_LEVEL, CONFIRM_PAIRS, FIRST_LOOK, MIN_PAIRS, looks};
+pub use plan::{CONFIDENCE, CONFIRM_LEVEL, CONFIRM_PAIRS, FIRST_LOOK, MIN_PAIRS, defaults, looks};
 pub use reason::{Because, Reason};
 pub use replay::{FEWEST_RECORDED, Replay, Tally, replay};
 pub use verdict::{Gate, Outcome, Paired, Verdict};

@@ -1,6 +1,6 @@
 //! The numbers of the rule, and the looks of a search.
 
-use crate::record::PlannedLook;
+use crate::record::{Metric, PlannedLook};
 
 /// The fewest pairs that anything is said of: the clearest outcome of 5 has p = 1/32, which no weight may divide.
 pub const MIN_PAIRS: usize = 6;
@@ -42,9 +42,28 @@ pub fn looks(search_rounds: u32) -> Vec<PlannedLook> {
         .collect()
 }
 
+/// What is gated under a workload unless told otherwise: its figure of merit and the CPU time for each request, which is far
+/// less noisy on a shared machine; and the share answered, so that a build cannot become faster by failing requests.
+pub fn defaults(merit: Metric) -> Vec<Metric> {
+    let mut metrics = vec![merit];
+    metrics.extend([Metric::CpuPerRequest].iter().filter(|cpu| **cpu != merit));
+    // Goodput counts what is answered; it says the same.
+    let told = matches!(merit, Metric::Answered | Metric::Goodput);
+    metrics.extend((!told).then_some(Metric::Answered));
+    metrics
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_answered_is_gated_once() {
+        let keys = |merit| defaults(merit).into_iter().map(Metric::key).collect::<Vec<_>>();
+        assert_eq!(keys(Metric::Throughput), ["throughput", "cpu-per-request", "answered"]);
+        assert_eq!(keys(Metric::Answered), ["answered", "cpu-per-request"]);
+        assert_eq!(keys(Metric::CpuPerRequest), ["cpu-per-request", "answered"]);
+    }
 
     #[test]
     fn looks_begin_after_twenty_rounds_and_leave_the_end_half() {

@@ -6,7 +6,7 @@ use super::plan::{CONFIDENCE, CONFIRM_LEVEL, MIN_PAIRS};
 use crate::rules::contest::Spending;
 use crate::rules::verdict::LEVEL;
 use crate::rules::verdict::MOST_LEFT_OUT;
-use crate::stats::paired::{Factor, factor_at};
+use crate::stats::estimate::Estimate;
 use crate::stats::random::Random;
 use crate::stats::{median, multiple, signed_rank};
 use rayon::prelude::*;
@@ -96,8 +96,8 @@ impl Series<'_> {
     }
 
     /// The factor behind of these logarithms with its interval.
-    pub(crate) fn factor(&self, logs: &[f64], what: &str, seed: u64) -> Option<Factor> {
-        factor_at(logs, CONFIDENCE, &mut self.random(seed, what))
+    pub(crate) fn factor(&self, logs: &[f64], what: &str, seed: u64) -> Option<Estimate> {
+        Some(Estimate::at(logs, CONFIDENCE, &mut self.random(seed, what))?.map(f64::exp))
     }
 
     /// What chance alone makes of so many rounds, as a share.

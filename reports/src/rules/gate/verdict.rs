@@ -1,8 +1,8 @@
 //! What a comparison of two builds came to, as values.
 
 use super::reason::Because;
-use crate::record::{Comparison, ConfirmRecord, Figure};
-use crate::stats::paired::Factor;
+use crate::record::{Comparison, ConfirmRecord, Metric};
+use crate::stats::estimate::Estimate;
 
 /// What a comparison of two builds came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +25,7 @@ pub struct Verdict {
     /// Name of the model, without a side.
     pub model: String,
     /// The figure.
-    pub figure: Figure,
+    pub figure: Metric,
     /// What came of it.
     pub outcome: Outcome,
     /// Whether it is regressed because B fails where A does not, whatever its speed.
@@ -37,9 +37,9 @@ pub struct Verdict {
     /// Median of B.
     pub b: Option<f64>,
     /// How many times worse B is than A, paired by round, with its 90 % interval; absent without a common round.
-    pub factor: Option<Factor>,
+    pub factor: Option<Estimate>,
     /// The same over the fresh rounds, where they were run.
-    pub confirmed: Option<Factor>,
+    pub confirmed: Option<Estimate>,
     /// p that B is not worse by more than the floor, adjusted for all comparisons of the run and all looks.
     pub q: Option<f64>,
     /// The smallest slowdown that matters, as a share.

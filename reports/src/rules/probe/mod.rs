@@ -12,7 +12,7 @@ pub use advice::{
 };
 
 use crate::cells::cell::SHOWN;
-use crate::record::{Ceiling, Merit, Probe, Reached, Reading, RoundRecord};
+use crate::record::{Ceiling, Metric, Probe, Reached, Reading, RoundRecord};
 use crate::stats::quantile::Quantile;
 
 /// A rate within this share of the ceiling, or a latency within it of the floor, says as much of the generator as of the
@@ -109,14 +109,14 @@ pub enum Limit {
 
 impl Bounds {
     /// The limit that a figure of merit lies at, if it lies at one.
-    pub fn limit(&self, merit: Merit, figure: f64) -> Option<Limit> {
+    pub fn limit(&self, merit: Metric, figure: f64) -> Option<Limit> {
         let ns = || if figure.is_finite() { Quantile::Value(figure as u64) } else { Quantile::NeverAnswered };
         let (at, limit) = match merit {
-            Merit::Throughput | Merit::Goodput => (self.at_ceiling(figure), Limit::Ceiling),
-            Merit::ResponseP50 => (self.at_floor(SHOWN[0], ns()), Limit::Floor),
-            Merit::ResponseP99 => (self.at_floor(SHOWN[2], ns()), Limit::Floor),
-            // How much is answered, and in how much memory, does not depend on how fast the generator is.
-            Merit::Answered | Merit::MemoryPerConnection => return None,
+            Metric::Throughput | Metric::Goodput => (self.at_ceiling(figure), Limit::Ceiling),
+            Metric::ResponseP50 => (self.at_floor(SHOWN[0], ns()), Limit::Floor),
+            Metric::ResponseP99 => (self.at_floor(SHOWN[2], ns()), Limit::Floor),
+            // How much is answered, and what it costs, does not depend on how fast the generator is.
+            _ => return None,
         };
         at.then_some(limit)
     }
@@ -160,14 +160,14 @@ mod tests {
         assert!(near(0.99, p99 * 1.19) && !near(0.99, p99 * 1.21));
         assert!(!near(0.9, p50), "no floor was measured for p90");
         assert!(!bounds.at_floor(0.5, Quantile::NeverAnswered));
-        assert_eq!(bounds.limit(Merit::Throughput, ceiling), Some(Limit::Ceiling));
-        assert_eq!(bounds.limit(Merit::Throughput, ceiling / 2.0), None);
-        assert_eq!(bounds.limit(Merit::Goodput, ceiling), Some(Limit::Ceiling));
-        assert_eq!(bounds.limit(Merit::Answered, 1.0), None);
-        assert_eq!(bounds.limit(Merit::MemoryPerConnection, 1.0), None);
-        assert_eq!(bounds.limit(Merit::ResponseP99, p99), Some(Limit::Floor));
-        assert_eq!(bounds.limit(Merit::ResponseP50, p99), None);
-        assert_eq!(bounds.limit(Merit::ResponseP50, f64::INFINITY), None);
+        assert_eq!(bounds.limit(Metric::Throughput, ceiling), Some(Limit::Ceiling));
+        assert_eq!(bounds.limit(Metric::Throughput, ceiling / 2.0), None);
+        assert_eq!(bounds.limit(Metric::Goodput, ceiling), Some(Limit::Ceiling));
+        assert_eq!(bounds.limit(Metric::Answered, 1.0), None);
+        assert_eq!(bounds.limit(Metric::MemoryPerConnection, 1.0), None);
+        assert_eq!(bounds.limit(Metric::ResponseP99, p99), Some(Limit::Floor));
+        assert_eq!(bounds.limit(Metric::ResponseP50, p99), None);
+        assert_eq!(bounds.limit(Metric::ResponseP50, f64::INFINITY), None);
         assert_eq!(Bounds::of(Some(&probe), "other").ceiling_per_s, None);
         assert_eq!(Bounds::of(None, "echo"), Bounds::default());
         assert!(!Bounds::default().at_ceiling(1e12) && !Bounds::default().at_floor(0.5, Quantile::Value(1)));

@@ -93,10 +93,10 @@ impl Ledger {
             return;
         }
         // As the report reads it: a trial that contradicts itself gives no round.
-        let (cell, _) = gather::gather(&open.scenario, &trial.model, &[trial], 0);
+        let (cell, _) = gather::gather(&open.scenario, &trial.model, &[trial], 0, 0);
         let Some(round) = cell.rounds.first() else { return };
         self.valid.insert((scenario, model, trial.round));
-        if let Some(figure) = round.merit(open.scenario.merit) {
+        if let Some(figure) = round.value(open.scenario.merit) {
             self.enter(scenario, model, trial.round, figure);
         }
     }

@@ -2,7 +2,7 @@
 //! a band that states its error; all seeds are fixed.
 
 use super::{Ledger, LookRecord, Open, OpenCell, looks, trials_saved};
-use crate::record::{Ended, Merit, ScenarioRecord};
+use crate::record::{Ended, Metric, ScenarioRecord};
 use crate::rules::contest::Class;
 use crate::sample;
 use crate::stats::random::Random;
@@ -37,7 +37,7 @@ impl World {
         let open = |(at, models): (usize, &Vec<f64>)| Open {
             scenario: ScenarioRecord {
                 name: format!("workload {at}"),
-                merit: Merit::Throughput,
+                merit: Metric::Throughput,
                 ..sample::workload()
             },
             cells: (0..models.len()).map(cell).collect(),

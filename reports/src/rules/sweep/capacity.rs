@@ -21,8 +21,7 @@
 
 use super::resample::{ends, over_rounds};
 use crate::record::histogram::{HistogramError, Recorder};
-use crate::record::{Measured, Objective};
-use crate::rules::verdict::THROUGHPUT_FLOOR;
+use crate::record::{Measured, Metric, Objective};
 use crate::stats::bootstrap::CONFIDENCE;
 use crate::stats::median;
 use crate::stats::paired::{Better, log_behind};
@@ -179,7 +178,7 @@ pub fn estimate(
         let behind_by = best
             .filter(|best| *best != at && edges[at].is_some())
             .and_then(|best| ratio(&samples, &counted, best, at));
-        let behind = behind_by.is_some_and(|(_, low, _)| low > 1.0 + THROUGHPUT_FLOOR);
+        let behind = behind_by.is_some_and(|(_, low, _)| low > 1.0 + Metric::Throughput.floor());
         let wins = best.is_some() && centre(at) > 0.0 && !behind;
         Capacity { model: model.clone(), found, tried: rungs(tried), behind_by, wins }
     };

@@ -5,22 +5,10 @@ use super::queue::{self, Queue};
 use super::resample::Grid;
 use super::usl::{self, Usl};
 use super::{grid, rounds_of, value};
-use crate::record::Axis;
+use crate::record::{Axis, Metric};
 use crate::rules::workload::Workload;
-use crate::stats::bootstrap::median_interval;
-use crate::stats::median;
+use crate::stats::estimate::Estimate;
 use crate::stats::random::Random;
-
-/// A median over rounds with its bootstrap interval.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Estimate {
-    /// The median.
-    pub median: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-}
 
 /// What a model did at one value of the axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,25 +52,22 @@ pub struct Curve {
 pub(super) fn curve(model: &str, axis: Axis, points: &[Workload], seed: u64) -> Curve {
     let rounds = rounds_of(points);
     let values: Vec<f64> = points.iter().map(value).collect();
-    let throughput = grid(model, points, &rounds, |round| Some(round.throughput_per_s));
-    let p50 = grid(model, points, &rounds, |round| round.response.p50().ns());
-    let p99 = grid(model, points, &rounds, |round| round.response.p99().ns());
-    let mut random = Random::named(seed, &["curve", &points[0].scenario.name, model]);
-    let mut estimate = |grid: &Grid, at: usize| {
-        let figures: Vec<f64> = grid[at].iter().flatten().copied().collect();
-        let (low, high) = median_interval(&figures, &mut random)?;
-        Some(Estimate { median: median(&figures)?, low, high })
+    let of = |metric| grid(model, points, &rounds, |round| round.value(metric));
+    let throughput = of(Metric::Throughput);
+    let at = |point: &Workload| {
+        let estimate = |metric| point.cell(model)?.estimate(metric);
+        At {
+            value: value(point),
+            rounds: point.cell(model).map_or(0, |cell| cell.rounds.len()),
+            throughput: estimate(Metric::Throughput),
+            p50: estimate(Metric::ResponseP50),
+            p99: estimate(Metric::ResponseP99),
+        }
     };
-    let points: Vec<At> = (0..values.len())
-        .map(|at| At {
-            value: values[at],
-            rounds: throughput[at].iter().flatten().count(),
-            throughput: estimate(&throughput, at),
-            p50: estimate(&p50, at),
-            p99: estimate(&p99, at),
-        })
-        .collect();
-    let (percentile, response) = if enough(&points) { (0.99, p99) } else { (0.5, p50) };
+    let names = [points[0].scenario.name.as_str(), model];
+    let points: Vec<At> = points.iter().map(at).collect();
+    let (percentile, response) =
+        if enough(&points) { (0.99, of(Metric::ResponseP99)) } else { (0.5, of(Metric::ResponseP50)) };
     let knee = match axis {
         Axis::Idle => Knee::Untold("idle connections are no load".to_owned()),
         Axis::Clients | Axis::Rate => {
@@ -91,6 +76,7 @@ pub(super) fn curve(model: &str, axis: Axis, points: &[Workload], seed: u64) -> 
             let tried: Vec<usize> = (0..values.len()).filter(|at| points[*at].rounds > 0).collect();
             let kept = |grid: &Grid| tried.iter().map(|at| grid[*at].clone()).collect::<Grid>();
             let values: Vec<f64> = tried.iter().map(|at| values[*at]).collect();
+            let mut random = Random::named(seed, &["knee", names[0], names[1]]);
             knee::knee(&values, &kept(&power), &mut random)
         }
     };

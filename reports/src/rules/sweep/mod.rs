@@ -16,14 +16,14 @@ mod usl;
 
 pub use crossover::{Boundary, Crossover};
 pub(crate) use curve::enough;
-pub use curve::{At, Curve, Estimate, Fit};
+pub use curve::{At, Curve, Fit};
 pub use knee::Knee;
 pub use queue::Queue;
 pub use usl::Usl;
 
 use crate::cells::cell::SHOWN;
-use crate::record::{Axis, Merit, Objective};
-use crate::rules::verdict::{self, Flip, Outcome};
+use crate::record::{Axis, Metric, Objective};
+use crate::rules::verdict::{Flip, Outcome};
 use crate::rules::workload::Workload;
 use crate::stats::quantile::Quantile;
 use crate::stats::random::Random;
@@ -104,7 +104,7 @@ fn sweep(
 /// The objective that the workload itself states: on the p99, or on the median where that decides.
 fn stated(of: &str, axis: Axis, points: &[Workload]) -> Option<Objective> {
     let scenario = &points.first()?.scenario;
-    let percentile = if scenario.merit == Merit::ResponseP50 { 0.5 } else { 0.99 };
+    let percentile = if scenario.merit == Metric::ResponseP50 { 0.5 } else { 0.99 };
     let limit_ns = scenario.objective_ns.filter(|_| axis == Axis::Rate)?;
     Some(Objective { of: of.to_owned(), percentile, limit_ns })
 }
@@ -141,7 +141,7 @@ fn crossovers(models: &[String], points: &[Workload], seed: u64) -> Vec<Crossove
     let merit = scenario.merit;
     let (values, rounds): (Vec<f64>, _) = (points.iter().map(value).collect(), rounds_of(points));
     let grids: Vec<Grid> =
-        models.iter().map(|model| grid(model, points, &rounds, |round| round.merit(merit))).collect();
+        models.iter().map(|model| grid(model, points, &rounds, |round| round.value(merit))).collect();
     let drowned: Vec<Vec<bool>> =
         models.iter().map(|model| points.iter().map(|point| drowned(point, model)).collect()).collect();
     let mut found = Vec::new();
@@ -162,7 +162,7 @@ fn crossovers(models: &[String], points: &[Workload], seed: u64) -> Vec<Crossove
                 Line { model: first, figures: &ours },
                 Line { model: second, figures: &theirs },
                 merit.better(),
-                verdict::floor(merit),
+                merit.floor(),
                 &mut random,
             ));
         }
@@ -175,7 +175,7 @@ pub(crate) fn drowned(point: &Workload, model: &str) -> bool {
     let Some(place) = point.scenario.sweep.as_ref().filter(|place| place.axis == Axis::Rate) else {
         return false;
     };
-    let back = point.cell(model).and_then(crate::cells::cell::Cell::throughput_per_s);
+    let back = point.cell(model).and_then(|cell| cell.value(Metric::Throughput));
     back.is_some_and(|back| back < queue::KEPT_SHARE * place.value)
 }
 

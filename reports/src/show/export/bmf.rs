@@ -6,21 +6,21 @@
 //! figure whose median is infinite is left out, and so is a bound that is.
 
 use super::cells;
-use super::measure::{self, Summary};
 use super::{Export, File, Source};
-use crate::record::Figure;
+use crate::record::Metric;
+use crate::stats::estimate::Estimate;
 use serde_json::{Map, Value, json};
 
 pub(super) fn document(source: Source<'_>) -> Export {
     let (mut benchmarks, mut left_out) = (Map::new(), Vec::new());
     for counted in cells::all(source) {
         let mut measures = Map::new();
-        for figure in Figure::ALL {
-            let Some(summary) = measure::summary(figure, &counted, source.bundle.run.seed) else { continue };
-            match metric(summary) {
-                Some(metric) => drop(measures.insert(figure.key().to_owned(), metric)),
+        for metric in Metric::deciding() {
+            let Some(estimate) = counted.cell.estimate(metric) else { continue };
+            match measure(estimate) {
+                Some(measure) => drop(measures.insert(metric.key().to_owned(), measure)),
                 None => {
-                    left_out.push(format!("{}: the median {} is infinite", counted.name(), figure.label()));
+                    left_out.push(format!("{}: the median {} is infinite", counted.name(), metric.label()));
                 }
             }
         }
@@ -37,15 +37,15 @@ pub(super) fn document(source: Source<'_>) -> Export {
     Export { files: vec![File::new(super::file_name(super::Format::Bmf), text)], left_out }
 }
 
-fn metric(summary: Summary) -> Option<Value> {
-    if summary.value.is_infinite() {
+fn measure(estimate: Estimate) -> Option<Value> {
+    if estimate.median.is_infinite() {
         return None;
     }
-    let mut metric = json!({ "value": summary.value });
-    for (name, bound) in [("lower_value", summary.low), ("upper_value", summary.high)] {
+    let mut measure = json!({ "value": estimate.median });
+    for (name, bound) in [("lower_value", estimate.low), ("upper_value", estimate.high)] {
         if bound.is_finite() {
-            metric[name] = json!(bound);
+            measure[name] = json!(bound);
         }
     }
-    Some(metric)
+    Some(measure)
 }

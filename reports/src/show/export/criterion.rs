@@ -15,7 +15,8 @@ use super::cells::{self, Counted};
 use super::estimate::estimates;
 use super::text::{RESERVED, Unique, component, cut};
 use super::{Export, ExportError, File, Source};
-use crate::record::{Merit, Side};
+use crate::metric::Unit;
+use crate::record::{Metric, Side};
 use crate::show::units;
 use crate::stats::random::Random;
 use serde_json::{Value, json};
@@ -114,20 +115,20 @@ fn sample(counted: &Counted<'_>) -> Result<Sample, String> {
     let merit = counted.workload.scenario.merit;
     let rounds = counted.rounds.iter();
     let (value, pairs): (_, Vec<Option<(f64, f64)>>) = match merit {
-        Merit::Throughput => (
+        Metric::Throughput => (
             "time-per-request",
             rounds.map(|(_, m, _)| Some((m.completed_in_window as f64, m.window_ns as f64))).collect(),
         ),
-        Merit::Goodput => {
+        Metric::Goodput => {
             let good = rounds.map(|(_, m, round)| {
-                Some(((round.goodput_per_s? * m.window_ns as f64 / 1e9).round(), m.window_ns as f64))
+                Some(((round.value(Metric::Goodput)? * m.window_ns as f64 / 1e9).round(), m.window_ns as f64))
             });
             ("time-per-good-request", good.collect())
         }
-        Merit::ResponseP99 | Merit::ResponseP50 => {
-            (merit.key(), rounds.map(|(_, _, round)| Some((1.0, round.merit(merit)?))).collect())
+        _ if merit.unit() == Unit::Time => {
+            (merit.key(), rounds.map(|(_, _, round)| Some((1.0, round.value(merit)?))).collect())
         }
-        Merit::Answered | Merit::MemoryPerConnection => return Err(format!("{} is no time", merit.label())),
+        _ => return Err(format!("{} is no time", merit.label())),
     };
     // A round without a figure is absent; one with an infinite time is not.
     let (iters, times): (Vec<f64>, Vec<f64>) = pairs.into_iter().flatten().unzip();
@@ -144,7 +145,7 @@ fn sample(counted: &Counted<'_>) -> Result<Sample, String> {
             value.replace('-', " ")
         ));
     }
-    let per_request = matches!(merit, Merit::Throughput | Merit::Goodput);
+    let per_request = matches!(merit, Metric::Throughput | Metric::Goodput);
     Ok(Sample { value, per_request, iters, times })
 }
 

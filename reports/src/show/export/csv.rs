@@ -4,12 +4,10 @@
 //! `inf`. A head ends with the unit, and with what it is counted per; one without either is a plain number or a name.
 
 use super::Source;
+use super::measure;
 use super::text::field;
-use crate::cells::cell::SHOWN;
 use crate::cells::gather;
-use crate::metric::cost::{self, Cost};
-use crate::record::{Measured, ScenarioRecord, Trial};
-use crate::show::units;
+use crate::record::{Measured, Metric, ScenarioRecord, Trial};
 use crate::show::words::joined;
 use std::collections::BTreeMap;
 
@@ -46,45 +44,10 @@ fn line(fields: &[String]) -> String {
 
 fn head() -> Vec<String> {
     let mut names: Vec<String> = TRIAL.into_iter().chain(COUNTS).map(str::to_owned).collect();
-    names.extend(["throughput_per_s", "goodput_per_s"].map(str::to_owned));
-    names.extend(SHOWN.map(|share| format!("response_{}_ns", units::percentile(share).replace('.', "_"))));
     names.extend(["response_mean_of_answered_ns", "response_max_ns"].map(str::to_owned));
-    names.extend(cost::ALL.map(|cost| head_of(cost).to_owned()));
+    names.extend(Metric::ALL.map(measure::column));
     names.push("doubts".to_owned());
     names
-}
-
-/// What stands over a cost. Tables that somebody has made depend on these.
-fn head_of(cost: Cost) -> &'static str {
-    match cost {
-        Cost::Cpu => "cpu_ns_per_request",
-        Cost::CpuUser => "cpu_user_ns_per_request",
-        Cost::CpuSystem => "cpu_system_ns_per_request",
-        Cost::RunDelay => "run_delay_ns_per_request",
-        Cost::SystemCalls => "system_calls_per_request",
-        Cost::Switches => "switches_per_request",
-        Cost::VoluntarySwitches => "voluntary_switches_per_request",
-        Cost::InvoluntarySwitches => "involuntary_switches_per_request",
-        Cost::Faults => "page_faults_per_request",
-        Cost::Instructions => "instructions_per_request",
-        Cost::Cycles => "cycles_per_request",
-        Cost::CacheMisses => "cache_misses_per_request",
-        Cost::Pss => "memory_bytes",
-        Cost::PageTables => "page_tables_bytes",
-        Cost::KernelStacks => "kernel_stacks_bytes",
-        Cost::MemoryPerConnection => "memory_bytes_per_connection",
-        Cost::SocketBuffers => "socket_buffers_bytes",
-        Cost::Threads => "threads",
-        Cost::Processes => "processes",
-        Cost::Descriptors => "descriptors",
-        Cost::Segments => "segments_per_request",
-        Cost::DataSegments => "segments_with_payload_per_request",
-        Cost::Retransmits => "retransmits",
-        Cost::ListenOverflows => "listen_overflows",
-        Cost::ListenDrops => "listen_drops",
-        Cost::Fairness => "fairness",
-        Cost::LeastServed => "least_over_median",
-    }
 }
 
 fn row(trial: &Trial, scenario: Option<&ScenarioRecord>, left_out: Option<&String>) -> Vec<String> {
@@ -124,13 +87,12 @@ fn counts(measured: &Measured) -> [u64; COUNTS.len()] {
 
 /// The figures of a trial; all absent where it contradicts itself, which is then the reason it is left out for.
 fn figures(trial: &Trial, scenario: Option<&ScenarioRecord>) -> Vec<Option<f64>> {
-    let absent = || vec![None; 2 + SHOWN.len() + 2 + cost::ALL.len()];
-    let Some(Ok(round)) = scenario.map(|scenario| gather::of_trial(scenario, trial)) else { return absent() };
-    let asked = round.response.sent > 0;
-    let mut values = vec![Some(round.throughput_per_s), round.goodput_per_s];
-    values.extend(round.response.shown.map(|quantile| quantile.ns()));
-    values.extend([round.response.mean_ns, asked.then_some(round.response.max_ns)]);
-    values.extend(cost::ALL.map(|cost| round.costs.value(cost)));
+    let Some(Ok(round)) = scenario.map(|scenario| gather::of_trial(scenario, trial)) else {
+        return vec![None; 2 + Metric::ALL.len()];
+    };
+    let response = &round.response;
+    let mut values = vec![response.mean_ns, (response.sent > 0).then_some(response.max_ns)];
+    values.extend(Metric::ALL.map(|metric| round.value(metric)));
     values
 }
 

@@ -4,11 +4,11 @@
 use super::markdown::{Page, bold};
 use super::text::{cut, markdown as safe};
 use crate::analysis::Analysis;
-use crate::record::{Contender, Figure, Origin, Run};
+use crate::record::{Contender, Metric, Origin, Run};
 use crate::rules::gate::{Gate, Outcome, Verdict};
 use crate::show::units::{self, share};
 use crate::show::words::gate::{difference, sentence as verdict, worse_by};
-use crate::stats::paired::Factor;
+use crate::stats::estimate::Estimate;
 use std::fmt::Write as _;
 
 /// From the gravest on, as they are told.
@@ -16,7 +16,7 @@ const GRAVEST_FIRST: [Outcome; 5] =
     [Outcome::Regressed, Outcome::Invalid, Outcome::Inconclusive, Outcome::Improved, Outcome::Pass];
 
 /// How far B is behind or ahead, with the ends of its interval.
-fn behind(figure: Figure, factor: &Factor) -> String {
+fn behind(figure: Metric, factor: &Estimate) -> String {
     let [median, low, high] = [factor.median, factor.low, factor.high].map(|one| difference(figure, one));
     format!("{median} ({low} to {high})")
 }
@@ -51,7 +51,7 @@ pub(super) fn sentence(verdict: &Verdict) -> String {
         );
     }
     if let Some(q) = verdict.q {
-        let _ = write!(text, "; q {}", probability(q));
+        let _ = write!(text, "; q {} that B is not worse", probability(q));
     }
     let _ = write!(text, "; matters from {} on", share(verdict.practical));
     if let Some(noise) = verdict.noise_floor {

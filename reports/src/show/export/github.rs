@@ -7,32 +7,32 @@
 use super::cells;
 use super::measure;
 use super::{Export, File, Source};
-use crate::record::Figure;
+use crate::record::Metric;
 use crate::stats::paired::Better;
 use serde_json::{Value, json};
 
 pub(super) fn files(source: Source<'_>) -> Export {
     let (mut smaller, mut bigger, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for counted in cells::all(source) {
-        for figure in Figure::ALL {
-            let Some(summary) = measure::summary(figure, &counted, source.bundle.run.seed) else { continue };
+        for figure in Metric::deciding() {
+            let Some(estimate) = counted.cell.estimate(figure) else { continue };
             let label = figure.label();
-            if summary.value.is_infinite() {
+            if estimate.median.is_infinite() {
                 left_out.push(format!("{}: the median {label} is infinite", counted.name()));
                 continue;
             }
             let mut entry = json!({
                 "name": format!("{}: {label}", counted.key(" / ")),
                 "unit": measure::unit(figure),
-                "value": summary.value,
+                "value": estimate.median,
                 "extra": format!(
                     "median of {} rounds, 95 % interval {} to {}",
-                    summary.rounds,
-                    figure.show(summary.low),
-                    figure.show(summary.high)
+                    estimate.rounds,
+                    figure.show(estimate.low),
+                    figure.show(estimate.high)
                 ),
             });
-            let half = (summary.high - summary.low) / 2.0;
+            let half = (estimate.high - estimate.low) / 2.0;
             if half.is_finite() {
                 entry["range"] = json!(format!("± {half}"));
             }

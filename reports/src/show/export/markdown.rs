@@ -7,7 +7,7 @@
 use super::text::{cut, html, markdown as safe};
 use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
-use crate::metric::cost::Cost;
+use crate::record::Metric;
 use crate::rules::verdict::{Place, Standing};
 use crate::rules::workload::Workload;
 use crate::show::units;
@@ -145,12 +145,15 @@ fn answer(workload: &Workload) -> String {
 
 fn table(page: &mut Page, workload: &Workload) {
     let verdict = &workload.verdict;
+    let more: Vec<&str> = beside(verdict.merit).map(Metric::head).collect();
     let head = format!(
-        "\n<details><summary>{}: {}</summary>\n\n| model | place | {} | worse than the best (95 %) | response p50 | response p99 | CPU | switches | rounds |\n\
-         |---|---|--:|--:|--:|--:|--:|--:|--:|\n",
+        "\n<details><summary>{}: {}</summary>\n\n| model | place | {} | worse than the best (95 %) | {} | rounds |\n\
+         |---|---|--:|--:|{}--:|\n",
         html(&cut(&workload.scenario.name, LONGEST_NAME)),
         verdict.merit.label(),
-        verdict.merit.label()
+        verdict.merit.label(),
+        more.join(" | "),
+        "--:|".repeat(more.len())
     );
     let rows = verdict
         .standings
@@ -161,6 +164,12 @@ fn table(page: &mut Page, workload: &Workload) {
         reason => format!("\n{}\n\n</details>\n", sentences(reason)),
     };
     page.section(&head, rows, &end);
+}
+
+/// What stands beside the figure of merit: no metric twice.
+fn beside(merit: Metric) -> impl Iterator<Item = Metric> {
+    let shown = [Metric::ResponseP50, Metric::ResponseP99, Metric::CpuPerRequest, Metric::SwitchesPerRequest];
+    shown.into_iter().filter(move |metric| *metric != merit)
 }
 
 fn row(workload: &Workload, standing: &Standing, cell: &Cell) -> String {
@@ -179,23 +188,15 @@ fn row(workload: &Workload, standing: &Standing, cell: &Cell) -> String {
     let behind = standing.place.factor().map_or_else(String::new, |factor| {
         format!("{} ({})", units::factor(factor.median), units::interval(factor.low, factor.high))
     });
-    let time =
-        |quantile: crate::stats::quantile::Quantile| quantile.ns().map_or_else(String::new, units::time);
-    let response =
-        cell.merged.as_ref().map(|merged| (time(merged.response.p50()), time(merged.response.p99())));
-    let (p50, p99) = response.unwrap_or_default();
-    let cost = |cost: Cost| cell.costs.value(cost).map_or_else(String::new, |value| cost.show(value));
-    let cells = [
+    let cost = |cost: Metric| cell.value(cost).map_or_else(String::new, |value| cost.show(value));
+    let mut cells = vec![
         name(&standing.model),
         place,
         standing.figure.map_or_else(String::new, |figure| verdict.merit.show(figure)),
         behind,
-        p50,
-        p99,
-        cost(Cost::Cpu),
-        cost(Cost::Switches),
-        standing.rounds.to_string(),
     ];
+    cells.extend(beside(verdict.merit).map(cost));
+    cells.push(standing.rounds.to_string());
     format!("| {} |\n", cells.join(" | "))
 }
 

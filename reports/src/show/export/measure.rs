@@ -1,51 +1,39 @@
-//! The figures that the exports tell of: names and units for machines, and their medians over rounds with an interval.
+//! Metrics for machines: the names of units, and the suffix that says the unit in a name.
 
-use super::cells::Counted;
-use crate::cells::cell::RoundFigures;
-use crate::metric::cost::Cost;
-use crate::record::{Figure, Merit};
-use crate::stats::bootstrap::median_interval;
-use crate::stats::median;
-use crate::stats::random::Random;
+use crate::metric::Unit;
+use crate::record::Metric;
 
-/// The unit its value is in.
-pub(super) fn unit(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Merit(Merit::Throughput | Merit::Goodput) => "requests/s",
-        Figure::Merit(Merit::ResponseP99 | Merit::ResponseP50) | Figure::CpuPerRequest => "ns",
-        Figure::Merit(Merit::Answered) => "share",
-        Figure::Merit(Merit::MemoryPerConnection) => "bytes",
-        Figure::SwitchesPerRequest => "switches/request",
+/// The unit its values are in.
+pub(super) fn unit(metric: Metric) -> &'static str {
+    match metric.unit() {
+        Unit::Rate => "requests/s",
+        Unit::Time => "ns",
+        Unit::Share => "share",
+        Unit::Bytes => "bytes",
+        Unit::Count => "count",
+        Unit::Quantity => "1/request",
+        Unit::Index => "index",
     }
 }
 
-/// The figure of a round; absent as [`RoundFigures::merit`] says, infinite for what was never answered.
-pub(super) fn of_round(figure: Figure, round: &RoundFigures) -> Option<f64> {
-    match figure {
-        Figure::Merit(merit) => round.merit(merit),
-        Figure::CpuPerRequest => round.costs.value(Cost::Cpu),
-        Figure::SwitchesPerRequest => round.costs.value(Cost::VoluntarySwitches),
+/// What stands over a column of its values: "response_p99_ns", "memory_bytes", "system_calls_per_request".
+pub(super) fn column(metric: Metric) -> String {
+    let suffix = match metric.unit() {
+        Unit::Rate => "_per_s",
+        Unit::Time => "_ns",
+        Unit::Bytes => "_bytes",
+        Unit::Share | Unit::Count | Unit::Quantity | Unit::Index => "",
+    };
+    metric.key().replace('-', "_") + suffix
+}
+
+/// The base unit of OpenMetrics, empty without one, and what a value is multiplied by to be in it.
+pub(super) fn base(metric: Metric) -> (&'static str, f64) {
+    match metric.unit() {
+        Unit::Rate => ("requests_per_second", 1.0),
+        Unit::Time => ("seconds", 1e-9),
+        Unit::Share => ("ratio", 1.0),
+        Unit::Bytes => ("bytes", 1.0),
+        Unit::Count | Unit::Quantity | Unit::Index => ("", 1.0),
     }
-}
-
-/// A figure over the rounds of a cell.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Summary {
-    /// Median over the rounds that have it.
-    pub(super) value: f64,
-    /// Lower end of its 95 % bootstrap interval.
-    pub(super) low: f64,
-    /// Upper end.
-    pub(super) high: f64,
-    /// Rounds that have it.
-    pub(super) rounds: usize,
-}
-
-/// The figure over a cell's rounds; `None` without any. The same records give the same interval.
-pub(super) fn summary(figure: Figure, counted: &Counted<'_>, seed: u64) -> Option<Summary> {
-    let values: Vec<f64> =
-        counted.rounds.iter().filter_map(|(_, _, round)| of_round(figure, round)).collect();
-    let names = [counted.workload.scenario.name.as_str(), &counted.cell.model, figure.key()];
-    let (low, high) = median_interval(&values, &mut Random::named(seed, &names))?;
-    Some(Summary { value: median(&values)?, low, high, rounds: values.len() })
 }

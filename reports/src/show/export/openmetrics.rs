@@ -6,102 +6,35 @@
 
 use super::Source;
 use super::cells::{self, Counted};
+use super::measure;
 use super::text::label;
-use crate::cells::cell::{RoundFigures, SHOWN};
-use crate::metric::cost::Cost;
-use crate::show::units;
+use crate::cells::cell::RoundFigures;
+use crate::record::Metric;
 use std::fmt::Write as _;
+
+/// What became of the requests of the window, which is no metric of the table: samples of a family by a label.
+const REQUESTS: &str = "bakeoff_requests";
 
 /// A family of metrics: all gauges.
 struct Family {
     /// Its name, which ends with the unit, if there is one.
-    name: &'static str,
+    name: String,
     unit: &'static str,
-    help: &'static str,
-    /// The samples of a round: further labels, and the value.
-    samples: fn(&RoundFigures) -> Vec<(String, f64)>,
+    help: String,
 }
 
-const FAMILIES: [Family; 9] = [
-    Family {
-        name: "bakeoff_throughput_requests_per_second",
-        unit: "requests_per_second",
-        help: "Replies completed in the window.",
-        samples: |round| plain(Some(round.throughput_per_s)),
-    },
-    Family {
-        name: "bakeoff_goodput_requests_per_second",
-        unit: "requests_per_second",
-        help: "Requests answered rightly within the objective of the workload.",
-        samples: |round| plain(round.goodput_per_s),
-    },
-    Family {
-        name: "bakeoff_response_seconds",
-        unit: "seconds",
-        help: "Response time from the intended send time, by percentile of the requests sent; +Inf was never answered.",
-        samples: response,
-    },
-    Family {
-        name: "bakeoff_requests",
-        unit: "",
-        help: "Requests of the window by outcome.",
-        samples: requests,
-    },
-    Family {
-        name: "bakeoff_cpu_per_request_seconds",
-        unit: "seconds",
-        help: "CPU time of the server's process tree per reply.",
-        samples: |round| plain(round.costs.value(Cost::Cpu).map(|ns| ns / 1e9)),
-    },
-    Family {
-        name: "bakeoff_switches_per_request",
-        unit: "",
-        help: "Context switches of the server's process tree per request.",
-        samples: switches,
-    },
-    Family {
-        name: "bakeoff_system_calls_per_request",
-        unit: "",
-        help: "System calls of the server's process tree per reply.",
-        samples: |round| plain(round.costs.value(Cost::SystemCalls)),
-    },
-    Family {
-        name: "bakeoff_memory_bytes",
-        unit: "bytes",
-        help: "Proportional set size of the server's process tree under load.",
-        samples: |round| plain(round.costs.value(Cost::Pss)),
-    },
-    Family {
-        name: "bakeoff_memory_per_connection_bytes",
-        unit: "bytes",
-        help: "What one more held connection takes in the server.",
-        samples: |round| plain(round.costs.value(Cost::MemoryPerConnection)),
-    },
-];
-
-fn plain(value: Option<f64>) -> Vec<(String, f64)> {
-    value.into_iter().map(|value| (String::new(), value)).collect()
-}
-
-fn response(round: &RoundFigures) -> Vec<(String, f64)> {
-    let shown = SHOWN.iter().zip(&round.response.shown);
-    let sample = |(share, quantile): (&f64, &crate::stats::quantile::Quantile)| {
-        let percentile = units::percentile(*share);
-        Some((format!(",percentile=\"{}\"", percentile.trim_start_matches('p')), quantile.ns()? / 1e9))
-    };
-    shown.filter_map(sample).collect()
+/// The family of a metric, and what its values are multiplied by.
+fn family(metric: Metric) -> (Family, f64) {
+    let (unit, scale) = measure::base(metric);
+    let name = format!("bakeoff_{}", metric.key().replace('-', "_"));
+    let name = if unit.is_empty() { name } else { format!("{name}_{unit}") };
+    (Family { name, unit, help: metric.about().to_owned() }, scale)
 }
 
 fn requests(round: &RoundFigures) -> Vec<(String, f64)> {
     let (sent, answered) = (round.response.sent, round.response.answered);
     let outcomes = [("answered", answered), ("unanswered", sent.saturating_sub(answered))];
     outcomes.map(|(outcome, count)| (format!(",outcome=\"{outcome}\""), count as f64)).into()
-}
-
-fn switches(round: &RoundFigures) -> Vec<(String, f64)> {
-    let kinds = [("voluntary", Cost::VoluntarySwitches), ("involuntary", Cost::InvoluntarySwitches)];
-    let sample = |(kind, cost)| Some((format!(",kind=\"{kind}\""), round.costs.value(cost)?));
-    kinds.into_iter().filter_map(sample).collect()
 }
 
 pub(super) fn exposition(source: Source<'_>) -> String {
@@ -114,38 +47,51 @@ pub(super) fn exposition(source: Source<'_>) -> String {
         moment(run.started_unix_ms)
     );
     let cells = cells::all(source);
-    for family in &FAMILIES {
-        let samples: String = cells.iter().map(|counted| of_cell(family, counted)).collect();
-        if samples.is_empty() {
-            continue;
-        }
-        let _ = writeln!(text, "# TYPE {} gauge", family.name);
-        if !family.unit.is_empty() {
-            let _ = writeln!(text, "# UNIT {} {}", family.name, family.unit);
-        }
-        let _ = writeln!(text, "# HELP {} {}", family.name, label(family.help));
-        text.push_str(&samples);
+    let help = "requests of the window by outcome".to_owned();
+    let outcomes = Family { name: REQUESTS.to_owned(), unit: "", help };
+    push(&mut text, &outcomes, &cells, requests);
+    for metric in Metric::ALL {
+        let (family, scale) = family(metric);
+        push(&mut text, &family, &cells, |round| {
+            round.value(metric).map(|value| (String::new(), value * scale)).into_iter().collect()
+        });
     }
     text.push_str("# EOF\n");
     text
 }
 
-fn of_cell(family: &Family, counted: &Counted<'_>) -> String {
-    let mut text = String::new();
-    let (workload, model) = (label(&counted.workload.scenario.name), label(&counted.cell.model));
-    for (trial, _, round) in &counted.rounds {
-        let began = moment(trial.started_unix_ms);
-        for (labels, value) in (family.samples)(round) {
-            let _ = writeln!(
-                text,
-                "{}{{workload=\"{workload}\",model=\"{model}\",round=\"{}\"{labels}}} {} {began}",
-                family.name,
-                round.round,
-                number(value)
-            );
+/// Appends a family, if it has a sample. A sample of a round has further labels and a value.
+fn push(
+    text: &mut String,
+    family: &Family,
+    cells: &[Counted<'_>],
+    of_round: impl Fn(&RoundFigures) -> Vec<(String, f64)>,
+) {
+    let mut samples = String::new();
+    for counted in cells {
+        let (workload, model) = (label(&counted.workload.scenario.name), label(&counted.cell.model));
+        for (trial, _, round) in &counted.rounds {
+            for (labels, value) in of_round(round) {
+                let _ = writeln!(
+                    samples,
+                    "{}{{workload=\"{workload}\",model=\"{model}\",round=\"{}\"{labels}}} {} {}",
+                    family.name,
+                    round.round,
+                    number(value),
+                    moment(trial.started_unix_ms)
+                );
+            }
         }
     }
-    text
+    if samples.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "# TYPE {} gauge", family.name);
+    if !family.unit.is_empty() {
+        let _ = writeln!(text, "# UNIT {} {}", family.name, family.unit);
+    }
+    let _ = writeln!(text, "# HELP {} {}", family.name, label(&family.help));
+    text.push_str(&samples);
 }
 
 /// A moment as the format has it: in seconds since the Unix epoch. Every sample has one, for filling a database needs it.
@@ -160,16 +106,18 @@ fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_name_ends_with_its_unit_and_is_there_once() {
-        for (at, family) in FAMILIES.iter().enumerate() {
+        let mut names = BTreeSet::from([REQUESTS.to_owned()]);
+        for (family, _) in Metric::ALL.map(family) {
             assert!(
                 family.unit.is_empty() || family.name.ends_with(&format!("_{}", family.unit)),
                 "{}",
                 family.name
             );
-            assert!(FAMILIES[..at].iter().all(|other| other.name != family.name));
+            assert!(names.insert(family.name));
         }
         assert_eq!([number(f64::INFINITY), number(0.5), number(1e-9)], ["+Inf", "0.5", "0.000000001"]);
     }

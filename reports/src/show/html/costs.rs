@@ -5,78 +5,53 @@
 
 use super::element::{Field, Row, table};
 use super::model::{named, ordered};
-use crate::cells::cell::{Cell, Merged};
-use crate::metric::cost::Cost;
-use crate::record::Reading;
+use crate::cells::cell::Cell;
+use crate::metric;
+use crate::record::{Metric, Reading};
 use crate::rules::workload::Workload;
-use crate::show::units;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
-/// One table: its heading, its costs, and what its reader must know.
+/// One table: its heading, the metrics in it, and what its reader must know.
 struct Group {
     heading: &'static str,
-    costs: &'static [Cost],
+    group: metric::Group,
     note: &'static str,
+}
+
+impl Group {
+    fn metrics(&self) -> impl Iterator<Item = Metric> {
+        Metric::ALL.into_iter().filter(|metric| metric.group() == self.group)
+    }
 }
 
 const GROUPS: [Group; 3] = [
     Group {
         heading: "What a request costs",
-        costs: &[
-            Cost::Cpu,
-            Cost::CpuUser,
-            Cost::CpuSystem,
-            Cost::RunDelay,
-            Cost::SystemCalls,
-            Cost::VoluntarySwitches,
-            Cost::InvoluntarySwitches,
-            Cost::Faults,
-            Cost::Instructions,
-            Cost::Cycles,
-            Cost::CacheMisses,
-        ],
+        group: metric::Group::Request,
         note: "Medians of the rounds, per request, of the server's whole process tree. CPU time and run delay (ready to \
                run, waiting for a CPU, summed over threads) are of the window; user and system divide the CPU time as \
                the kernel's ticks found the server's CPUs. System calls, page faults, instructions, cycles and cache misses are counted under the same load before \
                the window, because counting slows down what it counts. Switches (voluntary: it waited; \
-               involuntary: it was preempted) are over the server's life, starting up included, per request of \
-               the whole trial.",
+               involuntary: it was preempted) are counted from before the load begins until the end of the window.",
     },
     Group {
         heading: "What a connection costs",
-        costs: &[
-            Cost::MemoryPerConnection,
-            Cost::Pss,
-            Cost::PageTables,
-            Cost::KernelStacks,
-            Cost::SocketBuffers,
-            Cost::Threads,
-            Cost::Processes,
-            Cost::Descriptors,
-        ],
+        group: metric::Group::Connection,
         note: "Memory is the proportional set size of the tree after the window with the clients still connected (churn: \
-               at its end); page tables and kernel stacks come on top. Per connection is what the tree's own \
+               at its end); page tables and kernel stacks come on top. Memory per connection is what the tree's own \
                memory (without the pages of files), page tables and kernel stacks grew by since it was at rest, over the connections held. The sockets themselves, a few KiB of kernel \
                memory at each end, are in none of these; socket buffers are those of all TCP sockets of the machine at \
                the window's end, both ends of each connection.",
     },
     Group {
         heading: "The wire and who was served",
-        costs: &[
-            Cost::Segments,
-            Cost::DataSegments,
-            Cost::Retransmits,
-            Cost::ListenOverflows,
-            Cost::ListenDrops,
-            Cost::Fairness,
-            Cost::LeastServed,
-        ],
+        group: metric::Group::Wire,
         note: "Segments are of both directions, acknowledgements and set-up included, as the kernel counted them at the \
                swarm's end of each connection; retransmits are those from the client's side only. Listen overflows and drops are of all listeners of the \
                machine while the trial ran. Fairness is Jain's index over connections: 1 when all got the same. \
-               Least / median is the fewest replies of a connection over what half of them got at most. Never served counts \
-               connections without any reply, over all rounds.",
+               Least / median is the fewest replies of a connection over what half of them got at most. Never served is \
+               the share of connections without any reply.",
     },
 ];
 
@@ -86,28 +61,35 @@ pub(super) fn costs(workload: &Workload, series: &impl Fn(&str) -> usize) -> Mar
 }
 
 fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> Markup {
-    let measured = |cost: &Cost| workload.cells.iter().any(|cell| cell.costs.value(*cost).is_some());
-    let shown: Vec<Cost> = group.costs.iter().copied().filter(measured).collect();
-    let served = group.costs.contains(&Cost::Fairness);
+    let measured = |cost: &Metric| workload.cells.iter().any(|cell| cell.value(*cost).is_some());
+    let shown: Vec<Metric> = group.metrics().filter(measured).collect();
+    let served = group.group == metric::Group::Wire;
     let row = |cell: &Cell| {
-        let field = |cost: &Cost| match cell.costs.get(*cost) {
+        let field = |cost: &Metric| match cell.get(*cost) {
             Reading::Value(value) => Field::figure(cost.show(*value), *value),
             Reading::Absent(why) => Field::absent(why),
         };
         let mut fields: Vec<Field> = shown.iter().map(field).collect();
         if served {
-            fields.extend(of_connections(cell.merged.as_ref()));
+            fields.push(match &cell.merged {
+                Some(merged) => Field::quantile(merged.connect.p50()),
+                None => Field::absent("no valid trial"),
+            });
         }
         (named(series(&cell.model), &cell.model), fields)
     };
     let rows: Vec<Row> = ordered(workload).map(row).collect();
-    let labels = shown.iter().map(|cost| cost.label());
+    let labels = shown.iter().map(|cost| cost.head());
     let mut columns: Vec<&str> = std::iter::once("model").chain(labels).collect();
     if served {
-        columns.extend(["never served", "connect p50"]);
+        columns.push("connect p50");
     }
-    let by_cpu =
-        shown.iter().any(|cost| matches!(cost, Cost::Instructions | Cost::Cycles | Cost::CacheMisses));
+    let by_cpu = shown.iter().any(|cost| {
+        matches!(
+            cost,
+            Metric::InstructionsPerRequest | Metric::CyclesPerRequest | Metric::CacheMissesPerRequest
+        )
+    });
     let user_mode = by_cpu && workload.cells.iter().any(|cell| cell.user_mode_only);
     let absent = absent(workload, group);
     html! {
@@ -123,25 +105,15 @@ fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> M
     }
 }
 
-/// The figures of the last table that are no costs: connections never served, and how long connecting took.
-fn of_connections(merged: Option<&Merged>) -> [Field; 2] {
-    let Some(merged) = merged else { return [(); 2].map(|()| Field::absent("no valid trial")) };
-    let (never, all) = (units::grouped(merged.never_served), units::grouped(merged.connections));
-    [
-        Field::figure(format!("{never} of {all}"), merged.never_served as f64),
-        Field::quantile(merged.connect.p50()),
-    ]
-}
-
 /// Which costs are absent and why: by reason, each with the costs it concerns.
 fn absent(workload: &Workload, group: &Group) -> Vec<String> {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for cost in group.costs {
+    for cost in group.metrics() {
         for cell in &workload.cells {
-            if let Reading::Absent(why) = cell.costs.get(*cost) {
+            if let Reading::Absent(why) = cell.get(cost) {
                 let names = reasons.entry(why).or_default();
-                if !names.contains(&cost.label()) {
-                    names.push(cost.label());
+                if !names.contains(&cost.head()) {
+                    names.push(cost.head());
                 }
             }
         }

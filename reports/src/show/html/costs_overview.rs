@@ -6,21 +6,18 @@
 use super::element::{Field, Row, figure, nothing_to_draw, pairs, section as framed, table};
 use super::model::{legend, link, series_of};
 use crate::analysis::Analysis;
-use crate::metric::cost::Cost;
-use crate::record::Reading;
+use crate::cells::cell::Cell;
+use crate::metric::{Group, Unit};
+use crate::record::{Metric, Reading};
 use crate::rules::verdict::Outcome;
 use crate::rules::workload::Workload;
 use crate::show::plot::{self, Dots};
 use maud::{Markup, Render as _, html};
 
-/// A figure of the overview: title, the axis in words, and how to read it.
-const SHOWN: [(Cost, &str, &str); 5] = [
-    (Cost::Cpu, "CPU time", "CPU time of the server for each request"),
-    (Cost::SystemCalls, "System calls", "system calls of the server for each request"),
-    (Cost::Switches, "Context switches", "context switches for each request"),
-    (Cost::MemoryPerConnection, "Memory per connection", "memory that one more connection takes"),
-    (Cost::Fairness, "Fairness", "Jain's index: 1 when every connection got the same"),
-];
+/// What has a picture: every cost that can decide.
+fn pictured() -> impl Iterator<Item = Metric> {
+    Metric::deciding().filter(|metric| !matches!(metric.group(), Group::Speed | Group::Outcome))
+}
 
 /// The section over all workloads.
 pub(super) fn section(analysis: &Analysis) -> Markup {
@@ -33,20 +30,19 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
         }
         (legend(models, |model| series_of(analysis, model)))
         div.plots {
-            @for (nth, (cost, title, axis)) in SHOWN.into_iter().enumerate() {
-                (picture(analysis, nth, cost, (title, axis)))
-            }
+            @for (nth, cost) in pictured().enumerate() { (picture(analysis, nth, cost)) }
         }
         @if analysis.gate.is_none() { (reasons(analysis)) }
     };
     framed("cost", "What it costs", &body)
 }
 
-fn picture(analysis: &Analysis, nth: usize, cost: Cost, (title, axis): (&str, &str)) -> Markup {
+fn picture(analysis: &Analysis, nth: usize, cost: Metric) -> Markup {
+    let (title, axis) = (cost.label(), cost.about());
     let row = |workload| plot::Row { name: name(workload), marks: marks(workload, cost) };
     let rows: Vec<plot::Row<'_>> =
         analysis.workloads.iter().map(row).filter(|row: &plot::Row<'_>| !row.marks.is_empty()).collect();
-    let up_to = (cost == Cost::Fairness).then_some(1.03);
+    let up_to = (cost.unit() == Unit::Index).then_some(1.03);
     let what = Dots { title, axis_label: axis, up_to, rule: None };
     let show = |value: f64| if value == 0.0 { "0".to_owned() } else { cost.show(value * unit(cost)) };
     let series = |model: &str| series_of(analysis, model);
@@ -61,27 +57,27 @@ fn name(workload: &Workload) -> &str {
 }
 
 /// What an axis counts in, so that its ticks are round: memory in KiB.
-fn unit(cost: Cost) -> f64 {
-    if cost == Cost::MemoryPerConnection { 1_024.0 } else { 1.0 }
+fn unit(cost: Metric) -> f64 {
+    if cost.unit() == Unit::Bytes { 1_024.0 } else { 1.0 }
 }
 
-fn marks(workload: &Workload, cost: Cost) -> Vec<(&str, f64)> {
+fn marks(workload: &Workload, cost: Metric) -> Vec<(&str, f64)> {
+    let finite = |cell: &Cell| cell.value(cost).filter(|value| value.is_finite());
     let cells = workload.cells.iter();
-    cells.filter_map(|cell| Some((cell.model.as_str(), cell.costs.value(cost)? / unit(cost)))).collect()
+    cells.filter_map(|cell| Some((cell.model.as_str(), finite(cell)? / unit(cost)))).collect()
 }
 
 /// Why a cost is absent where it is, the first reason found.
-fn absence(analysis: &Analysis, cost: Cost) -> Option<&str> {
+fn absence(analysis: &Analysis, cost: Metric) -> Option<&str> {
     let cells = analysis.workloads.iter().flat_map(|workload| &workload.cells);
-    cells.map(|cell| cell.costs.get(cost)).find_map(Reading::absence)
+    cells.map(|cell| cell.get(cost)).find_map(Reading::absence)
 }
 
 /// Workloads down, models across.
-fn data(analysis: &Analysis, cost: Cost, title: &str) -> Markup {
+fn data(analysis: &Analysis, cost: Metric, title: &str) -> Markup {
     let models = || analysis.run.models.iter().map(|model| model.name.as_str());
     let columns: Vec<&str> = std::iter::once("workload").chain(models()).collect();
-    let field = |workload: &Workload, model: &str| match workload.cell(model).map(|cell| cell.costs.get(cost))
-    {
+    let field = |workload: &Workload, model: &str| match workload.cell(model).map(|cell| cell.get(cost)) {
         Some(Reading::Value(value)) => Field::figure(cost.show(*value), *value),
         Some(Reading::Absent(why)) => Field::absent(why),
         None => Field::absent("this model did not run it"),

@@ -10,12 +10,12 @@ use crate::analysis::Analysis;
 use crate::ask::advise::isolation;
 use crate::ask::advise::judge::{self, CARRIED, Carries, HEADROOM, MOST_STRETCH};
 use crate::ask::advise::memory::{self, Law};
-use crate::ask::advise::{Figure, Stand, is_ordinary};
+use crate::ask::advise::{Stand, is_ordinary};
 use crate::cells::cell::Cell;
 use crate::record::Pacing;
 use crate::rules::workload::Workload;
-use crate::show::words::quantile as quantile_text;
 use crate::show::{units, words};
+use crate::stats::estimate::Estimate;
 use maud::{Markup, Render as _, html};
 
 /// The columns of a workload's table.
@@ -86,10 +86,9 @@ fn table(analysis: &Analysis, workload: &Workload, open: bool) -> Markup {
 
 /// A row with what the script goes by. What is infinite or absent has no attribute: the script then knows nothing of it.
 fn row(analysis: &Analysis, workload: &Workload, cell: &Cell) -> Markup {
-    let seed = analysis.run.seed;
     let profile = workload.scenario.profile();
-    let carries = judge::carries(workload, cell, seed);
-    let p99 = judge::p99(workload, cell, seed);
+    let carries = judge::carries(workload, cell);
+    let p99 = judge::p99(cell);
     let law = memory::law(workload, &cell.model);
     let isolated = isolation::isolation(std::iter::once(analysis), &cell.model);
     let pool = judge::pool(&analysis.run, &cell.model, workload);
@@ -98,7 +97,7 @@ fn row(analysis: &Analysis, workload: &Workload, cell: &Cell) -> Markup {
         Err(_) => (None, false),
     };
     let carried = rate.map(|rate| match profile.pacing {
-        Pacing::Open if least => rate.value,
+        Pacing::Open if least => rate.median,
         _ => rate.low / HEADROOM,
     });
     let finite = |value: Option<f64>| value.filter(|value| value.is_finite());
@@ -131,7 +130,7 @@ fn row(analysis: &Analysis, workload: &Workload, cell: &Cell) -> Markup {
             data-model=(cell.model) {
             th scope="row" { (named(series_of(analysis, &cell.model), &cell.model)) }
             (rate_field(carries, workload))
-            (p99_field(p99, cell))
+            (p99_field(p99))
             (memory_field(&law, 1_000))
             (memory_field(&law, 10_000))
             td { span title=(isolated.words) { (isolates) } }
@@ -143,31 +142,25 @@ fn rate_field(carries: Result<Carries, String>, workload: &Workload) -> Field {
     match carries {
         Err(why) => Field::absent(&why),
         Ok(Carries { rate, at_least }) => {
-            let shown = units::rate(rate.value);
+            let shown = units::rate(rate.median);
             let text = match (at_least, workload.scenario.profile().pacing) {
                 (true, _) => format!("{shown} or more"),
                 (false, Pacing::Open) => format!("only {shown}"),
                 (false, _) => format!("up to {shown}"),
             };
-            Field::figure(text, rate.value)
+            Field::figure(text, rate.median)
         }
     }
 }
 
-/// The figure over rounds; with too few of them the percentile of all requests together, which has no interval.
-fn p99_field(p99: Result<Figure, String>, cell: &Cell) -> Field {
-    match (p99, &cell.merged) {
-        (Ok(figure), _) => {
-            let (value, low, high) =
-                (units::time(figure.value), units::time(figure.low), units::time(figure.high));
+fn p99_field(p99: Result<Estimate, String>) -> Field {
+    match p99 {
+        Ok(figure) => {
+            let [value, low, high] = [figure.median, figure.low, figure.high].map(units::time);
             let text = if low == high { value } else { format!("{value} ({low} to {high})") };
-            Field::figure(text, figure.value)
+            Field::figure(text, figure.median)
         }
-        (Err(why), None) => Field::absent(&why),
-        (Err(why), Some(merged)) => Field::absent(&format!(
-            "{why}; over all rounds together {}",
-            quantile_text(merged.response.p99())
-        )),
+        Err(why) => Field::absent(&why),
     }
 }
 

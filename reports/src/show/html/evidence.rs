@@ -5,12 +5,10 @@ use super::model::{named, series_of};
 use crate::analysis::{Analysis, Excluded};
 use crate::record::{Environment, Reading, RoundRecord};
 use crate::rules::probe;
-use crate::rules::verdict::MOST_LEFT_OUT;
-use crate::rules::verdict::{
-    ANSWERED_FLOOR, LATENCY_FLOOR, LEVEL, MEMORY_FLOOR, MIN_ROUNDS, THROUGHPUT_FLOOR,
-};
+use crate::rules::verdict::{LEVEL, MIN_ROUNDS, MOST_LEFT_OUT};
 use crate::show::units::{self, grouped, moment, share};
 use crate::show::words::joined;
+use crate::show::words::metric::floors;
 use crate::show::words::probe::facts;
 use crate::stats::bootstrap::{CONFIDENCE, RESAMPLES, confidence_at_most};
 use crate::stats::median;
@@ -33,8 +31,7 @@ pub(super) fn method(analysis: &Analysis) -> Markup {
         }
         p {
             "A model is " em { "behind" } " when another beats it: the whole interval lies above 1 plus the practical floor, "
-            (share(THROUGHPUT_FLOOR)) " for throughput and goodput, " (share(LATENCY_FLOOR)) " for latency, "
-            (share(ANSWERED_FLOOR)) " for the share answered, " (share(MEMORY_FLOOR)) " for memory, and a sign-flip \
+            (floors()) ", and a sign-flip \
              permutation test of the rounds rejects, after adjusting for every pair of models of the run (Benjamini and \
              Hochberg), that it is not behind by more than the floor: of all such claims of a run, at most " (share(LEVEL))
             " are expected to be false. A model is " em { "equal" } " to the best when the interval lies within the floor on \

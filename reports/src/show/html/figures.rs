@@ -4,9 +4,11 @@
 
 use super::element::{Field, Row, table};
 use super::model::{named, ordered};
-use crate::cells::cell::{Cell, SHOWN};
+use crate::cells::cell::Cell;
 use crate::cells::recovery::{RECOVERED_FACTOR, Recovery};
-use crate::rules::probe::{Limit, NEAR_SHARE};
+use crate::metric::Group;
+use crate::record::{Metric, Reading};
+use crate::rules::probe::NEAR_SHARE;
 use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::stats::quantile::Quantile;
@@ -17,19 +19,14 @@ pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> M
     let columns = columns(workload);
     let row = |cell: &Cell| {
         let mut fields = vec![Field::count(cell.rounds.len() as u64)];
-        match (&cell.merged, cell.throughput_per_s()) {
-            (Some(merged), Some(rate)) => {
-                fields.push(at_ceiling(workload, rate));
-                fields.extend(SHOWN.into_iter().zip(merged.response.shown).map(|(share, quantile)| {
-                    let floor = workload.bounds.at_floor(share, quantile);
-                    Field::quantile(quantile).marked(floor.then_some(Limit::Floor))
-                }));
+        match &cell.merged {
+            Some(merged) => {
+                fields.extend(shown(workload).map(|metric| field(workload, cell, metric)));
                 fields.push(lag(workload, merged.dispatch_lag.p99()));
                 fields.push(Field::count(merged.unanswered()));
-                fields.extend(goodput(workload, cell));
                 fields.extend(cell.recovery().map(recovery));
             }
-            _ => fields.extend((3..columns.len()).map(|_| Field::absent("no valid trial"))),
+            _ => fields.extend((2..columns.len()).map(|_| Field::absent("no valid trial"))),
         }
         (named(series(&cell.model), &cell.model), fields)
     };
@@ -38,23 +35,35 @@ pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> M
         h4 { "Figures" }
         (table(&format!("Figures of {}", workload.scenario.name), &columns, &rows))
         p.note {
-            "Throughput is the median of the rounds. Response percentiles are over all requests sent in all rounds; whatever \
-             was never answered counts as infinite, " em { "never" } ". Generator lag is how late the load generator itself \
+            "Medians of the rounds. A response percentile of a round is over all requests sent in it; whatever was never \
+             answered counts as infinite, " em { "never" } ". Generator lag is how late the load generator itself \
              acted on a request that was due. " (explained(workload)) (limits(workload))
         }
     }
 }
 
-fn at_ceiling(workload: &Workload, rate: f64) -> Field {
-    Field::figure(units::rate(rate), rate).marked(workload.bounds.at_ceiling(rate).then_some(Limit::Ceiling))
+/// The metrics of speed that the workload can have.
+fn shown(workload: &Workload) -> impl Iterator<Item = Metric> {
+    let has_objective = workload.scenario.objective_ns.is_some();
+    let speeds = Metric::ALL.into_iter().filter(|metric| metric.group() == Group::Speed);
+    speeds.filter(move |metric| *metric != Metric::Goodput || has_objective)
+}
+
+/// The median of a metric, with a mark where it lies at a limit of the generator.
+fn field(workload: &Workload, cell: &Cell, metric: Metric) -> Field {
+    match cell.get(metric) {
+        Reading::Value(value) => {
+            Field::figure(metric.show(*value), *value).marked(workload.bounds.limit(metric, *value))
+        }
+        Reading::Absent(why) => Field::absent(why),
+    }
 }
 
 /// What the table of a workload shows.
 fn columns(workload: &Workload) -> Vec<String> {
-    let mut columns: Vec<String> = ["model", "rounds", "throughput"].map(str::to_owned).to_vec();
-    columns.extend(SHOWN.map(units::percentile));
+    let mut columns: Vec<String> = ["model", "rounds"].map(str::to_owned).to_vec();
+    columns.extend(shown(workload).map(|metric| metric.label().trim_start_matches("response ").to_owned()));
     columns.extend(["generator lag p99", "unanswered"].map(str::to_owned));
-    columns.extend(workload.scenario.objective_ns.map(|_| "goodput".to_owned()));
     columns.extend(workload.scenario.load.surge().map(|_| "recovery".to_owned()));
     columns
 }
@@ -66,12 +75,6 @@ fn lag(workload: &Workload, p99: Quantile) -> Field {
         (None, Quantile::Value(0)) => Field::absent("a request is due when it is sent here"),
         _ => Field::quantile(p99),
     }
-}
-
-/// What is answered within the objective, where there is one.
-fn goodput(workload: &Workload, cell: &Cell) -> Option<Field> {
-    workload.scenario.objective_ns?;
-    Some(at_ceiling(workload, cell.goodput_per_s()?))
 }
 
 fn recovery(recovery: Recovery) -> Field {

@@ -1,7 +1,7 @@
 //! The page of a history: alerts first, then every series, the pictures, the runs, and how to read it.
 
 use super::element::{Field, Row, document, header, pairs, picture, section, table};
-use crate::ask::history::{History, Sample, Series, divisive, label, show};
+use crate::ask::history::{History, Sample, Series, divisive};
 use crate::show::plot::{self, sparkline};
 use crate::show::units::{self, moment};
 use crate::show::words::history as words;
@@ -41,14 +41,14 @@ fn alerts(history: &History) -> Markup {
         let change = &series.changes[*which];
         let fields = vec![
             Field::text(words::series(history, series)),
-            Field::figure(words::extent(change), change.worse),
+            Field::figure(words::extent(series, change), change.worse),
             Field::figure(units::quantity(change.before), change.before),
             Field::figure(units::quantity(change.after), change.after),
             Field::figure(format!("{:.3}", change.p), change.p),
         ];
         (series.key.scenario.render(), fields)
     };
-    let columns = ["workload", "figure", "change", "ratio before", "ratio after", "p of the change"];
+    let columns = ["workload", "figure", "change", "ratio before", "ratio after", "p of no change"];
     let body = html! {
         div.history {
             p.lede { (words::tested(history)) }
@@ -100,7 +100,7 @@ fn line(history: &History, series: &Series) -> Row {
         || Field::text("none"),
         |sample| {
             let value = sample.value.median;
-            Field::figure(show(series.key.figure, value), value)
+            Field::figure(series.key.figure.show(value), value)
         },
     );
     let ratio = newest.and_then(|sample| sample.ratio).map_or_else(
@@ -110,7 +110,7 @@ fn line(history: &History, series: &Series) -> Row {
     let last = match (series.changes.last(), &series.untested) {
         (Some(change), _) => {
             let first = &history.entries[series.samples[change.at].entry];
-            Field::text(format!("{} since {}", words::extent(change), words::run(first)))
+            Field::text(format!("{} since {}", words::extent(series, change), words::run(first)))
         }
         (None, Some(why)) => Field::noted("not tested", why),
         (None, None) => Field::text("none"),
@@ -134,7 +134,7 @@ fn pictures(history: &History, chosen: bool) -> Markup {
         return html! {};
     }
     let draw = |at: usize, series: &Series| {
-        let title = format!("{}, {}", series.key.model, label(series.key.figure));
+        let title = format!("{}, {}", series.key.model, series.key.figure.label());
         picture(plot::history(history, series, &format!("h{at}")), &title)
     };
     let body = html! {

@@ -5,12 +5,12 @@
 use super::element::{any_table, mark, section, shade};
 use super::model::{column, link, series_of};
 use crate::analysis::Analysis;
-use crate::record::Merit;
+use crate::record::Metric;
 use crate::rules::verdict::{Outcome, Place, Standing};
 use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::show::words::joined;
-use crate::stats::paired::Factor;
+use crate::stats::estimate::Estimate;
 use maud::{Markup, html};
 
 /// Workloads down, models across: how many times worse than the best.
@@ -61,7 +61,7 @@ pub(super) fn matrix_cell(workload: &Workload, model: &str) -> Markup {
         @match standing.figure { Some(figure) => (merit.show(figure)), None => "no figure" }
         @if let Some(limit) = limit { (mark(limit)) }
     };
-    let interval = |factor: Factor| html! { small.ci { (units::interval(factor.low, factor.high)) } };
+    let interval = |factor: Estimate| html! { small.ci { (units::interval(factor.low, factor.high)) } };
     let (class, tag, factor, below) = match standing.place {
         // Where nothing was chosen, nothing is called best.
         Place::Best | Place::Equal(_) | Place::Unresolved { .. } if !workload.verdict.is_winner(standing) => {
@@ -101,7 +101,7 @@ pub(super) fn matrix_cell(workload: &Workload, model: &str) -> Markup {
 }
 
 /// The factor and the interval of a model where nothing was chosen.
-fn uncrowned(standing: &Standing, merit: Merit) -> (f64, Markup) {
+fn uncrowned(standing: &Standing, merit: Metric) -> (f64, Markup) {
     match standing.place.factor() {
         _ if standing.useless(merit) => (f64::INFINITY, html! {}),
         None => (1.0, html! {}),

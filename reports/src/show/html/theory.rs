@@ -8,6 +8,7 @@ use super::model::{anchor, legend, named, ordered, series_of};
 use crate::analysis::Analysis;
 use crate::ask::theory::limits::{Bound, Limit, Queue, common, least, of_model, queue};
 use crate::cells::cell::Cell;
+use crate::record::Metric;
 use crate::rules::workload::Workload;
 use crate::show::plot::{self, Dots};
 use crate::show::units;
@@ -40,7 +41,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
 fn share(analysis: &Analysis, workload: &Workload, cell: &Cell) -> Option<(f64, Limit)> {
     let limits = of_model(&analysis.run, workload, cell);
     let least = least(&limits)?;
-    Some((cell.throughput_per_s()? / least.per_s, *least))
+    Some((cell.value(Metric::Throughput)? / least.per_s, *least))
 }
 
 /// One picture over all workloads whose pace the server sets: an open loop is asked for less than it could do.
@@ -104,7 +105,7 @@ fn limits(analysis: &Analysis, workload: &Workload) -> Markup {
     let shared: Vec<Limit> = common(&analysis.run, workload);
     let row = |cell: &Cell| {
         let limits = of_model(&analysis.run, workload, cell);
-        let rate = cell.throughput_per_s()?;
+        let rate = cell.value(Metric::Throughput)?;
         let least = least(&limits)?;
         let own: Vec<String> = limits.iter().filter(|limit| !shared.contains(limit)).map(words).collect();
         let share = rate / least.per_s;

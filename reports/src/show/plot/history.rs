@@ -3,9 +3,10 @@
 use super::axis::Axis;
 use super::canvas::Canvas;
 use super::picture::{Drawn, Plot};
-use crate::ask::history::{self, History, Interval, Sample, Series, divisive};
+use crate::ask::history::{History, Sample, Series, divisive};
 use crate::show::units;
 use crate::show::words::history as words;
+use crate::stats::estimate::Estimate;
 
 /// The colour and marker of the runs, and those of the levels.
 const RUNS: usize = 2;
@@ -24,7 +25,7 @@ pub(crate) fn history(history: &History, series: &Series, id: &str) -> Drawn {
         None => Some(sample.value).filter(|value| value.median.is_finite()),
     };
     let from = series.samples.len().saturating_sub(MOST_RUNS);
-    let shown: Vec<(usize, Interval)> = series
+    let shown: Vec<(usize, Estimate)> = series
         .samples
         .iter()
         .enumerate()
@@ -40,13 +41,13 @@ pub(crate) fn history(history: &History, series: &Series, id: &str) -> Drawn {
         .collect();
     let amount = |value: f64| match series.key.reference {
         Some(_) => units::quantity(value),
-        None => history::show(series.key.figure, value),
+        None => series.key.figure.show(value),
     };
     let y_ticks: Vec<_> = y.ticks(5).into_iter().map(|value| (value, amount(value))).collect();
     let across = "runs, the oldest at the left";
     let up = match series.key.reference.as_deref() {
-        Some(name) => format!("{} / {}", history::label(series.key.figure), words::reference(name)),
-        None => history::label(series.key.figure).to_owned(),
+        Some(name) => format!("{} / {}", series.key.figure.label(), words::reference(name)),
+        None => series.key.figure.label().to_owned(),
     };
     let mut canvas = Canvas::new((x, &names, across), (y, &y_ticks, &up));
     let whiskers: Vec<_> = shown
@@ -64,14 +65,14 @@ pub(crate) fn history(history: &History, series: &Series, id: &str) -> Drawn {
         title,
         caption: format!("{}; {}.", words::direction(series), summary(history, series)),
         key: &[],
-        columns: ["run", "began", history::label(series.key.figure), "ratio", "95 % interval"]
+        columns: ["run", "began", series.key.figure.label(), "ratio", "95 % interval"]
             .map(str::to_owned)
             .to_vec(),
         rows: series.samples.iter().rev().map(|sample| row(history, series, sample)).collect(),
     })
 }
 
-fn axes(series: &Series, from: usize, shown: &[(usize, Interval)]) -> Option<(Axis, Axis)> {
+fn axes(series: &Series, from: usize, shown: &[(usize, Estimate)]) -> Option<(Axis, Axis)> {
     let ends =
         || shown.iter().flat_map(|(_, one)| [one.median, one.low, one.high]).filter(|end| end.is_finite());
     let (low, high) =
@@ -111,7 +112,7 @@ fn levels(canvas: &mut Canvas, series: &Series, from: usize) {
         level(change.at, ends[nth + 1], change.after);
     }
     for (nth, change) in series.changes.iter().enumerate().filter(|(_, change)| change.at > from) {
-        canvas.rule_up((nth % STACKED) as i32, change.at as f64 - 0.5, &words::extent(change));
+        canvas.rule_up((nth % STACKED) as i32, change.at as f64 - 0.5, &words::extent(series, change));
     }
 }
 
@@ -122,7 +123,7 @@ fn summary(history: &History, series: &Series) -> String {
         .iter()
         .map(|change| {
             let first = &history.entries[series.samples[change.at].entry];
-            format!("{} since {}", words::extent(change), words::run(first))
+            format!("{} since {}", words::extent(series, change), words::run(first))
         })
         .collect();
     match (&series.untested, changes.is_empty()) {
@@ -141,7 +142,7 @@ fn row(history: &History, series: &Series, sample: &Sample) -> Vec<String> {
     vec![
         words::commit(entry),
         units::moment(entry.started_unix_ms),
-        history::show(series.key.figure, sample.value.median),
+        series.key.figure.show(sample.value.median),
         ratio,
         interval,
     ]

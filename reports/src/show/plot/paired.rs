@@ -6,7 +6,7 @@ use super::picture::{Drawn, Plot};
 use crate::rules::gate::{Paired, Verdict};
 use crate::show::units::ratio;
 use crate::show::words::gate::with_interval;
-use crate::stats::paired::Factor;
+use crate::stats::estimate::Estimate;
 use crate::stats::{median, power};
 
 /// The series of the rounds of the search: triangles. Above the number of any model, so that no legend lights them up.
@@ -72,7 +72,7 @@ fn axis(verdict: &Verdict, floor: f64) -> Axis {
     };
     let near = |log: &f64| around.is_none_or(|(middle, most)| (log - middle).abs() <= most);
     let ends =
-        [verdict.factor, verdict.confirmed].into_iter().flatten().flat_map(|f: Factor| [f.low, f.high]);
+        [verdict.factor, verdict.confirmed].into_iter().flatten().flat_map(|f: Estimate| [f.low, f.high]);
     let shown = logs.iter().copied().filter(near).map(f64::exp).chain(ends.filter(|end| end.is_finite()));
     let (low, high) =
         shown.fold((1.0 / floor, floor), |(low, high), value| (low.min(value), high.max(value)));
@@ -90,7 +90,7 @@ fn tick(at: f64) -> String {
 }
 
 fn caption(verdict: &Verdict) -> String {
-    let told = |factor: Option<Factor>| factor.map_or_else(|| "none".to_owned(), with_interval);
+    let told = |factor: Option<Estimate>| factor.map_or_else(|| "none".to_owned(), with_interval);
     let fresh = match verdict.confirmed {
         None => String::new(),
         Some(factor) => format!(" Squares: fresh rounds; {}.", with_interval(factor)),

@@ -49,7 +49,7 @@ pub(crate) fn by_percentile(workload: &Workload, series_of: impl Fn(&str) -> usi
         canvas.label_never();
     }
     let title = "Response time by percentile".to_owned();
-    let caption = "Lower is better; further right is rarer. A curve ends where too few requests were sent to go on, and \
+    let caption = "Over the requests of all rounds together. Lower is better; further right is rarer. A curve ends where too few requests were sent to go on, and \
                    leaves through the top where requests were never answered.";
     let description =
         format!("Response time by percentile under {}: one curve for each model.", workload.scenario.name);

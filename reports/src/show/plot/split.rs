@@ -39,7 +39,7 @@ impl<'a> Parts<'a> {
         let pair = |latency: &Latency| [latency.p50(), latency.p99()].map(quantile);
         let means = self.means.iter().chain([&self.total()]).map(|ns| units::time(*ns)).collect::<Vec<_>>();
         let merged = self.merged;
-        let pairs = [&merged.send_lag, &merged.service, &merged.response].into_iter().flat_map(pair);
+        let pairs = [&merged.send_lag, &merged.service].into_iter().flat_map(pair);
         [self.cell.model.clone()].into_iter().chain(means).chain(pairs).collect()
     }
 }
@@ -74,8 +74,6 @@ pub(crate) fn split(workload: &Workload, id: &str) -> Drawn {
         "send lag p99",
         "service p50",
         "service p99",
-        "response p50",
-        "response p99",
     ];
     Ok(Plot {
         svg: rows.finish(id, &format!("{title}, {}", workload.scenario.name), &description),

@@ -6,8 +6,9 @@ use super::canvas::Canvas;
 use super::picture::{Drawn, Plot};
 use crate::record;
 use crate::rules::sweep::capacity::Found;
-use crate::rules::sweep::{At, Curve, Estimate, Fit, Knee, Sweep, enough};
+use crate::rules::sweep::{At, Curve, Fit, Knee, Sweep, enough};
 use crate::show::units;
+use crate::stats::estimate::Estimate;
 
 /// Points of a fitted line.
 const FIT_POINTS: u32 = 60;

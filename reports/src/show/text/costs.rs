@@ -7,20 +7,20 @@ use super::grid::{Column, Grid};
 use super::style::Style;
 use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
-use crate::metric::cost::Cost;
+use crate::record::Metric;
 use crate::rules::verdict::Outcome;
 use crate::show::layout::{clean, cut, left, push_wrapped, width};
 
-/// The columns: head and cost, the most telling first.
-const COLUMNS: [(&str, Cost); 8] = [
-    ("CPU", Cost::Cpu),
-    ("user", Cost::CpuUser),
-    ("calls", Cost::SystemCalls),
-    ("switch", Cost::Switches),
-    ("delay", Cost::RunDelay),
-    ("segm.", Cost::Segments),
-    ("/conn.", Cost::MemoryPerConnection),
-    ("Jain", Cost::Fairness),
+/// The columns, the most telling first.
+const COLUMNS: [Metric; 8] = [
+    Metric::CpuPerRequest,
+    Metric::UserCpuPerRequest,
+    Metric::SystemCallsPerRequest,
+    Metric::SwitchesPerRequest,
+    Metric::RunDelayPerRequest,
+    Metric::SegmentsPerRequest,
+    Metric::MemoryPerConnection,
+    Metric::Fairness,
 ];
 
 /// Appends the table, if any model of it has been measured.
@@ -47,12 +47,15 @@ pub(super) fn costs(out: &mut String, analysis: &Analysis, style: Style) {
     // With several workloads a line of its own names workload and model.
     let longest = rows.iter().map(|(label, _)| width(&clean(label))).max().unwrap_or(0);
     let lead = if several { 2 } else { longest.clamp(8, 20) };
-    let column = |(head, cost): &(&str, Cost)| {
+    let column = |metric: &Metric| {
         let figure =
-            |cell: &Cell| cell.costs.value(*cost).map_or_else(|| "-".to_owned(), |value| short(*cost, value));
-        Column::new(vec![(*head).to_owned()], rows.iter().map(|(_, cell)| (figure(cell), false)).collect())
+            |cell: &Cell| cell.value(*metric).map_or_else(|| "-".to_owned(), |value| short(*metric, value));
+        Column::new(
+            vec![metric.short().to_owned()],
+            rows.iter().map(|(_, cell)| (figure(cell), false)).collect(),
+        )
     };
-    let measured = |(_, cost): &&(&str, Cost)| rows.iter().any(|(_, cell)| cell.costs.value(*cost).is_some());
+    let measured = |metric: &&Metric| rows.iter().any(|(_, cell)| cell.value(**metric).is_some());
     let name = |label: &str| match several {
         true => format!("{}\n{}", cut(&clean(label), style.width), " ".repeat(lead)),
         false => left(&cut(&clean(label), lead), lead),
@@ -78,9 +81,10 @@ pub(super) fn costs(out: &mut String, analysis: &Analysis, style: Style) {
 }
 
 /// A value in few columns.
-fn short(cost: Cost, value: f64) -> String {
+fn short(cost: Metric, value: f64) -> String {
     match (cost, value) {
-        (Cost::Fairness, value) => format!("{value:.2}"),
+        (Metric::Fairness, value) => format!("{value:.2}"),
+        (_, value) if value.is_infinite() => "never".to_owned(),
         (_, value) if value > 0.0 && value < 0.001 => "~0".to_owned(),
         _ => cost.show(value),
     }

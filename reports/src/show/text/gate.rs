@@ -3,7 +3,7 @@
 //! No line is wider than asked, unless a single word is. At 80 columns and more a row is one line.
 
 use super::style::Style;
-use crate::record::{Figure, Merit};
+use crate::record::Metric;
 use crate::rules::gate::{Gate, Outcome, Verdict};
 use crate::show::layout::{clean, push, push_wrapped, width as wide, wrapped};
 use crate::show::units;
@@ -65,17 +65,15 @@ fn is_worth_showing(verdict: &Verdict) -> bool {
 }
 
 /// A figure's name in a few letters.
-fn short(figure: Figure) -> &'static str {
+fn short(figure: Metric) -> &'static str {
     match figure {
-        Figure::Merit(Merit::Answered) => "answered",
-        Figure::Merit(merit) => merit.short(),
-        Figure::CpuPerRequest => "CPU",
-        Figure::SwitchesPerRequest => "switches",
+        Metric::Answered => "answered",
+        other => other.short(),
     }
 }
 
 fn table(out: &mut String, gate: &Gate, width: usize) {
-    let rows = |name: fn(Figure) -> &'static str| -> Vec<[String; 7]> {
+    let rows = |name: fn(Metric) -> &'static str| -> Vec<[String; 7]> {
         let row = |one: &Verdict| {
             let [outcome, factor, a, b, noise, finds] = columns(one);
             [name(one.figure).to_owned(), outcome, factor, a, b, noise, finds]
@@ -86,7 +84,7 @@ fn table(out: &mut String, gate: &Gate, width: usize) {
         std::array::from_fn(|at| rows.iter().map(|row| wide(&row[at])).max().unwrap_or(0))
     };
     let total = |rows: &[[String; 7]]| 2 + widths(rows).iter().sum::<usize>() + 6;
-    let long = rows(Figure::label);
+    let long = rows(Metric::label);
     let rows = if total(&long) <= width { long } else { rows(short) };
     let one_line = total(&rows) <= width;
     let widths = widths(&rows);

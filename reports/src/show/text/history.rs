@@ -76,7 +76,7 @@ fn one(out: &mut String, history: &History, series: &Series, columns: usize) {
     let _ = writeln!(out, "    {}  {newest}", sparkline(&values, &breaks, room));
     if let Some(change) = series.changes.last() {
         let at = &history.entries[series.samples[change.at].entry];
-        let text = format!("{} since {}", words::extent(change), words::run(at));
+        let text = format!("{} since {}", words::extent(series, change), words::run(at));
         push(out, &text, columns, "    ");
     }
 }
@@ -96,10 +96,10 @@ pub fn alerts(history: &History, columns: usize) -> String {
             let series = &history.series[*at];
             let change = &series.changes[*which];
             let text = format!(
-                "{}: {}, {} (ratio {} to {}, p {:.3})",
+                "{}: {}, {} (ratio {} to {}, p {:.3} of no change)",
                 series.key.scenario,
                 words::series(history, series),
-                words::extent(change),
+                words::extent(series, change),
                 units::quantity(change.before),
                 units::quantity(change.after),
                 change.p

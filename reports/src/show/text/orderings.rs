@@ -1,6 +1,7 @@
 //! The table of known orderings as text of 80 columns. Never computes a figure.
 
-use crate::ask::orderings::{Figure, Finding, Judgement};
+use crate::ask::orderings::{Finding, Judgement};
+use crate::record::Metric;
 use crate::show::layout::wrap;
 use crate::show::units;
 use std::fmt::Write as _;
@@ -60,21 +61,12 @@ fn judgement(judgement: Judgement) -> &'static str {
 
 fn measured(finding: &Finding) -> String {
     let figure = finding.expectation.figure;
-    let rounds = units::plural(finding.rounds as u64, "round");
     match finding.measured {
-        Some((middle, low, high)) => {
-            format!("{} [{}, {}], {rounds}", show(finding, middle), show(finding, low), show(finding, high))
+        Some(of) => {
+            let [middle, low, high] = [of.median, of.low, of.high].map(|value| show(finding, value));
+            format!("{middle} [{low}, {high}], {}", units::plural(of.rounds as u64, "round"))
         }
-        None => format!("no {}", name(figure)),
-    }
-}
-
-fn name(figure: Figure) -> &'static str {
-    match figure {
-        Figure::Throughput => "throughput",
-        Figure::ResponseP99 => "response p99",
-        Figure::CpuPerRequest => "CPU per request",
-        Figure::Starved => "count of starved connections",
+        None => format!("no {}", figure.label()),
     }
 }
 
@@ -82,20 +74,12 @@ fn show(finding: &Finding, value: f64) -> String {
     if finding.expectation.by.is_some() {
         return units::factor(value);
     }
-    absolute(finding.expectation.figure, value)
+    finding.expectation.figure.show(value)
 }
 
-fn absolute(figure: Figure, value: f64) -> String {
-    match figure {
-        Figure::Throughput => units::rate(value),
-        Figure::ResponseP99 | Figure::CpuPerRequest => units::time(value),
-        Figure::Starved => units::share(value),
-    }
-}
-
-fn range(figure: Figure, (least, most): (f64, f64)) -> String {
-    let laws = matches!(figure, Figure::Starved) || figure == Figure::Throughput && least > 100.0;
-    let show = |value: f64| if laws { absolute(figure, value) } else { units::factor(value) };
+fn range(figure: Metric, (least, most): (f64, f64)) -> String {
+    let laws = matches!(figure, Metric::NeverServed) || figure == Metric::Throughput && least > 100.0;
+    let show = |value: f64| if laws { figure.show(value) } else { units::factor(value) };
     match (least, most) {
         (least, most) if least == most => show(least),
         (least, most) if most.is_infinite() => format!("{} or more", show(least)),
@@ -107,6 +91,7 @@ fn range(figure: Figure, (least, most): (f64, f64)) -> String {
 mod tests {
     use super::*;
     use crate::ask::orderings::EXPECTED;
+    use crate::stats::estimate::Estimate;
 
     #[test]
     fn no_line_is_wider_than_a_terminal() {
@@ -114,8 +99,7 @@ mod tests {
             .iter()
             .map(|expectation| Finding {
                 expectation,
-                rounds: 1_000,
-                measured: Some((123.4, 120.1, 1_234.5)),
+                measured: Some(Estimate { median: 123.4, low: 120.1, high: 1_234.5, rounds: 1_000 }),
                 judgement: Judgement::CannotTell,
             })
             .collect();

@@ -94,7 +94,7 @@ fn figures(out: &mut String, sweep: &Sweep, style: Style) {
 
 fn figure(point: &Workload, model: &str) -> String {
     let merit = point.scenario.merit;
-    let figure = point.cell(model).and_then(|cell| cell.merit(merit));
+    let figure = point.cell(model).and_then(|cell| cell.value(merit));
     figure.map_or_else(|| "-".to_owned(), |figure| merit.show(figure))
 }
 

@@ -1,10 +1,11 @@
 //! The verdicts of a comparison in words: one or two sentences each, the same for terminal and page.
 
-use crate::record::{Contender, Figure, Origin, Side};
+use crate::record::{Contender, Metric, Origin, Side};
 use crate::rules::gate::{Fault, Faults, Gate, MIN_PAIRS, Outcome, Reason, Verdict};
 use crate::rules::verdict::MOST_MORE;
 use crate::show::units::{self, ratio, share};
-use crate::stats::paired::{Better, Factor};
+use crate::stats::estimate::Estimate;
+use crate::stats::paired::Better;
 
 /// What a comparison of two builds asks.
 pub(crate) const QUESTION: &str = "Has the new build become slower?";
@@ -16,7 +17,7 @@ const COMMIT: usize = 12;
 const MOST_NAMED: usize = 3;
 
 /// A factor with its interval: "1.052 [1.041, 1.063]".
-pub(crate) fn with_interval(of: Factor) -> String {
+pub(crate) fn with_interval(of: Estimate) -> String {
     format!("{} [{}, {}]", ratio(of.median), ratio(of.low), ratio(of.high))
 }
 
@@ -30,7 +31,7 @@ pub(crate) fn worse_by(factor: f64, better: Better) -> f64 {
 }
 
 /// How far B is behind: "5.2 % worse", "2.10 times worse", "4.8 % better".
-pub(crate) fn difference(figure: Figure, factor: f64) -> String {
+pub(crate) fn difference(figure: Metric, factor: f64) -> String {
     match factor {
         f if f.is_infinite() => "without an answer".to_owned(),
         f if f >= 2.0 => format!("{} times worse", units::factor(f).trim_end_matches('×')),
@@ -68,7 +69,7 @@ impl Verdict {
 
     fn outcome_words(&self) -> String {
         let matters = share(self.practical);
-        let by = |factor: Option<Factor>| {
+        let by = |factor: Option<Estimate>| {
             factor.map_or_else(String::new, |factor| difference(self.figure, factor.median))
         };
         let found = by(self.factor);
@@ -320,11 +321,10 @@ pub(crate) fn grouped<'a>(verdicts: &[&'a Verdict]) -> Vec<(Vec<&'a Verdict>, St
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Merit;
 
     #[test]
     fn differences_are_those_a_reader_would_compute() {
-        let cpu = |factor| difference(Figure::CpuPerRequest, factor);
+        let cpu = |factor| difference(Metric::CpuPerRequest, factor);
         let shown = [1.0523, 2.1, f64::INFINITY, 0.952, 0.25, 0.0].map(cpu);
         let expected = [
             "5.2 % worse",
@@ -335,7 +335,7 @@ mod tests {
             "better by any measure",
         ];
         assert_eq!(shown, expected);
-        let rate = |new: f64| difference(Figure::Merit(Merit::Throughput), 185.0 / new);
+        let rate = |new: f64| difference(Metric::Throughput, 185.0 / new);
         assert_eq!([146.0, 200.0].map(rate), ["21.1 % worse", "8.1 % better"]);
     }
 

@@ -1,8 +1,9 @@
 //! A history in words, shared by terminal and page: runs, changes and alerts by name. It decides nothing.
 
 use crate::ask::history::series::{Alert, Change, History, Series};
-use crate::ask::history::{Entry, TEXT_ALONE, divisive, label, show};
+use crate::ask::history::{Entry, TEXT_ALONE, divisive};
 use crate::show::units;
+use crate::show::words::gate::difference;
 use crate::stats::paired::Better;
 
 /// Digits of a commit that people read.
@@ -46,13 +47,9 @@ pub(crate) fn is_worse(history: &History, alert: &Alert) -> bool {
     alert.changes.iter().any(|(series, change)| history.series[*series].changes[*change].worse > 1.0)
 }
 
-/// What a change of a level is: "1.12× worse".
-pub(crate) fn extent(change: &Change) -> String {
-    if change.worse > 1.0 {
-        format!("{} worse", units::factor(change.worse))
-    } else {
-        format!("{} better", units::factor(1.0 / change.worse))
-    }
+/// What a change of a level is: "12 % worse".
+pub(crate) fn extent(series: &Series, change: &Change) -> String {
+    difference(series.key.figure, change.worse)
 }
 
 /// What a series is of, without its workload: "tokio, throughput / null server".
@@ -60,7 +57,7 @@ pub(crate) fn series(history: &History, series: &Series) -> String {
     let key = &series.key;
     let apart = history.apart(key);
     let apart = if apart.is_empty() { apart } else { format!(" ({apart})") };
-    format!("{}, {}{}{apart}", key.model, label(key.figure), over(series))
+    format!("{}, {}{}{apart}", key.model, key.figure.label(), over(series))
 }
 
 /// " / null server"; nothing without a reference.
@@ -81,7 +78,7 @@ pub(crate) fn reference(name: &str) -> String {
 /// The newest figure of a series with its ratio.
 pub(crate) fn newest(series: &Series) -> String {
     let Some(sample) = series.samples.last() else { return "no run".to_owned() };
-    let value = show(series.key.figure, sample.value.median);
+    let value = series.key.figure.show(sample.value.median);
     match sample.ratio {
         Some(ratio) => format!("{value}, {}", units::factor(ratio.median)),
         None => value,
@@ -90,7 +87,7 @@ pub(crate) fn newest(series: &Series) -> String {
 
 /// Which way is better: "more is better".
 pub(crate) fn direction(series: &Series) -> &'static str {
-    match crate::ask::history::better(series.key.figure) {
+    match series.key.figure.better() {
         Better::More => "more is better",
         Better::Less => "less is better",
     }

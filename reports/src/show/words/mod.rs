@@ -13,6 +13,7 @@ pub mod exclusion;
 pub mod explain;
 pub(crate) mod gate;
 pub(crate) mod history;
+pub(crate) mod metric;
 pub(crate) mod probe;
 pub(crate) mod reason;
 pub mod stops;
@@ -26,11 +27,12 @@ use crate::cells::cell::CellDoubt;
 use crate::cells::recovery::Recovery;
 use crate::record::{Doubt, ErrorKind, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 use crate::rules::verdict::{
-    Flip, LEVEL, MIN_ROUNDS, MOST_MORE, Outcome, Place, Standing, Verdict, floor, rounds_to_tell,
+    Flip, LEVEL, MIN_ROUNDS, MOST_MORE, Outcome, Place, Standing, Verdict, rounds_to_tell,
 };
 use crate::rules::workload::Workload;
 use crate::show::units;
-use crate::stats::paired::{Better, Factor};
+use crate::stats::estimate::Estimate;
+use crate::stats::paired::Better;
 use crate::stats::quantile::Quantile;
 use std::fmt;
 
@@ -254,7 +256,7 @@ impl Verdict {
     }
 
     fn all_equal(&self) -> String {
-        let matters = units::share(floor(self.merit));
+        let matters = units::share(self.merit.floor());
         format!(
             "{} differ in {} by less than the {matters} that matter.",
             self.those_compared(),
@@ -299,7 +301,7 @@ impl Verdict {
         Some(format!("This run could detect differences of {size} or more."))
     }
 
-    fn ahead(&self, best: &str, next: &str, factor: &Factor) -> String {
+    fn ahead(&self, best: &str, next: &str, factor: &Estimate) -> String {
         let figure = self.merit.label();
         if factor.median.is_infinite() {
             return match self.merit.nothing() {

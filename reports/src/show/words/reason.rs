@@ -4,8 +4,7 @@
 mod merit;
 
 use crate::cells::cell::Cell;
-use crate::metric::cost::Cost;
-use crate::record::Profile;
+use crate::record::{Metric, Profile};
 use crate::rules::verdict::{OF_THE_LEAD, Outcome, Place, Standing, TELLING};
 use crate::rules::workload::Workload;
 use crate::show::units;
@@ -13,7 +12,7 @@ use crate::show::words::waiting;
 
 /// A cost that a reason may name.
 struct Telling {
-    cost: Cost,
+    cost: Metric,
     name: &'static str,
     /// A smaller difference, in the cost's own unit, explains nothing even where the factor is large.
     least: f64,
@@ -23,11 +22,11 @@ struct Telling {
 /// cycles, which the CPU time stands for. Nor is the run delay: where threads queue for a CPU it is the response time
 /// under another name, while an event loop's requests queue in their sockets, where it does not see them.
 const COSTS: [Telling; 5] = [
-    Telling { cost: Cost::Switches, name: "context switches per request", least: 0.05 },
-    Telling { cost: Cost::SystemCalls, name: "system calls per request", least: 0.2 },
-    Telling { cost: Cost::Faults, name: "page faults per request", least: 0.1 },
-    Telling { cost: Cost::Cpu, name: "server CPU per request", least: 100.0 },
-    Telling { cost: Cost::Segments, name: "segments per request", least: 0.2 },
+    Telling { cost: Metric::SwitchesPerRequest, name: "context switches per request", least: 0.05 },
+    Telling { cost: Metric::SystemCallsPerRequest, name: "system calls per request", least: 0.2 },
+    Telling { cost: Metric::PageFaultsPerRequest, name: "page faults per request", least: 0.1 },
+    Telling { cost: Metric::CpuPerRequest, name: "server CPU per request", least: 100.0 },
+    Telling { cost: Metric::SegmentsPerRequest, name: "segments per request", least: 0.2 },
 ];
 
 /// A sentence names at most so many.
@@ -48,7 +47,7 @@ impl Workload {
         if let (Some(best), Some((next, lead))) = (self.cell(&winners[0]), next) {
             match merit::against(merit, best, next) {
                 Some(why) => sentences.push(why),
-                None => sentences.extend(against(&self.scenario.profile(), best, next, lead)),
+                None => sentences.extend(against(merit, &self.scenario.profile(), best, next, lead)),
             }
         }
         let sure = winners.iter().filter(|model| !perhaps.contains(model));
@@ -68,8 +67,8 @@ fn undecided(cells: &[Cell]) -> String {
 }
 
 /// How two models differ, where the first is ahead by the factor `lead`: in costs, in waiting, in connections left alone.
-fn against(profile: &Profile, best: &Cell, next: &Cell, lead: f64) -> Vec<String> {
-    let (known, costs) = costs(best, next, lead);
+fn against(merit: Metric, profile: &Profile, best: &Cell, next: &Cell, lead: f64) -> Vec<String> {
+    let (known, costs) = costs(merit, best, next, lead);
     let mut sentences = Vec::new();
     sentences.extend(costs);
     if !abandons(next) {
@@ -83,11 +82,11 @@ fn against(profile: &Profile, best: &Cell, next: &Cell, lead: f64) -> Vec<String
 }
 
 /// How the costs of two models differ, the most telling first; and the costs that both have.
-fn costs(best: &Cell, next: &Cell, lead: f64) -> (Vec<&'static str>, Option<String>) {
+fn costs(merit: Metric, best: &Cell, next: &Cell, lead: f64) -> (Vec<&'static str>, Option<String>) {
     let least_ratio = if lead.is_finite() { lead.powf(OF_THE_LEAD).max(TELLING) } else { TELLING };
     let (mut known, mut found): (Vec<&str>, Vec<(f64, String)>) = (Vec::new(), Vec::new());
-    for telling in &COSTS {
-        let readings = (best.costs.value(telling.cost), next.costs.value(telling.cost));
+    for telling in COSTS.iter().filter(|telling| telling.cost != merit) {
+        let readings = (best.value(telling.cost), next.value(telling.cost));
         let (Some(ours), Some(theirs)) = readings else { continue };
         known.push(telling.name);
         // Next to nothing on one side makes no factor: it counts as the least that would tell.
@@ -104,9 +103,9 @@ fn costs(best: &Cell, next: &Cell, lead: f64) -> (Vec<&'static str>, Option<Stri
 
 /// That a model serves its connections less evenly than another does.
 fn uneven(best: &Cell, next: &Cell) -> Option<String> {
-    let (ours, theirs) = (best.costs.value(Cost::Fairness)?, next.costs.value(Cost::Fairness)?);
+    let (ours, theirs) = (best.value(Metric::Fairness)?, next.value(Metric::Fairness)?);
     (ours >= theirs * TELLING).then(|| {
-        let (ours, theirs) = (Cost::Fairness.show(ours), Cost::Fairness.show(theirs));
+        let (ours, theirs) = (Metric::Fairness.show(ours), Metric::Fairness.show(theirs));
         format!("{} serves its connections unevenly: a Jain index of {theirs} against {ours}.", next.model)
     })
 }
@@ -133,8 +132,10 @@ const PER: &str = " per request";
 
 /// Among equal models, the one that uses least CPU, if it is clearly less than the most any of them uses.
 fn cheapest(winners: Vec<&Cell>) -> Option<String> {
-    let mut cpu: Vec<(f64, &str)> =
-        winners.iter().filter_map(|cell| Some((cell.costs.value(Cost::Cpu)?, cell.model.as_str()))).collect();
+    let mut cpu: Vec<(f64, &str)> = winners
+        .iter()
+        .filter_map(|cell| Some((cell.value(Metric::CpuPerRequest)?, cell.model.as_str())))
+        .collect();
     cpu.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(b.1)));
     let (least, most) = (cpu.first()?, cpu.last()?);
     (most.0 >= least.0 * TELLING).then(|| {

@@ -4,24 +4,32 @@ use super::probe::brief;
 use crate::analysis::Analysis;
 use crate::record::Reading;
 use crate::rules::probe;
+use crate::rules::workload::Workload;
 use crate::show::units::{self, grouped, plural};
 
 /// What the load generator can show, and where figures came near it.
 pub(crate) fn generator(analysis: &Analysis) -> String {
     let brief = brief(&analysis.run.probe);
-    let near: Vec<String> = analysis
-        .workloads
-        .iter()
-        .filter_map(|workload| {
-            let models = workload.at_ceiling().len() as u64;
-            (models > 0).then(|| format!("{} ({})", workload.scenario.name, plural(models, "model")))
-        })
-        .collect();
-    match (near.as_slice(), &analysis.run.probe) {
-        (_, Reading::Absent(_)) => brief,
-        ([], _) => format!("{brief} No throughput came near that rate."),
-        (near, _) => format!("{brief} Marked ▲ for being near it: {}.", near.join(", ")),
+    if let Reading::Absent(_) = analysis.run.probe {
+        return brief;
     }
+    let (known, unknown): (Vec<&Workload>, Vec<&Workload>) =
+        analysis.workloads.iter().partition(|workload| workload.bounds.ceiling_per_s.is_some());
+    let near = |workload: &&Workload| {
+        let models = workload.at_ceiling().len() as u64;
+        (models > 0).then(|| format!("{} ({})", workload.scenario.name, plural(models, "model")))
+    };
+    let marked = match known.iter().filter_map(near).collect::<Vec<_>>().as_slice() {
+        [] if known.is_empty() => String::new(),
+        [] => " No rate came near the limit of its workload.".to_owned(),
+        near => format!(" Marked ▲ for being near it: {}.", near.join(", ")),
+    };
+    let names: Vec<String> = unknown.iter().map(|workload| workload.scenario.name.clone()).collect();
+    let unmarked = match names.as_slice() {
+        [] => String::new(),
+        names => format!(" Unmarked, because the limit is not known: {}.", units::all_of(names)),
+    };
+    format!("{brief}{marked}{unmarked}")
 }
 
 /// Whether the machine was fit to measure on, and whether it stayed as it was.

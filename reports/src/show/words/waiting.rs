@@ -9,8 +9,7 @@
 //! long is their throughput under another name.
 
 use crate::cells::cell::Cell;
-use crate::metric::cost::Cost;
-use crate::record::{Pacing, Profile};
+use crate::record::{Metric, Pacing, Profile};
 use crate::show::units;
 
 /// A difference below this explains nothing, in nanoseconds.
@@ -34,7 +33,7 @@ impl Waits {
     /// `None` where one of the parts was not measured.
     fn of(profile: &Profile, cell: &Cell) -> Option<Self> {
         let means = cell.merged.as_ref()?.means?;
-        let (cpu_time, cpu) = (cell.costs.value(Cost::Cpu)?, cell.costs.value(Cost::RunDelay)?);
+        let (cpu_time, cpu) = (cell.value(Metric::CpuPerRequest)?, cell.value(Metric::RunDelayPerRequest)?);
         let asked = profile.wait_ns + profile.block_ns;
         Some(Self {
             connection: means.connection_ns,

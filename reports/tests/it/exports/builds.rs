@@ -4,14 +4,14 @@ use crate::exports::junit::is_junit;
 use crate::exports::{made, small};
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle::{Bundle, Damage, DamageKind};
-use bakeoff_reports::record::{ComparedCell, Comparison, Contender, Figure, Gated, Merit, Origin, Side};
+use bakeoff_reports::record::{ComparedCell, Comparison, Contender, Gated, Metric, Origin, Side};
 use bakeoff_reports::rules::gate::{Because, Fault, Faults, Gate, Outcome, Reason, Verdict};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::export::{
     ExportError, Format, LARGEST_MARKDOWN, Source, export, junit_of_analysis, junit_of_gate,
     markdown_of_analysis, markdown_of_gate,
 };
-use bakeoff_reports::stats::paired::Factor;
+use bakeoff_reports::stats::estimate::Estimate;
 use std::collections::BTreeSet;
 
 /// A verdict with every outcome, made by hand.
@@ -20,7 +20,7 @@ pub(crate) fn gate(a: &str, b: &str) -> Gate {
         label: label.to_owned(),
         origin: Origin::Commit { reference: label.to_owned(), commit: digit.repeat(40) },
     };
-    let factor = |median: f64| Factor { median, low: median * 0.98, high: median * 1.03, rounds: 20 };
+    let factor = |median: f64| Estimate { median, low: median * 0.98, high: median * 1.03, rounds: 20 };
     let cell = |model: &str, figure, outcome, median: f64, reason| Verdict {
         scenario: "echo-small".to_owned(),
         model: model.to_owned(),
@@ -41,16 +41,16 @@ pub(crate) fn gate(a: &str, b: &str) -> Gate {
         pairs: Vec::new(),
         because: Because { reason, faults: Faults::default() },
     };
-    let throughput = Figure::Merit(Merit::Throughput);
+    let throughput = Metric::Throughput;
     let mut cells = vec![
         cell("tokio", throughput, Outcome::Pass, 1.001, Reason::RuledOut),
         cell("thread-pool", throughput, Outcome::Regressed, 1.12, Reason::Confirmed),
         cell("mio-event-loop", throughput, Outcome::Improved, 0.91, Reason::Improved),
-        cell("iterative", Figure::CpuPerRequest, Outcome::Inconclusive, 1.02, Reason::Open),
+        cell("iterative", Metric::CpuPerRequest, Outcome::Inconclusive, 1.02, Reason::Open),
     ];
     let nothing = Verdict { a: None, b: None, factor: None, q: None, detectable: None, ..cells[3].clone() };
     cells.push(Verdict {
-        figure: Figure::SwitchesPerRequest,
+        figure: Metric::SwitchesPerRequest,
         outcome: Outcome::Invalid,
         rounds: 0,
         because: Because {
@@ -253,7 +253,7 @@ fn caveats_leave_room_for_the_verdict() {
 fn the_time_of_a_cell_counts_once() {
     let mut gate = gate("main", "branch");
     let second =
-        Verdict { figure: Figure::CpuPerRequest, rounds: 22, confirmed: None, ..gate.cells[1].clone() };
+        Verdict { figure: Metric::CpuPerRequest, rounds: 22, confirmed: None, ..gate.cells[1].clone() };
     gate.cells = vec![gate.cells[1].clone(), second, gate.cells[0].clone()];
     let xml = junit_of_gate(&gate, &analyse(&small()));
     let times: Vec<&str> =

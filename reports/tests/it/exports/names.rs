@@ -5,7 +5,7 @@ use crate::exports::junit::is_junit;
 use crate::exports::{made, text};
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle::Bundle;
-use bakeoff_reports::record::{Invalid, Merit, Side};
+use bakeoff_reports::record::{Invalid, Metric, Side};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::export::{Format, LARGEST_MARKDOWN, junit_of_gate, markdown_of_gate};
 use proptest::prelude::*;
@@ -123,7 +123,7 @@ fn called(spec: Spec, name: impl Fn(&str) -> String) -> Bundle {
 /// Calls the workloads and models of a bundle as told, with a merit that every format takes and every trial valid.
 pub(crate) fn rename(bundle: &mut Bundle, name: impl Fn(&str) -> String) {
     for scenario in &mut bundle.run.scenarios {
-        scenario.merit = Merit::Throughput;
+        scenario.merit = Metric::Throughput;
         scenario.name = name(&scenario.name);
         scenario.models.iter_mut().for_each(|model| *model = name(model));
     }

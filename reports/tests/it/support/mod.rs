@@ -2,7 +2,7 @@
 
 use bakeoff_reports::analysis::Analysis;
 use bakeoff_reports::record::bundle::Bundle;
-use bakeoff_reports::record::{Measured, Merit, Reading};
+use bakeoff_reports::record::{Measured, Metric, Reading};
 use bakeoff_reports::rules::verdict::Outcome;
 use bakeoff_reports::sample::{self, Spec};
 
@@ -17,7 +17,7 @@ pub(crate) fn with_throughput(models: &[&[u64]]) -> Bundle {
     let spec =
         Spec { scenarios: 1, models: models.len(), rounds, requests: 400, slices: 1, ..Spec::default() };
     let mut bundle = sample::bundle(&spec);
-    bundle.run.scenarios[0].merit = Merit::Throughput;
+    bundle.run.scenarios[0].merit = Metric::Throughput;
     let names: Vec<String> = bundle.run.models.iter().map(|model| model.name.clone()).collect();
     bundle.trials.retain_mut(|trial| {
         let model = names.iter().position(|name| *name == trial.model).expect("declared");

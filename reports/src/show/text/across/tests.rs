@@ -2,11 +2,10 @@
 
 use super::*;
 use crate::ask::across::compare;
-use crate::record::Invalid;
 use crate::record::bundle::Bundle;
-use crate::record::{Merit, Reading};
+use crate::record::{Invalid, Metric, Reading};
 use crate::sample;
-use crate::stats::paired::Factor;
+use crate::stats::estimate::Estimate;
 
 fn bundle() -> Bundle {
     sample::bundle(&sample::Spec { scenarios: 2, models: 3, rounds: 6, requests: 400, ..Default::default() })
@@ -87,10 +86,10 @@ fn what_is_never_answered_in_one_run_is_infinitely_worse_in_words_of_its_own() {
     let row = Row {
         scenario: "paced".into(),
         model: "tokio".into(),
-        merit: Merit::ResponseP99,
+        merit: Metric::ResponseP99,
         a: 1.1e6,
         b: f64::INFINITY,
-        factor: Factor { median: f64::INFINITY, low: f64::INFINITY, high: f64::INFINITY, rounds: 3 },
+        factor: Estimate { median: f64::INFINITY, low: f64::INFINITY, high: f64::INFINITY, rounds: 3 },
         null_factor: None,
     };
     let across = Across {

@@ -2,16 +2,15 @@
 //! what holding a connection takes. Other facts were measured beside those verdicts, and these are named.
 
 use crate::cells::cell::Cell;
-use crate::metric::cost::Cost;
-use crate::record::Merit;
+use crate::record::Metric;
 use crate::show::units;
 
 /// The reason that the costs of a request cannot give; `None` where they can.
-pub(super) fn against(merit: Merit, best: &Cell, next: &Cell) -> Option<String> {
+pub(super) fn against(merit: Metric, best: &Cell, next: &Cell) -> Option<String> {
     match merit {
-        Merit::Throughput | Merit::ResponseP99 | Merit::ResponseP50 | Merit::Goodput => None,
-        Merit::Answered => survived(best, next),
-        Merit::MemoryPerConnection => holders(best, next),
+        Metric::Answered => survived(best, next),
+        Metric::MemoryPerConnection => holders(best, next),
+        _ => None,
     }
 }
 
@@ -35,11 +34,11 @@ fn survived(best: &Cell, next: &Cell) -> Option<String> {
 fn holders(best: &Cell, next: &Cell) -> Option<String> {
     let counts = |cell: &Cell| {
         let of = |cost, one: &str, many: &str| {
-            let count = cell.costs.value(cost)?.round() as u64;
+            let count = cell.value(cost)?.round() as u64;
             Some(format!("{} {}", units::grouped(count), if count == 1 { one } else { many }))
         };
-        let processes = of(Cost::Processes, "process", "processes")?;
-        Some(format!("{processes} and {}", of(Cost::Threads, "thread", "threads")?))
+        let processes = of(Metric::Processes, "process", "processes")?;
+        Some(format!("{processes} and {}", of(Metric::Threads, "thread", "threads")?))
     };
     Some(format!("{} held them in {}, {} in {}.", best.model, counts(best)?, next.model, counts(next)?))
 }
