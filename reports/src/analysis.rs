@@ -88,34 +88,20 @@ pub enum Caveat {
         /// Of so many.
         asked: u32,
         /// How many of the lost were tried again.
-        retried: Retried,
+        retried: u32,
         /// The reason that most of them share, by one of its kind, and how many that are.
         commonest: Option<(Exclusion, usize)>,
     },
-    /// The tool was killed.
-    NotEnded {
-        /// Trials recorded, further tries aside.
-        recorded: u32,
-        /// Trials planned.
-        planned: u32,
-        /// Whether that is an estimate.
-        about: bool,
-    },
-    /// The run was interrupted.
-    Interrupted {
-        /// Trials recorded, further tries aside.
-        recorded: u32,
-        /// Trials planned.
-        planned: u32,
-        /// Whether that is an estimate.
-        about: bool,
-    },
-    /// It ended, and not with as many trials as were planned.
+    /// Not as many trials are recorded as were planned.
     Incomplete {
+        /// What became of the run.
+        ended: RunEnd,
         /// Trials recorded, further tries aside.
         recorded: u32,
         /// Trials planned.
         planned: u32,
+        /// Whether that is an estimate.
+        about: bool,
     },
     /// The machine's speed moved within rounds.
     Drift {
@@ -132,15 +118,15 @@ pub enum Caveat {
     Damaged(Damage),
 }
 
-/// How many of the lost rounds were tried again.
+/// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retried {
-    /// None.
-    None,
-    /// So many.
-    Some(usize),
-    /// All.
-    All,
+pub enum RunEnd {
+    /// Properly.
+    Properly,
+    /// It was interrupted.
+    Interrupted,
+    /// The tool was killed.
+    Killed,
 }
 
 impl Analysis {
@@ -152,14 +138,14 @@ impl Analysis {
         caveats.extend(self.no_verdict());
         let (recorded, planned) = (self.recorded - self.tried_again, self.run.planned_trials);
         let about = self.ends_early();
-        match &self.end {
-            None => caveats.push(Caveat::NotEnded { recorded, planned, about }),
-            Some(end) if end.interrupted => caveats.push(Caveat::Interrupted { recorded, planned, about }),
-            // With a budget the number planned is an estimate, and looks end cells on the way.
-            Some(_) if recorded != planned && !about => {
-                caveats.push(Caveat::Incomplete { recorded, planned });
-            }
-            Some(_) => {}
+        let ended = match &self.end {
+            None => RunEnd::Killed,
+            Some(end) if end.interrupted => RunEnd::Interrupted,
+            Some(_) => RunEnd::Properly,
+        };
+        // With a budget the number planned is an estimate, and looks end cells on the way.
+        if ended != RunEnd::Properly || recorded != planned && !about {
+            caveats.push(Caveat::Incomplete { ended, recorded, planned, about });
         }
         let drift = probe::drift(&self.rounds).filter(|(moved, ..)| *moved > 0);
         caveats.extend(drift.map(|(moved, told, most)| Caveat::Drift { moved, told, most }));
@@ -193,11 +179,7 @@ impl Analysis {
         }
         let rounds = self.lost_rounds();
         let tried_again = |tries: &&Vec<&Excluded>| tries.iter().any(|one| one.attempt > 0);
-        let retried = match rounds.values().filter(tried_again).count() {
-            0 => Retried::None,
-            n if n == rounds.len() => Retried::All,
-            n => Retried::Some(n),
-        };
+        let retried = rounds.values().filter(tried_again).count() as u32;
         let reasons = rounds.values().map(|tries| tries.iter().flat_map(|one| &one.reasons).collect());
         let commonest = Exclusion::commonest(reasons);
         let commonest = commonest.map(|(reason, count)| (reason.clone(), count));

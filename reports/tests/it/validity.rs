@@ -103,7 +103,7 @@ fn what_is_said_of_lost_rounds_counts_them_and_not_the_rounds_that_were_made_goo
     bundle.trials.append(&mut more);
     let analysis = analyse(&bundle);
     assert_eq!((analysis.asked, analysis.lost, analysis.tried_again), (20, 5, 3));
-    let told = "No verdict: 5 of 20 trials had to be left out, 2 of them tried again in vain, most of them (3) because \
+    let told = "No verdict: 5 of 20 trials had to be left out, for 2 of which retries failed too, most of them (3) because \
                 other programs took too much of the pinned CPUs;";
     assert!(support::caveats(&analysis)[1].starts_with(told), "{:?}", analysis.caveats());
     assert_eq!(analysis.workloads[0].cells.iter().map(|cell| cell.excluded).sum::<u32>(), 5);

@@ -1,6 +1,6 @@
 //! What a reader must know of a run before its figures, in words.
 
-use crate::analysis::{Caveat, Retried};
+use crate::analysis::{Caveat, RunEnd};
 use crate::rules::probe::DRIFT_SHARE;
 use crate::rules::verdict::MOST_LEFT_OUT;
 use crate::show::units;
@@ -8,17 +8,13 @@ use std::fmt;
 
 impl fmt::Display for Caveat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let planned = |about: bool, planned: u32| {
-            let about = if about { "about " } else { "" };
-            format!("{about}{planned} planned trials are recorded")
-        };
         match self {
             Self::Synthetic(text) => write!(f, "Synthetic data, not a measurement: {text}"),
             Self::NoVerdict { lost, asked, retried, commonest } => {
-                let retried = match retried {
-                    Retried::None => String::new(),
-                    Retried::Some(n) => format!(", {n} of them tried again in vain"),
-                    Retried::All => ", tried again in vain".to_owned(),
+                let retried = match *retried {
+                    0 => String::new(),
+                    n if n == *lost => ", and retries failed too".to_owned(),
+                    n => format!(", for {n} of which retries failed too"),
                 };
                 let commonest = commonest.as_ref().map_or_else(String::new, |(reason, count)| {
                     let most = 2 * count > *lost as usize;
@@ -33,13 +29,15 @@ impl fmt::Display for Caveat {
                     units::share(MOST_LEFT_OUT)
                 )
             }
-            Self::NotEnded { recorded, planned: of, about } => {
-                write!(f, "The run did not end properly: {recorded} of {}.", planned(*about, *of))
+            Self::Incomplete { ended, recorded, planned, about } => {
+                let lead = match ended {
+                    RunEnd::Properly => "",
+                    RunEnd::Interrupted => "The run was interrupted: ",
+                    RunEnd::Killed => "The run did not end properly: ",
+                };
+                let about = if *about { "about " } else { "" };
+                write!(f, "{lead}{recorded} of {about}{planned} planned trials are recorded.")
             }
-            Self::Interrupted { recorded, planned: of, about } => {
-                write!(f, "The run was interrupted: {recorded} of {}.", planned(*about, *of))
-            }
-            Self::Incomplete { recorded, planned: of } => write!(f, "{recorded} of {}.", planned(false, *of)),
             Self::Drift { moved, told, most } => write!(
                 f,
                 "The machine's own speed moved by more than {} within {moved} of {told} rounds ({} at most): figures of \
