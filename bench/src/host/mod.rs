@@ -1,6 +1,8 @@
 //! What machine this is: its CPUs, limits and clock, and what a process tree uses of it. It measures no server.
 
 pub mod clock;
+pub(crate) mod connect;
 pub mod environment;
 pub mod preflight;
+pub mod quota;
 pub mod usage;

@@ -9,6 +9,9 @@ use std::path::Path;
 
 /// Descriptors a process of ours needs besides those of its connections: pipes, polls, the listener, runtimes.
 pub(crate) const SPARE_DESCRIPTORS: u64 = 64;
+/// Descriptors that the runner needs besides those of its workers, and those it needs of each: its three pipes.
+const RUNNER_DESCRIPTORS: u64 = 32;
+const PIPES: u64 = 3;
 /// Workers beyond which starting and merging them would itself be a load.
 pub const MAX_WORKERS: u32 = 256;
 /// Processes and threads the tool needs besides those per client.
@@ -32,7 +35,8 @@ impl Limits {
     /// Swarm workers that a load of so many clients needs, with so many connections beside it: one per swarm CPU, more where one process may not open enough descriptors.
     ///
     /// # Errors
-    /// When they would be more than [`MAX_WORKERS`]: needed, allowed, how to raise it.
+    /// When they would be more than [`MAX_WORKERS`], or than the runner has descriptors to speak with: needed, allowed, how to
+    /// raise it.
     pub fn workers(&self, clients: u32, beside: u64, swarm_cpus: usize) -> Result<u32, String> {
         let per_worker = self.descriptors.map_or(u64::MAX, |d| d.saturating_sub(SPARE_DESCRIPTORS).max(1));
         let clients = u64::from(clients);
@@ -47,7 +51,16 @@ impl Limits {
                  limit of descriptors (`ulimit -Hn`), raise `clients` or lower `idle`"
             ));
         }
-        match u32::try_from(needed.max(swarm_cpus as u64).min(clients)) {
+        let workers = needed.max(swarm_cpus as u64).min(clients);
+        let pipes = RUNNER_DESCRIPTORS + PIPES * workers;
+        if let Some(allowed) = self.descriptors.filter(|allowed| *allowed < pipes) {
+            return Err(format!(
+                "{connections} connections need {workers} load processes of at most {per_worker} connections each, and to \
+                 start these takes {pipes} descriptors, of which {allowed} are allowed; raise the hard limit (`ulimit -Hn`) \
+                 or lower the number of clients"
+            ));
+        }
+        match u32::try_from(workers) {
             Ok(workers @ 0..=MAX_WORKERS) => Ok(workers),
             _ => Err(format!(
                 "{connections} connections need {needed} load processes of {per_worker} connections each, and {MAX_WORKERS} are \
@@ -165,6 +178,11 @@ mod tests {
         assert_eq!(limits.workers(1001, 0, 1), Ok(2));
         assert_eq!(limits.workers(10_000, 0, 4), Ok(10));
         assert_eq!(limits.workers(2, 0, 4), Ok(2), "never more workers than clients");
+        let few = Limits { descriptors: Some(64), processes: None };
+        let error = few.workers(200, 0, 2).expect_err("200 workers with three pipes each");
+        assert!(error.contains("632 descriptors") && error.contains("64 are allowed"), "{error}");
+        assert!(error.contains("ulimit -Hn"), "{error}");
+        assert_eq!(few.workers(10, 0, 2), Ok(10));
         let error = limits.workers(1_000_000, 0, 1).expect_err("a thousand workers");
         assert!(error.contains("1000 load processes") && error.contains("ulimit"), "{error}");
     }

@@ -3,12 +3,13 @@
 use super::launch::{Child, LaunchError, Launcher};
 use super::serving::FromServer;
 use super::workers::{PATIENCE, expect};
+use crate::host::connect::connect;
 use crate::sys::Ended;
 use bakeoff_reports::record::Reading;
 use bakeoff_servers::CounterSnapshot;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// What a server says to the runner once it serves.
@@ -84,7 +85,7 @@ impl Server {
     fn await_listening(&mut self) -> Result<(), LaunchError> {
         const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
         let begin = Instant::now();
-        while TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).is_err() {
+        while connect(self.address, Duration::from_secs(1)).is_err() {
             let name = self.name.clone();
             if self.child.has_ended() {
                 // Waiting for a line of the dead says how it ended, with its words.

@@ -160,7 +160,10 @@ impl BackgroundConnections {
     /// Begins the connection of a connection; says whether it is under way.
     fn dial(&mut self, index: usize, dialer: &mut Dialer) -> bool {
         let connection = &mut self.all[index];
-        let socket = if connection.kind == Kind::Reader { dialer.dial_narrow() } else { dialer.dial() };
+        let socket = match connection.kind {
+            Kind::Reader => dialer.dial_narrow(),
+            Kind::Idle | Kind::Sender => dialer.dial().map(|(socket, _)| socket),
+        };
         let edges = EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
         let watched = socket.and_then(|socket| {
             epoll::add(&self.poll, &socket, EventData::new_u64(index as u64), edges).map(|()| socket)

@@ -155,8 +155,26 @@ pub(super) fn error_kind(error: Errno) -> ErrorKind {
     }
 }
 
+/// Whether an error says that this side had nothing left to connect with.
+fn is_shortage(error: Errno) -> bool {
+    matches!(
+        error,
+        Errno::ADDRNOTAVAIL
+            | Errno::ADDRINUSE
+            | Errno::AGAIN
+            | Errno::MFILE
+            | Errno::NFILE
+            | Errno::NOBUFS
+            | Errno::NOMEM
+            | Errno::NOSPC
+    )
+}
+
 /// How an error while connecting is counted.
 pub(super) fn connect_error_kind(error: Errno) -> ErrorKind {
+    if is_shortage(error) {
+        return ErrorKind::Shortage;
+    }
     match error_kind(error) {
         ErrorKind::Other => ErrorKind::Connect,
         kind => kind,
@@ -250,6 +268,23 @@ mod tests {
         let (mut connection, mut peer) = pair();
         peer.write_all(&parts().to_vec()).expect("room");
         assert_eq!(connection.receive(&parts(), &mut [0; 64], false), Err(ErrorKind::Corrupt));
+    }
+
+    #[test]
+    fn what_the_generator_lacks_is_not_the_servers_failure() {
+        for error in
+            [Errno::ADDRNOTAVAIL, Errno::ADDRINUSE, Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::NOBUFS]
+        {
+            assert_eq!(connect_error_kind(error), ErrorKind::Shortage, "{error}");
+        }
+        for (error, kind) in [
+            (Errno::CONNREFUSED, ErrorKind::Refused),
+            (Errno::CONNRESET, ErrorKind::Reset),
+            (Errno::TIMEDOUT, ErrorKind::Connect),
+            (Errno::HOSTUNREACH, ErrorKind::Connect),
+        ] {
+            assert_eq!(connect_error_kind(error), kind, "{error}");
+        }
     }
 
     #[test]

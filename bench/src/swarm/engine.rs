@@ -156,7 +156,12 @@ impl<'a> Engine<'a> {
     /// The time now.
     #[inline]
     pub(super) fn now(&self) -> u64 {
-        clock::monotonic_ns().saturating_sub(self.origin_ns)
+        self.since_start(clock::monotonic_ns())
+    }
+
+    /// A reading of the monotonic clock as a time of [`now`](Self::now).
+    pub(super) fn since_start(&self, monotonic_ns: u64) -> u64 {
+        monotonic_ns.saturating_sub(self.origin_ns)
     }
 
     /// Whether the common start is past: before it no request is sent.

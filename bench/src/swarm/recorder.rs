@@ -14,13 +14,14 @@ use bakeoff_reports::record::{
 };
 
 /// Kinds of error, in the order of their counters.
-const KINDS: [ErrorKind; 7] = [
+const KINDS: [ErrorKind; 8] = [
     ErrorKind::Refused,
     ErrorKind::Reset,
     ErrorKind::Closed,
     ErrorKind::Corrupt,
     ErrorKind::Connect,
     ErrorKind::Abandoned,
+    ErrorKind::Shortage,
     ErrorKind::Other,
 ];
 

@@ -85,13 +85,14 @@ impl Engine<'_> {
     /// Begins a connection for a slot.
     pub(super) fn dial(&mut self, index: u32) -> Result<(), Errno> {
         let now = self.now();
-        let socket = self.dialer.dial()?;
+        let (socket, began_ns) = self.dialer.dial()?;
         let generation = self.slots[index as usize].generation.wrapping_add(1);
         self.watch(index, generation, &socket)?;
+        let began_ns = self.since_start(began_ns);
         let slot = &mut self.slots[index as usize];
         slot.generation = generation;
         slot.phase = Phase::Connecting;
-        slot.sent_ns = now;
+        slot.sent_ns = began_ns;
         slot.connection = Some(Connection::new(socket));
         if let Mode::Churn { session } = self.mode {
             slot.left = session;

@@ -52,7 +52,7 @@ pub(crate) fn counts_events(scenario: &Scenario, round: u32) -> bool {
     round < COUNTED_ROUNDS || scenario.decided_by_events
 }
 
-/// The share of the window from which on it is told that reading went on in it.
+/// The share of the window from which on it is told that reading went on in it, or after it.
 const LATE: f64 = 0.02;
 
 /// Everything the runner saw of a trial that went through.
@@ -62,6 +62,10 @@ struct Observed {
     connected: u64,
     /// How far into the window the reading of costs went that belongs before it.
     late: Duration,
+    /// How long after the window the reading of costs ended.
+    late_after: Duration,
+    /// What a CPU quota makes of it.
+    throttled: judge::Judgement,
     /// All but what only the server's end can tell.
     usage: Usage,
     /// The switches of the server before the load, where its threads come and go under it, so that only its end tells theirs.
@@ -160,6 +164,11 @@ impl Conditions<'_> {
         if observed.late > scenario.timing.window.mul_f64(LATE) {
             trial.doubts.push(Doubt::SampledLate { late_ns: clock::nanoseconds(observed.late) });
         }
+        if observed.late_after > scenario.timing.window.mul_f64(LATE) {
+            trial.doubts.push(Doubt::ReadLate { late_ns: clock::nanoseconds(observed.late_after) });
+        }
+        trial.invalid.extend(observed.throttled.invalid);
+        trial.doubts.extend(observed.throttled.doubts);
         let bounds = Bounds::of(self.probe, &scenario.name);
         let terms = Terms {
             merit: scenario.merit,
@@ -209,9 +218,12 @@ impl Conditions<'_> {
             watch.holding();
         }
         workers.shutdown();
-        let (late, switches_before) = (watch.late(), watch.switches_before().filter(|_| churn));
+        let (late, late_after) = (watch.late(), watch.late_after());
+        let switches_before = watch.switches_before().filter(|_| churn);
+        let throttled =
+            watch.throttled().map(|(took, share)| judge::throttled(&took, share)).unwrap_or_default();
         let usage = watch.usage(spec.timing.window, &measured);
-        Ok(Observed { measured, connected, late, usage, switches_before })
+        Ok(Observed { measured, connected, late, late_after, throttled, usage, switches_before })
     }
 
     /// Waits until the server has accepted what is connected to it, or comes to a stop with that (a server of one client at

@@ -171,7 +171,11 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
         means: means(valid),
         response: Latency::of(&sum.response, total(|m| m.counts.sent), true),
         service: of(&sum.service),
-        send_lag: of(&sum.send_lag),
+        send_lag: Latency::of(
+            &sum.send_lag,
+            sum.send_lag.count().saturating_add(total(|m| m.counts.never_written)),
+            false,
+        ),
         dispatch_lag: of(&sum.dispatch_lag),
         connect: of(&sum.connect),
         errors,

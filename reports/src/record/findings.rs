@@ -77,6 +77,11 @@ pub enum Invalid {
         /// Dispatch lag p99.
         lag_p99_ns: u64,
     },
+    /// The swarm itself had no port, descriptor or memory left for some requests.
+    GeneratorShort {
+        /// How many.
+        requests: u64,
+    },
     /// There was no steady state: the halves of the window differ by more than their own scatter explains, while others
     /// took more of the pinned CPUs than usual and every request was answered.
     Unsteady {
@@ -87,6 +92,15 @@ pub enum Invalid {
     ForeignLoad {
         /// Share of the window, 0 to 1.
         share: f64,
+    },
+    /// A CPU quota (of a control group) stopped server and swarm for too much of the window.
+    Throttled {
+        /// Share of the pinned CPUs' time that it took, 0 to 1.
+        share: f64,
+        /// Periods in which it did.
+        throttled: u64,
+        /// Of so many.
+        periods: u64,
     },
     /// The hypervisor took too much of the pinned CPUs.
     Stolen {
@@ -120,6 +134,17 @@ pub enum Doubt {
         requests: u64,
         /// Of so many sent.
         sent: u64,
+    },
+    /// Nobody knows which CPUs this process may use, so nothing was pinned: server and swarm may have shared all of them.
+    NotPinned,
+    /// A CPU quota (of a control group) stopped this process group for a part of the window.
+    Throttled {
+        /// Share of the pinned CPUs' time that it took, 0 to 1.
+        share: f64,
+        /// Periods in which it did.
+        throttled: u64,
+        /// Of so many.
+        periods: u64,
     },
     /// Server and swarm shared CPUs, because there was only one.
     SharedCpu,
@@ -157,6 +182,11 @@ pub enum Doubt {
         /// How far into the window it went.
         late_ns: u64,
     },
+    /// What the server used was read so long after the window that the figures hold time without load.
+    ReadLate {
+        /// How long after it.
+        late_ns: u64,
+    },
     /// The server did not stop within its deadline and was killed.
     KilledAtStop,
     /// Little's law, |N - X (R + Z)| / N, was off by more than 2 %.
@@ -188,6 +218,9 @@ impl Doubt {
             Self::PartlyConnected { .. } => 9,
             Self::GeneratorTail { .. } => 10,
             Self::BackgroundMissing { .. } => 21,
+            Self::NotPinned => 22,
+            Self::Throttled { .. } => 23,
+            Self::ReadLate { .. } => 24,
         }
     }
 
@@ -198,12 +231,13 @@ impl Doubt {
             Self::Unsteady { ratio } => ratio.max(1e-9).ln().abs(),
             Self::Starved { connections } => *connections as f64,
             Self::Unanswered { requests, .. } => *requests as f64,
-            Self::SharedCpu | Self::KilledAtStop | Self::ServerDied { .. } => 0.0,
+            Self::SharedCpu | Self::NotPinned | Self::KilledAtStop | Self::ServerDied { .. } => 0.0,
+            Self::Throttled { share, .. } => *share,
             Self::PartlyConnected { connected, clients } => clients.saturating_sub(*connected) as f64,
             Self::GeneratorTail { lag_p99_ns, .. } => *lag_p99_ns as f64,
             Self::BackgroundMissing { missing, .. } => *missing as f64,
             Self::LittlesLaw { off } => off.abs(),
-            Self::SampledLate { late_ns } => *late_ns as f64,
+            Self::SampledLate { late_ns } | Self::ReadLate { late_ns } => *late_ns as f64,
             Self::Saturated { values } => *values as f64,
         }
     }

@@ -296,6 +296,8 @@ pub enum ErrorKind {
     /// The swarm gave its connection up because of another request on it, which had a wrong reply or timed out
     /// (pipelining).
     Abandoned,
+    /// The swarm itself had no port, descriptor or memory left for it: no doing of the server's.
+    Shortage,
     /// Another error of the socket.
     Other,
 }

@@ -34,7 +34,7 @@ pub struct Summary {
     pub response: Times,
     /// From the actual send to the end of the reply, over all requests sent.
     pub service: Times,
-    /// From the intended to the actual send.
+    /// From the intended to the actual send; infinite for what was never sent.
     pub send_lag: Times,
     /// The part of the send lag that the generator caused.
     pub dispatch_lag: Times,
@@ -111,7 +111,10 @@ impl Summary {
             warmup_sent: measured.warmup_sent,
             response: Times::new(&measured.response, Some(sent))?,
             service: Times::new(&measured.service, Some(sent))?,
-            send_lag: Times::new(&measured.send_lag, None)?,
+            send_lag: Times::new(
+                &measured.send_lag,
+                Some(measured.send_lag.count + measured.counts.never_written),
+            )?,
             dispatch_lag: Times::new(&measured.dispatch_lag, None)?,
             connect: Times::new(&measured.connect, None)?,
             swarm_cpu_ns: measured.swarm_cpu_ns,
@@ -204,8 +207,11 @@ fn outcome(counts: &Counts) -> String {
     for (kind, count) in &counts.errors {
         let _ = write!(text, ", {} {}", units::grouped(*count), kind.label());
     }
-    for (count, what) in [(counts.timeouts, "timed out"), (counts.in_flight_at_end, "unanswered at the end")]
-    {
+    for (count, what) in [
+        (counts.timeouts, "timed out"),
+        (counts.in_flight_at_end, "unanswered at the end"),
+        (counts.never_written, "of these never sent"),
+    ] {
         if count > 0 {
             let _ = write!(text, ", {} {what}", units::grouped(count));
         }
@@ -273,6 +279,18 @@ mod tests {
         let silent = Summary::new(&measured(0, 0), Vec::new()).expect("sound histograms");
         assert!(absent(&silent.swarm_cpu_ns_per_request, "no reply"));
         assert!(absent(&silent.response.p50_ns, "there are none"));
+    }
+
+    #[test]
+    fn what_was_never_sent_is_infinitely_late() {
+        let mut frozen = measured(490, 6_007);
+        frozen.counts.never_written = 6_000;
+        let summary = Summary::new(&frozen, Vec::new()).expect("sound histograms");
+        assert_eq!(summary.send_lag.p50_ns, Time(Quantile::NeverAnswered));
+        let text = summary.table();
+        let lag = text.lines().find(|l| l.starts_with("send lag")).unwrap_or_default();
+        assert_eq!(lag.split_whitespace().nth(2), Some("never"), "{text}");
+        assert!(text.replace('\n', " ").contains("6,000 of these never sent"), "{text}");
     }
 
     #[test]

@@ -101,6 +101,11 @@ impl Mark {
         }
     }
 
+    /// The time from `self` to `later`.
+    pub(super) fn span_until(&self, later: &Self) -> Duration {
+        later.at.saturating_duration_since(self.at)
+    }
+
     /// What was used from `self` to `later`, where the swarm used `swarm_ns` in a window of length `window`. The marks
     /// are never exactly at its edges (a large tree takes a while to read), so times are scaled to its length.
     pub fn until(&self, later: &Self, window: Duration, swarm_ns: u64) -> Between {

@@ -16,6 +16,7 @@ use super::mark::tree_cpu_time;
 use super::network::socket_buffer_bytes;
 use super::{Between, Counters, Division, Footprint, ListenQueue, Mark, Population, Proc, SwitchMark, Waits};
 use crate::host::environment;
+use crate::host::quota::Throttling;
 use bakeoff_reports::record::{Counted, Measured, Reading, Switches, Usage};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,9 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(4);
 
 /// Where a mark takes longer, the waits of single threads are left out of it: it could not end when the window begins.
 const LONGEST_MARK: Duration = Duration::from_millis(10);
+
+/// A mark further from its edge of the window than this share of it says nothing of the window.
+const FURTHEST: f64 = 0.10;
 
 /// Why the costs of a trial are absent where the person did not want them.
 const NOT_WANTED: &str = "the run was made with --no-costs";
@@ -66,6 +70,8 @@ pub struct Watch {
     /// How long a mark takes at rest.
     mark_takes: Duration,
     late: Duration,
+    /// How long after the window the mark was taken that belongs there.
+    late_after: Duration,
     /// Whether the waits of each thread are read.
     waits: bool,
     tally: Option<Tally>,
@@ -85,6 +91,7 @@ struct Edge {
     mark: Mark,
     division: Option<Division>,
     waits: Option<Waits>,
+    throttling: Throttling,
 }
 
 impl Watch {
@@ -107,6 +114,7 @@ impl Watch {
             queue: None,
             mark_takes: Duration::ZERO,
             late: Duration::ZERO,
+            late_after: Duration::ZERO,
             waits: costs,
             tally: None,
             before: None,
@@ -208,6 +216,7 @@ impl Watch {
         self.late = Instant::now().saturating_duration_since(begin);
         sleep_until(end)?;
         self.after = Some(self.edge());
+        self.late_after = Instant::now().saturating_duration_since(end);
         self.switches[1] = self.costs.then(|| SwitchMark::take(&self.proc, self.server));
         self.population = Some(Population::take(self.server));
         if let Some(queue) = &self.queue {
@@ -226,7 +235,7 @@ impl Watch {
     fn edge(&self) -> Edge {
         let waits = self.waits.then(|| Waits::take(&self.proc, self.server));
         let division = self.own.as_ref().filter(|_| self.costs).map(|cpus| Division::take(cpus));
-        Edge { waits, division, mark: Mark::take(self.server, &self.pinned) }
+        Edge { waits, division, throttling: Throttling::now(), mark: Mark::take(self.server, &self.pinned) }
     }
 
     /// How far into the window reading went that belongs before it.
@@ -239,6 +248,34 @@ impl Watch {
         self.switches[0].clone()
     }
 
+    /// How long after the window reading began to end.
+    pub fn late_after(&self) -> Duration {
+        self.late_after
+    }
+
+    /// What a CPU quota took between the marks, and the share of the pinned CPUs' time that it was.
+    pub fn throttled(&self) -> Option<(Throttling, f64)> {
+        let (before, after) = (self.before.as_ref()?, self.after.as_ref()?);
+        let took = after.throttling.since(&before.throttling);
+        Some((took, took.share(before.mark.span_until(&after.mark), self.pinned.len())))
+    }
+
+    /// Why the marks say nothing of the window between them; `None` where they lie close enough to its edges. One that comes
+    /// late into the window leaves too little of it, one that comes late behind it holds time without load. A mark takes a
+    /// while itself, under load about twice as long as at rest.
+    fn off(&self, window: Duration) -> Option<String> {
+        let most = window.mul_f64(FURTHEST) + self.mark_takes * 2;
+        let told = |late: Duration, what: &str| {
+            format!(
+                "the mark {what} was taken {late:.0?} late, and {most:.0?} are allowed: this program was held up"
+            )
+        };
+        if self.late > most {
+            return Some(told(self.late, "before the window"));
+        }
+        (self.late_after > most).then(|| told(self.late_after, "after the window"))
+    }
+
     /// Reads what the server holds for the connections it has now.
     pub fn holding(&mut self) {
         self.held = Some(match self.costs {
@@ -247,13 +284,17 @@ impl Watch {
         });
     }
 
-    /// What was seen, with what the swarm measured meanwhile in a window of that length. What only the end of the
-    /// server can tell is absent.
-    pub fn usage(self, window: Duration, measured: &Measured) -> Usage {
-        let mut usage = Usage::absent("the server was not seen to end");
-        if let (Some(before), Some(after)) = (&self.before, &self.after) {
+    /// Enters what lies between the marks, scaled to a window of that length in which the swarm used `swarm_ns` of CPU time.
+    fn enter_window(&self, usage: &mut Usage, window: Duration, swarm_ns: u64) {
+        if let Some(why) = self.off(window) {
+            (usage.window_cpu_ns, usage.run_delay_ns) =
+                (Reading::Absent(why.clone()), Reading::Absent(why.clone()));
+            usage.steal_share = Reading::Absent(why.clone());
+            usage.foreign_share = Reading::Absent(why.clone());
+            usage.window_user_share = Reading::Absent(why);
+        } else if let (Some(before), Some(after)) = (&self.before, &self.after) {
             let Between { tree_cpu_ns, steal_share, foreign_share } =
-                before.mark.until(&after.mark, window, measured.swarm_cpu_ns);
+                before.mark.until(&after.mark, window, swarm_ns);
             usage.run_delay_ns = match (&before.waits, &after.waits) {
                 (Some(before), Some(after)) => before.until(after, window, &tree_cpu_ns),
                 _ if self.costs => {
@@ -269,6 +310,13 @@ impl Watch {
             (usage.window_cpu_ns, usage.steal_share) = (tree_cpu_ns, steal_share);
             usage.foreign_share = foreign_share;
         }
+    }
+
+    /// What was seen, with what the swarm measured meanwhile in a window of that length. What only the end of the
+    /// server can tell is absent.
+    pub fn usage(self, window: Duration, measured: &Measured) -> Usage {
+        let mut usage = Usage::absent("the server was not seen to end");
+        self.enter_window(&mut usage, window, measured.swarm_cpu_ns);
         if let Some(population) = self.population {
             (usage.threads, usage.processes) = (population.threads, population.processes);
         }
@@ -303,6 +351,36 @@ mod tests {
     use std::io::Write as _;
     use std::os::unix::process::CommandExt as _;
     use std::process::{Command, Stdio};
+
+    #[test]
+    fn a_mark_that_is_late_at_either_end_makes_no_figure() {
+        let mut server = Command::new("sleep").arg("60").spawn().expect("sleep");
+        let window = Duration::from_millis(100);
+        // Held up for ten windows before the first mark, before the last one, and not at all.
+        for (held_up, stays) in [(Some(0), false), (Some(1), false), (None, true)] {
+            let mut watch = Watch::new(server.id(), &[0], &[0], Depth::Costs);
+            let begin = Instant::now() + Duration::from_millis(50);
+            let calls = std::cell::Cell::new(0);
+            let sleep_until = |at: Instant| {
+                let until = if held_up == Some(calls.get()) { at + window * 10 } else { at };
+                calls.set(calls.get() + 1);
+                // A mark of this machine's pace is on time.
+                std::thread::sleep(until.saturating_duration_since(Instant::now()));
+                Ok::<(), ()>(())
+            };
+            watch.marks(Duration::from_millis(20), (begin, begin + window), sleep_until).expect("it goes on");
+            watch.mark_takes += if stays { Duration::from_secs(60) } else { Duration::ZERO };
+            let mut usage = Usage::absent("not seen");
+            watch.enter_window(&mut usage, window, 0);
+            for (name, figure) in [("CPU", &usage.window_cpu_ns), ("run delay", &usage.run_delay_ns)] {
+                let late = matches!(figure, Reading::Absent(why) if why.contains("late"));
+                assert_eq!(late, !stays, "{name}, held up {held_up:?}: {figure:?}");
+            }
+            let share = &usage.foreign_share;
+            assert_eq!(matches!(share, Reading::Absent(why) if why.contains("late")), !stays, "{share:?}");
+        }
+        server.kill().and_then(|()| server.wait()).expect("our child");
+    }
 
     #[test]
     fn a_server_is_at_rest_only_after_it_has_begun() {

@@ -2,6 +2,7 @@
 //!
 //! It never blocks by itself, so that whoever traces the server can let the server go on in between.
 
+use crate::host::connect::connect;
 use crate::sys::{TcpInfo, tcp_info};
 use bakeoff_reports::record::Segments;
 use bakeoff_servers::services::ServiceEntry;
@@ -64,7 +65,7 @@ impl<'a> Peer<'a> {
         congestion_control: Option<&str>,
     ) -> Result<Self, String> {
         let failed = |e: std::io::Error| format!("connecting to the server at {address} failed: {e}");
-        let stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).map_err(failed)?;
+        let stream = connect(address, Duration::from_secs(5)).map_err(failed)?;
         stream.set_nodelay(true).and_then(|()| stream.set_nonblocking(true)).map_err(failed)?;
         if let Some(name) = congestion_control {
             sockopt::set_tcp_congestion(&stream, name).map_err(|e| failed(e.into()))?;

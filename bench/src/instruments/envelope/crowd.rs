@@ -3,6 +3,7 @@
 //! One poll(2) over those that are not settled. A client that was answered keeps its connection until the crowd is
 //! dropped, unless told to hang up. Every byte of an answer is compared. Nothing here waits beyond its deadline.
 
+use crate::host::connect::meets_itself;
 use crate::process::launch::{Interrupt, LaunchError};
 use bakeoff_reports::record::envelope::Saw;
 use bakeoff_servers::{Exchange, Request};
@@ -272,6 +273,9 @@ fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
         Ok(()) => {}
         Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
         Err(error) => return Err(error),
+    }
+    if meets_itself(&socket, address) {
+        return Err(ErrorKind::ConnectionRefused.into());
     }
     Ok(socket.into())
 }

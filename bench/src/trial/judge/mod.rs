@@ -10,6 +10,7 @@ pub use bakeoff_reports::rules::probe::BUSY_SHARE;
 pub use lag::{LAG_SHARE, Least, TAIL_SHARE};
 
 use crate::host::environment::CpuPlan;
+use crate::host::quota::Throttling;
 use crate::workload::load::Load;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
@@ -53,6 +54,7 @@ pub fn is_transient(invalid: &[Invalid]) -> bool {
         | Invalid::GeneratorTail { .. }
         | Invalid::BehindSchedule { .. }
         | Invalid::GeneratorBound { .. }
+        | Invalid::GeneratorShort { .. }
         | Invalid::Unsteady { .. }
         | Invalid::ForeignLoad { .. }
         | Invalid::Stolen { .. } => true,
@@ -60,6 +62,8 @@ pub fn is_transient(invalid: &[Invalid]) -> bool {
         | Invalid::ServerDied { .. }
         | Invalid::SwarmFailed { .. }
         | Invalid::NothingConnected { .. }
+        // The quota stays.
+        | Invalid::Throttled { .. }
         | Invalid::WrongReply { .. }
         | Invalid::Unbalanced => false,
     };
@@ -89,6 +93,9 @@ pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement
     if corrupt > 0 {
         judgement.invalid.push(Invalid::WrongReply { replies: corrupt });
     }
+    if let Some(requests) = measured.counts.errors.get(&ErrorKind::Shortage).copied() {
+        judgement.invalid.push(Invalid::GeneratorShort { requests });
+    }
     if !measured.counts.balanced() {
         judgement.invalid.push(Invalid::Unbalanced);
     }
@@ -115,6 +122,19 @@ pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement
     judgement
 }
 
+/// What a CPU quota that took this `share` of the pinned CPUs makes of a trial: as time that a hypervisor takes, it is no
+/// server's doing.
+pub fn throttled(took: &Throttling, share: f64) -> Judgement {
+    let Throttling { periods, throttled, .. } = *took;
+    let mut judgement = Judgement::default();
+    if share > STEAL_SHARE {
+        judgement.invalid.push(Invalid::Throttled { share, throttled, periods });
+    } else if throttled > 0 {
+        judgement.doubts.push(Doubt::Throttled { share, throttled, periods });
+    }
+    judgement
+}
+
 /// Whether a doubt says less than a reason that was found.
 fn settled(doubt: &Doubt, invalid: &[Invalid]) -> bool {
     invalid.iter().any(|reason| {
@@ -129,6 +149,9 @@ fn settled(doubt: &Doubt, invalid: &[Invalid]) -> bool {
 /// Reasons for caution that need no figure of merit.
 pub fn doubts(measured: &Measured, usage: &Usage, load: &Load, cpus: &CpuPlan) -> Vec<Doubt> {
     let mut found = Vec::new();
+    if cpus.all.is_empty() {
+        found.push(Doubt::NotPinned);
+    }
     if cpus.shared() {
         found.push(Doubt::SharedCpu);
     }

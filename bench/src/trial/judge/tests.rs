@@ -84,6 +84,16 @@ fn one_wrong_byte_disqualifies() {
 }
 
 #[test]
+fn what_the_generator_had_no_port_for_disqualifies_and_is_tried_again() {
+    let mut m = measured();
+    m.counts.errors.insert(ErrorKind::Shortage, 7);
+    m.counts.sent += 7;
+    let found = invalid(&m, &usage(0.0), &CLOSED);
+    assert_eq!(found, [Invalid::GeneratorShort { requests: 7 }]);
+    assert!(is_transient(&found), "ports come back");
+}
+
+#[test]
 fn a_request_that_is_not_accounted_for_disqualifies() {
     let mut m = measured();
     m.counts.sent += 1;
@@ -158,6 +168,26 @@ fn a_server_that_answers_nothing_is_a_result() {
 fn the_work_of_others_disqualifies() {
     let disturbed = Usage { foreign_share: Reading::Value(0.2), ..usage(0.0) };
     assert_eq!(invalid(&measured(), &disturbed, &CLOSED), [Invalid::ForeignLoad { share: 0.2 }]);
+}
+
+#[test]
+fn a_quota_that_throttles_is_told_and_disqualifies_above_its_limit() {
+    let took = Throttling { periods: 88, throttled: 84, lost: Duration::from_secs(3) };
+    let judged = throttled(&took, 0.25);
+    assert_eq!(judged.invalid, [Invalid::Throttled { share: 0.25, throttled: 84, periods: 88 }]);
+    assert!(!is_transient(&judged.invalid) && judged.doubts.is_empty());
+    let little = throttled(&Throttling { throttled: 1, ..took }, 0.01);
+    assert_eq!(
+        (little.invalid, little.doubts),
+        (vec![], vec![Doubt::Throttled { share: 0.01, throttled: 1, periods: 88 }])
+    );
+    assert_eq!(throttled(&Throttling { throttled: 0, ..took }, 0.0), Judgement::default());
+}
+
+#[test]
+fn cpus_that_nobody_tells_are_a_doubt() {
+    let nowhere = CpuPlan::split(Vec::new());
+    assert_eq!(doubts(&measured(), &usage(0.0), &CLOSED, &nowhere), [Doubt::NotPinned]);
 }
 
 #[test]

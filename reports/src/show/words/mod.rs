@@ -76,6 +76,11 @@ impl fmt::Display for Invalid {
                 units::share(SCHEDULE_SHARE),
                 units::time(*lag_p99_ns as f64)
             ),
+            Self::GeneratorShort { requests } => write!(
+                f,
+                "the load generator itself ran out of ports, descriptors or memory for {}",
+                units::plural(*requests, "request")
+            ),
             Self::Unsteady { ratio } => write!(
                 f,
                 "no steady state: the second half of the window ran at {} the first",
@@ -85,6 +90,13 @@ impl fmt::Display for Invalid {
                 let limit = units::share(FOREIGN_SHARE);
                 write!(f, "other programs used {} of the pinned CPUs (limit {limit})", units::share(*share))
             }
+            Self::Throttled { share, throttled, periods } => write!(
+                f,
+                "a CPU quota took {} of the pinned CPUs (limit {}), in {throttled} of {periods} periods: raise the quota of \
+                 the control group",
+                units::share(*share),
+                units::share(STEAL_SHARE)
+            ),
             Self::Stolen { share } => {
                 let limit = units::share(STEAL_SHARE);
                 write!(f, "the hypervisor took {} of the pinned CPUs (limit {limit})", units::share(*share))
@@ -122,6 +134,17 @@ impl fmt::Display for Doubt {
                 )
             }
             Self::SharedCpu => write!(f, "server and swarm shared a CPU"),
+            Self::NotPinned => {
+                write!(f, "nothing was pinned: the system does not tell which CPUs may be used")
+            }
+            Self::Throttled { share, throttled, periods } => write!(
+                f,
+                "a CPU quota took {} of the pinned CPUs, in {throttled} of {periods} periods",
+                units::share(*share)
+            ),
+            Self::ReadLate { late_ns } => {
+                write!(f, "what the server used was read {} after the window", units::time(*late_ns as f64))
+            }
             Self::ServerDied { detail } => write!(f, "the server ended during the trial: {detail}"),
             Self::PartlyConnected { connected, clients } => write!(
                 f,
@@ -406,6 +429,7 @@ impl ErrorKind {
             Self::Corrupt => "wrong bytes",
             Self::Abandoned => "lost with another's connection",
             Self::Connect => "connect failed",
+            Self::Shortage => "for want of ports, descriptors or memory of the load generator's own",
             Self::Other => "other",
         }
     }

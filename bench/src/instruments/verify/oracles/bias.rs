@@ -4,6 +4,7 @@
 use super::super::finding::{Finding, Unit};
 use super::super::rig::{Kind, Rig};
 use crate::host::clock;
+use crate::host::connect::connect;
 use crate::host::environment;
 use crate::process::launch::LaunchError;
 use crate::process::server::Server;
@@ -15,7 +16,7 @@ use bakeoff_reports::stats::bootstrap::median_interval;
 use bakeoff_reports::stats::median;
 use bakeoff_reports::stats::random::Random;
 use std::io::{self, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// How far the median of the pairs may be from 1.
@@ -113,7 +114,7 @@ fn bare_median(target: SocketAddr, cpus: &[u32], window: Duration, gap: Option<D
     let client = std::thread::spawn(move || {
         environment::pin(&cpus)?;
         clock::sharpen_timers();
-        let mut stream = TcpStream::connect(target)?;
+        let mut stream = connect(target, Duration::from_secs(10))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(Duration::from_secs(10)))?;
         let mut times = Recorder::fine();
