@@ -9,6 +9,11 @@ use cli::{Cli, Internal};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Err(error) = bakeoff::sys::keep_ends_of_children() {
+        bakeoff::print_to_stderr(&format!(
+            "bakeoff: SIGCHLD stays ignored, and how children end will not be known: {error}"
+        ));
+    }
     let done = if Internal::is_meant() { Internal::parse().run() } else { Cli::read().dispatch() };
     match done {
         Ok(code) => code,

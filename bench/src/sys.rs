@@ -70,6 +70,33 @@ pub fn try_reap(pid: u32) -> io::Result<Option<Ended>> {
     }
 }
 
+/// Lets the kernel keep how children end until they are reaped: whoever started this program may have left SIGCHLD ignored,
+/// and then it throws that away.
+///
+/// # Errors
+/// The system's.
+pub fn keep_ends_of_children() -> io::Result<()> {
+    // SAFETY: the default action runs no code of ours.
+    match unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) } {
+        libc::SIG_ERR => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a signal is ignored.
+///
+/// # Errors
+/// There is no such signal.
+pub fn is_ignored(signal: i32) -> io::Result<bool> {
+    let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: nothing is set, and what is there is written to a structure for which all zeros are valid.
+    let (done, action) = unsafe {
+        let done = libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr());
+        (done, action.assume_init())
+    };
+    if done == 0 { Ok(action.sa_sigaction == libc::SIG_IGN) } else { Err(io::Error::last_os_error()) }
+}
+
 /// CPU time that all threads of process `pid` have used, ended threads included, to the nanosecond.
 ///
 /// # Errors
@@ -283,6 +310,15 @@ mod tests {
         }
         let after = process_cpu_time(std::process::id()).expect("ourselves");
         assert!(after > before, "{x}");
+    }
+
+    #[test]
+    fn what_is_ignored_is_known() {
+        // Rust's runtime ignores SIGPIPE before main.
+        assert!(
+            is_ignored(libc::SIGPIPE).expect("a signal") && !is_ignored(libc::SIGUSR2).expect("a signal")
+        );
+        assert!(is_ignored(0).is_err());
     }
 
     #[test]

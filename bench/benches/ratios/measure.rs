@@ -195,9 +195,7 @@ fn control(words: &[&str], cpus: &[u32]) -> Vec<OsString> {
 
 /// The process of a bare client: its orders on standard input, its part on standard output.
 pub(crate) fn bare_client(cpus: &[u32], parent: u32) -> Result<(), String> {
-    if !die_with_parent(parent) {
-        return Err("the bench has ended".into());
-    }
+    die_with_parent(parent)?;
     // One of them: it has one thread, and so has a worker of the swarm.
     pin(&cpus[..1.min(cpus.len())]).map_err(|e| e.to_string())?;
     bakeoff::host::preflight::raise_descriptor_limit();

@@ -19,11 +19,11 @@ fn main() -> ExitCode {
     let parent = || option("parent").and_then(|pid| pid.parse().ok()).expect("the runner's process id");
     match words.get(1).map(String::as_str) {
         Some("serve") => {
-            assert!(die_with_parent(parent()), "the runner has ended");
+            die_with_parent(parent()).expect("the runner lives");
             server::misbehave(&option("model").expect("a model"))
         }
         Some("swarm-worker") => {
-            assert!(die_with_parent(parent()), "the runner has ended");
+            die_with_parent(parent()).expect("the runner lives");
             let exchange = |name: &str, size| services::find(name).map(|entry| (entry.exchange)(size));
             let done = run_worker(io::stdin().lock(), io::stdout().lock(), exchange);
             if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

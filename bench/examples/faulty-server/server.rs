@@ -67,7 +67,12 @@ fn serve(fault: &str) -> ExitCode {
     let stop = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))
         .expect("SIGTERM can be handled");
-    say(&FromServer::Ready { address });
+    let named = if fault == "names-another-machine" {
+        "192.0.2.1:8080".parse().expect("an address")
+    } else {
+        address
+    };
+    say(&FromServer::Ready { address: named });
     if fault == "never-accepts" {
         wait_for(&stop);
         drop(listener);

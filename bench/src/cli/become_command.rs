@@ -35,9 +35,7 @@ pub(super) struct BecomeArgs {
 impl BecomeArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
         preflight::require_loopback(self.addr.ip(), "a command is loaded on this machine only")?;
-        if !die_with_parent(self.parent) {
-            return Err("the runner has ended".into());
-        }
+        die_with_parent(self.parent)?;
         let command = Command::parse(&self.command)?;
         environment::pin(&self.cpus).map_err(|e| e.to_string())?;
         preflight::raise_descriptor_limit();

@@ -17,9 +17,7 @@ pub(super) struct WorkerArgs {
 
 impl WorkerArgs {
     pub(super) fn run(self) -> Result<ExitCode, String> {
-        if !die_with_parent(self.parent) {
-            return Err("the runner has ended".into());
-        }
+        die_with_parent(self.parent)?;
         raise_descriptor_limit();
         let exchange = |name: &str, size| services::find(name).map(|entry| (entry.exchange)(size));
         run_worker(io::stdin().lock(), io::stdout().lock(), exchange).map_err(|e| e.to_string())?;

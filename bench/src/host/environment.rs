@@ -36,10 +36,30 @@ impl CpuPlan {
     }
 }
 
-/// The CPUs this process may run on.
+/// The CPUs this process may run on; none when the system does not tell.
+///
+/// Where more CPUs are possible than the set of the system call has room for, the call fails whatever CPUs there are, and
+/// `/proc` tells.
 pub fn allowed_cpus() -> Vec<u32> {
-    let set = sched_getaffinity(None).unwrap_or_default();
-    (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).map(|cpu| cpu as u32).collect()
+    match sched_getaffinity(None) {
+        Ok(set) => (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).map(|cpu| cpu as u32).collect(),
+        Err(_) => allowed_by_proc(),
+    }
+}
+
+fn allowed_by_proc() -> Vec<u32> {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    list.map(cpus_of_list).unwrap_or_default()
+}
+
+/// The CPUs of a list as the kernel writes it: `0-3,8`. Those that pinning has no room for are left out.
+fn cpus_of_list(list: &str) -> Vec<u32> {
+    let ranges = list.trim().split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?)
+    });
+    ranges.flatten().filter(|cpu| (*cpu as usize) < CpuSet::MAX_CPU).collect()
 }
 
 /// Keeps the calling thread, and what it starts from now on, on these CPUs; on any when empty.
@@ -159,7 +179,7 @@ fn cgroup_pids_left() -> Option<u64> {
 fn compute_speed(cpus: &[u32]) -> Reading<f64> {
     const NOMINAL_NS: u64 = 1_000_000;
     let cpus = cpus.to_vec();
-    let timed = std::thread::spawn(move || {
+    let timed = std::thread::Builder::new().spawn(move || {
         pin(&cpus).map_err(|e| e.to_string())?;
         let mut best = u128::MAX;
         for seed in 0..10 {
@@ -169,7 +189,10 @@ fn compute_speed(cpus: &[u32]) -> Reading<f64> {
         }
         Ok::<f64, String>(best as f64 / (NOMINAL_NS / 1000) as f64)
     });
-    reading(timed.join().unwrap_or_else(|_| Err("the timing thread panicked".into())))
+    reading(match timed {
+        Ok(timed) => timed.join().unwrap_or_else(|_| Err("the timing thread panicked".into())),
+        Err(error) => Err(format!("no thread can be had to time it on: {error}")),
+    })
 }
 
 fn reading<T>(result: Result<T, String>) -> Reading<T> {
@@ -197,6 +220,13 @@ mod tests {
         let plan = CpuPlan::split(vec![0, 1, 5]);
         assert_eq!((plan.server.as_slice(), plan.swarm.as_slice()), ([0].as_slice(), [1, 5].as_slice()));
         assert!(!plan.shared());
+    }
+
+    #[test]
+    fn both_ways_to_ask_for_the_allowed_cpus_agree() {
+        assert_eq!(allowed_by_proc(), allowed_cpus());
+        assert_eq!(cpus_of_list("\t0-2,7,1022-2047\n"), [0, 1, 2, 7, 1022, 1023]);
+        assert!(cpus_of_list("\t\n").is_empty());
     }
 
     #[test]

@@ -85,9 +85,9 @@ impl Contestant<'_> {
     /// whatever `options` say of the service.
     ///
     /// # Errors
-    /// It cannot be started, or ends at once, with its words.
+    /// It cannot be started, ends at once, with its words, or names an address that it was not given.
     pub fn start(&self, options: &ServeOptions) -> Result<Server, LaunchError> {
-        match *self {
+        let server = match *self {
             Self::Model { launcher, model, tax_ns } => {
                 let mut arguments = options.arguments(model);
                 arguments.push(AWAIT_GO.into());
@@ -100,7 +100,13 @@ impl Contestant<'_> {
                 let arguments = arguments_to_become(command, options);
                 Server::start(launcher, &format!("server {name}"), arguments, Speaks::Nothing)
             }
+        }?;
+        // It is loaded where it was told to serve, and nowhere else: it could name a machine of somebody else's.
+        let (address, asked) = (server.address, options.address);
+        if address.ip() != asked.ip() {
+            return Err(LaunchError::Elsewhere { address, asked });
         }
+        Ok(server)
     }
 }
 

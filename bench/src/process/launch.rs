@@ -14,7 +14,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -24,15 +24,17 @@ use std::time::{Duration, Instant};
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Set from now on by SIGINT, SIGTERM and SIGHUP.
+    /// Set from now on by SIGINT, SIGTERM and SIGHUP; the last not where it is ignored, as under nohup.
     ///
     /// # Errors
     /// The system's, when a handler cannot be installed.
     pub fn on_signals() -> io::Result<Self> {
         let flag = Self::default();
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, signal_hook::consts::SIGHUP]
-        {
-            signal_hook::flag::register(signal, Arc::clone(&flag.0))?;
+        let hang_up = signal_hook::consts::SIGHUP;
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM, hang_up] {
+            if signal != hang_up || !sys::is_ignored(hang_up)? {
+                signal_hook::flag::register(signal, Arc::clone(&flag.0))?;
+            }
         }
         Ok(flag)
     }
@@ -128,6 +130,16 @@ pub enum LaunchError {
         /// How long was waited.
         waited: Duration,
     },
+    /// It names another address than it was to serve on.
+    #[error(
+        "the server says that it listens on {address}, and was told to on {asked}; nothing is sent there"
+    )]
+    Elsewhere {
+        /// The address it names.
+        address: SocketAddr,
+        /// The one it was given.
+        asked: SocketAddr,
+    },
     /// It said something that was not expected.
     #[error("the {name} said something unexpected: {said}")]
     Unexpected {
@@ -177,32 +189,24 @@ impl Launcher {
             .spawn()
             .map_err(start)?;
         let (sender, lines) = sync_channel(LINES_WAITING);
-        let stdout = child.stdout.take().expect("piped");
-        let reader = std::thread::spawn(move || {
-            let mut stdout = BufReader::new(stdout);
-            while let Some(line) = next_line(&mut stdout) {
-                let last = line.is_err();
-                if sender.send(line).is_err() || last {
-                    break;
-                }
-            }
-        });
+        let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let words = Arc::new(Mutex::new(VecDeque::new()));
-        let stderr = child.stderr.take().expect("piped");
-        let listener = std::thread::spawn({
-            let words = Arc::clone(&words);
-            move || keep_last_words(stderr, &words)
-        });
-        Ok(Child {
+        // First, so that it is ended and reaped should the threads be refused.
+        let mut started = Child {
             name: name.into(),
             pid: child.id(),
             stdin: child.stdin.take(),
             lines: Some(lines),
-            words,
-            threads: vec![reader, listener],
+            words: Arc::clone(&words),
+            threads: Vec::new(),
             ended: None,
             interrupt: self.interrupt.clone(),
-        })
+        };
+        let thread =
+            |work: Box<dyn FnOnce() + Send>| std::thread::Builder::new().spawn(work).map_err(no_thread(name));
+        started.threads.push(thread(Box::new(move || hand_on_lines(stdout, &sender)))?);
+        started.threads.push(thread(Box::new(move || keep_last_words(stderr, &words)))?);
+        Ok(started)
     }
 }
 
@@ -227,6 +231,27 @@ fn next_line(input: &mut impl BufRead) -> Option<io::Result<String>> {
         }
         Ok(_) => Some(Ok(line)),
         Err(error) => Some(Err(error)),
+    }
+}
+
+/// Hands on what a child says, line by line, until its end or the runner's.
+fn hand_on_lines(stdout: impl Read, sender: &SyncSender<io::Result<String>>) {
+    let mut stdout = BufReader::new(stdout);
+    while let Some(line) = next_line(&mut stdout) {
+        let last = line.is_err();
+        if sender.send(line).is_err() || last {
+            break;
+        }
+    }
+}
+
+/// What to say when the system gives no thread to listen to a child with.
+fn no_thread(name: &str) -> impl Fn(io::Error) -> LaunchError + '_ {
+    move |source| {
+        let why = format!(
+            "no thread can be had to listen to it ({source}); raise `ulimit -u` or the pids.max of its group"
+        );
+        LaunchError::Start { name: name.into(), source: io::Error::new(source.kind(), why) }
     }
 }
 
@@ -392,11 +417,17 @@ impl Drop for Child {
     }
 }
 
-/// For a child: be killed when the parent ends, however it ends. Says false when the parent is gone already.
-pub fn die_with_parent(parent: u32) -> bool {
-    let armed = rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).is_ok();
+/// For a child: be killed when the parent ends, however it ends.
+///
+/// # Errors
+/// The parent is gone already, or the system refuses.
+pub fn die_with_parent(parent: u32) -> Result<(), String> {
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| {
+        format!("asking the kernel to be ended with the runner (PR_SET_PDEATHSIG) failed: {e}")
+    })?;
     // The parent may have ended before the signal was armed.
-    armed && rustix::process::getppid().is_some_and(|p| p.as_raw_nonzero().get() as u32 == parent)
+    let lives = rustix::process::getppid().is_some_and(|p| p.as_raw_nonzero().get() as u32 == parent);
+    lives.then_some(()).ok_or_else(|| "the runner has ended".into())
 }
 
 #[cfg(test)]

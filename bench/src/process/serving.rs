@@ -122,8 +122,8 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
         None => (entry.build)(&config),
     };
     let service = taxed(service, tax);
-    if parent.is_some_and(|pid| !launch::die_with_parent(pid)) {
-        return Err("the runner has ended".into());
+    if let Some(parent) = parent {
+        launch::die_with_parent(parent)?;
     }
     environment::pin(&options.cpus).map_err(|e| e.to_string())?;
     preflight::raise_descriptor_limit();

@@ -79,6 +79,10 @@ fn servers_that_do_not_start_are_told_apart() {
         ("exits", "no port for me"),
         ("talks-nonsense", "unexpected"),
         ("talks-without-end", "a line without end"),
+        (
+            "names-another-machine",
+            "listens on 192.0.2.1:8080, and was told to on 127.0.0.1:0; nothing is sent there",
+        ),
     ] {
         let trial = trial(fault);
         let [Invalid::ServerDidNotStart { detail }] = &trial.invalid[..] else {

@@ -40,9 +40,7 @@ pub(crate) const SERVERS: &[(&str, Serve)] = &[
 
 /// Runs a control server until it is ended.
 pub(crate) fn run_server(name: &str, connections: usize, cpus: &[u32], parent: u32) -> Result<(), String> {
-    if !die_with_parent(parent) {
-        return Err("the bench has ended".into());
-    }
+    die_with_parent(parent)?;
     pin(cpus).map_err(|e| e.to_string())?;
     bakeoff::host::preflight::raise_descriptor_limit();
     let (_, serve) =

@@ -2,6 +2,7 @@
 //! trip takes. Each on a thread of its own, so that the caller's pinning stays.
 
 use crate::host::clock::{monotonic_ns, nanoseconds};
+use crate::host::connect::connect;
 use crate::host::environment::pin;
 use bakeoff_reports::record::{Overshoot, Reading, RoundTrip, Scatter};
 use bakeoff_servers::services;
@@ -22,14 +23,15 @@ const PING: usize = 64;
 /// Runs `work` on a thread pinned to `cpus`.
 fn on<T: Send>(cpus: &[u32], work: impl FnOnce() -> Result<T, String> + Send) -> Reading<T> {
     std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
+        let work = || {
             pin(cpus).map_err(|e| e.to_string())?;
             work()
-        });
-        match thread.join() {
-            Ok(Ok(value)) => Reading::Value(value),
-            Ok(Err(why)) => Reading::Absent(why),
-            Err(_) => Reading::Absent("the measuring thread panicked".into()),
+        };
+        match std::thread::Builder::new().spawn_scoped(scope, work).map(|thread| thread.join()) {
+            Ok(Ok(Ok(value))) => Reading::Value(value),
+            Ok(Ok(Err(why))) => Reading::Absent(why),
+            Ok(Err(_)) => Reading::Absent("the measuring thread panicked".into()),
+            Err(error) => Reading::Absent(format!("no thread can be had to measure with: {error}")),
         }
     })
 }
@@ -106,7 +108,7 @@ pub(super) fn ping_pong(
 ) -> (Reading<RoundTrip>, Reading<Scatter>) {
     let times = on(cpus, || {
         let failed = |e: std::io::Error| format!("the ping-pong with {target} failed: {e}");
-        let mut stream = TcpStream::connect_timeout(&target, Duration::from_secs(2)).map_err(failed)?;
+        let mut stream = connect(target, Duration::from_secs(2)).map_err(failed)?;
         stream.set_nodelay(true).map_err(failed)?;
         stream.set_read_timeout(Some(Duration::from_secs(2))).map_err(failed)?;
         if let Some(name) = congestion_control {

@@ -55,9 +55,7 @@ impl NullOptions {
 /// # Errors
 /// When it cannot be pinned or bound, or epoll fails.
 pub fn run(options: &NullOptions, parent: u32) -> Result<(), String> {
-    if !die_with_parent(parent) {
-        return Err("the runner has ended".into());
-    }
+    die_with_parent(parent)?;
     let cpus: Vec<u32> = options.cpu.into_iter().collect();
     environment::pin(&cpus).map_err(|e| e.to_string())?;
     raise_descriptor_limit();
