@@ -8,11 +8,9 @@ use bakeoff_reports::show::export::{self, Export, File, Format, Source};
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use tempfile::{NamedTempFile, TempPath};
 
 /// What was left out is told one by one up to so many; the rest is counted.
 const MOST_LEFT_OUT: usize = 10;
@@ -126,12 +124,8 @@ fn write(files: &[(PathBuf, &[u8])]) -> Result<(), String> {
     let ready = beside(files, &mut made).map_err(|e| format!("{e}; nothing of the export was written"))?;
     let (all, mut placed) = (ready.len(), 0);
     for (file, path) in ready {
-        file.persist(path).map_err(|e| {
-            format!(
-                "{} cannot be replaced: {}; {placed} of {all} files are in place",
-                path.display(),
-                e.error
-            )
+        file.place().map_err(|e| {
+            format!("{} cannot be replaced: {e}; {placed} of {all} files are in place", path.display())
         })?;
         placed += 1;
     }
@@ -140,20 +134,15 @@ fn write(files: &[(PathBuf, &[u8])]) -> Result<(), String> {
 }
 
 /// The files under names of their own beside their places; they go away again when dropped.
-fn beside<'a>(files: &'a [(PathBuf, &[u8])], made: &mut Made) -> io::Result<Vec<(TempPath, &'a Path)>> {
-    if let Some((path, _)) = files.iter().find(|(path, _)| path.is_dir()) {
-        let what = format!("{} is a folder; move it away, or choose another place", path.display());
-        return Err(io::Error::new(io::ErrorKind::IsADirectory, what));
-    }
+fn beside<'a>(
+    files: &'a [(PathBuf, &'a [u8])],
+    made: &mut Made,
+) -> io::Result<Vec<(output::Draft<'a>, &'a Path)>> {
     let mut ready = Vec::new();
     for (path, bytes) in files {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         made.folder(folder)?;
-        let mut file = NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        file.as_file().sync_all()?;
-        ready.push((file.into_temp_path(), path.as_path()));
+        ready.push((output::Draft::new(path, bytes)?, path.as_path()));
     }
     Ok(ready)
 }

@@ -13,7 +13,7 @@ use bakeoff::workload::load::{Arrivals, Load, RateShape, Timing};
 use bakeoff::workload::units::{
     parse_count, parse_duration, parse_positive_duration, parse_rate, show_duration,
 };
-use bakeoff_reports::record::{Measured, Usage};
+use bakeoff_reports::record::{Counts, ErrorKind, Invalid, Measured, Usage};
 use bakeoff_reports::show::summary::Summary;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
@@ -65,6 +65,15 @@ pub(super) struct LoadArgs {
     json: bool,
 }
 
+/// Why no figure of a measurement can be relied on, whatever the rest of the replies were.
+fn why_invalid(counts: &Counts) -> Option<String> {
+    let of = |kind| counts.errors.get(&kind).copied().filter(|count| *count > 0);
+    if let Some(replies) = of(ErrorKind::Corrupt) {
+        return Some(Invalid::WrongReply { replies }.to_string());
+    }
+    of(ErrorKind::Shortage).map(|requests| Invalid::GeneratorShort { requests }.to_string())
+}
+
 fn parse_clients(text: &str) -> Result<u32, String> {
     match parse_count(text)? {
         count @ ..=1_000_000 => Ok(count as u32),
@@ -100,7 +109,10 @@ impl LoadArgs {
                 counts.ok, counts.sent, self.addr, self.request.service.name
             ));
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(why_invalid(counts).map_or(ExitCode::SUCCESS, |why| {
+            bakeoff::print_to_stderr(&format!("bakeoff: the measurement is invalid: {why}"));
+            ExitCode::from(3)
+        }))
     }
 
     fn drive(&self, context: &Context, spec: &WorkerSpec) -> Result<Measured, LaunchError> {

@@ -6,7 +6,6 @@ use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text as terminal;
 use clap::Args;
-use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -45,7 +44,7 @@ pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<bool, S
         bakeoff::print_to_stderr(&format!("bakeoff: {}: {damage}", bundle.display()));
     }
     let analysis = analyse(&loaded);
-    replace(page, &html::report_beside(&analysis, beside(bundle, page).as_deref())).map_err(|e| {
+    output::replace(page, &html::report_beside(&analysis, beside(bundle, page).as_deref())).map_err(|e| {
         format!(
             "writing the report {} failed: {e}; the bundle {} is whole, so `bakeoff report` can try again",
             page.display(),
@@ -55,7 +54,7 @@ pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<bool, S
     if summary {
         let options = terminal::SummaryOptions {
             width: bakeoff::terminal_width(),
-            colour: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            colour: output::wants_colour(),
             report_path: Some(page.to_path_buf()),
         };
         output::print(&terminal::summary(&analysis, &options))?;
@@ -72,16 +71,4 @@ fn beside(bundle: &Path, page: &Path) -> Option<String> {
     let same = folder(bundle).is_some_and(|of_bundle| folder(page) == Some(of_bundle));
     let name = same.then(|| bundle.file_name()).flatten()?;
     Some(name.to_str()?.to_owned())
-}
-
-/// Writes a file whole or not at all.
-pub(super) fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().sync_all()?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
-    file.as_file().set_permissions(mode)?;
-    file.persist(path)?;
-    Ok(())
 }

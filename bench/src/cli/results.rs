@@ -4,6 +4,7 @@ use super::report;
 use bakeoff::campaign::Ending;
 use bakeoff::host::preflight::require_room;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -52,17 +53,46 @@ impl Results {
 
 /// The folder for results, made.
 pub(super) fn new_folder(out: Option<&Path>) -> Result<PathBuf, String> {
-    let folder = out.map_or_else(default_folder, Path::to_path_buf);
-    fs::create_dir_all(&folder).map_err(|e| {
+    let failed = |folder: &Path, e: io::Error| {
         format!(
             "making the folder {} for the results failed: {e}; choose another with --out",
             folder.display()
         )
-    })?;
-    Ok(folder)
+    };
+    match out {
+        Some(folder) => fs::create_dir_all(folder).map(|()| folder.to_owned()).map_err(|e| failed(folder, e)),
+        None => {
+            let all = Path::new("bakeoff-results");
+            let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ").to_string();
+            fs::create_dir_all(all).and_then(|()| folder_of_its_own(all, &now)).map_err(|e| failed(all, e))
+        }
+    }
 }
 
-fn default_folder() -> PathBuf {
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H-%M-%SZ");
-    Path::new("bakeoff-results").join(now.to_string())
+/// A new folder of that name in `all`, or of the name and a number where another run began in the same second.
+fn folder_of_its_own(all: &Path, name: &str) -> io::Result<PathBuf> {
+    let mut folder = all.join(name);
+    for number in 2.. {
+        match fs::create_dir(&folder) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                folder = all.join(format!("{name}-{number}"));
+            }
+            made => return made.map(|()| folder),
+        }
+    }
+    unreachable!("there is always another number")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_one_second_have_folders_of_their_own() {
+        let all = tempfile::tempdir().expect("a folder");
+        let made: Vec<PathBuf> =
+            (0..3).map(|_| folder_of_its_own(all.path(), "now").expect("room")).collect();
+        assert_eq!(made, ["now", "now-2", "now-3"].map(|name| all.path().join(name)));
+        folder_of_its_own(&all.path().join("nowhere"), "now").expect_err("no such folder");
+    }
 }

@@ -190,6 +190,20 @@ fn refs_are_built_in_worktrees_once_and_one_that_does_not_build_says_why() {
 }
 
 #[test]
+fn the_gates_script_never_publishes_an_earlier_verdict() {
+    let folder = Folder::new();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/regression-gate");
+    folder.file("run.jsonl", "an old one");
+    let mut gate = Command::new("bash");
+    gate.args([script, "main", "this"]).env("BAKEOFF", "true").env("OUT", folder.path(""));
+    let output = gate.env("GITHUB_STEP_SUMMARY", folder.path("page")).output().expect("bash");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("an earlier gate") && error.contains("OUT"), "{error}");
+    assert!(!Path::new(&folder.path("page")).exists(), "nothing is published");
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_before_anything_is_built() {
     let echo = echo_server();
     for (arguments, word) in [

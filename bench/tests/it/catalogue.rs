@@ -53,6 +53,9 @@ fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
         (change("about = \"a test\"", "about = \"a test\"\nmodels = [\"tokyo\"]"), 4, "did you mean `tokio`"),
         (change("about = \"a test\"", "about = \"a test\"\nmodels = []"), 4, "empty"),
         (change("name = \"tiny\"", "name = \"tiny"), 2, "string"),
+        (change("name = \"tiny\"", "name = \"a\\u0000b\""), 2, "U+0000"),
+        (change("name = \"tiny\"", "name = \"a\\u001b[31mb\""), 2, "U+001B"),
+        (change("name = \"tiny\"", "name = \"a\u{202e}b\""), 2, "U+202E"),
     ] {
         let file = folder.file("bad.toml", &text);
         let error = fails(&["run", &file], 2);

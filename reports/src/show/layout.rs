@@ -6,9 +6,19 @@ use std::fmt::Write as _;
 pub(crate) use textwrap::core::display_width as width;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
+/// Whether a character drives what shows it instead of being shown: a control character, or one of those that reorder the text
+/// around them (the explicit controls of UAX 9), by which a name can look like another.
+pub(crate) fn drives(c: char) -> bool {
+    let reorders = matches!(
+        c,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    c.is_control() || reorders
+}
+
 /// Text without control characters, so that a name cannot drive the terminal.
 pub(crate) fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if drives(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// At most so many columns of a text.

@@ -123,6 +123,15 @@ fn text_of(page: &str) -> String {
 }
 
 #[test]
+fn a_clock_that_was_set_back_is_told() {
+    let mut bundle = small();
+    let page = |bundle: &Bundle| text_of(&html::report(&analyse(bundle)));
+    assert!(!page(&bundle).contains("set back"));
+    bundle.end.as_mut().expect("it ended").finished_unix_ms = bundle.run.started_unix_ms - 1;
+    assert!(page(&bundle).contains("before it started: the clock was set back meanwhile"));
+}
+
+#[test]
 fn the_text_of_the_page() {
     insta::assert_snapshot!(text_of(&html::report(&analyse(&small()))));
 }
@@ -139,7 +148,7 @@ fn the_same_records_give_the_same_bytes_on_any_number_of_threads() {
 
 /// A label that would break out of text, attributes in either quote, a script, a comment, and a terminal.
 const HOSTILE: &str =
-    "<script>alert(1)</script>\"'--><img src=x onerror=alert(2)>&amp;\u{1b}[31m\u{0}</title></style>";
+    "<script>alert(1)</script>\"'--><img src=x onerror=alert(2)>&amp;\u{1b}[31m\u{0}\u{202e}</title></style>";
 
 fn hostile() -> Bundle {
     let mut bundle = small();
@@ -197,7 +206,7 @@ fn labels_from_a_bundle_stay_text() {
     assert_eq!(count(&page, "<script"), 1);
     assert_eq!(count(&page, "<img"), 0);
     assert!(page.contains("&lt;script&gt;alert(1)"));
-    let control = |c: char| c.is_control() && c != '\n';
+    let control = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
     assert!(!page.contains(control), "no control character reaches the page");
     let text = summary(&analysis, &SummaryOptions::default());
     assert!(!text.contains(control), "no control character reaches the terminal");

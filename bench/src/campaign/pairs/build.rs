@@ -188,7 +188,7 @@ impl Builder {
 
     fn commit(&self, side: Side, reference: &str) -> Result<String, BuildError> {
         let name = format!("{reference}^{{commit}}");
-        git(&self.checkout, ["rev-parse", "--verify", "--quiet", "--end-of-options", &name]).map_err(|why| {
+        git(&self.checkout, resolve(&name)).map_err(|why| {
             let why = if why.is_empty() { "git does not know it".to_owned() } else { why };
             BuildError::NoCommit { side, reference: reference.into(), why }
         })
@@ -281,6 +281,16 @@ fn last_words(log: &Path) -> String {
     let said = String::from_utf8_lossy(&said);
     let lines: Vec<&str> = said.trim_end().lines().collect();
     lines[lines.len().saturating_sub(LAST_LINES)..].join("\n")
+}
+
+/// What asks git for the one commit of a name.
+fn resolve(name: &str) -> [&str; 5] {
+    ["rev-parse", "--verify", "--quiet", "--end-of-options", name]
+}
+
+/// Whether git knows a commit of that name in `folder`.
+pub(super) fn is_commit(folder: &Path, reference: &str) -> bool {
+    git(folder, resolve(&format!("{reference}^{{commit}}"))).is_ok()
 }
 
 /// What git answers to a question in a folder. No hook of the repository runs.

@@ -1,6 +1,6 @@
 //! A side of a comparison: what a person asked for, and what is ready to be started once it is built.
 
-use super::build::{BuildError, Builder};
+use super::build::{BuildError, Builder, is_commit};
 use crate::process::contestant::{Command, Contestant};
 use crate::process::launch::{Interrupt, Launcher};
 use bakeoff_reports::record::{Contender, Origin, Side};
@@ -21,12 +21,16 @@ pub enum SideSpec {
 }
 
 impl SideSpec {
-    /// Reads what was given for a side: a command if it says `{port}` or `{address}`, a file if there is one of this name or
-    /// it can be nothing but a path, `this` for the program that runs, a git ref else.
+    /// Reads what was given for a side: a command if it says `{port}` or `{address}`, `this` for the program that runs, a file
+    /// if it can be nothing but a path, a git ref if git knows one, a file if there is one of this name, a git ref else.
     ///
     /// # Errors
     /// A command without words, a file that is not there or cannot be run.
     pub fn parse(text: &str) -> Result<Self, String> {
+        Self::parse_in(Path::new("."), text)
+    }
+
+    fn parse_in(folder: &Path, text: &str) -> Result<Self, String> {
         if text.contains("{port}") || text.contains("{address}") {
             return Command::parse(text).map(Self::Command);
         }
@@ -38,8 +42,13 @@ impl SideSpec {
             return Ok(Self::ThisProgram);
         }
         let path = Path::new(text);
+        let there = folder.join(path).metadata();
         let looks_like_a_path = text.starts_with(['/', '.', '~']);
-        match path.metadata() {
+        // The ref before the file: what is proposed for merging may hold a file called `main`, and would be its own baseline.
+        if !looks_like_a_path && is_commit(folder, text) {
+            return Ok(Self::Reference(text.into()));
+        }
+        match there {
             Ok(file) if file.is_file() && file.permissions().mode() & 0o111 != 0 => {
                 Ok(Self::Binary(path.into()))
             }
@@ -168,6 +177,7 @@ impl<'a> Sides<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::build::git;
     use super::*;
 
     #[test]
@@ -178,6 +188,25 @@ mod tests {
         assert_eq!(SideSpec::parse("origin/main"), Ok(SideSpec::Reference("origin/main".into())));
         assert_eq!(SideSpec::parse("HEAD~3"), Ok(SideSpec::Reference("HEAD~3".into())));
         assert_eq!(SideSpec::parse("this"), Ok(SideSpec::ThisProgram));
+    }
+
+    #[test]
+    fn a_file_is_no_ref_that_git_knows() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = |arguments: &[&str]| git(folder.path(), arguments).expect("git does it");
+        run(&["init", "--quiet", "--initial-branch=main"]);
+        let who = ["-c", "user.name=T", "-c", "user.email=t@example.org"];
+        run(&[&who[..], &["commit", "--quiet", "--allow-empty", "-m", "one"]].concat());
+        for name in ["main", "HEAD~0", "build"] {
+            std::fs::write(folder.path().join(name), "#!/bin/sh\n").expect("room");
+            let may_run = std::fs::Permissions::from_mode(0o755);
+            std::fs::set_permissions(folder.path().join(name), may_run).expect("ours");
+        }
+        let asked = |text: &str| SideSpec::parse_in(folder.path(), text);
+        assert_eq!(asked("main"), Ok(SideSpec::Reference("main".into())));
+        assert_eq!(asked("HEAD~0"), Ok(SideSpec::Reference("HEAD~0".into())));
+        assert_eq!(asked("./main"), Ok(SideSpec::Binary("./main".into())), "a path says that it is one");
+        assert_eq!(asked("build"), Ok(SideSpec::Binary("build".into())), "git knows no such ref");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `bakeoff history plot`: series as lines of blocks, or as a page.
 
-use super::super::{output, report};
+use super::super::output;
 use super::filter::FilterArgs;
 use bakeoff_reports::ask::history::{Entry, History};
 use bakeoff_reports::show::html;
@@ -24,7 +24,7 @@ impl PlotArgs {
         let Some(page) = self.out else {
             return output::print(&text::series(&history, bakeoff::terminal_width()));
         };
-        report::replace(&page, &html::history(&history, !self.filter.is_empty())).map_err(|e| {
+        output::replace(&page, &html::history(&history, !self.filter.is_empty())).map_err(|e| {
             format!("writing the page {} failed: {e}; choose another file with --out", page.display())
         })?;
         output::print(&format!("{}\n", page.display()))

@@ -76,12 +76,27 @@ struct FileTrial {
 /// Most memory a server may be told to hold, in MiB.
 const MAX_BALLAST_MIB: i64 = 4_096;
 
+/// Whether a character of a name is itself on a terminal and on a page: it neither drives the one nor reorders the other
+/// (the controls of the Unicode Bidirectional Algorithm, UAX 9).
+fn is_plain(c: char) -> bool {
+    let reorders =
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    !c.is_control() && !reorders && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
 pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     let check = Checker { text, origin };
     let file: File = toml::from_str(text)
         .map_err(|e| check.error(e.span().map_or(0, |s| s.start), e.message().replace('\n', " ")))?;
     if file.name.get_ref().trim().is_empty() {
         return Err(check.at(&file.name, "`name` is empty"));
+    }
+    if let Some(c) = file.name.get_ref().chars().find(|c| !is_plain(*c)) {
+        let what = format!(
+            "`name` holds U+{:04X}, which does not show or drives what shows it; leave it out",
+            u32::from(c)
+        );
+        return Err(check.at(&file.name, &what));
     }
     let service = file.service.get_ref().clone();
     let Some(entry) = services::find(&service) else {

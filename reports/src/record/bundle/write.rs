@@ -4,6 +4,7 @@ use super::{AfterFailure, Bundle, BundleError, Line};
 use crate::record::{Record, Run};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 /// The line of a record, line feed included.
@@ -28,7 +29,12 @@ impl Backing for File {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.sync_data()
+        self.sync_data()?;
+        if self.metadata()?.nlink() == 0 {
+            let what = "the file was removed meanwhile, and with it all that was measured";
+            return Err(io::Error::new(io::ErrorKind::NotFound, what));
+        }
+        Ok(())
     }
 
     fn cut(&mut self, length: u64) -> io::Result<()> {
@@ -218,5 +224,17 @@ mod tests {
         log.append(&end(1)).expect("there is room for one");
         let (_, after) = log.append(&end(2)).expect_err("there is none for two");
         assert!(after.to_string().contains("first 1 records load"), "{after}");
+    }
+
+    #[test]
+    fn records_of_a_file_that_was_removed_are_not_taken_for_written() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("run.jsonl");
+        let file = OpenOptions::new().append(true).create_new(true).open(&path).expect("room");
+        let mut log = Log { backing: file, length: 0, records: 0 };
+        log.append(&end(1)).expect("it is there");
+        std::fs::remove_file(&path).expect("ours");
+        let (error, _) = log.append(&end(2)).expect_err("it is gone");
+        assert!(error.to_string().contains("removed"), "{error}");
     }
 }

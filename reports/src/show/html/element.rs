@@ -3,6 +3,7 @@
 //! Every text goes through maud, which escapes it. Only pictures drawn by this crate are inserted as they are.
 
 use crate::rules::probe::Limit;
+use crate::show::layout;
 use crate::show::plot::{Drawn, Plot};
 use crate::show::units;
 use crate::show::words::quantile as quantile_text;
@@ -209,7 +210,7 @@ pub(super) fn document(title: &str, body: &Markup, footer: &Markup) -> String {
             body { (body) footer { (footer) } script { (script) } }
         }
     };
-    page.into_string().replace(|c: char| c.is_control() && c != '\n' && c != '\t', "\u{fffd}")
+    page.into_string().replace(|c: char| layout::drives(c) && c != '\n' && c != '\t', "\u{fffd}")
 }
 
 #[cfg(test)]

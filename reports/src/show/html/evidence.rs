@@ -70,8 +70,14 @@ pub(super) fn models(analysis: &Analysis) -> Markup {
 /// Command, seed, machine.
 pub(super) fn run(analysis: &Analysis) -> Markup {
     let run = &analysis.run;
-    let finished =
-        analysis.end.as_ref().map_or_else(|| "never".to_owned(), |end| moment(end.finished_unix_ms));
+    let finished = match &analysis.end {
+        None => "never".to_owned(),
+        Some(end) if end.finished_unix_ms < run.started_unix_ms => format!(
+            "{}, before it started: the clock was set back meanwhile, so no time of day here can be relied on",
+            moment(end.finished_unix_ms)
+        ),
+        Some(end) => moment(end.finished_unix_ms),
+    };
     let trials = format!(
         "{}{} planned, {} recorded ({} of them retries), {} valid",
         if run.sequential.is_some() { "about " } else { "" },

@@ -94,6 +94,7 @@ proptest! {
             let formula = |name: &str| name.starts_with(['=', '+', '-', '@', '\t', '\r']);
             for (field, name) in [(&row[3], &trial.scenario), (&row[4], &trial.model)] {
                 let field = if formula(name) { field.strip_prefix('\'') } else { Some(field.as_str()) };
+                let name = shown(name);
                 prop_assert_eq!(field, Some(name.as_str()));
             }
         }
@@ -111,6 +112,14 @@ proptest! {
         is_junit(&junit_of_gate(&gate, &analysis));
         prop_assert!(markdown_of_gate(&gate, &analysis).len() < LARGEST_MARKDOWN);
     }
+}
+
+/// A name as a table has it: without what drives a terminal or reorders a line.
+fn shown(name: &str) -> String {
+    let reorders = |c| "\u{61c}\u{200e}\u{200f}".contains(c) || ('\u{202a}'..='\u{202e}').contains(&c);
+    let isolates = |c| ('\u{2066}'..='\u{2069}').contains(&c);
+    let drives = |c: char| c.is_control() && !"\n\r\t".contains(c) || reorders(c) || isolates(c);
+    name.replace(drives, "\u{fffd}")
 }
 
 /// A bundle whose workloads and models are called as told.
