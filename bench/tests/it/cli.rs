@@ -435,11 +435,15 @@ fn load_processes_without_descriptors_for_their_pipes_are_refused_at_once() {
 fn what_the_caller_ignores_and_masks_is_respected() {
     let folder = Folder::new();
     let (file, out) = (folder.file("tiny.toml", TINY), folder.path("out"));
-    // Ends of children would be thrown away; nohup ignores SIGHUP.
-    let script = "umask 077; trap '' CHLD HUP; \"$0\" run \"$1\" --model thread-per-client --rounds 1 --no-probe --quiet \
-                  --retries 0 --out \"$2\" & run=$!; kill -HUP $run; wait $run";
-    let output = Command::new("sh").args(["-c", script, tool(), &file, &out]).output().expect("sh");
-    assert!(ran(output.status), "{}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    // Ends of children would be thrown away (bash, for not every shell ignores SIGCHLD); nohup ignores SIGHUP.
+    let script = "umask 077; trap '' CHLD HUP; exec \"$0\" run \"$1\" --model thread-per-client --rounds 1 --no-probe \
+                  --window 1s --quiet --retries 0 --out \"$2\"";
+    let mut run = Command::new("bash").args(["-c", script, tool(), &file, &out]).spawn().expect("bash");
+    // Once it writes, it has long taken over the signals.
+    wait_for("a bundle", || fs::exists(format!("{out}/run.jsonl")).expect("readable"));
+    signal(run.id(), 1);
+    let status = run.wait().expect("our child");
+    assert!(ran(status), "{status}");
     let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
     let trial = first_tries(&loaded)[0];
     assert!(!trial.doubts.contains(&Doubt::KilledAtStop), "{:?}", trial.doubts);

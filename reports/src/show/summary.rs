@@ -81,7 +81,9 @@ impl Serialize for Time {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let reading = match self.0 {
             Quantile::Value(ns) => Reading::Value(ns),
-            Quantile::NeverAnswered => Reading::Absent("infinite: too many were never answered".to_owned()),
+            Quantile::NeverAnswered => {
+                Reading::Absent("infinite: too many were never answered, or never sent".to_owned())
+            }
             Quantile::Insufficient { have: 0, .. } => Reading::Absent(NONE.to_owned()),
             Quantile::Insufficient { have, need } => {
                 Reading::Absent(format!("too few: {have} of the {need} that it takes"))

@@ -46,6 +46,8 @@ impl Invalid {
             Self::GeneratorLate { .. } | Self::GeneratorTail { .. } => "the swarm itself sent too late",
             Self::GeneratorBound { .. } => "the swarm was slowed down",
             Self::BehindSchedule { .. } => "the swarm fell behind its schedule while the server was idle",
+            Self::GeneratorShort { .. } => "the load generator ran out of ports, descriptors or memory",
+            Self::Throttled { .. } => "a CPU quota took too much of the pinned CPUs",
             Self::Unsteady { .. } => "there was no steady state",
             Self::ForeignLoad { .. } => "other programs took too much of the pinned CPUs",
             Self::Stolen { .. } => "the hypervisor took too much of the pinned CPUs",
