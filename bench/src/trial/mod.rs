@@ -147,10 +147,9 @@ impl Conditions<'_> {
         trial.usage = observed.usage;
         enter_life(&mut trial.usage, ended);
         if let Some(before) = observed.switches_before {
-            let counts = &observed.measured.counts;
-            let life = switches_of_life(&trial.usage);
-            trial.usage.switches =
-                before.until_end(life, counts.ok.saturating_add(observed.measured.warmup_sent));
+            let warmed_up: u64 = observed.measured.warmup_completed.iter().sum();
+            let replies = observed.measured.counts.ok.saturating_add(warmed_up);
+            trial.usage.switches = before.until_end(switches_of_life(&trial.usage), replies);
         }
         let clients = u64::from(scenario.load.clients());
         if observed.connected < clients && !matches!(scenario.load, Load::Churn { .. }) {

@@ -37,7 +37,8 @@ pub enum Metric {
     ResponseP99,
     /// 99.9th percentile of response time over the requests sent.
     ResponseP999,
-    /// CPU time of the server's process tree in the window, per reply in it.
+    /// CPU time of the server's process tree in the window, per reply in it. Earlier command lines say `cpu`.
+    #[strum(to_string = "cpu-per-request", serialize = "cpu")]
     CpuPerRequest,
     /// The part of it in user mode.
     UserCpuPerRequest,
@@ -48,6 +49,7 @@ pub enum Metric {
     /// System calls per reply.
     SystemCallsPerRequest,
     /// Context switches of both kinds under load, per reply.
+    #[strum(to_string = "switches-per-request", serialize = "switches")]
     SwitchesPerRequest,
     /// Of these, because the thread waited.
     VoluntarySwitchesPerRequest,
@@ -150,6 +152,8 @@ mod tests {
             assert_eq!(serde_json::from_str::<Metric>(&text).expect("our own"), metric);
         }
         assert_eq!(Metric::ResponseP99.key(), "response-p99");
+        let earlier = ["cpu", "switches"].map(Metric::of_key);
+        assert_eq!(earlier, [Some(Metric::CpuPerRequest), Some(Metric::SwitchesPerRequest)]);
         assert_eq!(Metric::of_key("speed"), None);
         assert!(serde_json::from_str::<Metric>("\"speed\"").is_err());
     }

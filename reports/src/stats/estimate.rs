@@ -1,5 +1,6 @@
 //! What rounds say of a metric: their median, and the interval of it. Every figure of the reports with an interval is one of
-//! these, and one rule seeds them all, so that a figure has one value and one interval wherever it stands.
+//! these, and one rule seeds those of a cell, so that a figure has one value and one interval wherever it stands. A gate draws
+//! its 90 % intervals, and two stored runs theirs, from streams of their own: they are other questions.
 
 use super::bootstrap::{CONFIDENCE, median_interval_at};
 use super::median;
@@ -24,7 +25,7 @@ pub struct Estimate {
     pub rounds: usize,
 }
 
-/// What an estimate is of. It seeds the bootstrap, and nothing else does.
+/// What an estimate is of. It seeds the bootstrap.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
     /// The seed of the run.

@@ -2,8 +2,8 @@
 
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::ask::history::{
-    Entry, Facts, History, LINE_VERSION, Machine, NULL_SERVER, Point, REFERENCE_MODEL, Reference, entry,
-    from_lines, key, to_lines,
+    Entry, Facts, History, LINE_VERSION, Machine, NULL_SERVER, Point, Reference, entry, from_lines, key,
+    to_lines,
 };
 use bakeoff_reports::record::{ComparedCell, Comparison, Contender, Gated, Metric, Origin, Reading, Side};
 use bakeoff_reports::sample::{self, Spec};
@@ -12,6 +12,9 @@ use bakeoff_reports::show::text::history as text;
 use bakeoff_reports::stats::estimate::Estimate;
 use bakeoff_reports::stats::random::Random;
 use proptest::prelude::*;
+
+/// The model whose facts say that others are held against it.
+const REFERENCE_MODEL: &str = "thread-per-client";
 
 const THROUGHPUT: Metric = Metric::Throughput;
 

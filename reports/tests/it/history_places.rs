@@ -2,8 +2,8 @@
 
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::ask::history::{
-    Entry, Facts, History, LINE_VERSION, Machine, NULL_SERVER, Point, REFERENCE_MODEL, Reference, TEXT_ALONE,
-    entry, from_lines, to_lines,
+    Entry, Facts, History, LINE_VERSION, Machine, NULL_SERVER, Point, Reference, TEXT_ALONE, entry,
+    from_lines, to_lines,
 };
 use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::{Metric, Reading, Switches};
@@ -11,6 +11,9 @@ use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::text::history as text;
 use bakeoff_reports::stats::estimate::Estimate;
 use std::time::Duration;
+
+/// The model whose facts say that others are held against it.
+const REFERENCE_MODEL: &str = "thread-per-client";
 
 /// A run of a commit, with the ratio of each model to the null server.
 fn made(number: usize, commit: &str, ratios: &[f64]) -> Entry {

@@ -20,7 +20,12 @@ impl Floors {
             if !(share > 0.0 && share < 10.0) {
                 return Err(format!("the floor `{text}` must be above 0 and below 1000%; {form}"));
             }
-            Ok((whose.trim().to_owned(), share))
+            // A metric by its key, however it was spelled.
+            let part = |part: &str| {
+                Metric::of_key(part).map_or_else(|| part.to_owned(), |metric| metric.key().to_owned())
+            };
+            let whose: Vec<String> = whose.trim().split('/').map(part).collect();
+            Ok((whose.join("/"), share))
         };
         texts.iter().map(one).collect::<Result<_, _>>().map(Self)
     }
@@ -67,6 +72,9 @@ mod tests {
         assert_eq!(floors.of("churn", "mio-event-loop", throughput), 0.06);
         assert_eq!(floors.of("wait", "tokio", Metric::Answered), 0.02);
         assert_eq!(floors.of("churn", "tokio", throughput), 0.10);
+        let earlier = Floors::parse(&["cpu=2%".into()]).expect("a key as it was");
+        assert_eq!(earlier.of("wait", "tokio", Metric::CpuPerRequest), 0.02);
+        assert!(earlier.check(&[Metric::CpuPerRequest.key()]).is_ok());
         assert_eq!(Floors::parse(&["0.05".into()]), Floors::parse(&["5%".into()]));
         assert_eq!(Floors::default().of("churn", "tokio", throughput), throughput.floor());
         assert!(floors.check(&["churn", "tokio", "answered"]).is_ok());

@@ -87,7 +87,7 @@ impl PairPlan {
                 });
             }
         };
-        let pair = |cell: &PairCell| expected_trial(&scenarios[cell.scenario], false, u32::MAX) * 2;
+        let pair = |cell: &PairCell| expected_trial(&scenarios[cell.scenario], costs, u32::MAX) * 2;
         let round: Duration = cells.iter().map(pair).sum();
         let counted: Duration = cells
             .iter()
@@ -139,7 +139,8 @@ impl PairPlan {
 
     /// What a pair of a cell is expected to take.
     pub fn pair_time(&self, cell: &PairCell) -> Duration {
-        expected_trial(&self.scenarios[cell.scenario], false, u32::MAX) * 2
+        // With what is counted in every round, where something counted decides.
+        expected_trial(&self.scenarios[cell.scenario], true, u32::MAX) * 2
     }
 
     /// The pairs of a round among the cells that still run: positions of cells, each with the side that goes first. A pure

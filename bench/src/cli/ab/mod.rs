@@ -291,7 +291,14 @@ impl AbArgs {
 fn metrics() -> PossibleValuesParser {
     let merit =
         PossibleValue::new(MERIT).help("what decides the workload, CPU per request and the share answered");
-    let all = Metric::deciding().map(|metric| PossibleValue::new(metric.key()).help(metric.about()));
+    let all = Metric::deciding().map(|metric| {
+        let value = PossibleValue::new(metric.key()).help(metric.about());
+        match metric {
+            Metric::CpuPerRequest => value.alias("cpu"),
+            Metric::SwitchesPerRequest => value.alias("switches"),
+            _ => value,
+        }
+    });
     PossibleValuesParser::new(std::iter::once(merit).chain(all))
 }
 

@@ -30,24 +30,34 @@ impl Waits {
         Self { at: Instant::now(), threads }
     }
 
+    /// Why the threads that lived at `later` are not all that ran since `self`, in a window of that length in which the tree
+    /// used `tree_cpu_ns`: others ended and took their counts with them. `None` where they are, or nothing says otherwise.
+    pub fn unseen(&self, later: &Self, window: Duration, tree_cpu_ns: &Reading<u64>) -> Option<String> {
+        let used = *tree_cpu_ns.value()?;
+        let (ran, _) = self.between(later).ok()?;
+        let span = later.at.saturating_duration_since(self.at).as_secs_f64().max(1e-9);
+        let share = ran as f64 * window.as_secs_f64() / span / (used as f64).max(1.0);
+        // A tree that did next to nothing has no share to speak of.
+        (used > nanoseconds(window) / 1_000 && share < ENOUGH).then(|| {
+            let percent = 100.0 * (1.0 - share);
+            format!(
+                "threads that ended in the window used {percent:.0} % of the CPU time, and took their counts with them"
+            )
+        })
+    }
+
     /// The waits from `self` to `later` scaled to a window of that length, in which the tree used `tree_cpu_ns`.
     pub fn until(&self, later: &Self, window: Duration, tree_cpu_ns: &Reading<u64>) -> Reading<u64> {
         let span = later.at.saturating_duration_since(self.at).as_secs_f64().max(1e-9);
         let scale = window.as_secs_f64() / span;
-        reading(self.between(later).and_then(|(ran, waited)| {
-            let Reading::Value(used) = tree_cpu_ns else {
+        reading(self.between(later).and_then(|(_, waited)| {
+            if tree_cpu_ns.value().is_none() {
                 return Err("without the tree's CPU time nobody knows whether all threads were seen".into());
-            };
-            let share = ran as f64 * scale / (*used as f64).max(1.0);
-            // A tree that did next to nothing has no share to speak of.
-            if *used > nanoseconds(window) / 1_000 && share < ENOUGH {
-                let percent = 100.0 * (1.0 - share);
-                return Err(format!(
-                    "threads that ended in the window used {percent:.0} % of the CPU time, and took what they \
-                     waited with them"
-                ));
             }
-            Ok((waited as f64 * scale) as u64)
+            match self.unseen(later, window, tree_cpu_ns) {
+                Some(why) => Err(why),
+                None => Ok((waited as f64 * scale) as u64),
+            }
         }))
     }
 

@@ -101,9 +101,12 @@ impl Watch {
         let costs = depth != Depth::Verdict;
         let shared = server_cpus.iter().any(|cpu| swarm_cpus.contains(cpu));
         let absent = || Reading::Absent(NOT_WANTED.into());
+        let mut pinned: Vec<u32> = server_cpus.iter().chain(swarm_cpus).copied().collect();
+        pinned.sort_unstable();
+        pinned.dedup(); // both sides may share a CPU, whose time is there once
         Self {
             server,
-            pinned: server_cpus.iter().chain(swarm_cpus).copied().collect(),
+            pinned,
             own: (!shared).then(|| server_cpus.to_vec()),
             swarm_cpus: swarm_cpus.to_vec(),
             proc: Proc::system(),
@@ -253,8 +256,12 @@ impl Watch {
         self.late_after
     }
 
-    /// What a CPU quota took between the marks, and the share of the pinned CPUs' time that it was.
+    /// What a CPU quota took between the marks, and the share of the pinned CPUs' time that it was; `None` where nothing is
+    /// pinned, because nobody knows then of how much time it would be a share.
     pub fn throttled(&self) -> Option<(Throttling, f64)> {
+        if self.pinned.is_empty() {
+            return None;
+        }
         let (before, after) = (self.before.as_ref()?, self.after.as_ref()?);
         let took = after.throttling.since(&before.throttling);
         Some((took, took.share(before.mark.span_until(&after.mark), self.pinned.len())))
@@ -285,7 +292,9 @@ impl Watch {
     }
 
     /// Enters what lies between the marks, scaled to a window of that length in which the swarm used `swarm_ns` of CPU time.
-    fn enter_window(&self, usage: &mut Usage, window: Duration, swarm_ns: u64) {
+    /// Returns why not all threads of the server were seen, where they were not.
+    fn enter_window(&self, usage: &mut Usage, window: Duration, swarm_ns: u64) -> Option<String> {
+        let mut unseen = None;
         if let Some(why) = self.off(window) {
             (usage.window_cpu_ns, usage.run_delay_ns) =
                 (Reading::Absent(why.clone()), Reading::Absent(why.clone()));
@@ -296,7 +305,10 @@ impl Watch {
             let Between { tree_cpu_ns, steal_share, foreign_share } =
                 before.mark.until(&after.mark, window, swarm_ns);
             usage.run_delay_ns = match (&before.waits, &after.waits) {
-                (Some(before), Some(after)) => before.until(after, window, &tree_cpu_ns),
+                (Some(before), Some(after)) => {
+                    unseen = before.unseen(after, window, &tree_cpu_ns);
+                    before.until(after, window, &tree_cpu_ns)
+                }
                 _ if self.costs => {
                     Reading::Absent("it has too many threads to read them all so close to the window".into())
                 }
@@ -310,13 +322,14 @@ impl Watch {
             (usage.window_cpu_ns, usage.steal_share) = (tree_cpu_ns, steal_share);
             usage.foreign_share = foreign_share;
         }
+        unseen
     }
 
     /// What was seen, with what the swarm measured meanwhile in a window of that length. What only the end of the
     /// server can tell is absent.
     pub fn usage(self, window: Duration, measured: &Measured) -> Usage {
         let mut usage = Usage::absent("the server was not seen to end");
-        self.enter_window(&mut usage, window, measured.swarm_cpu_ns);
+        let unseen = self.enter_window(&mut usage, window, measured.swarm_cpu_ns);
         if let Some(population) = self.population {
             (usage.threads, usage.processes) = (population.threads, population.processes);
         }
@@ -331,6 +344,8 @@ impl Watch {
         usage.socket_buffer_bytes = self.socket_buffer_bytes;
         (usage.listen_overflows, usage.listen_drops) = self.overflows;
         usage.switches = match &self.switches {
+            // A thread that began and ended between the readings is in neither.
+            [Some(_), Some(_)] if unseen.is_some() => Switches::absent(&unseen.unwrap_or_default()),
             [Some(before), Some(after)] => {
                 let replies = measured.warmup_completed.iter().sum::<u64>() + measured.completed_in_window;
                 before.until(after, replies)

@@ -8,8 +8,8 @@
 //!   the tightest echo there is, as the probe before the run found it. For rates it is what the swarm got out of it under the
 //!   workload's own payload and clients; for response times the same percentile with one client.
 //! - Where that was not measured, or has no such figure (services that work or wait, the rate of an open loop, which the
-//!   schedule sets, CPU, switches, memory): the model **`thread-per-client`** when it ran the same workload, paired round by
-//!   round. It is the plainest of the models, so it changes least. A change of that model shows as the opposite change of all
+//!   schedule sets, CPU, switches, memory): the **reference model** of the run (the one whose facts say so: the plainest) when it ran the same workload, paired round by
+//!   round. It changes least. A change of that model shows as the opposite change of all
 //!   others under the workload. It has no reference of its own there.
 //! - In a comparison of two builds: **side A**, paired by round. Its name is part of the series, so that a ratio to one
 //!   baseline is never continued by the ratio to another.
@@ -21,7 +21,7 @@ use super::machine::machine;
 use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
 use crate::metric::Group;
-use crate::record::{Comparison, Contender, Metric, Origin, Probe, ScenarioRecord, Side};
+use crate::record::{Comparison, Contender, Metric, ModelRecord, Origin, Probe, Role, ScenarioRecord, Side};
 use crate::rules::probe::ceiling;
 use crate::rules::workload::Workload;
 use crate::stats::estimate::{Estimate, Subject};
@@ -30,9 +30,6 @@ use crate::stats::paired::Better;
 
 /// What the reference of the probe is called.
 pub const NULL_SERVER: &str = "null server";
-
-/// The model that others are held against where the null server has no such figure.
-pub const REFERENCE_MODEL: &str = "thread-per-client";
 
 /// What a bundle does not know of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,12 +80,20 @@ pub fn entry(analysis: &Analysis, facts: Facts) -> Entry {
     }
 }
 
+/// The model that others are held against where the null server has no such figure.
+fn reference_model(analysis: &Analysis) -> Option<&str> {
+    let mut models = analysis.run.models.iter();
+    let is_reference =
+        |model: &&ModelRecord| model.facts.as_ref().is_some_and(|facts| facts.role == Role::Reference);
+    models.find(is_reference).map(|model| model.name.as_str())
+}
+
 fn of_workload(analysis: &Analysis, workload: &Workload) -> Vec<Point> {
     let scenario = &workload.scenario;
     let probe = analysis.run.probe.value();
     let kept =
         |metric: &Metric| *metric == scenario.merit || metric.decides() && metric.group() == Group::Request;
-    let plain = workload.cell(REFERENCE_MODEL);
+    let plain = reference_model(analysis).and_then(|model| workload.cell(model));
     let mut points = Vec::new();
     for cell in &workload.cells {
         for figure in Metric::ALL.into_iter().filter(kept) {
@@ -151,7 +156,8 @@ fn point(
 /// What was measured: the workload's text, and for how long, which the command line may set apart from the text.
 fn definition(scenario: &ScenarioRecord) -> String {
     let mut hash = crc32fast::Hasher::new();
-    hash.update(scenario.toml.as_bytes());
+    // `[background]` was called `[beside]`: the same workload goes on under its old definition.
+    hash.update(scenario.toml.replace("[background]", "[beside]").as_bytes());
     hash.update(&scenario.warmup_ns().to_le_bytes());
     hash.update(&scenario.window_ns().to_le_bytes());
     format!("{:08x}", hash.finalize())

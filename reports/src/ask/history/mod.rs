@@ -18,6 +18,6 @@ pub(crate) mod series;
 pub use entry::{
     Entry, LINE_VERSION, LinesError, Machine, Point, Reference, TEXT_ALONE, from_lines, to_lines,
 };
-pub use extract::{Facts, NULL_SERVER, REFERENCE_MODEL, compared_commit, entry, key};
+pub use extract::{Facts, NULL_SERVER, compared_commit, entry, key};
 pub use machine::machine;
 pub use series::{Alert, Change, History, Sample, Series, SeriesKey};

@@ -188,7 +188,13 @@ fn scenario_of(old: OldScenario) -> Result<ScenarioRecord, String> {
     };
     let workers = Tuning::VARIANTS.iter().copied().zip(["pool", "blocking", "compute", "runtime"]);
     let workers = workers.map(|(tuning, name)| Ok((tuning, count(&format!("{name} workers"))?)));
-    let ballast = old.parameters.get("ballast").and_then(|text| text.strip_suffix(" MiB")?.parse().ok());
+    let ballast = match old.parameters.get("ballast") {
+        None => 0,
+        Some(text) => text
+            .strip_suffix(" MiB")
+            .and_then(|number| number.parse().ok())
+            .ok_or_else(|| format!("its ballast is `{text}`, which is no number of MiB"))?,
+    };
     let new = ScenarioRecord {
         load: load(file.load),
         background: Background { idle, slow_readers, slow_senders },
@@ -202,7 +208,7 @@ fn scenario_of(old: OldScenario) -> Result<ScenarioRecord, String> {
         },
         server: ServerSetup {
             backlog: count("backlog")?,
-            ballast_mib: ballast.unwrap_or(0),
+            ballast_mib: ballast,
             workers: workers.collect::<Result<_, String>>()?,
         },
         name: old.name,
