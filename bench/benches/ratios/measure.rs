@@ -13,7 +13,7 @@ use bakeoff_servers::ServerConfig;
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Payload of every request.
 const SIZE: u32 = 64;
