@@ -2,16 +2,24 @@
 //! and one that could not be tried. Never a measurement.
 
 use crate::record::envelope::*;
-use crate::record::{ModelRecord, Reading};
+use crate::record::{Concurrency, ModelRecord, PerClient, Reading};
 use std::collections::BTreeMap;
 
 /// Connections and poison for each model.
 pub(crate) fn envelopes(models: &[ModelRecord]) -> Vec<Envelope> {
-    let both = |model: &ModelRecord| [connections(&model.name), poison(&model.name)];
+    let both = |model: &ModelRecord| [connections(model), poison(model)];
     models.iter().flat_map(both).collect()
 }
 
-fn caps(model: &str, descriptors: Reading<u64>) -> Caps {
+fn per_client(model: &ModelRecord) -> PerClient {
+    model.facts.as_ref().map_or(PerClient::Nothing, |facts| facts.per_client)
+}
+
+fn holds_connections(model: &ModelRecord) -> bool {
+    model.facts.as_ref().is_some_and(|facts| matches!(facts.concurrency, Concurrency::HeldBy(_)))
+}
+
+fn caps(model: &ModelRecord, descriptors: Reading<u64>) -> Caps {
     let not_set = || Reading::Absent("not limited for this stress".to_owned());
     let tasks = descriptors.value().map_or_else(not_set, |_| Reading::Value(200));
     Caps {
@@ -20,7 +28,7 @@ fn caps(model: &str, descriptors: Reading<u64>) -> Caps {
         tasks,
         address_space_bytes: not_set(),
         backlog: 4096,
-        concurrency: (model == "thread-pool").then_some(64),
+        concurrency: holds_connections(model).then_some(64),
         patience_ns: 1_000_000_000,
         range: 1024,
     }
@@ -31,12 +39,12 @@ fn level(asked: u64, clients: u64, served: u64) -> Level {
     Level { asked, clients, served, slowest_answer_ns, holds: served == clients }
 }
 
-fn connections(model: &str) -> Envelope {
-    let (limit, served, failed_at, counter) = match model {
-        "fork-per-client" => (Limit::Processes, 199, 256, "spawns_refused"),
-        "thread-per-client" => (Limit::Threads, 199, 256, "spawns_refused"),
-        "thread-pool" => (Limit::Workers, 64, 128, "accepted"),
-        _ => (Limit::Descriptors, 390, 512, "accepts_out_of_descriptors"),
+fn connections(model: &ModelRecord) -> Envelope {
+    let (limit, served, failed_at, counter) = match per_client(model) {
+        PerClient::Process => (Limit::Processes, 199, 256, "spawns_refused"),
+        PerClient::Thread => (Limit::Threads, 199, 256, "spawns_refused"),
+        PerClient::Nothing if holds_connections(model) => (Limit::Workers, 64, 128, "accepted"),
+        PerClient::Nothing => (Limit::Descriptors, 390, 512, "accepts_out_of_descriptors"),
     };
     let levels =
         vec![level(failed_at / 2, failed_at / 2, failed_at / 2), level(failed_at, failed_at, served)];
@@ -50,7 +58,7 @@ fn connections(model: &str) -> Envelope {
     let caps = caps(model, Reading::Value(400));
     let result = Reading::Value(Findings { levels, limit, evidence, saw, life, recovery, rest });
     Envelope {
-        model: model.to_owned(),
+        model: model.name.clone(),
         stress: Stress::Connections,
         service: "echo".to_owned(),
         caps,
@@ -58,8 +66,8 @@ fn connections(model: &str) -> Envelope {
     }
 }
 
-fn poison(model: &str) -> Envelope {
-    let forks = model == "fork-per-client";
+fn poison(model: &ModelRecord) -> Envelope {
+    let forks = per_client(model) == PerClient::Process;
     let levels = match forks {
         true => vec![level(1, 16, 16), level(2, 16, 16)],
         false => vec![level(1, 16, 0)],
@@ -88,12 +96,12 @@ fn poison(model: &str) -> Envelope {
         rest: Reading::Absent(gone()),
     };
     // As where a server cannot be started.
-    let result = match model {
+    let result = match model.name.as_str() {
         "tokio-current-thread" => Reading::Absent("the server did not start".to_owned()),
         _ => Reading::Value(findings),
     };
     let caps = caps(model, Reading::Absent("not limited for this stress".to_owned()));
-    Envelope { model: model.to_owned(), stress: Stress::Poison, service: "poison".to_owned(), caps, result }
+    Envelope { model: model.name.clone(), stress: Stress::Poison, service: "poison".to_owned(), caps, result }
 }
 
 fn evidence(server: Reading<BTreeMap<String, u64>>, words: &str) -> Evidence {

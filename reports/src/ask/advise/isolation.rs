@@ -6,7 +6,7 @@
 //! threads, loops and tasks of one process do.
 
 use super::answer::{Criterion, Finding, Stand};
-use super::judge::{found, unknown};
+use super::finding::{found, unknown};
 use crate::analysis::Analysis;
 use crate::record::envelope::Stress;
 use crate::record::{Facts, ScenarioRecord, Work};

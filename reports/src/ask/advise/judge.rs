@@ -16,12 +16,13 @@
 
 use super::answer::{Criterion, Finding, Stand};
 use super::distance::Purpose;
+use super::finding::{found, unknown};
 use super::isolation::isolation;
 use super::question::Question;
 use super::site::{Site, estimate, nearest};
 use super::{Source, memory};
 use crate::cells::cell::Cell;
-use crate::record::{Metric, Pacing, Reading, Run};
+use crate::record::{Metric, Pacing, Run};
 use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::stats::estimate::Estimate;
@@ -295,38 +296,6 @@ pub(crate) fn pool(run: &Run, model: &str, workload: &Workload) -> Option<u64> {
 fn show(figure: Estimate, unit: fn(f64) -> String) -> String {
     let (value, low, high) = (unit(figure.median), unit(figure.low), unit(figure.high));
     if low == high { value } else { format!("{value} ({low} to {high})") }
-}
-
-pub(super) fn found(
-    criterion: Criterion,
-    stand: Stand,
-    words: String,
-    figure: Estimate,
-    headroom: Option<f64>,
-) -> Finding {
-    let value = match figure.median.is_finite() {
-        true => Reading::Value(figure.median),
-        false => Reading::Absent("infinite: too many requests were never answered".to_owned()),
-    };
-    let interval = (figure.low.is_finite() && figure.high.is_finite()).then_some((figure.low, figure.high));
-    // A time that is infinite falls short by no factor.
-    let headroom = headroom.filter(|factor| factor.is_finite() && figure.median.is_finite());
-    let rounds = figure.rounds as u32;
-    Finding { criterion, asked: true, stand, words, headroom, value, interval, rounds, cell: None }
-}
-
-pub(super) fn unknown(criterion: Criterion, why: String) -> Finding {
-    Finding {
-        criterion,
-        asked: true,
-        stand: Stand::NotKnown,
-        value: Reading::Absent(why.clone()),
-        words: why,
-        headroom: None,
-        interval: None,
-        rounds: 0,
-        cell: None,
-    }
 }
 
 impl Finding {

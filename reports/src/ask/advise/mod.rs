@@ -10,6 +10,7 @@
 pub mod answer;
 mod choose;
 pub mod distance;
+mod finding;
 pub mod isolation;
 pub mod judge;
 pub mod memory;
