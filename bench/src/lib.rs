@@ -7,6 +7,7 @@
 #![deny(missing_docs)]
 
 pub mod campaign;
+pub mod exit;
 pub mod history;
 pub mod host;
 pub mod instruments;

@@ -1,9 +1,10 @@
 //! `bakeoff`: which server concurrency model fits which workload? Measured, with its uncertainty.
 //!
-//! Exit status: 0 fine, 1 a build regressed, 2 usage or runtime error, 3 an invalid measurement, 130 interrupted.
+//! Its exit statuses: [`bakeoff::exit`].
 
 mod cli;
 
+use bakeoff::exit::Exit;
 use clap::Parser as _;
 use cli::{Cli, Internal};
 use std::process::ExitCode;
@@ -15,11 +16,9 @@ fn main() -> ExitCode {
         ));
     }
     let done = if Internal::is_meant() { Internal::parse().run() } else { Cli::read().dispatch() };
-    match done {
-        Ok(code) => code,
-        Err(error) => {
-            bakeoff::print_to_stderr(&format!("bakeoff: {error}"));
-            ExitCode::from(2)
-        }
-    }
+    let exit = done.unwrap_or_else(|error| {
+        bakeoff::print_to_stderr(&format!("bakeoff: {error}"));
+        Exit::Failed
+    });
+    exit.into()
 }

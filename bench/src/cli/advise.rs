@@ -6,6 +6,7 @@ mod question;
 mod records;
 
 use super::output;
+use bakeoff::exit::Exit;
 use bakeoff_reports::ask::advise::{self, Answer, Machine, Outcome};
 use bakeoff_reports::show::text::advise as text;
 use clap::Args;
@@ -14,7 +15,6 @@ use question::QuestionArgs;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// What a proposed scenario is called unless --write says otherwise.
 const PROPOSED: &str = "question.toml";
@@ -47,10 +47,10 @@ pub(super) struct AdviseArgs {
 }
 
 impl AdviseArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         if self.example {
             output::print(question::EXAMPLE)?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Exit::Fine);
         }
         let question = self.question.read()?;
         let sources = records::sources(&self.from)?;
@@ -61,8 +61,8 @@ impl AdviseArgs {
         }
         output::print(&self.shown(&answer, file)?)?;
         Ok(match answer.outcome {
-            Outcome::Recommended | Outcome::NoneSatisfies => ExitCode::SUCCESS,
-            Outcome::Undecided | Outcome::NothingNear => ExitCode::from(3),
+            Outcome::Recommended | Outcome::NoneSatisfies => Exit::Fine,
+            Outcome::Undecided | Outcome::NothingNear => Exit::Invalid,
         })
     }
 

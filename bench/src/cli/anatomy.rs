@@ -3,6 +3,7 @@
 use super::flags::{ListenFlag, RequestFlags};
 use super::setup::launcher;
 use super::{names, output};
+use bakeoff::exit::Exit;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::instruments::anatomy::{AnatomyOptions, take};
 use bakeoff::process::context::Context;
@@ -11,7 +12,6 @@ use bakeoff::workload::units::parse_positive_duration;
 use bakeoff_reports::record::Reading;
 use bakeoff_servers::ServerModel;
 use clap::{Args, value_parser};
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// Follow one request through client, kernel and server
@@ -36,7 +36,7 @@ pub(super) struct AnatomyArgs {
 }
 
 impl AnatomyArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         require_loopback(self.listen.addr.ip(), "anatomy starts its own server on this machine")?;
         let options = self.options()?;
         let context = Context::new(launcher()?, self.listen.addr);
@@ -51,9 +51,9 @@ impl AnatomyArgs {
                     &anatomy,
                     bakeoff::terminal_width(),
                 ))?;
-                Ok(ExitCode::SUCCESS)
+                Ok(Exit::Fine)
             }
-            Err(LaunchError::Interrupted) => Ok(ExitCode::from(130)),
+            Err(LaunchError::Interrupted) => Ok(Exit::Interrupted),
             Err(error) => Err(error.to_string()),
         }
     }

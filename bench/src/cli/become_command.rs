@@ -1,5 +1,6 @@
 //! `bakeoff become`: takes a free port, says it to the runner, waits for its word, and becomes a command that serves there.
 
+use bakeoff::exit::Exit;
 use bakeoff::host::environment;
 use bakeoff::host::preflight;
 use bakeoff::process::contestant::Command;
@@ -11,7 +12,6 @@ use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub(super) struct BecomeArgs {
@@ -33,7 +33,7 @@ pub(super) struct BecomeArgs {
 }
 
 impl BecomeArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         preflight::require_loopback(self.addr.ip(), "a command is loaded on this machine only")?;
         die_with_parent(self.parent)?;
         let command = Command::parse(&self.command)?;
@@ -43,7 +43,7 @@ impl BecomeArgs {
         let address = free_address(self.addr)?;
         say(&FromServer::Ready { address });
         if !was_told_to_go()? {
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Exit::Fine);
         }
         // What it prints is no word to the runner, which keeps the end of what goes to standard error for its messages.
         let stderr = rustix::stdio::stderr();

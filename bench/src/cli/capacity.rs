@@ -6,12 +6,12 @@ use super::setup::{check_scenario, context};
 use super::{names, workloads};
 use bakeoff::campaign::capacity::{self, Goal};
 use bakeoff::campaign::plan::Plan;
+use bakeoff::exit::Exit;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::workload::axis;
 use bakeoff_reports::record::Axis;
 use bakeoff_reports::rules::sweep::capacity::LEAST_TRIALS;
 use clap::{Args, value_parser};
-use std::process::ExitCode;
 
 /// Find the highest rate that each model serves within an objective
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub(super) struct CapacityArgs {
 }
 
 impl CapacityArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let flags = &self.campaign;
         require_loopback(flags.listen.addr.ip(), "capacity loads this machine only")?;
         let base = workloads::find(&self.scenario)?;

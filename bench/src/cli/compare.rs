@@ -1,11 +1,11 @@
 //! `bakeoff compare`: two runs that were made at different times, side by side.
 
 use super::{output, report};
+use bakeoff::exit::Exit;
 use bakeoff_reports::ask::across;
 use bakeoff_reports::record::bundle;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// Put two stored runs side by side: a trend, not a verdict
 ///
@@ -25,14 +25,14 @@ pub(super) struct CompareArgs {
 }
 
 impl CompareArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let (a, b) = (read(&self.a)?, read(&self.b)?);
         let across = across::compare(&a, &b, self.any_machine).map_err(|error| {
             let insist = matches!(error, across::AcrossError::Machines { .. });
             format!("{error}{}", if insist { "; give --any-machine to see them all the same" } else { "" })
         })?;
         output::print(&bakeoff_reports::show::text::across::text(&across, bakeoff::terminal_width()))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }
 

@@ -6,6 +6,7 @@ use super::results::Results;
 use super::setup::{command_line, context};
 use super::{output, report};
 use bakeoff::campaign::head::head;
+use bakeoff::exit::Exit;
 use bakeoff::host::clock;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::instruments::envelope::take_all;
@@ -16,7 +17,6 @@ use bakeoff_reports::record::{End, Reading, Record, Run};
 use bakeoff_servers::{ServerModel, models};
 use clap::Args;
 use clap::builder::TypedValueParser;
-use std::process::ExitCode;
 
 /// Find out what breaks each model, one stressor at a time
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ fn stress() -> impl TypedValueParser<Value = Stress> {
 }
 
 impl EnvelopeArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         require_loopback(self.listen.addr.ip(), "envelope starts its own servers on this machine")?;
         let models = self.models();
         let mut stresses = self.stresses.clone();
@@ -86,7 +86,7 @@ impl EnvelopeArgs {
             ))?;
             output::print(&format!("\nReport: {}\n", page.display()))?;
         }
-        Ok(if complete { ExitCode::SUCCESS } else { ExitCode::from(130) })
+        Ok(if complete { Exit::Fine } else { Exit::Interrupted })
     }
 
     /// The models asked for, each once.

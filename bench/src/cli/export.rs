@@ -2,6 +2,7 @@
 
 use super::output;
 use super::report::BUNDLE_NAME;
+use bakeoff::exit::Exit;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::export::{self, Export, File, Format, Source};
@@ -10,7 +11,6 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser as _};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// What was left out is told one by one up to so many; the rest is counted.
 const MOST_LEFT_OUT: usize = 10;
@@ -47,7 +47,7 @@ fn formats() -> impl clap::builder::TypedValueParser<Value = Format> {
 }
 
 impl ExportArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let format = self.format;
         if self.baseline.is_some() && format != Format::Criterion {
             return Err(format!("--baseline is for criterion's folder; {} has no baselines", format.name()));
@@ -72,7 +72,7 @@ impl ExportArgs {
                 write(&files).map_err(|e| format!("writing to {} failed: {e}", out.display()))?;
             }
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The definition of the command line as help, manual and completions show it: subcommands in groups.
 
 use super::Cli;
+use bakeoff::exit;
 use bakeoff_reports::show::text::wrapped;
 use clap::CommandFactory as _;
 use std::fmt::Write as _;
@@ -22,7 +23,15 @@ pub(super) fn definition() -> clap::Command {
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}{{after-help}}",
         groups(&command, bakeoff::terminal_width().min(100))
     );
-    command.help_template(template)
+    command.help_template(template).after_help(exits())
+}
+
+/// The exit statuses.
+fn exits() -> String {
+    let width = bakeoff::terminal_width().min(100);
+    let line = |(code, meaning): (String, String)| wrapped(&meaning, width, &format!("{code:>5}  "));
+    let lines: String = exit::lines().into_iter().map(line).collect();
+    format!("Exit status:\n{}", lines.trim_end())
 }
 
 /// The groups, each with a line on every subcommand in it.

@@ -5,6 +5,7 @@ mod import;
 mod plot;
 
 use super::output;
+use bakeoff::exit::Exit;
 use bakeoff::history::{DEFAULT_STORE, Pruned, Store};
 use bakeoff_reports::ask::history::{self, History};
 use bakeoff_reports::show::text::history as text;
@@ -12,7 +13,6 @@ use bakeoff_reports::show::units;
 use clap::{Args, Subcommand};
 use filter::FilterArgs;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Keep runs by commit and machine, and see where a figure changed
 #[derive(Debug, Args)]
@@ -83,7 +83,7 @@ fn past(unix_ms: u64, now_unix_ms: u64) -> Result<u64, String> {
 }
 
 impl HistoryArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let store = &self.store;
         let open = || Store::open(store).map_err(|e| e.to_string());
         let entries = || open()?.entries().map_err(|e| e.to_string());
@@ -106,7 +106,7 @@ impl HistoryArgs {
                 output::print(&format!("removed {}\n", units::plural(removed as u64, "run")))?;
             }
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }
 

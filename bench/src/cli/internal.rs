@@ -1,8 +1,8 @@
 //! What the tool starts itself as: servers and workers of a trial. No help, completion or hint knows of these.
 
 use super::{become_command, probe, serve, worker};
+use bakeoff::exit::Exit;
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
 
 /// A child of the tool.
 #[derive(Debug, Parser)]
@@ -33,7 +33,7 @@ impl Internal {
     }
 
     /// Does what the runner asks.
-    pub(crate) fn run(self) -> Result<ExitCode, String> {
+    pub(crate) fn run(self) -> Result<Exit, String> {
         match self.child {
             Child::SwarmWorker(args) => args.run(),
             Child::NullServer(args) => args.run(),

@@ -1,18 +1,18 @@
 //! `bakeoff list`: what there is to choose from.
 
 use super::output;
+use bakeoff::exit::Exit;
 use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, Group, Scenario};
 use bakeoff_servers::{ServerModel, models, services};
 use clap::Args;
 use std::fmt::Write as _;
-use std::process::ExitCode;
 
 /// Show the models, services and built-in scenarios, a line on each
 #[derive(Debug, Args)]
 pub(super) struct ListArgs {}
 
 impl ListArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let mut text = String::new();
         let on_models: Vec<(&str, String)> = models::ALL.iter().map(|m| (m.name(), line_on(*m))).collect();
         section(&mut text, "MODELS (--model)", on_models.iter().map(|(name, line)| (*name, line.as_str())));
@@ -27,7 +27,7 @@ impl ListArgs {
             );
         }
         output::print(&text)?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }
 

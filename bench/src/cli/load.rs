@@ -3,6 +3,8 @@
 use super::flags::{RequestFlags, SeedFlag};
 use super::output;
 use super::setup::launcher;
+use bakeoff::exit::Exit;
+use bakeoff::host::connect::refuses;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::process::context::Context;
 use bakeoff::process::launch::LaunchError;
@@ -13,11 +15,10 @@ use bakeoff::workload::load::{Arrivals, Load, RateShape, Timing};
 use bakeoff::workload::units::{
     parse_count, parse_duration, parse_positive_duration, parse_rate, show_duration,
 };
-use bakeoff_reports::record::{Counts, ErrorKind, Invalid, Measured, Usage};
+use bakeoff_reports::record::{Invalid, Measured, Usage};
 use bakeoff_reports::show::summary::Summary;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// Load any server that speaks a service, in any language
@@ -65,15 +66,6 @@ pub(super) struct LoadArgs {
     json: bool,
 }
 
-/// Why no figure of a measurement can be relied on, whatever the rest of the replies were.
-fn why_invalid(counts: &Counts) -> Option<String> {
-    let of = |kind| counts.errors.get(&kind).copied().filter(|count| *count > 0);
-    if let Some(replies) = of(ErrorKind::Corrupt) {
-        return Some(Invalid::WrongReply { replies }.to_string());
-    }
-    of(ErrorKind::Shortage).map(|requests| Invalid::GeneratorShort { requests }.to_string())
-}
-
 fn parse_clients(text: &str) -> Result<u32, String> {
     match parse_count(text)? {
         count @ ..=1_000_000 => Ok(count as u32),
@@ -82,7 +74,7 @@ fn parse_clients(text: &str) -> Result<u32, String> {
 }
 
 impl LoadArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         if !self.allow_remote {
             require_loopback(self.addr.ip(), "say --allow-remote if the server there is yours to load")?;
         }
@@ -90,29 +82,26 @@ impl LoadArgs {
         let context = Context::on_loopback(launcher()?);
         let measured = match self.drive(&context, &spec) {
             Ok(measured) => measured,
-            Err(LaunchError::Interrupted) => return Ok(ExitCode::from(130)),
+            Err(LaunchError::Interrupted) => return Ok(Exit::Interrupted),
             Err(error) => return Err(error.to_string()),
         };
         let doubts =
             judge::doubts(&measured, &Usage::absent("another program's server"), &spec.load, &context.cpus);
-        let summary = Summary::new(&measured, doubts).map_err(|e| e.to_string())?;
+        let invalid = judge::of_strangers_server(&measured.counts, || refuses(self.addr));
+        let summary = Summary::new(&measured, invalid, doubts).map_err(|e| e.to_string())?;
         let text = if self.json {
             serde_json::to_string_pretty(&summary).expect("our own type, finite numbers") + "\n"
         } else {
             summary.table()
         };
         output::print(&text)?;
-        let counts = &measured.counts;
-        if counts.ok * 2 < counts.sent {
-            return Err(format!(
-                "only {} of {} replies were correct; does {} speak {}? (--service)",
-                counts.ok, counts.sent, self.addr, self.request.service.name
-            ));
+        for reason in &summary.invalid {
+            let wrong = matches!(reason, Invalid::WrongReply { .. });
+            let speaks = format!("; does {} speak {}? (--service)", self.addr, self.request.service.name);
+            let speaks = if wrong { speaks.as_str() } else { "" };
+            bakeoff::print_to_stderr(&format!("bakeoff: the measurement is invalid: {reason}{speaks}"));
         }
-        Ok(why_invalid(counts).map_or(ExitCode::SUCCESS, |why| {
-            bakeoff::print_to_stderr(&format!("bakeoff: the measurement is invalid: {why}"));
-            ExitCode::from(3)
-        }))
+        Ok(if summary.invalid.is_empty() { Exit::Fine } else { Exit::Invalid })
     }
 
     fn drive(&self, context: &Context, spec: &WorkerSpec) -> Result<Measured, LaunchError> {

@@ -1,9 +1,9 @@
 //! `bakeoff completions` and `bakeoff man`: made from the same definition as the command line itself.
 
 use super::{help, names, output};
+use bakeoff::exit::Exit;
 use clap::Args;
 use clap_complete::Shell;
-use std::process::ExitCode;
 
 /// Print the completion script of a shell
 #[derive(Debug, Args)]
@@ -13,9 +13,9 @@ pub(super) struct CompletionsArgs {
 }
 
 impl CompletionsArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         output::print(&script(self.shell))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }
 
@@ -51,7 +51,7 @@ pub(super) struct ManArgs {
 }
 
 impl ManArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let mut whole = help::definition();
         whole.build();
         let command = match &self.subcommand {
@@ -66,7 +66,7 @@ impl ManArgs {
             .render(&mut page)
             .map_err(|e| format!("writing the manual page failed: {e}"))?;
         output::print(&String::from_utf8_lossy(&page))?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }
 

@@ -31,9 +31,9 @@ mod workloads;
 
 pub(crate) use internal::Internal;
 
+use bakeoff::exit::Exit;
 use clap::{FromArgMatches as _, Parser, Subcommand};
 use std::net::SocketAddr;
-use std::process::ExitCode;
 
 /// Which server concurrency model fits which workload? Measured, with its uncertainty.
 ///
@@ -85,7 +85,7 @@ impl Cli {
     }
 
     /// Does what was asked.
-    pub(crate) fn dispatch(self) -> Result<ExitCode, String> {
+    pub(crate) fn dispatch(self) -> Result<Exit, String> {
         match self.command {
             None => Self::parse_from(["bakeoff", "run"]).dispatch(),
             Some(Command::Run(args)) => args.run(),

@@ -2,13 +2,13 @@
 
 use super::output;
 use super::setup::launcher;
+use bakeoff::exit::Exit;
 use bakeoff::instruments::probe::null_server::{self, NullOptions};
 use bakeoff::instruments::probe::{Form, Point, Prober};
 use bakeoff::process::context::Context;
 use bakeoff_reports::rules::probe;
 use clap::Args;
 use std::net::SocketAddr;
-use std::process::ExitCode;
 
 /// Measure what this machine and the load generator can show
 #[derive(Debug, Args)]
@@ -27,12 +27,12 @@ pub(super) struct ProbeArgs {
 const CEILINGS: [(u32, u32); 4] = [(64, 1), (64, 64), (64, 1_000), (65_536, 16)];
 
 impl ProbeArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let context = Context::on_loopback(launcher()?);
         let form = if self.long { Form::Long } else { Form::Short };
         let points = CEILINGS.map(|(payload, clients)| Point::closed(payload, clients));
         let Ok(found) = Prober { context: &context, form }.probe(&points) else {
-            return Ok(ExitCode::from(130));
+            return Ok(Exit::Interrupted);
         };
         let text = if self.json {
             serde_json::to_string_pretty(&found).expect("our own types have finite numbers") + "\n"
@@ -40,7 +40,7 @@ impl ProbeArgs {
             bakeoff_reports::show::text::probe::table(&found, bakeoff::terminal_width())
         };
         output::print(&text)?;
-        Ok(if probe::unfit(&found).is_empty() { ExitCode::SUCCESS } else { ExitCode::from(3) })
+        Ok(if probe::unfit(&found).is_empty() { Exit::Fine } else { Exit::Invalid })
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) struct NullServerArgs {
 }
 
 impl NullServerArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         bakeoff::host::preflight::require_loopback(
             self.addr.ip(),
             "the null server is for this machine only",
@@ -69,6 +69,6 @@ impl NullServerArgs {
         let options =
             NullOptions { address: self.addr, congestion_control: self.congestion_control, cpu: self.cpu };
         null_server::run(&options, self.parent)?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }

@@ -1,13 +1,13 @@
 //! `bakeoff report`: the summary and the HTML page, derived again from a bundle.
 
 use super::output;
+use bakeoff::exit::Exit;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text as terminal;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// The bundle's file in a folder of results.
 pub(super) const BUNDLE_NAME: &str = "run.jsonl";
@@ -28,11 +28,11 @@ pub(super) struct ReportArgs {
 }
 
 impl ReportArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let bundle = if self.bundle.is_dir() { self.bundle.join(BUNDLE_NAME) } else { self.bundle };
         let page = self.out.unwrap_or_else(|| bundle.with_file_name(REPORT_NAME));
         write(&bundle, &page, !self.quiet)?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }
 

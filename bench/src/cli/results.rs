@@ -2,11 +2,11 @@
 
 use super::report;
 use bakeoff::campaign::Ending;
+use bakeoff::exit::Exit;
 use bakeoff::host::preflight::require_room;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// Where a campaign leaves its records.
 #[derive(Debug)]
@@ -33,15 +33,15 @@ impl Results {
     }
 
     /// Writes the report of what there is, and says how the tool ends.
-    pub(super) fn conclude(&self, ending: Ending, summary: bool) -> Result<ExitCode, String> {
+    pub(super) fn conclude(&self, ending: Ending, summary: bool) -> Result<Exit, String> {
         if ending == Ending::NotBegun {
-            return Ok(ExitCode::from(130));
+            return Ok(Exit::Interrupted);
         }
         let invalid = report::write(&self.bundle, &self.page(), summary)?;
         Ok(match ending {
-            Ending::Complete if invalid => ExitCode::from(3),
-            Ending::Complete => ExitCode::SUCCESS,
-            Ending::Interrupted | Ending::NotBegun => ExitCode::from(130),
+            Ending::Complete if invalid => Exit::Invalid,
+            Ending::Complete => Exit::Fine,
+            Ending::Interrupted | Ending::NotBegun => Exit::Interrupted,
         })
     }
 

@@ -6,6 +6,7 @@ use super::setup::{check_plan, context};
 use super::{names, workloads};
 use bakeoff::campaign::plan::Plan;
 use bakeoff::campaign::{Options, budget, rounds};
+use bakeoff::exit::Exit;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::trial::COUNTED_ROUNDS;
 use bakeoff::workload::scenario::{BUILT_IN, Scenario};
@@ -14,7 +15,6 @@ use bakeoff_reports::rules::verdict::{DEFAULT_ROUNDS, LEVEL, rounds_to_tell};
 use bakeoff_reports::show::text::wrapped;
 use bakeoff_reports::show::units;
 use clap::{Args, value_parser};
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// Compare models under workloads, into a bundle and a report
@@ -50,7 +50,7 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let flags = &self.campaign;
         require_loopback(
             flags.listen.addr.ip(),

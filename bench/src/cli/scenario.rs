@@ -2,6 +2,7 @@
 
 use super::list::section;
 use super::{names, output, workloads};
+use bakeoff::exit::Exit;
 use bakeoff::workload::load::Timing;
 use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
 use bakeoff::workload::units::show_duration;
@@ -11,7 +12,6 @@ use bakeoff_servers::services;
 use clap::{Args, Subcommand};
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 /// Show, copy or check scenario files
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ enum Action {
 }
 
 impl ScenarioArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         match self.action {
             Action::Show { name } => {
                 let built_in = files().find(|b| b.name == name).expect("one of the names that are taken");
@@ -57,7 +57,7 @@ impl ScenarioArgs {
                 }
             }
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }
 

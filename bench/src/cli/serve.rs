@@ -1,6 +1,7 @@
 //! `bakeoff serve`: one model alone.
 
 use super::names;
+use bakeoff::exit::Exit;
 use bakeoff::host::environment::allowed_cpus;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::process::serving::{Around, ServeOptions, serve};
@@ -10,7 +11,6 @@ use bakeoff_servers::services::{Dotfiles, ServiceEntry};
 use clap::{Args, ValueHint, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// Run one server until Ctrl-C: any model with any service
@@ -84,7 +84,7 @@ pub(super) struct RunnerServeArgs {
 }
 
 impl RunnerServeArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let tax = Duration::from_nanos(self.tax_ns);
         let runner = Around { parent: Some(self.parent), await_go: self.await_go, tax, ..Around::default() };
         self.serve.serve(runner)
@@ -92,11 +92,11 @@ impl RunnerServeArgs {
 }
 
 impl ServeArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         self.serve(Around::default())
     }
 
-    fn serve(self, around: Around<'_>) -> Result<ExitCode, String> {
+    fn serve(self, around: Around<'_>) -> Result<Exit, String> {
         if !self.allow_remote {
             require_loopback(self.addr.ip(), "say --allow-remote if others shall reach this server")?;
         }
@@ -119,6 +119,6 @@ impl ServeArgs {
         };
         let dotfiles = if self.dotfiles { Dotfiles::Served } else { Dotfiles::Hidden };
         serve(self.model, &options, Around { root: self.root.as_deref(), dotfiles, ..around })?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }

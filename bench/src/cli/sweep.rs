@@ -6,13 +6,13 @@ use super::setup::{check_plan, context};
 use super::{names, workloads};
 use bakeoff::campaign::plan::Plan;
 use bakeoff::campaign::rounds;
+use bakeoff::exit::Exit;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::workload::load::Load;
 use bakeoff::workload::scenario::Scenario;
 use bakeoff::workload::{axis, derive};
 use bakeoff_reports::rules::verdict::DEFAULT_ROUNDS;
 use clap::{Args, value_parser};
-use std::process::ExitCode;
 
 /// Vary one parameter: knees, and where models change places
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ pub(super) struct SweepArgs {
 }
 
 impl SweepArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let flags = &self.campaign;
         require_loopback(flags.listen.addr.ip(), "sweep loads this machine only")?;
         let plan = Plan::new(self.scenarios()?, &flags.models.models, self.rounds, flags.seed.seed)?;

@@ -5,6 +5,7 @@ use super::setup::{check_plan, command_line, launcher};
 use super::{output, report};
 use bakeoff::campaign::plan::Plan;
 use bakeoff::campaign::{Ending, Options, rounds};
+use bakeoff::exit::Exit;
 use bakeoff::instruments::verify::oracles::{self, Oracle};
 use bakeoff::instruments::verify::rig::{Rig, Scale};
 use bakeoff::instruments::verify::{self, mutants, table};
@@ -19,10 +20,6 @@ use bakeoff_reports::show::text::wrapped;
 use clap::{Args, ValueEnum as _, value_parser};
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
-
-/// Exit status of a harness that measures wrongly, or of a machine that does not let it tell.
-const INVALID: u8 = 3;
 
 /// Check the harness on this machine against known answers
 ///
@@ -68,7 +65,7 @@ pub(super) struct VerifyArgs {
 }
 
 impl VerifyArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         if self.list {
             return list();
         }
@@ -86,15 +83,15 @@ impl VerifyArgs {
         };
         let right = if self.mutants { show_mutants(&rig) } else { show_oracles(&rig, &oracles) };
         match right {
-            Ok(true) => Ok(ExitCode::SUCCESS),
-            Ok(false) => Ok(ExitCode::from(INVALID)),
-            Err(LaunchError::Interrupted) => Ok(ExitCode::from(130)),
+            Ok(true) => Ok(Exit::Fine),
+            Ok(false) => Ok(Exit::Invalid),
+            Err(LaunchError::Interrupted) => Ok(Exit::Interrupted),
             Err(error) => Err(error.to_string()),
         }
     }
 
     /// Runs the workloads of the orderings as any run is run, and holds what came out against what is known.
-    fn show_orderings(&self) -> Result<ExitCode, String> {
+    fn show_orderings(&self) -> Result<Exit, String> {
         let plan = Plan::new(orderings::scenarios(&self.numbers()?), &[], self.rounds, self.seed.seed)?;
         check_plan(&plan)?;
         let context = Context::on_loopback(launcher()?);
@@ -112,7 +109,7 @@ impl VerifyArgs {
                 Some(folder) => format!("`bakeoff report {}` shows what there is", folder.display()),
                 None => "the records went with their temporary folder; --out would keep them".into(),
             });
-            return Ok(ExitCode::from(130));
+            return Ok(Exit::Interrupted);
         }
         let analysis = analyse(&bundle::load(&bundle).map_err(|e| e.to_string())?);
         let findings = bakeoff_reports::ask::orderings::judge(&analysis);
@@ -121,7 +118,7 @@ impl VerifyArgs {
         }
         output::print(&format!("{}\n", bakeoff_reports::show::text::orderings::table(&findings)))?;
         let right = bakeoff_reports::ask::orderings::all_as_expected(&findings);
-        Ok(if right { ExitCode::SUCCESS } else { ExitCode::from(INVALID) })
+        Ok(if right { Exit::Fine } else { Exit::Invalid })
     }
 
     /// The orderings asked for; all when none is named.
@@ -191,7 +188,7 @@ fn show_mutants(rig: &Rig<'_>) -> Result<bool, LaunchError> {
     Ok(right)
 }
 
-fn list() -> Result<ExitCode, String> {
+fn list() -> Result<Exit, String> {
     let width = bakeoff::terminal_width().min(100);
     let line = |name: &str, about: &str| wrapped(about, width, &format!("  {name:<22}"));
     let mut text = String::from("ORACLES (--only)\n");
@@ -204,5 +201,5 @@ fn list() -> Result<ExitCode, String> {
     let defects = Defect::value_variants().iter();
     defects.for_each(|defect| text.push_str(&line(&defect.name(), &defect.about())));
     output::print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Exit::Fine)
 }

@@ -1,12 +1,12 @@
 //! `bakeoff swarm-worker`: one worker of the swarm, started by the runner, spoken with by lines.
 
+use bakeoff::exit::Exit;
 use bakeoff::host::preflight::raise_descriptor_limit;
 use bakeoff::process::launch::die_with_parent;
 use bakeoff::swarm::protocol::run_worker;
 use bakeoff_servers::services;
 use clap::Args;
 use std::io;
-use std::process::ExitCode;
 
 #[derive(Debug, Args)]
 pub(super) struct WorkerArgs {
@@ -16,11 +16,11 @@ pub(super) struct WorkerArgs {
 }
 
 impl WorkerArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         die_with_parent(self.parent)?;
         raise_descriptor_limit();
         let exchange = |name: &str, size| services::find(name).map(|entry| (entry.exchange)(size));
         run_worker(io::stdin().lock(), io::stdout().lock(), exchange).map_err(|e| e.to_string())?;
-        Ok(ExitCode::SUCCESS)
+        Ok(Exit::Fine)
     }
 }

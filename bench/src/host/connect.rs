@@ -22,6 +22,11 @@ pub(crate) fn connect(address: SocketAddr, timeout: Duration) -> io::Result<TcpS
     Ok(stream)
 }
 
+/// Whether nobody listens at an address: a connection to it is refused, not only slow to come.
+pub fn refuses(address: SocketAddr) -> bool {
+    connect(address, Duration::from_secs(1)).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused)
+}
+
 /// Whether a socket that connects to `target`, or has connected, is both ends of that connection. If so, it is to be closed:
 /// by a reset then, for a port in TIME_WAIT is one that the next server cannot have.
 pub(crate) fn meets_itself(socket: impl AsFd, target: SocketAddr) -> bool {

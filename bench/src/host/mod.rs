@@ -1,7 +1,7 @@
 //! What machine this is: its CPUs, limits and clock, and what a process tree uses of it. It measures no server.
 
 pub mod clock;
-pub(crate) mod connect;
+pub mod connect;
 pub mod environment;
 pub mod preflight;
 pub mod quota;

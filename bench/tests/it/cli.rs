@@ -384,44 +384,6 @@ fn more_clients_than_one_process_may_have_descriptors_are_shared_among_workers()
 }
 
 #[test]
-fn load_fails_when_the_server_does_not_speak_the_service() {
-    let (server, address, words) = serve("thread-per-client", "line");
-    let error =
-        fails(&["load", "--addr", &address, "--service", "wait", "--clients", "2", "--for", "200ms"], 2);
-    assert!(error.contains("does") && error.contains("speak wait"), "{error}");
-    stop(server, words);
-}
-
-#[test]
-fn load_with_a_wrong_reply_among_the_right_ones_is_no_valid_measurement() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("bound").to_string();
-    std::thread::spawn(move || {
-        for (number, stream) in listener.incoming().flatten().enumerate() {
-            std::thread::spawn(move || every_hundredth_wrong(stream, number));
-        }
-    });
-    let load = ["load", "--addr", &address, "--clients", "2", "--for", "200ms", "--warmup", "0s"];
-    let output = bakeoff(&load).output().expect("it runs");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(3), "{error}");
-    assert!(error.contains("invalid") && error.contains("wrong byte"), "{error}");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("requests/s"), "it is shown all the same");
-}
-
-/// Echoes, and each hundredth time something else.
-fn every_hundredth_wrong(mut stream: TcpStream, mut number: usize) {
-    let mut buffer = [0; 4096];
-    while let Ok(n @ 1..) = stream.read(&mut buffer) {
-        number += 1;
-        buffer[0] ^= u8::from(number.is_multiple_of(100));
-        if stream.write_all(&buffer[..n]).is_err() {
-            return;
-        }
-    }
-}
-
-#[test]
 fn load_processes_without_descriptors_for_their_pipes_are_refused_at_once() {
     let script = "ulimit -n 64; exec \"$0\" load --addr 127.0.0.1:9 --clients 200";
     let output = Command::new("sh").args(["-c", script, tool()]).output().expect("sh");
@@ -450,15 +412,6 @@ fn what_the_caller_ignores_and_masks_is_respected() {
     assert!(matches!(trial.usage.life_user_ns, Reading::Value(_)), "{:?}", trial.usage.life_user_ns);
     let mode = fs::metadata(format!("{out}/report.html")).expect("a report").permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "{mode:o}");
-}
-
-#[test]
-fn load_says_what_is_wrong_with_a_server() {
-    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = silent.local_addr().expect("bound").to_string();
-    drop(silent);
-    let error = fails(&["load", "--addr", &address, "--for", "100ms"], 2);
-    assert!(error.to_lowercase().contains("refused"), "{error}");
 }
 
 #[test]

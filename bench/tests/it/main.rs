@@ -7,6 +7,7 @@ mod budget;
 mod catalogue;
 mod cli;
 mod envelope;
+mod exit;
 mod export;
 mod faults;
 mod history;

@@ -82,6 +82,13 @@ pub enum Invalid {
         /// How many.
         requests: u64,
     },
+    /// Half of the requests or more went unanswered, to a server that nothing else is held against.
+    Unanswered {
+        /// How many.
+        requests: u64,
+        /// Of so many sent.
+        sent: u64,
+    },
     /// There was no steady state: the halves of the window differ by more than their own scatter explains, while others
     /// took more of the pinned CPUs than usual and every request was answered.
     Unsteady {

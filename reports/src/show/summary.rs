@@ -2,7 +2,7 @@
 //! terminal. Neither puts a zero where there is no figure, and the document never rounds.
 
 use crate::record::histogram::{HistogramError, Recorder};
-use crate::record::{Counts, Doubt, EncodedHistogram, Measured, Reading};
+use crate::record::{Counts, Doubt, EncodedHistogram, Invalid, Measured, Reading};
 use crate::show::layout::push;
 use crate::show::units;
 use crate::show::words::quantile;
@@ -48,6 +48,8 @@ pub struct Summary {
     pub swarm_workers: u32,
     /// Whether the workers spin near a send time: then their CPU time says nothing of their work.
     pub swarm_spins: bool,
+    /// Why no figure is to be relied on; empty when they are.
+    pub invalid: Vec<Invalid>,
     /// Reasons for caution.
     pub doubts: Vec<Doubt>,
 }
@@ -98,7 +100,11 @@ impl Summary {
     ///
     /// # Errors
     /// When a histogram is damaged.
-    pub fn new(measured: &Measured, doubts: Vec<Doubt>) -> Result<Self, HistogramError> {
+    pub fn new(
+        measured: &Measured,
+        invalid: Vec<Invalid>,
+        doubts: Vec<Doubt>,
+    ) -> Result<Self, HistogramError> {
         // A window without length holds no reply, and a rate over it is 0, not NaN.
         let seconds = measured.window_ns.max(1) as f64 / 1e9;
         let (completed, sent) = (measured.completed_in_window, measured.counts.sent);
@@ -126,6 +132,7 @@ impl Summary {
             },
             swarm_workers: measured.swarm_workers,
             swarm_spins: measured.swarm_spins,
+            invalid,
             doubts,
         })
     }
@@ -166,7 +173,7 @@ const WIDTH: usize = 80;
 const NAME: usize = 14;
 
 impl Summary {
-    /// The summary as a table, with its doubts.
+    /// The summary as a table, with what makes it invalid or doubtful.
     pub fn table(&self) -> String {
         let mut out = String::new();
         let bytes = units::bytes(self.reply_bytes_per_s);
@@ -196,6 +203,9 @@ impl Summary {
         let key = "Response time counts from when a request was due, service time from when it was sent. Send lag is \
                    between; its own part is the load generator's fault, the rest waited for a free connection.";
         push(&mut out, key, WIDTH, "");
+        for reason in &self.invalid {
+            push(&mut out, &reason.to_string(), WIDTH, "invalid: ");
+        }
         for doubt in &self.doubts {
             push(&mut out, &doubt.to_string(), WIDTH, "careful: ");
         }
@@ -260,7 +270,8 @@ mod tests {
 
     #[test]
     fn figures_are_those_of_the_histograms() {
-        let summary = Summary::new(&measured(1_000, 0), vec![Doubt::SharedCpu]).expect("sound histograms");
+        let summary =
+            Summary::new(&measured(1_000, 0), Vec::new(), vec![Doubt::SharedCpu]).expect("sound histograms");
         assert_eq!((summary.requests_per_s, summary.reply_bytes_per_s), (2_000.0, 128_000.0));
         assert_eq!(summary.swarm_cpu_ns_per_request, Reading::Value(7_000.0));
         assert_eq!(summary.response.mean_ns, Reading::Value(500_500.0));
@@ -274,11 +285,11 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_absent_with_its_reason() {
-        let lossy = Summary::new(&measured(900, 100), Vec::new()).expect("sound histograms");
+        let lossy = Summary::new(&measured(900, 100), Vec::new(), Vec::new()).expect("sound histograms");
         assert!(absent(&lossy.response.p99_ns, "infinite") && absent(&lossy.service.max_ns, "infinite"));
         assert!(lossy.send_lag.max_ns.0.ns().is_some(), "what was never answered has no lag of its own");
         assert!(absent(&lossy.connect.mean_ns, "none") && absent(&lossy.connect.max_ns, "none"));
-        let silent = Summary::new(&measured(0, 0), Vec::new()).expect("sound histograms");
+        let silent = Summary::new(&measured(0, 0), Vec::new(), Vec::new()).expect("sound histograms");
         assert!(absent(&silent.swarm_cpu_ns_per_request, "no reply"));
         assert!(absent(&silent.response.p50_ns, "there are none"));
     }
@@ -287,7 +298,7 @@ mod tests {
     fn what_was_never_sent_is_infinitely_late() {
         let mut frozen = measured(490, 6_007);
         frozen.counts.never_written = 6_000;
-        let summary = Summary::new(&frozen, Vec::new()).expect("sound histograms");
+        let summary = Summary::new(&frozen, Vec::new(), Vec::new()).expect("sound histograms");
         assert_eq!(summary.send_lag.p50_ns, Time(Quantile::NeverAnswered));
         let text = summary.table();
         let lag = text.lines().find(|l| l.starts_with("send lag")).unwrap_or_default();
@@ -301,7 +312,8 @@ mod tests {
         lossy.window_ns = 1_000_000_000;
         lossy.counts.sent = 500;
         lossy.counts.errors.insert(ErrorKind::Reset, 3);
-        let text = Summary::new(&lossy, vec![Doubt::SharedCpu]).expect("sound histograms").table();
+        let text =
+            Summary::new(&lossy, Vec::new(), vec![Doubt::SharedCpu]).expect("sound histograms").table();
         let line = |start: &str| text.lines().find(|l| l.starts_with(start)).unwrap_or_default().to_string();
         assert!(
             text.starts_with("490 requests/s, 30.6 KiB/s of replies\n500 sent, 490 correct replies, 3 "),

@@ -146,10 +146,5 @@ fn fault(trial: &Trial, scenario: &Scenario) -> Option<String> {
     let Reading::Value(measured) = &trial.measured else { return None };
     let counts = &measured.counts;
     let silent = counts.ok == 0 && counts.sent > 0 && !deadly;
-    silent.then(|| {
-        format!(
-            "it answered none of {} requests; does it speak the service `{}`?",
-            counts.sent, scenario.service
-        )
-    })
+    silent.then(|| format!("it answered none of {} requests", counts.sent))
 }

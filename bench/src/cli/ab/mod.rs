@@ -14,6 +14,7 @@ use bakeoff::campaign::pairs::plan::{LEAST_ROUNDS, Length, MOST_ROUNDS, PairCell
 use bakeoff::campaign::pairs::side::{Preparation, PreparedSide, SideSpec, Sides};
 use bakeoff::campaign::plan::Plan;
 use bakeoff::campaign::{Completion, Ending};
+use bakeoff::exit::Exit;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::process::contestant::Command;
 use bakeoff::process::launch::Interrupt;
@@ -27,7 +28,6 @@ use bakeoff_reports::show::units;
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Args, value_parser};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// Compare two builds of a server in one run: did it become slower?
@@ -111,7 +111,7 @@ const MERIT: &str = "merit";
 const COMMANDED: &str = "server";
 
 impl AbArgs {
-    pub(super) fn run(self) -> Result<ExitCode, String> {
+    pub(super) fn run(self) -> Result<Exit, String> {
         let flags = &self.campaign;
         require_loopback(flags.listen.addr.ip(), "two builds are compared on this machine only")?;
         let plan = self.plan()?;
@@ -120,7 +120,7 @@ impl AbArgs {
             return self.test_itself(&plan, gates, &context);
         }
         let Some((a, b)) = self.prepare_sides(&context.launcher.interrupt)? else {
-            return Ok(ExitCode::from(130));
+            return Ok(Exit::Interrupted);
         };
         let trials = u64::from(plan.rounds_of_all()) * 2 * plan.cells.len() as u64;
         let stood = flags.results.out.as_ref().is_some_and(|out| out.exists());
@@ -136,12 +136,12 @@ impl AbArgs {
         }
         let completion = done.map_err(|error| error.to_string())?;
         if completion.ending == Ending::NotBegun {
-            return Ok(ExitCode::from(130));
+            return Ok(Exit::Interrupted);
         }
         let gate = conclude(&results, completion, !flags.results.quiet)?;
         Ok(match completion.ending {
-            Ending::Complete => ExitCode::from(gate.exit_code()),
-            Ending::Interrupted | Ending::NotBegun => ExitCode::from(130),
+            Ending::Complete => Exit::of_code(gate.exit_code()).expect("a gate ends as the tool does"),
+            Ending::Interrupted | Ending::NotBegun => Exit::Interrupted,
         })
     }
 

@@ -6,6 +6,7 @@ use bakeoff::campaign::pairs::plan::PairPlan;
 use bakeoff::campaign::pairs::selftest::{self, Level, SelfTestReport};
 use bakeoff::campaign::pairs::side::{Preparation, PreparedSide, SideSpec};
 use bakeoff::campaign::{Ending, Options};
+use bakeoff::exit::Exit;
 use bakeoff::process::context::Context;
 use bakeoff_reports::record::Metric;
 use bakeoff_reports::rules::gate::Outcome;
@@ -17,7 +18,6 @@ use bakeoff_servers::model::{Concurrency, PerClient};
 use bakeoff_servers::models;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::process::ExitCode;
 use std::time::Duration;
 
 /// What a cost on every request is a share of.
@@ -37,12 +37,7 @@ pub(super) fn busy_model() -> Option<String> {
 }
 
 impl AbArgs {
-    pub(super) fn test_itself(
-        &self,
-        plan: &PairPlan,
-        gates: u32,
-        context: &Context,
-    ) -> Result<ExitCode, String> {
+    pub(super) fn test_itself(&self, plan: &PairPlan, gates: u32, context: &Context) -> Result<Exit, String> {
         let [cell] = plan.cells.as_slice() else {
             return Err(format!(
                 "the self-test makes one server slower by a known share, and {} are asked for: name one workload, and one model \
@@ -100,8 +95,8 @@ impl AbArgs {
             let _ = std::fs::remove_dir(&folder);
         }
         match ended {
-            Ok(Ending::Complete) => Ok(ExitCode::SUCCESS),
-            Ok(Ending::Interrupted | Ending::NotBegun) => Ok(ExitCode::from(130)),
+            Ok(Ending::Complete) => Ok(Exit::Fine),
+            Ok(Ending::Interrupted | Ending::NotBegun) => Ok(Exit::Interrupted),
             Err(error) => Err(error.to_string()),
         }
     }

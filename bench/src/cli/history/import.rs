@@ -2,6 +2,7 @@
 
 use super::super::output;
 use super::super::report::BUNDLE_NAME;
+use bakeoff::exit::Exit;
 use bakeoff::history::import::{Given, Unfit, read};
 use bakeoff::history::{Recorded, Store};
 use bakeoff_reports::ask::history::{Entry, from_lines};
@@ -9,7 +10,6 @@ use bakeoff_reports::show::units;
 use clap::Args;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 /// Record runs: each once, however often it is given
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(super) struct ImportArgs {
 }
 
 impl ImportArgs {
-    pub(super) fn run(self, store: &Path) -> Result<ExitCode, String> {
+    pub(super) fn run(self, store: &Path) -> Result<Exit, String> {
         if let Some(lines) = &self.jsonl {
             let entries = lines_of(lines)?;
             let mut store = Store::create(store).map_err(|e| e.to_string())?;
@@ -44,10 +44,10 @@ impl ImportArgs {
             }
             let runs = units::plural(entries.len() as u64, "run");
             output::print(&format!("{runs} read, {} new\n", units::grouped(new as u64)))?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(Exit::Fine);
         }
         let given = Given { commit: self.commit, label: self.label };
-        let mut code = 0;
+        let mut exit = Exit::Fine;
         // Made only when there is something to put in.
         let mut open: Option<Store> = None;
         for bundle in &self.bundles {
@@ -56,12 +56,12 @@ impl ImportArgs {
                 Ok(read) => read,
                 Err(Unfit::Invalid(why)) => {
                     bakeoff::print_to_stderr(&format!("bakeoff: {why}"));
-                    code = if code == 0 { 3 } else { code };
+                    exit = if exit == Exit::Fine { Exit::Invalid } else { exit };
                     continue;
                 }
                 Err(Unfit::Unusable(why)) => {
                     bakeoff::print_to_stderr(&format!("bakeoff: {why}"));
-                    code = 2;
+                    exit = Exit::Failed;
                     continue;
                 }
             };
@@ -75,7 +75,7 @@ impl ImportArgs {
             let recorded = store.record(&read.entry).map_err(|e| e.to_string())?;
             output::print(&format!("{}: {}\n", path.display(), told(&recorded, &read.entry)))?;
         }
-        Ok(ExitCode::from(code))
+        Ok(exit)
     }
 }
 

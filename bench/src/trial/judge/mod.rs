@@ -14,7 +14,7 @@ use crate::host::quota::Throttling;
 use crate::workload::load::Load;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
-    Doubt, EncodedHistogram, ErrorKind, Invalid, Measured, Metric, Reading, Slice, Usage,
+    Counts, Doubt, EncodedHistogram, ErrorKind, Invalid, Measured, Metric, Reading, Slice, Usage,
 };
 use bakeoff_reports::rules::probe::NEAR_SHARE;
 use std::time::Duration;
@@ -62,6 +62,7 @@ pub fn is_transient(invalid: &[Invalid]) -> bool {
         | Invalid::ServerDied { .. }
         | Invalid::SwarmFailed { .. }
         | Invalid::NothingConnected { .. }
+        | Invalid::Unanswered { .. }
         // The quota stays.
         | Invalid::Throttled { .. }
         | Invalid::WrongReply { .. }
@@ -88,17 +89,7 @@ pub struct Terms<'a> {
 /// Judges a trial. What a server did badly (no answer, an early end) is a result and no reason to leave it out; a
 /// disturbance by the load generator or by other processes is.
 pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement {
-    let mut judgement = Judgement::default();
-    let corrupt = measured.counts.errors.get(&ErrorKind::Corrupt).copied().unwrap_or(0);
-    if corrupt > 0 {
-        judgement.invalid.push(Invalid::WrongReply { replies: corrupt });
-    }
-    if let Some(requests) = measured.counts.errors.get(&ErrorKind::Shortage).copied() {
-        judgement.invalid.push(Invalid::GeneratorShort { requests });
-    }
-    if !measured.counts.balanced() {
-        judgement.invalid.push(Invalid::Unbalanced);
-    }
+    let mut judgement = Judgement { invalid: miscounted(&measured.counts), doubts: Vec::new() };
     if matches!(terms.load, Load::Open { .. }) {
         lag::judge(measured, terms, &mut judgement);
         let behind = behind_schedule(measured, usage, terms.cpus);
@@ -120,6 +111,32 @@ pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement
     judgement.doubts.extend(doubts(measured, usage, terms.load, terms.cpus));
     judgement.doubts.retain(|doubt| !settled(doubt, &judgement.invalid));
     judgement
+}
+
+/// What makes a trial invalid by its counts alone.
+fn miscounted(counts: &Counts) -> Vec<Invalid> {
+    let of = |kind| counts.errors.get(&kind).copied().filter(|count| *count > 0);
+    let wrong = of(ErrorKind::Corrupt).map(|replies| Invalid::WrongReply { replies });
+    let short = of(ErrorKind::Shortage).map(|requests| Invalid::GeneratorShort { requests });
+    let unbalanced = (!counts.balanced()).then_some(Invalid::Unbalanced);
+    wrong.into_iter().chain(short).chain(unbalanced).collect()
+}
+
+/// Why no figure of a load on somebody else's server can be relied on. In a trial that a server ends, or answers little, is its
+/// result, which others are held against; here there are no others, and the figures would be of a part of the window.
+/// `refuses` is asked, where requests went unanswered, whether the server takes connections no longer.
+pub fn of_strangers_server(counts: &Counts, refuses: impl FnOnce() -> bool) -> Vec<Invalid> {
+    let mut invalid = miscounted(counts);
+    let (requests, sent) = (counts.unanswered(), counts.sent);
+    if requests > 0 && refuses() {
+        let detail = "it refuses connections now, and did not before the load".into();
+        invalid.push(Invalid::ServerDied { detail });
+    }
+    // The reason for what is missing, where there is one, says more.
+    if invalid.is_empty() && counts.ok <= requests {
+        invalid.push(Invalid::Unanswered { requests, sent });
+    }
+    invalid
 }
 
 /// What a CPU quota that took this `share` of the pinned CPUs makes of a trial: as time that a hypervisor takes, it is no

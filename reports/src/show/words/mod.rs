@@ -81,6 +81,15 @@ impl fmt::Display for Invalid {
                 "the load generator itself ran out of ports, descriptors or memory for {}",
                 units::plural(*requests, "request")
             ),
+            Self::Unanswered { sent: 0, .. } => f.write_str("not one request was sent"),
+            Self::Unanswered { requests, sent } => {
+                write!(
+                    f,
+                    "{} of {} requests went unanswered",
+                    units::grouped(*requests),
+                    units::grouped(*sent)
+                )
+            }
             Self::Unsteady { ratio } => write!(
                 f,
                 "no steady state: the second half of the window ran at {} the first",
