@@ -1,5 +1,6 @@
 //! The contract of a concurrency model: what it states of itself, what it is handed, what it owes.
 
+pub use crate::tuning::Tuning;
 use crate::{Counters, ServerConfig, Service, Stop};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -142,45 +143,6 @@ pub enum Isolation {
     Connection,
     /// All clients of the server.
     Server,
-}
-
-/// A size of [`ServerConfig`] that some models read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tuning {
-    /// [`ServerConfig::pool_workers`].
-    PoolWorkers,
-    /// [`ServerConfig::blocking_workers`].
-    BlockingWorkers,
-    /// [`ServerConfig::compute_workers`].
-    ComputeWorkers,
-    /// [`ServerConfig::runtime_workers`].
-    RuntimeWorkers,
-}
-
-impl Tuning {
-    /// Every one, in the order of [`ServerConfig`].
-    pub const ALL: [Self; 4] =
-        [Self::PoolWorkers, Self::BlockingWorkers, Self::ComputeWorkers, Self::RuntimeWorkers];
-
-    /// Its name as in the options of `bakeoff serve`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PoolWorkers => "pool-workers",
-            Self::BlockingWorkers => "blocking-workers",
-            Self::ComputeWorkers => "compute-workers",
-            Self::RuntimeWorkers => "runtime-workers",
-        }
-    }
-
-    /// Its value.
-    pub fn of(self, config: &ServerConfig) -> usize {
-        match self {
-            Self::PoolWorkers => config.pool_workers,
-            Self::BlockingWorkers => config.blocking_workers,
-            Self::ComputeWorkers => config.compute_workers,
-            Self::RuntimeWorkers => config.runtime_workers,
-        }
-    }
 }
 
 /// A model's part in comparisons.

@@ -6,7 +6,7 @@ use bakeoff::host::environment::pin;
 use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::process::server::Server;
-use bakeoff::workload::scenario::{DEFAULT_BACKLOG, ServerTuning};
+use bakeoff::workload::server::{DEFAULT_BACKLOG, ServerSettings};
 use bakeoff_servers::services::ServiceEntry;
 use bakeoff_servers::{CounterSnapshot, ServerConfig, ServerModel};
 use std::time::Duration;
@@ -30,7 +30,7 @@ impl Stage {
 
     /// Sizes of the servers: those of a scenario that says nothing of them.
     pub(crate) fn config(&self) -> ServerConfig {
-        ServerTuning::default().config(self.context.cpus.server.len())
+        ServerSettings::default().config(self.context.cpus.server.len())
     }
 
     /// Starts a server and puts so many clients before it, each of which has been answered once: what is then measured is

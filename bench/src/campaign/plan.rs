@@ -2,10 +2,10 @@
 
 use super::budget::{self, expected_trial};
 use super::strategy::Cell;
-use crate::suggest;
 use crate::swarm::draw::{Purpose, Stream};
+use crate::workload::contestant;
 use crate::workload::scenario::Scenario;
-use bakeoff_servers::{ServerModel, models};
+use bakeoff_servers::TunedModel;
 use std::time::Duration;
 
 /// Everything a run will do.
@@ -13,8 +13,8 @@ use std::time::Duration;
 pub struct Plan {
     /// The workloads.
     pub scenarios: Vec<Scenario>,
-    /// The models, in the registry's order.
-    pub models: Vec<&'static dyn ServerModel>,
+    /// The contestants: in the registry's order, the tunings of a model by their sizes.
+    pub models: Vec<TunedModel>,
     /// Every cell.
     pub cells: Vec<Cell>,
     /// Rounds; with a budget those that it is expected to be good for.
@@ -32,14 +32,9 @@ impl Plan {
     /// # Errors
     /// An unknown model, or nothing to run.
     pub fn new(scenarios: Vec<Scenario>, chosen: &[String], rounds: u32, seed: u64) -> Result<Self, String> {
-        for name in chosen {
-            if models::find(name).is_none() {
-                return Err(suggest::unknown("model", name, models::ALL.iter().map(|m| m.name())));
-            }
-        }
+        contestant::each_once(chosen)?;
         let wanted: Vec<Vec<String>> = scenarios.iter().map(|s| models_of(s, chosen)).collect();
-        let models: Vec<_> =
-            models::ALL.iter().copied().filter(|m| wanted.iter().flatten().any(|w| w == m.name())).collect();
+        let models = contestant::each_once(wanted.iter().flatten())?;
         let mut cells = Vec::new();
         for (scenario, wanted) in wanted.iter().enumerate() {
             for (contestant, model) in models.iter().enumerate() {
@@ -85,7 +80,7 @@ impl Plan {
     /// Names of the models that run a scenario.
     pub fn models_of(&self, scenario: usize) -> Vec<String> {
         let runs = |contestant: usize| self.cells.contains(&Cell { scenario, contestant });
-        (0..self.models.len()).filter(|m| runs(*m)).map(|m| self.models[m].name().to_string()).collect()
+        (0..self.models.len()).filter(|m| runs(*m)).map(|m| self.models[m].name().into()).collect()
     }
 }
 
@@ -158,6 +153,19 @@ mod tests {
             first[cells[0]] += 1;
         }
         assert!(first.iter().all(|n| n.abs_diff(1000) < 137), "{first:?}");
+    }
+
+    #[test]
+    fn tunings_of_one_model_stand_side_by_side() {
+        let churn = || vec![Scenario::built_in("churn").expect("built in")];
+        let chosen =
+            ["tokio[compute_workers=8]", "tokio", "thread-pool", "tokio[compute_workers=2]", "tokio"];
+        let plan = Plan::new(churn(), &chosen.map(String::from), 1, 1).expect("a plan");
+        let names = ["thread-pool", "tokio", "tokio[compute_workers=2]", "tokio[compute_workers=8]"];
+        assert_eq!(plan.models_of(0), names);
+        let error =
+            Plan::new(churn(), &["thread-pool[compute_workers=8]".into()], 1, 1).expect_err("no such");
+        assert!(error.contains("it has: pool_workers"), "{error}");
     }
 
     #[test]

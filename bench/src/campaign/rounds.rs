@@ -13,6 +13,7 @@ use crate::workload::contestant::model_record;
 use bakeoff_reports::record::bundle::BundleError;
 use bakeoff_reports::record::{LookRecord, Record, Run, Sequential, Trial};
 use bakeoff_reports::rules::sequential::{self, Ledger};
+use bakeoff_servers::TunedModel;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,11 +34,9 @@ pub fn run(
 }
 
 /// The models of a plan as contestants.
-pub(super) fn entries<'a>(plan: &Plan, context: &'a Context) -> Vec<Entry<'a>> {
-    let entry = |model: &&'static dyn bakeoff_servers::ServerModel| Entry {
-        name: model.name().into(),
-        contestant: context.model(model.name()),
-    };
+pub(super) fn entries<'a>(plan: &'a Plan, context: &'a Context) -> Vec<Entry<'a>> {
+    let entry =
+        |tuned: &'a TunedModel| Entry { name: tuned.name().into(), contestant: context.model(tuned.name()) };
     plan.models.iter().map(entry).collect()
 }
 
@@ -51,7 +50,7 @@ pub(super) fn head_of(plan: &Plan, options: &Options, context: &Context) -> Run 
             looks: sequential::looks(plan.rounds),
         }),
         scenarios: scenario_records(context, &plan.scenarios, |at| plan.models_of(at)),
-        models: plan.models.iter().map(|model| model_record(*model)).collect(),
+        models: plan.models.iter().map(model_record).collect(),
         ..head(context, &options.command, plan.seed)
     }
 }

@@ -10,7 +10,7 @@ use bakeoff::process::context::Context;
 use bakeoff::process::launch::LaunchError;
 use bakeoff::workload::units::parse_positive_duration;
 use bakeoff_reports::record::Reading;
-use bakeoff_servers::ServerModel;
+use bakeoff_servers::TunedModel;
 use clap::{Args, value_parser};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use std::time::Duration;
 pub(super) struct AnatomyArgs {
     /// The concurrency model (see `bakeoff list`)
     #[arg(long, short, value_parser = names::model(), hide_possible_values = true)]
-    model: &'static dyn ServerModel,
+    model: TunedModel,
     #[command(flatten)]
     request: RequestFlags,
     /// Requests to trace, to say what is typical

@@ -10,11 +10,11 @@ use bakeoff::exit::Exit;
 use bakeoff::host::clock;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::instruments::envelope::take_all;
-use bakeoff::workload::contestant::model_record;
+use bakeoff::workload::contestant::{self, model_record};
 use bakeoff_reports::record::bundle::{self, Writer};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::record::{End, Reading, Record, Run};
-use bakeoff_servers::{ServerModel, models};
+use bakeoff_servers::{TunedModel, models};
 use clap::Args;
 use clap::builder::TypedValueParser;
 
@@ -59,12 +59,12 @@ impl EnvelopeArgs {
         bakeoff::instruments::envelope::require_descriptors(&stresses)?;
         let results = Results::new(self.results.out.as_deref(), 0)?;
         let head = Run {
-            models: models.iter().map(|model| model_record(*model)).collect(),
+            models: models.iter().map(model_record).collect(),
             probe: Reading::Absent("an envelope alone measures no speed".into()),
             ..head(&context, &command_line(), self.seed.seed)
         };
         let mut bundle = Writer::create(&results.bundle, &head).map_err(|e| e.to_string())?;
-        let names: Vec<&str> = models.iter().map(|model| model.name()).collect();
+        let names: Vec<&str> = models.iter().map(TunedModel::name).collect();
         let begin = |model: &str, stress: Stress| {
             // A line a model: each stress takes a second or two.
             if !self.results.quiet && stress == stresses[0] {
@@ -90,12 +90,10 @@ impl EnvelopeArgs {
     }
 
     /// The models asked for, each once.
-    fn models(&self) -> Vec<&'static dyn ServerModel> {
+    fn models(&self) -> Vec<TunedModel> {
         match self.models.models.as_slice() {
-            [] => models::standard().collect(),
-            asked => {
-                models::ALL.iter().copied().filter(|m| asked.iter().any(|name| name == m.name())).collect()
-            }
+            [] => models::standard().map(TunedModel::from).collect(),
+            asked => contestant::each_once(asked).expect("the flag takes no others"),
         }
     }
 }

@@ -1,12 +1,23 @@
 //! Names that a flag takes out of a registry: completions offer them, and an error says which one was probably meant.
 
 use bakeoff::suggest;
+use bakeoff::workload::contestant;
 use bakeoff::workload::scenario::{BUILT_IN, REFERENCE};
 use bakeoff_servers::services::ServiceEntry;
-use bakeoff_servers::{ServerModel, models, services};
+use bakeoff_servers::{TunedModel, models, services};
 use clap::builder::{PossibleValue, TypedValueParser};
 use clap::error::ErrorKind;
 use std::ffi::OsStr;
+
+/// What a parser takes besides names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Also {
+    Nothing,
+    /// A path to a file.
+    File,
+    /// A name with a tuning behind it.
+    Tuning,
+}
 
 /// A parser for one of a list of names.
 #[derive(Clone, Debug)]
@@ -14,14 +25,14 @@ pub(super) struct NameParser {
     /// What they are names of, for messages.
     kind: &'static str,
     names: Vec<&'static str>,
-    /// Whether a path to a file will do as well.
-    or_file: bool,
+    /// What will do as well as a name.
+    also: Also,
 }
 
 impl NameParser {
     /// One of `names`, each the name of a `kind` of thing.
     pub(super) fn of(kind: &'static str, names: impl IntoIterator<Item = &'static str>) -> Self {
-        Self { kind, names: names.into_iter().collect(), or_file: false }
+        Self { kind, names: names.into_iter().collect(), also: Also::Nothing }
     }
 
     /// The names.
@@ -30,14 +41,14 @@ impl NameParser {
     }
 }
 
-/// The name of a model.
+/// The name of a model, with its tuning where it has one: `tokio[compute_workers=8]`.
 pub(super) fn model_name() -> NameParser {
-    NameParser::of("model", models::ALL.iter().map(|model| model.name()))
+    NameParser { also: Also::Tuning, ..NameParser::of("model", models::ALL.iter().map(|model| model.name())) }
 }
 
-/// A model, by its name.
-pub(super) fn model() -> impl TypedValueParser<Value = &'static dyn ServerModel> {
-    model_name().map(|name| models::find(&name).expect("one of the names that are taken"))
+/// A model, by its name, with its tuning.
+pub(super) fn model() -> impl TypedValueParser<Value = TunedModel> {
+    model_name().map(|name| contestant::parse(&name).expect("one of the names that are taken"))
 }
 
 /// A service, by its name.
@@ -48,7 +59,10 @@ pub(super) fn service() -> impl TypedValueParser<Value = &'static ServiceEntry> 
 
 /// The name of a built-in scenario, or the path of a file.
 pub(super) fn scenario() -> NameParser {
-    NameParser { or_file: true, ..NameParser::of("scenario", BUILT_IN.iter().map(|built_in| built_in.name)) }
+    NameParser {
+        also: Also::File,
+        ..NameParser::of("scenario", BUILT_IN.iter().map(|built_in| built_in.name))
+    }
 }
 
 /// The name of a scenario that comes with the tool, `reference` among them.
@@ -71,12 +85,19 @@ impl TypedValueParser for NameParser {
         value: &OsStr,
     ) -> Result<String, clap::Error> {
         let name = value.to_string_lossy();
-        if self.names.contains(&&*name) || self.or_file && is_path(&name) {
+        if self.names.contains(&&*name) || self.also == Also::File && is_path(&name) {
             return Ok(name.into_owned());
         }
-        let unknown = suggest::unknown(self.kind, &name, self.names.iter().copied());
-        let or_file = if self.or_file { "; or a file that ends in .toml" } else { "" };
-        Err(command.clone().error(ErrorKind::InvalidValue, unknown + or_file))
+        let unknown = || suggest::unknown(self.kind, &name, self.names.iter().copied());
+        let why = match self.also {
+            Also::Tuning => match contestant::parse(&name) {
+                Ok(tuned) => return Ok(tuned.name().into()),
+                Err(why) => why,
+            },
+            Also::File => unknown() + "; or a file that ends in .toml",
+            Also::Nothing => unknown(),
+        };
+        Err(command.clone().error(ErrorKind::InvalidValue, why))
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {

@@ -8,7 +8,7 @@ use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
 use bakeoff::workload::units::show_duration;
 use bakeoff_reports::record::Tuning;
 use bakeoff_reports::show::words;
-use bakeoff_servers::services;
+use bakeoff_servers::{services, tuning};
 use clap::{Args, Subcommand};
 use std::fs;
 use std::path::PathBuf;
@@ -87,9 +87,9 @@ fn in_words(file: &str, scenario: &Scenario) -> String {
     ];
     // What a scenario leaves to the number of CPUs is not known here.
     let given = &scenario.server;
-    record.server.workers.retain(|tuning, _| match tuning {
-        Tuning::ComputeWorkers => given.compute_workers.is_some(),
-        Tuning::RuntimeWorkers => given.runtime_workers.is_some(),
+    record.server.workers.retain(|size, _| match size {
+        Tuning::ComputeWorkers => given.sizes.has(tuning::Tuning::ComputeWorkers),
+        Tuning::RuntimeWorkers => given.sizes.has(tuning::Tuning::RuntimeWorkers),
         Tuning::PoolWorkers | Tuning::BlockingWorkers => true,
     });
     rows.extend(

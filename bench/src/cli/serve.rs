@@ -5,10 +5,11 @@ use bakeoff::exit::Exit;
 use bakeoff::host::environment::allowed_cpus;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::process::serving::{Around, ServeOptions, serve};
-use bakeoff::workload::scenario::{DEFAULT_BACKLOG, ServerTuning};
-use bakeoff_servers::ServerModel;
+use bakeoff::workload::server::{DEFAULT_BACKLOG, Key, ServerSettings};
+use bakeoff_servers::TunedModel;
 use bakeoff_servers::services::{Dotfiles, ServiceEntry};
-use clap::{Args, ValueHint, value_parser};
+use bakeoff_servers::tuning::Tuning;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, ValueHint, value_parser};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,7 +23,7 @@ use std::time::Duration;
 pub(super) struct ServeArgs {
     /// The concurrency model (see `bakeoff list`)
     #[arg(long, short, value_parser = names::model(), hide_possible_values = true)]
-    model: &'static dyn ServerModel,
+    model: TunedModel,
     /// The service (see `bakeoff list`)
     #[arg(long, short, default_value = "line", value_parser = names::service(), hide_possible_values = true)]
     service: &'static ServiceEntry,
@@ -38,30 +39,65 @@ pub(super) struct ServeArgs {
     /// Listen on an address that others can reach
     #[arg(long)]
     allow_remote: bool,
-    /// Connections the kernel may hold before they are accepted
-    #[arg(long, default_value_t = DEFAULT_BACKLOG, value_parser = value_parser!(u32).range(1..=65_535))]
-    backlog: u32,
-    /// Threads of the thread pool; each holds a connection
-    #[arg(long, value_parser = value_parser!(u64).range(1..=10_000))]
-    pool_workers: Option<u64>,
-    /// Threads that the asynchronous models give to blocking jobs
-    #[arg(long, value_parser = value_parser!(u64).range(1..=10_000))]
-    blocking_workers: Option<u64>,
-    /// Threads that the asynchronous models give to computing jobs
-    #[arg(long, value_parser = value_parser!(u64).range(1..=1_024))]
-    compute_workers: Option<u64>,
-    /// Threads of the multi-threaded task runtime
-    #[arg(long, value_parser = value_parser!(u64).range(1..=1_024))]
-    runtime_workers: Option<u64>,
-    /// Memory to hold from the start, in MiB: what a fork has to copy the page tables of
-    #[arg(long, value_name = "MIB", default_value_t = 0, value_parser = value_parser!(u32).range(0..=4_096))]
-    ballast: u32,
+    #[command(flatten)]
+    settings: SettingFlags,
     /// CPUs to stay on, such as 0,2
     #[arg(long, value_delimiter = ',')]
     cpus: Vec<u32>,
     /// TCP congestion control of its sockets; the system's default otherwise
     #[arg(long)]
     congestion_control: Option<String>,
+}
+
+// The settings of a server as flags: one for each key, with the range that it has in scenario files.
+#[derive(Clone, Debug)]
+struct SettingFlags(ServerSettings);
+
+/// The flag of a key.
+fn flag(key: Key) -> Arg {
+    let long = match key {
+        Key::Backlog => "backlog",
+        Key::Ballast => "ballast",
+        Key::Size(Tuning::PoolWorkers) => "pool-workers",
+        Key::Size(Tuning::BlockingWorkers) => "blocking-workers",
+        Key::Size(Tuning::ComputeWorkers) => "compute-workers",
+        Key::Size(Tuning::RuntimeWorkers) => "runtime-workers",
+    };
+    let range = value_parser!(u32).range(1..=key.most().into());
+    let flag = Arg::new(key.name()).long(long).value_parser(range).help(key.about());
+    match key {
+        Key::Backlog => flag.help(format!("{} [default: {DEFAULT_BACKLOG}]", key.about())),
+        Key::Ballast => flag.value_name("MIB"),
+        Key::Size(_) => flag.value_name("THREADS"),
+    }
+}
+
+impl FromArgMatches for SettingFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut flags = Self(ServerSettings::default());
+        flags.update_from_arg_matches(matches)?;
+        Ok(flags)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        for key in Key::all() {
+            if let Some(value) = matches.get_one::<u32>(key.name()) {
+                let refuse = |why| clap::Error::raw(clap::error::ErrorKind::ValueValidation, why);
+                self.0.set(key, *value).map_err(refuse)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Args for SettingFlags {
+    fn augment_args(command: Command) -> Command {
+        command.args(Key::all().map(flag))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
 }
 
 // What the runner says besides when it starts a server; a person never does.
@@ -101,24 +137,17 @@ impl ServeArgs {
             require_loopback(self.addr.ip(), "say --allow-remote if others shall reach this server")?;
         }
         let cpus = if self.cpus.is_empty() { allowed_cpus().len() } else { self.cpus.len() };
-        let tuning = ServerTuning {
-            backlog: Some(self.backlog),
-            pool_workers: self.pool_workers.map(|n| n as usize),
-            blocking_workers: self.blocking_workers.map(|n| n as usize),
-            compute_workers: self.compute_workers.map(|n| n as usize),
-            runtime_workers: self.runtime_workers.map(|n| n as usize),
-            ballast_mib: Some(self.ballast),
-        };
+        let config = self.model.config(&self.settings.0.config(cpus));
         let options = ServeOptions {
             service: self.service.name.into(),
             address: self.addr,
-            backlog: self.backlog,
+            backlog: self.settings.0.backlog(),
             congestion_control: self.congestion_control,
             cpus: self.cpus,
-            config: tuning.config(cpus),
+            config,
         };
         let dotfiles = if self.dotfiles { Dotfiles::Served } else { Dotfiles::Hidden };
-        serve(self.model, &options, Around { root: self.root.as_deref(), dotfiles, ..around })?;
+        serve(self.model.model(), &options, Around { root: self.root.as_deref(), dotfiles, ..around })?;
         Ok(Exit::Fine)
     }
 }

@@ -1,8 +1,8 @@
 //! Refusals before anything starts: what a run needs of the system against what it may have.
 
 use crate::host::environment;
+use bakeoff_servers::TunedModel;
 use bakeoff_servers::model::PerClient;
-use bakeoff_servers::models;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::net::IpAddr;
 use std::path::Path;
@@ -78,7 +78,9 @@ impl Limits {
         let who = if beside == 0 { "clients" } else { "connections, those beside the load included," };
         let needed = clients + SPARE_DESCRIPTORS;
         // What is no model of ours may hold them all, and starts what we cannot know.
-        let per_client = |name: &str| models::find(name).map_or(PerClient::Nothing, |m| m.meta().per_client);
+        let per_client = |name: &str| {
+            TunedModel::parse(name).map_or(PerClient::Nothing, |one| one.model().meta().per_client)
+        };
         // A server that forks hands each connection to its child and keeps none.
         let holds = models.iter().any(|model| per_client(model) != PerClient::Process);
         if let Some(allowed) = self.descriptors.filter(|allowed| holds && *allowed < needed) {

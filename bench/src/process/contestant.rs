@@ -9,17 +9,18 @@
 use super::launch::{LaunchError, Launcher};
 use super::server::{Server, Speaks};
 use super::serving::{AWAIT_GO, ServeOptions};
+use bakeoff_servers::TunedModel;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 
-/// Who serves. What a contestant is tuned to belongs here, too: it changes the sizes that a workload asks for.
+/// Who serves.
 #[derive(Clone, Copy, Debug)]
 pub enum Contestant<'a> {
     /// A model of a build of this program.
     Model {
         /// Starts the build.
         launcher: &'a Launcher,
-        /// The model's name in that build.
+        /// The model's name in that build, with its tuning where it has one: it goes before the sizes that a workload sets.
         model: &'a str,
         /// Busy time added to every request, in nanoseconds: 0 but where the gate itself is tested.
         tax_ns: u64,
@@ -89,7 +90,14 @@ impl Contestant<'_> {
     pub fn start(&self, options: &ServeOptions) -> Result<Server, LaunchError> {
         let server = match *self {
             Self::Model { launcher, model, tax_ns } => {
-                let mut arguments = options.arguments(model);
+                // A build of another version may have models that this one does not know: their names go on as they are.
+                let mut arguments = match TunedModel::parse(model) {
+                    Ok(tuned) => {
+                        let config = tuned.config(&options.config);
+                        ServeOptions { config, ..options.clone() }.arguments(tuned.model().name())
+                    }
+                    Err(_) => options.arguments(model),
+                };
                 arguments.push(AWAIT_GO.into());
                 if tax_ns > 0 {
                     arguments.push(format!("--tax-ns={tax_ns}").into());

@@ -69,7 +69,7 @@ impl ServeOptions {
         add("addr", self.address.to_string());
         add("backlog", self.backlog.to_string());
         for tuning in Tuning::ALL {
-            add(tuning.name(), tuning.of(c).to_string());
+            add(&tuning.name().replace('_', "-"), tuning.of(c).to_string());
         }
         if c.ballast_mib > 0 {
             add("ballast", c.ballast_mib.to_string());

@@ -99,7 +99,7 @@ impl Conditions<'_> {
             doubts: Vec::new(),
         };
         let config = scenario.server.config(self.context.cpus.server.len());
-        let options = self.context.serve_options(&scenario.service, scenario.backlog(), config);
+        let options = self.context.serve_options(&scenario.service, scenario.server.backlog(), config);
         let mut server = match contestant.start(&options) {
             Ok(started) => started,
             Err(LaunchError::Interrupted) => return Err(Interrupted),

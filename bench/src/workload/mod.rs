@@ -8,4 +8,5 @@ pub mod load;
 pub mod orderings;
 pub(crate) mod rate_clock;
 pub mod scenario;
+pub mod server;
 pub mod units;

@@ -52,6 +52,22 @@ fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
         ),
         (change("about = \"a test\"", "about = \"a test\"\nmodels = [\"tokyo\"]"), 4, "did you mean `tokio`"),
         (change("about = \"a test\"", "about = \"a test\"\nmodels = []"), 4, "empty"),
+        (
+            change(
+                "about = \"a test\"",
+                "about = \"a test\"\nmodels = [{ model = \"thread-pool\", compute_workers = 8 }]",
+            ),
+            4,
+            "it has: pool_workers",
+        ),
+        (
+            change(
+                "about = \"a test\"",
+                "about = \"a test\"\nalso = [\"tokio[compute_workers=8]\", { model = \"tokio\", compute_workers = 8 }]",
+            ),
+            4,
+            "`tokio[compute_workers=8]` is listed twice",
+        ),
         (change("name = \"tiny\"", "name = \"tiny"), 2, "string"),
         (change("name = \"tiny\"", "name = \"a\\u0000b\""), 2, "U+0000"),
         (change("name = \"tiny\"", "name = \"a\\u001b[31mb\""), 2, "U+001B"),

@@ -12,7 +12,7 @@ use bakeoff_reports::record::{RateShape, Trial, Work};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::export::{Format, Source as ExportSource, export};
 use bakeoff_reports::show::words;
-use bakeoff_servers::models;
+use bakeoff_servers::{TunedModel, models};
 use std::collections::BTreeSet;
 use std::mem::discriminant;
 use std::time::Duration;
@@ -98,7 +98,7 @@ fn bundle() -> Bundle {
     let spec = Spec { scenarios: 1, models: 5, rounds: 6, requests: 1_000, slices: 2, ..Spec::default() };
     let mut bundle = sample::bundle(&spec);
     let chosen = ["thread-pool", "mio-event-loop"].map(|name| models::find(name).expect("a model"));
-    bundle.run.models = chosen.iter().map(|model| model_record(*model)).collect();
+    bundle.run.models = chosen.iter().map(|model| model_record(&TunedModel::from(*model))).collect();
     let names: Vec<String> = bundle.run.models.iter().map(|model| model.name.clone()).collect();
     let trials: Vec<Trial> = bundle.trials.into_iter().filter(|one| names.contains(&one.model)).collect();
     let scenarios = scenarios();
@@ -163,7 +163,7 @@ fn every_scenario_is_taken_for_what_it_is() {
 fn models_of_schema_3_and_of_the_sample_state_what_they_state_now() {
     for model in sample::bundle(&Spec { models: 8, rounds: 1, ..Spec::default() }).run.models {
         let now = models::find(&model.name).expect("a model");
-        assert_eq!(model.facts, model_record(now).facts, "{}", model.name);
+        assert_eq!(model.facts, model_record(&TunedModel::from(now)).facts, "{}", model.name);
     }
 }
 

@@ -16,6 +16,18 @@ pub struct ModelRecord {
     pub summary: String,
     /// What it states of itself; absent for a command of somebody else's.
     pub facts: Option<Facts>,
+    /// The sizes that it is tuned to, before all that its workloads set; its name says the same.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub tuning: BTreeMap<Tuning, u32>,
+}
+
+impl ModelRecord {
+    /// How its servers are set up under a workload that sets all of them up so.
+    pub fn setup(&self, workload: &ServerSetup) -> ServerSetup {
+        let mut setup = workload.clone();
+        setup.workers.extend(&self.tuning);
+        setup
+    }
 }
 
 /// What a model states of itself.
@@ -82,7 +94,7 @@ pub enum Tuning {
     RuntimeWorkers,
 }
 
-/// How the servers of a workload were set up, whatever the model.
+/// How the servers of a workload were set up, whatever the model; a tuned one has sizes of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerSetup {

@@ -89,7 +89,12 @@ impl ScenarioRecord {
 impl Run {
     /// What a model of the run states of itself, as far as the bundle says.
     pub fn facts(&self, model: &str) -> Option<&Facts> {
-        self.models.iter().find(|one: &&ModelRecord| one.name == model)?.facts.as_ref()
+        self.model(model)?.facts.as_ref()
+    }
+
+    /// What the bundle says of a model.
+    pub fn model(&self, name: &str) -> Option<&ModelRecord> {
+        self.models.iter().find(|one: &&ModelRecord| one.name == name)
     }
 }
 

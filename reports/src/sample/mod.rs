@@ -207,6 +207,7 @@ fn run(spec: &Spec, planned_trials: u32) -> Run {
         name: row.0.to_owned(),
         summary: row.1.to_owned(),
         facts: facts(row.0),
+        tuning: BTreeMap::new(),
     };
     Run {
         schema_version: SCHEMA_VERSION,

@@ -29,10 +29,11 @@ use crate::workload::contestant::model_record;
 use bakeoff_reports::record::bundle::BundleError;
 use bakeoff_reports::record::{Comparison, ConfirmRecord, LookRecord, ModelRecord, Record, Run, Side, Trial};
 use bakeoff_reports::rules::gate::{self, Ledger};
-use bakeoff_servers::models;
+use bakeoff_servers::TunedModel;
 use plan::{LEAST_ROUNDS, PairPlan};
 use rehearsal::{RehearsalError, rehearse};
 use side::Sides;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -97,9 +98,10 @@ fn head_of(plan: &PairPlan, sides: Sides<'_>, options: &Options, strict: bool, c
     names.dedup();
     let model = |name: &str, side: Side| {
         // A build of another version has a model of this name; that it is made as here is taken for granted.
-        let record = models::find(name).map(model_record);
+        let record = TunedModel::parse(name).ok().map(|tuned| model_record(&tuned));
         let summary = || sides.of(side).contender.label.clone();
-        let unknown = || ModelRecord { name: String::new(), summary: summary(), facts: None };
+        let unknown =
+            || ModelRecord { name: String::new(), summary: summary(), facts: None, tuning: BTreeMap::new() };
         ModelRecord { name: side.model(name), ..record.unwrap_or_else(unknown) }
     };
     Run {

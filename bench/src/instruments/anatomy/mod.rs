@@ -17,7 +17,7 @@ use crate::host::usage::Population;
 use crate::process::context::Context;
 use crate::process::launch::{Interrupt, LaunchError};
 use crate::process::workers::PATIENCE;
-use crate::workload::scenario::{DEFAULT_BACKLOG, ServerTuning};
+use crate::workload::server::{DEFAULT_BACKLOG, ServerSettings};
 use bakeoff_reports::record::{Anatomy, Part, Phase, Reading};
 use bakeoff_servers::services::{self, ServiceEntry};
 use peer::{Peer, Question};
@@ -93,7 +93,7 @@ pub fn take(context: &Context, options: &AnatomyOptions) -> Result<Anatomy, Laun
     let demand_ns = clock::nanoseconds(options.demand);
     let question = Question::new(options.service, options.size, demand_ns);
     let (request_bytes, reply_bytes) = question.lengths();
-    let config = ServerTuning::default().config(context.cpus.server.len());
+    let config = ServerSettings::default().config(context.cpus.server.len());
     let serve = context.serve_options(options.service.name, DEFAULT_BACKLOG, config);
     let mut server = context.model(&options.model).start(&serve)?;
     server.go()?;

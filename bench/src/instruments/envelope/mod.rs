@@ -20,11 +20,11 @@ use crate::host::environment;
 use crate::process::context::Context;
 use crate::process::launch::LaunchError;
 use crate::process::server::Stopped;
-use crate::workload::scenario::ServerTuning;
+use crate::workload::server::ServerSettings;
 use bakeoff_reports::record::bundle::{BundleError, Writer};
 use bakeoff_reports::record::envelope::{Caps, Envelope, Evidence, Findings, Life, Stress};
 use bakeoff_reports::record::{Reading, Record};
-use bakeoff_servers::{ServerConfig, models, services};
+use bakeoff_servers::{ServerConfig, TunedModel, services};
 use cage::Cage;
 use plan::StressPlan;
 use std::time::Duration;
@@ -37,7 +37,7 @@ use stress::{StressResult, StressRun};
 /// Only when interrupted.
 pub fn take(context: &Context, seed: u64, model: &str, stress: Stress) -> Result<Envelope, LaunchError> {
     let plan = StressPlan::of(stress);
-    let config = ServerTuning::default().config(context.cpus.server.len());
+    let config = ServerSettings::default().config(context.cpus.server.len());
     let mut envelope = Envelope {
         model: model.into(),
         stress,
@@ -170,7 +170,8 @@ fn findings(plan: &StressPlan, caps: &Caps, seen: StressResult, parts: ServerEnd
 
 /// Clients that a model serves at once at most.
 fn concurrency(model: &str, config: &ServerConfig) -> Option<u64> {
-    models::find(model).and_then(|model| model.meta().most_served(config)).map(|n| n as u64)
+    let tuned = TunedModel::parse(model).ok()?;
+    tuned.model().meta().most_served(&tuned.config(config)).map(|most| most as u64)
 }
 
 fn nanoseconds(duration: Duration) -> u64 {

@@ -15,7 +15,7 @@ use crate::swarm::schedule::seed_of_round;
 use crate::swarm::spec::WorkerSpec;
 use crate::trial::judge::{FOREIGN_SHARE, STEAL_SHARE};
 use crate::workload::load::{DemandShape, Load, RequestShape, Timing};
-use crate::workload::scenario::DEFAULT_BACKLOG;
+use crate::workload::server::DEFAULT_BACKLOG;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{EncodedHistogram, Measured, Reading};
 use bakeoff_reports::stats::quantile::Distribution;

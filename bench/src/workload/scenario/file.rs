@@ -2,16 +2,18 @@
 
 use super::check::{Checked, Checker};
 use super::load_keys::{self, FileBackground, FileLoad};
-use super::{DEFAULT_TIMING, Scenario, ServerTuning};
+use super::{DEFAULT_TIMING, Scenario};
 use crate::suggest;
 use crate::workload::bounds::{self, ScheduleError};
+use crate::workload::contestant;
 use crate::workload::load::{DemandShape, Load, RequestError, RequestShape, Timing, check_request};
+use crate::workload::server::{Key, ServerSettings};
 use crate::workload::units::{PositiveSpan, Share, Size, Span, Whole};
 use bakeoff_reports::record::Metric;
-use bakeoff_servers::models;
 use bakeoff_servers::services::{self, ServiceEntry};
 use serde::Deserialize;
-use toml::Spanned;
+use std::collections::BTreeMap;
+use toml::{Spanned, Value};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,9 +23,9 @@ struct File {
     service: Spanned<String>,
     merit: Spanned<Metric>,
     objective: Option<PositiveSpan>,
-    models: Option<Spanned<Vec<Spanned<String>>>>,
+    models: Option<Spanned<Vec<Spanned<FileModel>>>>,
     #[serde(default)]
-    also: Vec<Spanned<String>>,
+    also: Vec<Spanned<FileModel>>,
     load: Spanned<FileLoad>,
     // As it was called up to version 0.1.
     #[serde(alias = "beside")]
@@ -52,16 +54,36 @@ enum FileDemand {
     Poison { share: Share },
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct FileServer {
-    backlog: Option<Spanned<Whole>>,
-    pool_workers: Option<Spanned<Whole>>,
-    blocking_workers: Option<Spanned<Whole>>,
-    compute_workers: Option<Spanned<Whole>>,
-    runtime_workers: Option<Spanned<Whole>>,
-    ballast_mib: Option<Spanned<Whole>>,
+/// A contestant: `"tokio"`, `"tokio[compute_workers=8]"`, or `{ model = "tokio", compute_workers = 8 }`.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a model is its name, or a table such as { model = \"tokio\", compute_workers = 8 }"
+)]
+enum FileModel {
+    Name(String),
+    Tuned {
+        model: String,
+        #[serde(flatten)]
+        sizes: BTreeMap<String, Value>,
+    },
 }
+
+impl FileModel {
+    fn name(&self) -> String {
+        match self {
+            Self::Name(name) => name.clone(),
+            Self::Tuned { model, sizes } if sizes.is_empty() => model.clone(),
+            Self::Tuned { model, sizes } => {
+                let sizes: Vec<String> = sizes.iter().map(|(name, size)| format!("{name}={size}")).collect();
+                format!("{model}[{}]", sizes.join(","))
+            }
+        }
+    }
+}
+
+/// Keys are looked up by [`Key`], which has their ranges.
+type FileServer = BTreeMap<Spanned<String>, Spanned<Whole>>;
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -72,9 +94,6 @@ struct FileTrial {
     drain: Option<Span>,
     slices: Option<Spanned<Whole>>,
 }
-
-/// Most memory a server may be told to hold, in MiB.
-const MAX_BALLAST_MIB: i64 = 4_096;
 
 /// Whether a character of a name is itself on a terminal and on a page: it neither drives the one nor reorders the other
 /// (the controls of the Unicode Bidirectional Algorithm, UAX 9).
@@ -162,23 +181,20 @@ fn merit(check: &Checker<'_>, file: &File, load: &Load) -> Checked<Metric> {
     }
 }
 
-fn names(check: &Checker<'_>, names: &[Spanned<String>]) -> Checked<Vec<String>> {
-    let known = || models::ALL.iter().map(|m| m.name());
-    let mut seen = Vec::new();
-    for name in names {
-        let text = name.get_ref();
-        if models::find(text).is_none() {
-            return Err(check.at(name, suggest::unknown("model", text, known())));
+fn names(check: &Checker<'_>, models: &[Spanned<FileModel>]) -> Checked<Vec<String>> {
+    let mut names: Vec<String> = Vec::new();
+    for model in models {
+        let name =
+            contestant::parse(&model.get_ref().name()).map_err(|why| check.at(model, why))?.name().to_owned();
+        if names.contains(&name) {
+            return Err(check.at(model, format!("`{name}` is listed twice")));
         }
-        if seen.contains(text) {
-            return Err(check.at(name, format!("`{text}` is listed twice")));
-        }
-        seen.push(text.clone());
+        names.push(name);
     }
-    Ok(seen)
+    Ok(names)
 }
 
-fn some_names(check: &Checker<'_>, models: &Spanned<Vec<Spanned<String>>>) -> Checked<Vec<String>> {
+fn some_names(check: &Checker<'_>, models: &Spanned<Vec<Spanned<FileModel>>>) -> Checked<Vec<String>> {
     if models.get_ref().is_empty() {
         return Err(check.at(models, "`models` is empty; name some, or leave it out for the default ones"));
     }
@@ -227,13 +243,16 @@ fn position(error: &ScheduleError, file: &File) -> usize {
     }
 }
 
-fn server(check: &Checker<'_>, file: &FileServer) -> Checked<ServerTuning> {
-    Ok(ServerTuning {
-        backlog: check.optional("backlog", file.backlog.as_ref(), 65_535)?,
-        pool_workers: check.optional("pool_workers", file.pool_workers.as_ref(), 10_000)?,
-        blocking_workers: check.optional("blocking_workers", file.blocking_workers.as_ref(), 10_000)?,
-        compute_workers: check.optional("compute_workers", file.compute_workers.as_ref(), 1_024)?,
-        runtime_workers: check.optional("runtime_workers", file.runtime_workers.as_ref(), 1_024)?,
-        ballast_mib: check.optional("ballast_mib", file.ballast_mib.as_ref(), MAX_BALLAST_MIB)?,
-    })
+fn server(check: &Checker<'_>, file: &FileServer) -> Checked<ServerSettings> {
+    let mut settings = ServerSettings::default();
+    for (name, value) in file {
+        let Some(key) = Key::all().find(|key| key.name() == name.get_ref()) else {
+            let known: Vec<String> = Key::all().map(|key| format!("`{}`", key.name())).collect();
+            let reason = format!("unknown field `{}`, expected one of {}", name.get_ref(), known.join(", "));
+            return Err(check.at(name, reason));
+        };
+        let number = check.whole(key.name(), value, 1, key.most().into())?;
+        settings.set(key, number).map_err(|why| check.at(value, why))?;
+    }
+    Ok(settings)
 }

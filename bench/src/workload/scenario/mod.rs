@@ -14,6 +14,7 @@ pub use check::ScenarioError;
 use crate::host::clock::nanoseconds;
 use crate::workload::contestant;
 use crate::workload::load::{Background, DemandShape, Load, POISON, RequestShape, Timing};
+use crate::workload::server::ServerSettings;
 use bakeoff_reports::record::{Metric, ScenarioRecord, SweepPoint, Work};
 use bakeoff_servers::services::{self, ServiceConfig};
 use bakeoff_servers::{ServerConfig, models};
@@ -36,9 +37,10 @@ pub struct Scenario {
     pub objective: Option<Duration>,
     /// Where it lies in a sweep; a file never says so.
     pub sweep: Option<SweepPoint>,
-    /// The models to run instead of the default ones, unless others are chosen by hand.
+    /// The contestants to run instead of the default models, unless others are chosen by hand; each by its name, with its
+    /// tuning where it has one.
     pub models: Option<Vec<String>>,
-    /// Models to run besides these, unless others are chosen by hand.
+    /// Contestants to run besides these, unless others are chosen by hand.
     pub also: Vec<String>,
     /// The load.
     pub load: Load,
@@ -46,8 +48,8 @@ pub struct Scenario {
     pub background: Background,
     /// The requests.
     pub request: RequestShape,
-    /// What it sets on the server, where it differs from the default.
-    pub server: ServerTuning,
+    /// What it sets on the servers of all its contestants, where it differs from the default.
+    pub server: ServerSettings,
     /// The times of a trial.
     pub timing: Timing,
     /// Slices of the window.
@@ -55,43 +57,6 @@ pub struct Scenario {
     /// The text it was read from.
     pub toml: String,
 }
-
-/// What a scenario sets on the server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ServerTuning {
-    /// Listen backlog.
-    pub backlog: Option<u32>,
-    /// Threads of the thread pool.
-    pub pool_workers: Option<usize>,
-    /// Threads for blocking jobs.
-    pub blocking_workers: Option<usize>,
-    /// Threads for computing jobs.
-    pub compute_workers: Option<usize>,
-    /// Threads of a multi-threaded task runtime.
-    pub runtime_workers: Option<usize>,
-    /// Memory held from the start, in MiB.
-    pub ballast_mib: Option<u32>,
-}
-
-impl ServerTuning {
-    /// The whole configuration of a server that may use `cpus` CPUs.
-    pub fn config(&self, cpus: usize) -> ServerConfig {
-        let mut config = ServerConfig::for_cpus(cpus);
-        for (slot, value) in [
-            (&mut config.pool_workers, self.pool_workers),
-            (&mut config.blocking_workers, self.blocking_workers),
-            (&mut config.compute_workers, self.compute_workers),
-            (&mut config.runtime_workers, self.runtime_workers),
-        ] {
-            *slot = value.unwrap_or(*slot);
-        }
-        config.ballast_mib = self.ballast_mib.unwrap_or(config.ballast_mib);
-        config
-    }
-}
-
-/// The listen backlog unless a scenario says otherwise: large enough that it is never what is measured.
-pub const DEFAULT_BACKLOG: u32 = 1024;
 
 /// Times of a trial unless a scenario says otherwise.
 pub const DEFAULT_TIMING: Timing = Timing {
@@ -154,17 +119,12 @@ impl Scenario {
             request,
             work,
             timing: self.timing,
-            server: contestant::setup(server, self.backlog()),
+            server: contestant::setup(server, self.server.backlog()),
             merit: self.merit,
             objective_ns: self.objective.map(nanoseconds),
             sweep: self.sweep.clone(),
             models,
             toml: self.toml.clone(),
         }
-    }
-
-    /// The listen backlog to ask for.
-    pub fn backlog(&self) -> u32 {
-        self.server.backlog.unwrap_or(DEFAULT_BACKLOG)
     }
 }

@@ -290,7 +290,8 @@ impl Bench<'_, '_> {
 
 /// Workers of a model whose workers each hold a connection, as the workload set them.
 pub(crate) fn pool(run: &Run, model: &str, workload: &Workload) -> Option<u64> {
-    run.facts(model)?.most_served(&workload.scenario.server)
+    let record = run.model(model)?;
+    record.facts.as_ref()?.most_served(&record.setup(&workload.scenario.server))
 }
 
 fn show(figure: Estimate, unit: fn(f64) -> String) -> String {

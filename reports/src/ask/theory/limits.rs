@@ -124,11 +124,12 @@ pub fn of_model(run: &Run, workload: &Workload, cell: &Cell) -> Vec<Limit> {
 /// The limit of a model of bounded workers that a request holds while it waits or blocks: those that hold a connection, or
 /// those that blocking jobs are handed to.
 fn workers(run: &Run, workload: &Workload, cell: &Cell) -> Option<Limit> {
-    let (facts, setup) = (run.facts(&cell.model)?, &workload.scenario.server);
+    let record = run.model(&cell.model)?;
+    let (facts, setup) = (record.facts.as_ref()?, record.setup(&workload.scenario.server));
     let profile = workload.scenario.profile();
-    let (workers, held_ns) = match facts.most_served(setup) {
+    let (workers, held_ns) = match facts.most_served(&setup) {
         Some(workers) => (workers, profile.wait_ns + profile.block_ns),
-        None => (facts.blocking_workers(setup)?, profile.block_ns),
+        None => (facts.blocking_workers(&setup)?, profile.block_ns),
     };
     let per_s = demand_bound_per_s(workers as f64, held_ns);
     (held_ns > 0.0).then_some(Limit { bound: Bound::Workers { workers, held_ns }, per_s })

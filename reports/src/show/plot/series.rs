@@ -22,13 +22,29 @@ const KNOWN: [&str; 11] = [
     "tokio-shared-buffers",
 ];
 
-/// The series of a model in a report on `all` of these. One of this project has a place of its own. Any other has one that
-/// follows from its name, the next free one where two of the report would have the same.
+/// Colours of the style sheet: series so many apart share one, with another mark.
+const COLOURS: usize = 8;
+
+/// The series of a model in a report on `all` of these. One of this project has a place of its own, and its tunings have its
+/// colour with marks of their own as far as there are marks. Any other has a place that follows from its name, the next
+/// free one where two of the report would have the same.
 pub(crate) fn series<'a>(model: &'a str, all: impl Iterator<Item = &'a str>) -> usize {
-    if let Some(at) = KNOWN.iter().position(|known| *known == model) {
-        return at;
+    let known = |name: &str| {
+        let base = name.split_once('[').map_or(name, |(base, _)| base);
+        KNOWN.iter().position(|known| *known == base)
+    };
+    if let Some(at) = known(model) {
+        if KNOWN[at] == model {
+            return at;
+        }
+        let mut tunings: Vec<&str> =
+            all.filter(|name| known(name) == Some(at) && *name != KNOWN[at]).chain([model]).collect();
+        tunings.sort_unstable();
+        tunings.dedup();
+        let nth = tunings.iter().position(|name| *name == model).expect("it is one of them");
+        return at + COLOURS * (nth + 1);
     }
-    let mut others: Vec<&str> = all.filter(|name| !KNOWN.contains(name)).chain([model]).collect();
+    let mut others: Vec<&str> = all.filter(|name| known(name).is_none()).chain([model]).collect();
     others.sort_unstable();
     others.dedup();
     let mut taken: Vec<usize> = Vec::new();
@@ -56,6 +72,14 @@ mod tests {
             assert_eq!(series(model, KNOWN.iter().copied()), at);
             assert_eq!(series(model, [*model, "another"].into_iter()), at);
         }
+    }
+
+    #[test]
+    fn tunings_have_the_colour_of_their_model_and_marks_of_their_own() {
+        let all = ["tokio[compute_workers=8]", "tokio", "tokio[compute_workers=2]", "mio-event-loop"];
+        let of = |model| series(model, all.into_iter());
+        assert_eq!(of("tokio"), 5);
+        assert_eq!(["tokio[compute_workers=2]", "tokio[compute_workers=8]"].map(of), [13, 21]);
     }
 
     #[test]

@@ -1,0 +1,294 @@
+//! Sizes that models read of their configuration, and a model that has some of its own: `tokio[compute_workers=8]`.
+//!
+//! A tuned model is a contestant like any other; its name is derived from its sizes, so that two of them can never be
+//! taken for each other. Nothing here starts anything.
+
+use crate::models;
+use crate::{ServerConfig, ServerModel};
+use std::collections::BTreeMap;
+
+/// A size of [`ServerConfig`] that some models read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tuning {
+    /// [`ServerConfig::pool_workers`].
+    PoolWorkers,
+    /// [`ServerConfig::blocking_workers`].
+    BlockingWorkers,
+    /// [`ServerConfig::compute_workers`].
+    ComputeWorkers,
+    /// [`ServerConfig::runtime_workers`].
+    RuntimeWorkers,
+}
+
+impl Tuning {
+    /// Every one, in the order of [`ServerConfig`].
+    pub const ALL: [Self; 4] =
+        [Self::PoolWorkers, Self::BlockingWorkers, Self::ComputeWorkers, Self::RuntimeWorkers];
+
+    /// Its name, in snake case as in scenario files and in the names of tuned models.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PoolWorkers => "pool_workers",
+            Self::BlockingWorkers => "blocking_workers",
+            Self::ComputeWorkers => "compute_workers",
+            Self::RuntimeWorkers => "runtime_workers",
+        }
+    }
+
+    /// What it is a size of.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::PoolWorkers => "Threads of the thread pool; each holds a connection",
+            Self::BlockingWorkers => "Threads that the asynchronous models give to blocking jobs",
+            Self::ComputeWorkers => "Threads that the asynchronous models give to computing jobs",
+            Self::RuntimeWorkers => "Threads of the multi-threaded task runtime",
+        }
+    }
+
+    /// The largest size; the smallest is 1.
+    pub fn most(self) -> usize {
+        match self {
+            Self::PoolWorkers | Self::BlockingWorkers => 10_000,
+            Self::ComputeWorkers | Self::RuntimeWorkers => 1_024,
+        }
+    }
+
+    /// Its value.
+    pub fn of(self, config: &ServerConfig) -> usize {
+        match self {
+            Self::PoolWorkers => config.pool_workers,
+            Self::BlockingWorkers => config.blocking_workers,
+            Self::ComputeWorkers => config.compute_workers,
+            Self::RuntimeWorkers => config.runtime_workers,
+        }
+    }
+
+    fn set(self, config: &mut ServerConfig, size: usize) {
+        *match self {
+            Self::PoolWorkers => &mut config.pool_workers,
+            Self::BlockingWorkers => &mut config.blocking_workers,
+            Self::ComputeWorkers => &mut config.compute_workers,
+            Self::RuntimeWorkers => &mut config.runtime_workers,
+        } = size;
+    }
+}
+
+/// Sizes that differ from what they would be otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sizes(BTreeMap<Tuning, usize>);
+
+impl Sizes {
+    /// Sets one.
+    ///
+    /// # Errors
+    /// One that was set before, or a size out of range.
+    pub fn set(&mut self, tuning: Tuning, size: usize) -> Result<(), TuningError> {
+        if !(1..=tuning.most()).contains(&size) {
+            return Err(TuningError::Size { tuning, given: size.to_string() });
+        }
+        self.0.insert(tuning, size).map_or(Ok(()), |_| Err(TuningError::Twice(tuning)))
+    }
+
+    /// What is set, in the order of [`Tuning::ALL`].
+    pub fn iter(&self) -> impl Iterator<Item = (Tuning, usize)> {
+        self.0.iter().map(|(tuning, size)| (*tuning, *size))
+    }
+
+    /// Whether this one is set.
+    pub fn has(&self, tuning: Tuning) -> bool {
+        self.0.contains_key(&tuning)
+    }
+
+    /// Enters them in a configuration.
+    pub fn enter(&self, config: &mut ServerConfig) {
+        self.iter().for_each(|(tuning, size)| tuning.set(config, size));
+    }
+
+    /// Reads `compute_workers=8, blocking_workers=4`.
+    fn parse(text: &str) -> Result<Self, TuningError> {
+        let mut sizes = Self::default();
+        for pair in text.split(',') {
+            let (name, given) = pair.split_once('=').ok_or_else(|| TuningError::Form(pair.trim().into()))?;
+            let (name, given) = (name.trim(), given.trim());
+            let tuning = Tuning::ALL.into_iter().find(|one| one.name() == name);
+            let tuning = tuning.ok_or_else(|| TuningError::NoSuch(name.into()))?;
+            let size = given.parse().map_err(|_| TuningError::Size { tuning, given: given.into() })?;
+            sizes.set(tuning, size)?;
+        }
+        Ok(sizes)
+    }
+}
+
+/// A model with the sizes it is tuned to; without any, the model as it is.
+#[derive(Clone, Debug)]
+pub struct TunedModel {
+    model: &'static dyn ServerModel,
+    sizes: Sizes,
+    name: String,
+}
+
+impl TunedModel {
+    /// A model with sizes of its own.
+    ///
+    /// # Errors
+    /// A tuning that the model does not read.
+    pub fn new(model: &'static dyn ServerModel, sizes: Sizes) -> Result<Self, TuningError> {
+        let reads = model.meta().tunings;
+        if let Some((tuning, _)) = sizes.iter().find(|(tuning, _)| !reads.contains(tuning)) {
+            return Err(TuningError::NotRead { model: model.name(), name: tuning.name().into(), reads });
+        }
+        let list: Vec<String> =
+            sizes.iter().map(|(tuning, size)| format!("{}={size}", tuning.name())).collect();
+        let name = if list.is_empty() {
+            model.name().into()
+        } else {
+            format!("{}[{}]", model.name(), list.join(","))
+        };
+        Ok(Self { model, sizes, name })
+    }
+
+    /// The model of a name such as `tokio` or `tokio[compute_workers=8]`.
+    ///
+    /// # Errors
+    /// An unknown model, a tuning that it does not read, a size out of range, or another form.
+    pub fn parse(name: &str) -> Result<Self, TuningError> {
+        let (base, sizes) = match name.split_once('[') {
+            None => (name, Ok(Sizes::default())),
+            Some((base, rest)) => (
+                base,
+                rest.strip_suffix(']').ok_or_else(|| TuningError::Form(rest.into())).and_then(Sizes::parse),
+            ),
+        };
+        let model = models::find(base).ok_or_else(|| TuningError::Model(base.into()))?;
+        match sizes {
+            Err(TuningError::NoSuch(name)) => {
+                Err(TuningError::NotRead { model: model.name(), name, reads: model.meta().tunings })
+            }
+            sizes => Self::new(model, sizes?),
+        }
+    }
+
+    /// The model.
+    pub fn model(&self) -> &'static dyn ServerModel {
+        self.model
+    }
+
+    /// What it is tuned to, before all that a workload sets.
+    pub fn sizes(&self) -> &Sizes {
+        &self.sizes
+    }
+
+    /// Its name: that of the model, with its sizes in a fixed order where it has any.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The configuration it serves with where `config` is what its workload gives every model.
+    pub fn config(&self, config: &ServerConfig) -> ServerConfig {
+        let mut own = config.clone();
+        self.sizes.enter(&mut own);
+        own
+    }
+}
+
+impl From<&'static dyn ServerModel> for TunedModel {
+    fn from(model: &'static dyn ServerModel) -> Self {
+        Self { model, sizes: Sizes::default(), name: model.name().into() }
+    }
+}
+
+/// Why a name is that of no tuned model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TuningError {
+    /// There is no such model.
+    #[error("there is no model `{0}`")]
+    Model(String),
+    /// There is no such tuning.
+    #[error("there is no tuning `{0}`; these are: {all}", all = names(&Tuning::ALL))]
+    NoSuch(String),
+    /// The model has no such tuning.
+    #[error("the model {model} has no tuning `{name}`; {}", has(reads))]
+    NotRead {
+        /// The model.
+        model: &'static str,
+        /// The tuning asked for.
+        name: String,
+        /// Those that it has.
+        reads: &'static [Tuning],
+    },
+    /// It is set twice.
+    #[error("the tuning `{name}` is set twice", name = .0.name())]
+    Twice(Tuning),
+    /// A size that it cannot have.
+    #[error("the tuning `{}` is `{given}`; it must be a whole number from 1 to {}", tuning.name(), tuning.most())]
+    Size {
+        /// The tuning.
+        tuning: Tuning,
+        /// The size asked for.
+        given: String,
+    },
+    /// It is written in another way.
+    #[error("`{0}` is no tuning; write it as in tokio[compute_workers=8,blocking_workers=16]")]
+    Form(String),
+}
+
+fn names(tunings: &[Tuning]) -> String {
+    tunings.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn has(reads: &[Tuning]) -> String {
+    if reads.is_empty() { "it has none".into() } else { format!("it has: {}", names(reads)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tuned_model_is_read_from_its_name_and_named_alike() {
+        for (text, name) in [
+            ("tokio", "tokio"),
+            ("tokio[compute_workers=8]", "tokio[compute_workers=8]"),
+            ("tokio[ runtime_workers = 2, compute_workers=8 ]", "tokio[compute_workers=8,runtime_workers=2]"),
+        ] {
+            assert_eq!(TunedModel::parse(text).expect(text).name(), name);
+        }
+        let base = ServerConfig::for_cpus(1);
+        let tuned = TunedModel::parse("tokio[compute_workers=8]").expect("a tuning of tokio").config(&base);
+        assert_eq!(tuned, ServerConfig { compute_workers: 8, ..base });
+    }
+
+    #[test]
+    fn what_a_model_does_not_have_is_refused_with_what_it_has() {
+        for (text, words) in [
+            ("tokyo[compute_workers=8]", "no model `tokyo`"),
+            (
+                "thread-pool[compute_workers=8]",
+                "thread-pool has no tuning `compute_workers`; it has: pool_workers",
+            ),
+            ("tokio[threads=8]", "it has: blocking_workers, compute_workers, runtime_workers"),
+            ("fork-per-client[pool_workers=8]", "it has none"),
+            ("tokio[compute_workers=0]", "from 1 to 1024"),
+            ("tokio[compute_workers=many]", "`many`"),
+            ("tokio[compute_workers=1,compute_workers=2]", "twice"),
+            ("tokio[compute_workers=8", "write it as in"),
+            ("tokio[8]", "write it as in"),
+            ("tokio[]", "write it as in"),
+        ] {
+            let error = TunedModel::parse(text).expect_err(text).to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_tuning_has_a_place_in_the_configuration() {
+        for tuning in Tuning::ALL {
+            let mut config = ServerConfig::for_cpus(1);
+            tuning.set(&mut config, 7);
+            assert_eq!(tuning.of(&config), 7);
+            let others = Tuning::ALL.into_iter().filter(|one| *one != tuning);
+            let before = ServerConfig::for_cpus(1);
+            assert!(others.clone().all(|one| one.of(&config) == one.of(&before)));
+        }
+    }
+}
