@@ -63,13 +63,11 @@ impl Exit {
             Self::Regressed => &[("ab", "slower, or broken where the baseline is not")],
             Self::Failed => &[
                 ("ab", "a side does not build or does not serve"),
+                ("run, sweep, capacity", "no model that was asked for can start here"),
                 ("load", "no connection could be opened"),
             ],
             Self::Invalid => &[
-                (
-                    "run, sweep, capacity",
-                    "too many trials without a valid try for a verdict, or no model could start",
-                ),
+                ("run, sweep, capacity", "too many trials without a valid try for a verdict"),
                 (
                     "load",
                     "the server ended in the window, a reply was wrong, most requests went unanswered, or the load \

@@ -8,7 +8,9 @@ use crate::cells::exclusion::Exclusion;
 use crate::cells::gather;
 use crate::record::bundle::{Bundle, Damage};
 use crate::record::envelope::{Envelope, Stress};
-use crate::record::{Anatomy, End, LookRecord, Metric, Reading, RoundRecord, Run, ScenarioRecord, Trial};
+use crate::record::{
+    Anatomy, End, LookRecord, Metric, Reading, Refused, RoundRecord, Run, ScenarioRecord, Trial,
+};
 use crate::rules::gate::{self, Gate};
 use crate::rules::probe::{self, Bounds, Unfit};
 use crate::rules::sweep::{self, Sweep};
@@ -92,6 +94,8 @@ pub enum Caveat {
         /// The reason that most of them share, by one of its kind, and how many that are.
         commonest: Option<(Exclusion, usize)>,
     },
+    /// A model has no trial, because it cannot start on this machine.
+    Refused(Refused),
     /// Not as many trials are recorded as were planned.
     Incomplete {
         /// What became of the run.
@@ -136,6 +140,7 @@ impl Analysis {
         let mut caveats: Vec<Caveat> = synthetic.map(Caveat::Synthetic).into_iter().collect();
         // The most severe first: nothing below it is a verdict.
         caveats.extend(self.no_verdict());
+        caveats.extend(self.run.refused.iter().cloned().map(Caveat::Refused));
         let (recorded, planned) = (self.recorded - self.tried_again, self.run.planned_trials);
         let about = self.ends_early();
         let ended = match &self.end {

@@ -19,6 +19,7 @@ pub fn head(context: &Context, command: &[String], seed: u64) -> Run {
         comparison: None,
         scenarios: Vec::new(),
         models: Vec::new(),
+        refused: Vec::new(),
         environment: environment::read(&context.cpus, context.congestion_control.clone()),
         probe: Reading::Absent("the run was started with --no-probe".into()),
     }

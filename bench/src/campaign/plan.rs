@@ -5,7 +5,8 @@ use super::strategy::Cell;
 use crate::swarm::draw::{Purpose, Stream};
 use crate::workload::contestant;
 use crate::workload::scenario::Scenario;
-use bakeoff_servers::TunedModel;
+use bakeoff_reports::record::Refused;
+use bakeoff_servers::{ServerModel, TunedModel};
 use std::time::Duration;
 
 /// Everything a run will do.
@@ -15,6 +16,8 @@ pub struct Plan {
     pub scenarios: Vec<Scenario>,
     /// The contestants: in the registry's order, the tunings of a model by their sizes.
     pub models: Vec<TunedModel>,
+    /// Models that were asked for and cannot start here; they have no cell.
+    pub refused: Vec<Refused>,
     /// Every cell.
     pub cells: Vec<Cell>,
     /// Rounds; with a budget those that it is expected to be good for.
@@ -30,23 +33,44 @@ impl Plan {
     /// each scenario names, or the default ones, and what it adds.
     ///
     /// # Errors
-    /// An unknown model, or nothing to run.
+    /// An unknown model, or nothing to run, also because none of the models can start here.
     pub fn new(scenarios: Vec<Scenario>, chosen: &[String], rounds: u32, seed: u64) -> Result<Self, String> {
+        Self::without(|model| model.unavailable(), scenarios, chosen, rounds, seed)
+    }
+
+    /// The same where `refuses` says of each model why it cannot start, if so.
+    fn without(
+        refuses: impl Fn(&dyn ServerModel) -> Option<String>,
+        mut scenarios: Vec<Scenario>,
+        chosen: &[String],
+        rounds: u32,
+        seed: u64,
+    ) -> Result<Self, String> {
         contestant::each_once(chosen)?;
         let wanted: Vec<Vec<String>> = scenarios.iter().map(|s| models_of(s, chosen)).collect();
-        let models = contestant::each_once(wanted.iter().flatten())?;
-        let mut cells = Vec::new();
-        for (scenario, wanted) in wanted.iter().enumerate() {
-            for (contestant, model) in models.iter().enumerate() {
-                if wanted.iter().any(|name| name == model.name()) {
-                    cells.push(Cell { scenario, contestant });
-                }
+        let (mut models, mut refused) = (Vec::new(), Vec::new());
+        for tuned in contestant::each_once(wanted.iter().flatten())? {
+            match refuses(tuned.model()) {
+                None => models.push(tuned),
+                Some(why) => refused.push(Refused { model: tuned.name().into(), why }),
             }
+        }
+        if let ([], [Refused { model, why }, ..]) = (&models[..], &refused[..]) {
+            return Err(format!("nothing to run: {model} cannot start on this machine: {why}"));
+        }
+        let runs = |scenario: &Scenario, model: &TunedModel| {
+            models_of(scenario, chosen).iter().any(|w| w == model.name())
+        };
+        scenarios.retain(|scenario| models.iter().any(|model| runs(scenario, model)));
+        let mut cells = Vec::new();
+        for (scenario, asked) in scenarios.iter().enumerate() {
+            let contestants = models.iter().enumerate().filter(|(_, model)| runs(asked, model));
+            cells.extend(contestants.map(|(contestant, _)| Cell { scenario, contestant }));
         }
         if cells.is_empty() {
             return Err("nothing to run: the scenarios name no models; give some with --model".into());
         }
-        Ok(Self { scenarios, models, cells, rounds, budget: None, seed })
+        Ok(Self { scenarios, models, refused, cells, rounds, budget: None, seed })
     }
 
     /// The same with as many rounds as fit into a budget. What is decided on the way stops, and its time goes to the rest.
@@ -166,6 +190,21 @@ mod tests {
         let error =
             Plan::new(churn(), &["thread-pool[compute_workers=8]".into()], 1, 1).expect_err("no such");
         assert!(error.contains("it has: pool_workers"), "{error}");
+    }
+
+    #[test]
+    fn a_model_that_cannot_start_has_no_cell_and_the_others_have_theirs() {
+        let refuses = |model: &dyn ServerModel| (model.name() == "io-uring").then(|| "no rings".into());
+        let plan = |chosen: &[String]| {
+            let scenarios = vec![Scenario::built_in("churn").expect("built in")];
+            Plan::without(refuses, scenarios, chosen, 2, 1)
+        };
+        let among = plan(&["tokio".into(), "io-uring".into()]).expect("one can");
+        assert_eq!((among.planned_trials(), among.models_of(0)), (2, vec!["tokio".to_owned()]));
+        assert_eq!(among.refused, [Refused { model: "io-uring".into(), why: "no rings".into() }]);
+        assert!(plan(&["tokio".into()]).expect("not asked for").refused.is_empty());
+        let error = plan(&["io-uring".into()]).expect_err("none can");
+        assert!(error.contains("io-uring cannot start on this machine: no rings"), "{error}");
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub(super) fn head_of(plan: &Plan, options: &Options, context: &Context) -> Run 
         }),
         scenarios: scenario_records(context, &plan.scenarios, |at| plan.models_of(at)),
         models: plan.models.iter().map(model_record).collect(),
+        refused: plan.refused.clone(),
         ..head(context, &options.command, plan.seed)
     }
 }

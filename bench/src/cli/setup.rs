@@ -6,6 +6,7 @@ use bakeoff::host::preflight::Limits;
 use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::workload::scenario::Scenario;
+use bakeoff_reports::record::Refused;
 use bakeoff_servers::listen::{ListenOptions, bind};
 use std::net::SocketAddr;
 
@@ -28,8 +29,11 @@ pub(super) fn command_line() -> Vec<String> {
     std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
-/// Refuses what this machine's limits cannot hold.
+/// Refuses what this machine's limits cannot hold, and says what is left out of the plan.
 pub(super) fn check_plan(plan: &Plan) -> Result<(), String> {
+    for Refused { model, why } in &plan.refused {
+        bakeoff::print_to_stderr(&format!("{model} is left out, for it cannot start on this machine: {why}"));
+    }
     let mut all = plan.scenarios.iter().enumerate();
     all.try_for_each(|(at, scenario)| check_scenario(scenario, &plan.models_of(at)))
 }

@@ -4,7 +4,7 @@
 //! The tool starts the example `faulty-server` as its servers, which misbehave as their model's name says, and as its
 //! workers, which are the real ones. No assertion is about speed.
 
-use crate::support::TINY;
+use crate::support::{TINY, example};
 use bakeoff::campaign::plan::Plan;
 use bakeoff::campaign::{Ending, Options, rounds};
 use bakeoff::process::context::Context;
@@ -25,13 +25,9 @@ const GUARD: Duration = Duration::from_secs(45);
 #[path = "../../examples/faulty-server/cast.rs"]
 mod cast;
 
-/// Starts the example in place of the tool. Cargo builds it beside the test program's folder.
+/// Starts the example in place of the tool.
 fn launcher() -> Launcher {
-    let own = std::env::current_exe().expect("this program has a path");
-    let profile = own.ancestors().nth(2).expect("target/PROFILE/deps/it");
-    let program = profile.join("examples/faulty-server");
-    assert!(program.exists(), "{} is missing: build it with cargo build --examples", program.display());
-    Launcher { program, interrupt: Interrupt::default() }
+    Launcher { program: example("faulty-server"), interrupt: Interrupt::default() }
 }
 
 /// A workload of a moment, impatient with servers.

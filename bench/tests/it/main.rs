@@ -15,6 +15,7 @@ mod http;
 mod peers_output;
 mod probe;
 mod recognition;
+mod refusals;
 mod rooms;
 mod support;
 mod swarm;

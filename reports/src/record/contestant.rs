@@ -30,6 +30,16 @@ impl ModelRecord {
     }
 }
 
+/// A model that was asked for and cannot start on this machine: it is judged by nothing, and no other is by it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refused {
+    /// Its name.
+    pub model: String,
+    /// Why, in the words of the model.
+    pub why: String,
+}
+
 /// What a model states of itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

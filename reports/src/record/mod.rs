@@ -28,7 +28,7 @@ mod workload;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
 pub use comparison::{ComparedCell, Comparison, ConfirmRecord, Contender, Gated, Origin, Side};
-pub use contestant::{Concurrency, Facts, ModelRecord, PerClient, Role, ServerSetup, Tuning};
+pub use contestant::{Concurrency, Facts, ModelRecord, PerClient, Refused, Role, ServerSetup, Tuning};
 pub use costs::{Counted, Switches, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing};
@@ -98,6 +98,9 @@ pub struct Run {
     pub scenarios: Vec<ScenarioRecord>,
     /// The models, in the order to show them.
     pub models: Vec<ModelRecord>,
+    /// Models that were asked for and have no trial, because they cannot start on this machine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
     /// The machine.
     pub environment: Environment,
     /// The pre-flight measurement: what this machine and this generator can show at most.

@@ -221,6 +221,7 @@ fn run(spec: &Spec, planned_trials: u32) -> Run {
         comparison: None,
         scenarios: SCENARIOS[..spec.scenarios].iter().map(|row| scenario(row, &names)).collect(),
         models: MODELS[..spec.models].iter().map(model).collect(),
+        refused: Vec::new(),
         environment: environment(),
         probe: Reading::Value(probe(&SCENARIOS.map(|row| row.0)[..spec.scenarios])),
     }

@@ -32,6 +32,21 @@ pub(crate) fn bakeoff(arguments: &[&str]) -> Command {
     command
 }
 
+/// An example of this package, which Cargo builds beside the test program's folder.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("this program has a path");
+    let program = own.ancestors().nth(2).expect("target/PROFILE/deps/it").join("examples").join(name);
+    assert!(program.exists(), "{} is missing: build it with cargo build --examples", program.display());
+    program
+}
+
+/// The tool with these arguments, to which the kernel refuses calls, each written `name=errno`.
+pub(crate) fn refused(calls: &[&str], arguments: &[&str]) -> Command {
+    let mut command = Command::new(example("refuse-calls"));
+    command.args(calls).arg("--").arg(tool()).args(arguments);
+    command
+}
+
 /// Runs the tool, which must succeed (a run: as [`ran`] says); returns its standard output.
 pub(crate) fn succeeds(arguments: &[&str]) -> String {
     let output = bakeoff(arguments).output().expect("the tool can be started");

@@ -1,6 +1,7 @@
 //! What a reader must know of a run before its figures, in words.
 
 use crate::analysis::{Caveat, RunEnd};
+use crate::record::Refused;
 use crate::rules::probe::DRIFT_SHARE;
 use crate::rules::verdict::MOST_LEFT_OUT;
 use crate::show::units;
@@ -28,6 +29,9 @@ impl fmt::Display for Caveat {
                      always fails can be left out by naming the others with --model.",
                     units::share(MOST_LEFT_OUT)
                 )
+            }
+            Self::Refused(Refused { model, why }) => {
+                write!(f, "{model} was left out, for it cannot start on this machine: {why}.")
             }
             Self::Incomplete { ended, recorded, planned, about } => {
                 let lead = match ended {
