@@ -1,6 +1,6 @@
 //! What the tool starts itself as: servers and workers of a trial. No help, completion or hint knows of these.
 
-use super::{become_command, probe, serve, worker};
+use super::{become_command, build_command, probe, serve, worker};
 use bakeoff::exit::Exit;
 use clap::{Parser, Subcommand};
 
@@ -17,6 +17,7 @@ enum Child {
     SwarmWorker(worker::WorkerArgs),
     NullServer(probe::NullServerArgs),
     Become(become_command::BecomeArgs),
+    KeepBuild(build_command::BuildArgs),
     Serve(serve::RunnerServeArgs),
 }
 
@@ -26,7 +27,7 @@ impl Internal {
         let mut words = std::env::args_os().skip(1);
         let first = words.next();
         match first.as_ref().and_then(|word| word.to_str()) {
-            Some("swarm-worker" | "null-server" | "become") => true,
+            Some("swarm-worker" | "null-server" | "become" | "keep-build") => true,
             Some("serve") => words.next().is_some_and(|word| word == "--for-runner"),
             _ => false,
         }
@@ -38,6 +39,7 @@ impl Internal {
             Child::SwarmWorker(args) => args.run(),
             Child::NullServer(args) => args.run(),
             Child::Become(args) => args.run(),
+            Child::KeepBuild(args) => args.run(),
             Child::Serve(args) => args.run(),
         }
     }

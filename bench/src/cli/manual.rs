@@ -85,7 +85,8 @@ mod tests {
             let names =
                 names.chain(Format::ALL.iter().map(|format| format.name())).chain(names::scenario().names());
             names.for_each(|name| assert!(script.contains(name), "{shell} does not know {name}"));
-            for internal in ["swarm-worker", "null-server", "for-runner", "await-go", "tax-ns"] {
+            for internal in ["swarm-worker", "null-server", "keep-build", "for-runner", "await-go", "tax-ns"]
+            {
                 assert!(!script.contains(internal), "{shell} offers {internal}");
             }
         }

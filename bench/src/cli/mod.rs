@@ -4,6 +4,7 @@ mod ab;
 mod advise;
 mod anatomy;
 mod become_command;
+mod build_command;
 mod capacity;
 mod compare;
 mod envelope;

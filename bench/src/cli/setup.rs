@@ -5,6 +5,7 @@ use bakeoff::host::environment::allowed_cpus;
 use bakeoff::host::preflight::Limits;
 use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
+use bakeoff::process::orphans;
 use bakeoff::workload::scenario::Scenario;
 use bakeoff_reports::record::Refused;
 use bakeoff_servers::listen::{ListenOptions, bind};
@@ -12,6 +13,11 @@ use std::net::SocketAddr;
 
 /// Starts this program again as servers and workers, until a signal ends it all.
 pub(super) fn launcher() -> Result<Launcher, String> {
+    if let Err(error) = orphans::adopt() {
+        bakeoff::print_to_stderr(&format!(
+            "what servers leave behind in groups of their own will not be found: {error} (PR_SET_CHILD_SUBREAPER)"
+        ));
+    }
     let interrupt =
         Interrupt::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
     Ok(Launcher::this_program(interrupt))

@@ -3,8 +3,9 @@
 //! A build speaks lines of JSON: it says where it listens, waits for the word to go, and counts. A command knows nothing of
 //! that. So this program starts first in its place: it takes a free port and says it, waits for the word, and then *becomes*
 //! the command, in the same process. What reads the process from outside (CPU time, memory, counters of events) need not know
-//! the difference, and the command dies with the runner like every other child. What it starts itself ends with its process group when the trial does, but not
-//! when the runner is killed: that is then up to the command.
+//! the difference, and the command dies with the runner like every other child. What it starts itself ends
+//! when the trial does, in whatever group or session it is ([`super::orphans`]), but not when the runner is killed by SIGKILL:
+//! that is then up to the command.
 
 use super::launch::{LaunchError, Launcher};
 use super::server::{Server, Speaks};

@@ -4,6 +4,7 @@
 //! reaped in order; when a [`Child`] is dropped on any other path, its process group is killed and reaped; and when
 //! the runner itself is killed, the kernel kills them ([`die_with_parent`]).
 
+use super::orphans;
 use crate::sys::{self, Ended};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::collections::VecDeque;
@@ -62,6 +63,7 @@ impl Interrupt {
                 return true;
             }
             std::thread::sleep(left.min(LOOK));
+            orphans::reap_ended();
         }
     }
 }
@@ -178,16 +180,10 @@ impl Launcher {
         arguments: impl IntoIterator<Item = OsString>,
     ) -> Result<Child, LaunchError> {
         let start = |source| LaunchError::Start { name: name.into(), source };
-        let mut child = Command::new(&self.program)
-            .arg0("bakeoff")
-            .args(arguments)
-            .arg(format!("--parent={}", std::process::id()))
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(start)?;
+        let mut command = Command::new(&self.program);
+        command.arg0("bakeoff").args(arguments).arg(format!("--parent={}", std::process::id()));
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = orphans::keep(|| command.spawn().map(|child| (child.id(), child))).map_err(start)?;
         let (sender, lines) = sync_channel(LINES_WAITING);
         let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
         let words = Arc::new(Mutex::new(VecDeque::new()));
@@ -340,9 +336,16 @@ impl Child {
         if self.ended.is_none() && self.waits_to_be_reaped() {
             // Before it is reaped, for until then no other group can have its number.
             let _ = kill_process_group(self.group(), Signal::KILL);
-            self.ended = sys::try_reap(self.pid).ok().flatten();
+            self.take_end(sys::try_reap(self.pid).ok().flatten());
         }
         self.ended.is_some()
+    }
+
+    fn take_end(&mut self, ended: Option<Ended>) {
+        if ended.is_some() {
+            orphans::let_go(self.pid);
+        }
+        self.ended = ended;
     }
 
     fn waits_to_be_reaped(&self) -> bool {
@@ -373,10 +376,10 @@ impl Child {
     }
 
     /// Kills whatever is left of the group, reaps the child, joins the reading threads.
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         if !self.has_ended() {
             let _ = kill_process_group(self.group(), Signal::KILL);
-            while sys::try_reap(self.pid).map(|ended| self.ended = ended).is_ok() && self.ended.is_none() {
+            while sys::try_reap(self.pid).map(|ended| self.take_end(ended)).is_ok() && self.ended.is_none() {
                 std::thread::sleep(Duration::from_micros(200));
             }
         }
@@ -422,7 +425,15 @@ impl Drop for Child {
 /// # Errors
 /// The parent is gone already, or the system refuses.
 pub fn die_with_parent(parent: u32) -> Result<(), String> {
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(|e| {
+    end_with_parent(parent, Signal::KILL)
+}
+
+/// For a child: be sent a signal when the parent ends, however it ends.
+///
+/// # Errors
+/// As [`die_with_parent`].
+pub(super) fn end_with_parent(parent: u32, signal: Signal) -> Result<(), String> {
+    rustix::process::set_parent_process_death_signal(Some(signal)).map_err(|e| {
         format!("asking the kernel to be ended with the runner (PR_SET_PDEATHSIG) failed: {e}")
     })?;
     // The parent may have ended before the signal was armed.

@@ -1,9 +1,11 @@
 //! A server process as the runner sees it: started, told to go, asked to stop, and what it counted.
 
 use super::launch::{Child, LaunchError, Launcher};
+use super::orphans;
 use super::serving::FromServer;
 use super::workers::{PATIENCE, expect};
 use crate::host::connect::connect;
+use crate::print_to_stderr;
 use crate::sys::Ended;
 use bakeoff_reports::record::Reading;
 use bakeoff_servers::CounterSnapshot;
@@ -40,6 +42,8 @@ pub struct Stopped {
     pub ended: Option<Ended>,
     /// Whether it had to be killed.
     pub killed: bool,
+    /// What it left behind outside of its process group, which was ended.
+    pub left: Vec<String>,
 }
 
 impl Server {
@@ -53,11 +57,14 @@ impl Server {
         arguments: impl IntoIterator<Item = OsString>,
         speaks: Speaks,
     ) -> Result<Self, LaunchError> {
-        let mut child = launcher.start(name, arguments)?;
-        match expect(&mut child, name, PATIENCE)? {
-            FromServer::Ready { address } => Ok(Self { child, name: name.into(), speaks, address }),
-            other => Err(LaunchError::Unexpected { name: name.into(), said: format!("{other:?}") }),
+        let child = launcher.start(name, arguments)?;
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let mut server = Self { child, name: name.into(), speaks, address: nowhere };
+        match expect(&mut server.child, name, PATIENCE)? {
+            FromServer::Ready { address } => server.address = address,
+            other => return Err(LaunchError::Unexpected { name: name.into(), said: format!("{other:?}") }),
         }
+        Ok(server)
     }
 
     /// Its process id.
@@ -115,7 +122,8 @@ impl Server {
             _ => self.counters(deadline),
         };
         let (ended, killed) = self.child.reap(deadline);
-        Stopped { counters, ended, killed }
+        let left = orphans::end_all(Some(self.pid()));
+        Stopped { counters, ended, killed, left }
     }
 
     fn counters(&mut self, deadline: Instant) -> Result<CounterSnapshot, LaunchError> {
@@ -135,6 +143,16 @@ impl Server {
     }
 }
 
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.end();
+        let left = orphans::end_all(Some(self.pid()));
+        if let Some(told) = orphans::told(&left) {
+            print_to_stderr(&format!("the {} {told}", self.name));
+        }
+    }
+}
+
 impl Stopped {
     /// What it counted, for the record.
     pub fn counts(&self) -> Reading<BTreeMap<String, u64>> {
@@ -149,10 +167,14 @@ impl Stopped {
     /// How a server ended that was not asked to. One that took its leave in order, with its counters and status 0, ended
     /// too soon none the less.
     pub fn early_end(&self) -> String {
-        match (&self.counters, self.ended) {
+        let end = match (&self.counters, self.ended) {
             (Err(error), _) => error.to_string(),
             (Ok(_), Some(ended)) => format!("the server {} before it was asked to stop", ended.describe()),
             (Ok(_), None) => "the server was gone before it was asked to stop".into(),
+        };
+        match orphans::told(&self.left) {
+            Some(told) => format!("{end}, and {told}; have it stay in the foreground"),
+            None => end,
         }
     }
 }

@@ -208,6 +208,11 @@ pub fn was_told_to_go() -> Result<bool, String> {
 
 /// Says it to the runner, on standard output.
 pub fn say(words: &FromServer) {
+    say_line(words);
+}
+
+/// Says a line of JSON to the runner.
+pub(super) fn say_line(words: &impl Serialize) {
     let line = serde_json::to_string(words).expect("our own types");
     let mut out = io::stdout().lock();
     // Nobody listens any more: then the runner is gone, and the kernel ends us.

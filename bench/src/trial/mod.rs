@@ -125,6 +125,9 @@ impl Conditions<'_> {
         if stopped.killed && !died {
             trial.doubts.push(Doubt::KilledAtStop);
         }
+        if !stopped.left.is_empty() {
+            trial.doubts.push(Doubt::LeftBehind { processes: stopped.left.clone() });
+        }
         if died {
             let detail = stopped.early_end();
             // With a measurement it is the model's result; without one there is nothing to compare.

@@ -12,6 +12,7 @@ mod export;
 mod faults;
 mod history;
 mod http;
+mod leftovers;
 mod peers_output;
 mod probe;
 mod recognition;

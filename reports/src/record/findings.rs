@@ -196,6 +196,11 @@ pub enum Doubt {
     },
     /// The server did not stop within its deadline and was killed.
     KilledAtStop,
+    /// The server left processes in groups of their own behind, which were ended with the trial.
+    LeftBehind {
+        /// What each is called, with its number.
+        processes: Vec<String>,
+    },
     /// Little's law, |N - X (R + Z)| / N, was off by more than 2 %.
     LittlesLaw {
         /// By how much, as a share of N.
@@ -228,6 +233,7 @@ impl Doubt {
             Self::NotPinned => 22,
             Self::Throttled { .. } => 23,
             Self::ReadLate { .. } => 24,
+            Self::LeftBehind { .. } => 25,
         }
     }
 
@@ -239,6 +245,7 @@ impl Doubt {
             Self::Starved { connections } => *connections as f64,
             Self::Unanswered { requests, .. } => *requests as f64,
             Self::SharedCpu | Self::NotPinned | Self::KilledAtStop | Self::ServerDied { .. } => 0.0,
+            Self::LeftBehind { processes } => processes.len() as f64,
             Self::Throttled { share, .. } => *share,
             Self::PartlyConnected { connected, clients } => clients.saturating_sub(*connected) as f64,
             Self::GeneratorTail { lag_p99_ns, .. } => *lag_p99_ns as f64,

@@ -11,16 +11,16 @@
 //! The folders' names have one length, so that paths in the two programs do not make them differ in size. Whoever builds holds
 //! a lock on the folder: two comparisons at once build one after the other.
 
-use crate::process::launch::Interrupt;
+use crate::process::building::Building;
+use crate::process::launch::{Interrupt, LaunchError, Launcher};
+use crate::process::orphans;
 use bakeoff_reports::record::Side;
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How this program builds itself.
@@ -227,11 +227,6 @@ impl Builder {
     }
 
     fn compile(&self, side: Side, reference: &str, command: &str, built: &Built) -> Result<(), BuildError> {
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", command]).current_dir(&built.folder).stdin(Stdio::null());
-        if self.command.is_none() {
-            shell.env("CARGO_TARGET_DIR", self.shared_target());
-        }
         let failed = |how: String, said: String| BuildError::Build {
             side,
             reference: reference.into(),
@@ -241,32 +236,26 @@ impl Builder {
             said,
         };
         let log = built.folder.with_file_name("build.log");
-        let ended = self
-            .run(&mut shell, &log)
-            .map_err(|e| failed(format!("could not be run: {e}"), String::new()))?;
-        match ended {
-            None => Err(BuildError::Interrupted),
-            Some(status) if status.success() => Ok(()),
-            Some(status) => Err(failed(format!("ended with {status}"), last_words(&log))),
+        File::create(&log).map_err(|e| {
+            failed(format!("could not be run: making {} failed: {e}", log.display()), String::new())
+        })?;
+        let own = self.command.is_none();
+        let building = Building {
+            command: command.into(),
+            folder: built.folder.clone(),
+            log: log.clone(),
+            target: own.then(|| self.shared_target()),
+        };
+        let ended = match building.run(&Launcher::this_program(self.interrupt.clone())) {
+            Err(LaunchError::Interrupted) => return Err(BuildError::Interrupted),
+            ended => ended.map_err(|e| failed(format!("could not be run: {e}"), String::new()))?,
+        };
+        if let Some(told) = orphans::told(&ended.left) {
+            (self.report)(&format!("the build of side {} {told}", side.letter()));
         }
-    }
-
-    /// Runs a command in a process group of its own, with what it says in a file; kills the group and gives `None` when
-    /// interrupted.
-    fn run(&self, command: &mut Command, log: &Path) -> io::Result<Option<ExitStatus>> {
-        let out = File::create(log)?;
-        let mut child = command.stdout(out.try_clone()?).stderr(out).process_group(0).spawn()?;
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok(Some(status));
-            }
-            if !self.interrupt.sleep_until(Instant::now() + LOOK) {
-                // Not reaped yet, so the number is still its own.
-                let group = Pid::from_raw(child.id() as i32).expect("a process id is above zero");
-                let _ = kill_process_group(group, Signal::KILL);
-                child.wait()?;
-                return Ok(None);
-            }
+        match ended.success {
+            true => Ok(()),
+            false => Err(failed(format!("ended with {}", ended.how), last_words(&log))),
         }
     }
 

@@ -178,6 +178,11 @@ impl fmt::Display for Doubt {
                 "reading the server's costs went on for the first {} of the window",
                 units::time(*late_ns as f64)
             ),
+            Self::LeftBehind { processes } => write!(
+                f,
+                "the server left processes of other groups behind, which were ended: {}",
+                processes.join(", ")
+            ),
             Self::KilledAtStop => write!(f, "the server did not stop in time and was killed"),
             Self::LittlesLaw { off } => {
                 write!(
