@@ -189,8 +189,8 @@ mod tests {
         assert_eq!(within(later * 2 * 8 - Duration::from_nanos(1), false), 7);
         assert_eq!(within(Duration::from_millis(1), false), 1, "a run begins");
         assert_eq!(within(LONGEST * 40, false), MOST_ROUNDS);
-        let counted = later * 2 * 7 + COUNTING * 4;
-        assert_eq!(within(counted, true), 7, "two rounds of two trials count events");
+        let counted = later * 2 * 7 + COUNTING * 2;
+        assert_eq!(within(counted, true), 7, "one round of two trials counts events");
         assert_eq!(within(counted - Duration::from_nanos(1), true), 6);
     }
 

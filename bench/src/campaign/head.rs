@@ -20,7 +20,11 @@ pub fn head(context: &Context, command: &[String], seed: u64) -> Run {
         scenarios: Vec::new(),
         models: Vec::new(),
         refused: Vec::new(),
-        environment: environment::read(&context.cpus, context.congestion_control.clone()),
+        environment: environment::read(
+            &context.cpus,
+            context.congestion_control.clone(),
+            context.compute_ns_per_nominal_us.clone(),
+        ),
         probe: Reading::Absent("the run was started with --no-probe".into()),
     }
 }
@@ -32,7 +36,9 @@ pub fn scenario_records(
     contestants: impl Fn(usize) -> Vec<String>,
 ) -> Vec<ScenarioRecord> {
     let cpus = context.cpus.server.len();
-    let record =
-        |(at, scenario): (usize, &Scenario)| scenario.record(contestants(at), &scenario.server.config(cpus));
+    let record = |(at, scenario): (usize, &Scenario)| ScenarioRecord {
+        calibration: context.calibration(scenario),
+        ..scenario.record(contestants(at), &scenario.server.config(cpus))
+    };
     scenarios.iter().enumerate().map(record).collect()
 }

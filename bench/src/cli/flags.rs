@@ -63,7 +63,7 @@ impl TimeFlags {
 
 #[derive(Debug, Args)]
 pub(super) struct CostFlag {
-    /// Leave out what servers cost: counters of events (250 ms before each window of the first two rounds), switches,
+    /// Leave out what servers cost: counters of events (250 ms before each window of the first round), switches,
     /// waits, memory at rest. What decides by one of these stays undecided
     #[arg(long)]
     pub(super) no_costs: bool,

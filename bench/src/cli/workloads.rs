@@ -1,7 +1,7 @@
 //! Scenarios as they are named on the command line: built-in ones by name, others by file.
 
 use super::names::is_path;
-use bakeoff::workload::derive::Times;
+use bakeoff::workload::derive::{Times, with_times};
 use bakeoff::workload::scenario::Scenario;
 use std::fs;
 use std::path::Path;
@@ -13,16 +13,14 @@ use std::path::Path;
 pub(super) fn read_all(names: &[String], times: Times) -> Result<Vec<Scenario>, String> {
     let mut scenarios: Vec<Scenario> = Vec::new();
     for name in names {
-        let mut scenario = find(name)?;
+        let scenario = find(name)?;
         if scenarios.iter().any(|s| s.name == scenario.name) {
             return Err(format!(
                 "two scenarios are named `{}`; the report could not tell them apart",
                 scenario.name
             ));
         }
-        scenario.timing.window = times.window.unwrap_or(scenario.timing.window);
-        scenario.timing.warmup = times.warmup.unwrap_or(scenario.timing.warmup);
-        bakeoff::workload::bounds::check(&scenario.load, &scenario.request, &scenario.timing, 0, 1)
+        let scenario = with_times(&scenario, times)
             .map_err(|e| format!("scenario `{}` with the given --window and --warmup: {e}", scenario.name))?;
         scenarios.push(scenario);
     }

@@ -87,7 +87,11 @@ pub fn pin(cpus: &[u32]) -> io::Result<()> {
 }
 
 /// Reads the environment. `congestion_control` is what the sockets of the run will use.
-pub fn read(plan: &CpuPlan, congestion_control: Reading<String>) -> Environment {
+pub fn read(
+    plan: &CpuPlan,
+    congestion_control: Reading<String>,
+    compute_ns_per_nominal_us: Reading<f64>,
+) -> Environment {
     let uname = rustix::system::uname();
     let cpu_model = procfs::CpuInfo::current().map_err(|e| format!("/proc/cpuinfo: {e}")).and_then(|info| {
         info.model_name(0).map(str::to_string).ok_or_else(|| "/proc/cpuinfo names no model".into())
@@ -120,7 +124,7 @@ pub fn read(plan: &CpuPlan, congestion_control: Reading<String>) -> Environment 
             .map_or_else(|| Reading::Absent("no limit is set".into()), |l| Reading::Value(l.0)),
         somaxconn: number("/proc/sys/net/core/somaxconn"),
         congestion_control,
-        compute_ns_per_nominal_us: compute_speed(&plan.server),
+        compute_ns_per_nominal_us,
         notes,
     }
 }
@@ -176,7 +180,7 @@ fn cgroup_pids_left() -> Option<u64> {
 
 /// Times the compute service alone on a server CPU: the fastest of some short goes, in a thread of its own so that
 /// the caller's pinning stays.
-fn compute_speed(cpus: &[u32]) -> Reading<f64> {
+pub fn compute_speed(cpus: &[u32]) -> Reading<f64> {
     const NOMINAL_NS: u64 = 1_000_000;
     let cpus = cpus.to_vec();
     let timed = std::thread::Builder::new().spawn(move || {

@@ -7,7 +7,8 @@ use super::workers::Workers;
 use crate::host::environment::{self, CpuPlan};
 use crate::host::preflight::{self, Limits};
 use crate::swarm::spec::WorkerSpec;
-use bakeoff_reports::record::Reading;
+use crate::workload::scenario::Scenario;
+use bakeoff_reports::record::{Reading, Work};
 use bakeoff_servers::ServerConfig;
 use rustix::net::sockopt;
 use std::net::{SocketAddr, TcpListener};
@@ -25,15 +26,19 @@ pub struct Context {
     pub congestion_control: Reading<String>,
     /// Where servers listen; port 0 for a free one each time.
     pub address: SocketAddr,
+    /// Real nanoseconds that a nominal microsecond of computing takes, alone on a server CPU.
+    pub compute_ns_per_nominal_us: Reading<f64>,
 }
 
 impl Context {
     /// Of this machine. Raises the limit on descriptors of this process and its children as far as it goes.
     pub fn new(launcher: Launcher, address: SocketAddr) -> Self {
         preflight::raise_descriptor_limit();
+        let cpus = CpuPlan::split(environment::allowed_cpus());
         Self {
             launcher,
-            cpus: CpuPlan::split(environment::allowed_cpus()),
+            compute_ns_per_nominal_us: environment::compute_speed(&cpus.server),
+            cpus,
             limits: Limits::of_this_system(),
             congestion_control: choose_congestion_control(),
             address,
@@ -70,6 +75,13 @@ impl Context {
             cpus: self.cpus.server.clone(),
             config,
         }
+    }
+
+    /// What a demand is multiplied by so that it takes the time stated on this machine: where it is one of computing, and
+    /// nominal time could be timed.
+    pub fn calibration(&self, scenario: &Scenario) -> Option<f64> {
+        let nominal = *self.compute_ns_per_nominal_us.value()?;
+        (scenario.work() == Some(Work::Compute)).then(|| 1_000.0 / nominal)
     }
 
     /// Starts as many workers as a load needs here, each connected when this returns.

@@ -44,8 +44,9 @@ pub struct TrialId {
     pub attempt: u32,
 }
 
-/// The rounds in which events are counted: a count per request hardly varies, and takes a quarter of a second.
-pub const COUNTED_ROUNDS: u32 = 2;
+/// The rounds in which events are counted, from the first on: a count per request hardly varies, and takes a quarter of a
+/// second.
+pub const COUNTED_ROUNDS: u32 = 1;
 
 /// Whether events are counted in a round: in the first ones, and in all where something that decides is counted.
 pub(crate) fn counts_events(scenario: &Scenario, round: u32) -> bool {
@@ -200,6 +201,9 @@ impl Conditions<'_> {
         watch.at_rest();
         let seed = schedule::seed_of_round(self.seed, round);
         let mut spec = WorkerSpec::of(scenario, target, seed, context.congestion_control());
+        if let Some(factor) = context.calibration(scenario) {
+            spec.request.demand = scenario.demand().scaled(factor);
+        }
         if depth == Depth::Events {
             spec.timing.warmup += COUNTING;
         }

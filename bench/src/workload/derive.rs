@@ -48,7 +48,8 @@ pub fn point(base: &Scenario, axis: Axis, value: f64, times: Times) -> Result<Sc
     }
     set_times(&mut table, times);
     let sweep = SweepPoint { of: base.name.clone(), axis, value };
-    parse(&table, &name).map(|scenario| Scenario { sweep: Some(sweep), ..scenario })
+    // One figure along the whole sweep, whatever the requests of a point.
+    parse(&table, &name).map(|scenario| Scenario { sweep: Some(sweep), merit: base.merit, ..scenario })
 }
 
 /// The scenario as an open loop: unchanged if it is one, else its connections asked by a Poisson schedule at `rate_per_s`.
@@ -152,7 +153,7 @@ mod tests {
             let place = point.sweep.clone().expect("a point");
             assert_eq!((place.of, place.axis, place.value), (base.name, Axis::Clients, 3.0));
             let back = Scenario::parse(&point.toml, "test").expect("parses back");
-            assert_eq!(Scenario { sweep: point.sweep.clone(), ..back }, point);
+            assert_eq!(Scenario { sweep: point.sweep.clone(), merit: base.merit, ..back }, point);
         }
     }
 

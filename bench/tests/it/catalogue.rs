@@ -110,7 +110,7 @@ fn every_built_in_scenario_runs_tiny() {
     }
 }
 
-/// Who dies with whom, through the whole harness: under fork per client as many children as requests failed, elsewhere the
+/// Who dies with whom, through the whole harness: under fork per client one child for each poison request, elsewhere the
 /// server, with a record that counts.
 #[test]
 fn a_poison_request_takes_one_client_along_or_all() {
@@ -134,7 +134,10 @@ fn a_poison_request_takes_one_client_along_or_all() {
         if !died {
             let Reading::Value(counted) = &trial.server else { panic!("it lived to tell: {trial:?}") };
             let failed = measured.counts.errors_total() + measured.counts.timeouts;
-            assert!(failed > 0 && counted["crashed"] == measured.counts.errors_total(), "{trial:?}");
+            // Some crashed in the warm-up, too.
+            assert!(failed > 0 && counted["crashed"] > measured.counts.errors_total(), "{trial:?}");
+        } else {
+            assert_eq!(measured.counts.ok, 0, "what is measured comes after the first poison: {trial:?}");
         }
     }
     assert_eq!(loaded.trials.len(), 2);

@@ -62,7 +62,7 @@ const ROWS: &[Row] = &[
     row("compute-fixed", STEADY, Some(Work::Compute), None),
     row("compute-bimodal", STEADY, Some(Work::Compute), None),
     row("heavy-tail", STEADY, Some(Work::Compute), None),
-    waits(16, row("wait", STEADY, Some(Work::Wait), NO_COMPUTING)),
+    waits(128, row("wait", STEADY, Some(Work::Wait), NO_COMPUTING)),
     waits(64, row("block", STEADY, Some(Work::Block), NO_COMPUTING)),
     row("static-site", STEADY, None, OWN_PACE),
     row("dynamic-page", STEADY, None, OWN_PACE),
@@ -172,7 +172,7 @@ fn blocking_jobs_of_an_event_loop_are_bounded_by_the_threads_they_are_handed_to(
     let analysis = analyse(&bundle());
     let workload = analysis.workloads.iter().find(|one| one.scenario.name == "block").expect("built in");
     let limits = of_model(&analysis.run, workload, workload.cell("mio-event-loop").expect("it ran"));
-    assert!(limits.iter().any(|one| matches!(one.bound, Bound::Workers { workers: 16, .. })), "{limits:?}");
+    assert!(limits.iter().any(|one| matches!(one.bound, Bound::Workers { workers: 64, .. })), "{limits:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use crate::record::histogram::Recorder;
 use crate::record::{Measured, Metric, Reading, Trial};
 use crate::stats::median;
 use crate::stats::paired::{self, Better};
-use crate::stats::quantile::Distribution;
+use crate::stats::quantile::{self, Distribution};
 
 /// What a value is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,29 @@ impl Metric {
         Self::ALL.into_iter().filter(|metric| metric.decides())
     }
 
+    /// The percentile that it is, 0 to 1; `None` for what is none.
+    pub fn percentile(self) -> Option<f64> {
+        Self::PERCENTILES.iter().find(|(metric, _)| *metric == self).map(|(_, share)| *share)
+    }
+
+    /// The percentiles of response time, the highest first.
+    const PERCENTILES: [(Self, f64); 5] = [
+        (Self::ResponseP999, 0.999),
+        (Self::ResponseP99, 0.99),
+        (Self::ResponseP95, 0.95),
+        (Self::ResponseP90, 0.9),
+        (Self::ResponseP50, 0.5),
+    ];
+
+    /// What decides in its place where a block asks so many requests: the highest percentile that is not above this one and
+    /// has [`BEYOND`](quantile::BEYOND) requests beyond it; the median where none has. What is no percentile stays itself.
+    pub fn decided_by(self, requests: f64) -> Self {
+        let mut lower = Self::PERCENTILES.iter().skip_while(|(metric, _)| *metric != self).peekable();
+        let Some((lowest, _)) = lower.peek().and(Self::PERCENTILES.last()) else { return self };
+        let firm = lower.find(|(_, share)| requests >= quantile::needed_to_decide(*share) as f64);
+        firm.map_or(*lowest, |(metric, _)| *metric)
+    }
+
     /// Whether it is counted event by event before the window: in every round where it decides, in the first ones elsewhere.
     pub fn is_counted(self) -> bool {
         self.def().counted
@@ -181,5 +204,31 @@ impl Figures {
     /// Puts a value in the place of a metric.
     pub fn set(&mut self, metric: Metric, value: Reading<f64>) {
         self.0[metric as usize] = value;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentile_decides_with_a_hundred_requests_beyond_it() {
+        for (asked, requests, decides) in [
+            (Metric::ResponseP99, 10_000.0, Metric::ResponseP99),
+            (Metric::ResponseP99, 9_999.0, Metric::ResponseP95),
+            (Metric::ResponseP95, 1e6, Metric::ResponseP95),
+            (Metric::ResponseP999, 2_000.0, Metric::ResponseP95),
+            (Metric::ResponseP99, 1_999.0, Metric::ResponseP90),
+            (Metric::ResponseP99, 300.0, Metric::ResponseP50),
+            (Metric::ResponseP99, 1.0, Metric::ResponseP50),
+            (Metric::Throughput, 1.0, Metric::Throughput),
+        ] {
+            assert_eq!(asked.decided_by(requests), decides, "{asked:?} of {requests}");
+        }
+        for (metric, share) in Metric::PERCENTILES {
+            assert_eq!(metric.percentile(), Some(share));
+            assert_eq!(metric.label(), format!("response {}", crate::show::units::percentile(share)));
+        }
+        assert_eq!(Metric::Goodput.percentile(), None);
     }
 }

@@ -95,7 +95,7 @@ pub(super) fn wire_per_request(round: &Round<'_>, segments: impl FnOnce(&Wire) -
     share_among(segments(wire(round)?), requests)
 }
 
-/// Growth of the tree's own memory, page tables and kernel stacks from rest to load, over the connections held: what one more
+/// Growth of the tree's own memory, page tables, kernel stacks and kernel objects from rest to load, over the connections held: what one more
 /// takes, threads and forks included. Memory that is saved by not serving is no merit: where a hundredth of the requests or
 /// more was never answered, it is infinite.
 pub(super) fn memory_per_connection(round: &Round<'_>) -> Value {

@@ -46,10 +46,15 @@ pub struct Usage {
     /// Kernel stacks of the tree's threads, at the same time: threads times the size of a stack, which is what the
     /// kernel says all stacks take over how many threads there are.
     pub kernel_stack_bytes: Reading<u64>,
+    /// What the kernel keeps for the tree in caches of its own, at the same time: sockets with their files (the server's
+    /// ends), entries of epolls, tasks and their mappings; their number times the sizes that the kernel states.
+    #[serde(default = "not_recorded")]
+    pub kernel_object_bytes: Reading<u64>,
     /// Open descriptors of the tree, at the same time. A forked child's copies count.
     pub descriptors: Reading<u64>,
     /// What the tree holds for itself before the first client connects: its anonymous and shared memory (proportional,
-    /// without the pages of files, which the swarm maps too, for it is the same program), page tables and kernel stacks.
+    /// without the pages of files, which the swarm maps too, for it is the same program), page tables, kernel stacks and,
+    /// where there are any, `kernel_object_bytes`.
     pub idle_own_bytes: Reading<u64>,
     /// The same at the time of `pss_bytes`.
     pub held_own_bytes: Reading<u64>,
@@ -72,6 +77,11 @@ pub struct Usage {
     /// the clock ticks it is made of, so that it may be a little below 0. A value well below 0 says that the kernel's
     /// figures do not fit together.
     pub foreign_share: Reading<f64>,
+}
+
+/// Of bundles that were written before it was read.
+fn not_recorded() -> Reading<u64> {
+    Reading::Absent("the version that wrote the bundle did not read it".to_owned())
 }
 
 /// Events that disturb what they count (a few per cent of the throughput), and are therefore counted under the full load
@@ -168,6 +178,7 @@ impl Usage {
             pss_bytes: absent(),
             page_table_bytes: absent(),
             kernel_stack_bytes: absent(),
+            kernel_object_bytes: absent(),
             descriptors: absent(),
             idle_own_bytes: absent(),
             held_own_bytes: absent(),

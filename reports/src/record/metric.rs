@@ -33,6 +33,8 @@ pub enum Metric {
     ResponseP50,
     /// 90th percentile of response time over the requests sent.
     ResponseP90,
+    /// 95th percentile of response time over the requests sent.
+    ResponseP95,
     /// 99th percentile of response time over the requests sent.
     ResponseP99,
     /// 99.9th percentile of response time over the requests sent.
@@ -71,6 +73,8 @@ pub enum Metric {
     PageTables,
     /// Kernel stacks.
     KernelStacks,
+    /// Sockets, entries of epolls, tasks and mappings in the kernel's caches.
+    KernelObjects,
     /// Buffers of all TCP sockets of the machine, both ends.
     SocketBuffers,
     /// Threads.

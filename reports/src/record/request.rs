@@ -131,6 +131,21 @@ impl DemandShape {
         }
     }
 
+    /// The same demand with all times `factor` times as long; shares and shapes stay.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        let of = |span: Duration| span.mul_f64(factor);
+        match *self {
+            Self::None | Self::Poison { .. } => *self,
+            Self::Fixed { value } => Self::Fixed { value: of(value) },
+            Self::Exponential { mean } => Self::Exponential { mean: of(mean) },
+            Self::Bimodal { short, long, long_share } => {
+                Self::Bimodal { short: of(short), long: of(long), long_share }
+            }
+            Self::Pareto { least, most, shape } => Self::Pareto { least: of(least), most: of(most), shape },
+        }
+    }
+
     /// The largest demand that can be drawn.
     pub fn largest(&self) -> Duration {
         match *self {
@@ -171,6 +186,22 @@ mod tests {
             DemandShape::Bimodal { short: us(50), long: us(10_000), long_share: 0.005 }.moments();
         assert!((mean - 99_750.0).abs() < 1e-6, "{mean}");
         assert!((scv - 0.004_975 * (9.95e6 / 99_750.0_f64).powi(2)).abs() < 1e-9, "{scv}");
+    }
+
+    #[test]
+    fn scaling_a_demand_scales_its_mean_and_keeps_its_shape() {
+        for demand in [
+            DemandShape::None,
+            DemandShape::Poison { share: 0.5 },
+            DemandShape::Fixed { value: us(200) },
+            DemandShape::Exponential { mean: us(5) },
+            DemandShape::Bimodal { short: us(50), long: us(10_000), long_share: 0.005 },
+            DemandShape::Pareto { least: us(20), most: us(20_000), shape: 1.2 },
+        ] {
+            let ((mean, scv), (scaled, same)) = (demand.moments(), demand.scaled(1.28).moments());
+            assert!((scaled - 1.28 * mean).abs() <= 1e-4 * mean, "{demand:?}: {scaled}");
+            assert!((same - scv).abs() <= 1e-4 * scv, "{demand:?}: {same}");
+        }
     }
 
     /// Mean and squared coefficient of variation by integrating the density itself, in steps of the logarithm of the

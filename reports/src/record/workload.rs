@@ -19,6 +19,10 @@ pub struct ScenarioRecord {
     pub background: Background,
     /// What a request is made of; where it states no demand and the service has one of its own, that one.
     pub request: RequestShape,
+    /// Nominal time asked for each unit of its demand of computing, so that it takes the time stated on this machine; absent
+    /// where nothing is computed, and where the demand is nominal itself, as it was up to version 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<f64>,
     /// What its demand makes the server do; absent for a service that does no work.
     pub work: Option<Work>,
     /// The times of a trial.
@@ -115,7 +119,7 @@ pub struct Profile {
     pub in_flight_per_connection: u32,
     /// Payload of a request or of its reply, whichever is larger.
     pub payload_bytes: u64,
-    /// Mean nominal CPU time that a request asks for beyond moving its bytes.
+    /// Mean CPU time that a request asks for beyond moving its bytes; nominal where it is not calibrated.
     pub compute_ns: f64,
     /// Mean time that a request waits for somebody else without holding a thread.
     pub wait_ns: f64,

@@ -265,6 +265,7 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         load,
         background: Background::default(),
         request: RequestShape { size: 64, demand },
+        calibration: None,
         work,
         timing: Timing {
             warmup: ms(100),
@@ -445,6 +446,7 @@ fn usage(model: &ModelRow, clients: u64, completed: u64, requests: u64, drift: f
         },
         page_table_bytes: Reading::Value(90_112 * model.6),
         kernel_stack_bytes: Reading::Value(16_384 * model.5),
+        kernel_object_bytes: Reading::Value(4_288 * model.5),
         descriptors: Reading::Value(9 + clients),
         idle_own_bytes: Reading::Value(pss_bytes / 4),
         held_own_bytes: Reading::Value(pss_bytes / 2 + 16_384 * model.5),

@@ -187,7 +187,7 @@ fn memory_is_a_line_through_what_was_measured() {
     let workload = &analysis.workloads[OPEN];
     let law = memory::law(workload, FORK).expect("measured");
     let costs = &workload.cell(FORK).expect("it was run");
-    let whole: f64 = [Metric::Memory, Metric::PageTables, Metric::KernelStacks]
+    let whole: f64 = [Metric::Memory, Metric::PageTables, Metric::KernelStacks, Metric::KernelObjects]
         .iter()
         .filter_map(|cost| costs.value(*cost))
         .sum();

@@ -1,7 +1,7 @@
-//! The memory of a process tree, the kernel's share for it included: pages, page tables, kernel stacks.
-//!
-//! What the kernel keeps for a socket itself (a few KiB from its caches at each end) is in none of these.
+//! The memory of a process tree, the kernel's share for it included: pages, page tables, kernel stacks, and the objects of
+//! the kernel's caches.
 
+use super::kernel;
 use super::reading;
 use super::tree::{self, GONE, Proc, living};
 use bakeoff_reports::record::Reading;
@@ -20,6 +20,8 @@ pub struct Footprint {
     pub page_table_bytes: Reading<u64>,
     /// Kernel stacks of the threads.
     pub kernel_stack_bytes: Reading<u64>,
+    /// Sockets, entries of epolls, tasks and their mappings in the kernel's caches.
+    pub kernel_object_bytes: Reading<u64>,
     /// Open descriptors.
     pub descriptors: Reading<u64>,
 }
@@ -34,6 +36,7 @@ impl Footprint {
             anonymous_bytes: reading(pss(proc, root, &["Pss_Anon", "Pss_Shmem"])),
             page_table_bytes: reading(sum(proc, root, page_tables)),
             kernel_stack_bytes: reading(stacks),
+            kernel_object_bytes: reading(kernel::object_bytes(proc, root)),
             descriptors: reading(sum(proc, root, descriptors)),
         }
     }
@@ -46,11 +49,13 @@ impl Footprint {
             anonymous_bytes: absent(),
             page_table_bytes: absent(),
             kernel_stack_bytes: absent(),
+            kernel_object_bytes: absent(),
             descriptors: absent(),
         }
     }
 
-    /// What is its own: memory that is no file's, page tables and kernel stacks. Absent when one of them is.
+    /// What is its own: memory that is no file's, page tables and kernel stacks, and the kernel's objects where their sizes
+    /// may be read. Absent when one of the first three is.
     pub fn own_bytes(&self) -> Reading<u64> {
         let mut sum = 0_u64;
         for part in [&self.anonymous_bytes, &self.page_table_bytes, &self.kernel_stack_bytes] {
@@ -59,7 +64,7 @@ impl Footprint {
                 Reading::Absent(why) => return Reading::Absent(why.clone()),
             }
         }
-        Reading::Value(sum)
+        Reading::Value(sum.saturating_add(self.kernel_object_bytes.value().copied().unwrap_or_default()))
     }
 }
 
@@ -141,7 +146,8 @@ mod tests {
         let all = [&footprint.anonymous_bytes, &footprint.page_table_bytes, &footprint.kernel_stack_bytes];
         assert!(all.iter().all(|bytes| bytes.value().is_some_and(|b| *b > 10_000)), "{footprint:?}");
         assert!(footprint.pss_bytes.value() > footprint.anonymous_bytes.value(), "{footprint:?}");
-        let sum = all.iter().filter_map(|bytes| bytes.value()).sum();
+        let with_objects = all.into_iter().chain([&footprint.kernel_object_bytes]);
+        let sum = with_objects.filter_map(|bytes| bytes.value()).sum();
         assert_eq!(footprint.own_bytes(), Reading::Value(sum));
         assert!(footprint.descriptors.value().is_some_and(|n| *n >= 9), "{footprint:?}");
     }

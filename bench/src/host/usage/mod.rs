@@ -7,6 +7,7 @@
 mod counting;
 mod delay;
 mod interrupts;
+mod kernel;
 mod mark;
 mod memory;
 mod network;

@@ -338,6 +338,7 @@ impl Watch {
             usage.pss_bytes = held.pss_bytes;
             usage.page_table_bytes = held.page_table_bytes;
             usage.kernel_stack_bytes = held.kernel_stack_bytes;
+            usage.kernel_object_bytes = held.kernel_object_bytes;
             usage.descriptors = held.descriptors;
         }
         usage.idle_own_bytes = self.idle_own;

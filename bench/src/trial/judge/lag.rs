@@ -74,8 +74,9 @@ pub(super) fn judge(measured: &Measured, terms: &Terms<'_>, judgement: &mut Judg
         judgement.invalid.push(Invalid::GeneratorLate { lag_p50_ns, limit_ns });
     }
     let Some(lag_p99_ns) = lag(0.99) else { return };
-    // What decides by p99.9 needs a generator that keeps its schedule there, too; the limit stays that of p99, the stricter.
+    // What decides by p95 or p99.9 needs a generator that keeps its schedule there; the limit stays that of p99.
     let decided_at = match terms.merit {
+        Metric::ResponseP95 => lag(0.95),
         Metric::ResponseP99 => Some(lag_p99_ns),
         Metric::ResponseP999 => lag(0.999),
         _ => None,

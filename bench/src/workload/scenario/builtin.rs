@@ -1,13 +1,14 @@
 //! The built-in scenarios, embedded in the binary. A scenario is one file in `bench/scenarios/` and one line here.
 //!
 //! # The default run
-//! Eight workloads, one for each lesson that the others do not teach, in about four minutes:
+//! Eight workloads, one for each lesson that the others do not teach; a block of one, all its contestants once, takes about
+//! three seconds:
 //! - `small-echo-closed`: what a request costs when nothing else matters;
 //! - `small-echo-open`: how long a request waits at a rate that all can carry;
 //! - `churn`: what a connection costs;
 //! - `idle-mass`: what holding a connection takes;
-//! - `compute-bimodal`: who is held up by whom, when requests use the CPU;
-//! - `wait`: who waits, when requests wait for somebody else;
+//! - `compute-bimodal`: who is held up by whom, when requests use the CPU, with many threads to compute and with one;
+//! - `wait`: who wakes in time, when requests wait for somebody else;
 //! - `crash`: who dies with whom;
 //! - `overload`: what is still done in time when too much is asked, and how soon it is over.
 //!
@@ -96,7 +97,9 @@ pub const REFERENCE: BuiltIn = BuiltIn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::derive::{Times, with_times};
     use crate::workload::scenario::Scenario;
+    use bakeoff_reports::record::{Metric, Work};
 
     #[test]
     fn the_reference_is_a_valid_scenario_that_names_every_key() {
@@ -135,6 +138,44 @@ mod tests {
             }
             let about = scenario.about.chars().count();
             assert!((20..=110).contains(&about), "{}: a line about it of {about} characters", built_in.name);
+        }
+    }
+
+    /// A verdict about models is none about how many threads each was given, nor about what arithmetic knows before.
+    #[test]
+    fn contestants_have_equal_budgets_that_fit_the_work() {
+        for built_in in BUILT_IN {
+            let scenario = Scenario::built_in(built_in.name).expect("built in");
+            let (config, clients) = (scenario.server.config(1), scenario.load.clients() as usize);
+            let all_served = config.pool_workers >= clients;
+            match scenario.work() {
+                Some(Work::Compute) => {
+                    assert!(all_served && config.compute_workers == config.pool_workers, "{}", built_in.name);
+                }
+                Some(Work::Block) => {
+                    assert!(
+                        all_served && config.blocking_workers == config.pool_workers,
+                        "{}",
+                        built_in.name
+                    );
+                }
+                Some(Work::Wait) => assert!(all_served, "{}", built_in.name),
+                Some(Work::Poison) | None => {}
+            }
+        }
+    }
+
+    #[test]
+    fn a_percentile_that_decides_has_a_hundred_requests_beyond_it() {
+        for built_in in BUILT_IN {
+            let scenario = Scenario::built_in(built_in.name).expect("built in");
+            if scenario.asked_merit.percentile().is_some() {
+                let decides = [Metric::ResponseP95, Metric::ResponseP99].contains(&scenario.merit);
+                assert!(decides, "{}: {:?}", built_in.name, scenario.merit);
+            }
+            let ten_times = Times { window: Some(scenario.timing.window * 10), warmup: None };
+            let longer = with_times(&scenario, ten_times).expect(built_in.name);
+            assert_eq!(longer.merit, scenario.asked_merit, "{}", built_in.name);
         }
     }
 

@@ -134,7 +134,10 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     bounds::check(&load, &request, &timing, 0, 1)
         .and_then(|()| bounds::check_background(&load, &background))
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
-    let merit = merit(&check, &file, &load)?;
+    let asked_merit = merit(&check, &file, &load)?;
+    // What the server sets the pace of asks as much as it answers: nobody knows before.
+    let planned = load.rate_per_s(timing.window).map(|rate| rate * timing.window.as_secs_f64());
+    let merit = planned.map_or(asked_merit, |requests| asked_merit.decided_by(requests));
     Ok(Scenario {
         models: file.models.as_ref().map(|models| some_names(&check, models)).transpose()?,
         also: names(&check, &file.also)?,
@@ -144,6 +147,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         name: file.name.into_inner(),
         about: file.about,
         merit,
+        asked_merit,
         decided_by_events: merit.is_counted(),
         service,
         objective: file.objective.map(|span| span.0),

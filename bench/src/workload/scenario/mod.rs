@@ -29,8 +29,11 @@ pub struct Scenario {
     pub about: String,
     /// The service the servers run.
     pub service: String,
-    /// The figure that decides.
+    /// The figure that decides: the one asked for, or a lower percentile where a block of it asks too few requests for that
+    /// one (see [`Metric::decided_by`]).
     pub merit: Metric,
+    /// The figure that its file asks to decide.
+    pub asked_merit: Metric,
     /// Whether something that decides is counted event by event, so that every round has to count.
     pub decided_by_events: bool,
     /// The response time to keep under.
@@ -102,14 +105,24 @@ impl Scenario {
         models
     }
 
+    /// What a request demands: what the service does of itself where the file states nothing.
+    pub fn demand(&self) -> DemandShape {
+        match self.request.demand {
+            DemandShape::None if self.work().is_some_and(|work| work != Work::Poison) => {
+                DemandShape::Fixed { value: ServiceConfig::default().default_demand }
+            }
+            stated => stated,
+        }
+    }
+
+    /// What a demand makes the server do; `None` for a service that does no work.
+    pub fn work(&self) -> Option<Work> {
+        services::find(&self.service).and_then(|service| service.demand).map(work)
+    }
+
     /// What a bundle keeps of this scenario, run with `models` on servers of this configuration.
     pub fn record(&self, models: Vec<String>, server: &ServerConfig) -> ScenarioRecord {
-        let work = services::find(&self.service).and_then(|service| service.demand).map(work);
-        let mut request = self.request.clone();
-        if request.demand == DemandShape::None && work.is_some_and(|work| work != Work::Poison) {
-            // What a request does not state, the service does of itself.
-            request.demand = DemandShape::Fixed { value: ServiceConfig::default().default_demand };
-        }
+        let request = RequestShape { demand: self.demand(), ..self.request.clone() };
         ScenarioRecord {
             name: self.name.clone(),
             about: self.about.clone(),
@@ -117,7 +130,8 @@ impl Scenario {
             load: self.load.clone(),
             background: self.background,
             request,
-            work,
+            calibration: None,
+            work: self.work(),
             timing: self.timing,
             server: contestant::setup(server, self.server.backlog()),
             merit: self.merit,

@@ -38,7 +38,9 @@ pub fn law(workload: &Workload, model: &str) -> Result<Law, String> {
         Reading::Absent(why) => Err(format!("{} was not measured: {why}", cost.label())),
     };
     let per_connection_bytes = get(Metric::MemoryPerConnection)?;
-    let all = get(Metric::Memory)? + get(Metric::PageTables)? + get(Metric::KernelStacks)?;
+    // Only root may read the sizes of the kernel's objects; without them they are in no part of the sum.
+    let objects = cell.value(Metric::KernelObjects).unwrap_or_default();
+    let all = get(Metric::Memory)? + get(Metric::PageTables)? + get(Metric::KernelStacks)? + objects;
     let profile = workload.scenario.profile();
     let measured_at = profile.active_connections + profile.idle_connections;
     // A line through the point measured; what is left of it without connections cannot be less than nothing.

@@ -85,8 +85,9 @@ pub enum NoQueue {
 
 /// Real nanoseconds of CPU that a request asks for on average, beyond moving its bytes.
 fn compute_ns(run: &Run, workload: &Workload) -> f64 {
+    let scenario = &workload.scenario;
     let real = run.environment.compute_ns_per_nominal_us.value().map_or(1.0, |ns| ns / 1_000.0);
-    workload.scenario.profile().compute_ns * real
+    scenario.profile().compute_ns * scenario.calibration.unwrap_or(1.0) * real
 }
 
 /// Limits that hold for every model of a workload.

@@ -199,6 +199,7 @@ fn scenario_of(old: OldScenario) -> Result<ScenarioRecord, String> {
         load: load(file.load),
         background: Background { idle, slow_readers, slow_senders },
         request: RequestShape { size: old.profile.payload_bytes, demand },
+        calibration: None,
         work,
         timing: Timing {
             warmup: Duration::from_nanos(old.warmup_ns),
