@@ -103,7 +103,7 @@ pub(crate) fn request_stop() {
     for slot in &UNBLOCK {
         let fd = slot.load(SeqCst);
         if fd >= 0 {
-            shutdown(fd, libc::SHUT_RD);
+            unblock(fd);
         }
     }
     let fd = STOP_EVENT.load(SeqCst);
@@ -119,7 +119,7 @@ pub(crate) fn unblock_on_stop(fd: RawFd) -> Option<usize> {
     let slot = UNBLOCK.iter().position(|slot| slot.compare_exchange(-1, fd, SeqCst, SeqCst).is_ok())?;
     // Entered first, asked second: either the handler sees the slot or we see the request.
     if stop_requested() {
-        shutdown(fd, libc::SHUT_RD);
+        unblock(fd);
     }
     Some(slot)
 }
@@ -140,9 +140,18 @@ pub(crate) fn shutdown_both(fd: RawFd) {
     shutdown(fd, libc::SHUT_RDWR);
 }
 
-fn shutdown(fd: RawFd, how: libc::c_int) {
+/// Brings whoever blocks on a socket back. Where that cannot be done (a filter that refuses the call) the process ends here and
+/// now: an orderly end would wait for somebody who sleeps for ever.
+fn unblock(fd: RawFd) {
+    const DEAF: libc::c_int = 1;
+    if shutdown(fd, libc::SHUT_RD) != 0 && errno() != libc::ENOTCONN {
+        exit_child(DEAF);
+    }
+}
+
+fn shutdown(fd: RawFd, how: libc::c_int) -> libc::c_int {
     // SAFETY: touches no memory of ours. Failing (not connected any more) is fine: then nobody waits on it either.
-    unsafe { libc::shutdown(fd, how) };
+    unsafe { libc::shutdown(fd, how) }
 }
 
 /// What a fork came back as.
@@ -153,23 +162,53 @@ pub(crate) enum Forked {
     Child,
 }
 
-/// Counts the ends of children in `counters` from now on.
+/// Reaps every child from now on, which are those of [`fork`] (`Alone`), and counts their ends in `counters`.
 ///
 /// # Errors
 /// When the handler cannot be installed.
-pub(crate) fn reap_children(counters: &'static Counters) -> io::Result<()> {
+pub(crate) fn reap_children(_: &Alone, counters: &'static Counters) -> io::Result<()> {
     CHILD_COUNTERS.store(ptr::from_ref(counters).cast_mut(), SeqCst);
     handle(libc::SIGCHLD, on_child as extern "C" fn(libc::c_int) as libc::sighandler_t)
 }
 
-/// Forks. The caller has no other thread, has called [`reap_children`], and leaves the child by [`exit_child`].
+/// That this process has one thread, and no child: what [`fork`] and the reaping of children rest on. A forked child of a process
+/// with other threads may find locks held for ever, and what is reaped here would be missed by whoever started it.
+#[derive(Debug)]
+pub(crate) struct Alone(());
+
+impl Alone {
+    /// Makes sure of it. The caller starts no thread, and no child but by [`fork`], as long as it forks.
+    ///
+    /// # Errors
+    /// There are others, or nobody can tell (no `/proc`).
+    pub(crate) fn check() -> io::Result<Self> {
+        let told = |why: String| {
+            io::Error::other(format!("forking needs a process with one thread and no child: {why}"))
+        };
+        let threads = std::fs::read_dir("/proc/self/task")
+            .map_err(|e| told(format!("/proc/self/task does not tell how many threads there are: {e}")))?
+            .count();
+        if threads != 1 {
+            return Err(told(format!("this one has {threads} threads")));
+        }
+        let look = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        // SAFETY: all zeroes is a valid siginfo_t, and the place is one on this stack.
+        let childless = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            libc::waitid(libc::P_ALL, 0, &raw mut info, look) != 0 && errno() == libc::ECHILD
+        };
+        if childless { Ok(Self(())) } else { Err(told("this one has children".into())) }
+    }
+}
+
+/// Forks. The caller has called [`reap_children`], and leaves the child by [`exit_child`].
 ///
 /// # Errors
 /// EAGAIN or ENOMEM: no process to be had now.
-pub(crate) fn fork() -> io::Result<Forked> {
+pub(crate) fn fork(_: &Alone) -> io::Result<Forked> {
     let parent = rustix::process::getpid();
     let mask = Masked::new()?;
-    // SAFETY: the process has one thread (the caller's promise), so the child's memory is consistent.
+    // SAFETY: the process has one thread (`Alone`), so the child's memory is consistent.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => {
@@ -208,7 +247,7 @@ pub(crate) fn close_in_child(listener: &TcpListener) {
     unsafe { libc::close(listener.as_raw_fd()) };
 }
 
-/// Ends a forked child without running what the parent registered for its own exit.
+/// Ends the process without running what is registered for its exit, which a forked child has from its parent.
 pub(crate) fn exit_child(code: i32) -> ! {
     // SAFETY: ends the process; never returns.
     unsafe { libc::_exit(code) }

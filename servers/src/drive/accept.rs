@@ -9,6 +9,9 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+/// A pause of an event loop whose wait the kernel had no memory for.
+pub const SHORT_OF_MEMORY: Duration = Duration::from_millis(1);
+
 /// What a failed accept means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AcceptError {

@@ -6,7 +6,7 @@ use crate::drive::blocking::serve_session;
 use crate::drive::buffers::Buffers;
 use crate::drive::registry::Meter;
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving};
-use crate::sys::{self, Forked};
+use crate::sys::{self, Alone, Forked};
 use crate::{Counters, Service, Stop};
 use rustix::thread::{NanosleepRelativeResult, nanosleep};
 use rustix::time::Timespec;
@@ -36,17 +36,13 @@ impl ServerModel for ForkPerClient {
     }
 
     /// # Errors
-    /// Also when the process has other threads: a forked child of such a process may find locks held for ever.
+    /// Also when the process has other threads or children.
     fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
-        let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
-        if threads != 1 {
-            let message = format!("fork-per-client needs a process with one thread, this one has {threads}");
-            return Err(io::Error::other(message));
-        }
-        sys::reap_children(counters)?;
+        let alone = Alone::check()?;
+        sys::reap_children(&alone, counters)?;
         accept_until_stop(&listener, &stop, counters, |stream| {
             counters.opened();
-            match retry_spawn(&stop, counters, sys::fork) {
+            match retry_spawn(&stop, counters, || sys::fork(&alone)) {
                 Some(Forked::Parent) => {} // the child's end will be counted; its socket here closes now
                 Some(Forked::Child) => serve_in_child(&listener, &stream, &*service, &stop, counters),
                 None => counters.closed(),

@@ -9,6 +9,7 @@
 
 use super::mio_event_loop::EventLoop;
 use crate::drive::Key;
+use crate::drive::accept::SHORT_OF_MEMORY;
 use crate::drive::readiness::{Interest, Readiness, Ready, Source, Wake};
 use crate::drive::timers::Timers;
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
@@ -133,6 +134,11 @@ impl Readiness for PollSet {
         let mut left = match sys::poll(&mut self.entries, if at_once { 0 } else { -1 }) {
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            // The kernel copies the list: for want of memory it asks to be asked again.
+            Err(error) if error.kind() == io::ErrorKind::OutOfMemory => {
+                std::thread::sleep(SHORT_OF_MEMORY);
+                return Ok(());
+            }
             Err(error) => return Err(error),
         };
         for (entry, source) in self.entries.iter().zip(&self.sources) {

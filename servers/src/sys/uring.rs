@@ -9,6 +9,7 @@
 pub use super::provided::Filled;
 use super::provided::{Group, Provided};
 use crate::drive::Key;
+use crate::drive::accept::SHORT_OF_MEMORY;
 use crate::drive::readiness::Source;
 use io_uring::squeue::{Entry, Flags};
 use io_uring::types::{CancelBuilder, Fd, Timespec};
@@ -177,8 +178,8 @@ impl Ring {
                 Ok(()) | Err(Errno::INTR) => {}
                 // The kernel keeps completions for which there was no room, and takes nothing more until there is; or
                 // it is short of memory, and then a pause helps where taking completions did not.
-                Err(Errno::BUSY | Errno::AGAIN) if events.len() > before => {}
-                Err(Errno::BUSY | Errno::AGAIN) => std::thread::sleep(Duration::from_millis(1)),
+                Err(Errno::BUSY | Errno::AGAIN | Errno::NOMEM) if events.len() > before => {}
+                Err(Errno::BUSY | Errno::AGAIN | Errno::NOMEM) => std::thread::sleep(SHORT_OF_MEMORY),
                 Err(error) => return Err(error.into()),
             }
             if all {

@@ -6,8 +6,8 @@ use crate::model::Serving;
 use crate::{ServerConfig, Service};
 use std::convert::Infallible;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -73,14 +73,74 @@ pub(super) fn run<F: Future<Output = ()> + Send + 'static>(
     accepted
 }
 
+/// Makes a runtime.
+///
+/// # Errors
+/// No room for its threads. The builder panics then, and while it unwinds waits for the threads that it has, which never end
+/// for they are workers without a runtime. So no thread begins to work before the runtime is whole.
 fn build(mut builder: Builder, config: &ServerConfig) -> io::Result<Runtime> {
+    let whole = Arc::new(Gate::default());
+    let at_start = Arc::clone(&whole);
     builder.enable_all().max_blocking_threads(config.blocking_workers.max(1)).thread_keep_alive(KEEP_ALIVE);
-    // It panics when there is no room for its threads.
-    catch_unwind(AssertUnwindSafe(|| builder.build())).unwrap_or_else(|_| {
+    builder.on_thread_start(move || {
+        if !at_start.opens_within(PATIENCE) {
+            resume_unwind(Box::new("no runtime to work for")); // ends the thread without a word
+        }
+    });
+    let runtime = catch_unwind(AssertUnwindSafe(|| builder.build())).unwrap_or_else(|_| {
         let wanted = config.runtime_workers.max(1);
-        let message = format!("making a tokio runtime failed: no room for {wanted} threads (see ulimit -u)");
+        let message = format!(
+            "making a tokio runtime failed: no room for {wanted} threads (see ulimit -u and pids.max)"
+        );
         Err(io::Error::other(message))
-    })
+    })?;
+    if whole.open() {
+        return Ok(runtime);
+    }
+    runtime.shutdown_background();
+    Err(io::Error::other("making a tokio runtime failed: its threads waited for it in vain; try again"))
+}
+
+/// How long a thread waits for its runtime to be whole, which takes a thousandth of that.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What threads wait at.
+#[derive(Debug, Default)]
+struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum GateState {
+    #[default]
+    Shut,
+    Open,
+    /// Somebody has waited in vain.
+    GivenUp,
+}
+
+impl Gate {
+    /// Opens it; false when somebody has waited in vain.
+    fn open(&self) -> bool {
+        let mut state = self.state.lock().expect("no holder panics");
+        if *state == GateState::Shut {
+            *state = GateState::Open;
+        }
+        self.changed.notify_all();
+        *state == GateState::Open
+    }
+
+    /// Waits until it is open, or gives it up for all.
+    fn opens_within(&self, limit: Duration) -> bool {
+        let state = self.state.lock().expect("no holder panics");
+        let waited = self.changed.wait_timeout_while(state, limit, |state| *state == GateState::Shut);
+        let mut state = waited.expect("no holder panics").0;
+        if *state == GateState::Shut {
+            *state = GateState::GivenUp;
+        }
+        *state == GateState::Open
+    }
 }
 
 /// [`Registry::shutdown`] without blocking the thread, on which the connections may be served. `all_gone` ends when
@@ -94,4 +154,17 @@ async fn shutdown(registry: &Registry, mut all_gone: mpsc::Receiver<Infallible>,
     let all_back = timeout(FORCE_GRACE, all_gone.recv()).await.is_ok();
     registry.abort();
     all_back
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_that_was_given_up_opens_for_nobody() {
+        let gate = Gate::default();
+        assert!(gate.open() && gate.opens_within(Duration::ZERO));
+        let gate = Gate::default();
+        assert!(!gate.opens_within(Duration::ZERO) && !gate.open() && !gate.opens_within(Duration::ZERO));
+    }
 }
