@@ -17,6 +17,7 @@ use crate::rules::sweep::{self, Sweep};
 use crate::rules::verdict::MOST_LEFT_OUT;
 use crate::rules::verdict::{self, Verdict};
 use crate::rules::workload::Workload;
+use crate::stats::threads;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -240,6 +241,7 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
     // A round that another try made good is not left out.
     asked.difference(&seen).for_each(|(key, _)| *left_out.entry(*key).or_default() += 1);
     admitted.values_mut().for_each(|trials| trials.sort_by_key(|trial| trial.round));
+    threads::prepare();
     let parts = bundle.run.scenarios.par_iter().map(|scenario| {
         let cells: Vec<_> = scenario
             .models

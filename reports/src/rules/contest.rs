@@ -5,6 +5,7 @@ use crate::record::{Metric, PlannedLook};
 use crate::rules::verdict::{LEVEL, MIN_ROUNDS, MOST_MORE, Place, rounds_to_tell};
 use crate::stats::estimate::{Estimate, Subject};
 use crate::stats::paired::Better;
+use crate::stats::threads;
 use crate::stats::{median, multiple, power, signed_rank};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -126,6 +127,7 @@ fn judge<T: Send>(
     seed: u64,
     what: impl Fn(&Judge<'_>) -> T + Sync,
 ) -> Vec<T> {
+    threads::prepare();
     let evaluations = spending.evaluations();
     let mut pairs: Vec<Vec<Pair>> =
         contests.par_iter().map(|contest| pairs_of(contest, &evaluations)).collect();

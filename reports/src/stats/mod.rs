@@ -13,6 +13,7 @@ pub mod quantile;
 pub mod random;
 pub mod rate;
 pub mod signed_rank;
+pub(crate) mod threads;
 
 /// The median of values that may be infinite; `None` for none.
 ///

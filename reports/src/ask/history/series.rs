@@ -11,6 +11,7 @@ use crate::record::Metric;
 use crate::stats::estimate::Estimate;
 use crate::stats::median;
 use crate::stats::paired::log_behind;
+use crate::stats::threads;
 use rayon::prelude::*;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -128,6 +129,7 @@ impl History {
                 of_key.entry(key).or_default().push(Sample { entry: at, value: point.value, ratio });
             }
         }
+        threads::prepare();
         let series: Vec<Series> = of_key
             .into_iter()
             .collect::<Vec<_>>()

@@ -10,6 +10,7 @@ use crate::cells::exclusion::Exclusion;
 use crate::cells::gather;
 use crate::record::bundle::Bundle;
 use crate::record::{ComparedCell, Comparison, Gated, Run, ScenarioRecord, Side, Trial};
+use crate::stats::threads;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -84,6 +85,7 @@ impl Book {
     /// The book of a bundle.
     pub(crate) fn of(bundle: &Bundle, comparison: &Comparison) -> Self {
         let mut book = Self::new(&bundle.run, comparison);
+        threads::prepare();
         let said: Vec<Said> = bundle.trials.par_iter().filter_map(|trial| book.read(trial)).collect();
         said.into_iter().for_each(|said| book.enter(said));
         book

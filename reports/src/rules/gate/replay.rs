@@ -14,6 +14,7 @@ use crate::record::PlannedLook;
 use crate::rules::contest::Spending;
 use crate::stats::median;
 use crate::stats::random::Random;
+use crate::stats::threads;
 use rayon::prelude::*;
 
 /// The gates to simulate.
@@ -104,6 +105,7 @@ pub(crate) fn simulate(replay: &Replay, draw: impl Fn(&mut Random, usize) -> Vec
             .collect();
         gate(replay, &figures, &looks, number)
     };
+    threads::prepare();
     (0..replay.gates).into_par_iter().map(one).reduce(Tally::default, Tally::add)
 }
 

@@ -8,6 +8,7 @@ use crate::rules::verdict::LEVEL;
 use crate::rules::verdict::MOST_LEFT_OUT;
 use crate::stats::estimate::Estimate;
 use crate::stats::random::Random;
+use crate::stats::threads;
 use crate::stats::{median, multiple, signed_rank};
 use rayon::prelude::*;
 
@@ -65,6 +66,7 @@ struct Tests {
 /// Applies the rule to all figures of a run.
 pub(crate) fn apply(all: &[Series<'_>], spending: Spending<'_>, seed: u64) -> Vec<Found> {
     let evaluations = spending.evaluations();
+    threads::prepare();
     let tests: Vec<Tests> = all.par_iter().map(|one| one.tests(&evaluations, seed)).collect();
     let q = |p: fn(&Tests) -> f64| multiple::adjusted(&tests.iter().map(p).collect::<Vec<_>>());
     let (worse, better) = (q(|tests| tests.worse), q(|tests| tests.better));

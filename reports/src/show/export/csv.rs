@@ -6,6 +6,8 @@
 use super::Source;
 use super::measure;
 use super::text::field;
+use crate::analysis::Analysis;
+use crate::cells::cell::RoundFigures;
 use crate::cells::gather;
 use crate::record::{Measured, Metric, ScenarioRecord, Trial};
 use crate::show::words::joined;
@@ -30,12 +32,39 @@ const COUNTS: [&str; 8] = [
 pub(super) fn table(source: Source<'_>) -> String {
     let excluded: BTreeMap<_, _> =
         source.analysis.excluded.iter().map(|one| (one.index, joined(&one.reasons))).collect();
+    let analysed = analysed(source.analysis);
     let mut text = line(&head());
     for trial in &source.bundle.trials {
-        let scenario = source.bundle.run.scenarios.iter().find(|one| one.name == trial.scenario);
-        text.push_str(&line(&row(trial, scenario, excluded.get(&trial.index))));
+        let left_out = excluded.get(&trial.index);
+        let figures = match analysed.get(&key(&trial.scenario, &trial.model, trial.round)) {
+            Some(round) if left_out.is_none() => figures(round),
+            _ => {
+                let scenario = source.bundle.run.scenarios.iter().find(|one| one.name == trial.scenario);
+                figures_alone(trial, scenario)
+            }
+        };
+        text.push_str(&line(&row(trial, left_out, figures)));
     }
     text
+}
+
+/// A round of a model under a workload.
+type Key<'a> = (&'a str, &'a str, u32);
+
+fn key<'a>(scenario: &'a str, model: &'a str, round: u32) -> Key<'a> {
+    (scenario, model, round)
+}
+
+/// The figures of the trials that count: opening their histograms a second time would take most of an export's time.
+fn analysed(analysis: &Analysis) -> BTreeMap<Key<'_>, &RoundFigures> {
+    let rounds = analysis.measured().flat_map(|workload| {
+        let of = |cell| (workload.scenario.name.as_str(), cell);
+        let cells = workload.cells.iter().map(of);
+        cells.flat_map(|(scenario, cell)| {
+            cell.rounds.iter().map(move |round| (key(scenario, &cell.model, round.round), round))
+        })
+    });
+    rounds.collect()
 }
 
 fn line(fields: &[String]) -> String {
@@ -50,7 +79,7 @@ fn head() -> Vec<String> {
     names
 }
 
-fn row(trial: &Trial, scenario: Option<&ScenarioRecord>, left_out: Option<&String>) -> Vec<String> {
+fn row(trial: &Trial, left_out: Option<&String>, figures: Vec<Option<f64>>) -> Vec<String> {
     let mut fields = vec![
         trial.index.to_string(),
         trial.round.to_string(),
@@ -65,7 +94,7 @@ fn row(trial: &Trial, scenario: Option<&ScenarioRecord>, left_out: Option<&Strin
         Some(measured) => fields.extend(counts(measured).map(|count| count.to_string())),
         None => fields.extend(COUNTS.map(|_| String::new())),
     }
-    fields.extend(figures(trial, scenario).into_iter().map(|value| value.map_or_else(String::new, number)));
+    fields.extend(figures.into_iter().map(|value| value.map_or_else(String::new, number)));
     let doubts: Vec<String> = trial.doubts.iter().map(ToString::to_string).collect();
     fields.push(field(&doubts.join("; ")));
     fields
@@ -85,11 +114,16 @@ fn counts(measured: &Measured) -> [u64; COUNTS.len()] {
     ]
 }
 
-/// The figures of a trial; all absent where it contradicts itself, which is then the reason it is left out for.
-fn figures(trial: &Trial, scenario: Option<&ScenarioRecord>) -> Vec<Option<f64>> {
-    let Some(Ok(round)) = scenario.map(|scenario| gather::of_trial(scenario, trial)) else {
-        return vec![None; 2 + Metric::ALL.len()];
-    };
+/// The figures of a trial that does not count; all absent where it contradicts itself, which is then the reason it is left out
+/// for.
+fn figures_alone(trial: &Trial, scenario: Option<&ScenarioRecord>) -> Vec<Option<f64>> {
+    match scenario.map(|scenario| gather::of_trial(scenario, trial)) {
+        Some(Ok(round)) => figures(&round),
+        _ => vec![None; 2 + Metric::ALL.len()],
+    }
+}
+
+fn figures(round: &RoundFigures) -> Vec<Option<f64>> {
     let response = &round.response;
     let mut values = vec![response.mean_ns, (response.sent > 0).then_some(response.max_ns)];
     values.extend(Metric::ALL.map(|metric| round.value(metric)));

@@ -10,10 +10,11 @@
 //! The last row has three fields, not four: there 1/(1-Percentile) is infinite, and the public plotter, which takes rows of
 //! exactly four fields, would draw a point at infinity.
 
-use super::cells;
-use super::text::{Unique, component};
+use super::cells::{self, Counted};
+use super::text::{LONGEST_FILE_NAME, Unique, component_within};
 use super::{Export, File, Source};
 use crate::record::histogram::Recorder;
+use crate::show::layout::clean;
 use std::fmt::Write as _;
 
 /// Rows for each halving of the share that is slower, as the library's own tools have it.
@@ -23,19 +24,29 @@ const TICKS_PER_HALF: u32 = 5;
 const MILLISECOND: f64 = 1e6;
 
 pub(super) fn files(source: Source<'_>) -> Export {
-    let (mut files, mut left_out, mut taken) = (Vec::new(), Vec::new(), Unique::default());
+    let (mut files, mut left_out, mut taken) = (Vec::new(), Vec::new(), Unique::within(LONGEST_FILE_NAME));
     for counted in cells::all(source) {
         // Before anything is left out, so that the names of the others do not depend on it.
-        let folder = component(&counted.workload.scenario.name);
-        let name = taken.name(&folder, &component(&counted.cell.model));
+        let part = |name: &str| component_within(name, LONGEST_FILE_NAME);
+        let folder = part(&counted.workload.scenario.name);
+        let name = taken.name(&folder, &part(&counted.cell.model));
         let sent = counted.cell.merged.as_ref().map_or(0, |merged| merged.response.sent);
         if sent == 0 {
             left_out.push(format!("{}: no valid trial in which anything was asked", counted.name()));
             continue;
         }
-        files.push(File::new(format!("{folder}/{name}.hgrm"), distribution(&counted.response(), sent)));
+        let text = named(&counted) + &distribution(&counted.response(), sent);
+        files.push(File::new(format!("{folder}/{name}.hgrm"), text));
     }
     Export { files, left_out }
+}
+
+/// What the rows are of, as comments: the name of the file may be cut, and may be lost.
+fn named(counted: &Counted<'_>) -> String {
+    let line = |what: &str, text: &str| format!("# {what}: {}\n", clean(text));
+    line("Workload", &counted.workload.scenario.name)
+        + &line("Model", &counted.cell.model)
+        + &line("Metric", "response time from the intended send time, in milliseconds")
 }
 
 /// The rows and the footer; `sent` is above zero.

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 
 /// The longest name of a folder or file, in bytes; criterion cuts there, too.
 pub(super) const LONGEST_NAME: usize = 64;
+/// The same where no tool has a say in it: file systems take 255, and an ending and a number come on top.
+pub(super) const LONGEST_FILE_NAME: usize = 200;
 
 /// The names that mean something of their own in criterion's folder, anywhere in a path.
 pub(super) const RESERVED: [&str; 4] = ["new", "base", "change", "report"];
@@ -94,6 +96,11 @@ pub(super) fn field(text: &str) -> String {
 /// digit become a `-`, one for as many as there are together. Names that criterion keeps for itself, and those that a file
 /// system does, are marked with a `_`.
 pub(super) fn component(name: &str) -> String {
+    component_within(name, LONGEST_NAME)
+}
+
+/// The same, cut at `most` bytes.
+pub(super) fn component_within(name: &str, most: usize) -> String {
     let forbidden = |c: char| c.is_control() || "?\"/\\*<>:|^".contains(c);
     let mut safe = String::with_capacity(name.len());
     for c in name.chars() {
@@ -106,7 +113,7 @@ pub(super) fn component(name: &str) -> String {
     }
     // A leading one would make an option of it.
     let mut safe = safe.trim_start_matches('-').to_owned();
-    shorten(&mut safe, LONGEST_NAME);
+    shorten(&mut safe, most);
     let bare = safe.trim_end_matches(['.', '-']).len();
     safe.truncate(bare);
     if safe.is_empty() || RESERVED.contains(&safe.to_lowercase().as_str()) {
@@ -124,21 +131,34 @@ fn shorten(text: &mut String, most: usize) {
 }
 
 /// Names that must not meet: a second one that looks the same gets a number.
-#[derive(Default)]
-pub(super) struct Unique(BTreeSet<String>);
+pub(super) struct Unique {
+    taken: BTreeSet<String>,
+    most: usize,
+}
+
+impl Default for Unique {
+    fn default() -> Self {
+        Self::within(LONGEST_NAME)
+    }
+}
 
 impl Unique {
+    /// Of names of at most so many bytes.
+    pub(super) fn within(most: usize) -> Self {
+        Self { taken: BTreeSet::new(), most }
+    }
+
     /// The name, or the name with the first number that is free. Names that differ in case alone count as the same, for
-    /// some file systems do not tell them apart. Stays within [`LONGEST_NAME`] if the name does.
+    /// some file systems do not tell them apart. Stays as short as it must if the name does.
     pub(super) fn name(&mut self, within: &str, name: &str) -> String {
         let key = |name: &str| format!("{within}\n{name}").to_lowercase();
         let numbered = (2..).map(|number: u64| {
             let suffix = format!("_{number}");
             let mut short = name.to_owned();
-            shorten(&mut short, LONGEST_NAME.saturating_sub(suffix.len()));
+            shorten(&mut short, self.most.saturating_sub(suffix.len()));
             short + &suffix
         });
-        let free = std::iter::once(name.to_owned()).chain(numbered).find(|name| self.0.insert(key(name)));
+        let free = std::iter::once(name.to_owned()).chain(numbered).find(|name| self.taken.insert(key(name)));
         free.expect("there are more numbers than names")
     }
 }
@@ -274,6 +294,7 @@ mod tests {
             ["mio-event-loop-A", "a-b-c", "help", "größe-2.0", "new_"]
         );
         assert_eq!(component(&"µ".repeat(60)), "µ".repeat(32));
+        assert_eq!(component_within(&"µ".repeat(60), LONGEST_FILE_NAME), "µ".repeat(60));
         let mut unique = Unique::default();
         let names = ["a", "A", "a"].map(|name| unique.name("x", name));
         assert_eq!(names, ["a", "A_2", "a_3"]);

@@ -11,16 +11,16 @@ use crate::record::Metric;
 use crate::rules::verdict::Outcome;
 use crate::show::layout::{clean, cut, left, push_wrapped, width};
 
-/// The columns, the most telling first.
-const COLUMNS: [Metric; 8] = [
-    Metric::CpuPerRequest,
-    Metric::UserCpuPerRequest,
-    Metric::SystemCallsPerRequest,
-    Metric::SwitchesPerRequest,
-    Metric::RunDelayPerRequest,
-    Metric::SegmentsPerRequest,
-    Metric::MemoryPerConnection,
-    Metric::Fairness,
+/// The columns, the most telling first, each with what a reader should know of it.
+const COLUMNS: [(Metric, &str); 8] = [
+    (Metric::CpuPerRequest, "CPU time of the server's whole process tree"),
+    (Metric::UserCpuPerRequest, "the part of it in user mode"),
+    (Metric::SystemCallsPerRequest, "system calls"),
+    (Metric::SwitchesPerRequest, "context switches"),
+    (Metric::RunDelayPerRequest, "time ready to run but waiting for a CPU"),
+    (Metric::SegmentsPerRequest, "TCP segments of both directions"),
+    (Metric::MemoryPerConnection, "memory that a connection adds"),
+    (Metric::Fairness, "Jain's index of fairness"),
 ];
 
 /// Appends the table, if any model of it has been measured.
@@ -55,7 +55,8 @@ pub(super) fn costs(out: &mut String, analysis: &Analysis, style: Style) {
             rows.iter().map(|(_, cell)| (figure(cell), false)).collect(),
         )
     };
-    let measured = |metric: &&Metric| rows.iter().any(|(_, cell)| cell.value(**metric).is_some());
+    let measured = |metric: &Metric| rows.iter().any(|(_, cell)| cell.value(*metric).is_some());
+    let columns: Vec<(Metric, &str)> = COLUMNS.into_iter().filter(|(metric, _)| measured(metric)).collect();
     let name = |label: &str| match several {
         true => format!("{}\n{}", cut(&clean(label), style.width), " ".repeat(lead)),
         false => left(&cut(&clean(label), lead), lead),
@@ -64,7 +65,7 @@ pub(super) fn costs(out: &mut String, analysis: &Analysis, style: Style) {
         names: rows.iter().map(|(label, _)| name(label)).collect(),
         lead,
         corner: String::new(),
-        columns: COLUMNS.iter().filter(measured).map(column).collect(),
+        columns: columns.iter().map(|(metric, _)| column(metric)).collect(),
     };
     if rows.is_empty() || grid.columns.is_empty() {
         return;
@@ -74,10 +75,9 @@ pub(super) fn costs(out: &mut String, analysis: &Analysis, style: Style) {
     out.push('\n');
     push_wrapped(out, of, style.width, "", |line| style.bold(line));
     grid.push(out, style);
-    let key = "CPU time of the server's whole process tree, and the part in user mode; system calls; context switches; \
-               time ready to run but waiting for a CPU; TCP segments of both directions; memory that a connection \
-               adds; Jain's index of fairness. - could not be measured, the report says why.";
-    push_wrapped(out, key, style.width, "", |line| style.dim(line));
+    let shown: Vec<&str> = columns.iter().take(grid.columns.len()).map(|(_, what)| *what).collect();
+    let key = format!("{}. - could not be measured, the report says why.", shown.join("; "));
+    push_wrapped(out, &key, style.width, "", |line| style.dim(line));
 }
 
 /// A value in few columns.
@@ -87,5 +87,29 @@ fn short(cost: Metric, value: f64) -> String {
         (_, value) if value.is_infinite() => "never".to_owned(),
         (_, value) if value > 0.0 && value < 0.001 => "~0".to_owned(),
         _ => cost.show(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::analyse;
+    use crate::sample::{self, Spec};
+
+    fn shown(width: usize) -> String {
+        let mut out = String::new();
+        let analysis = analyse(&sample::bundle(&Spec { rounds: 6, scenarios: 1, ..Spec::default() }));
+        costs(&mut out, &analysis, Style { width, colour: false });
+        out.replace('\n', " ")
+    }
+
+    #[test]
+    fn the_key_explains_the_columns_that_are_there() {
+        let (wide, narrow) = (shown(200), shown(40));
+        for (metric, what) in COLUMNS {
+            assert_eq!(wide.contains(metric.short()), wide.contains(what), "{what}: {wide}");
+            assert_eq!(narrow.contains(metric.short()), narrow.contains(what), "{what}: {narrow}");
+        }
+        assert!(wide.contains("fairness") && !narrow.contains("fairness"), "{narrow}");
     }
 }

@@ -18,7 +18,7 @@ pub(crate) mod probe;
 pub(crate) mod reason;
 pub mod stops;
 pub(crate) mod sweep;
-pub mod theory;
+pub(crate) mod theory;
 pub(crate) mod trust;
 pub(crate) mod waiting;
 pub mod workload;
