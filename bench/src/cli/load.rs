@@ -1,5 +1,6 @@
 //! `bakeoff load`: the swarm alone, against any server that speaks one of the services.
 
+use super::Addresses;
 use super::flags::{RequestFlags, SeedFlag};
 use super::output;
 use super::setup::launcher;
@@ -27,9 +28,9 @@ use std::time::Duration;
     bakeoff load --addr 127.0.0.1:7 --rate 20000 --for 10s\n  \
     bakeoff load --addr 127.0.0.1:8080 --service http --json")]
 pub(super) struct LoadArgs {
-    /// The server's address and port
-    #[arg(long, value_parser = super::parse_address)]
-    addr: SocketAddr,
+    /// The server's address, or a name of one, and port
+    #[arg(long, value_name = "ADDR", value_parser = super::parse_addresses)]
+    addr: Addresses,
     #[command(flatten)]
     request: RequestFlags,
     /// Connections
@@ -75,10 +76,11 @@ fn parse_clients(text: &str) -> Result<u32, String> {
 
 impl LoadArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
-        if !self.allow_remote {
-            require_loopback(self.addr.ip(), "say --allow-remote if the server there is yours to load")?;
+        for address in self.addr.0.iter().filter(|_| !self.allow_remote) {
+            require_loopback(address.ip(), "say --allow-remote if the server there is yours to load")?;
         }
-        let spec = self.spec()?;
+        let target = self.target();
+        let spec = self.spec(target)?;
         let context = Context::on_loopback(launcher()?);
         let measured = match self.drive(&context, &spec) {
             Ok(measured) => measured,
@@ -87,7 +89,7 @@ impl LoadArgs {
         };
         let doubts =
             judge::doubts(&measured, &Usage::absent("another program's server"), &spec.load, &context.cpus);
-        let invalid = judge::of_strangers_server(&measured.counts, || refuses(self.addr));
+        let invalid = judge::of_strangers_server(&measured.counts, || refuses(target));
         let summary = Summary::new(&measured, invalid, doubts).map_err(|e| e.to_string())?;
         let text = if self.json {
             serde_json::to_string_pretty(&summary).expect("our own type, finite numbers") + "\n"
@@ -97,7 +99,7 @@ impl LoadArgs {
         output::print(&text)?;
         for reason in &summary.invalid {
             let wrong = matches!(reason, Invalid::WrongReply { .. });
-            let speaks = format!("; does {} speak {}? (--service)", self.addr, self.request.service.name);
+            let speaks = format!("; does {target} speak {}? (--service)", self.request.service.name);
             let speaks = if wrong { speaks.as_str() } else { "" };
             bakeoff::print_to_stderr(&format!("bakeoff: the measurement is invalid: {reason}{speaks}"));
         }
@@ -111,7 +113,7 @@ impl LoadArgs {
             Some(_) => format!("{} sessions at once", self.clients),
             None => format!("{} connections", workers.connected()),
         };
-        bakeoff::print_to_stderr(&format!("{clients} to {}, measuring for {window}", self.addr));
+        bakeoff::print_to_stderr(&format!("{clients} to {}, measuring for {window}", spec.target));
         let window = workers.start()?;
         workers.sleep_until(window.end)?;
         let measured = workers.collect();
@@ -119,7 +121,14 @@ impl LoadArgs {
         measured
     }
 
-    fn spec(&self) -> Result<WorkerSpec, String> {
+    /// Where to: of a name with several addresses the first at which somebody listens.
+    fn target(&self) -> SocketAddr {
+        let all = &self.addr.0;
+        let listens = |address: &&SocketAddr| all.len() == 1 || !refuses(**address);
+        *all.iter().find(listens).unwrap_or(&all[0])
+    }
+
+    fn spec(&self, target: SocketAddr) -> Result<WorkerSpec, String> {
         let request = self.request.shape()?;
         let clients = self.clients;
         let load = match (self.rate, self.churn) {
@@ -134,9 +143,6 @@ impl LoadArgs {
             Timing { warmup: self.warmup, window: self.window, timeout: self.timeout, drain: self.timeout };
         bounds::check(&load, &request, &timing, 0, 1).map_err(|e| e.to_string())?;
         let seed = self.seed.seed;
-        Ok(WorkerSpec {
-            seed,
-            ..WorkerSpec::new(self.addr, self.request.service.name, load, request, timing)
-        })
+        Ok(WorkerSpec { seed, ..WorkerSpec::new(target, self.request.service.name, load, request, timing) })
     }
 }

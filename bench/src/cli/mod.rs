@@ -33,8 +33,10 @@ mod workloads;
 pub(crate) use internal::Internal;
 
 use bakeoff::exit::Exit;
+use clap::error::ErrorKind;
 use clap::{FromArgMatches as _, Parser, Subcommand};
-use std::net::SocketAddr;
+use std::ffi::OsString;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 
 /// Which server concurrency model fits which workload? Measured, with its uncertainty.
 ///
@@ -70,19 +72,48 @@ enum Command {
     Man(manual::ManArgs),
 }
 
-/// Reads an address and a port; `localhost` is 127.0.0.1.
+/// Reads an address, or a name of one, and a port. Of a name with several addresses, one of version 4 before one of version 6.
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
-    let numeric = match text.strip_prefix("localhost:") {
-        Some(port) => format!("127.0.0.1:{port}"),
-        None => text.to_string(),
-    };
-    numeric.parse().map_err(|_| "give an address and a port, such as 127.0.0.1:5000 or [::1]:5000".into())
+    parse_addresses(text).map(|all| all.0[0])
+}
+
+/// The addresses of one name, at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Addresses(Vec<SocketAddr>);
+
+/// As [`parse_address`], with all addresses of a name.
+fn parse_addresses(text: &str) -> Result<Addresses, String> {
+    let form =
+        || "give an address and a port, such as 127.0.0.1:5000, [::1]:5000 or localhost:5000".to_owned();
+    if let Ok(address) = text.parse() {
+        return Ok(Addresses(vec![address]));
+    }
+    let (name, port) = text.rsplit_once(':').ok_or_else(form)?;
+    let port: u16 = port.parse().map_err(|_| form())?;
+    if name.is_empty() || name.contains(':') || name.contains(char::is_whitespace) {
+        return Err(form());
+    }
+    let unknown = |why: String| format!("the name `{name}` has no address here ({why}); {}", form());
+    let mut found: Vec<SocketAddr> =
+        (name, port).to_socket_addrs().map_err(|e| unknown(e.to_string()))?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found.dedup();
+    if found.is_empty() { Err(unknown("nothing was found".into())) } else { Ok(Addresses(found)) }
 }
 
 impl Cli {
     /// Reads the command line; a mistake in it ends the tool.
     pub(crate) fn read() -> Self {
-        Self::from_arg_matches(&help::definition().get_matches()).unwrap_or_else(|error| error.exit())
+        let matches = help::definition().try_get_matches();
+        matches.and_then(|matches| Self::from_arg_matches(&matches)).unwrap_or_else(|error| {
+            if error.kind() == ErrorKind::InvalidUtf8 {
+                bakeoff::print_to_stderr(&format!("bakeoff: {}", not_utf_8(std::env::args_os())));
+            } else {
+                // That nobody reads it is no reason to say more.
+                let _ = error.print();
+            }
+            std::process::exit(error.exit_code());
+        })
     }
 
     /// Does what was asked.
@@ -112,6 +143,17 @@ impl Cli {
     }
 }
 
+/// What to say of words that clap cannot read, and does not name.
+fn not_utf_8(words: impl IntoIterator<Item = OsString>) -> String {
+    let odd = words.into_iter().filter(|word| word.to_str().is_none());
+    let named: Vec<String> =
+        odd.map(|word| format!("`{}`", word.as_encoded_bytes().escape_ascii())).collect();
+    format!(
+        "{} is not UTF-8, as names of scenarios, models and values must be; rename the file, or name it by a link",
+        named.join(" or ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,10 +161,19 @@ mod tests {
     #[test]
     fn addresses_are_read_as_people_write_them() {
         let local: SocketAddr = "127.0.0.1:5000".parse().expect("an address");
-        assert_eq!(parse_address("localhost:5000"), Ok(local));
+        assert_eq!(parse_address("localhost:5000"), Ok(local), "as the system resolves it");
         assert_eq!(parse_address("127.0.0.1:5000"), Ok(local));
-        for bad in ["127.0.0.1", "5000", "localhost", "example.org:80"] {
+        assert!(parse_address("[::1]:5000").is_ok_and(|address| address.is_ipv6()));
+        for bad in ["127.0.0.1", "5000", "localhost", ":80", "localhost:http", "a b:80", "::1:80:x"] {
             assert!(parse_address(bad).expect_err(bad).contains("such as"), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_no_utf_8_is_named_as_far_as_it_can_be() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let words = ["bakeoff".into(), OsString::from_vec(b"\xff.toml".to_vec()), "churn".into()];
+        let told = not_utf_8(words);
+        assert!(told.contains("`\\xff.toml`") && told.contains("rename"), "{told}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::flags::{CampaignFlags, CostFlag};
 use super::results::Results;
-use super::setup::{check_plan, context, tell_what_is_known};
+use super::setup::{check_plan, context};
 use super::{names, workloads};
 use bakeoff::campaign::plan::Plan;
 use bakeoff::campaign::{Options, budget, rounds};
@@ -71,9 +71,6 @@ impl RunArgs {
             for line in budget::announcement(budget, plan.rounds, plan.cells.len(), round).lines() {
                 bakeoff::print_to_stderr(wrapped(line, bakeoff::terminal_width(), "").trim_end());
             }
-        }
-        if !flags.results.quiet {
-            tell_what_is_known(&plan, &context);
         }
         let completion =
             rounds::run(&plan, &options, &context, &results.bundle).map_err(|e| e.to_string())?;

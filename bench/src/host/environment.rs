@@ -1,5 +1,6 @@
 //! What a reader must know of the machine: read once before a run and stamped on its records.
 
+use super::pinned::on_cpus;
 use bakeoff_reports::record::{Environment, Reading};
 use bakeoff_servers::services;
 use procfs::Current as _;
@@ -182,21 +183,15 @@ fn cgroup_pids_left() -> Option<u64> {
 /// the caller's pinning stays.
 pub fn compute_speed(cpus: &[u32]) -> Reading<f64> {
     const NOMINAL_NS: u64 = 1_000_000;
-    let cpus = cpus.to_vec();
-    let timed = std::thread::Builder::new().spawn(move || {
-        pin(&cpus).map_err(|e| e.to_string())?;
+    reading(on_cpus(cpus, || {
         let mut best = u128::MAX;
         for seed in 0..10 {
             let begin = Instant::now();
             std::hint::black_box(services::hash::compute(seed, NOMINAL_NS));
             best = best.min(begin.elapsed().as_nanos());
         }
-        Ok::<f64, String>(best as f64 / (NOMINAL_NS / 1000) as f64)
-    });
-    reading(match timed {
-        Ok(timed) => timed.join().unwrap_or_else(|_| Err("the timing thread panicked".into())),
-        Err(error) => Err(format!("no thread can be had to time it on: {error}")),
-    })
+        Ok(best as f64 / (NOMINAL_NS / 1000) as f64)
+    }))
 }
 
 fn reading<T>(result: Result<T, String>) -> Reading<T> {

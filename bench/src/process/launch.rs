@@ -333,9 +333,15 @@ impl Child {
 
     /// Whether it has ended (and is then reaped, and what it left of its process group is killed).
     pub fn has_ended(&mut self) -> bool {
-        if self.ended.is_none() && self.waits_to_be_reaped() {
-            // Before it is reaped, for until then no other group can have its number.
-            let _ = kill_process_group(self.group(), Signal::KILL);
+        if self.ended.is_none() {
+            let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            match waitid(WaitId::Pid(self.group()), look) {
+                Ok(None) => return false,
+                // Before it is reaped, for until then no other group can have its number.
+                Ok(Some(_)) => drop(kill_process_group(self.group(), Signal::KILL)),
+                // A kernel that cannot look without reaping; what is left of the group is then found as any orphan is.
+                Err(_) => {}
+            }
             self.take_end(sys::try_reap(self.pid).ok().flatten());
         }
         self.ended.is_some()
@@ -346,11 +352,6 @@ impl Child {
             orphans::let_go(self.pid);
         }
         self.ended = ended;
-    }
-
-    fn waits_to_be_reaped(&self) -> bool {
-        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        matches!(waitid(WaitId::Pid(self.group()), look), Ok(Some(_)))
     }
 
     /// Asks it to stop, by SIGTERM.

@@ -282,13 +282,18 @@ pub(super) fn is_commit(folder: &Path, reference: &str) -> bool {
     git(folder, resolve(&format!("{reference}^{{commit}}"))).is_ok()
 }
 
-/// What git answers to a question in a folder. No hook of the repository runs.
+/// What git answers to a question in a folder. No hook of the repository runs and no watcher of its files; the filters that its
+/// configuration names for some files (such as LFS) do, for without them the files would be others.
 ///
 /// # Errors
 /// git's words, or why there is no git.
 pub fn git<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S>) -> Result<String, String> {
     let mut git = Command::new("git");
-    git.arg("-C").arg(folder).args(["-c", "core.hooksPath=/dev/null"]).args(arguments).stdin(Stdio::null());
+    git.arg("-C")
+        .arg(folder)
+        .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"])
+        .args(arguments)
+        .stdin(Stdio::null());
     // Within a hook they name the repository of the hook, whatever folder is given.
     git.env_remove("GIT_DIR").env_remove("GIT_WORK_TREE").env_remove("GIT_INDEX_FILE");
     let output = git.output().map_err(|e| format!("git could not be started: {e}"))?;

@@ -12,7 +12,7 @@ mod trace;
 mod untraced;
 
 use crate::host::clock;
-use crate::host::environment;
+use crate::host::pinned::on_cpus;
 use crate::host::usage::Population;
 use crate::process::context::Context;
 use crate::process::launch::{Interrupt, LaunchError};
@@ -108,17 +108,9 @@ pub fn take(context: &Context, options: &AnatomyOptions) -> Result<Anatomy, Laun
     };
     // On a thread of its own: it is pinned, and tracees belong to the thread that seized them. The server was started
     // by this one, which outlives it; the server dies with the thread that started it.
-    let (untraced, phases) = std::thread::scope(|scope| {
-        let both = || {
-            if let Err(error) = environment::pin(&context.cpus.swarm) {
-                return (Err(error.to_string()), Err(error.to_string()));
-            }
-            let untraced = untraced::pass(&subject, options.span);
-            (untraced, follow(&subject, options.repeats))
-        };
-        let panicked = || (Err("the client panicked".to_string()), Err("the tracer panicked".to_string()));
-        scope.spawn(both).join().unwrap_or_else(|_| panicked())
-    });
+    let both = || Ok((untraced::pass(&subject, options.span), follow(&subject, options.repeats)));
+    let (untraced, phases) =
+        on_cpus(&context.cpus.swarm, both).unwrap_or_else(|why| (Err(why.clone()), Err(why)));
     server.stop(PATIENCE / 2);
     if context.interrupted() {
         return Err(LaunchError::Interrupted);

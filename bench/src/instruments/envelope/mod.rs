@@ -17,6 +17,7 @@ pub use classify::{Shown, classify};
 
 use crate::host::clock;
 use crate::host::environment;
+use crate::host::pinned::on_cpus;
 use crate::process::context::Context;
 use crate::process::launch::LaunchError;
 use crate::process::server::Stopped;
@@ -99,14 +100,8 @@ fn trial(
     let exchange = (service.exchange)(plan::PAYLOAD_BYTES);
     let interrupt = context.launcher.interrupt.clone();
     // On a thread of its own, for it is pinned. The server dies with the thread that started it, which is this one.
-    let course = std::thread::scope(|scope| {
-        let clients = || {
-            environment::pin(&context.cpus.swarm).map_err(|e| LaunchError::Refused(e.to_string()))?;
-            StressRun::new(plan, caps, &*exchange, address, seed, &mut server, interrupt).run()
-        };
-        let panicked = || Err(LaunchError::Refused("the clients panicked".into()));
-        scope.spawn(clients).join().unwrap_or_else(|_| panicked())
-    });
+    let clients = || Ok(StressRun::new(plan, caps, &*exchange, address, seed, &mut server, interrupt).run());
+    let course = on_cpus(&context.cpus.swarm, clients).unwrap_or_else(|why| Err(LaunchError::Refused(why)));
     let died = server.has_ended();
     let tasks_refused = cage.refused();
     let stopped = server.stop(config.stop_deadline);

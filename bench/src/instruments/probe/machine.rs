@@ -3,7 +3,7 @@
 
 use crate::host::clock::{monotonic_ns, nanoseconds};
 use crate::host::connect::connect;
-use crate::host::environment::pin;
+use crate::host::pinned::on_cpus;
 use bakeoff_reports::record::{Overshoot, Reading, RoundTrip, Scatter};
 use bakeoff_servers::services;
 use rustix::net::sockopt;
@@ -22,18 +22,7 @@ const PING: usize = 64;
 
 /// Runs `work` on a thread pinned to `cpus`.
 fn on<T: Send>(cpus: &[u32], work: impl FnOnce() -> Result<T, String> + Send) -> Reading<T> {
-    std::thread::scope(|scope| {
-        let work = || {
-            pin(cpus).map_err(|e| e.to_string())?;
-            work()
-        };
-        match std::thread::Builder::new().spawn_scoped(scope, work).map(|thread| thread.join()) {
-            Ok(Ok(Ok(value))) => Reading::Value(value),
-            Ok(Ok(Err(why))) => Reading::Absent(why),
-            Ok(Err(_)) => Reading::Absent("the measuring thread panicked".into()),
-            Err(error) => Reading::Absent(format!("no thread can be had to measure with: {error}")),
-        }
-    })
+    on_cpus(cpus, work).map_or_else(Reading::Absent, Reading::Value)
 }
 
 /// Nanoseconds that a read of the monotonic clock takes: the best of some series, each the mean of 1,000 reads.

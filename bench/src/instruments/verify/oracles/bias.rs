@@ -5,7 +5,7 @@ use super::super::finding::{Finding, Unit};
 use super::super::rig::{Kind, Rig};
 use crate::host::clock;
 use crate::host::connect::connect;
-use crate::host::environment;
+use crate::host::pinned::on_cpus;
 use crate::process::launch::LaunchError;
 use crate::process::server::Server;
 use crate::process::workers::PATIENCE;
@@ -109,10 +109,13 @@ impl Pairs<'_> {
 
 /// The median time of a blocking 64-byte ping-pong on these CPUs, in nanoseconds: as fast as it goes, or one every `gap`,
 /// with a spin until then. A quarter of the time goes before, to warm up.
-fn bare_median(target: SocketAddr, cpus: &[u32], window: Duration, gap: Option<Duration>) -> io::Result<f64> {
-    let cpus = cpus.to_vec();
-    let client = std::thread::spawn(move || {
-        environment::pin(&cpus)?;
+fn bare_median(
+    target: SocketAddr,
+    cpus: &[u32],
+    window: Duration,
+    gap: Option<Duration>,
+) -> Result<f64, String> {
+    let client = || {
         clock::sharpen_timers();
         let mut stream = connect(target, Duration::from_secs(10))?;
         stream.set_nodelay(true)?;
@@ -139,9 +142,9 @@ fn bare_median(target: SocketAddr, cpus: &[u32], window: Duration, gap: Option<D
                 times.record(clock::monotonic_ns() - from);
             }
         }
-        Ok(times.histogram().value_at_quantile(0.5) as f64)
-    });
-    client.join().unwrap_or_else(|_| Err(io::Error::other("its thread panicked")))
+        io::Result::Ok(times.histogram().value_at_quantile(0.5) as f64)
+    };
+    on_cpus(cpus, || client().map_err(|e| e.to_string()))
 }
 
 #[cfg(test)]
