@@ -5,7 +5,7 @@ use super::strategy::Cell;
 use crate::host::usage::COUNTING;
 use crate::trial::counts_events;
 use crate::workload::scenario::Scenario;
-use bakeoff_reports::rules::verdict::{LEVEL, rounds_to_tell};
+use bakeoff_reports::rules::verdict::MIN_BLOCKS;
 use jiff::SignedDuration;
 use std::time::Duration;
 
@@ -53,36 +53,20 @@ pub fn rounds_within(budget: Duration, of_round: impl Fn(u32) -> Duration) -> u3
     rounds.max(1)
 }
 
-/// What a budget of `rounds` rounds means, each of so many trials and so long once events are counted no more; to be said
-/// before it begins.
-pub fn announcement(budget: Duration, rounds: u32, trials: usize, round: Duration) -> String {
-    let plural = |count: u32| if count == 1 { "" } else { "s" };
-    let mut text = format!(
-        "about {rounds} round{} of {trials} trials in {}; a round takes about {}",
-        plural(rounds),
-        words(budget),
-        words(round)
-    );
-    let looks: Vec<String> = bakeoff_reports::rules::sequential::looks(rounds)
-        .iter()
-        .filter(|look| look.after_rounds <= 2 * rounds)
-        .map(|look| look.after_rounds.to_string())
-        .collect();
-    if !looks.is_empty() {
-        text += &format!(
-            "\nafter rounds {} what is decided stops, and its time goes to the rest",
-            looks.join(", ")
-        );
-    }
-    let least = rounds_to_tell(LEVEL) as u32;
-    if rounds < least {
-        text += &format!(
-            "\nthat is too short to tell any two models apart, which takes {least} rounds at least: give it {} or fewer \
+/// The time of a run unless told otherwise, probe included; what follows the trials comes on top.
+pub const DEFAULT: Duration = Duration::from_secs(105);
+
+/// That a budget does not hold one block of each workload, and what would; `None` where it does.
+pub fn too_short(budget: Duration, blocks: Duration) -> Option<String> {
+    (blocks > budget).then(|| {
+        format!(
+            "a budget of {} is too short: one block of each workload takes about {}. Give it {} for a first answer, or fewer \
              workloads or models",
-            words(round * (least + 1))
-        );
-    }
-    text
+            words(budget),
+            words(blocks),
+            words(blocks * (MIN_BLOCKS as u32 + 1))
+        )
+    })
 }
 
 /// A time as people say it: "45 s", "5 min".
@@ -195,14 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn the_default_run_takes_about_the_four_minutes_that_help_and_readme_say() {
+    fn the_default_run_has_time_for_three_blocks_of_each_workload() {
         let default = crate::workload::scenario::BUILT_IN.iter().filter(|one| one.default);
         let scenarios = default.map(|one| Scenario::built_in(one.name).expect("built in")).collect();
-        let plan =
-            Plan::new(scenarios, &[], bakeoff_reports::rules::verdict::DEFAULT_ROUNDS, 1).expect("a plan");
-        let expected: Duration = (0..plan.rounds).map(|round| plan.expected_round(true, round)).sum();
-        // Probe, anatomies and tries again come on top: some 10 to 40 s.
-        assert!((190.0..230.0).contains(&expected.as_secs_f64()), "{expected:?}");
+        let plan = Plan::new(scenarios, &[], 1, 1).expect("a plan");
+        let three = plan.expected_round(true, 0) * 3;
+        assert!(three < DEFAULT, "{three:?}");
     }
 
     #[test]
@@ -230,18 +212,10 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_can_tell_nothing_says_so_and_what_would_do() {
-        let said = |seconds| {
-            let budget = Duration::from_secs(seconds);
-            let plan = plan().within(budget, false);
-            announcement(budget, plan.rounds, plan.cells.len(), plan.expected_round(false, COUNTED_ROUNDS))
-        };
-        let text = said(3);
-        assert!(
-            text.contains("rounds of 2 trials in 3 s") && text.contains("takes 6 rounds at least"),
-            "{text}"
-        );
-        let text = said(30);
-        assert!(text.contains("after rounds 8, 10, 14") && !text.contains("too short"), "{text}");
+    fn a_budget_that_holds_no_block_of_each_is_refused_with_what_would_do() {
+        let (short, blocks) = (Duration::from_secs(5), Duration::from_secs(28));
+        let refused = too_short(short, blocks).expect("too short");
+        assert!(refused.contains("about 28 s") && refused.contains("Give it 112 s"), "{refused}");
+        assert_eq!(too_short(blocks, blocks), None);
     }
 }

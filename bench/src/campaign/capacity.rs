@@ -8,7 +8,7 @@ use super::plan::Plan;
 use super::progress::Extent;
 use super::search::{ObjectiveCheck, Search};
 use super::strategy::{Block, Cell, Repeat, Strategy};
-use super::{Campaign, Completion, Field, Options, rounds};
+use super::{Campaign, Completion, Field, Options, blocks};
 use crate::host::clock;
 use crate::process::context::Context;
 use crate::workload::axis::four_digits;
@@ -148,10 +148,10 @@ pub fn run(
 ) -> Result<Completion, String> {
     let ladder = Plan::new(goal.rungs.clone(), chosen, 1, seed)?;
     let order = Plan::new(goal.rungs[..1].to_vec(), chosen, steps, seed)?;
-    let field = Field { scenarios: &ladder.scenarios, entries: rounds::entries(&ladder, context) };
+    let field = Field { scenarios: &ladder.scenarios, entries: blocks::entries(&ladder, context) };
     let planned_trials = order.planned_trials();
     let extent = Extent { trials: planned_trials as usize, rounds: steps, budget: None };
-    let head = Run { rounds: steps, planned_trials, ..rounds::head_of(&ladder, options, context) };
+    let head = Run { rounds: steps, planned_trials, ..blocks::head_of(&ladder, options, context) };
     let mut search = Capacity { goal, order: &order, searches: Vec::new() };
     let campaign = Campaign::new(context, options, field, extent);
     campaign.run(head, &mut search, path).map_err(|e| e.to_string())
@@ -177,7 +177,7 @@ impl Strategy for Capacity<'_> {
     fn next_round(&mut self, round: u32, _: Duration) -> Option<Vec<Block>> {
         let at_its_rate = |cell: Cell| Cell { scenario: self.searches[cell.contestant].next(), ..cell };
         let cells = self.order.round(round, |_| true).into_iter().map(at_its_rate).collect();
-        (round < self.order.rounds).then(|| vec![Block { cells, repeat: Repeat::AtTheEnd }])
+        (round < self.order.rounds).then(|| vec![Block { number: round, cells, repeat: Repeat::AtTheEnd }])
     }
 
     fn observe(&mut self, cell: Cell, trial: &Trial, _: Duration, last: bool) {

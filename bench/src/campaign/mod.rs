@@ -10,6 +10,7 @@
 //! Nothing here computes a statistic of a run; what a strategy decides on it asks `bakeoff_reports::rules`.
 
 mod afterwards;
+pub mod blocks;
 pub mod budget;
 pub mod capacity;
 pub mod head;
@@ -17,7 +18,6 @@ pub mod pairs;
 pub mod plan;
 mod progress;
 mod retries;
-pub mod rounds;
 mod search;
 pub mod strategy;
 
@@ -31,7 +31,7 @@ use crate::trial::judge;
 use crate::trial::{Conditions, TrialId};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::bundle::{BundleError, Writer};
-use bakeoff_reports::record::{End, Probe, Reading, Record, RoundRecord, Run, Trial};
+use bakeoff_reports::record::{End, Invalid, Probe, Reading, Record, RoundRecord, Run, Trial};
 use bakeoff_reports::show::units;
 use progress::{Extent, Progress};
 use retries::Retries;
@@ -237,7 +237,10 @@ impl Running<'_> {
         let trials = blocks.iter().map(|block| block.cells.len()).sum();
         let loop_before_ns = probe::speed(&self.campaign.context.cpus);
         self.retries.begin_round(trials);
-        blocks.iter().try_for_each(|block| self.block(round, block))?;
+        for block in blocks {
+            self.block(block)?;
+            self.strategy.end_block(block);
+        }
         let loop_after_ns = probe::speed(&self.campaign.context.cpus);
         self.bundle.append(&Record::Round(RoundRecord { round, loop_before_ns, loop_after_ns }))?;
         self.campaign.progress.round_done(round, trials);
@@ -246,15 +249,15 @@ impl Running<'_> {
 
     /// The trials of a block; disturbed ones again, under the schedule of the round and close to the others in time, so that
     /// they pair with them.
-    fn block(&mut self, round: u32, block: &Block) -> Result<(), Stop> {
+    fn block(&mut self, block: &Block) -> Result<(), Stop> {
         let mut waiting: Vec<(Cell, u32)> = block.cells.iter().map(|cell| (*cell, 0)).collect();
         while !waiting.is_empty() {
             let mut later = Vec::new();
             for (cell, first) in waiting {
                 let mut attempt = first;
-                while self.trial(cell, round, attempt)? {
+                while self.trial(cell, block, attempt)? {
                     attempt += 1;
-                    if block.repeat == Repeat::AtTheEnd {
+                    if block.repeat != Repeat::AtOnce {
                         later.push((cell, attempt));
                         break;
                     }
@@ -266,16 +269,18 @@ impl Running<'_> {
     }
 
     /// One trial, on disk when this returns; says whether it is to be repeated.
-    fn trial(&mut self, cell: Cell, round: u32, attempt: u32) -> Result<bool, Stop> {
+    fn trial(&mut self, cell: Cell, block: &Block, attempt: u32) -> Result<bool, Stop> {
         let field = &self.campaign.field;
         let (scenario, entry) = (&field.scenarios[cell.scenario], &field.entries[cell.contestant]);
+        let round = block.number;
         self.campaign.progress.begin(&scenario.name, &entry.name, round, attempt);
         let begun = Instant::now();
         let id = TrialId { index: self.written, round, attempt };
         let trial: Trial = self.conditions.trial(id, scenario, &entry.name, entry.contestant)?;
         let took = begun.elapsed();
         self.measuring += took;
-        let repeat = judge::is_transient(&trial.invalid) && self.retries.allow(attempt);
+        let by_block = block.repeat == Repeat::ByBlock && trial.invalid.iter().any(Invalid::is_disturbance);
+        let repeat = judge::is_transient(&trial.invalid) && !by_block && self.retries.allow(attempt);
         self.strategy.observe(cell, &trial, took, !repeat);
         self.campaign.progress.finished(&trial);
         self.bundle.append(&Record::Trial(Box::new(trial)))?;

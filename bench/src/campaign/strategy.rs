@@ -1,6 +1,6 @@
 //! What a campaign asks of a strategy: which trials come next, and what it makes of those that are done.
 //!
-//! A strategy decides between rounds and blocks, from records alone. It never starts a process, never reads a clock and never
+//! A strategy decides between steps and blocks, from records alone. It never starts a process, never reads a clock and never
 //! writes a file; the loop of the campaign does all of that, the same for every strategy.
 
 use bakeoff_reports::record::{Record, Run, Trial};
@@ -18,6 +18,9 @@ pub struct Cell {
 /// When a disturbed trial is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {
+    /// Not when others took from the CPUs: the strategy repeats the whole block. What the generator spoiled is repeated at the
+    /// block's end.
+    ByBlock,
     /// At once, so that it stays a neighbour in time of the next.
     AtOnce,
     /// When the block's other trials are done, by when the disturbance may be over.
@@ -27,6 +30,8 @@ pub enum Repeat {
 /// Trials that run back to back and belong together in time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
+    /// Its number, from 0: of its workload in a run, of the round where blocks make up rounds. It seeds the schedules.
+    pub number: u32,
     /// The cells, in their order.
     pub cells: Vec<Cell>,
     /// When a disturbed one is repeated.
@@ -41,13 +46,18 @@ pub trait Strategy {
         Vec::new()
     }
 
-    /// The blocks of the round of this number (from 0), when the campaign has taken `elapsed`; `None` when it is over.
+    /// The blocks of the step of this number (from 0), when the campaign has taken `elapsed`; `None` when it is over.
     fn next_round(&mut self, round: u32, elapsed: Duration) -> Option<Vec<Block>>;
 
     /// A trial is done and took so long; `last` says that it is not repeated.
     fn observe(&mut self, cell: Cell, trial: &Trial, took: Duration, last: bool);
 
-    /// So many rounds are done: what follows from them, for the bundle.
+    /// A block is done.
+    fn end_block(&mut self, block: &Block) {
+        let _ = block;
+    }
+
+    /// So many steps are done: what follows from them, for the bundle.
     fn end_round(&mut self, rounds: u32, elapsed: Duration) -> Vec<Record> {
         let _ = (rounds, elapsed);
         Vec::new()

@@ -49,16 +49,17 @@ impl CapacityArgs {
         let objective = capacity::objective(self.objective.as_deref(), &base)?;
         let rates = self.rates.as_deref().map(rates).transpose()?;
         let goal = Goal::new(&base, objective, rates, flags.times.times())?;
-        let plan = Plan::new(goal.rungs.clone(), &flags.models.models, 1, flags.seed.seed)?;
+        let seed = flags.seed.seed();
+        let plan = Plan::new(goal.rungs.clone(), &flags.models.models, 1, seed)?;
         let highest = goal.rungs.len() - 1;
         check_scenario(&goal.rungs[highest], &plan.models_of(highest))?;
         let context = context(flags.listen.addr)?;
         let trials = u64::from(self.steps) * plan.models.len() as u64;
         let results = Results::new(flags.results.out.as_deref(), trials)?;
         let (options, chosen) = (flags.options(false), &flags.models.models);
-        let extent = (self.steps, flags.seed.seed);
+        let extent = (self.steps, seed);
         let completion = capacity::run(&goal, chosen, extent, &options, &context, &results.bundle)?;
-        results.conclude(completion.ending, !flags.results.quiet)
+        results.conclude(completion.ending, !flags.results.quiet, false)
     }
 }
 

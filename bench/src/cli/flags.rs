@@ -8,8 +8,10 @@ use bakeoff::workload::load::{DemandShape, RequestShape, check_request};
 use bakeoff::workload::units::{parse_duration, parse_positive_duration, parse_size};
 use bakeoff_servers::services::ServiceEntry;
 use clap::{Args, value_parser};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 // No docstrings on these structs: one on a flattened struct would become the help of the subcommand.
@@ -26,6 +28,23 @@ pub(super) struct SeedFlag {
     /// Seed of all schedules, orders and payloads
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DrawnSeedFlag {
+    /// Seed of all schedules, orders and payloads, to repeat a run [default: drawn, and told]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl DrawnSeedFlag {
+    /// The seed given, or the one that this process drew: a run again is then another sample, not the same schedules once more.
+    pub(super) fn seed(&self) -> u64 {
+        // Six digits are enough to tell runs apart, and can be typed.
+        static DRAWN: LazyLock<u64> =
+            LazyLock::new(|| RandomState::new().build_hasher().finish() % 1_000_000);
+        self.seed.unwrap_or(*DRAWN)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -75,15 +94,15 @@ pub(super) struct CampaignFlags {
     #[command(flatten)]
     pub(super) models: ModelFlags,
     #[command(flatten)]
-    pub(super) seed: SeedFlag,
+    pub(super) seed: DrawnSeedFlag,
     #[command(flatten)]
     pub(super) times: TimeFlags,
     #[command(flatten)]
     pub(super) results: ResultFlags,
     #[command(flatten)]
     pub(super) listen: ListenFlag,
-    /// Further tries of a trial that the load generator or other processes disturbed; all together add 15 % to the trials
-    /// at most
+    /// Further tries of a trial that the load generator spoiled (of a sweep's search or a pair of builds, others, too); all
+    /// together add 15 % to the trials at most
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(0..=5))]
     pub(super) retries: u32,
     /// Skip the measurement of the generator's own limits before the trials (about three seconds); nothing is then marked

@@ -2,7 +2,7 @@
 
 use super::output;
 use bakeoff::exit::Exit;
-use bakeoff_reports::analysis::analyse;
+use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text as terminal;
@@ -36,9 +36,8 @@ impl ReportArgs {
     }
 }
 
-/// Writes the page of a bundle, whole or not at all, and prints the summary. Says whether the run is invalid, so that it has
-/// no verdict.
-pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<bool, String> {
+/// Writes the page of a bundle, whole or not at all, and prints the summary.
+pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<Analysis, String> {
     let loaded = bundle::load(bundle).map_err(|e| e.to_string())?;
     for damage in &loaded.damage {
         bakeoff::print_to_stderr(&format!("bakeoff: {}: {damage}", bundle.display()));
@@ -59,7 +58,7 @@ pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<bool, S
         };
         output::print(&terminal::summary(&analysis, &options))?;
     }
-    Ok(analysis.is_invalid())
+    Ok(analysis)
 }
 
 /// The bundle's file name, if the page goes into the folder that the bundle lies in.

@@ -32,14 +32,16 @@ impl Results {
         Ok(Self { folder, bundle })
     }
 
-    /// Writes the report of what there is, and says how the tool ends.
-    pub(super) fn conclude(&self, ending: Ending, summary: bool) -> Result<Exit, String> {
+    /// Writes the report of what there is, and says how the tool ends; where it is to be `strict`, only with every workload decided
+    /// as it should.
+    pub(super) fn conclude(&self, ending: Ending, summary: bool, strict: bool) -> Result<Exit, String> {
         if ending == Ending::NotBegun {
             return Ok(Exit::Interrupted);
         }
-        let invalid = report::write(&self.bundle, &self.page(), summary)?;
+        let analysis = report::write(&self.bundle, &self.page(), summary)?;
+        let fails = analysis.says_nothing() || strict && !analysis.is_firm();
         Ok(match ending {
-            Ending::Complete if invalid => Exit::Invalid,
+            Ending::Complete if fails => Exit::Invalid,
             Ending::Complete => Exit::Fine,
             Ending::Interrupted | Ending::NotBegun => Exit::Interrupted,
         })

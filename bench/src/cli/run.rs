@@ -5,23 +5,25 @@ use super::results::Results;
 use super::setup::{check_plan, context};
 use super::{names, workloads};
 use bakeoff::campaign::plan::Plan;
-use bakeoff::campaign::{Options, budget, rounds};
+use bakeoff::campaign::{Options, blocks, budget};
 use bakeoff::exit::Exit;
 use bakeoff::host::preflight::require_loopback;
-use bakeoff::trial::COUNTED_ROUNDS;
+use bakeoff::host::quiet::{self, Quiet};
 use bakeoff::workload::scenario::{BUILT_IN, Scenario};
 use bakeoff_reports::record::envelope::Stress;
-use bakeoff_reports::rules::verdict::{DEFAULT_ROUNDS, LEVEL, rounds_to_tell};
-use bakeoff_reports::show::text::wrapped;
+use bakeoff_reports::rules::verdict::MIN_BLOCKS;
 use bakeoff_reports::show::units;
 use clap::{Args, value_parser};
 use std::time::Duration;
 
 /// Compare models under workloads, into a bundle and a report
 #[derive(Debug, Args)]
-#[command(after_help = "Exit status: 0 fine, 3 too many invalid trials for a verdict.\n\nExamples:\n  \
-    bakeoff run\n  bakeoff run --all --budget 10m\n  bakeoff run churn wait --rounds 10\n  \
-    bakeoff run my.toml --model tokio --model mio-event-loop")]
+#[command(
+    after_help = "Exit status: 0 answered, if only provisionally; 3 nothing could be measured, or with --strict not \
+    everything is decided.\n\nExamples:\n  \
+    bakeoff run\n  bakeoff run --all --budget 10m\n  bakeoff run churn wait --blocks 10\n  \
+    bakeoff run my.toml --model tokio --model mio-event-loop"
+)]
 pub(super) struct RunArgs {
     /// Names of built-in scenarios, or scenario files (*.toml); without any, the default set (see `bakeoff list`)
     #[arg(value_parser = names::scenario(), hide_possible_values = true)]
@@ -29,13 +31,20 @@ pub(super) struct RunArgs {
     /// All built-in scenarios instead of the default set
     #[arg(long, conflicts_with = "scenarios")]
     all: bool,
-    /// Rounds; a round runs every model under every workload once, in an order of its own
-    #[arg(long, short, default_value_t = DEFAULT_ROUNDS, value_parser = value_parser!(u32).range(1..=1000))]
-    rounds: u32,
-    /// Time for the rounds instead of a number of them: as many as fit, such as 5m. What is decided on the way stops, so that
-    /// the time goes to what is not; at most one round over
-    #[arg(long, value_name = "TIME", value_parser = budget::parse_budget, conflicts_with = "rounds")]
+    /// So many blocks of each workload, instead of as many as are needed in a given time. A block is one workload with all its
+    /// models back to back
+    #[arg(long, short, alias = "rounds", value_parser = value_parser!(u32).range(1..=1000))]
+    blocks: Option<u32>,
+    /// Time for the blocks, such as 5m [default: 105s]. After three blocks of each workload it goes to what is not decided, and
+    /// the run ends when nothing is open
+    #[arg(long, value_name = "TIME", value_parser = budget::parse_budget, conflicts_with = "blocks")]
     budget: Option<Duration>,
+    /// Wait for so long at most until other programs leave the CPUs alone, before anything is measured
+    #[arg(long, value_name = "TIME", value_parser = budget::parse_budget)]
+    wait_for_quiet: Option<Duration>,
+    /// End with status 3 unless every workload is decided by undisturbed blocks
+    #[arg(long)]
+    strict: bool,
     /// Leave out the anatomy of a request, which follows the rounds and takes a fraction of a second for each model
     #[arg(long)]
     no_anatomy: bool,
@@ -66,32 +75,41 @@ impl RunArgs {
         let costs = !self.costs.no_costs;
         let (anatomy, envelope) = (!self.no_anatomy, self.envelope);
         let options = Options { anatomy, envelope, ..flags.options(costs) };
-        if let Some(budget) = self.budget.filter(|_| !flags.results.quiet) {
-            let round = plan.expected_round(costs, COUNTED_ROUNDS);
-            for line in budget::announcement(budget, plan.rounds, plan.cells.len(), round).lines() {
-                bakeoff::print_to_stderr(wrapped(line, bakeoff::terminal_width(), "").trim_end());
+        if !flags.results.quiet {
+            bakeoff::print_to_stderr(&format!("seed {} (--seed repeats it)", plan.seed));
+        }
+        if let Some(longest) = self.wait_for_quiet {
+            match quiet::wait(longest, &context.cpus.all, &|| context.interrupted()) {
+                Quiet::Interrupted => return Ok(Exit::Interrupted),
+                Quiet::No(share) if !flags.results.quiet => bakeoff::print_to_stderr(&format!(
+                    "other programs still use {} of the CPUs; running all the same, answers may be provisional",
+                    units::share(share)
+                )),
+                Quiet::Yes | Quiet::No(_) | Quiet::Unknown => {}
             }
         }
         let completion =
-            rounds::run(&plan, &options, &context, &results.bundle).map_err(|e| e.to_string())?;
-        results.conclude(completion.ending, !flags.results.quiet)
+            blocks::run(&plan, &options, &context, &results.bundle).map_err(|e| e.to_string())?;
+        results.conclude(completion.ending, !flags.results.quiet, self.strict)
     }
 
     fn plan(&self) -> Result<Plan, String> {
         let flags = &self.campaign;
-        let plan = Plan::new(self.scenarios()?, &flags.models.models, self.rounds, flags.seed.seed)?;
-        let enough = rounds_to_tell(LEVEL) as u32;
-        if self.budget.is_none() && self.rounds < enough && !flags.results.quiet {
-            let rounds = units::plural(self.rounds.into(), "round");
-            bakeoff::print_to_stderr(&format!(
-                "{rounds} cannot tell two models apart, however far they lie: give --rounds {enough} or more\n\
-                 for a verdict, {DEFAULT_ROUNDS} for one that holds among many comparisons"
-            ));
+        let (blocks, seed) = (self.blocks.unwrap_or(1), flags.seed.seed());
+        let plan = Plan::new(self.scenarios()?, &flags.models.models, blocks, seed)?;
+        if self.blocks.is_some() {
+            return Ok(plan);
         }
-        Ok(match self.budget {
-            Some(budget) => plan.within(budget, !self.costs.no_costs),
-            None => plan,
-        })
+        let (budget, costs) = (self.budget.unwrap_or(budget::DEFAULT), !self.costs.no_costs);
+        match budget::too_short(budget, plan.expected_round(costs, 0)) {
+            // What is asked for by default, but of many workloads, takes what it takes.
+            Some(_) if self.budget.is_none() => {
+                let three = plan.expected_round(costs, 0) * (MIN_BLOCKS as u32 + 1);
+                Ok(plan.within(three, costs))
+            }
+            Some(why) => Err(why),
+            None => Ok(plan.within(budget, costs)),
+        }
     }
 
     fn scenarios(&self) -> Result<Vec<Scenario>, String> {

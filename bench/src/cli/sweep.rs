@@ -4,14 +4,14 @@ use super::flags::CampaignFlags;
 use super::results::Results;
 use super::setup::{check_plan, context};
 use super::{names, workloads};
+use bakeoff::campaign::blocks;
 use bakeoff::campaign::plan::Plan;
-use bakeoff::campaign::rounds;
 use bakeoff::exit::Exit;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::workload::load::Load;
 use bakeoff::workload::scenario::Scenario;
 use bakeoff::workload::{axis, derive};
-use bakeoff_reports::rules::verdict::DEFAULT_ROUNDS;
+use bakeoff_reports::rules::verdict::DEFAULT_BLOCKS;
 use clap::{Args, value_parser};
 
 /// Vary one parameter: knees, and where models change places
@@ -32,8 +32,8 @@ pub(super) struct SweepArgs {
     /// Run the scenario as it is beside its points, so that the report has a verdict on it with its boundary
     #[arg(long)]
     with_workload: bool,
-    /// Rounds; a round runs every model at every point once, in an order of its own
-    #[arg(long, short, default_value_t = DEFAULT_ROUNDS, value_parser = value_parser!(u32).range(1..=1000))]
+    /// Rounds; a round runs a block of every point: all models back to back, in an order of its own
+    #[arg(long, short, alias = "blocks", default_value_t = DEFAULT_BLOCKS, value_parser = value_parser!(u32).range(1..=1000))]
     rounds: u32,
     #[command(flatten)]
     campaign: CampaignFlags,
@@ -43,15 +43,15 @@ impl SweepArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         let flags = &self.campaign;
         require_loopback(flags.listen.addr.ip(), "sweep loads this machine only")?;
-        let plan = Plan::new(self.scenarios()?, &flags.models.models, self.rounds, flags.seed.seed)?;
+        let plan = Plan::new(self.scenarios()?, &flags.models.models, self.rounds, flags.seed.seed())?;
         check_plan(&plan)?;
         let context = context(flags.listen.addr)?;
         let results = Results::new(flags.results.out.as_deref(), plan.planned_trials().into())?;
         // What explains a verdict at one point costs time at each.
         let options = flags.options(self.with_workload);
         let completion =
-            rounds::run(&plan, &options, &context, &results.bundle).map_err(|e| e.to_string())?;
-        results.conclude(completion.ending, !flags.results.quiet)
+            blocks::run(&plan, &options, &context, &results.bundle).map_err(|e| e.to_string())?;
+        results.conclude(completion.ending, !flags.results.quiet, false)
     }
 
     /// The points, and the scenario itself first where it is wanted.

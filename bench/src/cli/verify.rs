@@ -4,7 +4,7 @@ use super::flags::SeedFlag;
 use super::setup::{check_plan, command_line, launcher};
 use super::{output, report};
 use bakeoff::campaign::plan::Plan;
-use bakeoff::campaign::{Ending, Options, rounds};
+use bakeoff::campaign::{Ending, Options, blocks};
 use bakeoff::exit::Exit;
 use bakeoff::instruments::verify::oracles::{self, Oracle};
 use bakeoff::instruments::verify::rig::{Rig, Scale};
@@ -103,7 +103,7 @@ impl VerifyArgs {
         let bundle = folder.join(report::BUNDLE_NAME);
         let command = command_line();
         let options = Options { command, progress: true, costs: true, retries: 2, ..Options::default() };
-        let completion = rounds::run(&plan, &options, &context, &bundle).map_err(|e| e.to_string())?;
+        let completion = blocks::run(&plan, &options, &context, &bundle).map_err(|e| e.to_string())?;
         if completion.ending != Ending::Complete {
             bakeoff::print_to_stderr(&match &self.out {
                 Some(folder) => format!("`bakeoff report {}` shows what there is", folder.display()),

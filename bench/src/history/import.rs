@@ -5,9 +5,10 @@
 //! under a commit that contradicts it.
 
 use super::checkout::{self, Commit};
-use bakeoff_reports::analysis::{Analysis, Caveat, analyse};
+use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::ask::history::{Entry, Facts, compared_commit, entry, key};
 use bakeoff_reports::record::bundle;
+use bakeoff_reports::rules::verdict::Status;
 use std::path::Path;
 
 /// What was given beside the bundles.
@@ -47,13 +48,16 @@ pub fn read(path: &Path, given: &Given) -> Result<Read, Unfit> {
     let loaded = bundle::parse(&bytes, path).map_err(|e| Unfit::Unusable(e.to_string()))?;
     let mut remarks: Vec<String> = loaded.damage.iter().map(ToString::to_string).collect();
     let analysis = analyse(&loaded);
-    if analysis.is_invalid() {
-        let why = analysis.caveats().into_iter().find(|one| matches!(one, Caveat::NoVerdict { .. }));
-        // A comparison of two builds says it of its figures, not of the whole run.
-        let why =
-            why.map_or_else(|| "Too many of its trials had no valid try.".to_owned(), |why| why.to_string());
+    if analysis.says_nothing() || analysis.too_many_points_lost() {
+        let why = "Too many of its trials had no valid try.";
         return Err(Unfit::Invalid(format!("{} was not recorded. {why}", path.display())));
     }
+    let provisional = analysis.workloads.iter().filter(|one| one.verdict.status == Status::Provisional);
+    remarks.extend(
+        provisional.map(|one| {
+            format!("{} was not recorded: its answer rests on disturbed blocks", one.scenario.name)
+        }),
+    );
     let commit = commit_of(&analysis, given, &mut remarks)
         .map_err(|why| Unfit::Unusable(format!("{}: {why}", path.display())))?;
     let label = given.label.clone().or_else(|| commit.as_ref().and_then(|commit| commit.branch.clone()));

@@ -5,5 +5,6 @@ pub mod connect;
 pub mod environment;
 pub mod pinned;
 pub mod preflight;
+pub mod quiet;
 pub mod quota;
 pub mod usage;

@@ -6,7 +6,7 @@
 
 use crate::support::{TINY, example};
 use bakeoff::campaign::plan::Plan;
-use bakeoff::campaign::{Ending, Options, rounds};
+use bakeoff::campaign::{Ending, Options, blocks};
 use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::trial::{Conditions, TrialId};
@@ -171,7 +171,7 @@ fn a_run_goes_on_after_each_fault() {
     let plan = Plan::new(vec![hasty()], &models, 2, 1).expect("a plan");
     let options = Options { command: vec!["a test".into()], retries: 2, ..Options::default() };
     let context = Context::on_loopback(launcher());
-    let completion = rounds::run(&plan, &options, &context, &path).expect("the bundle can be written");
+    let completion = blocks::run(&plan, &options, &context, &path).expect("the bundle can be written");
     assert_eq!(completion.ending, Ending::Complete);
     let bundle = bundle::load(&path).expect("whole");
     assert!(bundle.damage.is_empty() && bundle.end.is_some_and(|end| !end.interrupted));

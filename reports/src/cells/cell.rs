@@ -7,6 +7,7 @@ use crate::cells::recovery::{self, Recovery};
 use crate::metric::Figures;
 use crate::record::histogram::Recorder;
 use crate::record::{Doubt, ErrorKind, Metric, Reading};
+use crate::stats::censored::Censored;
 use crate::stats::estimate::{Estimate, Subject};
 use crate::stats::quantile::{Distribution, Quantile};
 use std::collections::BTreeMap;
@@ -79,6 +80,8 @@ pub struct RoundFigures {
     pub round: u32,
     /// Every metric.
     pub figures: Figures,
+    /// Bounds of the figure of merit, with its metric, where no more than bounds are known of it.
+    pub bounded: Option<(Metric, Censored)>,
     /// When it was back to normal after the surge; `None` where the workload has none.
     pub recovery: Option<Recovery>,
     /// Whether the server ended before it was asked to.
@@ -95,6 +98,17 @@ impl RoundFigures {
     /// A metric; `None` when there were too few requests for it, or it could not be measured.
     pub fn value(&self, metric: Metric) -> Option<f64> {
         self.figures.value(metric)
+    }
+
+    /// How bad a metric is, as far as it can be known. Bounds are known of the figure of merit alone.
+    pub fn censored(&self, metric: Metric) -> Option<Censored> {
+        match self.bounded {
+            Some((merit, figure)) if merit == metric => Some(figure),
+            _ => self
+                .value(metric)
+                .filter(|value| !metric.useless(*value))
+                .map(|v| Censored::known(metric.badness(v))),
+        }
     }
 }
 

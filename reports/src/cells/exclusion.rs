@@ -8,6 +8,8 @@ use std::mem::discriminant;
 pub enum Exclusion {
     /// It was judged invalid.
     Invalid(Invalid),
+    /// Another trial of its block was disturbed: single trials are not left out of it.
+    DisturbedBlock,
     /// The head does not declare its workload with its model.
     Undeclared,
     /// The same round of its model and workload was recorded before.

@@ -142,11 +142,16 @@ fn figures(scenario: &ScenarioRecord, trial: &Trial, measured: &Measured, opened
         response: &opened.response,
         times: &times,
         objective_ns: scenario.objective_ns,
+        timeout_ns: u64::try_from(scenario.timing.timeout.as_nanos()).unwrap_or(u64::MAX),
     };
     let responses = || opened.slices.iter().map(|(_, response)| response);
     RoundFigures {
         round: trial.round,
         figures: Figures::of(&round),
+        bounded: round
+            .censored(scenario.merit)
+            .filter(|figure| !figure.is_known())
+            .map(|figure| (scenario.merit, figure)),
         recovery: scenario.load.surge().map(|surge| recovery::of_round(measured, responses(), surge)),
         server_died: trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. })),
         response: Latency::of(&opened.response, measured.counts.sent, false),

@@ -10,6 +10,7 @@ mod table;
 
 use crate::record::histogram::Recorder;
 use crate::record::{Measured, Metric, Reading, Trial};
+use crate::stats::censored::Censored;
 use crate::stats::median;
 use crate::stats::paired::{self, Better};
 use crate::stats::quantile::{self, Distribution};
@@ -150,6 +151,31 @@ impl Metric {
         paired::log_behind(reference.max(least), other.max(least), self.better())
     }
 
+    /// How bad a value is, as a logarithm: of two values the larger one is worse, whatever they are of.
+    pub fn badness(self, value: f64) -> f64 {
+        // A time below a nanosecond, memory below a byte and the like are none.
+        let least = match self.unit() {
+            Unit::Time | Unit::Bytes | Unit::Count => 1.0,
+            Unit::Rate | Unit::Share | Unit::Quantity | Unit::Index => f64::MIN_POSITIVE,
+        };
+        let log = value.max(self.def().least).max(least).ln();
+        match self.better() {
+            Better::More => -log,
+            Better::Less => log,
+        }
+    }
+
+    /// The percentile of the response time that it is; `None` for what is none.
+    fn percentile(self) -> Option<f64> {
+        match self {
+            Self::ResponseP50 => Some(0.5),
+            Self::ResponseP90 => Some(0.9),
+            Self::ResponseP99 => Some(0.99),
+            Self::ResponseP999 => Some(0.999),
+            _ => None,
+        }
+    }
+
     /// Whether a value says that the work is not done: an infinite time, or a rate or share of 0.
     pub fn useless(self, value: f64) -> bool {
         match self.better() {
@@ -169,6 +195,29 @@ pub(crate) struct Round<'a> {
     /// The same over the requests sent.
     pub(crate) times: &'a Distribution,
     pub(crate) objective_ns: Option<u64>,
+    /// After which a request is given up.
+    pub(crate) timeout_ns: u64,
+}
+
+impl Round<'_> {
+    /// How bad a metric of it is, as far as it can be known; `None` where there is no figure. Memory of a server that does not serve
+    /// is infinite: how much that is at least depends on the others.
+    pub(crate) fn censored(&self, metric: Metric) -> Option<Censored> {
+        if let Some(p) = metric.percentile() {
+            return self.times.censored(p, self.timeout_ns);
+        }
+        let value = (metric.def().read)(self).ok()?;
+        // Less than one reply.
+        let one = match metric.unit() {
+            Unit::Share => 1.0 / self.times.sent().max(1) as f64,
+            _ => 1e9 / self.measured.window_ns.max(1) as f64,
+        };
+        Some(match metric.useless(value) {
+            true if metric.better() == Better::More => Censored::never(metric.badness(one)),
+            true => Censored::never(0.0),
+            false => Censored::known(metric.badness(value)),
+        })
+    }
 }
 
 /// Every metric of a round, or the medians of several.

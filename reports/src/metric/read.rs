@@ -169,6 +169,6 @@ mod tests {
         let response = Recorder::decode(&measured.response).map_err(|e| e.to_string())?;
         let times = Distribution::new(&response, measured.counts.sent);
         let (measured, response, times) = (&measured, &response, &times);
-        memory_per_connection(&Round { trial, measured, response, times, objective_ns: None })
+        memory_per_connection(&Round { trial, measured, response, times, objective_ns: None, timeout_ns: 1 })
     }
 }

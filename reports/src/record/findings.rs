@@ -116,6 +116,14 @@ pub enum Invalid {
     },
 }
 
+impl Invalid {
+    /// Whether others took from the pinned CPUs: other programs, the hypervisor, or a quota. What was measured is then worth less,
+    /// and not wrong.
+    pub fn is_disturbance(&self) -> bool {
+        matches!(self, Self::ForeignLoad { .. } | Self::Stolen { .. } | Self::Throttled { .. })
+    }
+}
+
 /// A reason for caution about a trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "doubt", rename_all = "snake_case")]

@@ -121,6 +121,11 @@ impl Load {
         self.stated_rate().map(|rate| rate * self.shape().mean_factor(window))
     }
 
+    /// Whether the server sets the pace: each client waits for its reply before it asks again.
+    pub fn is_closed(&self) -> bool {
+        matches!(self, Self::Closed { .. } | Self::Pipelined { .. } | Self::Churn { .. })
+    }
+
     /// How the rate changes over time.
     pub fn shape(&self) -> RateShape {
         match *self {

@@ -234,12 +234,6 @@ fn round_record(spec: &Spec, round: u32) -> RoundRecord {
     RoundRecord { round, loop_before_ns: time(), loop_after_ns: time() }
 }
 
-/// A workload as a head declares it.
-#[cfg(test)]
-pub(crate) fn workload() -> ScenarioRecord {
-    scenario(&SCENARIOS[0], &[])
-}
-
 fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
     let (us, ms) = (Duration::from_micros, Duration::from_millis);
     let clients = row.3 as u32;

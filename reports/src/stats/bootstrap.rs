@@ -15,6 +15,9 @@ use super::random::Random;
 /// Resamples drawn for an interval. The Monte Carlo error of a 2.5 % tail is then 0.35 percentage points.
 pub const RESAMPLES: usize = 2_000;
 
+/// The fewest rounds that an interval says something from: of 4 it has 87.5 % confidence at most.
+pub const MIN_ROUNDS: usize = 4;
+
 /// The nominal confidence of an interval.
 pub const CONFIDENCE: f64 = 0.95;
 

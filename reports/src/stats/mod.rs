@@ -5,6 +5,7 @@
 //! legal value (a request that was never answered took infinitely long), and every function says what it makes of it.
 
 pub mod bootstrap;
+pub mod censored;
 pub mod estimate;
 pub mod multiple;
 pub mod paired;

@@ -4,6 +4,7 @@
 //! quantile is infinite beyond reasonable doubt, it is [`Quantile::NeverAnswered`] below [`needed`] samples too. A model
 //! that answers nothing would otherwise be asked for more requests and so escape the comparison.
 
+use super::censored::Censored;
 use crate::record::histogram::Recorder;
 use std::cmp::Ordering;
 
@@ -30,21 +31,23 @@ pub fn needed_to_decide(p: f64) -> u64 {
 /// The natural logarithm of 40: what is less likely than 1 in 40 (2.5 %, one tail of 95 %) is beyond reasonable doubt.
 const LN_40: f64 = 3.688_879_454_113_936;
 
-/// Whether the quantile `p` is infinite beyond reasonable doubt when `answered` of `sent` requests were answered.
+/// On which side of `p` the share answered lies beyond reasonable doubt when `answered` of `sent` requests were answered: below
+/// it the quantile `p` is surely infinite, above it surely finite; `Equal` where the losses do not tell.
 ///
-/// It is finite only if a share `p` or more of all requests would be answered. With that share, the chance of at most
-/// `answered` out of `sent` is at most `exp(-sent * D)`, where `D = a ln(a/p) + (1-a) ln((1-a)/(1-p))` and
-/// `a = answered/sent < p`. Source: Hoeffding, Probability inequalities for sums of bounded random variables (1963),
-/// theorem 1. The bound is exact for `answered` = 0: `(1-p)^sent`.
-fn surely_never(p: f64, answered: u64, sent: u64) -> bool {
+/// If the true share were `p`, the chance of a share as far off as `a = answered/sent` is at most `exp(-sent * D)`, where
+/// `D = a ln(a/p) + (1-a) ln((1-a)/(1-p))`. Source: Hoeffding, Probability inequalities for sums of bounded random variables
+/// (1963), theorem 1. The bound is exact for `answered` = 0: `(1-p)^sent`.
+fn side(p: f64, answered: u64, sent: u64) -> Ordering {
     let a = answered as f64 / sent.max(1) as f64;
-    if sent == 0 || a >= p {
-        return false;
-    }
     // The limit of x ln x at 0 is 0.
-    let from_answered = if answered == 0 { 0.0 } else { a * (a / p).ln() };
-    let divergence = from_answered + (1.0 - a) * ((1.0 - a) / (1.0 - p)).ln();
-    sent as f64 * divergence >= LN_40
+    let part = |share: f64, of: f64| if share == 0.0 { 0.0 } else { share * (share / of).ln() };
+    let divergence = part(a, p) + part(1.0 - a, 1.0 - p);
+    if sent as f64 * divergence >= LN_40 { a.total_cmp(&p) } else { Ordering::Equal }
+}
+
+/// Whether the quantile `p` is infinite beyond reasonable doubt.
+fn surely_never(p: f64, answered: u64, sent: u64) -> bool {
+    sent > 0 && side(p, answered, sent) == Ordering::Less
 }
 
 /// A quantile of a time.
@@ -135,6 +138,29 @@ impl Distribution {
         }
     }
 
+    /// How bad the quantile `p` is, as a logarithm of nanoseconds; what was never answered took at least `timeout_ns`. `None`
+    /// with too few requests.
+    pub fn censored(&self, p: f64, timeout_ns: u64) -> Option<Censored> {
+        let never = || Some(Censored::never((timeout_ns.max(1) as f64).ln()));
+        match (self.quantile(p), side(p, self.answered(), self.sent)) {
+            (Quantile::Insufficient { .. }, _) => None,
+            (Quantile::NeverAnswered, Ordering::Less) => never(),
+            // Nothing lost, or too little: what was answered tells.
+            (Quantile::Value(ns), side) if side == Ordering::Greater || self.answered() == self.sent => {
+                Some(Censored::known((ns.max(1) as f64).ln()))
+            }
+            _ => match self.of_the_answered().quantile(p) {
+                Quantile::Value(ns) => Some(Censored::perhaps_infinite((ns.max(1) as f64).ln())),
+                _ => never(),
+            },
+        }
+    }
+
+    /// The same without what was never answered.
+    fn of_the_answered(&self) -> Self {
+        Self { sent: self.answered(), ..self.clone() }
+    }
+
     /// The largest share that has enough samples, 0 to below 1: where a curve by percentile has to end.
     pub fn last_share(&self) -> f64 {
         let n = self.sent as f64;
@@ -151,6 +177,25 @@ mod tests {
         let mut recorder = Recorder::fine();
         values.into_iter().for_each(|value| recorder.record(value));
         Distribution::new(&recorder, sent)
+    }
+
+    #[test]
+    fn losses_near_a_percentile_do_not_tell_whether_it_is_infinite() {
+        let lost =
+            |lost: u64| of((1..=10_000 - lost).map(|ns| ns * 1_000), 10_000).censored(0.99, 5_000_000_000);
+        let ns = |figure: Option<Censored>| {
+            figure.map(|figure| (figure.seen.exp().round(), figure.high.is_finite()))
+        };
+        assert_eq!(ns(lost(0)).map(|(_, known)| known), Some(true));
+        assert_eq!(ns(lost(50)).map(|(_, known)| known), Some(true), "0.5 % are surely less than 1 %");
+        for near in [95, 100, 110] {
+            let figure = lost(near).expect("enough");
+            assert!(!figure.never && figure.high.is_infinite(), "{near}: {figure:?}");
+            assert!(figure.seen < 1e10_f64.ln(), "the percentile of those answered");
+        }
+        assert_eq!(lost(200), Some(Censored::never(5e9_f64.ln())));
+        assert_eq!(of([], 10_000).censored(0.99, 7).map(|figure| figure.never), Some(true));
+        assert_eq!(of([1], 1).censored(0.99, 7), None);
     }
 
     #[test]

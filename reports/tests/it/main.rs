@@ -14,7 +14,6 @@ mod reasons;
 mod reports;
 mod rooms;
 mod schema3;
-mod stops;
 mod structure;
 mod support;
 mod sweeps;

@@ -9,11 +9,10 @@ use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
     Counts, Doubt, ErrorKind, Invalid, Load, Metric, Reading, Spread, Switches, Trial, WARMUP_SLICES,
 };
-use bakeoff_reports::rules::verdict::{MIN_ROUNDS, Outcome, Place};
+use bakeoff_reports::rules::verdict::{MIN_BLOCKS, Place, Status};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text::{SummaryOptions, summary};
-use bakeoff_reports::stats::random::Random;
 use proptest::prelude::*;
 use std::time::Duration;
 use support::{measured, winners, with_throughput};
@@ -27,23 +26,15 @@ fn a_clear_winner_wins_through_any_drift() {
     ]));
     assert_eq!(winners(&analysis), ["fork-per-client"]);
     let Place::Behind(factor) = analysis.workloads[0].verdict.standings[1].place else { panic!("behind") };
-    assert!((factor.median - 1.1).abs() < 1e-9 && (factor.low - 1.1).abs() < 1e-9, "{factor:?}");
+    assert!((factor.median - 1.1).abs() < 1e-9 && (1.08..1.1).contains(&factor.low), "{factor:?}");
 }
 
 #[test]
 fn a_difference_below_the_floor_is_a_tie_however_certain() {
     let analysis = analyse(&with_throughput(&[&[1000; 5], &[1020; 5]]));
     assert_eq!(winners(&analysis), ["fork-per-client", "iterative"]);
-    let analysis = analyse(&with_throughput(&[&[1000; 6], &[1031; 6]]));
-    assert_eq!(winners(&analysis), ["fork-per-client"], "3.1 % is above the floor of 3 %");
-}
-
-#[test]
-fn a_model_that_fails_in_most_rounds_does_not_win_by_its_wide_interval() {
-    // Ahead in two rounds, nothing at all in four: the interval reaches below 1.
-    let analysis = analyse(&with_throughput(&[&[1000; 6], &[0, 1100, 0, 1100, 0, 0]]));
-    assert_eq!(winners(&analysis), ["iterative"]);
-    assert!(matches!(analysis.workloads[0].verdict.standings[1].place, Place::Behind(_)));
+    let analysis = analyse(&with_throughput(&[&[1000; 6], &[1050; 6]]));
+    assert_eq!(winners(&analysis), ["fork-per-client"], "5 % is above the floor of 3 %");
 }
 
 #[test]
@@ -54,30 +45,27 @@ fn many_discarded_trials_are_told_before_anything_else_with_what_to_do() {
         trial.invalid.push(Invalid::ForeignLoad { share: 0.2 + at as f64 / 10.0 });
     }
     let caveats = support::caveats(&analyse(&bundle)).join(" ");
-    assert!(
-        caveats.contains(
-            "No verdict: 4 of 12 trials had to be left out, most of them (4) because other programs took"
-        ),
-        "{caveats}"
-    );
+    let told = "2 of 6 blocks were disturbed, most of all because other programs took too much of the pinned CPUs (4 trials). \
+                The answers rest on the others.";
+    assert!(caveats.contains(told), "{caveats}");
 }
 
 #[test]
-fn exact_ties_are_ordered_by_name() {
+fn exact_ties_keep_the_order_of_the_run() {
     let analysis = analyse(&with_throughput(&[&[1000; 5], &[1000; 5], &[1000; 5]]));
-    assert_eq!(winners(&analysis), ["fork-per-client", "iterative", "thread-per-client"]);
+    assert_eq!(winners(&analysis), ["iterative", "fork-per-client", "thread-per-client"]);
 }
 
 #[test]
-fn too_few_rounds_are_undecided_and_say_how_many_are_missing() {
-    let analysis = analyse(&with_throughput(&[&[1000; 8], &[1100; 8], &[5000; 3]]));
+fn too_few_blocks_are_undecided_and_say_how_many_are_missing() {
+    let analysis = analyse(&with_throughput(&[&[1000; 8], &[1100; 8], &[5000; 2]]));
     let verdict = &analysis.workloads[0].verdict;
-    assert_eq!(winners(&analysis), ["fork-per-client"], "three rounds do not win, however good");
-    assert_eq!(verdict.standings[2].place, Place::Undecided { more: MIN_ROUNDS - 3 });
-    assert!(verdict.lead().contains("Not compared: thread-per-client (3 of the 4 rounds needed)."));
-    let analysis = analyse(&with_throughput(&[&[1000; 2], &[1100; 2]]));
-    assert_eq!(analysis.workloads[0].verdict.outcome, Outcome::Undecided { more: 2 });
-    assert!(analysis.workloads[0].verdict.lead().contains("at least 2 more valid rounds"));
+    assert_eq!(winners(&analysis), ["fork-per-client"], "two blocks do not win, however good");
+    assert_eq!(verdict.standings[2].place, Place::TooFew { more: MIN_BLOCKS - 2 });
+    assert!(verdict.lead().contains("Not compared: thread-per-client (2 of the 3 blocks needed)."));
+    let verdict = &analyse(&with_throughput(&[&[1000; 2], &[1100; 2]])).workloads[0].verdict;
+    assert_eq!(verdict.status, Status::Undecided { more: Some(1) });
+    assert_eq!((verdict.choice().as_str(), verdict.status.name()), ("undecided (1 more block)", "undecided"));
 }
 
 /// Makes the bundle part of a larger run whose other trials are all valid: a workload of one model, which has no winner.
@@ -111,7 +99,8 @@ fn a_model_whose_trials_are_all_invalid_is_invalid_and_they_are_listed() {
 /// Makes the trials of a model invalid, the first so many of them.
 fn spoil(bundle: &mut Bundle, model: &str, trials: usize) {
     let of_model = bundle.trials.iter_mut().filter(|trial| trial.model == model);
-    of_model.take(trials).for_each(|trial| trial.invalid.push(Invalid::Stolen { share: 0.2 }));
+    let late = Invalid::GeneratorLate { lag_p50_ns: 2, limit_ns: 1 };
+    of_model.take(trials).for_each(|trial| trial.invalid.push(late.clone()));
 }
 
 #[test]
@@ -119,42 +108,16 @@ fn models_that_could_not_be_compared_are_named_wherever_a_choice_is() {
     let mut bundle = with_throughput(&[&[1000; 6], &[1000; 6], &[1000; 6], &[1000; 6], &[1000; 6]]);
     bundle = in_a_larger_run(bundle, 60);
     spoil(&mut bundle, "fork-per-client", 6);
-    spoil(&mut bundle, "thread-per-client", 3);
+    spoil(&mut bundle, "thread-per-client", 4);
     let analysis = analyse(&bundle);
-    let told = "Not compared: fork-per-client (0 of the 4 rounds needed, 6 trials left out as invalid); \
-                thread-per-client (3 of the 4 rounds needed, 3 trials left out as invalid).";
-    let verdict = &analysis.workloads[0].verdict;
+    let told = "Not compared: fork-per-client (0 of the 3 blocks needed, 6 trials left out as invalid); \
+                thread-per-client (2 of the 3 blocks needed, 4 trials left out as invalid).";
+    let lead = analysis.workloads[0].verdict.lead();
     assert_eq!(winners(&analysis).len(), 3);
-    assert_eq!(
-        verdict.lead(),
-        format!(
-            "The 3 models that could be compared, of 5, differ in throughput by less than the 3 % that matter. This run could \
-             detect differences of 3 % or more. {told}"
-        )
-    );
+    assert!(lead.contains("are near each other") && lead.ends_with(told), "{lead}");
     assert_eq!(html::report(&analysis).matches(told).count(), 2, "in the card and in the section");
     let text = summary(&analysis, &SummaryOptions { width: 1_000, ..SummaryOptions::default() });
     assert!(text.contains(told), "{text}");
-    let all = analyse(&with_throughput(&[&[1000; 5], &[1000; 5]]));
-    assert!(all.workloads[0].verdict.lead().starts_with("The 2 models differ in throughput by less than"));
-}
-
-#[test]
-fn the_few_survivors_of_a_workload_are_no_choice() {
-    let mut bundle = with_throughput(&[&[1000; 8], &[2000; 8], &[1000; 8], &[1000; 8], &[1000; 8]]);
-    bundle = in_a_larger_run(bundle, 100);
-    spoil(&mut bundle, "thread-per-client", 8);
-    spoil(&mut bundle, "thread-pool", 6);
-    assert_eq!(winners(&analyse(&bundle)), ["fork-per-client"], "3 of 5 are a comparison");
-    spoil(&mut bundle, "mio-event-loop", 5);
-    let analysis = analyse(&bundle);
-    let verdict = &analysis.workloads[0].verdict;
-    assert_eq!(verdict.outcome, Outcome::Undecided { more: 1 }, "2 of 5 are not");
-    assert!(verdict.lead().starts_with("Only 2 of 5 models could be compared, too few for a choice"));
-    assert!(!verdict.is_winner(&verdict.standings[0]));
-    let text = summary(&analysis, &SummaryOptions::default());
-    assert!(!text.contains("best  ") && text.contains("1.00"), "nobody is called best: {text}");
-    assert!(!html::report(&analysis).contains("<td class=\"f0\">"), "nor on the page");
 }
 
 #[test]
@@ -170,7 +133,7 @@ fn too_few_requests_are_told_apart_from_invalid_trials() {
     }
     let lead = analyse(&bundle).workloads[1].verdict.lead();
     let told =
-        "thread-per-client (0 of the 4 rounds needed, 5 rounds with too few requests for a response p99)";
+        "thread-per-client (0 of the 3 blocks needed, 5 trials with too few requests for a response p99)";
     assert!(lead.contains(told), "{lead}");
 }
 
@@ -208,7 +171,7 @@ fn a_model_that_answers_nothing_is_behind_and_never_excluded() {
         for workload in &analysis.workloads {
             let standing = workload.verdict.standing("thread-per-client").expect("it ran");
             let Place::Behind(factor) = standing.place else { panic!("{sent}: {standing:?}") };
-            assert_eq!((factor.median, factor.low), (f64::INFINITY, f64::INFINITY));
+            assert!(factor.high.is_infinite() && factor.low > 100.0, "at least the timeout: {factor:?}");
             let costs = &workload.cell("thread-per-client").expect("it ran");
             let absent = |reading: &Reading<f64>| match reading {
                 Reading::Absent(why) => why.clone(),
@@ -221,7 +184,7 @@ fn a_model_that_answers_nothing_is_behind_and_never_excluded() {
         bundle.trials.iter_mut().for_each(|trial| silence(trial, sent));
         let analysis = analyse(&bundle);
         for workload in &analysis.workloads {
-            assert_eq!(workload.verdict.outcome, Outcome::NoneFits, "{sent}: {}", workload.scenario.name);
+            assert_eq!(workload.verdict.status, Status::NoneFits, "{sent}: {}", workload.scenario.name);
         }
         let text = told_without_nan(&analysis);
         assert!(text.contains("no model") && !text.contains("best  "), "{text}");
@@ -308,7 +271,7 @@ fn the_largest_numbers_a_record_can_hold_break_nothing() {
     for merit in Metric::ALL {
         bundle.run.scenarios[0].merit = merit;
         let analysis = analyse(&bundle);
-        assert_eq!((analysis.valid, analysis.excluded.len()), (14, 1), "{:?}", analysis.excluded);
+        assert_eq!((analysis.valid, analysis.excluded.len()), (13, 2), "{:?}", analysis.excluded);
         told_without_nan(&analysis);
     }
 }
@@ -348,14 +311,14 @@ fn records_that_contradict_themselves_are_left_out_with_the_reason() {
 }
 
 #[test]
-fn a_starved_model_is_infinitely_far_behind_and_nobody_fits_when_all_starve() {
+fn a_starved_model_is_behind_without_bound_and_nobody_fits_when_all_starve() {
     let mut bundle =
         sample::bundle(&Spec { scenarios: 2, models: 4, rounds: 5, requests: 1000, ..Spec::default() });
     let verdict = &analyse(&bundle).workloads[1].verdict;
     let Place::Behind(factor) = verdict.standing("iterative").expect("it ran").place else {
         panic!("behind")
     };
-    assert_eq!((factor.median, factor.low, factor.high), (f64::INFINITY, f64::INFINITY, f64::INFINITY));
+    assert!(factor.high.is_infinite() && factor.low > 10.0, "at least the timeout: {factor:?}");
     for trial in &mut bundle.trials {
         let measured = measured(&mut trial.measured);
         // As many requests again that were never answered.
@@ -363,7 +326,7 @@ fn a_starved_model_is_infinitely_far_behind_and_nobody_fits_when_all_starve() {
         measured.counts.in_flight_at_end += measured.counts.ok;
     }
     let verdict = &analyse(&bundle).workloads[1].verdict;
-    assert_eq!(verdict.outcome, Outcome::NoneFits);
+    assert_eq!(verdict.status, Status::NoneFits);
     assert_eq!(verdict.choice(), "no model");
 }
 
@@ -371,33 +334,10 @@ fn a_starved_model_is_infinitely_far_behind_and_nobody_fits_when_all_starve() {
 fn a_percentile_with_too_few_requests_decides_nothing() {
     let mut bundle = with_throughput(&[&[1000; 5], &[900; 5]]);
     bundle.run.scenarios[0].merit = Metric::ResponseP99;
-    assert!(
-        !matches!(analyse(&bundle).workloads[0].verdict.outcome, Outcome::Undecided { .. }),
-        "400 suffice"
-    );
+    let undecided = |bundle: &Bundle, at: usize| analyse(bundle).workloads[at].verdict.standings[0].place;
+    assert!(undecided(&bundle, 0).is_compared(), "400 suffice");
     let spec = Spec { scenarios: 2, models: 2, rounds: 5, requests: 380, ..Spec::default() };
-    let analysis = analyse(&sample::bundle(&spec));
-    assert_eq!(analysis.workloads[1].verdict.outcome, Outcome::Undecided { more: MIN_ROUNDS }, "380 do not");
-}
-
-/// The same model twice, with independent noise of 2 % a round: how often is one of them called better?
-#[test]
-fn identical_models_are_told_apart_seldom() {
-    let mut random = Random::new(11);
-    let mut round = || (10_000.0 * (0.02 * random.normal()).exp()) as u64;
-    let mut bundle = with_throughput(&[&[0; 6], &[0; 6]]);
-    let alarms = (0..200)
-        .filter(|_| {
-            bundle
-                .trials
-                .iter_mut()
-                .for_each(|trial| measured(&mut trial.measured).completed_in_window = round());
-            winners(&analyse(&bundle)).len() < 2
-        })
-        .count();
-    // 6 rounds on one side of 1 by chance: 2/2^6 = 3.1 %, about 6 of 200; the floor lowers it further. 16 or more has
-    // a probability below 0.1 % at that rate, and the seed is fixed.
-    assert!(alarms < 16, "{alarms} alarms in 200");
+    assert!(!undecided(&sample::bundle(&spec), 1).is_compared(), "380 do not");
 }
 
 proptest! {

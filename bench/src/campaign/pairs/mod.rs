@@ -206,7 +206,7 @@ impl Strategy for Pairs<'_> {
         let pair = |(cell, first): (usize, Side)| {
             let second = if first == Side::A { Side::B } else { Side::A };
             let cells = [first, second].map(|side| self.plan.cell(cell, side)).to_vec();
-            Block { cells, repeat: Repeat::AtOnce }
+            Block { number: round, cells, repeat: Repeat::AtOnce }
         };
         let goes_on = match self.phase {
             Phase::Search => true,
@@ -262,7 +262,7 @@ mod tests {
             let mut block = of_cell.next().expect("a block of the second cell");
             block.cells.sort_unstable();
             both.sort_unstable();
-            assert_eq!(block, Block { cells: both.clone(), repeat: Repeat::AtOnce });
+            assert_eq!(block, Block { number: round, cells: both.clone(), repeat: Repeat::AtOnce });
         }
         pairs.phase = Phase::Confirm { until: 2 };
         assert_eq!(pairs.next_round(2, Duration::ZERO), None, "nothing was to be confirmed");

@@ -218,7 +218,7 @@ impl AbArgs {
             let models = match commanded {
                 true => vec![COMMANDED.to_owned()],
                 // As a run would choose and check them.
-                false => Plan::new(vec![scenario.clone()], models, 1, flags.seed.seed)?.models_of(0),
+                false => Plan::new(vec![scenario.clone()], models, 1, flags.seed.seed())?.models_of(0),
             };
             check_scenario(scenario, if commanded { &[] } else { &models })?;
             for model in models {
@@ -236,7 +236,7 @@ impl AbArgs {
         known.dedup();
         floors.check(&known)?;
         let length = self.rounds.map_or(Length::Budget(self.budget), Length::Rounds);
-        PairPlan::new(scenarios, cells, length, !self.costs.no_costs, flags.seed.seed)
+        PairPlan::new(scenarios, cells, length, !self.costs.no_costs, flags.seed.seed())
     }
 
     /// What may fail a cell.

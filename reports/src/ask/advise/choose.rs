@@ -20,14 +20,12 @@ use super::distance::{NEAR, Purpose, SIMILAR};
 use super::question::Question;
 use super::site::Site;
 use super::{Machine, Source, by_shortfall, elsewhere};
-use crate::analysis::{Analysis, SYNTHETIC};
+use crate::analysis::SYNTHETIC;
 use crate::cells::cell::Cell;
 use crate::record::Metric;
-use crate::rules::contest::{self, Contest, Contestant, Placed, Spending};
-use crate::rules::verdict::Place;
+use crate::rules::verdict::{Family, Pair, Settled, decide};
 use crate::rules::workload::Workload;
 use crate::show::units;
-use crate::stats::estimate::Estimate;
 use std::collections::BTreeSet;
 
 /// Rounds from which an interval has its full confidence.
@@ -46,12 +44,7 @@ pub(super) struct Choice {
 }
 
 /// Chooses among the models that satisfy.
-pub(super) fn choose(
-    question: &Question,
-    sources: &[Source],
-    sites: &[Site<'_>],
-    models: &[ModelAnswer],
-) -> Choice {
+pub(super) fn choose(question: &Question, sites: &[Site<'_>], models: &[ModelAnswer]) -> Choice {
     let fit: Vec<&str> =
         models.iter().filter(|one| one.stand == Stand::Satisfies).map(|one| one.model.as_str()).collect();
     let timed = question.p99_ns.is_some() || question.rate_per_s.is_some();
@@ -64,7 +57,7 @@ pub(super) fn choose(
     let Some((missing, _, site)) = nearest.filter(|_| !fit.is_empty()) else {
         return Choice { recommended: Vec::new(), reasons: Vec::new() };
     };
-    let mut choice = among(&sources[site.source].analysis, site.workload, &fit);
+    let mut choice = among(site.workload, &fit);
     if missing > 0 {
         let name = &site.workload.scenario.name;
         choice.reasons.push(format!(
@@ -75,7 +68,7 @@ pub(super) fn choose(
     choice
 }
 
-fn among(analysis: &Analysis, workload: &Workload, fit: &[&str]) -> Choice {
+fn among(workload: &Workload, fit: &[&str]) -> Choice {
     let merit = workload.scenario.merit;
     let cells: Vec<&Cell> = fit
         .iter()
@@ -86,46 +79,42 @@ fn among(analysis: &Analysis, workload: &Workload, fit: &[&str]) -> Choice {
         // No figure to rank by: all that satisfy, in the order of the run.
         return Choice { recommended: fit.iter().map(ToString::to_string).collect(), reasons: Vec::new() };
     }
-    let placed = places(analysis, workload, &cells);
-    let behind = placed.iter().find_map(|one| match one.place {
-        Place::Behind(factor) => Some((cells[one.at], factor)),
-        _ => None,
-    });
-    // Too few rounds to compare show nobody to be behind.
-    let kept = placed.iter().filter(|one| !matches!(one.place, Place::Behind(_)));
-    let winners: Vec<&Cell> = kept.map(|one| cells[one.at]).collect();
+    let settled =
+        decide::contest(merit, cells.iter().copied(), &workload.bounds).settle(Family::of([cells.len()]));
+    // Too few blocks to compare show nobody to be behind.
+    let front = if settled.front.is_empty() { (0..cells.len()).collect() } else { settled.front.clone() };
+    let kept = |at: &usize| front.contains(at) || !front.iter().all(|one| settled.is_behind(*one, *at));
+    let (winners, behind): (Vec<usize>, Vec<usize>) =
+        ranked(&settled, cells.len()).into_iter().partition(kept);
+    let behind = behind.first().and_then(|at| Some((cells[*at], settled.pair(*front.first()?, *at)?)));
+    let winners: Vec<&Cell> = winners.into_iter().map(|at| cells[at]).collect();
     let mut reasons = vec![lead(workload, &winners, behind)];
     reasons.extend(winners.iter().take(MOST_TOLD).filter_map(|cell| costs(cell)));
     Choice { recommended: winners.into_iter().map(|cell| cell.model.clone()).collect(), reasons }
 }
 
-/// The places of these models among each other.
-fn places(analysis: &Analysis, workload: &Workload, cells: &[&Cell]) -> Vec<Placed> {
-    let merit = workload.scenario.merit;
-    let models = cells.iter().map(|cell| Contestant {
-        model: &cell.model,
-        figures: cell.rounds.iter().filter_map(|round| Some((round.round, round.value(merit)?))).collect(),
-    });
-    let contest = Contest { name: &workload.scenario.name, merit, models: models.collect() };
-    let looks = analysis.run.sequential.as_ref().map_or(&[][..], |sequential| &sequential.looks);
-    let last = workload.cells.iter().flat_map(|cell| &cell.rounds).map(|round| round.round).max();
-    let rounds = analysis.rounds_run.max(last.map_or(0, |last| last.saturating_add(1)));
-    contest::settle(&[contest], Spending { looks, rounds }, analysis.run.seed).pop().unwrap_or_default()
+/// All of them: those that were compared by how they came out, then the others.
+fn ranked(settled: &Settled, all: usize) -> Vec<usize> {
+    let others = (0..all).filter(|at| !settled.order.contains(at));
+    settled
+        .front
+        .iter()
+        .chain(settled.order.iter().filter(|at| !settled.front.contains(at)))
+        .copied()
+        .chain(others)
+        .collect()
 }
 
-fn lead(workload: &Workload, winners: &[&Cell], next: Option<(&Cell, Estimate)>) -> String {
+fn lead(workload: &Workload, winners: &[&Cell], next: Option<(&Cell, Pair)>) -> String {
     let (merit, name) = (workload.scenario.merit.label(), &workload.scenario.name);
     let who = match winners {
         [one] => format!("{} is the best by {merit} under {name} of those that satisfy", one.model),
         _ => format!("by {merit} under {name} these are not distinguishable, or differ by less than matters"),
     };
     match next {
-        Some((cell, factor)) if factor.median.is_finite() => format!(
-            "{who}; the next, {}, is {} behind ({}).",
-            cell.model,
-            units::factor(factor.median),
-            units::interval(factor.low, factor.high)
-        ),
+        Some((cell, pair)) => {
+            format!("{who}; the next, {}, is at least {} behind.", cell.model, units::factor(pair.low.exp()))
+        }
         _ => format!("{who}."),
     }
 }

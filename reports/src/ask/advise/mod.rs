@@ -60,7 +60,7 @@ pub fn advise(question: &Question, sources: &[Source], here: &Machine) -> Answer
             ModelAnswer { stand: stand(&findings), model, findings }
         })
         .collect();
-    let choice = choose::choose(question, sources, &sites, &models);
+    let choice = choose::choose(question, &sites, &models);
     let cells = cells_used(question, sources, &sites, &mut models);
     let near = !cells.is_empty();
     let outcome = match () {
@@ -210,7 +210,7 @@ fn warnings(question: &Question, sources: &[Source], here: &Machine) -> Vec<Stri
                 .map(|why| format!("{name} is from another machine ({why}): its figures may not hold here")),
         );
         all.extend(source.analysis.caveats().into_iter().map(|caveat| format!("{name}: {caveat}")));
-        if source.analysis.is_invalid() {
+        if source.analysis.says_nothing() {
             all.push(format!("{name} was not used: too many of its trials are invalid"));
         }
     }

@@ -8,8 +8,8 @@ use super::distance::{self, Distance, FAR, Point, Purpose};
 use super::question::Question;
 use crate::cells::cell::{Cell, CellDoubt};
 use crate::record::{Axis, Background, Metric, Pacing, Profile, ScenarioRecord, Work};
-use crate::rules::verdict::MIN_ROUNDS;
 use crate::rules::workload::Workload;
+use crate::stats::bootstrap::MIN_ROUNDS;
 use crate::stats::estimate::Estimate;
 
 /// A metric of a cell, where rounds enough have it.
@@ -104,7 +104,7 @@ pub(super) fn sites<'a>(sources: &'a [Source], question: &Question) -> Vec<Site<
     let mut all = Vec::new();
     for (at, source) in sources.iter().enumerate() {
         let analysis = &source.analysis;
-        if analysis.is_invalid() {
+        if analysis.says_nothing() {
             continue;
         }
         let usable: Vec<&Workload> = analysis.measured().filter(|one| is_ordinary(&one.scenario)).collect();

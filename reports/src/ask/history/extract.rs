@@ -23,6 +23,7 @@ use crate::cells::cell::Cell;
 use crate::metric::Group;
 use crate::record::{Comparison, Contender, Metric, ModelRecord, Origin, Probe, Role, ScenarioRecord, Side};
 use crate::rules::probe::ceiling;
+use crate::rules::verdict::Status;
 use crate::rules::workload::Workload;
 use crate::stats::estimate::{Estimate, Subject};
 use crate::stats::median;
@@ -64,7 +65,12 @@ pub fn entry(analysis: &Analysis, facts: Facts) -> Entry {
     let run = &analysis.run;
     let points = match &run.comparison {
         Some(comparison) => compared(analysis, comparison),
-        None => analysis.measured().flat_map(|workload| of_workload(analysis, workload)).collect(),
+        // A figure of disturbed blocks has no place in a trend.
+        None => analysis
+            .measured()
+            .filter(|workload| workload.verdict.status != Status::Provisional)
+            .flat_map(|workload| of_workload(analysis, workload))
+            .collect(),
     };
     Entry {
         line_version: LINE_VERSION,

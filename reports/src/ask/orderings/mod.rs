@@ -15,7 +15,7 @@ pub use expected::{EXPECTED, Expectation, Side};
 
 use crate::analysis::Analysis;
 use crate::cells::cell::{Cell, RoundFigures};
-use crate::rules::verdict::MIN_ROUNDS;
+use crate::stats::bootstrap::MIN_ROUNDS;
 use crate::stats::estimate::{Estimate, Subject};
 
 /// What came out.
@@ -62,7 +62,7 @@ fn cell<'a>(analysis: &'a Analysis, side: &Side) -> Option<&'a Cell> {
 fn finding(analysis: &Analysis, expectation: &'static Expectation) -> Finding {
     let measured = measured(analysis, expectation);
     // With too much of the run left out the rest is no fair sample, here as in a verdict.
-    let trusted = measured.filter(|_| !analysis.is_invalid());
+    let trusted = measured.filter(|_| !analysis.says_nothing());
     Finding { expectation, measured, judgement: weigh(expectation.band, trusted) }
 }
 

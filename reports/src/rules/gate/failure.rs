@@ -10,8 +10,8 @@
 //! left, and where too few are left there is no verdict. Requests that a build leaves unanswered are no failure in this
 //! sense; they are infinite in its percentiles and missing in its share answered, and are judged there.
 
+use super::plan::LEVEL;
 use crate::record::{Doubt, Invalid, Side, Trial};
-use crate::rules::verdict::LEVEL;
 use std::mem::discriminant;
 
 /// Rounds in which B must answer wrongly.

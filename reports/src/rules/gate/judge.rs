@@ -1,15 +1,15 @@
 //! From a bundle to the verdicts on it: the rule of [`gate`](super), its cases in order.
 
 use super::book::{Book, Entry, Pairs};
+use super::plan::MOST_MORE;
 use super::plan::{CONFIRM_PAIRS, MIN_PAIRS};
 use super::reason::{Because, Reason};
 use super::rule::{self, Class, Found, Series};
+use super::spending::Spending;
 use super::verdict::{Gate, Outcome, Paired, Verdict};
 use crate::record::bundle::Bundle;
 use crate::record::{ConfirmRecord, Gated};
-use crate::rules::contest::Spending;
-use crate::rules::verdict::MOST_LEFT_OUT;
-use crate::rules::verdict::MOST_MORE;
+use crate::rules::MOST_LEFT_OUT;
 use crate::stats::{median, power};
 
 /// The verdict on a bundle; `None` when it compares no builds.

@@ -3,8 +3,8 @@
 
 use super::book::{Book, Entry};
 use super::rule::{self, Class, Series};
+use super::spending::Spending;
 use crate::record::{Ended, EndedCell, LookRecord, PlannedLook, Run, Trial};
-use crate::rules::contest::Spending;
 use std::collections::BTreeSet;
 
 /// The pairs of a comparison under way, and which of its cells still run.

@@ -63,12 +63,15 @@ mod replay;
 mod rule;
 #[cfg(test)]
 mod simulation;
+mod spending;
 mod verdict;
 
 pub use failure::{Fault, Faults};
 pub use judge::judge;
 pub use ledger::Ledger;
-pub use plan::{CONFIDENCE, CONFIRM_LEVEL, CONFIRM_PAIRS, FIRST_LOOK, MIN_PAIRS, defaults, looks};
+pub use plan::{
+    CONFIDENCE, CONFIRM_LEVEL, CONFIRM_PAIRS, FIRST_LOOK, LEVEL, MIN_PAIRS, MOST_MORE, defaults, looks,
+};
 pub use reason::{Because, Reason};
 pub use replay::{FEWEST_RECORDED, Replay, Tally, replay};
 pub use verdict::{Gate, Outcome, Paired, Verdict};

@@ -2,6 +2,12 @@
 
 use crate::record::{Metric, PlannedLook};
 
+/// The error rate of a gate: of claims that a build is slower, among those made; and of letting pass what is not.
+pub const LEVEL: f64 = 0.05;
+
+/// An estimate of further rounds never says more than this.
+pub const MOST_MORE: usize = 1_000;
+
 /// The fewest pairs that anything is said of: the clearest outcome of 5 has p = 1/32, which no weight may divide.
 pub const MIN_PAIRS: usize = 6;
 

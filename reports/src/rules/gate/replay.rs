@@ -9,9 +9,9 @@
 
 use super::plan::looks;
 use super::rule::{self, Class, Series};
+use super::spending::Spending;
 use super::verdict::Outcome;
 use crate::record::PlannedLook;
-use crate::rules::contest::Spending;
 use crate::stats::median;
 use crate::stats::random::Random;
 use crate::stats::threads;

@@ -2,10 +2,10 @@
 //! way, a report years later and a simulation all apply the same one.
 
 use super::noise;
+use super::plan::LEVEL;
 use super::plan::{CONFIDENCE, CONFIRM_LEVEL, MIN_PAIRS};
-use crate::rules::contest::Spending;
-use crate::rules::verdict::LEVEL;
-use crate::rules::verdict::MOST_LEFT_OUT;
+use super::spending::Spending;
+use crate::rules::MOST_LEFT_OUT;
 use crate::stats::estimate::Estimate;
 use crate::stats::random::Random;
 use crate::stats::threads;

@@ -16,8 +16,7 @@
 //! crossing to its neighbour.
 
 use super::resample::{Grid, ends, median_of, over_rounds, scale, unscale};
-use crate::rules::verdict::MIN_ROUNDS;
-use crate::stats::bootstrap::{CONFIDENCE, median_interval};
+use crate::stats::bootstrap::{CONFIDENCE, MIN_ROUNDS, median_interval};
 use crate::stats::paired::{Better, log_behind};
 use crate::stats::random::Random;
 

@@ -12,8 +12,7 @@
 //! holds no knee that could be shown.
 
 use super::resample::{Grid, ends, median_of, over_rounds};
-use crate::rules::verdict::MIN_ROUNDS;
-use crate::stats::bootstrap::CONFIDENCE;
+use crate::stats::bootstrap::{CONFIDENCE, MIN_ROUNDS};
 use crate::stats::random::Random;
 
 /// Where the knee of a curve is.

@@ -23,7 +23,7 @@ pub use usl::Usl;
 
 use crate::cells::cell::SHOWN;
 use crate::record::{Axis, Metric, Objective};
-use crate::rules::verdict::{Flip, Outcome};
+use crate::rules::verdict::{Flip, Place};
 use crate::rules::workload::Workload;
 use crate::stats::quantile::Quantile;
 use crate::stats::random::Random;
@@ -218,13 +218,11 @@ pub fn boundary(sweeps: &[Sweep], workload: &str) -> Vec<Flip> {
     sweeps.iter().filter(|sweep| sweep.of == workload).flat_map(Sweep::boundaries).collect()
 }
 
-/// The models that are best at a point, or shown to be equal to the best; those that could not be resolved are not.
+/// The models that are first at a point, or shown to be equal to the first; those that are merely near it are not.
 pub(crate) fn sure(point: &Workload) -> impl Iterator<Item = &str> {
-    let (winners, perhaps) = match &point.verdict.outcome {
-        Outcome::Chosen { winners, perhaps, .. } => (winners.as_slice(), perhaps.as_slice()),
-        _ => (&[][..], &[][..]),
-    };
-    winners.iter().filter(|model| !perhaps.contains(model)).map(String::as_str)
+    let standings = point.verdict.standings.iter().filter(|one| point.verdict.wins(&one.model));
+    let sure = standings.filter(|one| matches!(one.place, Place::Leader | Place::Equal(_)));
+    sure.map(|one| one.model.as_str())
 }
 
 impl Sweep {

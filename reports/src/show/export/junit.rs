@@ -18,7 +18,7 @@ use super::text::xml;
 use crate::analysis::Analysis;
 use crate::record::ScenarioRecord;
 use crate::rules::gate::{self, Gate};
-use crate::rules::verdict::{Outcome, Place, Standing};
+use crate::rules::verdict::{Place, Standing, Status as Answer, Verdict};
 use crate::rules::workload::Workload;
 use crate::show::{units, words};
 use std::collections::BTreeSet;
@@ -65,13 +65,13 @@ fn suite_of_workload(workload: &Workload) -> Suite {
             "{}: {} {figure}, {}",
             standing.model,
             verdict.merit.label(),
-            units::plural(standing.rounds as u64, "round")
+            units::plural(standing.blocks as u64, "block")
         );
-        let windows = standing.rounds + standing.without_figure;
+        let windows = standing.blocks + standing.without_figure;
         Case {
             name: standing.model.clone(),
             seconds: windows as f64 * workload.scenario.window_ns() as f64 / 1e9,
-            status: status(&verdict.outcome, standing, &verdict.lead()),
+            status: status(verdict, standing),
             line,
         }
     };
@@ -88,25 +88,23 @@ fn suite_of_workload(workload: &Workload) -> Suite {
     }
 }
 
-fn status(outcome: &Outcome, standing: &Standing, lead: &str) -> Status {
-    match (outcome, standing.place) {
-        (Outcome::NoVerdict { .. }, _) => Status::Error(format!("the run has no verdict. {lead}")),
+fn status(verdict: &Verdict, standing: &Standing) -> Status {
+    let skipped = |what: &str| Status::Skipped(format!("{what}. {}", verdict.lead()));
+    match (verdict.status, standing.place) {
         (_, Place::Invalid) => Status::Error(format!(
             "no valid trial in {}",
-            units::plural(u64::from(standing.excluded), "round")
+            units::plural(u64::from(standing.excluded), "block")
         )),
-        (_, Place::Undecided { more }) => Status::Skipped(format!(
-            "undecided: {} more needed at least",
-            units::plural(more as u64, "round")
-        )),
-        (_, Place::Unresolved { factor, more }) => Status::Skipped(format!(
-            "not resolved: {} the best ({}), about {} more would tell",
+        (_, Place::TooFew { more }) => {
+            Status::Skipped(format!("{} more needed at least", units::plural(more as u64, "block")))
+        }
+        (Answer::Undecided { .. } | Answer::Provisional, _) => skipped(&verdict.status.words()),
+        (_, Place::Open(factor) | Place::Between(factor)) => Status::Skipped(format!(
+            "not told apart from all of the front: {} the first ({})",
             units::factor(factor.median),
             units::interval(factor.low, factor.high),
-            units::plural(more as u64, "round")
         )),
-        (Outcome::Undecided { .. }, _) => Status::Skipped(format!("the workload is undecided. {lead}")),
-        (_, Place::Best | Place::Equal(_) | Place::Behind(_)) => Status::Passed,
+        (_, Place::Leader | Place::Equal(_) | Place::Near(_) | Place::Behind(_)) => Status::Passed,
     }
 }
 

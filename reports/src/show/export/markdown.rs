@@ -8,7 +8,7 @@ use super::text::{cut, html, markdown as safe};
 use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
 use crate::record::Metric;
-use crate::rules::verdict::{Place, Standing};
+use crate::rules::verdict::Standing;
 use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::show::words::joined;
@@ -147,7 +147,7 @@ fn table(page: &mut Page, workload: &Workload) {
     let verdict = &workload.verdict;
     let more: Vec<&str> = beside(verdict.merit).map(Metric::head).collect();
     let head = format!(
-        "\n<details><summary>{}: {}</summary>\n\n| model | place | {} | worse than the best (95 %) | {} | rounds |\n\
+        "\n<details><summary>{}: {}</summary>\n\n| model | place | {} | behind the first (all 95 %) | {} | blocks |\n\
          |---|---|--:|--:|{}--:|\n",
         html(&cut(&workload.scenario.name, LONGEST_NAME)),
         verdict.merit.label(),
@@ -174,17 +174,7 @@ fn beside(merit: Metric) -> impl Iterator<Item = Metric> {
 
 fn row(workload: &Workload, standing: &Standing, cell: &Cell) -> String {
     let verdict = &workload.verdict;
-    let place = match standing.place {
-        _ if verdict.is_winner(standing) && matches!(standing.place, Place::Best) => "best".to_owned(),
-        Place::Best => "least bad".to_owned(),
-        Place::Equal(_) => "equal".to_owned(),
-        Place::Unresolved { .. } => "not resolved".to_owned(),
-        Place::Behind(_) => "behind".to_owned(),
-        Place::Undecided { more } => {
-            format!("undecided, {} more needed", units::plural(more as u64, "round"))
-        }
-        Place::Invalid => "invalid".to_owned(),
-    };
+    let place = crate::show::words::verdict::place(verdict, standing);
     let behind = standing.place.factor().map_or_else(String::new, |factor| {
         format!("{} ({})", units::factor(factor.median), units::interval(factor.low, factor.high))
     });
@@ -196,7 +186,7 @@ fn row(workload: &Workload, standing: &Standing, cell: &Cell) -> String {
         behind,
     ];
     cells.extend(beside(verdict.merit).map(cost));
-    cells.push(standing.rounds.to_string());
+    cells.push(standing.blocks.to_string());
     format!("| {} |\n", cells.join(" | "))
 }
 

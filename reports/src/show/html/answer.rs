@@ -6,10 +6,11 @@ use super::element::section;
 use super::model::{link, series_of};
 use super::trust;
 use crate::analysis::Analysis;
-use crate::rules::verdict::{Outcome, Verdict};
+use crate::rules::verdict::{Place, Status, Verdict};
 use crate::rules::workload::Workload;
 use crate::show::plot;
-use crate::show::words::limit;
+use crate::show::words::verdict::place;
+use crate::show::words::{capital, limit};
 use maud::{Markup, html};
 
 /// With more workloads than this the cards are set closer, and their reasons are opened one by one.
@@ -32,14 +33,14 @@ pub(super) fn answer(analysis: &Analysis) -> Markup {
 
 fn card(analysis: &Analysis, workload: &Workload, number: usize, short: bool) -> Markup {
     let verdict = &workload.verdict;
-    let (class, label) = match &verdict.outcome {
-        Outcome::Chosen { winners, perhaps, .. } if winners.len() - perhaps.len() > 1 => {
-            ("card chosen", "Choose any of")
+    let (class, label) = match verdict.status {
+        Status::Undecided { .. } => ("card open", verdict.status.words()),
+        Status::NoneFits => ("card open", "nothing fits".to_owned()),
+        Status::Provisional => ("card provisional", verdict.status.words()),
+        Status::Decided | Status::Equal if verdict.winners.len() > 1 => {
+            ("card chosen", "choose any of".to_owned())
         }
-        Outcome::Chosen { .. } => ("card chosen", "Choose"),
-        Outcome::NoneFits => ("card open", "Nothing fits"),
-        Outcome::Undecided { .. } => ("card open", "Undecided"),
-        Outcome::NoVerdict { .. } => ("card open", "No verdict"),
+        Status::Decided | Status::Equal => ("card chosen", "choose".to_owned()),
     };
     let reasons = [Some(workload.reason()).filter(|reason| !reason.is_empty()), limit(workload)];
     let reasons: Vec<String> = reasons.into_iter().flatten().collect();
@@ -48,7 +49,7 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize, short: bool) ->
         article class=(class) {
             h3 { (link(number, workload)) }
             p.about { (workload.scenario.about) }
-            p.label { (label) }
+            p.label { (capital(&label)) }
             (winners(analysis, verdict))
             p.lead { (verdict.lead()) }
             @if short && !reasons.is_empty() { details { summary { "Why" } (why) } } @else { (why) }
@@ -58,14 +59,22 @@ fn card(analysis: &Analysis, workload: &Workload, number: usize, short: bool) ->
 }
 
 fn winners(analysis: &Analysis, verdict: &Verdict) -> Markup {
-    let Outcome::Chosen { winners, perhaps, .. } = &verdict.outcome else { return html! {} };
+    let winners = &verdict.winners;
+    if winners.is_empty() {
+        return html! {};
+    }
+    let tag = |model: &str| {
+        let standing = verdict.standing(model)?;
+        let several = matches!(standing.place, Place::Equal(_) | Place::Near(_) | Place::Open(_));
+        several.then(|| place(verdict, standing))
+    };
     let figure = |model: &str| verdict.standing(model).and_then(|standing| standing.figure);
     html! {
         ul.winners.several[winners.len() > 3] {
             @for model in winners {
                 li {
                     (plot::swatch(series_of(analysis, model))) b { (model) }
-                    @if perhaps.contains(model) { " " span.tag { "perhaps" } }
+                    @if let Some(tag) = tag(model) { " " span.tag { (tag) } }
                     " " span.figure { @if let Some(figure) = figure(model) { (verdict.merit.show(figure)) } }
                 }
             }

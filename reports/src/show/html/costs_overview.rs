@@ -9,7 +9,6 @@ use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
 use crate::metric::{Group, Unit};
 use crate::record::{Metric, Reading};
-use crate::rules::verdict::Outcome;
 use crate::rules::workload::Workload;
 use crate::show::plot::{self, Dots};
 use maud::{Markup, Render as _, html};
@@ -95,7 +94,7 @@ fn reasons(analysis: &Analysis) -> Markup {
         .workloads
         .iter()
         .enumerate()
-        .filter(|(_, workload)| matches!(workload.verdict.outcome, Outcome::Chosen { .. }))
+        .filter(|(_, workload)| !workload.verdict.winners.is_empty())
         .map(|(number, workload)| (link(number, workload), workload.reason()))
         .filter(|(_, reason)| !reason.is_empty())
         .collect();

@@ -35,7 +35,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
         @if shown.is_empty() {
             p { "No workload of this run shows what its models carry, so there is nothing to decide by." }
         } @else {
-            @if analysis.is_invalid() {
+            @if analysis.says_nothing() {
                 p.caveat { "Too many trials of this run are invalid to decide by these figures." }
             }
             (form())

@@ -5,39 +5,39 @@ use super::model::{named, series_of};
 use crate::analysis::{Analysis, Excluded};
 use crate::record::{Environment, Reading, RoundRecord};
 use crate::rules::probe;
-use crate::rules::verdict::{LEVEL, MIN_ROUNDS, MOST_LEFT_OUT};
+use crate::rules::verdict::{CLOSE, LEVEL, LOOKS, MIN_BLOCKS};
 use crate::show::units::{self, grouped, moment, share};
 use crate::show::words::joined;
 use crate::show::words::metric::floors;
 use crate::show::words::probe::facts;
-use crate::stats::bootstrap::{CONFIDENCE, RESAMPLES, confidence_at_most};
 use crate::stats::median;
 use maud::{Markup, Render as _, html};
 
 /// How the figures were made and what they claim.
 pub(super) fn method(analysis: &Analysis) -> Markup {
-    let rounds = analysis.rounds_done() as usize;
+    let family =
+        |one: &crate::rules::workload::Workload| one.cells.len() * one.cells.len().saturating_sub(1) / 2;
+    let pairs: usize = analysis.workloads.iter().map(family).sum();
+    let looks: Vec<String> = LOOKS.iter().map(|(blocks, _)| blocks.to_string()).collect();
     let body = html! {
         p {
-            "A " em { "round" } " runs every model that still runs once under every workload, each in a fresh server process, \
-             in an order shuffled from the seed. Models are compared within a round, so that what the machine did to one it \
-             did to all; the factor shown is the median over the rounds."
+            "A " em { "block" } " is one workload with all its models back to back, each in a fresh server process, in an order \
+             shuffled from the seed; blocks are shuffled, too. Models are compared within a block, so that what the machine did \
+             to one it did to all."
         }
         p {
-            "The interval is a percentile bootstrap of that median, " (grouped(RESAMPLES as u64)) " resamples, nominally "
-            (share(CONFIDENCE)) ". With few rounds it is close to the range of the rounds, which contains the true median \
-             with a confidence of 1\u{a0}−\u{a0}2/2" sup { "R" } ": with the " (rounds) " rounds of this run, "
-            (share(confidence_at_most(rounds))) " at most. It covers one comparison at a time."
+            "For every two models of a workload there is one interval for how many times one is behind the other. All of them, \
+             of the " (grouped(pairs as u64)) " pairs of this run, hold the truth together in " (share(1.0 - LEVEL))
+            " of runs, at whichever of the looks the run stops (after " (units::all_of(&looks)) " blocks). Each is Student's t of \
+             the logarithms, without the fifth of blocks at either end from eight blocks on, with a spread to which all pairs of \
+             the workload contribute. The lower end is told first: that much was shown."
         }
         p {
-            "A model is " em { "behind" } " when another beats it: the whole interval lies above 1 plus the practical floor, "
-            (floors()) ", and a sign-flip \
-             permutation test of the rounds rejects, after adjusting for every pair of models of the run (Benjamini and \
-             Hochberg), that it is not behind by more than the floor: of all such claims of a run, at most " (share(LEVEL))
-            " are expected to be false. A model is " em { "equal" } " to the best when the interval lies within the floor on \
-             both sides and two one-sided tests reject, at " (share(LEVEL)) " and not adjusted, that it lies beyond either. \
-             Otherwise it is " em { "not resolved" } ": these rounds do not distinguish it from the best. A run could detect a \
-             difference that it calls behind in 4 of 5 cases. Fewer than " (MIN_ROUNDS) " valid rounds are undecided."
+            "A model is " em { "behind" } " another when their interval lies beyond 1 plus the practical floor, " (floors())
+            "; two are " em { "near" } " within " (units::factor(CLOSE)) ", and " em { "equal" } " within the floor, if no more \
+             than a few of their processes can be bad ones. A workload is " em { "decided" } " when somebody is behind all the \
+             others, or all are near; " em { "undecided" } " with the blocks it would still take; " em { "provisional" } " when it \
+             rests on blocks that others disturbed. Fewer than " (MIN_BLOCKS) " blocks say nothing."
         }
         p {
             "Response time runs from the " em { "intended" } " send time to the last byte of the correct reply. A percentile is \
@@ -46,14 +46,10 @@ pub(super) fn method(analysis: &Analysis) -> Markup {
              reasonable doubt (2.5\u{a0}%)."
         }
         p {
-            "A trial in which nothing was answered, or whose server died, counts like any other: what it left unanswered is \
-             infinite, and its throughput may be 0. When fewer than half of a workload's models could be compared, the \
-             workload is undecided. Trials disturbed by the load generator or by other processes are retried at the end of \
-             their round, within bounds; the first valid trial counts. This selects, by rules that are the same for all models: \
-             time taken by other programs or the hypervisor; a generator later than a share of the least response any server \
-             could show; and, in closed loop, a generator that used all its CPU before an idle server at a rate far below its \
-             own ceiling. The last looks at the rate and drops slow trials only, so read it beside the number of trials left \
-             out. With more than " (share(MOST_LEFT_OUT)) " of a run's planned trials without a valid one there is no verdict."
+            "A trial in which nothing was answered, or whose server died, counts like any other: what it left unanswered took \
+             at least the timeout. A block in which other programs, the hypervisor or a quota took from the pinned CPUs is left \
+             out whole, and another one is run while there is time; single trials of it are not picked. What the load generator \
+             did late is told to the trial."
         }
     };
     section("method", "How to read this", &body)

@@ -6,10 +6,10 @@
 use super::element::{any_table, pairs, picture, section as framed};
 use super::trust;
 use crate::analysis::Analysis;
+use crate::rules::gate::LEVEL;
 use crate::rules::gate::{
     CONFIDENCE, CONFIRM_LEVEL, CONFIRM_PAIRS, FIRST_LOOK, Gate, MIN_PAIRS, Outcome, Verdict,
 };
-use crate::rules::verdict::LEVEL;
 use crate::show::plot;
 use crate::show::units::{self, share};
 use crate::show::words::gate::{columns, grouped, sentence, sides};

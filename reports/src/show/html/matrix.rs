@@ -5,11 +5,11 @@
 use super::element::{any_table, mark, section, shade};
 use super::model::{column, link, series_of};
 use crate::analysis::Analysis;
-use crate::record::Metric;
-use crate::rules::verdict::{Outcome, Place, Standing};
+use crate::rules::verdict::Place;
 use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::show::words::joined;
+use crate::show::words::verdict::place;
 use crate::stats::estimate::Estimate;
 use maud::{Markup, html};
 
@@ -33,14 +33,15 @@ pub(super) fn matrix(analysis: &Analysis) -> Markup {
     let body = html! {
         p.lede {
             "1.00× is the best model of the workload; 2.00× is half its throughput or twice its latency. Below each, the \
-             interval over the rounds. " span.tag.win { "= equal" } " is shown to differ from the best by less than \
-             matters; " span.tag { "~ not resolved" } " may be equal or behind: more rounds would decide. ▲ and ▼ mark \
+             interval; all intervals of a run hold together. " span.tag.win { "equal" } " is shown to differ from the best by \
+             less than matters, " span.tag.win { "near" } " by less than 1.25×; " span.tag { "not told apart" } " may be ahead \
+             or behind. ▲ and ▼ mark \
              figures at the limit and at the floor of the load generator."
         }
         (any_table("Matrix of workloads and models", Some("matrix"), heads.into_iter(), &rows))
         // The limits are those of `darkness`.
         p.note.scale {
-            "Shades: " (shade("f0", "best or equal")) " " (shade("f1", "otherwise under 1.25×")) " "
+            "Shades: " (shade("f0", "best, equal or near")) " " (shade("f1", "otherwise under 1.25×")) " "
             (shade("f2", "under 2×")) " " (shade("f3", "under 5×")) " " (shade("f4", "5× and more")) " "
             (shade("", "undecided, invalid or not run"))
         }
@@ -62,32 +63,27 @@ pub(super) fn matrix_cell(workload: &Workload, model: &str) -> Markup {
         @if let Some(limit) = limit { (mark(limit)) }
     };
     let interval = |factor: Estimate| html! { small.ci { (units::interval(factor.low, factor.high)) } };
+    let wins = workload.verdict.wins(model);
+    let word = place(&workload.verdict, standing);
     let (class, tag, factor, below) = match standing.place {
         // Where nothing was chosen, nothing is called best.
-        Place::Best | Place::Equal(_) | Place::Unresolved { .. } if !workload.verdict.is_winner(standing) => {
-            let (factor, interval) = uncrowned(standing, merit);
-            ("none", None, Some(factor), html! { (interval) small { (figure) } })
+        _ if standing.place.is_front() && standing.useless(merit) => {
+            ("none", Some(("", word)), Some(f64::INFINITY), html! { small { (figure) } })
         }
-        Place::Best => ("f0", Some(("win", "best")), Some(1.0), html! { small { (figure) } }),
-        Place::Equal(factor) => {
+        Place::Leader if wins => ("f0", Some(("win", word)), Some(1.0), html! { small { (figure) } }),
+        Place::Leader => ("none", Some(("", word)), Some(1.0), html! { small { (figure) } }),
+        Place::Equal(factor) | Place::Near(factor) => {
             let below = html! { (interval(factor)) small { (figure) } };
-            ("f0", Some(("win", "= equal")), Some(factor.median), below)
+            ("f0", Some((if wins { "win" } else { "" }, word)), Some(factor.median), below)
         }
-        Place::Unresolved { factor, .. } | Place::Behind(factor) => {
-            let open = matches!(standing.place, Place::Unresolved { .. });
+        Place::Open(factor) | Place::Between(factor) | Place::Behind(factor) => {
+            let open = !matches!(standing.place, Place::Behind(_));
             let below = html! { (interval(factor)) small { (figure) } };
-            (darkness(factor.median), open.then_some(("", "~ not resolved")), Some(factor.median), below)
+            (darkness(factor.median), open.then_some(("", word)), Some(factor.median), below)
         }
-        // More rounds do not help a run that has no verdict at all.
-        Place::Undecided { .. } if matches!(workload.verdict.outcome, Outcome::NoVerdict { .. }) => {
-            ("none", Some(("", "too few rounds")), None, html! { small { (figure) } })
-        }
-        Place::Undecided { more } => {
-            let needed = units::plural(more as u64, "more round");
-            ("none", Some(("", "undecided")), None, html! { small { (needed) " needed" } small { (figure) } })
-        }
+        Place::TooFew { .. } => ("none", Some(("", word)), None, html! { small { (figure) } }),
         Place::Invalid => {
-            ("none", Some(("bad", "invalid")), None, html! { small { a href="#discarded" { "why" } } })
+            ("none", Some(("bad", word)), None, html! { small { a href="#discarded" { "why" } } })
         }
     };
     html! {
@@ -97,15 +93,6 @@ pub(super) fn matrix_cell(workload: &Workload, model: &str) -> Markup {
             @if let Some(factor) = factor { strong { (units::factor(factor)) } }
             (below)
         }
-    }
-}
-
-/// The factor and the interval of a model where nothing was chosen.
-fn uncrowned(standing: &Standing, merit: Metric) -> (f64, Markup) {
-    match standing.place.factor() {
-        _ if standing.useless(merit) => (f64::INFINITY, html! {}),
-        None => (1.0, html! {}),
-        Some(factor) => (factor.median, html! { small.ci { (units::interval(factor.low, factor.high)) } }),
     }
 }
 

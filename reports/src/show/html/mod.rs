@@ -20,7 +20,6 @@ mod matrix;
 mod model;
 mod page;
 mod pictures;
-mod stops;
 mod sweep;
 mod theory;
 mod trust;

@@ -3,7 +3,7 @@
 use super::contents::{Part, SWEEPS, WORKLOADS, contents};
 use super::element::{document, header, section};
 use super::{
-    anatomy, answer, costs_overview, data, decision, envelope, evidence, gate, matrix, stops, sweep, theory,
+    anatomy, answer, costs_overview, data, decision, envelope, evidence, gate, matrix, sweep, theory,
     workload,
 };
 use crate::analysis::Analysis;
@@ -45,7 +45,6 @@ fn parts(analysis: &Analysis, bundle: Option<&str>) -> Vec<Part> {
         part(SWEEPS, "Sweeps and capacity", sweeps(analysis)),
         part("cost", "What it costs", of_workloads(analysis, costs_overview::section)),
         part("theory", "What theory allows", of_workloads(analysis, theory::section)),
-        part("stops", "What was stopped early", stops::section(analysis)),
         part("anatomy", "Anatomy of a request", anatomy::section(analysis)),
         part("envelope", "Failure envelope", envelope::section(analysis)),
         part("history", "History", no_history()),

@@ -8,7 +8,7 @@ use super::model::{anchor, legend, series_of};
 use super::{costs, figures, heat, pictures};
 use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
-use crate::rules::verdict::Outcome;
+use crate::rules::verdict::Status;
 use crate::rules::workload::Workload;
 use crate::show::words::joined;
 use crate::show::{units, words};
@@ -74,13 +74,12 @@ fn section(analysis: &Analysis, workload: &Workload, number: usize) -> Markup {
 
 fn verdict(workload: &Workload) -> Markup {
     let verdict = &workload.verdict;
-    let advice = match verdict.outcome {
-        Outcome::NoneFits => "No model fits.".to_owned(),
-        Outcome::Undecided { .. } => "Undecided.".to_owned(),
-        Outcome::NoVerdict { .. } => "No verdict.".to_owned(),
-        Outcome::Chosen { .. } => format!("Choose {}.", verdict.choice()),
+    let advice = if verdict.winners.is_empty() {
+        format!("{}.", words::capital(&verdict.choice()))
+    } else {
+        format!("Choose {}.", verdict.choice())
     };
-    let open = !matches!(verdict.outcome, Outcome::Chosen { .. });
+    let open = verdict.winners.is_empty() || verdict.status == Status::Provisional;
     html! { p.verdict.open[open] { b { (advice) } " " (verdict.lead()) " " (workload.reason()) } }
 }
 

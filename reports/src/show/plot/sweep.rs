@@ -8,6 +8,7 @@ use crate::record;
 use crate::rules::sweep::capacity::Found;
 use crate::rules::sweep::{At, Curve, Fit, Knee, Sweep, enough};
 use crate::show::units;
+use crate::show::words::capital;
 use crate::stats::estimate::Estimate;
 
 /// Points of a fitted line.
@@ -233,9 +234,4 @@ fn rows(sweep: &Sweep, cells: impl Fn(&At) -> Option<Vec<String>>) -> Vec<Vec<St
 
 fn between(estimate: Estimate, show: fn(f64) -> String) -> String {
     format!("{} to {}", show(estimate.low), show(estimate.high))
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }

@@ -8,7 +8,6 @@ use super::style::Style;
 use crate::analysis::Analysis;
 use crate::cells::cell::Cell;
 use crate::record::Metric;
-use crate::rules::verdict::Outcome;
 use crate::show::layout::{clean, cut, left, push_wrapped, width};
 
 /// The columns, the most telling first, each with what a reader should know of it.
@@ -29,7 +28,7 @@ pub(super) fn costs(out: &mut String, analysis: &Analysis, style: Style) {
     let rows: Vec<(String, &Cell)> = analysis
         .workloads
         .iter()
-        .filter(|workload| !several || matches!(workload.verdict.outcome, Outcome::Chosen { .. }))
+        .filter(|workload| !several || !workload.verdict.winners.is_empty())
         .flat_map(|workload| {
             let standings = workload.verdict.standings.iter().take(if several { 1 } else { usize::MAX });
             standings.filter_map(move |standing| {

@@ -18,13 +18,13 @@ mod style;
 mod sweep;
 
 use crate::analysis::Analysis;
-use crate::rules::verdict::{Outcome, Place};
+use crate::rules::verdict::{LEVEL, Place, Status};
 use crate::rules::workload::Workload;
 pub use crate::show::layout::wrapped;
 use crate::show::layout::{clean, cut, left, push, push_wrapped, width};
 use crate::show::units;
-use crate::show::words::{joined, limit, recovery, stops};
-use crate::stats::bootstrap::confidence_at_most;
+use crate::show::words::{capital, joined, limit, recovery, stops};
+use crate::stats::estimate::Estimate;
 use grid::{Column, Grid};
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -105,7 +105,10 @@ fn facts(out: &mut String, analysis: &Analysis, style: Style) {
         units::plural(run.models.len() as u64, "model"),
         units::plural(analysis.workloads.len() as u64, "workload"),
         sweep::count(&analysis.sweeps),
-        units::plural(u64::from(analysis.rounds_done()), "round"),
+        match analysis.gate {
+            Some(_) => units::plural(u64::from(analysis.rounds_done()), "round"),
+            None => units::plural(analysis.blocks() as u64, "block"),
+        },
         units::grouped(u64::from(analysis.valid)),
         units::grouped(u64::from(analysis.recorded)),
         run.seed
@@ -123,15 +126,17 @@ fn facts(out: &mut String, analysis: &Analysis, style: Style) {
 fn answer(out: &mut String, workload: &Workload, style: Style) {
     let (scenario, verdict) = (&workload.scenario, &workload.verdict);
     let name = clean(&scenario.name);
-    let choice = verdict.choice();
-    let figure = match &verdict.outcome {
-        Outcome::Chosen { .. } => verdict.standings[0].figure.map(|figure| verdict.merit.show(figure)),
-        _ => None,
+    let decided = !verdict.winners.is_empty();
+    let choice = match verdict.status {
+        Status::Provisional => format!("{}: {}", verdict.status.words(), verdict.choice()),
+        _ => verdict.choice(),
     };
+    let figure =
+        decided.then(|| verdict.standings[0].figure).flatten().map(|figure| verdict.merit.show(figure));
     let _ = writeln!(out, "\n{}", style.bold(&name));
     push_wrapped(out, &scenario.about, style.width, "  ", |line| style.dim(line));
-    let chosen = matches!(verdict.outcome, Outcome::Chosen { .. });
-    let paint = |line: &str| if chosen { style.good(line) } else { style.warn(line) };
+    let firm = decided && verdict.status != Status::Provisional;
+    let paint = |line: &str| if firm { style.good(line) } else { style.warn(line) };
     push_wrapped(out, &choice, style.width, "  → ", paint);
     let figure =
         figure.map_or_else(String::new, |figure| format!("{} {figure}. ", capital(verdict.merit.label())));
@@ -143,11 +148,6 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
     if let Some(limit) = limit(workload) {
         push_wrapped(out, &limit, style.width, "    ", |line| style.warn(line));
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// A factor without its sign, which the heading of the matrix says.
@@ -166,22 +166,22 @@ fn cell(workload: &Workload, model: &str) -> (String, bool) {
         (false, Some(_)) => "^",
         (false, None) => " ",
     };
+    let wins = workload.verdict.wins(model);
+    let bare = |factor: Estimate| bare(if factor.median.is_finite() { factor.median } else { factor.low });
     match standing.place {
         // Where nothing was chosen, nothing is called best.
-        _ if standing.wins() && standing.useless(workload.verdict.merit) => (format!("∞ {doubt}"), false),
-        Place::Best if !workload.verdict.is_winner(standing) => (format!("1.00 {doubt}"), false),
-        Place::Equal(factor) | Place::Unresolved { factor, .. } if !workload.verdict.is_winner(standing) => {
-            (format!("{} {doubt}", bare(factor.median)), false)
+        _ if standing.place.is_front() && standing.useless(workload.verdict.merit) => {
+            (format!("∞ {doubt}"), false)
         }
-        Place::Best => (format!("best {doubt}"), true),
-        Place::Equal(factor) => (format!("{}={doubt}", bare(factor.median)), true),
-        Place::Unresolved { factor, .. } => (format!("{}~{doubt}", bare(factor.median)), true),
-        Place::Behind(factor) => (format!("{} {doubt}", bare(factor.median)), false),
-        // More rounds do not help a run that has no verdict at all.
-        Place::Undecided { .. } if matches!(workload.verdict.outcome, Outcome::NoVerdict { .. }) => {
-            (format!("few {doubt}"), false)
-        }
-        Place::Undecided { more } => (format!("+{more}r {doubt}"), false),
+        Place::Leader if wins => (format!("best {doubt}"), true),
+        Place::Leader => (format!("1.00 {doubt}"), false),
+        Place::Equal(factor) => (format!("{}={doubt}", bare(factor)), wins),
+        Place::Near(factor) => (format!("{}≈{doubt}", bare(factor)), wins),
+        Place::Open(factor) => (format!("{}~{doubt}", bare(factor)), wins),
+        Place::Between(factor) => (format!("{}<{doubt}", bare(factor)), false),
+        Place::Behind(factor) if factor.high.is_infinite() => (format!("{}+{doubt}", bare(factor)), false),
+        Place::Behind(factor) => (format!("{} {doubt}", bare(factor)), false),
+        Place::TooFew { more } => (format!("+{more}b {doubt}"), false),
         Place::Invalid => (format!("invalid {doubt}"), false),
     }
 }
@@ -212,17 +212,13 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
         columns: models.iter().map(column).collect(),
     };
     grid.push(out, style);
-    let key = "= equal to the best: differs by less than matters; ~ not resolved: may be equal or behind, more rounds would \
-               decide; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests unanswered, or \
-               all; +2r undecided, 2 more rounds needed at least; few has too few rounds";
+    let key = "= equal to the best: differs by less than matters; ≈ near it; ~ not told from it; < behind a winner and not told \
+               from another; + at least; ? has a doubt, see below; ^ lies at the generator's limit; ∞ left too many requests \
+               unanswered; +2b 2 more blocks needed at least";
     push_wrapped(out, key, style.width, "", |line| style.dim(line));
-    let rounds = analysis.rounds_done() as usize;
     let worth = format!(
-        "The parentheses after a factor in the answers above: its bootstrap interval over {}, confidence {} at most. Behind \
-         is said after adjusting for all comparisons of the run.",
-        if analysis.run.sequential.is_some() { "the rounds that both ran, at most " } else { "" }.to_owned()
-            + &units::plural(rounds as u64, "round"),
-        units::share(confidence_at_most(rounds))
+        "All intervals of the run hold together in {} of runs, so \"at least\" means at least.",
+        units::share(1.0 - LEVEL)
     );
     push_wrapped(out, &worth, style.width, "", |line| style.dim(line));
 }

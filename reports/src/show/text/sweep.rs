@@ -64,14 +64,18 @@ fn figures(out: &mut String, sweep: &Sweep, style: Style) {
         true => "; unmarked where no model keeps up",
         false => "",
     };
-    let title = format!("{} at each point; * best, = equal to it, ~ not resolved{beyond}", merit.label());
+    let title = format!(
+        "{} at each point; * first, = equal to it, ≈ near it, ~ not told apart{beyond}",
+        merit.label()
+    );
     push_wrapped(out, &title, style.width, "  ", |line| style.dim(line));
     let cell = |curve: &Curve, point: &Workload| {
-        let place = point.verdict.standing(&curve.model).filter(|one| point.verdict.is_winner(one));
+        let place = point.verdict.standing(&curve.model).filter(|one| point.verdict.wins(&one.model));
         let mark = match place.map(|standing| standing.place) {
             _ if sweep.beyond(point) => " ",
-            Some(Place::Best) => "*",
+            Some(Place::Leader) => "*",
             Some(Place::Equal(_)) => "=",
+            Some(Place::Near(_)) => "≈",
             Some(_) => "~",
             None => " ",
         };

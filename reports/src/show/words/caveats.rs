@@ -2,8 +2,8 @@
 
 use crate::analysis::{Caveat, RunEnd};
 use crate::record::Refused;
+use crate::rules::MOST_LEFT_OUT;
 use crate::rules::probe::DRIFT_SHARE;
-use crate::rules::verdict::MOST_LEFT_OUT;
 use crate::show::units;
 use std::fmt;
 
@@ -11,22 +11,41 @@ impl fmt::Display for Caveat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Synthetic(text) => write!(f, "Synthetic data, not a measurement: {text}"),
-            Self::NoVerdict { lost, asked, retried, commonest } => {
-                let retried = match *retried {
-                    0 => String::new(),
-                    n if n == *lost => ", and retries failed too".to_owned(),
-                    n => format!(", for {n} of which retries failed too"),
-                };
-                let commonest = commonest.as_ref().map_or_else(String::new, |(reason, count)| {
-                    let most = 2 * count > *lost as usize;
-                    let how_many = if most { "most of them" } else { "the most frequent reason" };
-                    format!(", {how_many} ({count}) because {}", reason.kind())
+            Self::Disturbed { disturbed, blocks, provisional, commonest } => {
+                let why = commonest.as_ref().map_or_else(String::new, |(reason, count)| {
+                    format!(
+                        ", most of all because {} ({})",
+                        reason.kind(),
+                        units::plural(*count as u64, "trial")
+                    )
+                });
+                let blocks = units::plural(*blocks as u64, "block");
+                write!(f, "{disturbed} of {blocks} were disturbed{why}.")?;
+                match provisional {
+                    0 => write!(f, " The answers rest on the others."),
+                    _ => write!(
+                        f,
+                        " {} only a provisional answer: run again, or go on with `bakeoff continue`, while the machine \
+                         has nothing else to do.",
+                        match provisional {
+                            1 => "1 workload has".to_owned(),
+                            many => format!("{many} workloads have"),
+                        }
+                    ),
+                }
+            }
+            Self::LeftOut { lost, asked, commonest } => {
+                let why = commonest.as_ref().map_or_else(String::new, |(reason, count)| {
+                    format!(
+                        ", most of all because {} ({})",
+                        reason.kind(),
+                        units::plural(*count as u64, "trial")
+                    )
                 });
                 write!(
                     f,
-                    "No verdict: {lost} of {asked} trials had to be left out{retried}{commonest}; with more than {} left \
-                     out, the rest is no fair sample. Run again while the machine has nothing else to do; a model that \
-                     always fails can be left out by naming the others with --model.",
+                    "{lost} of {asked} trials had to be left out{why}; with more than {} left out, the rest may be no fair \
+                     sample. A model that always fails can be left out by naming the others with --model.",
                     units::share(MOST_LEFT_OUT)
                 )
             }

@@ -13,7 +13,9 @@ impl fmt::Display for Exclusion {
                 write!(f, "its response histogram holds {values} values for {answered} answered requests")
             }
             Self::Histogram { of, why } => write!(f, "its {of} {why}"),
-            Self::Undeclared | Self::Repeated | Self::NoWindow => f.write_str(self.kind()),
+            Self::DisturbedBlock | Self::Undeclared | Self::Repeated | Self::NoWindow => {
+                f.write_str(self.kind())
+            }
         }
     }
 }
@@ -23,6 +25,7 @@ impl Exclusion {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Invalid(reason) => reason.kind(),
+            Self::DisturbedBlock => "another trial of its block was disturbed",
             Self::Undeclared => "the head of the bundle does not declare this workload with this model",
             Self::Repeated => "the same round of this model and workload was recorded before",
             Self::NotMeasured(_) => "nothing was measured",

@@ -1,8 +1,8 @@
 //! The verdicts of a comparison in words: one or two sentences each, the same for terminal and page.
 
 use crate::record::{Contender, Metric, Origin, Side};
+use crate::rules::gate::MOST_MORE;
 use crate::rules::gate::{Fault, Faults, Gate, MIN_PAIRS, Outcome, Reason, Verdict};
-use crate::rules::verdict::MOST_MORE;
 use crate::show::units::{self, ratio, share};
 use crate::stats::estimate::Estimate;
 use crate::stats::paired::Better;

@@ -20,19 +20,15 @@ pub mod stops;
 pub(crate) mod sweep;
 pub(crate) mod theory;
 pub(crate) mod trust;
+pub(crate) mod verdict;
 pub(crate) mod waiting;
 pub mod workload;
 
 use crate::cells::cell::CellDoubt;
 use crate::cells::recovery::Recovery;
 use crate::record::{Doubt, ErrorKind, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
-use crate::rules::verdict::{
-    Flip, LEVEL, MIN_ROUNDS, MOST_MORE, Outcome, Place, Standing, Verdict, rounds_to_tell,
-};
 use crate::rules::workload::Workload;
 use crate::show::units;
-use crate::stats::estimate::Estimate;
-use crate::stats::paired::Better;
 use crate::stats::quantile::Quantile;
 use std::fmt;
 
@@ -222,181 +218,10 @@ impl fmt::Display for CellDoubt {
     }
 }
 
-impl Verdict {
-    /// The choice in a few words: "tokio", "tokio or mio-event-loop", "tokio, or perhaps thread-pool", "no model",
-    /// "undecided".
-    pub fn choice(&self) -> String {
-        match &self.outcome {
-            Outcome::Chosen { winners, perhaps, .. } => {
-                let sure = units::any_of(&winners[..winners.len() - perhaps.len()]);
-                match perhaps.as_slice() {
-                    [] => sure,
-                    perhaps => format!("{sure}, or perhaps {}", units::any_of(perhaps)),
-                }
-            }
-            Outcome::NoneFits => "no model".to_owned(),
-            Outcome::Undecided { .. } => "undecided".to_owned(),
-            Outcome::NoVerdict { .. } => "no verdict".to_owned(),
-        }
-    }
-
-    /// How far the choice is ahead, what was not resolved or not compared, where it flips and what the run could have found,
-    /// as sentences.
-    pub fn lead(&self) -> String {
-        let lead = match &self.outcome {
-            Outcome::Chosen { winners, perhaps, next } => match next {
-                None if perhaps.is_empty() => self.all_equal(),
-                None => self.none_behind(),
-                Some((next, factor)) => self.ahead(&winners[0], next, factor) + &self.beaten_by(next),
-            },
-            Outcome::NoneFits => match self.merit.nothing() {
-                Some(nothing) => {
-                    format!("Even the best model compared {nothing}, in half of its rounds or more.")
-                }
-                None => format!(
-                    "Every model compared left so many requests unanswered that its {} is infinite.",
-                    self.merit.label()
-                ),
-            },
-            Outcome::Undecided { more } => self.too_few(*more),
-            Outcome::NoVerdict { lost, asked } => {
-                let (lost, asked) = (units::grouped(u64::from(*lost)), units::grouped(u64::from(*asked)));
-                return format!("Too many trials of the run were invalid: {lost} of {asked}.");
-            }
-        };
-        let flips: Vec<String> = self.boundary.iter().map(Flip::sentence).collect();
-        let flips = Some(flips.join(" ")).filter(|text| !text.is_empty());
-        let chosen = matches!(self.outcome, Outcome::Chosen { .. });
-        let of_choice = |sentence: Option<String>| sentence.filter(|_| chosen);
-        let sentences = [
-            Some(lead),
-            of_choice(self.not_resolved()),
-            of_choice(flips),
-            of_choice(self.sensitivity()),
-            self.not_compared(),
-        ];
-        sentences.into_iter().flatten().collect::<Vec<_>>().join(" ")
-    }
-
-    fn compared(&self) -> usize {
-        self.standings.iter().filter(|standing| standing.compared()).count()
-    }
-
-    /// "The 5 models", or how many of them could be compared.
-    fn those_compared(&self) -> String {
-        let (compared, all) = (self.compared(), self.standings.len());
-        if compared == all {
-            format!("The {all} models")
-        } else {
-            format!("The {compared} models that could be compared, of {all},")
-        }
-    }
-
-    fn all_equal(&self) -> String {
-        let matters = units::share(self.merit.floor());
-        format!(
-            "{} differ in {} by less than the {matters} that matter.",
-            self.those_compared(),
-            self.merit.label()
-        )
-    }
-
-    fn none_behind(&self) -> String {
-        format!(
-            "{} are not distinguishable by {} with these rounds: none is shown to be behind.",
-            self.those_compared(),
-            self.merit.label()
-        )
-    }
-
-    /// The models that the rounds do not tell from the best, each with how far it came out and what it would take.
-    fn not_resolved(&self) -> Option<String> {
-        let tell = |standing: &Standing| {
-            let Place::Unresolved { factor, more } = standing.place else { return None };
-            let rounds = match more {
-                more if more >= MOST_MORE => format!("over {} more rounds", units::grouped(MOST_MORE as u64)),
-                more => format!("about {}", units::plural(more as u64, "more round")),
-            };
-            let (median, interval) = (units::factor(factor.median), units::interval(factor.low, factor.high));
-            Some(format!("{} ({median}, {interval}; {rounds})", standing.model))
-        };
-        let open: Vec<String> = self.standings.iter().filter_map(tell).collect();
-        (!open.is_empty())
-            .then(|| format!("Not distinguishable from the best with these rounds: {}.", open.join("; ")))
-    }
-
-    /// What difference the run would have found, or that it had too few rounds to find any.
-    fn sensitivity(&self) -> Option<String> {
-        let rounds = self.standings.iter().filter_map(|one| Some(one.place.factor()?.rounds)).max()?;
-        let least = rounds_to_tell(LEVEL);
-        if rounds < least {
-            let rounds = units::plural(rounds as u64, "round");
-            return Some(format!("With {rounds} no model can be shown to be behind: run at least {least}."));
-        }
-        let factor = self.detectable?;
-        let size = if factor < 2.0 { units::share(factor - 1.0) } else { units::factor(factor) };
-        Some(format!("This run could detect differences of {size} or more."))
-    }
-
-    fn ahead(&self, best: &str, next: &str, factor: &Estimate) -> String {
-        let figure = self.merit.label();
-        if factor.median.is_infinite() {
-            return match self.merit.nothing() {
-                Some(nothing) => {
-                    format!("The next, {next}, {nothing}, in half of the rounds or more.")
-                }
-                None => {
-                    format!("The next, {next}, never answered enough of its requests to have a {figure}.")
-                }
-            };
-        }
-        let (by, interval) = (units::factor(factor.median), units::interval(factor.low, factor.high));
-        match self.merit.better() {
-            Better::More => format!("{best} has {by} the {figure} of {next} ({interval})."),
-            Better::Less => format!("{next} has {by} the {figure} of {best} ({interval})."),
-        }
-    }
-
-    /// Which model the next one is behind, where that is not the best.
-    fn beaten_by(&self, next: &str) -> String {
-        let by = self.standing(next).and_then(|standing| standing.beaten_by.as_ref());
-        by.map_or_else(String::new, |by| format!(" It is {by} that {next} is shown to be behind."))
-    }
-
-    fn too_few(&self, more: usize) -> String {
-        let (compared, all) = (self.compared(), self.standings.len());
-        if all < 2 {
-            return "There are not two models to compare.".to_owned();
-        }
-        let which = match compared {
-            0 => format!("None of the {all} models could be compared"),
-            _ => format!("Only {compared} of {all} models could be compared, too few for a choice"),
-        };
-        format!("{which}: needs at least {}.", units::plural(more as u64, "more valid round"))
-    }
-
-    /// The models that the outcome says nothing of, each with the reason.
-    fn not_compared(&self) -> Option<String> {
-        let out = self.standings.iter().filter(|standing| !standing.compared());
-        let out: Vec<String> = out
-            .map(|standing| {
-                let mut why = vec![match standing.rounds {
-                    rounds if rounds < MIN_ROUNDS => format!("{rounds} of the {MIN_ROUNDS} rounds needed"),
-                    _ => format!("fewer than {MIN_ROUNDS} rounds shared with the best"),
-                }];
-                if standing.excluded > 0 {
-                    let trials = units::plural(u64::from(standing.excluded), "trial");
-                    why.push(format!("{trials} left out as invalid"));
-                }
-                if standing.without_figure > 0 {
-                    let rounds = units::plural(standing.without_figure as u64, "round");
-                    why.push(format!("{rounds} {}", self.merit.why_none()));
-                }
-                format!("{} ({})", standing.model, why.join(", "))
-            })
-            .collect();
-        (!out.is_empty()).then(|| format!("Not compared: {}.", out.join("; ")))
-    }
+/// A text that begins with a capital letter.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
 /// A quantile as text.

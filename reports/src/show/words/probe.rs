@@ -144,10 +144,6 @@ impl NoCeiling {
             Self::NotMeasured => "it was not measured".to_owned(),
             Self::Absent(why) => why.clone(),
             Self::NullServer => "the null server was the limit, not the generator".to_owned(),
-            Self::Exceeded { rate_per_s } => format!(
-                "the ceiling measured before the run, {}, was exceeded, so it is too low",
-                units::rate(*rate_per_s)
-            ),
         }
     }
 }

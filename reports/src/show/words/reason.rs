@@ -5,7 +5,7 @@ mod merit;
 
 use crate::cells::cell::Cell;
 use crate::record::{Metric, Profile};
-use crate::rules::verdict::{OF_THE_LEAD, Outcome, Place, Standing, TELLING};
+use crate::rules::verdict::{OF_THE_LEAD, Place, Standing, Status, TELLING};
 use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::show::words::waiting;
@@ -36,22 +36,21 @@ impl Workload {
     /// Why its verdict is what it is, in sentences; empty where nothing explains it.
     pub fn reason(&self) -> String {
         let (merit, cells, standings) = (self.verdict.merit, &self.cells, &self.verdict.standings);
-        let (winners, perhaps, next) = match &self.verdict.outcome {
-            Outcome::NoVerdict { .. } => return "The reasons stand with the discarded trials.".to_owned(),
-            Outcome::Undecided { .. } => return undecided(cells),
-            Outcome::NoneFits => return "Lower the load, or allow the models more workers.".to_owned(),
-            Outcome::Chosen { winners, perhaps, next } => (winners, perhaps, next),
-        };
+        match self.verdict.status {
+            Status::NoneFits => return "Lower the load, or allow the models more workers.".to_owned(),
+            Status::Undecided { .. } => return undecided(cells),
+            Status::Decided | Status::Equal | Status::Provisional => {}
+        }
         let mut sentences = Vec::new();
-        let next = next.as_ref().and_then(|(model, lead)| Some((self.cell(model)?, lead.median)));
-        if let (Some(best), Some((next, lead))) = (self.cell(&winners[0]), next) {
+        let next = self.verdict.next().and_then(|(next, lead)| Some((self.cell(&next.model)?, lead.median)));
+        if let (Some(best), Some((next, lead))) = (self.cell(&standings[0].model), next) {
             match merit::against(merit, best, next) {
                 Some(why) => sentences.push(why),
                 None => sentences.extend(against(merit, &self.scenario.profile(), best, next, lead)),
             }
         }
-        let sure = winners.iter().filter(|model| !perhaps.contains(model));
-        sentences.extend(cheapest(sure.filter_map(|model| self.cell(model)).collect()));
+        let alike = standings.iter().filter(|one| surely_wins(one));
+        sentences.extend(cheapest(alike.filter_map(|one| self.cell(&one.model)).collect()));
         sentences.extend(starved(cells, standings));
         sentences.extend(starving_winners(cells, standings));
         sentences.join(" ")
@@ -63,7 +62,8 @@ fn undecided(cells: &[Cell]) -> String {
     if cells.iter().any(|cell| cell.excluded > 0) {
         return "The reasons stand with the discarded trials.".to_owned();
     }
-    "Run more rounds, or a longer window if the figure needs more requests.".to_owned()
+    "Give it more time with `bakeoff continue`, or a longer window if the figure needs more requests."
+        .to_owned()
 }
 
 /// How two models differ, where the first is ahead by the factor `lead`: in costs, in waiting, in connections left alone.
@@ -140,7 +140,7 @@ fn cheapest(winners: Vec<&Cell>) -> Option<String> {
     let (least, most) = (cpu.first()?, cpu.last()?);
     (most.0 >= least.0 * TELLING).then(|| {
         let (low, high) = (units::time(least.0), units::time(most.0));
-        format!("Of these equals, {} uses least CPU: {low} a request, {} uses {high}.", least.1, most.1)
+        format!("Of these, {} uses least CPU: {low} a request, {} uses {high}.", least.1, most.1)
     })
 }
 
@@ -151,7 +151,7 @@ fn unserved(cells: &[Cell], standing: &Standing) -> Option<f64> {
 }
 
 fn surely_wins(standing: &Standing) -> bool {
-    matches!(standing.place, Place::Best | Place::Equal(_))
+    matches!(standing.place, Place::Leader | Place::Equal(_) | Place::Near(_))
 }
 
 /// The models that do not surely win and left connections without any reply.

@@ -3,7 +3,7 @@
 use crate::record::{Axis, Objective};
 use crate::rules::sweep::capacity::{Capacity, End, Found};
 use crate::rules::sweep::{Boundary, Crossover, Fit, Knee, Sweep, sure};
-use crate::rules::verdict::{Flip, Outcome};
+use crate::rules::verdict::Flip;
 use crate::rules::workload::Workload;
 use crate::show::units;
 
@@ -238,8 +238,7 @@ impl Sweep {
 
     /// What holds along the whole axis when no boundary does.
     fn constant(&self) -> String {
-        let chosen: Vec<&Workload> =
-            self.kept().filter(|point| matches!(point.verdict.outcome, Outcome::Chosen { .. })).collect();
+        let chosen: Vec<&Workload> = self.kept().filter(|point| !point.verdict.winners.is_empty()).collect();
         if chosen.is_empty() {
             return "No point has a verdict, so no boundary could be shown.".to_owned();
         }
@@ -248,9 +247,7 @@ impl Sweep {
             models.filter(|model| chosen.iter().all(|point| wins(point, model))).cloned().collect()
         };
         let best = always(&|point, model| sure(point).any(|winner| winner == model));
-        let perhaps = always(&|point, model| {
-            point.verdict.standing(model).is_some_and(|standing| point.verdict.is_winner(standing))
-        });
+        let perhaps = always(&|point, model| point.verdict.wins(model));
         let which = match self.points.iter().any(|point| self.beyond(point)) {
             true => "with a verdict that any model keeps up with",
             false => "with a verdict",

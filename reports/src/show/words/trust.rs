@@ -66,9 +66,9 @@ pub(crate) fn trials(analysis: &Analysis) -> String {
         n => format!(", {} of them retries", count(n)),
     };
     let lost = match analysis.lost {
-        0 => "every round of every model has a valid one".to_owned(),
-        1 => "1 round of a model under a workload has none".to_owned(),
-        n => format!("{} of a model under a workload have none", plural(u64::from(n), "round")),
+        0 => "every block has a valid one of every model".to_owned(),
+        1 => "1 block has none of a model".to_owned(),
+        n => format!("{} have none of a model", plural(u64::from(n), "block")),
     };
     format!("{} valid of {} recorded{again}; {lost}.", count(analysis.valid), count(analysis.recorded))
 }

@@ -3,7 +3,6 @@
 use bakeoff_reports::analysis::Analysis;
 use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::{Measured, Metric, Reading};
-use bakeoff_reports::rules::verdict::Outcome;
 use bakeoff_reports::sample::{self, Spec};
 
 /// What a reader must know of a run, in words.
@@ -39,8 +38,7 @@ pub(crate) fn measured(reading: &mut Reading<Measured>) -> &mut Measured {
 
 /// The winners of the first workload.
 pub(crate) fn winners(analysis: &Analysis) -> Vec<&str> {
-    match &analysis.workloads[0].verdict.outcome {
-        Outcome::Chosen { winners, .. } => winners.iter().map(String::as_str).collect(),
-        other => panic!("{other:?}"),
-    }
+    let verdict = &analysis.workloads[0].verdict;
+    assert!(!verdict.winners.is_empty(), "{:?}: {}", verdict.status, verdict.lead());
+    verdict.winners.iter().map(String::as_str).collect()
 }

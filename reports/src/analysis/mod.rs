@@ -3,23 +3,26 @@
 //! Invalid trials are left out of every figure and listed with their reasons. The result depends on the bundle alone:
 //! not on the number of threads, and for a workload's verdict not on the order of workloads.
 
+mod admission;
+
 use crate::cells::cell::{Cell, CellDoubt};
 use crate::cells::exclusion::Exclusion;
-use crate::cells::gather;
 use crate::record::bundle::{Bundle, Damage};
 use crate::record::envelope::{Envelope, Stress};
 use crate::record::{
     Anatomy, End, LookRecord, Metric, Reading, Refused, RoundRecord, Run, ScenarioRecord, Trial,
 };
+use crate::rules::MOST_LEFT_OUT;
 use crate::rules::gate::{self, Gate};
 use crate::rules::probe::{self, Bounds, Unfit};
 use crate::rules::sweep::{self, Sweep};
-use crate::rules::verdict::MOST_LEFT_OUT;
-use crate::rules::verdict::{self, Verdict};
+use crate::rules::verdict::decide::{self as verdict, Judged};
+use crate::rules::verdict::{Family, MIN_BLOCKS, Status, Verdict};
 use crate::rules::workload::Workload;
 use crate::stats::threads;
+use admission::{Admission, Admitted};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What a run says.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +55,10 @@ pub struct Analysis {
     pub asked: u32,
     /// Of those, the ones without any valid trial.
     pub lost: u32,
+    /// Those that are lost for another reason than that others took from the CPUs.
+    pub left_out: u32,
+    /// Points of sweeps, or pairs of builds, with a trial of a model in a round; and those without a valid one.
+    pub points: (u32, u32),
     /// What the machine did round by round.
     pub rounds: Vec<RoundRecord>,
     /// What looks at the figures ended, in order; none in a run of fixed rounds.
@@ -84,14 +91,23 @@ pub struct Excluded {
 pub enum Caveat {
     /// Its data are made up; what the bundle says of them.
     Synthetic(String),
-    /// So many trials had to be left out that the rest is no fair sample.
-    NoVerdict {
-        /// Rounds of a model under a workload without a valid trial.
+    /// Blocks of it were disturbed.
+    Disturbed {
+        /// How many.
+        disturbed: usize,
+        /// Of so many.
+        blocks: usize,
+        /// Workloads whose answer rests on them.
+        provisional: usize,
+        /// The reason that most discarded trials share, by one of its kind, and how many that are.
+        commonest: Option<(Exclusion, usize)>,
+    },
+    /// So many trials had to be left out, not because blocks were disturbed, that the rest may be no fair sample.
+    LeftOut {
+        /// Models in blocks, or at points, without a valid trial.
         lost: u32,
         /// Of so many.
         asked: u32,
-        /// How many of the lost were tried again.
-        retried: u32,
         /// The reason that most of them share, by one of its kind, and how many that are.
         commonest: Option<(Exclusion, usize)>,
     },
@@ -139,9 +155,13 @@ impl Analysis {
     pub fn caveats(&self) -> Vec<Caveat> {
         let synthetic = self.run.environment.notes.get(SYNTHETIC).cloned();
         let mut caveats: Vec<Caveat> = synthetic.map(Caveat::Synthetic).into_iter().collect();
-        // The most severe first: nothing below it is a verdict.
-        caveats.extend(self.no_verdict());
         caveats.extend(self.run.refused.iter().cloned().map(Caveat::Refused));
+        // The most severe first.
+        if self.gate.is_none() && f64::from(self.left_out) > MOST_LEFT_OUT * f64::from(self.asked) {
+            let (lost, asked, commonest) = (self.left_out, self.asked, self.commonest());
+            caveats.push(Caveat::LeftOut { lost, asked, commonest });
+        }
+        caveats.extend(self.disturbed());
         let (recorded, planned) = (self.recorded - self.tried_again, self.run.planned_trials);
         let about = self.ends_early();
         let ended = match &self.end {
@@ -172,34 +192,47 @@ impl Analysis {
         if self.ends_early() { self.rounds_run } else { self.run.rounds }
     }
 
-    /// Whether too many trials had to be left out for the rest to be a fair sample of anything.
-    pub fn is_invalid(&self) -> bool {
-        f64::from(self.lost) > MOST_LEFT_OUT * f64::from(self.asked)
+    /// Blocks of all workloads.
+    pub fn blocks(&self) -> usize {
+        self.workloads.iter().map(|one| one.verdict.clean_blocks + one.verdict.disturbed_blocks).sum()
     }
 
-    /// That there is no verdict, and why. A comparison of two builds has a rule of its own, cell by cell: of one whose
-    /// candidate does not start, half of all trials are left out.
-    fn no_verdict(&self) -> Option<Caveat> {
-        if !self.is_invalid() || self.gate.is_some() {
-            return None;
-        }
-        let rounds = self.lost_rounds();
-        let tried_again = |tries: &&Vec<&Excluded>| tries.iter().any(|one| one.attempt > 0);
-        let retried = rounds.values().filter(tried_again).count() as u32;
-        let reasons = rounds.values().map(|tries| tries.iter().flat_map(|one| &one.reasons).collect());
-        let commonest = Exclusion::commonest(reasons);
-        let commonest = commonest.map(|(reason, count)| (reason.clone(), count));
-        Some(Caveat::NoVerdict { lost: self.lost, asked: self.asked, retried, commonest })
+    /// Whether too many points had to be left out for the rest of a sweep to be a fair sample.
+    pub fn too_many_points_lost(&self) -> bool {
+        f64::from(self.points.1) > MOST_LEFT_OUT * f64::from(self.points.0)
     }
 
-    /// The tries of each round that is lost.
-    fn lost_rounds(&self) -> BTreeMap<(&str, &str, u32), Vec<&Excluded>> {
-        let mut rounds: BTreeMap<_, Vec<&Excluded>> = BTreeMap::new();
-        for trial in self.excluded.iter().filter(|trial| !trial.replaced) {
-            let round = (trial.scenario.as_str(), trial.model.as_str(), trial.round);
-            rounds.entry(round).or_default().push(trial);
-        }
-        rounds
+    /// Whether nothing can be said of anything: no trial counts, or too many points of its sweeps are lost.
+    pub fn says_nothing(&self) -> bool {
+        self.valid == 0 && self.asked > 0 || self.workloads.is_empty() && self.too_many_points_lost()
+    }
+
+    /// Whether every workload is decided by undisturbed blocks.
+    pub fn is_firm(&self) -> bool {
+        let firm =
+            |one: &Workload| matches!(one.verdict.status, Status::Decided | Status::Equal | Status::NoneFits);
+        !self.says_nothing() && self.workloads.iter().all(firm)
+    }
+
+    /// The reason that most trials share that were left out and not replaced, and how many those are.
+    fn commonest(&self) -> Option<(Exclusion, usize)> {
+        let left_out = self.excluded.iter().filter(|one| !one.replaced);
+        let reasons = left_out
+            .map(|one| one.reasons.iter().filter(|reason| **reason != Exclusion::DisturbedBlock).collect());
+        Exclusion::commonest(reasons).map(|(reason, count)| (reason.clone(), count))
+    }
+
+    /// That blocks were disturbed, how many, and why.
+    fn disturbed(&self) -> Option<Caveat> {
+        let verdicts = || self.workloads.iter().map(|one| &one.verdict);
+        let disturbed: usize = verdicts().map(|verdict| verdict.disturbed_blocks).sum();
+        let clean: usize = verdicts().map(|verdict| verdict.clean_blocks).sum();
+        let provisional = verdicts().filter(|verdict| verdict.status == Status::Provisional).count();
+        let reasons =
+            self.excluded.iter().filter(|one| !one.replaced).map(|one| one.reasons.iter().collect());
+        let commonest = Exclusion::commonest(reasons).map(|(reason, count)| (reason.clone(), count));
+        let blocks = clean + disturbed;
+        (disturbed > 0).then_some(Caveat::Disturbed { disturbed, blocks, provisional, commonest })
     }
 
     /// Everything that was measured: the workloads, then the points of sweeps.
@@ -223,53 +256,23 @@ pub const SYNTHETIC: &str = "synthetic";
 
 /// Analyses a bundle.
 pub fn analyse(bundle: &Bundle) -> Analysis {
-    let mut excluded = Vec::new();
-    let mut left_out: BTreeMap<Key<'_>, u32> = BTreeMap::new();
-    let mut admitted: BTreeMap<Key<'_>, Vec<&Trial>> = BTreeMap::new();
-    let (mut seen, mut asked) = (BTreeSet::new(), BTreeSet::new());
-    for trial in &bundle.trials {
-        let key = key(trial);
-        asked.insert((key, trial.round));
-        // The first valid try of a round counts.
-        let reasons = objections(&bundle.run, trial, &mut seen);
-        if reasons.is_empty() {
-            admitted.entry(key).or_default().push(trial);
-        } else {
-            excluded.push((trial, reasons));
-        }
-    }
-    // A round that another try made good is not left out.
-    asked.difference(&seen).for_each(|(key, _)| *left_out.entry(*key).or_default() += 1);
-    admitted.values_mut().for_each(|trials| trials.sort_by_key(|trial| trial.round));
     threads::prepare();
-    let parts = bundle.run.scenarios.par_iter().map(|scenario| {
-        let cells: Vec<_> = scenario
-            .models
-            .par_iter()
-            .map(|model| {
-                let key = (scenario.name.as_str(), model.as_str());
-                let trials = admitted.get(&key).map_or(&[][..], Vec::as_slice);
-                gather::gather(
-                    scenario,
-                    model,
-                    trials,
-                    left_out.get(&key).copied().unwrap_or(0),
-                    bundle.run.seed,
-                )
-            })
-            .collect();
-        let (cells, refused): (Vec<Cell>, Vec<_>) = cells.into_iter().unzip();
-        (cells, refused)
-    });
-    let (cells, refused): (Vec<Vec<Cell>>, Vec<_>) = parts.unzip();
-    let mut workloads = workloads(bundle, cells);
-    for (trial, why) in refused.into_iter().flatten().flatten() {
-        seen.remove(&(key(trial), trial.round));
-        excluded.push((trial, vec![why]));
+    let admission = Admission::of(bundle);
+    let mut excluded = admission.undeclared(&bundle.run);
+    let (mut workloads, mut valid) = (Vec::new(), 0);
+    for (workload, admitted) in judged(bundle, &admission) {
+        workloads.push(workload);
+        excluded.extend(admitted.excluded);
+        valid += admitted.used;
     }
     excluded.sort_by_key(|(trial, _)| trial.index);
-    let valid = (bundle.trials.len() - excluded.len()) as u32;
-    let excluded = excluded.into_iter().map(|(trial, reasons)| exclusion(trial, reasons, &seen)).collect();
+    let is_searched = |name: &str| {
+        let named = bundle.run.scenarios.iter().find(|scenario| scenario.name == name);
+        bundle.run.comparison.is_some() || named.is_some_and(|scenario| scenario.sweep.is_some())
+    };
+    let ((asked, lost), points) = (admission.lost(|_| true), admission.lost(is_searched));
+    let excluded =
+        excluded.into_iter().map(|(trial, reasons)| exclusion(trial, reasons, &admission)).collect();
     let mut analysis = Analysis {
         run: bundle.run.clone(),
         end: bundle.end.clone(),
@@ -277,11 +280,13 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         valid,
         recorded: bundle.trials.len() as u32,
         tried_again: bundle.trials.iter().filter(|trial| trial.attempt > 0).count() as u32,
-        asked: asked.len() as u32,
-        lost: (asked.len() - seen.len()) as u32,
+        asked,
+        lost,
+        points,
+        left_out: lost - admission.only_disturbed(|name| !is_searched(name)),
         rounds: bundle.rounds.clone(),
         looks: bundle.looks.clone(),
-        rounds_run: rounds_run(bundle),
+        rounds_run: bundle.trials.iter().map(|trial| trial.round.saturating_add(1)).max().unwrap_or(0),
         damage: bundle.damage.clone(),
         workloads: Vec::new(),
         sweeps: Vec::new(),
@@ -289,11 +294,8 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         envelopes: envelopes(bundle),
         excluded,
     };
-    if analysis.is_invalid() {
-        workloads.iter_mut().for_each(|one| one.verdict.withhold(analysis.lost, analysis.asked));
-    }
-    let seed = bundle.run.seed;
-    analysis.sweeps = sweep::gather(&mut workloads, &bundle.objectives, seed, analysis.is_invalid());
+    let withheld = analysis.too_many_points_lost();
+    analysis.sweeps = sweep::gather(&mut workloads, &bundle.objectives, bundle.run.seed, withheld);
     for workload in &mut workloads {
         workload.verdict.boundary = sweep::boundary(&analysis.sweeps, &workload.scenario.name);
     }
@@ -301,34 +303,69 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
     analysis
 }
 
-/// Rounds of which there is a trial, counted from the first.
-fn rounds_run(bundle: &Bundle) -> u32 {
-    bundle.trials.iter().map(|trial| trial.round.saturating_add(1)).max().unwrap_or(0)
+/// The workloads with their verdicts, each with the trials behind it. The intervals of a run hold together, so they are made for as
+/// many pairs as the run has; the points of sweeps are a family of their own: what is asked of them is where models change places.
+fn judged<'a>(bundle: &'a Bundle, admission: &Admission<'a>) -> Vec<(Workload, Admitted<'a>)> {
+    let run = &bundle.run;
+    let family = |points: bool| {
+        let of = run.scenarios.iter().filter(|scenario| scenario.sweep.is_some() == points);
+        Family::of(of.map(|scenario| scenario.models.len()))
+    };
+    let families = [family(false), family(true)];
+    let workload = |scenario: &'a ScenarioRecord| {
+        let family = families[usize::from(scenario.sweep.is_some())];
+        workload(bundle, admission, scenario, family)
+    };
+    run.scenarios.par_iter().map(workload).collect()
 }
 
-/// The workloads with their verdicts, which need all cells of the run: comparisons are adjusted for how many there are. The
-/// points of sweeps are a family of their own: what is asked of them is where models change places.
-fn workloads(bundle: &Bundle, cells: Vec<Vec<Cell>>) -> Vec<Workload> {
+fn workload<'a>(
+    bundle: &'a Bundle,
+    admission: &Admission<'a>,
+    scenario: &'a ScenarioRecord,
+    family: Family,
+) -> (Workload, Admitted<'a>) {
     let run = &bundle.run;
-    let with_cells: Vec<_> = run.scenarios.iter().zip(cells.iter().map(Vec::as_slice)).collect();
-    let looks = run.sequential.as_ref().map_or(&[][..], |sequential| &sequential.looks);
-    let (points, alone): (Vec<_>, Vec<_>) =
-        with_cells.iter().copied().partition(|(scenario, _)| scenario.sweep.is_some());
-    let decide = |family: &[_]| verdict::decide(family, looks, rounds_run(bundle), run.seed).into_iter();
-    let (mut points, mut alone) = (decide(&points), decide(&alone));
-    let verdicts: Vec<Verdict> = with_cells
-        .iter()
-        .filter_map(|(scenario, _)| if scenario.sweep.is_some() { points.next() } else { alone.next() })
-        .collect();
-    let parts = run.scenarios.iter().zip(cells).zip(verdicts);
-    let workload = |((scenario, cells), verdict): ((&ScenarioRecord, Vec<Cell>), Verdict)| {
+    let (blocks, mut disturbed) = admission.blocks(&scenario.name);
+    if scenario.sweep.is_some() || run.comparison.is_some() {
+        // A point of a search or a pair of builds is a trial or two by itself.
+        disturbed.clear();
+    }
+    let bounds = |cells: &[Cell]| {
         let mut bounds = Bounds::of(run.probe.value(), &scenario.name);
         let rates =
             cells.iter().flat_map(|cell| &cell.rounds).filter_map(|round| round.value(Metric::Throughput));
         bounds.compare(rates.fold(0.0, f64::max));
-        Workload { scenario: scenario.clone(), cells, verdict, bounds }
+        bounds
     };
-    parts.map(workload).collect()
+    let (clean_blocks, disturbed_blocks) = (blocks.len() - disturbed.len(), disturbed.len());
+    let admitted = admission.cells(scenario, &disturbed, false, run.seed);
+    let limits = bounds(&admitted.cells);
+    let judged = Judged { scenario, cells: &admitted.cells, bounds: &limits, clean_blocks, disturbed_blocks };
+    let verdict = verdict::decide(judged, family);
+    if !matches!(verdict.status, Status::Undecided { .. }) || disturbed_blocks == 0 {
+        return made(scenario, admitted, verdict, limits);
+    }
+    let all = admission.cells(scenario, &BTreeSet::new(), true, run.seed);
+    let all_limits = bounds(&all.cells);
+    let judged = Judged { cells: &all.cells, bounds: &all_limits, ..judged };
+    let provisional = verdict::provisional(judged, family, admission.taken(run, &scenario.name));
+    // Where there are clean blocks to go by, what they leave open stays open unless the others claim something.
+    let says = !provisional.winners.is_empty() || clean_blocks < MIN_BLOCKS;
+    if says && provisional.standings.iter().any(|standing| standing.figure.is_some()) {
+        return made(scenario, all, provisional, all_limits);
+    }
+    made(scenario, admitted, verdict, limits)
+}
+
+fn made<'a>(
+    scenario: &ScenarioRecord,
+    mut admitted: Admitted<'a>,
+    verdict: Verdict,
+    bounds: Bounds,
+) -> (Workload, Admitted<'a>) {
+    let cells = std::mem::take(&mut admitted.cells);
+    (Workload { scenario: scenario.clone(), cells, verdict, bounds }, admitted)
 }
 
 /// One for each model of the run that has any: the last one, should there be more.
@@ -349,30 +386,8 @@ fn envelopes(bundle: &Bundle) -> Vec<Envelope> {
         .collect()
 }
 
-/// Workload and model.
-type Key<'a> = (&'a str, &'a str);
-
-fn key(trial: &Trial) -> Key<'_> {
-    (&trial.scenario, &trial.model)
-}
-
-/// Why a trial must be left out, as far as its head tells; none if it may be opened.
-fn objections<'a>(run: &Run, trial: &'a Trial, seen: &mut BTreeSet<(Key<'a>, u32)>) -> Vec<Exclusion> {
-    if !trial.invalid.is_empty() {
-        return trial.invalid.iter().cloned().map(Exclusion::Invalid).collect();
-    }
-    let declares =
-        |scenario: &ScenarioRecord| scenario.name == trial.scenario && scenario.models.contains(&trial.model);
-    if !run.scenarios.iter().any(declares) {
-        return vec![Exclusion::Undeclared];
-    }
-    if !seen.insert((key(trial), trial.round)) {
-        return vec![Exclusion::Repeated];
-    }
-    Vec::new()
-}
-
-fn exclusion(trial: &Trial, reasons: Vec<Exclusion>, valid: &BTreeSet<(Key<'_>, u32)>) -> Excluded {
+fn exclusion(trial: &Trial, reasons: Vec<Exclusion>, admission: &Admission<'_>) -> Excluded {
+    let aside = reasons.contains(&Exclusion::DisturbedBlock);
     Excluded {
         index: trial.index,
         round: trial.round,
@@ -380,6 +395,6 @@ fn exclusion(trial: &Trial, reasons: Vec<Exclusion>, valid: &BTreeSet<(Key<'_>, 
         model: trial.model.clone(),
         attempt: trial.attempt,
         reasons,
-        replaced: valid.contains(&(key(trial), trial.round)),
+        replaced: !aside && admission.is_replaced(trial),
     }
 }

@@ -1,0 +1,234 @@
+//! The strategy of a run or a sweep: blocks of one workload with all its contestants back to back, shuffled; so many of each, or
+//! three of each and then, for as long as the time holds, blocks of what is not decided.
+
+use super::budget::{self, Pace};
+use super::head::{head, scenario_records};
+use super::plan::{Plan, shuffle};
+use super::progress::Extent;
+use super::strategy::{Block, Cell, Repeat, Strategy};
+use super::{Campaign, Completion, Entry, Field, Options};
+use crate::host::clock;
+use crate::process::context::Context;
+use crate::workload::contestant::model_record;
+use bakeoff_reports::record::bundle::BundleError;
+use bakeoff_reports::record::{Record, Run, Sequential, Trial};
+use bakeoff_reports::rules::verdict::{Ledger, MIN_BLOCKS, Means};
+use bakeoff_servers::TunedModel;
+use std::path::Path;
+use std::time::Duration;
+
+/// Runs a plan into a new bundle at `path`.
+///
+/// # Errors
+/// When the bundle cannot be written. What was written before stays valid.
+pub fn run(
+    plan: &Plan,
+    options: &Options,
+    context: &Context,
+    path: &Path,
+) -> Result<Completion, BundleError> {
+    let field = Field { scenarios: &plan.scenarios, entries: entries(plan, context) };
+    let extent = Extent { trials: plan.planned_trials() as usize, rounds: plan.rounds, budget: plan.budget };
+    let campaign = Campaign::new(context, options, field, extent);
+    campaign.run(head_of(plan, options, context), &mut Blocks::new(plan, options.costs), path)
+}
+
+/// The models of a plan as contestants.
+pub(super) fn entries<'a>(plan: &'a Plan, context: &'a Context) -> Vec<Entry<'a>> {
+    let entry =
+        |tuned: &'a TunedModel| Entry { name: tuned.name().into(), contestant: context.model(tuned.name()) };
+    plan.models.iter().map(entry).collect()
+}
+
+/// The head of a plan.
+pub(super) fn head_of(plan: &Plan, options: &Options, context: &Context) -> Run {
+    Run {
+        rounds: plan.rounds,
+        planned_trials: plan.planned_trials(),
+        sequential: plan
+            .budget
+            .map(|budget| Sequential { budget_ns: clock::nanoseconds(budget), looks: Vec::new() }),
+        scenarios: scenario_records(context, &plan.scenarios, |at| plan.models_of(at)),
+        models: plan.models.iter().map(model_record).collect(),
+        refused: plan.refused.clone(),
+        ..head(context, &options.command, plan.seed)
+    }
+}
+
+/// Blocks of a plan.
+#[derive(Debug)]
+struct Blocks<'a> {
+    plan: &'a Plan,
+    pace: Pace,
+    /// Each workload's cells, in the order of its contestants in the record.
+    cells: Vec<Vec<Cell>>,
+    ledger: Option<Ledger>,
+    /// Blocks that disturbed ones are repeated by, of a run of fixed blocks.
+    repeated: u32,
+    last: Option<usize>,
+}
+
+/// Of a run of fixed blocks so large a share may be added to repeat disturbed ones, so that the time it takes stays bounded.
+const REPEATED_SHARE: f64 = 0.15;
+
+impl<'a> Blocks<'a> {
+    fn new(plan: &'a Plan, costs: bool) -> Self {
+        let expected = |cell: &Cell| budget::expected_trial(&plan.scenarios[cell.scenario], costs, 0);
+        let pace = Pace::new(plan.cells.iter().map(|cell| (*cell, expected(cell))));
+        let of =
+            |scenario: usize| plan.cells.iter().copied().filter(|cell| cell.scenario == scenario).collect();
+        let cells = (0..plan.scenarios.len()).map(of).collect();
+        Self { plan, pace, cells, ledger: None, repeated: 0, last: None }
+    }
+
+    /// The next block of a workload, in an order of its own.
+    fn block(&self, workload: usize) -> Block {
+        let running =
+            self.ledger.as_ref().map(|ledger| (ledger.blocks(workload).0, ledger.running(workload)));
+        let (number, running) = running.unwrap_or_else(|| (0, (0..self.cells[workload].len()).collect()));
+        // In a run of fixed blocks nobody is dropped on the way: a reader asked for so many.
+        let all = &self.cells[workload];
+        let kept = |at: &usize| self.plan.budget.is_none() || running.contains(at);
+        let mut cells: Vec<Cell> = (0..all.len()).filter(kept).map(|at| all[at]).collect();
+        shuffle(&mut cells, self.plan.seed.wrapping_add(workload as u64), number);
+        Block { number, cells, repeat: Repeat::ByBlock }
+    }
+
+    /// One block of each of these workloads, shuffled; the last one of the step before does not come first.
+    fn one_of_each(&self, step: u32, mut workloads: Vec<usize>) -> Vec<Block> {
+        shuffle(&mut workloads, self.plan.seed, step);
+        if workloads.len() > 1 && Some(workloads[0]) == self.last {
+            workloads.rotate_left(1);
+        }
+        workloads.into_iter().map(|workload| self.block(workload)).collect()
+    }
+
+    /// Blocks of a workload that count.
+    fn counting(&self, workload: usize) -> u32 {
+        self.ledger.as_ref().map_or(0, |ledger| ledger.blocks(workload).1)
+    }
+
+    /// The workloads with fewer blocks that count than this, where a disturbed one may still be repeated.
+    fn short_of(&mut self, blocks: u32) -> Vec<usize> {
+        let all = 0..self.cells.len();
+        let short: Vec<usize> = all.filter(|workload| self.counting(*workload) < blocks).collect();
+        let most = (f64::from(blocks) * self.cells.len() as f64 * REPEATED_SHARE).ceil() as u32;
+        let left = most.saturating_sub(self.repeated) as usize;
+        let short: Vec<usize> = short.into_iter().take(left).collect();
+        self.repeated += short.len() as u32;
+        short
+    }
+
+    fn within(&self, step: u32, left: Duration) -> Option<Vec<Block>> {
+        let first = self.one_of_each(step, (0..self.cells.len()).collect());
+        let takes: Duration = first.iter().map(|block| self.pace.of(&block.cells)).sum();
+        if step == 0 || step < MIN_BLOCKS as u32 && takes <= left {
+            return Some(first);
+        }
+        let seconds = |workload: usize, running: &[usize]| {
+            let cells: Vec<Cell> = running.iter().map(|at| self.cells[workload][*at]).collect();
+            self.pace.of(&cells).as_secs_f64()
+        };
+        let means = Means { seconds: &seconds, left: left.as_secs_f64(), last: self.last };
+        let next = self.ledger.as_ref()?.next(&means)?;
+        Some(vec![self.block(next)])
+    }
+}
+
+impl Strategy for Blocks<'_> {
+    fn begin(&mut self, head: &Run) -> Vec<Record> {
+        self.ledger = Some(Ledger::new(head));
+        Vec::new()
+    }
+
+    fn next_round(&mut self, step: u32, elapsed: Duration) -> Option<Vec<Block>> {
+        let blocks = match self.plan.budget {
+            Some(budget) => self.within(step, budget.saturating_sub(elapsed))?,
+            None if step < self.plan.rounds => self.one_of_each(step, (0..self.cells.len()).collect()),
+            None => {
+                let short = self.short_of(self.plan.rounds);
+                self.one_of_each(step, short)
+            }
+        };
+        (!blocks.is_empty()).then_some(blocks)
+    }
+
+    fn observe(&mut self, cell: Cell, trial: &Trial, took: Duration, _: bool) {
+        self.pace.add(cell, took, trial.attempt);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.add(cell.scenario, trial);
+        }
+    }
+
+    fn end_block(&mut self, block: &Block) {
+        let Some(workload) = block.cells.first().map(|cell| cell.scenario) else { return };
+        self.last = Some(workload);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.end_block(workload);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::scenario::Scenario;
+
+    fn plan() -> Plan {
+        let scenarios = ["churn", "wait"].map(|name| Scenario::built_in(name).expect("built in")).to_vec();
+        Plan::new(scenarios, &["tokio".into(), "fork-per-client".into()], 3, 1).expect("a plan")
+    }
+
+    fn begun(plan: &Plan) -> Blocks<'_> {
+        let mut blocks = Blocks::new(plan, false);
+        let head = Run {
+            scenarios: plan
+                .scenarios
+                .iter()
+                .enumerate()
+                .map(|(at, one)| one.record(plan.models_of(at), &one.server.config(1)))
+                .collect(),
+            ..bakeoff_reports::sample::bundle(&bakeoff_reports::sample::Spec::default()).run
+        };
+        assert!(blocks.begin(&head).is_empty());
+        blocks
+    }
+
+    /// Ends a step of blocks without figures.
+    fn end(blocks: &mut Blocks<'_>, step: &[Block]) {
+        step.iter().for_each(|block| blocks.end_block(block));
+    }
+
+    #[test]
+    fn a_block_is_one_workload_with_all_its_contestants_and_no_workload_comes_twice_running() {
+        let plan = plan();
+        let mut blocks = begun(&plan);
+        let mut last = None;
+        for step in 0..3 {
+            let of_step = blocks.next_round(step, Duration::from_secs(3_600)).expect("time does not end it");
+            assert_eq!(of_step.len(), 2);
+            for block in &of_step {
+                let workload = block.cells[0].scenario;
+                assert!(block.cells.len() == 2 && block.cells.iter().all(|cell| cell.scenario == workload));
+                assert!(block.number == step && block.repeat == Repeat::ByBlock && last != Some(workload));
+                last = Some(workload);
+            }
+            end(&mut blocks, &of_step);
+        }
+        assert_eq!(blocks.next_round(3, Duration::ZERO), None, "so many were asked for");
+    }
+
+    #[test]
+    fn with_a_budget_three_of_each_come_first_and_the_first_always() {
+        let plan = plan().within(Duration::from_secs(10), false);
+        let mut blocks = begun(&plan);
+        for step in 0..3 {
+            let elapsed = if step == 0 { Duration::from_secs(60) } else { Duration::from_secs(1) };
+            let of_step = blocks.next_round(step, elapsed).expect("there is time");
+            assert_eq!(of_step.len(), 2);
+            end(&mut blocks, &of_step);
+        }
+        assert_eq!(blocks.next_round(3, Duration::from_secs(10)), None, "no time is left");
+        assert_eq!(blocks.next_round(3, Duration::ZERO), None, "nobody has a figure, so nothing is open");
+    }
+}
