@@ -6,11 +6,11 @@ use super::head::{head, scenario_records};
 use super::plan::{Plan, shuffle};
 use super::progress::Extent;
 use super::strategy::{Block, Cell, Repeat, Strategy};
-use super::{Campaign, Completion, Entry, Field, Options};
+use super::{Begun, Campaign, Completion, Entry, Field, Options};
 use crate::host::clock;
 use crate::process::context::Context;
 use crate::workload::contestant::model_record;
-use bakeoff_reports::record::bundle::BundleError;
+use bakeoff_reports::record::bundle::{Bundle, BundleError, Writer};
 use bakeoff_reports::record::{Record, Run, Sequential, Trial};
 use bakeoff_reports::rules::verdict::{Ledger, MIN_BLOCKS, Means};
 use bakeoff_servers::TunedModel;
@@ -30,7 +30,30 @@ pub fn run(
     let field = Field { scenarios: &plan.scenarios, entries: entries(plan, context) };
     let extent = Extent { trials: plan.planned_trials() as usize, rounds: plan.rounds, budget: plan.budget };
     let campaign = Campaign::new(context, options, field, extent);
-    campaign.run(head_of(plan, options, context), &mut Blocks::new(plan, options.costs), path)
+    campaign.run(head_of(plan, options, context), &mut Blocks::new(plan, options), path)
+}
+
+/// Goes on with the run of a bundle, whose file at `path` then holds its blocks and those that are added.
+///
+/// # Errors
+/// When the bundle cannot be written. What was written before stays valid.
+pub fn go_on(
+    plan: &Plan,
+    bundle: &Bundle,
+    options: &Options,
+    context: &Context,
+    path: &Path,
+) -> Result<Completion, BundleError> {
+    let field = Field { scenarios: &plan.scenarios, entries: entries(plan, context) };
+    let extent = Extent { trials: plan.planned_trials() as usize, rounds: plan.rounds, budget: plan.budget };
+    let begun = Begun {
+        trials: bundle.trials.iter().map(|trial| trial.index + 1).max().unwrap_or(0),
+        steps: bundle.rounds.iter().map(|round| round.round + 1).max().unwrap_or(0),
+    };
+    let mut strategy = Blocks { ledger: Some(Ledger::of(bundle)), ..Blocks::new(plan, options) };
+    strategy.first = begun.steps;
+    let writer = Writer::go_on(path, bundle)?;
+    Campaign::new(context, options, field, extent).trials(&bundle.run, &mut strategy, writer, begun)
 }
 
 /// The models of a plan as contestants.
@@ -63,22 +86,36 @@ struct Blocks<'a> {
     /// Each workload's cells, in the order of its contestants in the record.
     cells: Vec<Vec<Cell>>,
     ledger: Option<Ledger>,
-    /// Blocks that disturbed ones are repeated by, of a run of fixed blocks.
+    /// Whether a disturbed block is repeated in a run of fixed blocks.
+    repeats: bool,
+    /// Blocks that were.
     repeated: u32,
     last: Option<usize>,
+    /// The number of the first step.
+    first: u32,
 }
 
 /// Of a run of fixed blocks so large a share may be added to repeat disturbed ones, so that the time it takes stays bounded.
 const REPEATED_SHARE: f64 = 0.15;
 
 impl<'a> Blocks<'a> {
-    fn new(plan: &'a Plan, costs: bool) -> Self {
+    fn new(plan: &'a Plan, options: &Options) -> Self {
+        let costs = options.costs;
         let expected = |cell: &Cell| budget::expected_trial(&plan.scenarios[cell.scenario], costs, 0);
         let pace = Pace::new(plan.cells.iter().map(|cell| (*cell, expected(cell))));
         let of =
             |scenario: usize| plan.cells.iter().copied().filter(|cell| cell.scenario == scenario).collect();
         let cells = (0..plan.scenarios.len()).map(of).collect();
-        Self { plan, pace, cells, ledger: None, repeated: 0, last: None }
+        Self {
+            plan,
+            pace,
+            cells,
+            ledger: None,
+            repeats: options.retries > 0,
+            repeated: 0,
+            last: None,
+            first: 0,
+        }
     }
 
     /// The next block of a workload, in an order of its own.
@@ -120,9 +157,11 @@ impl<'a> Blocks<'a> {
     }
 
     fn within(&self, step: u32, left: Duration) -> Option<Vec<Block>> {
-        let first = self.one_of_each(step, (0..self.cells.len()).collect());
+        let done = |workload: &usize| self.ledger.as_ref().map_or(0, |ledger| ledger.blocks(*workload).0);
+        let new = (0..self.cells.len()).filter(|workload| done(workload) < MIN_BLOCKS as u32).collect();
+        let first = self.one_of_each(step, new);
         let takes: Duration = first.iter().map(|block| self.pace.of(&block.cells)).sum();
-        if step == 0 || step < MIN_BLOCKS as u32 && takes <= left {
+        if !first.is_empty() && (step == 0 || takes <= left) {
             return Some(first);
         }
         let seconds = |workload: usize, running: &[usize]| {
@@ -144,7 +183,10 @@ impl Strategy for Blocks<'_> {
     fn next_round(&mut self, step: u32, elapsed: Duration) -> Option<Vec<Block>> {
         let blocks = match self.plan.budget {
             Some(budget) => self.within(step, budget.saturating_sub(elapsed))?,
-            None if step < self.plan.rounds => self.one_of_each(step, (0..self.cells.len()).collect()),
+            None if step < self.first + self.plan.rounds => {
+                self.one_of_each(step, (0..self.cells.len()).collect())
+            }
+            None if !self.repeats => return None,
             None => {
                 let short = self.short_of(self.plan.rounds);
                 self.one_of_each(step, short)
@@ -180,7 +222,7 @@ mod tests {
     }
 
     fn begun(plan: &Plan) -> Blocks<'_> {
-        let mut blocks = Blocks::new(plan, false);
+        let mut blocks = Blocks::new(plan, &Options::default());
         let head = Run {
             scenarios: plan
                 .scenarios

@@ -151,6 +151,17 @@ impl<'a> Campaign<'a> {
         }
         let mut bundle = Writer::create(path, &head)?;
         strategy.begin(&head).iter().try_for_each(|record| bundle.append(record))?;
+        self.trials(&head, strategy, bundle, Begun::default())
+    }
+
+    /// Runs what the strategy wants into a bundle that has its head.
+    fn trials(
+        self,
+        head: &Run,
+        strategy: &mut dyn Strategy,
+        bundle: Writer,
+        before: Begun,
+    ) -> Result<Completion, BundleError> {
         let conditions = Conditions {
             context: self.context,
             seed: head.seed,
@@ -164,7 +175,8 @@ impl<'a> Campaign<'a> {
             strategy,
             bundle,
             retries,
-            written: 0,
+            written: before.trials,
+            step: before.steps,
             measuring: Duration::ZERO,
         };
         let ending = running.all()?;
@@ -194,6 +206,13 @@ fn busy(probe: &Probe) -> Option<String> {
     ))
 }
 
+/// What a bundle holds already.
+#[derive(Clone, Copy, Debug, Default)]
+struct Begun {
+    trials: u32,
+    steps: u32,
+}
+
 /// A campaign under way.
 struct Running<'a> {
     campaign: Campaign<'a>,
@@ -203,6 +222,8 @@ struct Running<'a> {
     retries: Retries,
     /// Trials on disk.
     written: u32,
+    /// The first step's number.
+    step: u32,
     measuring: Duration,
 }
 
@@ -221,7 +242,7 @@ impl Running<'_> {
     }
 
     fn rounds(&mut self) -> Result<(), Stop> {
-        for round in 0.. {
+        for round in self.step.. {
             let Some(blocks) = self.strategy.next_round(round, self.campaign.begun.elapsed()) else { break };
             self.round(round, &blocks)?;
             for record in self.strategy.end_round(round + 1, self.campaign.begun.elapsed()) {

@@ -16,21 +16,21 @@ use std::time::Duration;
 
 // No docstrings on these structs: one on a flattened struct would become the help of the subcommand.
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct ModelFlags {
     /// Use this model, and only those given so, whatever the scenario says; may be given several times
     #[arg(long = "model", short, value_name = "MODEL", value_parser = names::model_name(), hide_possible_values = true)]
     pub(super) models: Vec<String>,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct SeedFlag {
     /// Seed of all schedules, orders and payloads
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct DrawnSeedFlag {
     /// Seed of all schedules, orders and payloads, to repeat a run [default: drawn, and told]
     #[arg(long)]
@@ -45,9 +45,14 @@ impl DrawnSeedFlag {
             LazyLock::new(|| RandomState::new().build_hasher().finish() % 1_000_000);
         self.seed.unwrap_or(*DRAWN)
     }
+
+    /// The seed of one of several runs.
+    pub(super) fn of_run(&self, at: u32) -> Self {
+        Self { seed: Some(self.seed().wrapping_add(at.into())) }
+    }
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct ResultFlags {
     /// Folder for the bundle and the report; must not hold a bundle yet [default: bakeoff-results/<UTC time>]
     #[arg(long, short, value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
@@ -57,14 +62,14 @@ pub(super) struct ResultFlags {
     pub(super) quiet: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct ListenFlag {
     /// Loopback address the servers listen on; port 0 takes a free one for each
     #[arg(long, default_value = "127.0.0.1:0", value_parser = super::parse_address)]
     pub(super) addr: SocketAddr,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct TimeFlags {
     /// Measured window of every trial, instead of the scenario's
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
@@ -80,7 +85,7 @@ impl TimeFlags {
     }
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct CostFlag {
     /// Leave out what servers cost: counters of events (250 ms before each window of the first round), switches,
     /// waits, memory at rest. What decides by one of these stays undecided
@@ -89,7 +94,7 @@ pub(super) struct CostFlag {
 }
 
 // What every campaign of trials takes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct CampaignFlags {
     #[command(flatten)]
     pub(super) models: ModelFlags,
@@ -112,7 +117,7 @@ pub(super) struct CampaignFlags {
 }
 
 // What a single request is, where no scenario says it.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct RequestFlags {
     /// What the server speaks (see `bakeoff list`)
     #[arg(long, short, default_value = "echo", value_parser = names::service(), hide_possible_values = true)]

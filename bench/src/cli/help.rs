@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 /// The subcommands by what a person is about to do.
 const GROUPS: [(&str, &[&str]); 6] = [
-    ("Measure", &["run", "sweep", "capacity", "list", "scenario"]),
+    ("Measure", &["run", "continue", "replicate", "sweep", "capacity", "list", "scenario"]),
     ("Serve and load", &["serve", "load"]),
     ("Understand", &["report", "advise", "anatomy", "envelope", "export"]),
     ("Gate", &["ab", "compare", "history"]),

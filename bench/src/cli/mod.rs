@@ -10,6 +10,7 @@ mod compare;
 mod envelope;
 mod export;
 mod flags;
+mod go_on;
 mod help;
 mod history;
 mod internal;
@@ -19,6 +20,7 @@ mod manual;
 mod names;
 mod output;
 mod probe;
+mod replicate;
 mod report;
 mod results;
 mod run;
@@ -41,7 +43,7 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 /// Which server concurrency model fits which workload? Measured, with its uncertainty.
 ///
 /// Without a subcommand it does the default run: five models (two more where they teach something) under eight
-/// workloads, in about four minutes, and a report.
+/// workloads, in two minutes, and a report.
 #[derive(Debug, Parser)]
 #[command(name = "bakeoff", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -51,7 +53,9 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::RunArgs),
+    Run(Box<run::RunArgs>),
+    Continue(go_on::ContinueArgs),
+    Replicate(Box<replicate::ReplicateArgs>),
     Sweep(sweep::SweepArgs),
     Capacity(capacity::CapacityArgs),
     Serve(serve::ServeArgs),
@@ -121,6 +125,8 @@ impl Cli {
         match self.command {
             None => Self::parse_from(["bakeoff", "run"]).dispatch(),
             Some(Command::Run(args)) => args.run(),
+            Some(Command::Continue(args)) => args.run(),
+            Some(Command::Replicate(args)) => args.run(),
             Some(Command::Sweep(args)) => args.run(),
             Some(Command::Capacity(args)) => args.run(),
             Some(Command::Serve(args)) => args.run(),

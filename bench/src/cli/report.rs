@@ -3,7 +3,9 @@
 use super::output;
 use bakeoff::exit::Exit;
 use bakeoff_reports::analysis::{Analysis, analyse};
+use bakeoff_reports::ask::replication;
 use bakeoff_reports::record::bundle;
+use bakeoff_reports::show::answers::Answers;
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text as terminal;
 use clap::Args;
@@ -14,14 +16,18 @@ pub(super) const BUNDLE_NAME: &str = "run.jsonl";
 /// The page's file in a folder of results.
 pub(super) const REPORT_NAME: &str = "report.html";
 
-/// Make the summary and the page of a run again, byte for byte
+/// Make the summary and the page of a run again, byte for byte; of several runs, tell whether they agree
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// The bundle, or the folder that holds it
-    bundle: PathBuf,
+    /// The bundle, or the folder that holds it; of several the answers are held against each other
+    #[arg(required = true, value_name = "BUNDLE")]
+    bundles: Vec<PathBuf>,
     /// Where to write the page [default: report.html beside the bundle]
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Print the answers as a JSON document, and write no page
+    #[arg(long, conflicts_with_all = ["out", "quiet"])]
+    json: bool,
     /// Write the page only
     #[arg(long, short)]
     quiet: bool,
@@ -29,11 +35,34 @@ pub(super) struct ReportArgs {
 
 impl ReportArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
-        let bundle = if self.bundle.is_dir() { self.bundle.join(BUNDLE_NAME) } else { self.bundle };
+        let file = |given: &PathBuf| if given.is_dir() { given.join(BUNDLE_NAME) } else { given.clone() };
+        let bundles: Vec<PathBuf> = self.bundles.iter().map(file).collect();
+        let [bundle] = &bundles[..] else {
+            if self.json || self.out.is_some() {
+                return Err("several bundles give one comparison as text: leave out --json and --out".into());
+            }
+            let contradictions = replication(&bundles)?;
+            return Ok(if contradictions > 0 { Exit::Invalid } else { Exit::Fine });
+        };
+        let bundle = bundle.clone();
+        if self.json {
+            let answers = Answers::of(&analyse(&bundle::load(&bundle).map_err(|e| e.to_string())?));
+            output::print(&answers.json().map_err(|e| format!("the answers are no JSON: {e}"))?)?;
+            return Ok(Exit::Fine);
+        }
         let page = self.out.unwrap_or_else(|| bundle.with_file_name(REPORT_NAME));
         write(&bundle, &page, !self.quiet)?;
         Ok(Exit::Fine)
     }
+}
+
+/// Prints whether the answers of several runs agree, and says on how many pairs two contradict each other.
+pub(super) fn replication(bundles: &[PathBuf]) -> Result<usize, String> {
+    let load = |path: &PathBuf| Ok(analyse(&bundle::load(path).map_err(|e| e.to_string())?));
+    let analyses = bundles.iter().map(load).collect::<Result<Vec<_>, String>>()?;
+    let found = replication::replication(&analyses).map_err(|e| e.to_string())?;
+    output::print(&terminal::replication::text(&found, bakeoff::terminal_width()))?;
+    Ok(found.contradictions())
 }
 
 /// Writes the page of a bundle, whole or not at all, and prints the summary.

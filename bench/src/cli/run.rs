@@ -14,10 +14,11 @@ use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::rules::verdict::MIN_BLOCKS;
 use bakeoff_reports::show::units;
 use clap::{Args, value_parser};
+use std::path::Path;
 use std::time::Duration;
 
 /// Compare models under workloads, into a bundle and a report
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Exit status: 0 answered, if only provisionally; 3 nothing could be measured, or with --strict not \
     everything is decided.\n\nExamples:\n  \
@@ -33,7 +34,7 @@ pub(super) struct RunArgs {
     all: bool,
     /// So many blocks of each workload, instead of as many as are needed in a given time. A block is one workload with all its
     /// models back to back
-    #[arg(long, short, alias = "rounds", value_parser = value_parser!(u32).range(1..=1000))]
+    #[arg(long, short, alias = "rounds", short_alias = 'r', value_parser = value_parser!(u32).range(1..=1000))]
     blocks: Option<u32>,
     /// Time for the blocks, such as 5m [default: 105s]. After three blocks of each workload it goes to what is not decided, and
     /// the run ends when nothing is open
@@ -56,9 +57,31 @@ pub(super) struct RunArgs {
     costs: CostFlag,
     #[command(flatten)]
     campaign: CampaignFlags,
+    /// Whether a summary ends it, where that is not to follow from `--quiet`.
+    #[arg(skip)]
+    summary: Option<bool>,
 }
 
 impl RunArgs {
+    /// The folder given for results.
+    pub(super) fn out(&self) -> Option<&Path> {
+        self.campaign.results.out.as_deref()
+    }
+
+    /// Whether it tells how it goes on.
+    pub(super) fn tells(&self) -> bool {
+        !self.campaign.results.quiet
+    }
+
+    /// The same as one of several runs: with a folder and a seed of its own, without its summary.
+    #[must_use]
+    pub(super) fn as_one_of_several(mut self, folder: &Path, at: u32) -> Self {
+        self.campaign.results.out = Some(folder.to_owned());
+        self.campaign.seed = self.campaign.seed.of_run(at);
+        self.summary = Some(false);
+        self
+    }
+
     pub(super) fn run(self) -> Result<Exit, String> {
         let flags = &self.campaign;
         require_loopback(
@@ -90,7 +113,8 @@ impl RunArgs {
         }
         let completion =
             blocks::run(&plan, &options, &context, &results.bundle).map_err(|e| e.to_string())?;
-        results.conclude(completion.ending, !flags.results.quiet, self.strict)
+        let summary = self.summary.unwrap_or(!flags.results.quiet);
+        results.conclude(completion.ending, summary, self.strict)
     }
 
     fn plan(&self) -> Result<Plan, String> {

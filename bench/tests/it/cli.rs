@@ -93,7 +93,7 @@ fn a_run_leaves_a_whole_bundle_and_a_report_that_can_be_made_again_byte_for_byte
     assert!(summary.contains("tiny") && summary.contains("report.html"), "{summary}");
     let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
     assert_eq!(first_tries(&loaded).len(), 10, "two rounds of the five default models");
-    assert_eq!(loaded.rounds.len(), 2);
+    assert!(loaded.rounds.len() >= 2, "a block that others disturbed is followed by another");
     let Reading::Value(probe) = &loaded.run.probe else { panic!("{:?}", loaded.run.probe) };
     assert_eq!((probe.ceilings[0].clients, probe.ceilings[0].payload_bytes), (4, 64));
     assert_eq!(probe.ceilings[0].scenarios, ["tiny"]);
@@ -160,7 +160,9 @@ fn every_cost_of_a_forking_server_is_a_figure_or_a_reason() {
         (Reading::Value(_), Reading::Absent(why)) => panic!("the swarm always tells its replies: {why}"),
     }
     let without = run("without", &["--no-costs"]);
-    assert!(without.usage.window_cpu_ns.value().is_some(), "verdicts need it: {without:?}");
+    let held_up = |why: &str| why.contains("held up");
+    let read = !matches!(&without.usage.window_cpu_ns, Reading::Absent(why) if !held_up(why));
+    assert!(read, "verdicts need it: {without:?}");
     for absent in
         [&without.usage.run_delay_ns, &without.usage.idle_own_bytes, &without.usage.counted.system_calls]
     {

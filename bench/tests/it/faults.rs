@@ -175,11 +175,12 @@ fn a_run_goes_on_after_each_fault() {
     assert_eq!(completion.ending, Ending::Complete);
     let bundle = bundle::load(&path).expect("whole");
     assert!(bundle.damage.is_empty() && bundle.end.is_some_and(|end| !end.interrupted));
-    assert_eq!(bundle.rounds.len(), 2);
+    // A block that others disturbed is followed by another.
+    assert!(bundle.rounds.len() >= 2, "{:?}", bundle.rounds);
     assert!(bundle.rounds.iter().all(|round| round.drift().is_some()), "{:?}", bundle.rounds);
     for (model, fault) in cast::CAST {
         let trials: Vec<&Trial> = bundle.trials.iter().filter(|trial| trial.model == model).collect();
-        assert_eq!(trials.iter().filter(|trial| trial.attempt == 0).count(), 2, "{fault}");
+        assert_eq!(trials.iter().filter(|trial| trial.attempt == 0 && trial.round < 2).count(), 2, "{fault}");
         for trial in trials {
             let named = |reason: &Invalid| match fault {
                 "exits" => matches!(reason, Invalid::ServerDidNotStart { .. }),

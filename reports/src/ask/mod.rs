@@ -4,4 +4,5 @@ pub mod across;
 pub mod advise;
 pub mod history;
 pub mod orderings;
+pub mod replication;
 pub mod theory;

@@ -1,5 +1,6 @@
 //! From values to people: the only room with prose. Terminal, page, plots and formats of other tools.
 
+pub mod answers;
 pub mod export;
 pub mod html;
 pub(crate) mod layout;

@@ -84,11 +84,14 @@ pub(crate) fn undisturbed(trial: &bakeoff_reports::record::Trial) -> bool {
     !trial.invalid.iter().any(disturbed) && !trial.doubts.iter().any(passed_by)
 }
 
-/// The trials of the plan, without further tries.
+/// The trials of the plan, without further tries and without the blocks that follow disturbed ones.
 pub(crate) fn first_tries(
     bundle: &bakeoff_reports::record::bundle::Bundle,
 ) -> Vec<&bakeoff_reports::record::Trial> {
-    bundle.trials.iter().filter(|trial| trial.attempt == 0).collect()
+    let planned = |trial: &&bakeoff_reports::record::Trial| {
+        trial.attempt == 0 && (bundle.run.sequential.is_some() || trial.round < bundle.run.rounds)
+    };
+    bundle.trials.iter().filter(planned).collect()
 }
 
 /// Runs the tool, which must fail with `code`; returns its standard error.

@@ -101,6 +101,28 @@ impl Writer {
         Ok(writer)
     }
 
+    /// Goes on with a bundle: the file gets its records again without its end, which is to come. It is replaced whole or not at all.
+    ///
+    /// # Errors
+    /// It cannot be written beside its place, or put there.
+    pub fn go_on(path: &Path, bundle: &Bundle) -> Result<Self, BundleError> {
+        let failed = |source| BundleError::Create { path: path.to_owned(), source };
+        let bytes = to_bytes(&Bundle { end: None, ..bundle.clone() }).map_err(failed)?;
+        let beside = path.with_extension("jsonl.new");
+        let mut file = OpenOptions::new().append(true).create_new(true).open(&beside).map_err(failed)?;
+        let placed = file.write_all(&bytes).and_then(|()| file.sync_data()).and_then(|()| {
+            std::fs::rename(&beside, path)?;
+            sync_folder(path)
+        });
+        if let Err(error) = placed {
+            let _ = std::fs::remove_file(&beside);
+            return Err(failed(error));
+        }
+        let records = bytes.iter().filter(|byte| **byte == b'\n').count();
+        let log = Log { backing: file, length: bytes.len() as u64, records };
+        Ok(Self { path: path.to_owned(), log })
+    }
+
     /// Appends a record, on disk when this returns.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod grid;
 pub mod history;
 pub mod orderings;
 pub mod probe;
+pub mod replication;
 mod style;
 mod sweep;
 
