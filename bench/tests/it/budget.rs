@@ -71,7 +71,7 @@ fn what_cannot_go_on_is_refused_with_the_reason_and_left_as_it_was() {
     };
     refused(|bundle| bundle.run.tool_version = "0.0.1".into(), "version 0.0.1");
     refused(|bundle| bundle.run.environment.server_cpus = vec![77], "another machine");
-    refused(|bundle| bundle.run.scenarios[0].request.size_bytes += 1, "in another way");
+    refused(|bundle| bundle.run.scenarios[0].request.size += 1, "in another way");
 }
 
 #[test]
