@@ -202,6 +202,15 @@ impl Strategy for Blocks<'_> {
         }
     }
 
+    fn so_far(&self) -> String {
+        let Some((ledger, last)) = self.ledger.as_ref().zip(self.last) else { return String::new() };
+        let settled = format!("{} of {} decided", ledger.settled(), self.cells.len());
+        match ledger.leader(last) {
+            Some(leader) => format!("{settled}; {}: {leader} leads", self.plan.scenarios[last].name),
+            None => settled,
+        }
+    }
+
     fn end_block(&mut self, block: &Block) {
         let Some(workload) = block.cells.first().map(|cell| cell.scenario) else { return };
         self.last = Some(workload);

@@ -261,10 +261,11 @@ impl Running<'_> {
         for block in blocks {
             self.block(block)?;
             self.strategy.end_block(block);
+            self.campaign.progress.so_far(self.strategy.so_far());
         }
         let loop_after_ns = probe::speed(&self.campaign.context.cpus);
         self.bundle.append(&Record::Round(RoundRecord { round, loop_before_ns, loop_after_ns }))?;
-        self.campaign.progress.round_done(round, trials);
+        self.campaign.progress.round_done(round);
         Ok(())
     }
 

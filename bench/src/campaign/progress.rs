@@ -31,6 +31,7 @@ pub(super) struct Progress {
     extent: Extent,
     done: usize,
     invalid: usize,
+    so_far: String,
 }
 
 #[derive(Debug)]
@@ -57,7 +58,7 @@ impl Progress {
         } else {
             Style::Lines
         };
-        Self { style, begun: Instant::now(), last: None, extent, done: 0, invalid: 0 }
+        Self { style, begun: Instant::now(), last: None, extent, done: 0, invalid: 0, so_far: String::new() }
     }
 
     /// Something is done that is no trial.
@@ -76,9 +77,15 @@ impl Progress {
     pub(super) fn begin(&self, scenario: &str, contestant: &str, round: u32, attempt: u32) {
         if let Style::Bar(bar) = &self.style {
             let again = if attempt > 0 { ", again" } else { "" };
-            bar.set_message(format!("{scenario} / {contestant}, round {}{again}", round + 1));
+            let so_far = if self.so_far.is_empty() { String::new() } else { format!("; {}", self.so_far) };
+            bar.set_message(format!("{scenario} / {contestant}, {}{again}{so_far}", round + 1));
             bar.tick();
         }
+    }
+
+    /// What is known so far.
+    pub(super) fn so_far(&mut self, words: String) {
+        self.so_far = words;
     }
 
     /// A trial is done.
@@ -98,11 +105,11 @@ impl Progress {
     }
 
     /// A round of so many trials is done, repetitions included.
-    pub(super) fn round_done(&mut self, round: u32, trials: usize) {
+    pub(super) fn round_done(&mut self, round: u32) {
         let due = self.last.is_none_or(|last| last.elapsed() >= BETWEEN_LINES);
         if matches!(self.style, Style::Lines) && due {
             self.last = Some(Instant::now());
-            print_to_stderr(&self.line(round + 1, trials));
+            print_to_stderr(&self.line(round + 1));
         }
     }
 
@@ -150,7 +157,7 @@ impl Progress {
         }
     }
 
-    fn line(&self, round: u32, trials: usize) -> String {
+    fn line(&self, round: u32) -> String {
         let elapsed = self.begun.elapsed();
         let invalid = match self.invalid {
             0 => String::new(),
@@ -160,7 +167,8 @@ impl Progress {
         };
         if let Some(budget) = self.extent.budget {
             let left = budget.saturating_sub(elapsed).as_secs_f64();
-            return format!("round {round} of {trials} trials done{invalid}, {left:.0} s of the budget left");
+            let so_far = if self.so_far.is_empty() { String::new() } else { format!("; {}", self.so_far) };
+            return format!("{} trials done{invalid}, {left:.0} s of the budget left at most{so_far}", self.done);
         }
         let to_do = self.extent.trials.saturating_sub(self.done);
         let left = elapsed.as_secs_f64() / self.done.max(1) as f64 * to_do as f64;

@@ -57,6 +57,11 @@ pub trait Strategy {
         let _ = block;
     }
 
+    /// What is known so far, in a few words for who waits; nothing where nothing is.
+    fn so_far(&self) -> String {
+        String::new()
+    }
+
     /// So many steps are done: what follows from them, for the bundle.
     fn end_round(&mut self, rounds: u32, elapsed: Duration) -> Vec<Record> {
         let _ = (rounds, elapsed);
