@@ -168,7 +168,10 @@ impl Progress {
         if let Some(budget) = self.extent.budget {
             let left = budget.saturating_sub(elapsed).as_secs_f64();
             let so_far = if self.so_far.is_empty() { String::new() } else { format!("; {}", self.so_far) };
-            return format!("{} trials done{invalid}, {left:.0} s of the budget left at most{so_far}", self.done);
+            return format!(
+                "{} trials done{invalid}, {left:.0} s of the budget left at most{so_far}",
+                self.done
+            );
         }
         let to_do = self.extent.trials.saturating_sub(self.done);
         let left = elapsed.as_secs_f64() / self.done.max(1) as f64 * to_do as f64;

@@ -2,8 +2,8 @@
 //!
 //! Nothing is called best where the verdict chooses nothing.
 
-use super::element::section;
-use super::model::{link, series_of};
+use super::element::{picture, section};
+use super::model::{legend, link, series_of};
 use super::trust;
 use crate::analysis::Analysis;
 use crate::rules::verdict::{Place, Status, Verdict};
@@ -19,8 +19,12 @@ const MANY: usize = 9;
 /// One card for each workload: what to choose, how far ahead it is, why.
 pub(super) fn answer(analysis: &Analysis) -> Markup {
     let many = analysis.workloads.len() > MANY;
+    let models = || analysis.run.models.iter().map(|model| model.name.as_str());
     let body = html! {
         @if analysis.workloads.is_empty() { p { "The run declares no workload, so there is nothing to answer." } }
+        @if let Ok(drawn) = plot::overview(&analysis.workloads, |model| series_of(analysis, model), "overview") {
+            div.overview { (picture(Ok(drawn), "Every model under every workload")) (legend(models(), |model| series_of(analysis, model))) }
+        }
         div.cards.many[many] {
             @for (number, workload) in analysis.workloads.iter().enumerate() {
                 (card(analysis, workload, number, many))

@@ -25,6 +25,7 @@ pub(super) fn pictures(
         div.plots {
             (picture(throughput, "Throughput and latency"))
             (picture(plot::by_percentile(workload, series, &format!("{id}-b")), "Response time by percentile"))
+            (picture(plot::processes(workload, series, &format!("{id}-e")), "Every process"))
             (picture(plot::split(workload, &format!("{id}-d")), "Where the time goes"))
             (picture(plot::over_time(workload, series, &format!("{id}-c")), "Response time over the window"))
         }

@@ -80,10 +80,34 @@ impl Rows {
 
     /// A mark of a series in a row.
     pub(super) fn mark(&mut self, row: usize, series: usize, value: f64) {
-        let lane = (series % LANES) as i32 - LANES as i32 / 2;
-        let at = (self.across(value), self.middle(row) + lane * self.height / (LANES as i32 + 2));
+        self.standing(row, series, value, true);
+    }
+
+    /// The same, filled or hollow.
+    pub(super) fn standing(&mut self, row: usize, series: usize, value: f64, filled: bool) {
+        let at = (self.across(value), self.lane(row, series));
         let drawn = layer(|backend| marker(backend, series, at));
-        self.group(&format!("mark {}", class(series)), &drawn);
+        let hollow = if filled { "" } else { " hollow" };
+        self.group(&format!("mark {}{hollow}", class(series)), &drawn);
+    }
+
+    /// An interval of a series in a row.
+    pub(super) fn interval(&mut self, row: usize, series: usize, low: f64, high: f64) {
+        let (left, right, y) = (self.across(low), self.across(high), self.lane(row, series));
+        let drawn = layer(|backend| line(backend, (left, y), (right.max(left + 1), y), 4));
+        self.group(&format!("whisker {}", class(series)), &drawn);
+    }
+
+    /// One of many figures of a series, in the middle of a row of its own.
+    pub(super) fn dot(&mut self, row: usize, series: usize, value: f64) {
+        let at = (self.across(value), self.middle(row));
+        let drawn = layer(|backend| marker(backend, series, at));
+        self.group(&format!("mark one {}", class(series)), &drawn);
+    }
+
+    fn lane(&self, row: usize, series: usize) -> i32 {
+        let lane = (series % LANES) as i32 - LANES as i32 / 2;
+        self.middle(row) + lane * self.height / (LANES as i32 + 2)
     }
 
     /// A rule from top to bottom: a limit that the figures are held against.

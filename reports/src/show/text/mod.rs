@@ -19,7 +19,7 @@ mod style;
 mod sweep;
 
 use crate::analysis::Analysis;
-use crate::rules::verdict::{LEVEL, Place, Status};
+use crate::rules::verdict::{LEVEL, Place, Standing, Status};
 use crate::rules::workload::Workload;
 pub use crate::show::layout::wrapped;
 use crate::show::layout::{clean, cut, left, push, push_wrapped, width};
@@ -65,12 +65,9 @@ pub fn summary(analysis: &Analysis, options: &SummaryOptions) -> String {
         ending(&mut out, options, style);
         return out;
     }
+    // The answer stands last, so that it is what is seen on a terminal that has scrolled.
     head(&mut out, analysis, style);
-    for workload in &analysis.workloads {
-        answer(&mut out, workload, style);
-    }
-    sweep::sweeps(&mut out, &analysis.sweeps, style);
-    matrix(&mut out, analysis, style);
+    care(&mut out, analysis, style);
     costs::costs(&mut out, analysis, style);
     if !analysis.envelopes.is_empty() {
         out.push('\n');
@@ -83,7 +80,11 @@ pub fn summary(analysis: &Analysis, options: &SummaryOptions) -> String {
             envelope::brief(all, style.width)
         });
     }
-    care(&mut out, analysis, style);
+    sweep::sweeps(&mut out, &analysis.sweeps, style);
+    for workload in &analysis.workloads {
+        answer(&mut out, workload, style);
+    }
+    matrix(&mut out, analysis, style);
     ending(&mut out, options, style);
     out
 }
@@ -132,23 +133,26 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
         Status::Provisional => format!("{}: {}", verdict.status.words(), verdict.choice()),
         _ => verdict.choice(),
     };
-    let figure =
-        decided.then(|| verdict.standings[0].figure).flatten().map(|figure| verdict.merit.show(figure));
-    let _ = writeln!(out, "\n{}", style.bold(&name));
-    push_wrapped(out, &scenario.about, style.width, "  ", |line| style.dim(line));
-    let firm = decided && verdict.status != Status::Provisional;
-    let paint = |line: &str| if firm { style.good(line) } else { style.warn(line) };
-    push_wrapped(out, &choice, style.width, "  → ", paint);
-    let figure =
-        figure.map_or_else(String::new, |figure| format!("{} {figure}. ", capital(verdict.merit.label())));
-    let text = format!("{figure}{} {}", verdict.lead(), workload.reason());
+    let text = format!("{} {}", verdict.lead(), workload.reason());
     push(out, text.trim(), style.width, "    ");
+    push_wrapped(out, &figures(workload), style.width, "    ", |line| style.dim(line));
     if let Some(recovery) = recovery(workload) {
         push(out, &recovery, style.width, "    ");
     }
     if let Some(limit) = limit(workload) {
         push_wrapped(out, &limit, style.width, "    ", |line| style.warn(line));
     }
+}
+
+/// What each model did, the best first.
+fn figures(workload: &Workload) -> String {
+    let verdict = &workload.verdict;
+    let of = |standing: &Standing| {
+        let figure = standing.figure.map_or_else(|| "no figure".to_owned(), |figure| verdict.merit.show(figure));
+        format!("{} {figure}", standing.model)
+    };
+    let all: Vec<String> = verdict.standings.iter().map(of).collect();
+    format!("{}: {}.", capital(verdict.merit.label()), all.join(", "))
 }
 
 /// A factor without its sign, which the heading of the matrix says.
