@@ -47,21 +47,22 @@ impl ContinueArgs {
         let loaded = bundle::load(&bundle).map_err(|e| e.to_string())?;
         let refuse = |why: String| format!("{} cannot go on: {why}", bundle.display());
         may_go_on(&loaded).map_err(refuse)?;
-        let context = context(SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        let here = environment::read(&context.cpus, context.congestion_control.clone());
+        let mut context = context(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let before = &loaded.run.environment;
+        // The same work as before, not what it would be by another measurement.
+        context.compute_ns_per_nominal_us = before.compute_ns_per_nominal_us.clone();
+        let compute = before.compute_ns_per_nominal_us.clone();
+        let here = environment::read(&context.cpus, context.congestion_control.clone(), compute);
         if (&here.cpu_model, &here.server_cpus, &here.swarm_cpus)
-            != (
-                &loaded.run.environment.cpu_model,
-                &loaded.run.environment.server_cpus,
-                &loaded.run.environment.swarm_cpus,
-            )
+            != (&before.cpu_model, &before.server_cpus, &before.swarm_cpus)
         {
             return Err(refuse("it was measured on another machine, or on other CPUs of this one".into()));
         }
         let plan = self.plan(&loaded).map_err(refuse)?;
         for (at, scenario) in plan.scenarios.iter().enumerate() {
             let now = scenario.record(plan.models_of(at), &scenario.server.config(context.cpus.server.len()));
-            if now != loaded.run.scenarios[at] {
+            let before = &loaded.run.scenarios[at];
+            if (ScenarioRecord { calibration: before.calibration, ..now }) != *before {
                 let name = &scenario.name;
                 return Err(refuse(format!(
                     "this version would run {name} in another way, or with other models"

@@ -37,7 +37,9 @@ fn a_budget_is_used_in_whole_blocks_and_goes_on_where_it_stopped() {
         bakeoff(&["continue", &out, "--blocks", "2", "--no-costs", "--quiet"]).output().expect("it runs");
     assert!(ran(more.status), "{}", String::from_utf8_lossy(&more.stderr));
     let then = bundle();
-    assert_eq!((blocks(&then), &then.trials[..first.trials.len()]), (blocks(&first) + 2, &first.trials[..]));
+    // And one for a block that others disturbed.
+    assert!(blocks(&then) >= blocks(&first) + 2, "{} after {}", blocks(&then), blocks(&first));
+    assert_eq!(then.trials[..first.trials.len()], first.trials, "what was there is there");
     assert!(whole(&then) && then.damage.is_empty() && then.end.is_some_and(|end| !end.interrupted));
     let mut indices: Vec<u32> = then.trials.iter().map(|trial| trial.index).collect();
     indices.dedup();

@@ -165,17 +165,6 @@ impl Metric {
         }
     }
 
-    /// The percentile of the response time that it is; `None` for what is none.
-    fn percentile(self) -> Option<f64> {
-        match self {
-            Self::ResponseP50 => Some(0.5),
-            Self::ResponseP90 => Some(0.9),
-            Self::ResponseP99 => Some(0.99),
-            Self::ResponseP999 => Some(0.999),
-            _ => None,
-        }
-    }
-
     /// Whether a value says that the work is not done: an infinite time, or a rate or share of 0.
     pub fn useless(self, value: f64) -> bool {
         match self.better() {

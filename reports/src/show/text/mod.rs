@@ -133,6 +133,11 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
         Status::Provisional => format!("{}: {}", verdict.status.words(), verdict.choice()),
         _ => verdict.choice(),
     };
+    let _ = writeln!(out, "\n{}", style.bold(&name));
+    push_wrapped(out, &scenario.about, style.width, "  ", |line| style.dim(line));
+    let firm = decided && verdict.status != Status::Provisional;
+    let paint = |line: &str| if firm { style.good(line) } else { style.warn(line) };
+    push_wrapped(out, &choice, style.width, "  → ", paint);
     let text = format!("{} {}", verdict.lead(), workload.reason());
     push(out, text.trim(), style.width, "    ");
     push_wrapped(out, &figures(workload), style.width, "    ", |line| style.dim(line));
@@ -148,7 +153,8 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
 fn figures(workload: &Workload) -> String {
     let verdict = &workload.verdict;
     let of = |standing: &Standing| {
-        let figure = standing.figure.map_or_else(|| "no figure".to_owned(), |figure| verdict.merit.show(figure));
+        let figure =
+            standing.figure.map_or_else(|| "no figure".to_owned(), |figure| verdict.merit.show(figure));
         format!("{} {figure}", standing.model)
     };
     let all: Vec<String> = verdict.standings.iter().map(of).collect();
