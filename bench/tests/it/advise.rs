@@ -9,7 +9,7 @@ use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::ask::advise::distance::{Point, Purpose, distance};
 use bakeoff_reports::ask::advise::{Answer, Machine, Outcome, Question, Source, Variability, advise};
 use bakeoff_reports::record::bundle;
-use bakeoff_reports::record::{Axis, Metric, SweepPoint};
+use bakeoff_reports::record::{Axis, SweepPoint};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_servers::ServerConfig;
 use std::fs::{self, File};

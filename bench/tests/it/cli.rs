@@ -166,7 +166,10 @@ fn every_cost_of_a_forking_server_is_a_figure_or_a_reason() {
     for absent in
         [&without.usage.run_delay_ns, &without.usage.idle_own_bytes, &without.usage.counted.system_calls]
     {
-        assert!(matches!(absent, Reading::Absent(why) if why.contains("--no-costs") || held_up(why)), "{absent:?}");
+        assert!(
+            matches!(absent, Reading::Absent(why) if why.contains("--no-costs") || held_up(why)),
+            "{absent:?}"
+        );
     }
 }
 
