@@ -4,6 +4,8 @@
 //! and replies are described as [`Parts`] that borrow from a block made once: sending copies nothing, and verifying
 //! every byte is a `memcmp`.
 
+pub use crate::services::http::reply::{HttpReply, Progress, Wrong};
+
 /// What identifies a request and says what it asks for. The same values make the same bytes, in any process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -97,8 +99,12 @@ pub trait Exchange: Send + Sync {
     }
     /// The bytes of a request.
     fn request(&self, request: &Request) -> Parts<'_>;
-    /// The bytes of the only right reply to it.
+    /// The bytes of the only right reply to it; of a service with [`other_words`](Exchange::other_words), of our own servers.
     fn reply(&self, request: &Request) -> Parts<'_>;
+    /// What reads the same reply in the words of other servers, for a protocol that leaves them a choice.
+    fn other_words(&self) -> Option<Box<HttpReply>> {
+        None
+    }
 }
 
 #[cfg(test)]

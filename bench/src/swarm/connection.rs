@@ -1,11 +1,11 @@
 //! One client connection: its socket and how far the request and the reply on it have come.
 //!
 //! Sends a request straight from the parts that describe it (short ones of several pieces are put together first), and
-//! checks every byte of the reply against the parts that it must equal. Never allocates, never decides what is asked
-//! next.
+//! checks every byte of the reply against the parts that it must equal. Never allocates (but once for a server that words its
+//! replies otherwise than ours), never decides what is asked next.
 
 use bakeoff_reports::record::ErrorKind;
-use bakeoff_servers::exchange::Parts;
+use bakeoff_servers::exchange::{HttpReply, Parts, Progress, Wrong};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
@@ -18,6 +18,8 @@ pub(super) enum Received {
     Part,
     /// The whole reply has come, right to the last byte, and nothing behind it.
     Whole,
+    /// The same, and the server closes the connection.
+    Last,
 }
 
 /// Messages up to so many bytes are copied together rather than sent as pieces: copying them costs less than what
@@ -34,12 +36,14 @@ pub(super) struct Connection {
     sent: u32,
     received: u32,
     sent_whole: bool,
+    /// What reads the replies of a server that words them otherwise than ours, from its first on.
+    other_words: Option<Box<HttpReply>>,
 }
 
 impl Connection {
     /// A connection over `socket`, which must be connected (or connecting) and non-blocking.
     pub(super) fn new(socket: OwnedFd) -> Self {
-        Self { socket, sent: 0, sent_whole: false, received: 0 }
+        Self { socket, sent: 0, sent_whole: false, received: 0, other_words: None }
     }
 
     /// The socket.
@@ -50,6 +54,9 @@ impl Connection {
     /// Forgets the request before, so that the next can be sent.
     pub(super) fn reset(&mut self) {
         (self.sent, self.sent_whole, self.received) = (0, false, 0);
+        if let Some(reply) = &mut self.other_words {
+            reply.restart();
+        }
     }
 
     /// Sends what the socket takes of the request, with `scratch` to put it together in. Says whether all of it is sent.
@@ -72,7 +79,13 @@ impl Connection {
         self.sent_whole
     }
 
-    /// Reads what has come and compares it with the reply it must be.
+    /// Bytes of the reply that have come.
+    pub(super) fn received(&self) -> usize {
+        self.received as usize
+    }
+
+    /// Reads what has come and compares it with the reply it must be; where that fails, with the same in other words, if
+    /// `other_words` has a reader of them.
     ///
     /// Reads until the socket is empty. A read that leaves room in `buffer` has emptied it, which spares the read that
     /// would say so, unless the peer is known to have hung up: then `to_the_end` makes sure that the end is seen.
@@ -83,19 +96,34 @@ impl Connection {
     pub(super) fn receive(
         &mut self,
         reply: &Parts<'_>,
+        other_words: impl Fn() -> Option<Box<HttpReply>>,
         buffer: &mut [u8],
         to_the_end: bool,
     ) -> Result<Received, ErrorKind> {
         loop {
             match recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
-                Ok((_, 0)) => return Err(ErrorKind::Closed),
+                Ok((_, 0)) => {
+                    let ends =
+                        self.other_words.as_ref().is_some_and(|other| other.is_whole_at_end(reply.body));
+                    return if ends && self.sent_whole { Ok(Received::Last) } else { Err(ErrorKind::Closed) };
+                }
                 Ok((_, n)) => {
-                    if reply.verify(self.received as usize, &buffer[..n]) != Ok(n) {
-                        return Err(ErrorKind::Corrupt);
-                    }
+                    let bytes = &buffer[..n];
+                    let as_ours =
+                        self.other_words.is_none() && reply.verify(self.received as usize, bytes) == Ok(n);
+                    let progress = match as_ours {
+                        true if self.received as usize + n == reply.len() => {
+                            Progress::Whole { closes: false }
+                        }
+                        true => Progress::Part,
+                        false => self.in_other_words(reply, &other_words, bytes)?,
+                    };
                     self.received += n as u32;
-                    if self.received as usize == reply.len() {
-                        return if self.sent_whole { Ok(Received::Whole) } else { Err(ErrorKind::Corrupt) };
+                    match progress {
+                        Progress::Whole { .. } if !self.sent_whole => return Err(ErrorKind::Corrupt),
+                        Progress::Whole { closes: false } => return Ok(Received::Whole),
+                        Progress::Whole { closes: true } => return Ok(Received::Last),
+                        Progress::Part => {}
                     }
                     if n < buffer.len() && !to_the_end {
                         return Ok(Received::Part);
@@ -106,6 +134,27 @@ impl Connection {
                 Err(error) => return Err(error_kind(error)),
             }
         }
+    }
+}
+
+impl Connection {
+    /// Takes bytes that are not what our own server would send.
+    #[cold]
+    fn in_other_words(
+        &mut self,
+        reply: &Parts<'_>,
+        other_words: impl Fn() -> Option<Box<HttpReply>>,
+        bytes: &[u8],
+    ) -> Result<Progress, ErrorKind> {
+        if self.other_words.is_none() {
+            let mut reader = other_words().ok_or(ErrorKind::Corrupt)?;
+            // What came before was what ours would send, to the byte.
+            let before = &reply.to_vec()[..self.received as usize];
+            reader.on_data(before, reply.body).map_err(|Wrong| ErrorKind::Corrupt)?;
+            self.other_words = Some(reader);
+        }
+        let reader = self.other_words.as_mut().expect("made above");
+        reader.on_data(bytes, reply.body).map_err(|Wrong| ErrorKind::Corrupt)
     }
 }
 
@@ -237,12 +286,15 @@ mod tests {
                 assert_eq!(connection.send(&parts(), &mut [0; 64]), Ok(true));
                 let mut buffer = vec![0; size];
                 peer.write_all(&whole[..cut]).expect("room");
-                let first = connection.receive(&parts(), &mut buffer, false);
+                let first = connection.receive(&parts(), || None, &mut buffer, false);
                 let done = if cut == whole.len() { Received::Whole } else { Received::Part };
                 assert_eq!(first, Ok(done), "cut at {cut}, buffer of {size}");
                 if done == Received::Part {
                     peer.write_all(&whole[cut..]).expect("room");
-                    assert_eq!(connection.receive(&parts(), &mut buffer, false), Ok(Received::Whole));
+                    assert_eq!(
+                        connection.receive(&parts(), || None, &mut buffer, false),
+                        Ok(Received::Whole)
+                    );
                 }
             }
         }
@@ -259,7 +311,7 @@ mod tests {
                 None => wrong.push(0),
             }
             peer.write_all(&wrong).expect("room");
-            assert_eq!(connection.receive(&parts(), &mut [0; 64], false), Err(ErrorKind::Corrupt));
+            assert_eq!(connection.receive(&parts(), || None, &mut [0; 64], false), Err(ErrorKind::Corrupt));
         }
     }
 
@@ -267,7 +319,7 @@ mod tests {
     fn a_reply_before_the_request_is_sent_is_corrupt() {
         let (mut connection, mut peer) = pair();
         peer.write_all(&parts().to_vec()).expect("room");
-        assert_eq!(connection.receive(&parts(), &mut [0; 64], false), Err(ErrorKind::Corrupt));
+        assert_eq!(connection.receive(&parts(), || None, &mut [0; 64], false), Err(ErrorKind::Corrupt));
     }
 
     #[test]
@@ -294,7 +346,7 @@ mod tests {
         peer.write_all(b"head").expect("room");
         drop(peer);
         // Bytes were left unread by the peer, so the kernel may say reset instead of end.
-        let got = connection.receive(&parts(), &mut [0; 64], true);
+        let got = connection.receive(&parts(), || None, &mut [0; 64], true);
         assert!(matches!(got, Err(ErrorKind::Closed | ErrorKind::Reset)), "{got:?}");
         assert!(matches!(connection.send(&Parts::new(b"", &[0; 99], b""), &mut []), Err(ErrorKind::Reset)));
     }

@@ -168,9 +168,17 @@ impl Engine<'_> {
         let hangup = flags.intersects(HANGUP);
         if hangup || flags.contains(EventFlags::IN) {
             let reply = self.exchange.reply(&slot.request);
-            match connection.receive(&reply, &mut self.buffer, hangup) {
+            let other_words = || self.exchange.other_words();
+            match connection.receive(&reply, other_words, &mut self.buffer, hangup) {
                 Ok(Received::Part) => {}
-                Ok(Received::Whole) => return self.finish(index, reply.len(), hangup),
+                Ok(Received::Whole) => {
+                    let bytes = connection.received();
+                    return self.finish(index, bytes, hangup);
+                }
+                Ok(Received::Last) => {
+                    let bytes = connection.received();
+                    return self.finish(index, bytes, true);
+                }
                 Err(kind) => return self.fail(index, kind),
             }
         }

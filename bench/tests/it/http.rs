@@ -10,10 +10,10 @@ use bakeoff::process::workers::PATIENCE;
 use bakeoff_reports::record::Counts;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::summary::SUMMARY_VERSION;
-use bakeoff_servers::{CounterSnapshot, ServerConfig};
+use bakeoff_servers::{CounterSnapshot, Request, ServerConfig, services};
 use serde_json::Value;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use support::{runs, succeeds};
 
 fn serve(model: &str) -> Server {
@@ -76,4 +76,85 @@ fn a_scenario_can_ask_for_http() {
         let measured = trial.measured.value().unwrap_or_else(|| panic!("{trial:?}"));
         assert!(measured.counts.ok > 0 && measured.counts.errors.is_empty(), "{:?}", measured.counts);
     }
+}
+
+/// How a server of somebody else's words a right reply.
+type Words = fn(payload: &[u8]) -> (Vec<u8>, bool);
+
+/// A server that words its replies its own way; whether it closes after each, `words` says.
+fn somebody_elses(words: Words) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || answer_all(stream, words));
+        }
+    });
+    address
+}
+
+fn answer_all(mut stream: TcpStream, words: Words) {
+    let exchange = (services::find("http").expect("a service").exchange)(64);
+    let mut reader = BufReader::new(stream.try_clone().expect("a descriptor"));
+    loop {
+        let (mut line, mut field) = (String::new(), String::new());
+        if reader.read_line(&mut line).unwrap_or(0) == 0 {
+            return;
+        }
+        while field != "\r\n" {
+            field.clear();
+            if reader.read_line(&mut field).unwrap_or(0) == 0 {
+                return;
+            }
+        }
+        let target =
+            line.split(' ').nth(1).and_then(|target| target.strip_prefix("/bytes/")).expect("a target");
+        let (size, id) = target.split_once("?id=").expect("a number");
+        let (size, id) = (size.parse().expect("a size"), id.parse().expect("a number"));
+        let reply = exchange.reply(&Request { id, size, demand_ns: 0 });
+        let (message, closes) = words(reply.body);
+        if stream.write_all(&message).is_err() || closes {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_right_reply_in_other_words_is_right_and_another_status_is_not() {
+    fn worded(head: &str, content: &[u8], end: &str) -> Vec<u8> {
+        [head.as_bytes(), content, end.as_bytes()].concat()
+    }
+    let right: [Words; 4] = [
+        |body| {
+            (
+                worded("HTTP/1.1 200 OK\r\nserver: x\r\ncontent-length: 64\r\nDate: now\r\n\r\n", body, ""),
+                false,
+            )
+        },
+        |body| {
+            (
+                worded("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n", body, "\r\n0\r\n\r\n"),
+                false,
+            )
+        },
+        |body| (worded("HTTP/1.0 200 OK\r\nContent-Length: 64\r\n\r\n", body, ""), true),
+        |body| (worded("HTTP/1.0 200 OK\r\n\r\n", body, ""), true),
+    ];
+    let load = |words| {
+        let address = somebody_elses(words);
+        let arguments = ["load", "--service", "http", "--addr", &address, "--size", "64"];
+        let brief = ["--clients", "2", "--for", "150ms", "--warmup", "20ms", "--json"];
+        let output = support::bakeoff(&[&arguments[..], &brief].concat()).output().expect("it runs");
+        let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (output.status.code(), json)
+    };
+    for (number, words) in right.into_iter().enumerate() {
+        let (code, json) = load(words);
+        let counts: Counts = serde_json::from_value(json["counts"].clone()).expect("counts");
+        assert_eq!((code, counts.errors_total()), (Some(0), 0), "{number}: {json}");
+        assert!(counts.ok > 0 && counts.ok + counts.in_flight_at_end == counts.sent, "{number}: {counts:?}");
+    }
+    let (code, json) =
+        load(|body| (worded("HTTP/1.1 404 No\r\nContent-Length: 64\r\n\r\n", body, ""), false));
+    assert_eq!((code, &json["invalid"][0]["reason"]), (Some(3), &Value::from("wrong_reply")), "{json}");
 }

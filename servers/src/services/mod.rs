@@ -5,7 +5,7 @@ mod dynamic;
 mod echo;
 mod framing;
 pub mod hash;
-mod http;
+pub(crate) mod http;
 mod line;
 pub mod payload;
 mod poison;

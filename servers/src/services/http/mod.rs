@@ -15,6 +15,7 @@
 //! reset instead of the reply that says why (RFC 9112, 9.6).
 
 pub(super) mod head;
+pub(crate) mod reply;
 
 use super::payload::{Block, start};
 use super::{Hosts, MAX_MESSAGE, ServiceConfig, ServiceEntry};
@@ -194,6 +195,10 @@ impl Exchange for HttpExchange {
     fn reply(&self, request: &Request) -> Parts<'_> {
         let payload = self.block.payload(request.id, request.size);
         head([OK, Digits::new().format(request.size).as_bytes(), END, &[], &[]], payload)
+    }
+
+    fn other_words(&self) -> Option<Box<reply::HttpReply>> {
+        Some(Box::default())
     }
 }
 
