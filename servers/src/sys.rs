@@ -381,3 +381,20 @@ impl Drop for Masked {
         unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.0, ptr::null_mut()) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_with_threads_is_not_alone() {
+        let waits = std::thread::spawn(std::thread::park);
+        let refused = Alone::check().expect_err("there are two at least").to_string();
+        assert!(
+            refused.contains("needs a process with one thread") && refused.contains("threads"),
+            "{refused}"
+        );
+        waits.thread().unpark();
+        waits.join().expect("it only waited");
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::output;
 use bakeoff::exit::Exit;
+use bakeoff::host::shortage::advice;
 use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::ask::replication;
 use bakeoff_reports::record::bundle;
@@ -74,8 +75,9 @@ pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<Analysi
     let analysis = analyse(&loaded);
     output::replace(page, &html::report_beside(&analysis, beside(bundle, page).as_deref())).map_err(|e| {
         format!(
-            "writing the report {} failed: {e}; the bundle {} is whole, so `bakeoff report` can try again",
+            "writing the report {} failed: {e}{}; the bundle {} is whole, so `bakeoff report` can try again",
             page.display(),
+            advice(&e),
             bundle.display()
         )
     })?;

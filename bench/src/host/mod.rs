@@ -7,4 +7,5 @@ pub mod pinned;
 pub mod preflight;
 pub mod quiet;
 pub mod quota;
+pub mod shortage;
 pub mod usage;

@@ -1,6 +1,7 @@
 //! Work on a thread of its own that stays on some CPUs, so that its caller's stay what they are.
 
 use super::environment::pin;
+use super::shortage::advice;
 
 /// Does `work` there and waits for it; on every CPU that there is when none are named.
 ///
@@ -12,11 +13,9 @@ pub fn on_cpus<T: Send>(cpus: &[u32], work: impl FnOnce() -> Result<T, String> +
             pin(cpus).map_err(|e| e.to_string())?;
             work()
         };
-        let thread = std::thread::Builder::new().spawn_scoped(scope, pinned).map_err(|e| {
-            format!(
-                "no thread can be had to measure on ({e}); raise `ulimit -u` or the pids.max of its group"
-            )
-        })?;
+        let thread = std::thread::Builder::new()
+            .spawn_scoped(scope, pinned)
+            .map_err(|e| format!("no thread can be had to measure on ({e}){}", advice(&e)))?;
         thread.join().unwrap_or_else(|_| Err("the thread that measures panicked".into()))
     })
 }

@@ -5,6 +5,7 @@
 //! the runner itself is killed, the kernel kills them ([`die_with_parent`]).
 
 use super::orphans;
+use crate::host::shortage::advice;
 use crate::sys::{self, Ended};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid};
 use std::collections::VecDeque;
@@ -76,7 +77,7 @@ pub struct Interrupted;
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
     /// It could not be started.
-    #[error("starting the {name} failed: {source}")]
+    #[error("starting the {name} failed: {source}{}", advice(.source))]
     Start {
         /// Which child.
         name: String,
@@ -244,9 +245,7 @@ fn hand_on_lines(stdout: impl Read, sender: &SyncSender<io::Result<String>>) {
 /// What to say when the system gives no thread to listen to a child with.
 fn no_thread(name: &str) -> impl Fn(io::Error) -> LaunchError + '_ {
     move |source| {
-        let why = format!(
-            "no thread can be had to listen to it ({source}); raise `ulimit -u` or the pids.max of its group"
-        );
+        let why = format!("no thread can be had to listen to it ({source}){}", advice(&source));
         LaunchError::Start { name: name.into(), source: io::Error::new(source.kind(), why) }
     }
 }

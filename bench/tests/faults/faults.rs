@@ -120,7 +120,7 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault(
         "no-clones",
         Refuses(&["clone3=11", "clone=11"]),
-        &[on("load", &[Failed], ""), on("report", &[Fine], "")],
+        &[on("load", &[Failed], "ulimit -u"), on("report", &[Fine], "")],
     ),
     fault(
         "no-fsync",
@@ -151,7 +151,11 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault("few-tasks", Tasks(2), &[on("serve-tokio", &[Failed], "no room for"), on("load", &[Failed], "")]),
     fault("some-tasks", Tasks(5), &[]),
     fault("more-tasks", Tasks(12), &[]),
-    fault("few-descriptors", Ulimit("-n 12"), &[on("report", &[Fine, Failed], "")]),
+    fault(
+        "few-descriptors",
+        Ulimit("-n 12"),
+        &[on("load", &[Failed], "12 are allowed"), on("report", &[Fine, Failed], "")],
+    ),
     fault("some-descriptors", Ulimit("-n 40"), &[]),
     fault(
         "small-files",

@@ -302,3 +302,29 @@ pub fn git<S: AsRef<OsStr>>(folder: &Path, arguments: impl IntoIterator<Item = S
     }
     Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn neither_hooks_nor_watchers_of_a_repository_run() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = |arguments: &[&str]| git(folder.path(), arguments).expect("git does it");
+        run(&["init", "--quiet", "--initial-branch=main"]);
+        let (script, ran) = (folder.path().join("script"), folder.path().join("ran"));
+        fs::write(&script, format!("#!/bin/sh\ntouch {}\n", ran.display())).expect("room");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("ours");
+        fs::create_dir_all(folder.path().join(".git/hooks")).expect("room");
+        for hook in ["post-checkout", "pre-commit", "post-commit"] {
+            fs::copy(&script, folder.path().join(".git/hooks").join(hook)).expect("room");
+        }
+        run(&["config", "core.fsmonitor", script.to_str().expect("text")]);
+        let who = ["-c", "user.name=T", "-c", "user.email=t@example.org"];
+        run(&[&who[..], &["commit", "--quiet", "--allow-empty", "-m", "one"]].concat());
+        run(&["status"]);
+        run(&["checkout", "--quiet", "--detach"]);
+        assert!(!ran.exists());
+    }
+}
