@@ -71,10 +71,11 @@ pub struct Usage {
     pub listen_drops: Reading<u64>,
     /// What was counted event by event, in a part of the time before the window.
     pub counted: Counted,
-    /// Share of the window in which the hypervisor took the pinned CPUs, of server and swarm, 0 to 1.
+    /// Share of the window in which the hypervisor took the pinned CPUs, of server or swarm, whichever it took more of; 0 to 1.
     pub steal_share: Reading<f64>,
-    /// Share of the window in which programs other than server and swarm used the pinned CPUs: 0 to 1, but as coarse as
-    /// the clock ticks it is made of, so that it may be a little below 0. A value well below 0 says that the kernel's
+    /// Share of the window in which programs other than server and swarm used the pinned CPUs, of server or swarm, whichever
+    /// they used more of: 0 to 1, but as coarse as the clock ticks that idleness is told in, so that it may be a little
+    /// below 0. A value well below 0 says that the kernel's
     /// figures do not fit together.
     pub foreign_share: Reading<f64>,
 }

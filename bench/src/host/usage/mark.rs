@@ -11,6 +11,7 @@ use crate::host::environment;
 use crate::sys;
 use bakeoff_reports::record::Reading;
 use procfs::{CurrentSI as _, KernelStats};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// CPU figures at one instant; [`Mark::until`] says what was used between two.
@@ -21,8 +22,7 @@ pub struct Mark {
     tree: Result<Duration, String>,
     /// When the ticks were: in a tree of thousands of processes a second may lie between the two.
     ticks_at: Instant,
-    ticks: Result<Ticks, String>,
-    cpus: usize,
+    ticks: Result<BTreeMap<u32, Ticks>, String>,
     /// Whose time interrupts are on this kernel.
     interrupts: Interrupts,
     /// CPU nanoseconds of the thread that takes the marks, which works on these CPUs (reading a large tree lies between
@@ -42,6 +42,8 @@ struct Ticks {
     worked: u64,
     /// Interrupts, the hard and the soft ones.
     interrupts: u64,
+    /// Nothing to do, or waiting for a disk.
+    idle: u64,
     /// Taken by the hypervisor.
     stolen: u64,
     total: u64,
@@ -59,9 +61,23 @@ impl Ticks {
             user: less(self.user, earlier.user)?,
             worked: less(self.worked, earlier.worked)?,
             interrupts: less(self.interrupts, earlier.interrupts)?,
+            idle: less(self.idle, earlier.idle)?,
             stolen: less(self.stolen, earlier.stolen)?,
             total: less(self.total, earlier.total)?,
         })
+    }
+}
+
+impl Ticks {
+    fn plus(&self, other: &Self) -> Self {
+        Self {
+            user: self.user + other.user,
+            worked: self.worked + other.worked,
+            interrupts: self.interrupts + other.interrupts,
+            idle: self.idle + other.idle,
+            stolen: self.stolen + other.stolen,
+            total: self.total + other.total,
+        }
     }
 }
 
@@ -88,14 +104,13 @@ impl Mark {
         let here = environment::allowed_cpus().iter().all(|cpu| cpus.contains(cpu));
         let apart = root != std::process::id();
         let reader_ns = if here && apart { thread_cpu_ns() } else { 0 };
-        let (ticks_at, ticks) = (Instant::now(), ticks(&cpus));
+        let (ticks_at, ticks) = (Instant::now(), ticks_of(&cpus));
         let tree = tree_cpu_time(root);
         Self {
             at: Instant::now(),
             tree,
             ticks_at,
             ticks,
-            cpus: cpus.len(),
             interrupts: interrupts::of_this_kernel(),
             reader_ns,
         }
@@ -106,50 +121,117 @@ impl Mark {
         later.at.saturating_duration_since(self.at)
     }
 
-    /// What was used from `self` to `later`, where the swarm used `swarm_ns` in a window of length `window`. The marks
-    /// are never exactly at its edges (a large tree takes a while to read), so times are scaled to its length.
+    /// What was used from `self` to `later` on all CPUs together, where the swarm used `swarm_ns` in a window of length
+    /// `window`. The marks are never exactly at its edges (a large tree takes a while to read), so times are scaled to its
+    /// length.
     pub fn until(&self, later: &Self, window: Duration, swarm_ns: u64) -> Between {
-        let seconds = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64().max(1e-9);
-        let span = seconds(self.at, later.at);
-        let tree = both(&self.tree, &later.tree).map(|(before, after)| after.saturating_sub(before));
-        let ticks =
-            both(&self.ticks, &later.ticks).and_then(|(before, after)| match after.since(&before)? {
-                Ticks { total: 0, .. } => Err("the window is shorter than a clock tick".to_string()),
-                ticks => Ok(ticks),
-            });
-        let foreign = both(&tree, &ticks).and_then(|(tree, ticks)| {
-            let worked_s = self.worked_ticks(&ticks)? as f64 / procfs::ticks_per_second() as f64;
-            // Where only one of the marks has the reader's time, it may have run elsewhere.
-            let known = self.reader_ns > 0 && later.reader_ns > 0;
-            let reader_ns = if known { later.reader_ns.saturating_sub(self.reader_ns) } else { 0 };
-            // Each over the time it was read over: that of the ticks is another where one mark took long.
-            let not_read = (worked_s - reader_ns as f64 / 1e9) / seconds(self.ticks_at, later.ticks_at);
-            let ours = tree.as_secs_f64() / span + swarm_ns as f64 / 1e9 / window.as_secs_f64();
-            Ok((not_read - ours) / self.cpus.max(1) as f64)
-        });
-        let scaled = |used: Duration| nanoseconds(used.mul_f64(window.as_secs_f64() / span));
+        let tree = self.tree_until(later);
+        let ours = tree.clone().map(|tree| tree + swarm_ns as f64 / 1e9 / window.as_secs_f64());
+        let all = self.side(later, |_| true, &ours, self.reader_until(later));
+        Self::between(window, &tree, [all, None])
+    }
+
+    /// The same where the tree has the CPUs `own` for itself and the swarm the others: the shares are those of the side on
+    /// which they are more, so that what hits one side alone is not halved.
+    pub fn until_by_side(&self, later: &Self, window: Duration, swarm_ns: u64, own: &[u32]) -> Between {
+        let tree = self.tree_until(later);
+        let swarm = Ok(swarm_ns as f64 / 1e9 / window.as_secs_f64());
+        // Who takes the marks stays away from the server's CPUs.
+        let sides = [
+            self.side(later, |cpu| own.contains(&cpu), &tree, 0.0),
+            self.side(later, |cpu| !own.contains(&cpu), &swarm, self.reader_until(later)),
+        ];
+        Self::between(window, &tree, sides)
+    }
+
+    fn between(window: Duration, tree: &Result<f64, String>, sides: [Option<Side>; 2]) -> Between {
+        let none = || Err("no CPU was watched".to_string());
+        let most = |share: fn(&Side) -> &Result<f64, String>| {
+            let shares = sides.iter().flatten().map(|side| share(side).clone());
+            reading(shares.reduce(|a, b| Ok(f64::max(a?, b?))).unwrap_or_else(none))
+        };
+        let scaled = |per_s: f64| nanoseconds(window.mul_f64(per_s));
         Between {
-            tree_cpu_ns: reading(tree.map(scaled)),
-            steal_share: reading(ticks.map(|ticks| ticks.stolen as f64 / ticks.total as f64)),
-            foreign_share: reading(foreign),
+            tree_cpu_ns: reading(tree.clone().map(scaled)),
+            steal_share: most(|side| &side.stolen),
+            foreign_share: most(|side| &side.foreign),
         }
     }
 
-    /// The ticks of work that the CPU clocks of tasks hold as well: interrupts are among them where they are charged to
-    /// the tasks they interrupt. Those that interrupt nobody then count as work of others, which they are.
-    fn worked_ticks(&self, ticks: &Ticks) -> Result<u64, String> {
+    /// Seconds of CPU that the tree used in a second.
+    fn tree_until(&self, later: &Self) -> Result<f64, String> {
+        let used = both(&self.tree, &later.tree).map(|(before, after)| after.saturating_sub(before))?;
+        Ok(used.as_secs_f64() / seconds(self.at, later.at))
+    }
+
+    /// CPU seconds of the thread that takes the marks. Where only one of them has its time, it may have run elsewhere.
+    fn reader_until(&self, later: &Self) -> f64 {
+        let known = self.reader_ns > 0 && later.reader_ns > 0;
+        if known { later.reader_ns.saturating_sub(self.reader_ns) as f64 / 1e9 } else { 0.0 }
+    }
+
+    /// What happened on some of the CPUs, on which `ours` seconds of CPU in a second are known, and `reader_s` in all;
+    /// `None` where there are none of these.
+    fn side(
+        &self,
+        later: &Self,
+        of: impl Fn(u32) -> bool,
+        ours: &Result<f64, String>,
+        reader_s: f64,
+    ) -> Option<Side> {
+        let (before, after) = match both(&self.ticks, &later.ticks) {
+            Ok(both) => both,
+            Err(why) => return Some(Side { stolen: Err(why.clone()), foreign: Err(why) }),
+        };
+        let cpus: Vec<u32> = after.keys().copied().filter(|cpu| of(*cpu)).collect();
+        if cpus.is_empty() {
+            return None;
+        }
+        let sum = cpus.iter().try_fold(Ticks::default(), |sum, cpu| {
+            let (before, after) = (before.get(cpu).ok_or("another CPU was watched")?, after[cpu]);
+            Ok::<_, String>(sum.plus(&after.since(before)?))
+        });
+        let ticks = sum.and_then(|ticks| match ticks {
+            Ticks { total: 0, .. } => Err("the window is shorter than a clock tick".to_string()),
+            ticks => Ok(ticks),
+        });
+        // Over the time that the ticks were read over, which is another where one mark took long.
+        let span = seconds(self.ticks_at, later.ticks_at);
+        let foreign = both(&ticks, ours).and_then(|(ticks, ours)| {
+            let busy_s = self.busy_s(&ticks, span * cpus.len() as f64)?;
+            Ok(((busy_s - reader_s) / span - ours) / cpus.len() as f64)
+        });
+        Some(Side { stolen: ticks.map(|ticks| ticks.stolen as f64 / ticks.total as f64), foreign })
+    }
+
+    /// CPU seconds, of so many that passed, in which the CPUs did work that the CPU clocks of tasks hold as well. It is what
+    /// is left of the time that passed: where CPUs sleep without ticks the kernel times idleness by its clock, and cuts it
+    /// to ticks only when it is read; work it samples by ticks, which were wrong by up to a sixth in windows of 300 ms.
+    /// Interrupts are in it where they are charged to the tasks they interrupt. Those that interrupt nobody then count as
+    /// work of others, which they are.
+    fn busy_s(&self, ticks: &Ticks, passed_s: f64) -> Result<f64, String> {
+        let hz = procfs::ticks_per_second() as f64;
+        let busy_s = passed_s - (ticks.idle + ticks.stolen) as f64 / hz;
         match self.interrupts {
-            Interrupts::InTasks => Ok(ticks.worked + ticks.interrupts),
-            Interrupts::Apart => Ok(ticks.worked),
-            Interrupts::Unknown if ticks.interrupts as f64 <= UNCLEAR_SHARE * ticks.total as f64 => {
-                Ok(ticks.worked + ticks.interrupts)
-            }
+            Interrupts::InTasks => Ok(busy_s),
+            Interrupts::Apart => Ok(busy_s - ticks.interrupts as f64 / hz),
+            Interrupts::Unknown if ticks.interrupts as f64 <= UNCLEAR_SHARE * ticks.total as f64 => Ok(busy_s),
             Interrupts::Unknown => Err("interrupts took more than 1 % of the CPUs, and this kernel does not tell \
                                         whether the CPU time of tasks holds them (CONFIG_IRQ_TIME_ACCOUNTING; \
                                         readable in /proc/config.gz or /boot)"
                 .to_string()),
         }
     }
+}
+
+/// Shares of the time of some CPUs.
+struct Side {
+    stolen: Result<f64, String>,
+    foreign: Result<f64, String>,
+}
+
+fn seconds(from: Instant, to: Instant) -> f64 {
+    to.saturating_duration_since(from).as_secs_f64().max(1e-9)
 }
 
 fn both<A: Clone, B: Clone>(a: &Result<A, String>, b: &Result<B, String>) -> Result<(A, B), String> {
@@ -207,22 +289,23 @@ impl Division {
 }
 
 fn ticks(cpus: &[u32]) -> Result<Ticks, String> {
+    Ok(ticks_of(cpus)?.values().fold(Ticks::default(), |sum, one| sum.plus(one)))
+}
+
+/// The ticks of each CPU.
+fn ticks_of(cpus: &[u32]) -> Result<BTreeMap<u32, Ticks>, String> {
     let stats = KernelStats::current().map_err(|e| format!("/proc/stat cannot be read: {e}"))?;
-    let mut sum = Ticks::default();
-    for cpu in cpus {
+    let of = |cpu: &u32| {
         let time =
             stats.cpu_time.get(*cpu as usize).ok_or_else(|| format!("/proc/stat does not list CPU {cpu}"))?;
-        let steal = time.steal.ok_or("this kernel does not report steal")?;
+        let stolen = time.steal.ok_or("this kernel does not report steal")?;
         let interrupts = [time.irq, time.softirq].into_iter().flatten().sum::<u64>();
-        let rest = interrupts + time.iowait.unwrap_or_default();
+        let idle = time.idle + time.iowait.unwrap_or_default();
         let worked = time.user + time.nice + time.system;
-        sum.stolen += steal;
-        sum.user += time.user + time.nice;
-        sum.worked += worked;
-        sum.interrupts += interrupts;
-        sum.total += worked + time.idle + rest + steal;
-    }
-    Ok(sum)
+        let total = worked + interrupts + idle + stolen;
+        Ok((*cpu, Ticks { user: time.user + time.nice, worked, interrupts, idle, stolen, total }))
+    };
+    cpus.iter().map(of).collect()
 }
 
 #[cfg(test)]
@@ -258,8 +341,7 @@ mod tests {
             at: Instant::now(),
             ticks_at: Instant::now(),
             tree: Ok(Duration::ZERO),
-            ticks: Ok(Ticks { total, ..Ticks::default() }),
-            cpus: 1,
+            ticks: Ok(BTreeMap::from([(0, Ticks { total, ..Ticks::default() })])),
             interrupts: Interrupts::InTasks,
             reader_ns: 0,
         };
@@ -285,20 +367,44 @@ mod tests {
         assert!(matches!(missing, Reading::Absent(_)), "{missing:?}");
     }
 
+    /// Hundredths of a second.
+    fn ticks(worked: u64, idle: u64, interrupts: u64) -> Ticks {
+        let hz = procfs::ticks_per_second();
+        let of = |hundredths: u64| hundredths * hz / 100;
+        let (worked, idle, interrupts) = (of(worked), of(idle), of(interrupts));
+        Ticks { worked, idle, interrupts, total: worked + idle + interrupts, ..Ticks::default() }
+    }
+
     #[test]
-    fn work_of_others_on_the_cpus_is_seen_and_our_own_is_not() {
-        // One CPU, one second: 100 ticks, of which 60 worked; the tree used 0.3 s and the swarm 0.1 s.
-        let mark = |at, tree_ms, worked, total| Mark {
+    fn work_of_others_is_that_of_the_side_that_has_more() {
+        // Two CPUs, one second: the tree used 0.3 s of CPU 0, which worked for 0.5, the swarm 0.4 of CPU 1, which did for 0.4.
+        let begin = Instant::now();
+        let second = Duration::from_secs(1);
+        let mark = |at, tree_ms, worked: [u64; 2], passed: u64| Mark {
             at,
             ticks_at: at,
             tree: Ok(Duration::from_millis(tree_ms)),
-            ticks: Ok(Ticks {
-                worked: worked * procfs::ticks_per_second() / 100,
-                stolen: 5,
-                total,
-                ..Ticks::default()
-            }),
-            cpus: 1,
+            ticks: Ok((0..).zip(worked.map(|worked| ticks(worked, passed - worked, 0))).collect()),
+            interrupts: Interrupts::InTasks,
+            reader_ns: 0,
+        };
+        let (before, after) = (mark(begin, 0, [0, 0], 0), mark(begin + second, 300, [50, 40], 100));
+        let share = |between: Between| between.foreign_share.value().copied().expect("known");
+        let together = share(before.until(&after, second, 400_000_000));
+        let apart = share(before.until_by_side(&after, second, 400_000_000, &[0]));
+        assert!((together - 0.1).abs() < 1e-6 && (apart - 0.2).abs() < 1e-6, "{together} {apart}");
+        let other = share(before.until_by_side(&after, second, 400_000_000, &[1]));
+        assert!((other - 0.1).abs() < 1e-6, "0.5 - 0.4 on one, 0.4 - 0.3 on the other: {other}");
+    }
+
+    #[test]
+    fn work_of_others_on_the_cpus_is_seen_and_our_own_is_not() {
+        // One CPU, one second: 100 ticks, of which 60 worked; the tree used 0.3 s and the swarm 0.1 s.
+        let mark = |at, tree_ms, worked, total: u64| Mark {
+            at,
+            ticks_at: at,
+            tree: Ok(Duration::from_millis(tree_ms)),
+            ticks: Ok(BTreeMap::from([(0, ticks(worked, total - worked, 0))])),
             interrupts: Interrupts::InTasks,
             reader_ns: 0,
         };
@@ -340,17 +446,15 @@ mod tests {
         let foreign = |interrupts, in_interrupts, tree_ms| {
             let begin = Instant::now();
             let second = Duration::from_secs(1);
-            let mark = |at, tree_ms, worked, in_interrupts, total| Mark {
+            let mark = |at, tree_ms, worked, in_interrupts, idle| Mark {
                 at,
                 ticks_at: at,
                 tree: Ok(Duration::from_millis(tree_ms)),
-                ticks: Ok(Ticks { worked, interrupts: in_interrupts, total, ..Ticks::default() }),
-                cpus: 1,
+                ticks: Ok(BTreeMap::from([(0, ticks(worked, idle, in_interrupts))])),
                 interrupts,
                 reader_ns: 0,
             };
-            let hz = procfs::ticks_per_second();
-            let after = mark(begin + second, tree_ms, hz / 2, in_interrupts * hz / 100, hz);
+            let after = mark(begin + second, tree_ms, 50, in_interrupts, 50 - in_interrupts);
             mark(begin, 0, 0, 0, 0).until(&after, second, 0).foreign_share
         };
         let close =

@@ -213,10 +213,13 @@ impl Watch {
         if let Some(counters) = self.counters.take() {
             self.tally = Some(counters.count(begin, warmup, &sleep_until)?);
         }
-        // Under load a mark takes about twice as long as it took at rest.
-        sleep_until(begin - (self.mark_takes * 2).min(warmup))?;
-        self.before = Some(self.edge());
-        self.late = Instant::now().saturating_duration_since(begin);
+        // Under load a mark takes about twice as long as it took at rest. One that would not end before the window is not
+        // begun; without a warm-up there is no load before it.
+        if warmup.is_zero() || self.mark_takes * 2 <= warmup {
+            sleep_until(begin - self.mark_takes * 2)?;
+            self.before = Some(self.edge());
+            self.late = Instant::now().saturating_duration_since(begin);
+        }
         sleep_until(end)?;
         self.after = Some(self.edge());
         self.late_after = Instant::now().saturating_duration_since(end);
@@ -277,6 +280,12 @@ impl Watch {
                 "the mark {what} was taken {late:.0?} late, and {most:.0?} are allowed: this program was held up"
             )
         };
+        if self.before.is_none() && self.after.is_some() {
+            return Some(format!(
+                "reading it takes {:.0?} at rest, and the warm-up was too short to do so before the window",
+                self.mark_takes
+            ));
+        }
         if self.late > most {
             return Some(told(self.late, "before the window"));
         }
@@ -302,8 +311,10 @@ impl Watch {
             usage.foreign_share = Reading::Absent(why.clone());
             usage.window_user_share = Reading::Absent(why);
         } else if let (Some(before), Some(after)) = (&self.before, &self.after) {
-            let Between { tree_cpu_ns, steal_share, foreign_share } =
-                before.mark.until(&after.mark, window, swarm_ns);
+            let Between { tree_cpu_ns, steal_share, foreign_share } = match &self.own {
+                Some(own) => before.mark.until_by_side(&after.mark, window, swarm_ns, own),
+                None => before.mark.until(&after.mark, window, swarm_ns),
+            };
             usage.run_delay_ns = match (&before.waits, &after.waits) {
                 (Some(before), Some(after)) => {
                     unseen = before.unseen(after, window, &tree_cpu_ns);
