@@ -15,6 +15,7 @@ use crate::workload::axis::four_digits;
 use crate::workload::derive::{self, Times};
 use crate::workload::scenario::Scenario;
 use crate::workload::units::{parse_positive_duration, show_duration};
+use bakeoff_reports::ask::theory::arithmetic;
 use bakeoff_reports::cells::cell::SHOWN;
 use bakeoff_reports::record::{Axis, Invalid, Metric, Objective, Reading, Record, Run, Trial};
 use bakeoff_reports::rules::probe::Bounds;
@@ -105,7 +106,7 @@ impl Goal {
                 show_percentile(objective.percentile),
             ));
         }
-        let base = derive::open_loop(base, low)?;
+        let base = with_enough_clients(&derive::open_loop(base, low)?, high)?;
         let rates = ladder(low, high);
         let own = base.load.stated_rate().filter(|rate| *rate > low).unwrap_or(low * 4.0);
         let start = rates.iter().position(|rate| *rate >= own).unwrap_or(rates.len() - 1);
@@ -119,6 +120,24 @@ impl Goal {
         let Some(ceiling) = bounds.ceiling_per_s else { return last };
         let above = |rung: &Scenario| rung.load.stated_rate().is_some_and(|rate| rate > ceiling);
         self.rungs.iter().position(above).map_or(last, |first| first.saturating_sub(1))
+    }
+}
+
+/// Most connections that a search raises the clients to.
+const MOST_CLIENTS: u64 = 4_096;
+
+/// The scenario with so many connections that they do not set the pace up to this rate (N/R): what they can ask for is no
+/// capacity of a server. A pool that had a worker for each keeps one.
+fn with_enough_clients(base: &Scenario, highest_per_s: f64) -> Result<Scenario, String> {
+    let record = base.record(Vec::new(), &base.server.config(1));
+    match arithmetic::clients_for(&record, highest_per_s) {
+        None => Ok(base.clone()),
+        Some(clients) if clients <= MOST_CLIENTS => derive::with_clients(base, clients as u32),
+        Some(clients) => Err(format!(
+            "a search up to {highest_per_s} requests per second in `{}` takes {clients} connections, or they are the limit \
+             and not the server; {MOST_CLIENTS} are the most here. Give a lower end of --rates",
+            base.name
+        )),
     }
 }
 
@@ -261,6 +280,19 @@ mod tests {
         let error = Goal::new(&scenario, objective.clone(), Some((100.0, 1e4)), Times::default());
         assert!(error.expect_err("too few").contains("--window"));
         assert!(Goal::new(&built_in("churn"), objective, None, Times::default()).is_err());
+    }
+
+    #[test]
+    fn a_search_raises_the_clients_that_would_be_its_limit_or_refuses() {
+        let wait = built_in("wait");
+        let objective = objective(Some("p99<=50ms"), &wait).expect("sound");
+        let goal = |high| Goal::new(&wait, objective.clone(), Some((2_000.0, high)), Times::default());
+        let clients = |high| goal(high).map(|goal| goal.rungs[0].load.clients());
+        assert_eq!(clients(20_000.0), Ok(128), "128 / 5 ms = 25.6k/s");
+        assert_eq!(clients(100_000.0), Ok(625));
+        let raised = goal(100_000.0).expect("as above");
+        assert_eq!(raised.rungs[0].server.config(1).pool_workers, 625, "the pool keeps one for each");
+        assert!(clients(1e6).expect_err("too many").contains("--rates"));
     }
 
     #[test]

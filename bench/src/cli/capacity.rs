@@ -49,6 +49,12 @@ impl CapacityArgs {
         let objective = capacity::objective(self.objective.as_deref(), &base)?;
         let rates = self.rates.as_deref().map(rates).transpose()?;
         let goal = Goal::new(&base, objective, rates, flags.times.times())?;
+        let (own, taken) = (base.load.clients(), goal.rungs[0].load.clients());
+        if taken > own && !flags.results.quiet {
+            bakeoff::print_to_stderr(&format!(
+                "{taken} connections instead of {own}: with fewer they would be the limit at the highest rate, not the server"
+            ));
+        }
         let seed = flags.seed.seed();
         let plan = Plan::new(goal.rungs.clone(), &flags.models.models, 1, seed)?;
         let highest = goal.rungs.len() - 1;

@@ -2,7 +2,7 @@
 
 use super::flags::{CampaignFlags, CostFlag};
 use super::results::Results;
-use super::setup::{check_plan, context};
+use super::setup::{check_plan, context, tell_what_is_known};
 use super::{names, workloads};
 use bakeoff::campaign::plan::Plan;
 use bakeoff::campaign::{Options, blocks, budget};
@@ -110,6 +110,9 @@ impl RunArgs {
                 )),
                 Quiet::Yes | Quiet::No(_) | Quiet::Unknown => {}
             }
+        }
+        if !flags.results.quiet {
+            tell_what_is_known(&plan, &context);
         }
         let completion =
             blocks::run(&plan, &options, &context, &results.bundle).map_err(|e| e.to_string())?;

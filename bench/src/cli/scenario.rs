@@ -3,6 +3,7 @@
 use super::list::section;
 use super::{names, output, workloads};
 use bakeoff::exit::Exit;
+use bakeoff::workload::contestant;
 use bakeoff::workload::load::Timing;
 use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
 use bakeoff::workload::units::show_duration;
@@ -67,12 +68,17 @@ fn in_words(file: &str, scenario: &Scenario) -> String {
     let Timing { warmup, window, .. } = scenario.timing;
     let server = scenario.server.config(1);
     let mut record = scenario.record(models.clone(), &server);
-    let decided = match scenario.objective {
-        Some(objective) => {
-            format!("{}, with an objective of {}", scenario.merit.label(), show_duration(objective))
+    let mut decided = scenario.merit.label().to_owned();
+    if let Some(objective) = scenario.objective {
+        decided += &format!(", with an objective of {}", show_duration(objective));
+    }
+    if let (Some(share), Some(rate)) = (scenario.merit.percentile(), record.rate_per_s()) {
+        let requests = rate * window.as_secs_f64();
+        decided += &format!(", with {:.0} of {requests:.0} requests beyond it", requests * (1.0 - share));
+        if scenario.merit != scenario.asked_merit {
+            decided += &format!("; too few for the {}", scenario.asked_merit.label());
         }
-        None => scenario.merit.label().to_owned(),
-    };
+    }
     let service = services::find(&scenario.service).map_or("", |service| service.summary);
     let mut rows = vec![
         ("about".to_owned(), scenario.about.clone()),
@@ -95,6 +101,10 @@ fn in_words(file: &str, scenario: &Scenario) -> String {
     rows.extend(
         words::workload::parameters(&record).into_iter().map(|(name, value)| (name.to_owned(), value)),
     );
+    // One CPU, as on the smallest machine that this can be told of.
+    let contestants = contestant::each_once(&models).unwrap_or_default();
+    let known = scenario.known(contestants.iter(), 1);
+    rows.extend(known.iter().map(|one| ("by arithmetic".to_owned(), words::theory::known(one))));
     let mut text = String::new();
     let head = format!("{file} is fine: {}", scenario.name);
     section(&mut text, &head, rows.iter().map(|(name, words)| (name.as_str(), words.as_str())));

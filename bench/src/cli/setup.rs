@@ -8,6 +8,8 @@ use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::process::orphans;
 use bakeoff::workload::scenario::Scenario;
 use bakeoff_reports::record::Refused;
+use bakeoff_reports::show::text::wrapped;
+use bakeoff_reports::show::words;
 use bakeoff_servers::listen::{ListenOptions, bind};
 use std::net::SocketAddr;
 
@@ -55,4 +57,22 @@ pub(super) fn check_scenario(scenario: &Scenario, models: &[String]) -> Result<(
 /// A fixed port must be free before the first trial, not fail each of them.
 fn check_port(address: SocketAddr) -> Result<(), String> {
     bind(address, &ListenOptions::default()).map(drop).map_err(|e| e.to_string())
+}
+
+/// Says what arithmetic decides of the workloads of a plan, before anything is measured.
+pub(super) fn tell_what_is_known(plan: &Plan, context: &Context) {
+    let cpus = context.cpus.server.len();
+    let mut said = false;
+    for (at, scenario) in plan.scenarios.iter().enumerate() {
+        let names = plan.models_of(at);
+        let models = plan.models.iter().filter(|one| names.iter().any(|name| name == one.name()));
+        for known in scenario.known(models, cpus) {
+            if !said {
+                bakeoff::print_to_stderr("known before the run, by arithmetic:");
+                said = true;
+            }
+            let line = format!("{}: {}", scenario.name, words::theory::known(&known));
+            bakeoff::print_to_stderr(wrapped(&line, bakeoff::terminal_width(), "  ").trim_end());
+        }
+    }
 }

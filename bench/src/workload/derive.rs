@@ -77,6 +77,19 @@ pub fn open_loop(base: &Scenario, rate_per_s: f64) -> Result<Scenario, String> {
     parse(&table, &base.name)
 }
 
+/// The scenario with more connections; a pool that has a worker for each of the scenario's own keeps one for each.
+///
+/// # Errors
+/// What its file would be refused for.
+pub fn with_clients(base: &Scenario, clients: u32) -> Result<Scenario, String> {
+    let mut table = table_of(base)?;
+    section(&mut table, "load").insert("clients".into(), Value::Integer(clients.into()));
+    if base.server.config(1).pool_workers >= base.load.clients() as usize {
+        section(&mut table, "server").insert("pool_workers".into(), Value::Integer(clients.into()));
+    }
+    parse(&table, &base.name)
+}
+
 /// The scenario with other times.
 ///
 /// # Errors

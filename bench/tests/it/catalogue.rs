@@ -159,6 +159,8 @@ fn built_in_scenarios_can_be_copied_out_and_checked() {
         "decided by",
         "goodput, with an objective of 20ms",
         "200 µs of computing",
+        "by arithmetic",
+        "5.00k/s at most",
     ] {
         assert!(words.contains(word), "{word}: {words}");
     }

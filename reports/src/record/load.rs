@@ -157,6 +157,15 @@ impl RateShape {
             }
         }
     }
+
+    /// The highest rate at any time, as a multiple of the load's rate.
+    pub fn peak_factor(&self) -> f64 {
+        match *self {
+            Self::Steady => 1.0,
+            Self::Bursts { on, off } => (on + off).as_secs_f64() / on.as_secs_f64(),
+            Self::Surge { factor, .. } => factor.max(1.0),
+        }
+    }
 }
 
 /// The times of a trial, from the common start.

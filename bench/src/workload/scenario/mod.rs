@@ -15,9 +15,10 @@ use crate::host::clock::nanoseconds;
 use crate::workload::contestant;
 use crate::workload::load::{Background, DemandShape, Load, POISON, RequestShape, Timing};
 use crate::workload::server::ServerSettings;
+use bakeoff_reports::ask::theory::arithmetic::{self, Known};
 use bakeoff_reports::record::{Metric, ScenarioRecord, SweepPoint, Work};
 use bakeoff_servers::services::{self, ServiceConfig};
-use bakeoff_servers::{ServerConfig, models};
+use bakeoff_servers::{ServerConfig, TunedModel, models};
 use std::time::Duration;
 
 /// One workload, checked.
@@ -118,6 +119,13 @@ impl Scenario {
     /// What a demand makes the server do; `None` for a service that does no work.
     pub fn work(&self) -> Option<Work> {
         services::find(&self.service).and_then(|service| service.demand).map(work)
+    }
+
+    /// What arithmetic decides of it before a run, on servers of so many CPUs.
+    pub fn known<'a>(&self, contestants: impl Iterator<Item = &'a TunedModel>, cpus: usize) -> Vec<Known> {
+        let models: Vec<_> = contestants.map(contestant::model_record).collect();
+        let names = models.iter().map(|model| model.name.clone()).collect();
+        arithmetic::known(&self.record(names, &self.server.config(cpus)), &models, cpus)
     }
 
     /// What a bundle keeps of this scenario, run with `models` on servers of this configuration.

@@ -6,7 +6,7 @@
 
 use super::{closed_bound_per_s, demand_bound_per_s, mg1_sharing_response, mg1_wait};
 use crate::cells::cell::Cell;
-use crate::record::{Arrivals, Load, Metric, Pacing, RateShape, Run};
+use crate::record::{Arrivals, Load, Metric, ModelRecord, Pacing, RateShape, Run, ScenarioRecord};
 use crate::rules::workload::Workload;
 
 /// A limit of throughput.
@@ -25,7 +25,7 @@ pub enum Bound {
     Clients {
         /// Requests that they have under way at once at most.
         requests: u64,
-        /// The least response.
+        /// The least response, and the pause after it.
         least_ns: f64,
     },
     /// The computing asked for: m / S.
@@ -85,29 +85,38 @@ pub enum NoQueue {
 
 /// Real nanoseconds of CPU that a request asks for on average, beyond moving its bytes.
 fn compute_ns(run: &Run, workload: &Workload) -> f64 {
-    let scenario = &workload.scenario;
     let real = run.environment.compute_ns_per_nominal_us.value().map_or(1.0, |ns| ns / 1_000.0);
+    let scenario = &workload.scenario;
     scenario.profile().compute_ns * scenario.calibration.unwrap_or(1.0) * real
+}
+
+/// The limit of how many clients ask: N / R, where nothing but their demand and `floor_ns` makes a response.
+pub(super) fn clients(scenario: &ScenarioRecord, floor_ns: f64, compute_ns: f64) -> Limit {
+    let profile = scenario.profile();
+    let requests = profile.active_connections * u64::from(profile.in_flight_per_connection);
+    let think_ns = match scenario.load {
+        Load::Closed { think, .. } => think.as_secs_f64() * 1e9,
+        _ => 0.0,
+    };
+    let least_ns = floor_ns + compute_ns + profile.wait_ns + profile.block_ns + think_ns;
+    let per_s = closed_bound_per_s(requests as f64, least_ns, 0.0);
+    Limit { bound: Bound::Clients { requests, least_ns }, per_s }
+}
+
+/// The limit of the computing asked for: m / S, where any is asked for and the CPUs are known.
+pub(super) fn work(compute_ns: f64, cpus: usize) -> Option<Limit> {
+    let per_s = demand_bound_per_s(cpus as f64, compute_ns);
+    let bound = Bound::Work { cpu_ns: compute_ns, cpus };
+    (compute_ns > 0.0 && cpus > 0).then_some(Limit { bound, per_s })
 }
 
 /// Limits that hold for every model of a workload.
 pub fn common(run: &Run, workload: &Workload) -> Vec<Limit> {
-    let profile = workload.scenario.profile();
-    let cpus = run.environment.server_cpus.len();
-    let mut limits = Vec::new();
     let asked = compute_ns(run, workload);
-    let elsewhere = profile.wait_ns + profile.block_ns;
-    if let (Pacing::Closed, Some((floor, _))) = (profile.pacing, workload.bounds.floor_ns) {
-        let requests = profile.active_connections * u64::from(profile.in_flight_per_connection);
-        let least_ns = floor + asked + elsewhere;
-        let per_s = closed_bound_per_s(requests as f64, least_ns, 0.0);
-        limits.push(Limit { bound: Bound::Clients { requests, least_ns }, per_s });
-    }
-    if asked > 0.0 && cpus > 0 {
-        let per_s = demand_bound_per_s(cpus as f64, asked);
-        limits.push(Limit { bound: Bound::Work { cpu_ns: asked, cpus }, per_s });
-    }
-    limits
+    let closed = workload.scenario.profile().pacing == Pacing::Closed;
+    let of_clients = workload.bounds.floor_ns.filter(|_| closed);
+    let of_clients = of_clients.map(|(floor, _)| clients(&workload.scenario, floor, asked));
+    of_clients.into_iter().chain(work(asked, run.environment.server_cpus.len())).collect()
 }
 
 /// The limits of one model: those of the workload, its own CPU time, and its workers where requests hold one.
@@ -125,9 +134,13 @@ pub fn of_model(run: &Run, workload: &Workload, cell: &Cell) -> Vec<Limit> {
 /// The limit of a model of bounded workers that a request holds while it waits or blocks: those that hold a connection, or
 /// those that blocking jobs are handed to.
 fn workers(run: &Run, workload: &Workload, cell: &Cell) -> Option<Limit> {
-    let record = run.model(&cell.model)?;
-    let (facts, setup) = (record.facts.as_ref()?, record.setup(&workload.scenario.server));
-    let profile = workload.scenario.profile();
+    workers_of(run.model(&cell.model)?, &workload.scenario)
+}
+
+/// The same of a contestant that has not run.
+pub(super) fn workers_of(record: &ModelRecord, scenario: &ScenarioRecord) -> Option<Limit> {
+    let (facts, setup) = (record.facts.as_ref()?, record.setup(&scenario.server));
+    let profile = scenario.profile();
     let (workers, held_ns) = match facts.most_served(&setup) {
         Some(workers) => (workers, profile.wait_ns + profile.block_ns),
         None => (facts.blocking_workers(&setup)?, profile.block_ns),

@@ -3,6 +3,7 @@
 //! Pure arithmetic on known parameters, tested against published values. [`limits`] holds it against a run. It must
 //! never fit anything to what it is then compared with.
 
+pub mod arithmetic;
 pub mod limits;
 
 /// Most requests per second of a closed loop of `clients` whose response takes `least_response_ns` at least and who then

@@ -18,7 +18,7 @@ pub(crate) mod probe;
 pub(crate) mod reason;
 pub mod stops;
 pub(crate) mod sweep;
-pub(crate) mod theory;
+pub mod theory;
 pub(crate) mod trust;
 pub(crate) mod verdict;
 pub(crate) mod waiting;

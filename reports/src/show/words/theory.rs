@@ -1,7 +1,8 @@
 //! The limits of theory in words, and why a formula is not asked.
 
-use crate::ask::theory::limits::{Bound, NoQueue};
-use crate::show::units::{grouped, plural, time};
+use crate::ask::theory::arithmetic::Known;
+use crate::ask::theory::limits::{Bound, Limit, NoQueue};
+use crate::show::units::{grouped, plural, rate, share as share_of, time};
 
 /// The formula of a limit.
 pub(crate) fn formula(bound: Bound) -> &'static str {
@@ -38,6 +39,40 @@ pub(crate) fn made_of(bound: Bound) -> String {
         Bound::Workers { workers, held_ns } => {
             format!("c = {}, W = {} held by each request", plural(workers, "worker"), time(held_ns))
         }
+    }
+}
+
+/// What arithmetic says before a run, in a sentence.
+pub fn known(known: &Known) -> String {
+    let made = |limit: &Limit| match limit.bound {
+        Bound::Clients { requests, least_ns } => {
+            format!("{} at once / {} = {}", plural(requests, "request"), time(least_ns), rate(limit.per_s))
+        }
+        Bound::Work { cpu_ns, cpus } | Bound::Cpu { cpu_ns, cpus } => {
+            format!("{} / {} of CPU = {}", plural(cpus as u64, "CPU"), time(cpu_ns), rate(limit.per_s))
+        }
+        Bound::Workers { workers, held_ns } => {
+            format!("{} / {} = {}", plural(workers, "worker"), time(held_ns), rate(limit.per_s))
+        }
+    };
+    match known {
+        Known::Clients(limit) => format!("{} is the clients' own limit, whatever the server", made(limit)),
+        Known::Reached { limit, contestant, asked_per_s } => {
+            let who = contestant.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+            let share = *asked_per_s / limit.per_s;
+            format!(
+                "{who}{} at most, and {} are asked ({})",
+                made(limit),
+                rate(*asked_per_s),
+                share_of(share)
+            )
+        }
+        Known::Starves { contestant, workers, connections } => format!(
+            "{contestant}: {} hold a connection each, so {} of {} wait for one",
+            plural(*workers, "worker"),
+            grouped(connections - workers),
+            plural(*connections, "connection")
+        ),
     }
 }
 
