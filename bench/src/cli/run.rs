@@ -111,7 +111,8 @@ impl RunArgs {
                 Quiet::Yes | Quiet::No(_) | Quiet::Unknown => {}
             }
         }
-        if !flags.results.quiet {
+        // One of several runs says what all of them know.
+        if !flags.results.quiet && self.summary.is_none() {
             tell_what_is_known(&plan, &context);
         }
         let completion =
