@@ -68,6 +68,7 @@ impl Exit {
             ],
             Self::Invalid => &[
                 ("run, sweep, capacity", "too many trials without a valid try for a verdict"),
+                ("replicate", "two runs contradict each other, or one failed"),
                 (
                     "load",
                     "the server ended in the window, a reply was wrong, most requests went unanswered, or the load \

@@ -31,7 +31,7 @@ impl ReplicateArgs {
             if self.run.tells() {
                 bakeoff::print_to_stderr(&format!("run {} of {}", at + 1, self.runs));
             }
-            match self.run.clone().as_one_of_several(&own, at).run() {
+            match self.run.clone().one_of_several(&own, at).run() {
                 Ok(Exit::Interrupted) => return Ok(Exit::Interrupted),
                 // A run that says nothing would be told apart from one that failed by its bundle.
                 Ok(_) => bundles.push(own.join(BUNDLE_NAME)),

@@ -75,7 +75,7 @@ impl RunArgs {
 
     /// The same as one of several runs: with a folder and a seed of its own, without its summary.
     #[must_use]
-    pub(super) fn as_one_of_several(mut self, folder: &Path, at: u32) -> Self {
+    pub(super) fn one_of_several(mut self, folder: &Path, at: u32) -> Self {
         self.campaign.results.out = Some(folder.to_owned());
         self.campaign.seed = self.campaign.seed.of_run(at);
         self.summary = Some(false);
