@@ -31,7 +31,8 @@ fn ab(arguments: &[&str]) -> (Bundle, Gate, i32, String) {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     let status = output.status.code().expect("it ended by itself");
     assert!(matches!(status, 0 | 1 | 3), "{all:?}: {status}: {error}");
-    let bundle = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("whole");
+    let bundle = support::bundle_in(&out);
+    assert!(bundle.trials.iter().any(support::is_answered), "nothing was measured: {:#?}", bundle.trials);
     let gate = gate::judge(&bundle).expect("it compares two builds");
     assert!(Path::new(&format!("{out}/report.html")).is_file());
     (bundle, gate, status, String::from_utf8(output.stdout).expect("text"))
@@ -75,6 +76,7 @@ fn commands_of_any_kind_are_compared_and_their_costs_read_from_outside() {
         let read = !matches!(&trial.usage.window_cpu_ns, Reading::Absent(why) if !held_up(why));
         assert!(read, "{:#?}", trial.usage);
     }
+    assert!(search.iter().any(|trial| trial.usage.window_cpu_ns.value().is_some()), "not once");
     assert!(bundle.run.comparison.is_some_and(|c| c.b.origin == Origin::Command { words: echo }));
 }
 
@@ -170,7 +172,7 @@ fn refs_are_built_in_worktrees_once_and_one_that_does_not_build_says_why() {
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{error}");
     assert!(!error.contains("building side"), "main was built before: {error}");
-    let bundle = bundle::load(folder.path("good/run.jsonl").as_ref()).expect("whole");
+    let bundle = support::bundle_in(&folder.path("good"));
     let Some(comparison) = bundle.run.comparison else { panic!("it compares") };
     let Origin::Commit { commit, reference } = &comparison.a.origin else { panic!("{:?}", comparison.a) };
     assert!(commit.len() == 40 && reference == "main");
@@ -252,10 +254,8 @@ fn a_self_test_learns_what_a_slowdown_costs_and_puts_it_on() {
     let all = [asked.as_slice(), &["dynamic-page", "--out", &out], &BRIEF].concat();
     let output = bakeoff(&all).output().expect("the tool can be started");
     let error = String::from_utf8_lossy(&output.stderr);
-    let label_of_b = |gate: &str| {
-        let bundle = bundle::load(format!("{out}/{gate}/run.jsonl").as_ref()).expect(gate);
-        bundle.run.comparison.expect("two builds").b.label
-    };
+    let label_of_b =
+        |gate: &str| support::bundle_in(&format!("{out}/{gate}")).run.comparison.expect("two builds").b.label;
     assert_eq!(label_of_b("none-01"), "this program");
     let taxed = |gate: &str| assert!(label_of_b(gate).ends_with(" ns more a request"), "{gate}: {error}");
     match output.status.code() {

@@ -225,24 +225,9 @@ fn without_records_it_says_how_to_make_them() {
 fn a_real_run_is_what_the_answer_rests_on() {
     let folder = Folder::new();
     let out = folder.path("bakeoff-results/now");
-    runs(&[
-        "small-echo-closed",
-        "--model",
-        "thread-per-client",
-        "--model",
-        "mio-event-loop",
-        "--rounds",
-        "4",
-        "--window",
-        "50ms",
-        "--warmup",
-        "20ms",
-        "--no-anatomy",
-        "--no-costs",
-        "--quiet",
-        "--out",
-        &out,
-    ]);
+    let models = ["small-echo-closed", "--model", "thread-per-client", "--model", "mio-event-loop"];
+    let times = ["--rounds", "4", "--window", "50ms", "--warmup", "20ms", "--no-anatomy", "--no-costs"];
+    runs(&[&models[..], &times].concat(), &out);
     let (code, json, error) = advised(&folder, &["--clients", "64", "--payload", "64 B", "--json"]);
     let answer: Answer = serde_json::from_str(&json).unwrap_or_else(|e| panic!("{e}: {error}"));
     // A busy machine may leave no verdict, which is then said.

@@ -6,13 +6,14 @@ use crate::support;
 use bakeoff::instruments::anatomy::{AnatomyOptions, take};
 use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
-use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Anatomy, ConnectionWire, Outcome, Part, Phase, Reading, Step};
 use bakeoff_servers::{models, services};
 use procfs::process::Process;
 use std::process::Stdio;
 use std::time::Duration;
-use support::{Folder, bakeoff as tool_with, children_of, ended, fails, signal, succeeds, tool, wait_for};
+use support::{
+    Folder, bakeoff as tool_with, children_of, ended, fails, runs, signal, succeeds, tool, wait_for,
+};
 
 /// The anatomy of a few requests to a model.
 fn of(model: &str, service: &str, demand: Duration) -> Anatomy {
@@ -211,11 +212,10 @@ fn a_run_takes_one_of_each_model_unless_told_not_to() {
     let folder = Folder::new();
     let run = |out: &str, more: &[&str]| {
         let folder = folder.path(out);
-        let arguments = ["run", "small-echo-closed", "-m", "iterative", "-m", "tokio", "-r", "1", "-q"];
-        let times = ["--window", "20ms", "--warmup", "0ms", "--no-probe", "--retries", "0"];
-        succeeds(&[&arguments[..], &times[..], &["--out", folder.as_str()], more].concat());
+        let models = ["small-echo-closed", "-m", "iterative", "-m", "tokio", "-r", "1"];
+        let bundle = runs(&[&models[..], &["--window", "250ms", "--warmup", "0ms"], more].concat(), &folder);
         let page = std::fs::read_to_string(format!("{folder}/report.html")).expect("written");
-        (bundle::load(format!("{folder}/run.jsonl").as_ref()).expect("whole"), page)
+        (bundle, page)
     };
     let (with, page) = run("with", &[]);
     let models: Vec<&str> = with.anatomies.iter().map(|anatomy| anatomy.model.as_str()).collect();

@@ -6,7 +6,7 @@ use crate::support;
 
 use bakeoff_reports::record::Record;
 use bakeoff_reports::record::bundle::{self, Bundle};
-use support::{Folder, TINY, bakeoff, fails, ran, runs, succeeds};
+use support::{Folder, TINY, bakeoff, fails, measured, runs, succeeds};
 
 /// The arguments of a small run with a budget, without what takes time beside the blocks.
 fn within<'a>(file: &'a str, budget: &'a str, out: &'a str) -> Vec<&'a str> {
@@ -19,9 +19,7 @@ fn a_budget_is_used_in_whole_blocks_and_goes_on_where_it_stopped() {
     let folder = Folder::new();
     let (file, out) = (folder.file("tiny.toml", TINY), folder.path("out"));
     let output = bakeoff(&within(&file, "4s", &out)).output().expect("it runs");
-    assert!(ran(output.status), "{}", String::from_utf8_lossy(&output.stderr));
-    let bundle = || bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
-    let first = bundle();
+    let first = measured(output.status, &out);
     let budget = |bundle: &Bundle| bundle.run.sequential.as_ref().map(|sequential| sequential.budget_ns);
     assert_eq!(budget(&first), Some(4_000_000_000));
     let blocks = |bundle: &Bundle| bundle.trials.iter().map(|trial| trial.round + 1).max().unwrap_or(0);
@@ -35,8 +33,7 @@ fn a_budget_is_used_in_whole_blocks_and_goes_on_where_it_stopped() {
     // Two more blocks, whatever is decided by now.
     let more =
         bakeoff(&["continue", &out, "--blocks", "2", "--no-costs", "--quiet"]).output().expect("it runs");
-    assert!(ran(more.status), "{}", String::from_utf8_lossy(&more.stderr));
-    let then = bundle();
+    let then = measured(more.status, &out);
     // And one for a block that others disturbed.
     assert!(blocks(&then) >= blocks(&first) + 2, "{} after {}", blocks(&then), blocks(&first));
     assert_eq!(then.trials[..first.trials.len()], first.trials, "what was there is there");
@@ -59,9 +56,8 @@ fn a_budget_is_used_in_whole_blocks_and_goes_on_where_it_stopped() {
 fn what_cannot_go_on_is_refused_with_the_reason_and_left_as_it_was() {
     let folder = Folder::new();
     let (file, out) = (folder.file("tiny.toml", TINY), folder.path("out"));
-    runs(&[&file, "--model", "tokio", "--blocks", "1", "--quiet", "--out", &out]);
+    let loaded = runs(&[&file, "--model", "tokio", "--blocks", "1", "--window", "250ms"], &out);
     let path = format!("{out}/run.jsonl");
-    let loaded = bundle::load(path.as_ref()).expect("a bundle");
     let refused = |change: fn(&mut Bundle), word: &str| {
         let mut changed = loaded.clone();
         change(&mut changed);
@@ -101,11 +97,9 @@ fn several_runs_are_held_against_each_other() {
     let words = ["replicate", "2", &file, "-m", "tokio", "-m", "iterative", "--blocks", "3", "--no-probe"];
     let rest = ["--no-costs", "--no-anatomy", "--quiet", "--retries", "0", "--out", &out];
     let output = bakeoff(&[&words[..], &rest].concat()).output().expect("it runs");
-    assert!(ran(output.status), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.starts_with("2 runs of the same; ") && text.contains("Winners: "), "{text}");
-    let seed =
-        |run: u32| bundle::load(format!("{out}/run-{run}/run.jsonl").as_ref()).expect("whole").run.seed;
+    let seed = |run: u32| measured(output.status, &format!("{out}/run-{run}")).run.seed;
     assert_ne!(seed(1), seed(2), "each has a seed of its own");
     let again =
         bakeoff(&["report", &format!("{out}/run-1"), &format!("{out}/run-2")]).output().expect("it runs");

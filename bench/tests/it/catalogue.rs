@@ -5,10 +5,9 @@
 use crate::support;
 
 use bakeoff::workload::scenario::BUILT_IN;
-use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Doubt, Invalid, Reading};
 use std::fs;
-use support::{Folder, TINY, bakeoff, fails, first_tries, succeeds, undisturbed};
+use support::{Folder, TINY, bakeoff, fails, first_tries, runs, succeeds, undisturbed};
 
 #[test]
 fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
@@ -85,15 +84,10 @@ fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
 #[test]
 fn every_built_in_scenario_runs_tiny() {
     let folder = Folder::new();
-    let out = folder.path("out");
     // One model that serves all of them: that every model can is for the tests of the servers.
-    let arguments =
-        ["run", "--all", "-m", "mio-event-loop", "--rounds", "1", "--warmup", "20ms", "--window", "250ms"];
-    bakeoff(&arguments)
-        .args(["--no-probe", "--no-anatomy", "--no-costs", "--quiet", "--out", &out])
-        .output()
-        .expect("it runs");
-    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
+    let model = ["--all", "-m", "mio-event-loop", "--rounds", "1", "--no-anatomy", "--no-costs"];
+    let arguments = [&model[..], &["--warmup", "20ms", "--window", "250ms"]].concat();
+    let loaded = runs(&arguments, &folder.path("out"));
     assert_eq!(loaded.run.scenarios.len(), BUILT_IN.len());
     assert_eq!(first_tries(&loaded).len(), loaded.run.planned_trials as usize);
     for trial in &loaded.trials {
@@ -115,14 +109,8 @@ fn every_built_in_scenario_runs_tiny() {
 #[test]
 fn a_poison_request_takes_one_client_along_or_all() {
     let folder = Folder::new();
-    let out = folder.path("out");
-    let arguments =
-        ["run", "crash", "-m", "fork-per-client", "-m", "tokio", "--rounds", "1", "--retries", "0"];
-    bakeoff(&arguments)
-        .args(["--no-probe", "--no-anatomy", "--quiet", "--out", &out])
-        .output()
-        .expect("it runs");
-    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
+    let arguments = ["crash", "-m", "fork-per-client", "-m", "tokio", "--rounds", "1", "--no-anatomy"];
+    let loaded = runs(&arguments, &folder.path("out"));
     for trial in &loaded.trials {
         let Reading::Value(measured) = &trial.measured else {
             panic!("a result, whatever it did: {trial:?}")

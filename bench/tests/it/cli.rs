@@ -10,8 +10,8 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use support::{
-    Folder, TINY, bakeoff, children_of, ended, fails, first_tries, is_server, ran, runs, signal, succeeds,
-    tool, undisturbed, wait_for,
+    Folder, TINY, bakeoff, children_of, ended, fails, first_tries, is_server, measured, runs, signal,
+    succeeds, tool, undisturbed, wait_for,
 };
 
 #[test]
@@ -75,7 +75,7 @@ fn a_run_that_cannot_keep_its_results_does_not_begin() {
     let plain = folder.file("plain", "");
     assert!(fails(&["run", &file, "--out", &plain], 2).contains("--out"));
     let out = folder.path("out");
-    runs(&[&file, "--model", "tokio", "--rounds", "1", "--quiet", "--out", &out]);
+    runs(&[&file, "--model", "tokio", "--rounds", "1", "--window", "250ms"], &out);
     let before = fs::read(format!("{out}/run.jsonl")).expect("a bundle");
     let error = fails(&["run", &file, "--model", "tokio", "--rounds", "1", "--out", &out], 2);
     assert!(error.contains("run.jsonl"), "{error}");
@@ -88,10 +88,9 @@ fn a_run_leaves_a_whole_bundle_and_a_report_that_can_be_made_again_byte_for_byte
     let file = folder.file("tiny.toml", TINY);
     let out = folder.path("out");
     let output = bakeoff(&["run", &file, "--rounds", "2", "--out", &out]).output().expect("it runs");
-    assert!(ran(output.status), "{}", String::from_utf8_lossy(&output.stderr));
+    let loaded = measured(output.status, &out);
     let summary = String::from_utf8_lossy(&output.stdout);
     assert!(summary.contains("tiny") && summary.contains("report.html"), "{summary}");
-    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
     assert_eq!(first_tries(&loaded).len(), 10, "two rounds of the five default models");
     assert!(loaded.rounds.len() >= 2, "a block that others disturbed is followed by another");
     let Reading::Value(probe) = &loaded.run.probe else { panic!("{:?}", loaded.run.probe) };
@@ -127,10 +126,8 @@ fn every_cost_of_a_forking_server_is_a_figure_or_a_reason() {
     let folder = Folder::new();
     let file = folder.file("tiny.toml", TINY);
     let run = |name: &str, more: &[&str]| {
-        let out = folder.path(name);
-        let words = ["run", &file, "--model", "fork-per-client", "--rounds", "1", "--quiet", "--out", &out];
-        succeeds(&[&words, more].concat());
-        bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle").trials.remove(0)
+        let words = [&file, "--model", "fork-per-client", "--rounds", "1", "--window", "250ms"];
+        runs(&[&words, more].concat(), &folder.path(name)).trials.remove(0)
     };
     let trial = run("with", &[]);
     let (usage, counted) = (&trial.usage, &trial.usage.counted);
@@ -178,7 +175,7 @@ fn a_damaged_bundle_says_which_record_and_reports_the_rest() {
     let folder = Folder::new();
     let file = folder.file("tiny.toml", TINY);
     let out = folder.path("out");
-    runs(&[&file, "--rounds", "1", "--quiet", "--out", &out]);
+    runs(&[&file, "--rounds", "1"], &out);
     let path = format!("{out}/run.jsonl");
     let bytes = fs::read(&path).expect("a bundle");
     fs::write(&path, &bytes[..bytes.len() * 2 / 3]).expect("writable");
@@ -195,7 +192,7 @@ fn a_scenario_named_as_a_tag_stays_text() {
     let folder = Folder::new();
     let file = folder.file("tag.toml", &TINY.replace("\"tiny\"", "\"<script>alert(1)</script>\""));
     let out = folder.path("out");
-    runs(&[&file, "--model", "tokio", "--rounds", "1", "--quiet", "--out", &out]);
+    runs(&[&file, "--model", "tokio", "--rounds", "1", "--window", "250ms"], &out);
     let page = fs::read_to_string(format!("{out}/report.html")).expect("a report");
     assert!(!page.contains("<script>alert"), "escaped everywhere");
     assert!(page.contains("&lt;script&gt;alert"), "and still shown");
@@ -282,8 +279,7 @@ fn a_server_that_dies_is_the_models_result_and_the_run_goes_on() {
         victim.is_some()
     });
     signal(victim.expect("found") as u32, 9);
-    assert!(ran(run.wait().expect("our child")), "the run goes on");
-    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
+    let loaded = measured(run.wait().expect("our child"), &out);
     let trials = first_tries(&loaded);
     assert_eq!(trials.len(), 2);
     let told = |trial: &Trial| {
@@ -306,8 +302,7 @@ fn a_run_goes_on_when_nobody_reads_its_progress() {
         .spawn()
         .expect("it runs");
     drop((run.stdout.take(), run.stderr.take()));
-    assert!(ran(run.wait().expect("our child")));
-    assert!(bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle").end.is_some());
+    assert!(measured(run.wait().expect("our child"), &out).end.is_some());
     assert!(fs::exists(format!("{out}/report.html")).expect("readable"));
 }
 
@@ -321,7 +316,8 @@ fn an_argument_that_is_no_text_is_no_crash() {
         .arg(&out)
         .status()
         .expect("it runs");
-    assert!(ran(status) && out.join("report.html").exists());
+    // Of the results, only that they are there: the folder's name is no text to look into it by.
+    assert!(matches!(status.code(), Some(0 | 3)) && out.join("report.html").exists(), "{status}");
 }
 
 /// A server alone, with its address and what it goes on to say.
@@ -409,9 +405,7 @@ fn what_the_caller_ignores_and_masks_is_respected() {
     // Once it writes, it has long taken over the signals.
     wait_for("a bundle", || fs::exists(format!("{out}/run.jsonl")).expect("readable"));
     signal(run.id(), 1);
-    let status = run.wait().expect("our child");
-    assert!(ran(status), "{status}");
-    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("a bundle");
+    let loaded = measured(run.wait().expect("our child"), &out);
     let trial = first_tries(&loaded)[0];
     assert!(!trial.doubts.contains(&Doubt::KilledAtStop), "{:?}", trial.doubts);
     assert!(matches!(trial.usage.life_user_ns, Reading::Value(_)), "{:?}", trial.usage.life_user_ns);

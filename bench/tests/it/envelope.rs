@@ -4,11 +4,11 @@
 use crate::support;
 
 use bakeoff_reports::record::Reading;
-use bakeoff_reports::record::bundle::{self, Bundle};
+use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::envelope::{Envelope, Findings, Limit, Recovery, Stress};
 use bakeoff_servers::ServerConfig;
 use std::process::Stdio;
-use support::{Folder, bakeoff, children_of, ended, fails, signal, succeeds, wait_for};
+use support::{Folder, bakeoff, children_of, ended, fails, runs, signal, succeeds, wait_for};
 
 /// Runs the tool on some models and stresses; returns the bundle and what it printed.
 fn envelope(models: &[&str], stresses: &[&str]) -> (Bundle, String) {
@@ -24,7 +24,7 @@ fn envelope(models: &[&str], stresses: &[&str]) -> (Bundle, String) {
     let text = succeeds(&arguments);
     let page = std::fs::read_to_string(format!("{out}/report.html")).expect("written");
     assert!(page.contains("<section id=\"envelope\""));
-    (bundle::load(format!("{out}/run.jsonl").as_ref()).expect("whole"), text)
+    (support::bundle_in(&out), text)
 }
 
 fn one<'a>(bundle: &'a Bundle, model: &str, stress: Stress) -> (&'a Envelope, &'a Findings) {
@@ -116,12 +116,8 @@ fn slow_clients_starve_a_pool_from_outside_only() {
 #[test]
 fn a_run_takes_it_along_when_asked() {
     let folder = Folder::new();
-    let out = folder.path("out");
-    let arguments = ["run", "small-echo-closed", "-m", "iterative", "-r", "1", "-q", "--window", "20ms"];
-    let more =
-        ["--warmup", "0ms", "--no-probe", "--retries", "0", "--no-anatomy", "--envelope", "--out", &out];
-    succeeds(&[&arguments[..], &more[..]].concat());
-    let bundle = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("whole");
+    let words = ["small-echo-closed", "-m", "iterative", "-r", "1", "--window", "250ms", "--warmup", "0ms"];
+    let bundle = runs(&[&words[..], &["--no-anatomy", "--envelope"]].concat(), &folder.path("out"));
     let stresses: Vec<Stress> = bundle.envelopes.iter().map(|envelope| envelope.stress).collect();
     assert_eq!(stresses, Stress::ALL);
     let (envelope, iterative) = one(&bundle, "iterative", Stress::Connections);
@@ -148,7 +144,7 @@ fn an_interrupt_leaves_no_process_and_no_control_group() {
         wait_for("a server to end", || ended(pid));
     }
     assert_eq!(groups_of(child.id()), 0);
-    let bundle = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("whole");
+    let bundle = support::bundle_in(&out);
     assert!(bundle.end.is_some_and(|end| end.interrupted));
 }
 

@@ -140,10 +140,12 @@ fn wrong_replies_are_named_and_not_retried() {
 
 #[test]
 fn servers_that_do_not_answer_are_results() {
-    for (fault, killed) in
-        [("closes-early", false), ("never-accepts", false), ("hangs", true), ("stops", true)]
-    {
-        let trial = trial(fault);
+    let faults = [("closes-early", false), ("never-accepts", false), ("hangs", true), ("stops", true)];
+    // Side by side: what they take is the patience of the tool with each.
+    let trials = std::thread::scope(|scope| {
+        faults.map(|(fault, _)| scope.spawn(move || trial(fault))).map(|one| one.join().expect("it ends"))
+    });
+    for ((fault, killed), trial) in faults.into_iter().zip(trials) {
         let Reading::Value(measured) = &trial.measured else { panic!("{fault}: {trial:?}") };
         let counts = &measured.counts;
         assert!(counts.balanced() && counts.ok == 0 && counts.unanswered() > 0, "{fault}: {counts:?}");

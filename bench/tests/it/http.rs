@@ -8,7 +8,6 @@ use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::process::server::Server;
 use bakeoff::process::workers::PATIENCE;
 use bakeoff_reports::record::Counts;
-use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::summary::SUMMARY_VERSION;
 use bakeoff_servers::{CounterSnapshot, Request, ServerConfig, services};
 use serde_json::Value;
@@ -68,9 +67,7 @@ fn a_scenario_can_ask_for_http() {
         [trial]\nwarmup = \"10ms\"\nwindow = \"200ms\"\n";
     std::fs::write(path("web.toml"), scenario).expect("writable");
     let models = ["--model", "thread-per-client", "--model", "tokio-current-thread"];
-    let run = [&path("web.toml"), "--rounds", "1", "--quiet", "--out", &path("out")];
-    runs(&[&run[..], &models[..]].concat());
-    let loaded = bundle::load(path("out/run.jsonl").as_ref()).expect("a bundle");
+    let loaded = runs(&[&[path("web.toml").as_str(), "--rounds", "1"], &models[..]].concat(), &path("out"));
     assert_eq!(loaded.trials.len(), 2);
     for trial in &loaded.trials {
         let measured = trial.measured.value().unwrap_or_else(|| panic!("{trial:?}"));

@@ -1,8 +1,7 @@
 //! A kernel that refuses: what cannot work is said, and the rest goes on.
 
-use crate::support::{Folder, TINY, ran, refused};
+use crate::support::{Folder, TINY, measured, refused};
 use bakeoff_reports::analysis::{Caveat, analyse};
-use bakeoff_reports::record::bundle;
 
 /// `EPERM`, as the seccomp profile of a container says it.
 const NO_RINGS: &[&str] = &["io_uring_setup=1"];
@@ -11,28 +10,16 @@ const NO_RINGS: &[&str] = &["io_uring_setup=1"];
 fn a_model_that_cannot_start_is_left_out_and_the_others_are_judged() {
     let folder = Folder::new();
     let (file, out) = (folder.file("tiny.toml", TINY), folder.path("out"));
-    let run = [
-        "run",
-        &file,
-        "--model",
-        "io-uring",
-        "--model",
-        "tokio",
-        "--rounds",
-        "2",
-        "--no-probe",
-        "--out",
-        &out,
-    ];
+    let models = ["--model", "io-uring", "--model", "tokio"];
+    let run = [&["run", &file], &models[..], &["--rounds", "2", "--no-probe", "--out", &out]].concat();
     let output = refused(NO_RINGS, &run).output().expect("it runs");
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(ran(output.status), "{error}");
     assert!(
         error.contains("io-uring is left out, for it cannot start on this machine: io_uring is not"),
         "{error}"
     );
-    let loaded = bundle::load(format!("{out}/run.jsonl").as_ref()).expect("whole");
-    assert!(loaded.trials.iter().all(|trial| trial.model == "tokio") && !loaded.trials.is_empty());
+    let loaded = measured(output.status, &out);
+    assert!(loaded.trials.iter().all(|trial| trial.model == "tokio"));
     let analysis = analyse(&loaded);
     let refused = |caveat: &Caveat| matches!(caveat, Caveat::Refused(refused) if refused.model == "io-uring");
     assert!(analysis.caveats().iter().any(refused), "{:?}", analysis.caveats());

@@ -10,15 +10,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use support::{
-    Folder, TINY, bakeoff, children_of, ended, fails, first_tries, ran, signal, succeeds, wait_for,
+    Folder, TINY, bakeoff, children_of, ended, fails, first_tries, measured, signal, succeeds, wait_for,
 };
 
-/// Runs the tool quickly; a busy machine may leave too little for a statement (3), which is not what is tested.
+/// Runs the tool quickly.
 fn swept(arguments: &[&str], out: &str) -> Bundle {
     let plain = ["--no-probe", "--retries", "0", "--quiet", "--out", out];
-    let output = bakeoff(&[arguments, &plain].concat()).output().expect("the tool can be started");
-    assert!(ran(output.status), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    let bundle = bundle::load(&Path::new(out).join("run.jsonl")).expect("a bundle");
+    let status = bakeoff(&[arguments, &plain].concat()).status().expect("the tool can be started");
+    let bundle = measured(status, out);
     assert!(bundle.damage.is_empty(), "{:?}", bundle.damage);
     bundle
 }
