@@ -156,10 +156,19 @@ impl<'a> Blocks<'a> {
         short
     }
 
+    /// The workloads with too few blocks for a first look; behind them the points of curves, which are drawn from one.
+    fn new(&self) -> Vec<usize> {
+        let Some(ledger) = &self.ledger else { return Vec::new() };
+        let few: Vec<usize> = ledger.judged().filter(|at| ledger.blocks(*at).0 < MIN_BLOCKS as u32).collect();
+        if !few.is_empty() {
+            return few;
+        }
+        let judged: Vec<usize> = ledger.judged().collect();
+        (0..self.cells.len()).filter(|at| !judged.contains(at) && ledger.blocks(*at).0 == 0).collect()
+    }
+
     fn within(&self, step: u32, left: Duration) -> Option<Vec<Block>> {
-        let done = |workload: &usize| self.ledger.as_ref().map_or(0, |ledger| ledger.blocks(*workload).0);
-        let new = (0..self.cells.len()).filter(|workload| done(workload) < MIN_BLOCKS as u32).collect();
-        let first = self.one_of_each(step, new);
+        let first = self.one_of_each(step, self.new());
         let takes: Duration = first.iter().map(|block| self.pace.of(&block.cells)).sum();
         if !first.is_empty() && (step == 0 || takes <= left) {
             return Some(first);
@@ -204,7 +213,7 @@ impl Strategy for Blocks<'_> {
 
     fn so_far(&self) -> String {
         let Some((ledger, last)) = self.ledger.as_ref().zip(self.last) else { return String::new() };
-        let settled = format!("{} of {} decided", ledger.settled(), self.cells.len());
+        let settled = format!("{} of {} decided", ledger.settled(), ledger.judged().count());
         match ledger.leader(last) {
             Some(leader) => format!("{settled}; {}: {leader} leads", self.plan.scenarios[last].name),
             None => settled,

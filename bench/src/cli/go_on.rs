@@ -99,6 +99,7 @@ impl ContinueArgs {
         let again = |record: &ScenarioRecord| -> Result<Scenario, String> {
             let mut scenario = Scenario::parse(&record.toml, &record.name).map_err(|e| e.to_string())?;
             (scenario.timing, scenario.models) = (record.timing, Some(record.models.clone()));
+            (scenario.sweep, scenario.merit) = (record.sweep.clone(), record.merit);
             scenario.also.clear();
             Ok(scenario)
         };
@@ -121,7 +122,7 @@ fn may_go_on(bundle: &Bundle) -> Result<(), String> {
     if run.comparison.is_some() || !bundle.objectives.is_empty() {
         return Err("only runs of workloads go on, no comparison of builds and no capacity search".into());
     }
-    if run.scenarios.iter().any(|scenario| scenario.sweep.is_some()) {
+    if run.scenarios.iter().all(|scenario| scenario.sweep.is_some()) {
         return Err("only runs of workloads go on, no sweep".into());
     }
     match bundle.damage.iter().find(|damage| damage.kind != DamageKind::CutOff) {

@@ -9,6 +9,7 @@ use bakeoff::campaign::{Options, blocks, budget};
 use bakeoff::exit::Exit;
 use bakeoff::host::preflight::require_loopback;
 use bakeoff::host::quiet::{self, Quiet};
+use bakeoff::workload::curves;
 use bakeoff::workload::scenario::{BUILT_IN, Scenario};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::rules::verdict::MIN_BLOCKS;
@@ -16,6 +17,12 @@ use bakeoff_reports::show::units;
 use clap::{Args, value_parser};
 use std::path::Path;
 use std::time::Duration;
+
+/// The workloads that the default run draws a curve of: an open and a closed one.
+const CURVES: [&str; 2] = ["small-echo-open", "small-echo-closed"];
+
+/// From this budget on it draws all that have one.
+const ALL_CURVES: Duration = Duration::from_secs(300);
 
 /// Compare models under workloads, into a bundle and a report
 #[derive(Clone, Debug, Args)]
@@ -43,6 +50,10 @@ pub(super) struct RunArgs {
     /// Wait for so long at most until other programs leave the CPUs alone, before anything is measured
     #[arg(long, value_name = "TIME", value_parser = budget::parse_budget)]
     wait_for_quiet: Option<Duration>,
+    /// Leave out the curves: of a run of the default set, latency along the rate of an open workload and throughput along the
+    /// clients of a closed one, coarse; of all such workloads from 5m on
+    #[arg(long)]
+    no_curves: bool,
     /// End with status 3 unless every workload is decided by undisturbed blocks
     #[arg(long)]
     strict: bool,
@@ -124,7 +135,12 @@ impl RunArgs {
     fn plan(&self) -> Result<Plan, String> {
         let flags = &self.campaign;
         let (blocks, seed) = (self.blocks.unwrap_or(1), flags.seed.seed());
-        let plan = Plan::new(self.scenarios()?, &flags.models.models, blocks, seed)?;
+        let mut scenarios = self.scenarios()?;
+        if self.blocks.is_none() && self.scenarios.is_empty() && !self.all && !self.no_curves {
+            let points = self.curves(&scenarios)?;
+            scenarios.extend(points);
+        }
+        let plan = Plan::new(scenarios, &flags.models.models, blocks, seed)?;
         if self.blocks.is_some() {
             return Ok(plan);
         }
@@ -138,6 +154,16 @@ impl RunArgs {
             Some(why) => Err(why),
             None => Ok(plan.within(budget, costs)),
         }
+    }
+
+    /// The points of the curves of a default run.
+    fn curves(&self, scenarios: &[Scenario]) -> Result<Vec<Scenario>, String> {
+        let long = self.budget.is_some_and(|budget| budget >= ALL_CURVES);
+        let short = self.budget.is_some_and(|budget| budget < budget::DEFAULT);
+        let wanted = |one: &&Scenario| !short && (long || CURVES.contains(&one.name.as_str()));
+        let times = self.campaign.times.times();
+        let points = scenarios.iter().filter(wanted).map(|one| curves::points(one, times));
+        Ok(points.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
     fn scenarios(&self) -> Result<Vec<Scenario>, String> {

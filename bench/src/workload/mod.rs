@@ -3,6 +3,7 @@
 pub mod axis;
 pub mod bounds;
 pub mod contestant;
+pub mod curves;
 pub mod derive;
 pub mod load;
 pub mod orderings;

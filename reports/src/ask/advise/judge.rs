@@ -105,8 +105,7 @@ impl Bench<'_, '_> {
         ]
     }
 
-    /// The best finding at the places that are near: for a rate one that satisfies, for the rest the nearest that
-    /// decides; otherwise the nearest of all.
+    /// The nearest finding that decides, otherwise the nearest of all: a farther record never wins over a nearer one.
     fn over(
         &self,
         criterion: Criterion,
@@ -126,11 +125,7 @@ impl Bench<'_, '_> {
             .iter()
             .map(|(position, site, _)| Finding { cell: Some(*position), ..at(site).asked(asked) })
             .collect();
-        let with = |stand: Stand| found.iter().find(|finding| finding.stand == stand);
-        let decided = match criterion {
-            Criterion::Rate => with(Stand::Satisfies).or_else(|| with(Stand::Fails)),
-            _ => found.iter().find(|finding| finding.stand != Stand::NotKnown),
-        };
+        let decided = found.iter().find(|finding| finding.stand != Stand::NotKnown);
         let chosen = decided.or_else(|| found.first()).cloned();
         chosen.unwrap_or_else(|| {
             unknown(criterion, "no workload near enough was measured".to_owned()).asked(asked)
@@ -203,7 +198,7 @@ impl Bench<'_, '_> {
             (None, _) if site.profile.pacing == Pacing::Closed => {
                 (Stand::NotKnown, ", with clients that waited for replies")
             }
-            (Some(measured), Stand::Satisfies) if rate > HEADROOM * measured => {
+            (Some(measured), Stand::Satisfies) if rate > measured => {
                 (Stand::NotKnown, ", at a lower rate than yours")
             }
             (Some(measured), Stand::Fails) if rate * HEADROOM < measured => {

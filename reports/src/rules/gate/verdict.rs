@@ -2,7 +2,9 @@
 
 use super::reason::Because;
 use crate::record::{Comparison, ConfirmRecord, Metric};
+use crate::rules::verdict::BAD;
 use crate::stats::estimate::Estimate;
+use crate::stats::median;
 
 /// What a comparison of two builds came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +58,15 @@ pub struct Verdict {
     pub because: Because,
     /// The pairs it rests on, in order of rounds.
     pub pairs: Vec<Paired>,
+}
+
+impl Verdict {
+    /// How many pairs of the search have B more than [`BAD`] times worse than A beyond the usual, and of how many.
+    pub fn bad_pairs(&self) -> (usize, usize) {
+        let logs: Vec<f64> = self.pairs.iter().filter(|pair| !pair.fresh).map(|pair| pair.log).collect();
+        let usual = median(&logs).unwrap_or(0.0);
+        (logs.iter().filter(|log| **log - usual > BAD.ln()).count(), logs.len())
+    }
 }
 
 /// A round in which both sides have the figure.

@@ -157,17 +157,42 @@ fn crossovers(models: &[String], points: &[Workload], seed: u64) -> Vec<Crossove
                 grids[of].iter().zip(both).map(kept).collect()
             };
             let (ours, theirs) = (told(at), told(other));
+            let sure: Vec<i8> = points
+                .iter()
+                .enumerate()
+                .map(|(point, one)| match drowned[at][point] && drowned[other][point] {
+                    true => 0,
+                    false => side(one, first, second),
+                })
+                .collect();
             found.extend(crossover::crossovers(
                 &values,
                 Line { model: first, figures: &ours },
                 Line { model: second, figures: &theirs },
                 merit.better(),
-                merit.floor(),
+                &sure,
                 &mut random,
             ));
         }
     }
     found
+}
+
+/// On which side of a pair a point is shown to lie: 1 where the second model is behind, -1 where the first is, 0 for neither.
+fn side(point: &Workload, first: &str, second: &str) -> i8 {
+    let at = |name: &str| point.scenario.models.iter().position(|model| model == name);
+    let pair = at(first).zip(at(second)).and_then(|(first, second)| {
+        let pairs = &point.verdict.pairs;
+        let pair =
+            pairs.iter().find(|pair| (pair.first, pair.second) == (first.min(second), first.max(second)))?;
+        Some(if first < second { *pair } else { pair.turned() })
+    });
+    let floor = point.verdict.merit.floor().ln_1p();
+    match pair {
+        Some(pair) if pair.low > floor => 1,
+        Some(pair) if pair.high < -floor => -1,
+        _ => 0,
+    }
 }
 
 /// Whether a model does not keep up with the rate of a point: what it answers depends on how long the trial lasts.

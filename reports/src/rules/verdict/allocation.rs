@@ -27,6 +27,8 @@ struct Open {
     settled: Settled,
     /// Blocks that count so far.
     blocks: usize,
+    /// Whether it is a point of a curve beside workloads: it is drawn, and nobody waits for a verdict on it.
+    drawn: bool,
 }
 
 /// What the run has left, and what it costs.
@@ -41,14 +43,15 @@ pub struct Means<'a> {
 }
 
 impl Allocation {
-    /// A run of workloads, each with the floor of its figure of merit and so many contestants.
-    pub(super) fn new(workloads: impl IntoIterator<Item = (f64, usize)>) -> Self {
-        let workloads: Vec<(f64, usize)> = workloads.into_iter().collect();
-        let family = Family::of(workloads.iter().map(|(_, contestants)| *contestants));
-        let open = |(floor, contestants): (f64, usize)| {
+    /// A run of workloads, each with the floor of its figure of merit, so many contestants, and whether it is only drawn.
+    pub(super) fn new(workloads: impl IntoIterator<Item = (f64, usize, bool)>) -> Self {
+        let workloads: Vec<(f64, usize, bool)> = workloads.into_iter().collect();
+        let judged = workloads.iter().filter(|(.., drawn)| !drawn);
+        let family = Family::of(judged.map(|(_, contestants, _)| *contestants));
+        let open = |(floor, contestants, drawn): (f64, usize, bool)| {
             let contest = Contest { floor, figures: vec![BTreeMap::new(); contestants] };
             let settled = contest.settle(family);
-            Open { contest, runs: vec![true; contestants], settled, blocks: 0 }
+            Open { contest, runs: vec![true; contestants], settled, blocks: 0, drawn }
         };
         Self { family, workloads: workloads.into_iter().map(open).collect() }
     }
@@ -76,6 +79,11 @@ impl Allocation {
         (0..runs.len()).filter(|at| runs[*at]).collect()
     }
 
+    /// Whether a workload is only drawn.
+    pub(super) fn is_drawn(&self, workload: usize) -> bool {
+        self.workloads[workload].drawn
+    }
+
     /// What the figures of a workload say so far.
     pub(super) fn settled(&self, workload: usize) -> &Settled {
         &self.workloads[workload].settled
@@ -83,7 +91,8 @@ impl Allocation {
 
     /// Workloads that are decided, or where more blocks do not help.
     pub(super) fn settled_count(&self) -> usize {
-        self.workloads.iter().filter(|open| open.wants().is_none_or(|(rank, _)| rank > 0)).count()
+        let settled = |open: &&Open| !open.drawn && open.wants().is_none_or(|(rank, _)| rank > 0);
+        self.workloads.iter().filter(settled).count()
     }
 
     /// The workload that gets the next block; `None` when nothing is open, or no look fits any more.
@@ -106,7 +115,8 @@ impl Allocation {
 
     /// A decided workload to put between two blocks of another: the one whose block costs least.
     fn between(&self, means: &Means<'_>) -> Option<usize> {
-        let others = (0..self.workloads.len()).filter(|at| Some(*at) != means.last);
+        let others =
+            (0..self.workloads.len()).filter(|at| Some(*at) != means.last && !self.workloads[*at].drawn);
         let cost = |at: &usize| (means.seconds)(*at, &self.running(*at));
         let able = others.filter(|at| self.running(*at).len() > 1 && cost(at) <= means.left);
         able.min_by(|a, b| cost(a).total_cmp(&cost(b)))
@@ -127,6 +137,9 @@ impl Open {
 
     /// How urgent further blocks are (0 before 1), and about how many; `None` where nothing is open.
     fn wants(&self) -> Option<(u8, usize)> {
+        if self.drawn {
+            return None;
+        }
         if self.blocks < MIN_BLOCKS {
             return Some((0, MIN_BLOCKS - self.blocks));
         }

@@ -28,7 +28,10 @@ struct UnderWay {
 impl Ledger {
     /// The empty ledger of a run.
     pub fn new(run: &Run) -> Self {
-        let workload = |scenario: &ScenarioRecord| (scenario.merit.floor(), scenario.models.len());
+        let beside = run.scenarios.iter().any(|scenario| scenario.sweep.is_none());
+        let workload = |scenario: &ScenarioRecord| {
+            (scenario.merit.floor(), scenario.models.len(), beside && scenario.sweep.is_some())
+        };
         Self {
             allocation: Allocation::new(run.scenarios.iter().map(workload)),
             under_way: vec![UnderWay::default(); run.scenarios.len()],
@@ -89,6 +92,11 @@ impl Ledger {
     /// Blocks of a workload: the number of the next, and how many count.
     pub fn blocks(&self, workload: usize) -> (u32, u32) {
         self.done[workload]
+    }
+
+    /// The workloads that a verdict is wanted on; the others are points of curves beside them.
+    pub fn judged(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.scenarios.len()).filter(|at| !self.allocation.is_drawn(*at))
     }
 
     /// The contestants that still run under a workload.

@@ -165,7 +165,7 @@ impl World {
     /// phase of the machine of its own.
     fn run(&self, seed: u64) -> Ran {
         let mut random = Random::named(seed, &["a simulated run"]);
-        let mut allocation = Allocation::new(self.bad.iter().map(|of| (0.03, of.len())));
+        let mut allocation = Allocation::new(self.bad.iter().map(|of| (0.03, of.len(), false)));
         let (mut trials, mut blocks, mut last, mut in_a_row) = (0, vec![0_u32; self.bad.len()], None, 0);
         let first: Vec<usize> = (0..3).flat_map(|_| 0..self.bad.len()).collect();
         let mut first = first.into_iter();
@@ -257,7 +257,7 @@ fn what_is_behind_all_of_the_front_runs_no_more_and_what_is_decided_gets_nothing
 
 #[test]
 fn a_block_of_another_workload_goes_between() {
-    let mut allocation = Allocation::new([(0.03, 2), (0.03, 2)]);
+    let mut allocation = Allocation::new([(0.03, 2, false), (0.03, 2, false)]);
     let mut enter = |workload, block, bad: f64| {
         let figures = [(0, Censored::known(0.0)), (1, Censored::known(bad))];
         allocation.enter(workload, block, figures);

@@ -3,9 +3,11 @@
 use crate::record::{Contender, Metric, Origin, Side};
 use crate::rules::gate::MOST_MORE;
 use crate::rules::gate::{Fault, Faults, Gate, MIN_PAIRS, Outcome, Reason, Verdict};
+use crate::rules::verdict::BAD;
 use crate::show::units::{self, ratio, share};
 use crate::stats::estimate::Estimate;
 use crate::stats::paired::Better;
+use crate::stats::rate;
 
 /// What a comparison of two builds asks.
 pub(crate) const QUESTION: &str = "Has the new build become slower?";
@@ -56,6 +58,18 @@ fn pairs(count: usize) -> String {
 }
 
 impl Verdict {
+    /// What a pass does not rule out: it is about the typical process, and a few may be far slower.
+    fn processes(&self) -> String {
+        let (bad, of) = self.bad_pairs();
+        let most = share(rate::at_most(bad as u64, of as u64));
+        let bad = if bad == 0 { "none".to_owned() } else { bad.to_string() };
+        format!(
+            " Of {} {bad} was {} slower: up to {most} of its processes may be.",
+            pairs(of),
+            units::factor(BAD)
+        )
+    }
+
     /// Why it came to its outcome, in a sentence or two, with what failed on either side.
     pub fn reason(&self) -> String {
         let (because, faults) = (&self.because.reason, self.because.faults.sentence());
@@ -92,9 +106,12 @@ impl Verdict {
                 Some(factor) if factor.low > 1.0 => format!("B is {found}, below the {matters} that matter."),
                 Some(factor) if factor.high > 1.0005 => {
                     let most = share(worse_by(factor.high, self.figure.better()));
-                    format!("A slowdown of more than {matters} is ruled out: {most} at most.")
+                    format!(
+                        "A slowdown of more than {matters} is ruled out: {most} at most.{}",
+                        self.processes()
+                    )
                 }
-                _ => format!("A slowdown of more than {matters} is ruled out."),
+                _ => format!("A slowdown of more than {matters} is ruled out.{}", self.processes()),
             },
             Reason::Improved => format!("B is {suspicion}."),
             Reason::Unconfirmed { fresh: 0, .. } => {
