@@ -157,7 +157,7 @@ impl<'a> Blocks<'a> {
     }
 
     /// The workloads with too few blocks for a first look; behind them the points of curves, which are drawn from one.
-    fn new(&self) -> Vec<usize> {
+    fn unseen(&self) -> Vec<usize> {
         let Some(ledger) = &self.ledger else { return Vec::new() };
         let few: Vec<usize> = ledger.judged().filter(|at| ledger.blocks(*at).0 < MIN_BLOCKS as u32).collect();
         if !few.is_empty() {
@@ -168,7 +168,7 @@ impl<'a> Blocks<'a> {
     }
 
     fn within(&self, step: u32, left: Duration) -> Option<Vec<Block>> {
-        let first = self.one_of_each(step, self.new());
+        let first = self.one_of_each(step, self.unseen());
         let takes: Duration = first.iter().map(|block| self.pace.of(&block.cells)).sum();
         if !first.is_empty() && (step == 0 || takes <= left) {
             return Some(first);

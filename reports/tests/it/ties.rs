@@ -101,5 +101,5 @@ fn a_model_behind_one_of_the_front_and_not_told_from_another_is_said_to_be_both(
     assert_eq!(winners(&analysis), ["iterative", "fork-per-client"]);
     let lead = verdict.lead();
     assert!(lead.contains("thread-per-client is behind iterative, and not told from the others"), "{lead}");
-    assert!(lead.contains("iterative and fork-per-client are not told apart"), "{lead}");
+    assert!(lead.contains("iterative and fork-per-client are near each other"), "{lead}");
 }
