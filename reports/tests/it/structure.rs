@@ -53,8 +53,8 @@ fn every_element_is_closed_in_order() {
 fn every_picture_has_a_title_a_description_and_its_data() {
     let page = page();
     let plots: Vec<&str> = page.split("<svg class=\"plot\"").skip(1).collect();
-    // Three workloads: four pictures and eight maps each; five costs, one of theory.
-    assert_eq!(plots.len(), 3 * (4 + 8) + 5 + 1);
+    // One of all; three workloads: five pictures and eight maps each; five costs, one of theory.
+    assert_eq!(plots.len(), 1 + 3 * (5 + 8) + 5 + 1);
     for plot in &plots {
         let head = plot.split_once('>').map_or("", |(head, _)| head);
         assert_eq!(attribute(head, "role"), Some("img"));

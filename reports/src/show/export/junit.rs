@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | regressed | | failure |
 //! | invalid | no valid trial, or a run without verdicts | error |
-//! | inconclusive | undecided, or not resolved | skipped |
+//! | inconclusive | undecided, provisional, or not told apart | skipped |
 //! | pass, improved | best, equal or behind | passed |
 //!
 //! Being slower than another model is no failure: it is what a bake-off finds out. The structure is that of the schema of

@@ -268,7 +268,7 @@ impl Sweep {
                 let open = match open.as_slice() {
                     [] => String::new(),
                     open => format!(
-                        " Never behind there, but not resolved at all of these points either: {}.",
+                        " Never behind there, but not told from the first at all of these points either: {}.",
                         units::all_of(open)
                     ),
                 };

@@ -66,8 +66,10 @@ proptest! {
             let made = made(&bundle, format);
             let paths: BTreeSet<&str> = made.files.iter().map(|file| file.path.as_str()).collect();
             prop_assert_eq!(paths.len(), made.files.len(), "no file is written twice");
+            // Criterion cuts at 64 bytes; elsewhere only the file system has a say. An ending and a number come on top.
+            let most = if format == Format::Hgrm { 220 } else { 70 };
             for part in paths.iter().flat_map(|path| path.split('/')) {
-                prop_assert!(!part.is_empty() && part != "." && part != ".." && part.len() <= 70, "{:?}", part);
+                prop_assert!(!part.is_empty() && part != "." && part != ".." && part.len() <= most, "{:?}", part);
             }
         }
         // Every row of a table has as many cells as its head.
