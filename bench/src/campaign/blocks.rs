@@ -10,7 +10,7 @@ use super::{Begun, Campaign, Completion, Entry, Field, Options};
 use crate::host::clock;
 use crate::process::context::Context;
 use crate::workload::contestant::model_record;
-use bakeoff_reports::record::bundle::{Bundle, BundleError, Writer};
+use bakeoff_reports::record::bundle::{Bundle, BundleError, Hold, Writer};
 use bakeoff_reports::record::{Record, Run, Sequential, Trial};
 use bakeoff_reports::rules::verdict::{Ledger, MIN_BLOCKS, Means};
 use bakeoff_servers::TunedModel;
@@ -39,7 +39,7 @@ pub fn run(
 /// When the bundle cannot be written. What was written before stays valid.
 pub fn go_on(
     plan: &Plan,
-    bundle: &Bundle,
+    (bundle, held): (&Bundle, Hold),
     options: &Options,
     context: &Context,
     path: &Path,
@@ -52,7 +52,8 @@ pub fn go_on(
     };
     let mut strategy = Blocks { ledger: Some(Ledger::of(bundle)), ..Blocks::new(plan, options) };
     strategy.first = begun.steps;
-    let writer = Writer::go_on(path, bundle)?;
+    strategy.before = (0..plan.scenarios.len()).map(|workload| strategy.counting(workload)).collect();
+    let writer = Writer::go_on(path, bundle, held)?;
     Campaign::new(context, options, field, extent).trials(&bundle.run, &mut strategy, writer, begun)
 }
 
@@ -91,8 +92,9 @@ struct Blocks<'a> {
     /// Blocks that were.
     repeated: u32,
     last: Option<usize>,
-    /// The number of the first step.
+    /// The number of the first step, and the blocks of each workload that counted before it.
     first: u32,
+    before: Vec<u32>,
 }
 
 /// Of a run of fixed blocks so large a share may be added to repeat disturbed ones, so that the time it takes stays bounded.
@@ -115,6 +117,7 @@ impl<'a> Blocks<'a> {
             repeated: 0,
             last: None,
             first: 0,
+            before: Vec::new(),
         }
     }
 
@@ -140,6 +143,13 @@ impl<'a> Blocks<'a> {
         workloads.into_iter().map(|workload| self.block(workload)).collect()
     }
 
+    /// The workloads that a verdict is wanted on.
+    fn judged(&self) -> Vec<usize> {
+        self.ledger
+            .as_ref()
+            .map_or_else(|| (0..self.cells.len()).collect(), |ledger| ledger.judged().collect())
+    }
+
     /// Blocks of a workload that count.
     fn counting(&self, workload: usize) -> u32 {
         self.ledger.as_ref().map_or(0, |ledger| ledger.blocks(workload).1)
@@ -147,8 +157,9 @@ impl<'a> Blocks<'a> {
 
     /// The workloads with fewer blocks that count than this, where a disturbed one may still be repeated.
     fn short_of(&mut self, blocks: u32) -> Vec<usize> {
-        let all = 0..self.cells.len();
-        let short: Vec<usize> = all.filter(|workload| self.counting(*workload) < blocks).collect();
+        let before = |workload: usize| self.before.get(workload).copied().unwrap_or(0);
+        let short = |workload: &usize| self.counting(*workload) < before(*workload) + blocks;
+        let short: Vec<usize> = self.judged().into_iter().filter(short).collect();
         let most = (f64::from(blocks) * self.cells.len() as f64 * REPEATED_SHARE).ceil() as u32;
         let left = most.saturating_sub(self.repeated) as usize;
         let short: Vec<usize> = short.into_iter().take(left).collect();
@@ -192,9 +203,7 @@ impl Strategy for Blocks<'_> {
     fn next_round(&mut self, step: u32, elapsed: Duration) -> Option<Vec<Block>> {
         let blocks = match self.plan.budget {
             Some(budget) => self.within(step, budget.saturating_sub(elapsed))?,
-            None if step < self.first + self.plan.rounds => {
-                self.one_of_each(step, (0..self.cells.len()).collect())
-            }
+            None if step < self.first + self.plan.rounds => self.one_of_each(step, self.judged()),
             None if !self.repeats => return None,
             None => {
                 let short = self.short_of(self.plan.rounds);

@@ -119,11 +119,6 @@ impl Pace {
     }
 }
 
-/// Whether another round fits into what is left of a budget. The first always runs: there would be nothing to report.
-pub fn fits(budget: Duration, elapsed: Duration, round: u32, takes: Duration) -> bool {
-    round == 0 || round < MOST_ROUNDS && elapsed + takes <= budget
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,15 +195,6 @@ mod tests {
         assert_eq!(pace.of(&plan.cells[..1]), Duration::from_secs(4), "a repetition is no trial of its own");
         let second = plan.round(1, |cell| cell == plan.cells[1]);
         assert_eq!(pace.of(&second), expected, "an ended cell takes no time");
-    }
-
-    #[test]
-    fn a_run_exceeds_its_budget_by_a_round_at_most() {
-        let (budget, round) = (Duration::from_secs(60), Duration::from_secs(25));
-        assert!(fits(budget, Duration::from_secs(35), 2, round));
-        assert!(!fits(budget, Duration::from_secs(36), 2, round));
-        assert!(fits(Duration::from_millis(1), Duration::ZERO, 0, round), "the first");
-        assert!(!fits(LONGEST, Duration::ZERO, MOST_ROUNDS, Duration::ZERO));
     }
 
     #[test]

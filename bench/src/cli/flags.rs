@@ -18,7 +18,7 @@ use std::time::Duration;
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct ModelFlags {
-    /// Use this model, and only those given so, whatever the scenario says; may be given several times
+    /// Use only the models given this way, whatever the scenario says; may be given several times
     #[arg(long = "model", short, value_name = "MODEL", value_parser = names::model_name(), hide_possible_values = true)]
     pub(super) models: Vec<String>,
 }
@@ -32,7 +32,7 @@ pub(super) struct SeedFlag {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct DrawnSeedFlag {
-    /// Seed of all schedules, orders and payloads, to repeat a run [default: drawn, and told]
+    /// Seed of all schedules, orders and payloads, to repeat a run [default: random, and reported]
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -87,8 +87,8 @@ impl TimeFlags {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct CostFlag {
-    /// Leave out what servers cost: counters of events (250 ms before each window of the first round), switches,
-    /// waits, memory at rest. What decides by one of these stays undecided
+    /// Skip the cost figures of servers: event counters (250 ms before each window of the first round), context switches,
+    /// waits, memory at rest. A workload that one of these decides stays undecided
     #[arg(long)]
     pub(super) no_costs: bool,
 }
@@ -106,8 +106,8 @@ pub(super) struct CampaignFlags {
     pub(super) results: ResultFlags,
     #[command(flatten)]
     pub(super) listen: ListenFlag,
-    /// Further tries of a trial that the load generator spoiled (of a sweep's search or a pair of builds, others, too); all
-    /// together add 15 % to the trials at most
+    /// Retries per trial disturbed by the load generator (in a capacity search or a pair of builds, also by other programs);
+    /// all retries together add at most 15 % to the trials
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(0..=5))]
     pub(super) retries: u32,
     /// Skip the measurement of the generator's own limits before the trials (about three seconds); nothing is then marked

@@ -9,7 +9,7 @@ use bakeoff::campaign::{Options, blocks, budget};
 use bakeoff::exit::Exit;
 use bakeoff::host::environment;
 use bakeoff::workload::scenario::Scenario;
-use bakeoff_reports::record::bundle::{self, Bundle, DamageKind};
+use bakeoff_reports::record::bundle::{self, Bundle, DamageKind, Hold};
 use bakeoff_reports::record::{ScenarioRecord, Sequential};
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
@@ -44,6 +44,7 @@ pub(super) struct ContinueArgs {
 impl ContinueArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         let bundle = if self.folder.is_dir() { self.folder.join(BUNDLE_NAME) } else { self.folder.clone() };
+        let held = Hold::new(&bundle).map_err(|e| e.to_string())?;
         let loaded = bundle::load(&bundle).map_err(|e| e.to_string())?;
         let refuse = |why: String| format!("{} cannot go on: {why}", bundle.display());
         may_go_on(&loaded).map_err(refuse)?;
@@ -90,7 +91,7 @@ impl ContinueArgs {
         }
         going.run.planned_trials += plan.planned_trials();
         let completion =
-            blocks::go_on(&plan, &going, &options, &context, &bundle).map_err(|e| e.to_string())?;
+            blocks::go_on(&plan, (&going, held), &options, &context, &bundle).map_err(|e| e.to_string())?;
         let folder = bundle.parent().map(PathBuf::from).unwrap_or_default();
         Results { folder, bundle }.conclude(completion.ending, !self.quiet, self.strict)
     }

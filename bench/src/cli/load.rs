@@ -36,7 +36,7 @@ pub(super) struct LoadArgs {
     /// Connections
     #[arg(long, short, value_name = "COUNT", default_value = "64", value_parser = parse_clients)]
     clients: u32,
-    /// Open loop: so many requests per second, whatever the server does; closed loop when not given
+    /// Open loop at this rate, in requests per second, whatever the server does; closed loop without it
     #[arg(long, value_name = "RATE", value_parser = parse_rate, allow_negative_numbers = true)]
     rate: Option<f64>,
     /// Open loop: evenly spaced instead of Poisson arrivals

@@ -42,8 +42,8 @@ use std::net::{SocketAddr, ToSocketAddrs as _};
 
 /// Which server concurrency model fits which workload? Measured, with its uncertainty.
 ///
-/// Without a subcommand it does the default run: five models (two more where they teach something) under eight
-/// workloads, in two minutes, and a report.
+/// Without a subcommand, does the default run: five models (two more where instructive) under eight workloads, in two
+/// minutes, with a report.
 #[derive(Debug, Parser)]
 #[command(name = "bakeoff", version, max_term_width = 100)]
 pub(crate) struct Cli {

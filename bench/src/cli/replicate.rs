@@ -25,23 +25,36 @@ impl ReplicateArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         let folder = new_folder(self.run.out())?;
         let mut bundles: Vec<PathBuf> = Vec::new();
-        let mut failed = Vec::new();
+        let (mut failed, mut weak, mut interrupted) = (Vec::new(), false, false);
         for at in 0..self.runs {
             let own = folder.join(format!("run-{}", at + 1));
             if self.run.tells() {
                 bakeoff::print_to_stderr(&format!("run {} of {}", at + 1, self.runs));
             }
             match self.run.clone().one_of_several(&own, at).run() {
-                Ok(Exit::Interrupted) => return Ok(Exit::Interrupted),
-                // A run that says nothing would be told apart from one that failed by its bundle.
-                Ok(_) => bundles.push(own.join(BUNDLE_NAME)),
+                Ok(Exit::Interrupted) => {
+                    interrupted = true;
+                    break;
+                }
+                // Not firm enough for --strict, or nothing measured; what it says is compared all the same.
+                Ok(exit) => {
+                    weak |= exit == Exit::Invalid;
+                    bundles.push(own.join(BUNDLE_NAME));
+                }
                 Err(why) => failed.push(format!("run {} failed and is left out: {why}", at + 1)),
             }
         }
         for why in &failed {
             bakeoff::print_to_stderr(why);
         }
+        if interrupted && bundles.len() < 2 {
+            return Ok(Exit::Interrupted);
+        }
         let contradictions = report::replication(&bundles)?;
-        Ok(if contradictions > 0 || !failed.is_empty() { Exit::Invalid } else { Exit::Fine })
+        Ok(match interrupted {
+            true => Exit::Interrupted,
+            false if contradictions > 0 || weak || !failed.is_empty() => Exit::Invalid,
+            false => Exit::Fine,
+        })
     }
 }

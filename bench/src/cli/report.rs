@@ -17,7 +17,7 @@ pub(super) const BUNDLE_NAME: &str = "run.jsonl";
 /// The page's file in a folder of results.
 pub(super) const REPORT_NAME: &str = "report.html";
 
-/// Make the summary and the page of a run again, byte for byte; of several runs, tell whether they agree
+/// Regenerate the summary and page of a run, byte for byte; for several runs, say whether they agree
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
     /// The bundle, or the folder that holds it; of several the answers are held against each other
@@ -39,8 +39,9 @@ impl ReportArgs {
         let file = |given: &PathBuf| if given.is_dir() { given.join(BUNDLE_NAME) } else { given.clone() };
         let bundles: Vec<PathBuf> = self.bundles.iter().map(file).collect();
         let [bundle] = &bundles[..] else {
-            if self.json || self.out.is_some() {
-                return Err("several bundles give one comparison as text: leave out --json and --out".into());
+            if self.json || self.quiet || self.out.is_some() {
+                let why = "several bundles give one comparison as text: leave out --json, --out and --quiet";
+                return Err(why.into());
             }
             let contradictions = replication(&bundles)?;
             return Ok(if contradictions > 0 { Exit::Invalid } else { Exit::Fine });

@@ -24,7 +24,7 @@ const CURVES: [&str; 2] = ["small-echo-open", "small-echo-closed"];
 /// From this budget on it draws all that have one.
 const ALL_CURVES: Duration = Duration::from_secs(300);
 
-/// Compare models under workloads, into a bundle and a report
+/// Compare models under workloads; write a bundle and a report
 #[derive(Clone, Debug, Args)]
 #[command(
     after_help = "Exit status: 0 answered, if only provisionally; 3 nothing could be measured, or with --strict not \
@@ -39,19 +39,19 @@ pub(super) struct RunArgs {
     /// All built-in scenarios instead of the default set
     #[arg(long, conflicts_with = "scenarios")]
     all: bool,
-    /// So many blocks of each workload, instead of as many as are needed in a given time. A block is one workload with all its
-    /// models back to back
+    /// Run this many blocks of each workload, instead of as many as needed within a time budget. A block is one workload with
+    /// all its models back to back
     #[arg(long, short, alias = "rounds", short_alias = 'r', value_parser = value_parser!(u32).range(1..=1000))]
     blocks: Option<u32>,
-    /// Time for the blocks, such as 5m [default: 105s]. After three blocks of each workload it goes to what is not decided, and
-    /// the run ends when nothing is open
+    /// Time budget for the blocks, such as 5m [default: 105s]. After three blocks of each workload, the rest is spent on
+    /// undecided workloads; the run ends early once more blocks would decide nothing
     #[arg(long, value_name = "TIME", value_parser = budget::parse_budget, conflicts_with = "blocks")]
     budget: Option<Duration>,
-    /// Wait for so long at most until other programs leave the CPUs alone, before anything is measured
+    /// Before measuring, wait at most this long for other programs to leave the CPUs idle
     #[arg(long, value_name = "TIME", value_parser = budget::parse_budget)]
     wait_for_quiet: Option<Duration>,
-    /// Leave out the curves: of a run of the default set, latency along the rate of an open workload and throughput along the
-    /// clients of a closed one, coarse; of all such workloads from 5m on
+    /// Skip the coarse curves of a default run: latency over rate for one open-loop workload and throughput over clients for
+    /// one closed-loop workload, or for all such workloads with a budget of 5m or more
     #[arg(long)]
     no_curves: bool,
     /// End with status 3 unless every workload is decided by undisturbed blocks

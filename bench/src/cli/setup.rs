@@ -40,7 +40,9 @@ pub(super) fn command_line() -> Vec<String> {
 /// Refuses what this machine's limits cannot hold, and says what is left out of the plan.
 pub(super) fn check_plan(plan: &Plan) -> Result<(), String> {
     for Refused { model, why } in &plan.refused {
-        bakeoff::print_to_stderr(&format!("{model} is left out, for it cannot start on this machine: {why}"));
+        bakeoff::print_to_stderr(&format!(
+            "{model} is left out because it cannot start on this machine: {why}"
+        ));
     }
     let mut all = plan.scenarios.iter().enumerate();
     all.try_for_each(|(at, scenario)| check_scenario(scenario, &plan.models_of(at)))

@@ -48,7 +48,7 @@ pub(super) struct VerifyArgs {
     /// Break it in every way and show which oracle catches which (some minutes)
     #[arg(long)]
     mutants: bool,
-    /// NameParser orderings of the models instead: the literature's, and those of queueing laws (about four minutes)
+    /// Check known orderings of the models instead: from the literature and from queueing laws (about four minutes)
     #[arg(long, conflicts_with_all = ["long", "broken", "mutants"])]
     orderings: bool,
     /// Rounds of the orderings

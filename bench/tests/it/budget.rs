@@ -29,7 +29,7 @@ fn a_budget_is_used_in_whole_blocks_and_goes_on_where_it_stopped() {
         "a step is a block of the one workload"
     );
     let summary = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(summary.contains("A budget of 4.00 s was good for"), "{summary}");
+    assert!(summary.contains("A budget of 4.00 s covered"), "{summary}");
     // Two more blocks, whatever is decided by now.
     let more =
         bakeoff(&["continue", &out, "--blocks", "2", "--no-costs", "--quiet"]).output().expect("it runs");

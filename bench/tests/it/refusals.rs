@@ -15,7 +15,7 @@ fn a_model_that_cannot_start_is_left_out_and_the_others_are_judged() {
     let output = refused(NO_RINGS, &run).output().expect("it runs");
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(
-        error.contains("io-uring is left out, for it cannot start on this machine: io_uring is not"),
+        error.contains("io-uring is left out because it cannot start on this machine: io_uring is not"),
         "{error}"
     );
     let loaded = measured(output.status, &out);

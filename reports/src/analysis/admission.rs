@@ -9,7 +9,6 @@ use crate::cells::exclusion::Exclusion;
 use crate::cells::gather;
 use crate::record::bundle::Bundle;
 use crate::record::{Invalid, Run, ScenarioRecord, Trial};
-use crate::stats::median;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +25,10 @@ pub(super) struct Admission<'a> {
     valid: BTreeMap<Key<'a>, ByBlock<'a>>,
     /// The first disturbed one of each where there is no valid one.
     disturbed: BTreeMap<Key<'a>, ByBlock<'a>>,
+    /// Cells in blocks with a trial that others disturbed.
+    hit: Vec<(Key<'a>, u32)>,
+    /// The blocks of each workload in which others took from the CPUs, and no valid try followed.
+    disturbed_blocks: BTreeMap<&'a str, BTreeSet<u32>>,
     /// Every cell in every block of which there is a trial.
     asked: BTreeSet<(Key<'a>, u32)>,
     /// Those that count nowhere.
@@ -48,6 +51,9 @@ impl<'a> Admission<'a> {
             all.asked.insert((key, block));
             match objections(&bundle.run, trial) {
                 reasons if !reasons.is_empty() => {
+                    if trial.invalid.iter().any(Invalid::is_disturbance) {
+                        all.hit.push((key, block));
+                    }
                     if is_disturbed(trial) && measured(&bundle.run, trial) {
                         all.disturbed.entry(key).or_default().entry(block).or_insert(trial);
                     }
@@ -62,6 +68,10 @@ impl<'a> Admission<'a> {
             }
         }
         let valid = &all.valid;
+        let replaced = |key: &Key<'_>, block: u32| valid.get(key).is_some_and(|of| of.contains_key(&block));
+        for (key, block) in all.hit.iter().filter(|(key, block)| !replaced(key, *block)) {
+            all.disturbed_blocks.entry(key.0).or_default().insert(*block);
+        }
         for (key, trials) in &mut all.disturbed {
             trials.retain(|block, _| valid.get(key).is_none_or(|of| !of.contains_key(block)));
         }
@@ -71,23 +81,28 @@ impl<'a> Admission<'a> {
     /// The blocks of a workload, and those of them that were disturbed.
     pub(super) fn blocks(&self, scenario: &str) -> (BTreeSet<u32>, BTreeSet<u32>) {
         let asked = self.asked.iter().filter(|((name, _), _)| *name == scenario);
-        let disturbed = self.disturbed.iter().filter(|((name, _), _)| *name == scenario);
-        (asked.map(|(_, block)| *block).collect(), disturbed.flat_map(|(_, of)| of.keys().copied()).collect())
+        let disturbed = self.disturbed_blocks.get(scenario).cloned().unwrap_or_default();
+        (asked.map(|(_, block)| *block).collect(), disturbed)
     }
 
-    /// The share of one CPU that others took while a workload ran, as the median over its trials.
+    /// The share of one CPU that others took in the disturbed trials of a workload: their mean.
     pub(super) fn taken(&self, run: &Run, scenario: &str) -> f64 {
-        let pinned: BTreeSet<u32> =
-            run.environment.server_cpus.iter().chain(&run.environment.swarm_cpus).copied().collect();
+        let sides = [&run.environment.server_cpus, &run.environment.swarm_cpus];
+        // A record tells the share of the side that was hit more.
+        let cpus = sides.map(Vec::len).into_iter().max().unwrap_or(1).max(1) as f64;
         let of = |trial: &Trial| {
             let usage = &trial.usage;
-            let shares = [&usage.foreign_share, &usage.steal_share];
-            let sum: f64 = shares.into_iter().filter_map(|share| share.value()).sum();
-            sum.max(0.0) * pinned.len().max(1) as f64
+            let shares =
+                [&usage.foreign_share, &usage.steal_share].into_iter().filter_map(|share| share.value());
+            let quota = trial.invalid.iter().map(|reason| match reason {
+                Invalid::Throttled { share, .. } => *share,
+                _ => 0.0,
+            });
+            (shares.copied().chain(quota).sum::<f64>()).max(0.0) * cpus
         };
-        let all = [&self.valid, &self.disturbed].into_iter().flatten();
-        let here = all.filter(|((name, _), _)| *name == scenario).flat_map(|(_, trials)| trials.values());
-        median(&here.map(|trial| of(trial)).collect::<Vec<_>>()).unwrap_or(0.0)
+        let here = self.disturbed.iter().filter(|((name, _), _)| *name == scenario);
+        let taken: Vec<f64> = here.flat_map(|(_, trials)| trials.values()).map(|trial| of(trial)).collect();
+        taken.iter().sum::<f64>() / taken.len().max(1) as f64
     }
 
     /// The cells of a workload from its trials outside of these blocks; with `disturbed`, the disturbed trials count, too.

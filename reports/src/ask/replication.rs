@@ -25,7 +25,7 @@ pub struct Replicated {
     pub statuses: BTreeMap<&'static str, usize>,
     /// In how many runs each contestant wins, the most frequent first.
     pub winners: Vec<(String, usize)>,
-    /// Every pair that all its runs compared, the better one first.
+    /// Every pair that any of its runs compared, the better one first.
     pub pairs: Vec<ReplicatedPair>,
 }
 
@@ -212,16 +212,13 @@ fn pair(all: &[&Workload], one: &str, other: &str) -> Option<ReplicatedPair> {
 fn claim(workload: &Workload, one: &str, other: &str) -> Option<(f64, Claim)> {
     let verdict: &Verdict = &workload.verdict;
     let at = |name: &str| workload.scenario.models.iter().position(|model| model == name);
-    let (one, other) = (at(one)?, at(other)?);
-    let pair =
-        verdict.pairs.iter().find(|pair| (pair.first, pair.second) == (one.min(other), one.max(other)))?;
-    let pair = if one < other { *pair } else { pair.turned() };
-    let floor = verdict.merit.floor().ln_1p();
-    let claim = if pair.low > floor {
+    let pair = verdict.pair(at(one)?, at(other)?)?;
+    let floor = verdict.floor.ln_1p();
+    let claim = if pair.is_behind(floor) {
         Claim::Behind(pair.low)
-    } else if pair.high < -floor {
+    } else if pair.turned().is_behind(floor) {
         Claim::Ahead(-pair.high)
-    } else if pair.low >= -CLOSE.ln() && pair.high <= CLOSE.ln() && verdict.status != Status::Provisional {
+    } else if pair.is_within(CLOSE.ln()) && pair.is_steady() && verdict.status != Status::Provisional {
         Claim::Near
     } else {
         Claim::Nothing

@@ -151,7 +151,8 @@ impl Distribution {
             }
             _ => match self.of_the_answered().quantile(p) {
                 Quantile::Value(ns) => Some(Censored::perhaps_infinite((ns.max(1) as f64).ln())),
-                _ => never(),
+                Quantile::Insufficient { .. } => None,
+                Quantile::NeverAnswered => never(),
             },
         }
     }

@@ -20,7 +20,7 @@ fn a_difference_that_is_not_certain_is_undecided_with_the_blocks_it_would_take()
         "{}",
         verdict.choice()
     );
-    assert_eq!(verdict.lead(), "Nobody is shown to be behind in throughput.");
+    assert_eq!(verdict.lead(), "No model is shown to be behind in throughput.");
     let text = summary(&analysis, &SummaryOptions::default());
     assert!(!text.contains("best  ") && text.contains("1.00"), "nobody is called best: {text}");
 }

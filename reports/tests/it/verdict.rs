@@ -45,7 +45,7 @@ fn many_discarded_trials_are_told_before_anything_else_with_what_to_do() {
         trial.invalid.push(Invalid::ForeignLoad { share: 0.2 + at as f64 / 10.0 });
     }
     let caveats = support::caveats(&analyse(&bundle)).join(" ");
-    let told = "2 of 6 blocks were disturbed, most of all because other programs took too much of the pinned CPUs (4 trials). \
+    let told = "2 of 6 blocks were disturbed, most often because other programs took too much of the pinned CPUs (4 trials). \
                 The answers rest on the others.";
     assert!(caveats.contains(told), "{caveats}");
 }

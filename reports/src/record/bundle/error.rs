@@ -15,6 +15,12 @@ pub enum BundleError {
         /// Why not.
         source: io::Error,
     },
+    /// Somebody else writes it.
+    #[error("{path} is being written by another process: wait for it to end, or end it, and try again")]
+    Busy {
+        /// The bundle.
+        path: PathBuf,
+    },
     /// A record could not be appended.
     #[error(
         "cannot append record {record} to the bundle {path}: {source}; {after}; free some space or choose another \

@@ -16,7 +16,7 @@ mod write;
 
 pub use error::{AfterFailure, BundleError, Damage, DamageKind};
 pub use read::{load, parse};
-pub use write::{Writer, to_bytes};
+pub use write::{Hold, Writer, to_bytes};
 
 use crate::record::envelope::Envelope;
 use crate::record::{Anatomy, ConfirmRecord, End, LookRecord, Objective, RoundRecord, Run, Trial};

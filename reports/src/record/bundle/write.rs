@@ -2,6 +2,8 @@
 
 use super::{AfterFailure, Bundle, BundleError, Line};
 use crate::record::{Record, Run};
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
@@ -75,6 +77,31 @@ impl<B: Backing> Log<B> {
     }
 }
 
+/// A bundle that nobody else writes while this lives.
+#[derive(Debug)]
+pub struct Hold(#[expect(dead_code, reason = "the lock lasts as long as the file is open")] File);
+
+impl Hold {
+    /// Holds a bundle.
+    ///
+    /// # Errors
+    /// It cannot be opened, or somebody else writes it.
+    pub fn new(path: &Path) -> Result<Self, BundleError> {
+        let file = File::open(path).map_err(|source| BundleError::Read { path: path.to_owned(), source })?;
+        hold(&file, path)?;
+        Ok(Self(file))
+    }
+}
+
+/// Takes the lock of an open bundle, which its closing gives back.
+fn hold(file: &File, path: &Path) -> Result<(), BundleError> {
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Err(Errno::WOULDBLOCK) => Err(BundleError::Busy { path: path.to_owned() }),
+        // A file system without locks takes whoever comes.
+        _ => Ok(()),
+    }
+}
+
 /// A bundle being written.
 #[derive(Debug)]
 pub struct Writer {
@@ -91,6 +118,7 @@ impl Writer {
     pub fn create(path: &Path, run: &Run) -> Result<Self, BundleError> {
         let create = |source| BundleError::Create { path: path.to_owned(), source };
         let file = OpenOptions::new().append(true).create_new(true).open(path).map_err(create)?;
+        hold(&file, path)?;
         let mut writer = Self { path: path.to_owned(), log: Log { backing: file, length: 0, records: 0 } };
         if let Err(error) = writer.append(&Record::Run(Box::new(run.clone()))) {
             // Nothing of value is in it, and a leftover would make the next attempt fail for another reason.
@@ -101,15 +129,22 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Goes on with a bundle: the file gets its records again without its end, which is to come. It is replaced whole or not at all.
+    /// Goes on with a bundle that is held: the file gets its records again without its end, which is to come. It is replaced
+    /// whole or not at all.
     ///
     /// # Errors
     /// It cannot be written beside its place, or put there.
-    pub fn go_on(path: &Path, bundle: &Bundle) -> Result<Self, BundleError> {
-        let failed = |source| BundleError::Create { path: path.to_owned(), source };
-        let bytes = to_bytes(&Bundle { end: None, ..bundle.clone() }).map_err(failed)?;
+    pub fn go_on(path: &Path, bundle: &Bundle, held: Hold) -> Result<Self, BundleError> {
         let beside = path.with_extension("jsonl.new");
+        let failed = |source| BundleError::Create { path: beside.clone(), source };
+        let bytes = to_bytes(&Bundle { end: None, ..bundle.clone() }).map_err(failed)?;
+        // Whoever was killed in the middle of this left one behind; nobody else writes, for the bundle is held.
+        match std::fs::remove_file(&beside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
         let mut file = OpenOptions::new().append(true).create_new(true).open(&beside).map_err(failed)?;
+        hold(&file, path)?;
         let placed = file.write_all(&bytes).and_then(|()| file.sync_data()).and_then(|()| {
             std::fs::rename(&beside, path)?;
             sync_folder(path)
@@ -118,6 +153,7 @@ impl Writer {
             let _ = std::fs::remove_file(&beside);
             return Err(failed(error));
         }
+        drop(held);
         let records = bytes.iter().filter(|byte| **byte == b'\n').count();
         let log = Log { backing: file, length: bytes.len() as u64, records };
         Ok(Self { path: path.to_owned(), log })

@@ -181,16 +181,12 @@ fn crossovers(models: &[String], points: &[Workload], seed: u64) -> Vec<Crossove
 /// On which side of a pair a point is shown to lie: 1 where the second model is behind, -1 where the first is, 0 for neither.
 fn side(point: &Workload, first: &str, second: &str) -> i8 {
     let at = |name: &str| point.scenario.models.iter().position(|model| model == name);
-    let pair = at(first).zip(at(second)).and_then(|(first, second)| {
-        let pairs = &point.verdict.pairs;
-        let pair =
-            pairs.iter().find(|pair| (pair.first, pair.second) == (first.min(second), first.max(second)))?;
-        Some(if first < second { *pair } else { pair.turned() })
-    });
-    let floor = point.verdict.merit.floor().ln_1p();
+    let verdict = &point.verdict;
+    let pair = at(first).zip(at(second)).and_then(|(first, second)| verdict.pair(first, second));
+    let floor = verdict.floor.ln_1p();
     match pair {
-        Some(pair) if pair.low > floor => 1,
-        Some(pair) if pair.high < -floor => -1,
+        Some(pair) if pair.is_behind(floor) => 1,
+        Some(pair) if pair.turned().is_behind(floor) => -1,
         _ => 0,
     }
 }

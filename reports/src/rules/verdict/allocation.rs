@@ -68,9 +68,7 @@ impl Allocation {
             open.contest.figures[contestant].insert(block, figure);
         }
         open.blocks += 1;
-        if LOOKS.iter().any(|(blocks, _)| *blocks == open.blocks) {
-            open.look(self.family);
-        }
+        open.look(self.family);
     }
 
     /// The contestants that still run under a workload.
@@ -129,8 +127,8 @@ impl Open {
         let front = &self.settled.front;
         for (at, runs) in self.runs.iter_mut().enumerate() {
             let behind = !front.is_empty() && front.iter().all(|one| self.settled.is_behind(*one, at));
-            // A contestant that has no figure after the first look would hold its workload open for ever.
-            let silent = self.contest.figures[at].is_empty();
+            // A contestant without a figure by the first look would hold its workload open for ever.
+            let silent = self.blocks >= MIN_BLOCKS && self.contest.figures[at].is_empty();
             *runs &= !behind && !silent;
         }
     }
@@ -153,9 +151,24 @@ impl Open {
         }
     }
 
-    /// Blocks to the next look; `None` after the last.
+    /// Blocks to the next look; `None` after the last. Those count that all who run have.
     fn to_next_look(&self) -> Option<usize> {
-        let next = LOOKS.iter().find(|(blocks, _)| *blocks > self.blocks)?;
-        Some(next.0 - self.blocks)
+        let shared = self.shared();
+        let next = LOOKS.iter().find(|(blocks, _)| *blocks > shared)?;
+        Some(next.0 - shared)
+    }
+
+    /// The fewest blocks that two who still run share.
+    fn shared(&self) -> usize {
+        let running: Vec<usize> = (0..self.runs.len()).filter(|at| self.runs[*at]).collect();
+        let figures = &self.contest.figures;
+        let both = |one: usize, other: usize| {
+            figures[one].keys().filter(|block| figures[other].contains_key(block)).count()
+        };
+        let pairs = running
+            .iter()
+            .enumerate()
+            .flat_map(|(at, one)| running[at + 1..].iter().map(|other| (*one, *other)));
+        pairs.map(|(one, other)| both(one, other)).min().unwrap_or(self.blocks)
     }
 }

@@ -6,6 +6,7 @@ use super::{
     CAPPED_SHARE, CPU_ALLOWANCE, MIN_BLOCKS, Place, Provisional, Standing, Status, UNSERVED, Verdict,
 };
 use crate::cells::cell::{Cell, RoundFigures};
+use crate::metric::Unit;
 use crate::record::{Metric, ScenarioRecord};
 use crate::rules::probe::Bounds;
 use crate::stats::censored::Censored;
@@ -65,22 +66,39 @@ pub(crate) fn provisional(judged: Judged<'_>, family: Family, taken: f64) -> Ver
 
 /// The contest of cells by a metric.
 pub(crate) fn contest<'a>(metric: Metric, cells: impl Iterator<Item = &'a Cell>, bounds: &Bounds) -> Contest {
-    let mut figures: Vec<BTreeMap<u32, Censored>> = Vec::new();
-    let mut unserved = Vec::new();
-    for (at, cell) in cells.enumerate() {
-        let of = |round: &RoundFigures| Some((round.round, figure(metric, round, bounds)?));
-        figures.push(cell.rounds.iter().filter_map(of).collect());
-        let missing = cell.rounds.iter().filter(|round| {
-            metric.unit() == crate::metric::Unit::Bytes && round.value(metric) == Some(f64::INFINITY)
-        });
-        unserved.extend(missing.map(|round| (at, round.round)));
+    let cells: Vec<&Cell> = cells.collect();
+    let mut blocks: BTreeMap<u32, Vec<(usize, &RoundFigures)>> = BTreeMap::new();
+    for (at, cell) in cells.iter().enumerate() {
+        cell.rounds.iter().for_each(|round| blocks.entry(round.round).or_default().push((at, round)));
     }
-    for (at, block) in unserved {
-        let finite = figures.iter().filter_map(|of| of.get(&block)).filter(|figure| !figure.never);
-        let most = finite.map(|figure| figure.seen).fold(0.0, f64::max);
-        figures[at].insert(block, Censored::never(most + UNSERVED.ln()));
+    let mut figures = vec![BTreeMap::new(); cells.len()];
+    for (number, rounds) in blocks {
+        for (at, figure) in block(metric, &rounds, bounds) {
+            figures[at].insert(number, figure);
+        }
     }
     Contest { floor: metric.floor(), figures }
+}
+
+/// The figures of a block, by contestant. A report and a run under way read them here.
+pub(super) fn block(
+    metric: Metric,
+    rounds: &[(usize, &RoundFigures)],
+    bounds: &Bounds,
+) -> Vec<(usize, Censored)> {
+    let of = |(at, round): &(usize, &RoundFigures)| Some((*at, figure(metric, round, bounds)?));
+    let mut figures: Vec<(usize, Censored)> = rounds.iter().filter_map(of).collect();
+    if metric.unit() == Unit::Bytes {
+        let served = figures.iter().filter(|(_, figure)| !figure.never);
+        let most = served.map(|(_, figure)| figure.seen).fold(0.0, f64::max);
+        let unserved = Censored::never(most + UNSERVED.ln());
+        let not_served = rounds.iter().filter(|(_, round)| round.value(metric) == Some(f64::INFINITY));
+        for (at, _) in not_served {
+            figures.retain(|(known, _)| known != at);
+            figures.push((*at, unserved));
+        }
+    }
+    figures
 }
 
 /// The figure of a block; `None` where it has none.
@@ -118,6 +136,7 @@ fn verdict(judged: Judged<'_>, settled: &Settled, status: Status) -> Verdict {
         closeness: settled.closeness.filter(|_| chosen),
         standings,
         pairs: settled.pairs.clone(),
+        floor: settled.floor(),
         clean_blocks: judged.clean_blocks,
         disturbed_blocks: judged.disturbed_blocks,
         provisional: None,

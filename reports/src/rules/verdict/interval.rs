@@ -57,6 +57,8 @@ pub struct Pair {
     pub second: usize,
     /// Blocks that decided: those of the last look.
     pub blocks: usize,
+    /// Blocks that both have.
+    pub have: usize,
     /// The trimmed mean of the logarithms.
     pub centre: f64,
     /// Lower end, over all looks.
@@ -87,17 +89,17 @@ impl Pair {
     }
 
     /// Whether at most a tenth of the blocks was bad for either.
-    pub(super) fn is_steady(&self) -> bool {
+    pub(crate) fn is_steady(&self) -> bool {
         10 * self.bad[0].max(self.bad[1]) <= self.blocks
     }
 
     /// Whether both ends lie within `most`, a logarithm.
-    pub(super) fn is_within(&self, most: f64) -> bool {
+    pub(crate) fn is_within(&self, most: f64) -> bool {
         -most <= self.low && self.low <= self.high && self.high <= most
     }
 
     /// Whether the second is behind by more than `least`, a logarithm.
-    pub(super) fn is_behind(&self, least: f64) -> bool {
+    pub(crate) fn is_behind(&self, least: f64) -> bool {
         least < self.low && self.low <= self.high
     }
 }
@@ -174,11 +176,12 @@ impl Contest {
                     at_a_look([first, second], &shared[..*blocks], *weight, *pooled, family)
                 });
                 // An interval may only shrink from look to look: the bound is a sum over looks.
-                pairs.extend(seen.reduce(|before, now| Pair {
+                let last = seen.reduce(|before, now| Pair {
                     low: before.low.max(now.low),
                     high: before.high.min(now.high),
                     ..now
-                }));
+                });
+                pairs.extend(last.map(|pair| Pair { have: shared.len(), ..pair }));
             }
         }
         pairs
@@ -208,6 +211,7 @@ fn at_a_look(
         first,
         second,
         blocks,
+        have: blocks,
         centre,
         low: trimmed_mean(&logs(|(a, b)| bound(b.low, a.high, f64::NEG_INFINITY))) - half,
         high: trimmed_mean(&logs(|(a, b)| bound(b.high, a.low, f64::INFINITY))) + half,

@@ -1,10 +1,12 @@
 //! The figures of a run under way, block by block, as the report will read them; and which block it makes next.
 
 use super::allocation::{Allocation, Means};
+use super::decide;
+use crate::cells::cell::RoundFigures;
 use crate::cells::gather;
 use crate::record::bundle::Bundle;
-use crate::record::{Invalid, Run, ScenarioRecord, Trial};
-use crate::stats::censored::Censored;
+use crate::record::{Invalid, Metric, Run, ScenarioRecord, Trial};
+use crate::rules::probe::Bounds;
 
 /// The figures of a run under way.
 #[derive(Clone, Debug)]
@@ -15,11 +17,14 @@ pub struct Ledger {
     under_way: Vec<UnderWay>,
     /// Blocks done of each workload, disturbed ones included; and those of them that count.
     done: Vec<(u32, u32)>,
+    /// What the generator can show of each workload.
+    bounds: Vec<Bounds>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct UnderWay {
-    figures: Vec<(usize, Censored)>,
+    /// What each contestant with a valid trial did in it.
+    rounds: Vec<(usize, RoundFigures)>,
     disturbed: bool,
     /// Contestants with a valid trial.
     valid: Vec<usize>,
@@ -36,6 +41,7 @@ impl Ledger {
             allocation: Allocation::new(run.scenarios.iter().map(workload)),
             under_way: vec![UnderWay::default(); run.scenarios.len()],
             done: vec![(0, 0); run.scenarios.len()],
+            bounds: run.scenarios.iter().map(|one| Bounds::of(run.probe.value(), &one.name)).collect(),
             scenarios: run.scenarios.clone(),
         }
     }
@@ -71,8 +77,10 @@ impl Ledger {
         // As the report reads it: a trial that contradicts itself gives no figure.
         let (cell, _) = gather::gather(scenario, &trial.model, &[trial], 0, 0);
         block.valid.push(contestant);
-        let figure = cell.rounds.first().and_then(|round| round.censored(scenario.merit));
-        block.figures.extend(figure.map(|figure| (contestant, figure)));
+        let round = cell.rounds.into_iter().next();
+        let rate = round.as_ref().and_then(|round| round.value(Metric::Throughput));
+        self.bounds[workload].compare(rate.unwrap_or(0.0));
+        block.rounds.extend(round.map(|round| (contestant, round)));
     }
 
     /// The block under way of a workload is over. Says whether it counts.
@@ -85,7 +93,10 @@ impl Ledger {
             return false;
         }
         *counting += 1;
-        self.allocation.enter(workload, number, block.figures);
+        let rounds: Vec<(usize, &RoundFigures)> =
+            block.rounds.iter().map(|(at, round)| (*at, round)).collect();
+        let figures = decide::block(self.scenarios[workload].merit, &rounds, &self.bounds[workload]);
+        self.allocation.enter(workload, number, figures);
         true
     }
 

@@ -36,6 +36,10 @@
 //!    model behind needs more by a factor of at least [`TELLING`] = 1.2, and of at least the lead to the power of
 //!    [`OF_THE_LEAD`] = 0.5. Then where its requests wait, then who was left without a reply. It is what was measured, not a proof.
 //!
+//! What the promise is of: the undisturbed blocks of a run's workloads. The points of curves are a family of their own, with an
+//! error rate of their own, and so are the intervals of provisional answers, which are made again from more blocks. In a run of a
+//! single workload its blocks follow each other, and a model that drifts by itself over many of them can pass for a difference.
+//!
 //! `reports/design/verdict-rule.md` has the simulated error rates and power, what was tried and rejected, and the vectors that
 //! the tests hold this code against. What 95 % does not cover is a state of one model that outlasts the run: only repeated runs
 //! see that.
@@ -242,6 +246,8 @@ pub struct Verdict {
     pub standings: Vec<Standing>,
     /// Every pair that was compared, by positions in the workload's order.
     pub pairs: Vec<Pair>,
+    /// What a difference had to lie beyond, as a share: the practical floor, with the allowance of a provisional verdict.
+    pub floor: f64,
     /// Undisturbed blocks.
     pub clean_blocks: usize,
     /// Disturbed blocks.
@@ -253,6 +259,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// How far one contestant is behind another, by their positions in the workload's order; `None` where they were not compared.
+    pub fn pair(&self, first: usize, second: usize) -> Option<Pair> {
+        let same = |pair: &&Pair| (pair.first, pair.second) == (first.min(second), first.max(second));
+        let pair = *self.pairs.iter().find(same)?;
+        Some(if first < second { pair } else { pair.turned() })
+    }
+
     /// The standing of a model.
     pub fn standing(&self, model: &str) -> Option<&Standing> {
         self.standings.iter().find(|standing| standing.model == model)

@@ -78,8 +78,7 @@ impl Contest {
         let mut order: Vec<(f64, usize)> = settled.order.iter().map(|at| (lead(*at), *at)).collect();
         order.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         settled.order = order.into_iter().map(|(_, at)| at).collect();
-        settled.front =
-            settled.order.iter().copied().filter(|at| settled.ahead_of(*at).next().is_none()).collect();
+        settled.front = settled.front_of();
         settled.top = settled.top_of();
         settled.closeness = settled.closeness_of();
         settled.status = self.status(&settled);
@@ -111,6 +110,11 @@ impl Contest {
 }
 
 impl Settled {
+    /// What a difference has to lie beyond, as a share.
+    pub fn floor(&self) -> f64 {
+        self.floor
+    }
+
     /// How far the second is behind the first; `None` where they share too few blocks.
     pub fn pair(&self, first: usize, second: usize) -> Option<Pair> {
         let known = |pair: &&Pair| (pair.first, pair.second) == (first.min(second), first.max(second));
@@ -146,6 +150,14 @@ impl Settled {
     /// The pairs among these.
     fn among(members: &[usize]) -> impl Iterator<Item = (usize, usize)> + '_ {
         members.iter().enumerate().flat_map(|(at, one)| members[at + 1..].iter().map(|other| (*one, *other)))
+    }
+
+    /// Who is behind nobody, and has been compared with the first of these.
+    fn front_of(&self) -> Vec<usize> {
+        let mut front = self.order.iter().copied().filter(|at| self.ahead_of(*at).next().is_none());
+        let Some(leader) = front.next() else { return Vec::new() };
+        let compared = front.filter(|at| self.pair(leader, *at).is_some()).collect::<Vec<_>>();
+        [vec![leader], compared].concat()
     }
 
     fn closeness_of(&self) -> Option<Closeness> {
@@ -203,11 +215,11 @@ impl Settled {
 
     /// Further blocks until a pair is expected to show what is wanted, with centre and variance as they are.
     fn blocks_to(&self, pair: Pair, wanted: Wanted) -> Option<usize> {
-        let (floor, near) = (self.floor.ln_1p(), CLOSE.ln());
+        let (floor, near, bad) = (self.floor.ln_1p(), CLOSE.ln(), pair.bad[0].max(pair.bad[1]));
         let (shown, possible) = match wanted {
             Wanted::Behind => (pair.low > floor, pair.low > f64::NEG_INFINITY),
             Wanted::Near => {
-                (-near <= pair.low && pair.high <= near, pair.low.is_finite() && pair.high.is_finite())
+                (pair.is_within(near) && pair.is_steady(), pair.low.is_finite() && pair.high.is_finite())
             }
         };
         if shown {
@@ -216,16 +228,20 @@ impl Settled {
         if !possible {
             return None;
         }
-        let expected = LOOKS.iter().filter(|(blocks, _)| *blocks > pair.blocks).find(|(blocks, weight)| {
+        let later = || LOOKS.iter().filter(|(blocks, _)| *blocks > pair.have);
+        let expected = later().find(|(blocks, weight)| {
             let kept = blocks - 2 * cut(*blocks);
             let half =
                 quantile(*weight, self.family, pair.prior + kept - 1) * (pair.variance / kept as f64).sqrt();
             match wanted {
                 Wanted::Behind => pair.centre - half > floor,
-                Wanted::Near => pair.centre.abs() + half < near,
+                // No more bad blocks than there are, if all goes well.
+                Wanted::Near => pair.centre.abs() + half < near && 10 * bad <= *blocks,
             }
         });
-        Some(expected.map_or_else(|| more_than(pair.blocks), |(blocks, _)| blocks - pair.blocks))
+        // After the last look nothing is read any more.
+        later().next()?;
+        Some(expected.map_or_else(|| more_than(pair.have), |(blocks, _)| blocks - pair.have))
     }
 }
 

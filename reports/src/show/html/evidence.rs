@@ -26,18 +26,18 @@ pub(super) fn method(analysis: &Analysis) -> Markup {
              to one it did to all."
         }
         p {
-            "For every two models of a workload there is one interval for how many times one is behind the other. All of them, \
-             of the " (grouped(pairs as u64)) " pairs of this run, hold the truth together in " (share(1.0 - LEVEL))
-            " of runs, at whichever of the looks the run stops (after " (units::all_of(&looks)) " blocks). Each is Student's t of \
-             the logarithms, without the fifth of blocks at either end from eight blocks on, with a spread to which all pairs of \
-             the workload contribute. The lower end is told first: that much was shown."
+            "Every pair of models of a workload has one interval for the factor by which one is behind the other. The intervals \
+             of all " (grouped(pairs as u64)) " pairs of this run cover the truth simultaneously in " (share(1.0 - LEVEL))
+            " of runs, at whichever look the run stops (after " (units::all_of(&looks)) " blocks). Each is a Student's t interval \
+             of the log ratios, with a fifth of the blocks trimmed at either end from eight blocks on, and a spread to which all \
+             pairs of the workload contribute. The lower end comes first: that much was shown."
         }
         p {
             "A model is " em { "behind" } " another when their interval lies beyond 1 plus the practical floor, " (floors())
             "; two are " em { "near" } " within " (units::factor(CLOSE)) ", and " em { "equal" } " within the floor, if no more \
              than a few of their processes can be bad ones. A workload is " em { "decided" } " when somebody is behind all the \
              others, or all are near; " em { "undecided" } " with the blocks it would still take; " em { "provisional" } " when it \
-             rests on blocks that others disturbed. Fewer than " (MIN_BLOCKS) " blocks say nothing."
+             rests on blocks that others disturbed, and then its intervals are made again, with an error rate of their own. Fewer than " (MIN_BLOCKS) " blocks say nothing."
         }
         p {
             "Response time runs from the " em { "intended" } " send time to the last byte of the correct reply. A percentile is \
@@ -48,8 +48,8 @@ pub(super) fn method(analysis: &Analysis) -> Markup {
         p {
             "A trial in which nothing was answered, or whose server died, counts like any other: what it left unanswered took \
              at least the timeout. A block in which other programs, the hypervisor or a quota took from the pinned CPUs is left \
-             out whole, and another one is run while there is time; single trials of it are not picked. What the load generator \
-             did late is told to the trial."
+             out whole, and another one is run while there is time; single trials of it are not picked. Lateness of the load \
+             generator counts against the trial alone."
         }
     };
     section("method", "How to read this", &body)

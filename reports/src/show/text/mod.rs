@@ -197,6 +197,22 @@ fn cell(workload: &Workload, model: &str) -> (String, bool) {
     }
 }
 
+/// A name in pieces that stand below each other.
+fn pieces(name: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = vec![String::new()];
+    for c in name.chars() {
+        if c == '[' {
+            pieces.push(String::new());
+        }
+        pieces.last_mut().expect("one at least").push(c);
+        if matches!(c, '-' | '_' | '=') {
+            pieces.push(String::new());
+        }
+    }
+    pieces.retain(|piece| !piece.is_empty());
+    pieces
+}
+
 fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
     let models: Vec<&str> = analysis.run.models.iter().map(|model| model.name.as_str()).collect();
     if models.is_empty() || analysis.workloads.is_empty() {
@@ -214,7 +230,7 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
     let column = |model: &&str| {
         let cells = analysis.workloads.iter().map(|workload| cell(workload, model)).collect();
         // A name is cut at its hyphens, to stand in a narrow column.
-        Column::new(clean(model).split_inclusive('-').map(str::to_owned).collect(), cells)
+        Column::new(pieces(&clean(model)), cells)
     };
     let grid = Grid {
         names: analysis.workloads.iter().map(name).collect(),
@@ -228,7 +244,7 @@ fn matrix(out: &mut String, analysis: &Analysis, style: Style) {
                unanswered; +2b 2 more blocks needed at least";
     push_wrapped(out, key, style.width, "", |line| style.dim(line));
     let worth = format!(
-        "All intervals of the run hold together in {} of runs, so \"at least\" means at least.",
+        "All intervals of the run hold simultaneously in {} of runs, so \"at least\" means at least.",
         units::share(1.0 - LEVEL)
     );
     push_wrapped(out, &worth, style.width, "", |line| style.dim(line));

@@ -14,7 +14,7 @@ impl fmt::Display for Caveat {
             Self::Disturbed { disturbed, blocks, provisional, commonest } => {
                 let why = commonest.as_ref().map_or_else(String::new, |(reason, count)| {
                     format!(
-                        ", most of all because {} ({})",
+                        ", most often because {} ({})",
                         reason.kind(),
                         units::plural(*count as u64, "trial")
                     )
@@ -26,7 +26,7 @@ impl fmt::Display for Caveat {
                     _ => write!(
                         f,
                         " {} only a provisional answer: run again, or go on with `bakeoff continue`, while the machine \
-                         has nothing else to do.",
+                         is otherwise idle.",
                         match provisional {
                             1 => "1 workload has".to_owned(),
                             many => format!("{many} workloads have"),
@@ -37,7 +37,7 @@ impl fmt::Display for Caveat {
             Self::LeftOut { lost, asked, commonest } => {
                 let why = commonest.as_ref().map_or_else(String::new, |(reason, count)| {
                     format!(
-                        ", most of all because {} ({})",
+                        ", most often because {} ({})",
                         reason.kind(),
                         units::plural(*count as u64, "trial")
                     )
@@ -50,7 +50,7 @@ impl fmt::Display for Caveat {
                 )
             }
             Self::Refused(Refused { model, why }) => {
-                write!(f, "{model} was left out, for it cannot start on this machine: {why}.")
+                write!(f, "{model} was left out because it cannot start on this machine: {why}.")
             }
             Self::Incomplete { ended, recorded, planned, about } => {
                 let lead = match ended {

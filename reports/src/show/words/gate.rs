@@ -47,7 +47,7 @@ pub(crate) fn difference(figure: Metric, factor: f64) -> String {
 /// What the bar of a verdict is.
 fn bar(verdict: &Verdict) -> String {
     if verdict.floor > verdict.practical {
-        format!("the {} that chance makes of these rounds", share(verdict.floor))
+        format!("the {} noise floor of these rounds", share(verdict.floor))
     } else {
         format!("the {} that matter", share(verdict.practical))
     }
@@ -64,9 +64,9 @@ impl Verdict {
         let most = share(rate::at_most(bad as u64, of as u64));
         let bad = if bad == 0 { "none".to_owned() } else { bad.to_string() };
         format!(
-            " Of {} {bad} was {} slower: up to {most} of its processes may be.",
-            pairs(of),
-            units::factor(BAD)
+            " B was {} slower in {bad} of {}: up to {most} of its processes may be.",
+            units::factor(BAD),
+            pairs(of)
         )
     }
 

@@ -60,7 +60,7 @@ impl Workload {
 /// Discarded trials are to blame only where no other try took their place, which is what a cell counts.
 fn undecided(cells: &[Cell]) -> String {
     if cells.iter().any(|cell| cell.excluded > 0) {
-        return "The reasons stand with the discarded trials.".to_owned();
+        return "See the discarded trials for the reasons.".to_owned();
     }
     "Give it more time with `bakeoff continue`, or a longer window if the figure needs more requests."
         .to_owned()

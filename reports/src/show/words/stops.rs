@@ -28,8 +28,5 @@ pub fn brief(analysis: &Analysis) -> Option<String> {
         open => format!("{open} of {} are not decided", units::plural(blocks.len() as u64, "workload")),
     };
     let budget = units::time(budget_ns as f64);
-    Some(format!(
-        "A budget of {budget} was good for {}: {spread}; {open}.",
-        units::plural(all as u64, "block")
-    ))
+    Some(format!("A budget of {budget} covered {}: {spread}; {open}.", units::plural(all as u64, "block")))
 }

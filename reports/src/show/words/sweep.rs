@@ -131,7 +131,7 @@ impl Fit {
             Self::Queue(queue) => {
                 let holds = if queue.holds() { "" } else { "the fit does not hold; " };
                 format!(
-                    "{holds}{}, {} a request in one queue, full at {}, {} alone; residual {}",
+                    "{holds}{}, {} per request in one queue, saturated at {}, {} unloaded; residual {}",
                     queue.name(),
                     units::time(queue.service_ns),
                     units::rate(queue.saturation_per_s()),

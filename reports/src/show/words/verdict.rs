@@ -68,7 +68,7 @@ impl Verdict {
         match self.status {
             Status::NoneFits => "no model".to_owned(),
             Status::Undecided { .. } => self.status.words(),
-            Status::Provisional if self.winners.is_empty() => "nobody is shown to be behind".to_owned(),
+            Status::Provisional if self.winners.is_empty() => "no model is shown to be behind".to_owned(),
             Status::Decided | Status::Equal | Status::Provisional => units::any_of(&self.winners),
         }
     }
@@ -100,12 +100,12 @@ impl Verdict {
         let by = match provisional.by == self.merit {
             true => format!("only what differs by {} or more counts", units::factor(provisional.allowance)),
             false => format!(
-                "models are held against each other by {}, which a neighbour moves least: {} shrinks",
+                "models are compared by {}, which other programs affect least: {} shrinks",
                 provisional.by.label(),
                 self.merit.label()
             ),
         };
-        Some(format!("{disturbed} In these {by}."))
+        Some(format!("{disturbed} In these, {by}."))
     }
 
     /// The figure that the factors are of.
@@ -152,7 +152,7 @@ impl Verdict {
         let front: Vec<String> =
             self.standings.iter().filter(|one| one.place.is_front()).map(|one| one.model.clone()).collect();
         Some(match behind.as_slice() {
-            [] => format!("Nobody is shown to be behind in {}.", self.merit.label()),
+            [] => format!("No model is shown to be behind in {}.", self.merit.label()),
             some => format!("{}; nobody is ahead of {}.", some.join(", "), units::any_of(&front)),
         })
     }
@@ -190,7 +190,7 @@ impl Verdict {
         let within = if widest.is_finite() {
             format!("by up to {} from {}", units::factor(widest), self.winners[0])
         } else {
-            "the generator or the losses set no limit".to_owned()
+            "no upper bound, because of the generator's limit or unanswered requests".to_owned()
         };
         Some(format!("{} {alike} ({within}).", units::all_of(&self.winners)))
     }
