@@ -2,7 +2,7 @@
 //!
 //! A process whose parent ends is given to the nearest ancestor that asked for it (`PR_SET_CHILD_SUBREAPER`), here this one. So
 //! whatever a child started, by however many forks and sessions, is a child of this process once everything between has ended.
-//! It never touches a child that this process started itself and keeps ([`keep`]).
+//! It never touches a child that this process started itself and keeps (`keep`).
 //!
 //! When the tool itself is killed its adopted children go to whoever adopts them next: only what asked the kernel to end with
 //! its parent does (our own servers and workers, a command itself, a build with all that it started).

@@ -1,5 +1,5 @@
 //! Which models fit a workload: the rule in prose. `interval.rs` has the interval of a pair, `settle.rs` what is read off the
-//! intervals, `decide.rs` which figures go in, [`allocation`] which blocks a run makes next.
+//! intervals, `decide.rs` which figures go in, `allocation.rs` which blocks a run makes next.
 //!
 //! # The rule
 //! For every pair of contestants of a workload there is one interval for "how many times behind", so wide that in 95 % of runs
