@@ -18,8 +18,11 @@ use clap::{Args, value_parser};
 use std::path::Path;
 use std::time::Duration;
 
-/// The workloads that the default run draws a curve of: an open and a closed one.
+/// The workloads that a run of the default set draws a curve of first: an open and a closed one.
 const CURVES: [&str; 2] = ["small-echo-open", "small-echo-closed"];
+
+/// From this budget on it draws these.
+const SOME_CURVES: Duration = Duration::from_secs(180);
 
 /// From this budget on it draws all that have one.
 const ALL_CURVES: Duration = Duration::from_secs(300);
@@ -43,15 +46,15 @@ pub(super) struct RunArgs {
     /// all its models back to back
     #[arg(long, short, alias = "rounds", short_alias = 'r', value_parser = value_parser!(u32).range(1..=1000))]
     blocks: Option<u32>,
-    /// Time budget for the blocks, such as 5m [default: 105s]. After three blocks of each workload, the rest is spent on
+    /// Time budget for the blocks, such as 5m [default: 112s]. After three blocks of each workload, the rest is spent on
     /// undecided workloads; the run ends early once more blocks would decide nothing
     #[arg(long, value_name = "TIME", value_parser = budget::parse_budget, conflicts_with = "blocks")]
     budget: Option<Duration>,
     /// Before measuring, wait at most this long for other programs to leave the CPUs idle
     #[arg(long, value_name = "TIME", value_parser = budget::parse_budget)]
     wait_for_quiet: Option<Duration>,
-    /// Skip the coarse curves of a default run: latency over rate for one open-loop workload and throughput over clients for
-    /// one closed-loop workload, or for all such workloads with a budget of 5m or more
+    /// Skip the coarse curves of a run of the default set with a budget of 3m or more: latency over rate for one open-loop
+    /// workload and throughput over clients for one closed-loop workload, or for all such workloads from 5m on
     #[arg(long)]
     no_curves: bool,
     /// End with status 3 unless every workload is decided by undisturbed blocks
@@ -159,8 +162,9 @@ impl RunArgs {
     /// The points of the curves of a default run.
     fn curves(&self, scenarios: &[Scenario]) -> Result<Vec<Scenario>, String> {
         let long = self.budget.is_some_and(|budget| budget >= ALL_CURVES);
-        let short = self.budget.is_some_and(|budget| budget < budget::DEFAULT);
-        let wanted = |one: &&Scenario| !short && (long || CURVES.contains(&one.name.as_str()));
+        // In two minutes there is no time for them beside the verdicts.
+        let some = self.budget.is_some_and(|budget| budget >= SOME_CURVES);
+        let wanted = |one: &&Scenario| long || some && CURVES.contains(&one.name.as_str());
         let times = self.campaign.times.times();
         let points = scenarios.iter().filter(wanted).map(|one| curves::points(one, times));
         Ok(points.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())

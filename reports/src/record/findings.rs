@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// [`SCHEMA_VERSION`](super::SCHEMA_VERSION).
 pub const STEAL_SHARE: f64 = 0.05;
 /// Other programs may take this share of the pinned CPUs in a window (of two CPUs and 300 ms: six clock ticks).
-pub const FOREIGN_SHARE: f64 = 0.10;
+pub const FOREIGN_SHARE: f64 = 0.15;
 /// In open loop at least this share of the scheduled requests must be answered within the window, where the server is idle
 /// and the swarm is late.
 pub const SCHEDULE_SHARE: f64 = 0.99;

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 /// Added to a trial's warm-up to count in: two phases of nearly a fifth of the time before the window each, and after each
 /// some time to close counters in, for which the kernel waits until no CPU can be in one (tens of milliseconds).
-pub const COUNTING: Duration = Duration::from_millis(250);
+pub const COUNTING: Duration = Duration::from_millis(100);
 
 /// When system calls are counted, in slices of the time before the window. They are the first, so that their detour is
 /// not in what the second phase counts.

@@ -88,10 +88,8 @@ fn sweep(
 ) -> Option<Sweep> {
     points.sort_by(|a, b| value(a).total_cmp(&value(b)));
     let goal = objectives.iter().find(|goal| goal.of == of && axis == Axis::Rate);
-    if goal.is_some() {
-        // A search declares every rate it might try.
-        points.retain(|point| point.cells.iter().any(|cell| !cell.rounds.is_empty() || cell.excluded > 0));
-    }
+    // A search declares every rate it might try, and a run with a budget every point it might have time for.
+    points.retain(|point| point.cells.iter().any(|cell| !cell.rounds.is_empty() || cell.excluded > 0));
     let models = points.first()?.scenario.models.clone();
     let objective = goal.cloned().or_else(|| stated(&of, axis, &points));
     let curves = models.iter().map(|model| curve::curve(model, axis, &points, seed)).collect();

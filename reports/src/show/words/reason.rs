@@ -38,7 +38,7 @@ impl Workload {
         let (merit, cells, standings) = (self.verdict.merit, &self.cells, &self.verdict.standings);
         match self.verdict.status {
             Status::NoneFits => return "Lower the load, or allow the models more workers.".to_owned(),
-            Status::Undecided { .. } => return undecided(cells),
+            Status::Undecided { .. } => return UNDECIDED.to_owned(),
             Status::Decided | Status::Equal | Status::Provisional => {}
         }
         let mut sentences = Vec::new();
@@ -57,14 +57,9 @@ impl Workload {
     }
 }
 
-/// Discarded trials are to blame only where no other try took their place, which is what a cell counts.
-fn undecided(cells: &[Cell]) -> String {
-    if cells.iter().any(|cell| cell.excluded > 0) {
-        return "See the discarded trials for the reasons.".to_owned();
-    }
-    "Give it more time with `bakeoff continue`, or a longer window if the figure needs more requests."
-        .to_owned()
-}
+/// What to do: nothing is said of discarded trials, which the verdict itself counts.
+const UNDECIDED: &str =
+    "Give it more time with `bakeoff continue`, or a longer window if the figure needs more requests.";
 
 /// How two models differ, where the first is ahead by the factor `lead`: in costs, in waiting, in connections left alone.
 fn against(merit: Metric, profile: &Profile, best: &Cell, next: &Cell, lead: f64) -> Vec<String> {
