@@ -87,7 +87,7 @@ impl TimeFlags {
 
 #[derive(Clone, Debug, Args)]
 pub(super) struct CostFlag {
-    /// Skip the cost figures of servers: event counters (100 ms before each window of the first round), context switches,
+    /// Skip the cost figures of servers: event counters (150 ms before each window of the first round), context switches,
     /// waits, memory at rest. A workload that one of these decides stays undecided
     #[arg(long)]
     pub(super) no_costs: bool,

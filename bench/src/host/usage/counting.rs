@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 /// Added to a trial's warm-up to count in: two phases of nearly a fifth of the time before the window each, and after each
 /// some time to close counters in, for which the kernel waits until no CPU can be in one (tens of milliseconds).
-pub const COUNTING: Duration = Duration::from_millis(100);
+pub const COUNTING: Duration = Duration::from_millis(150);
 
 /// When system calls are counted, in slices of the time before the window. They are the first, so that their detour is
 /// not in what the second phase counts.
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_count_is_scaled_to_its_phase_or_dropped() {
-        let phase = Duration::from_millis(100);
+        let phase = Duration::from_millis(150);
         assert_eq!(scale(Duration::from_millis(80), phase), Ok(1.25));
         assert!(scale(Duration::from_millis(8), phase).is_err());
         assert!(scale(Duration::from_millis(140), phase).expect_err("too long").contains("140"));
