@@ -228,10 +228,7 @@ impl Analysis {
         let disturbed: usize = verdicts().map(|verdict| verdict.disturbed_blocks).sum();
         let clean: usize = verdicts().map(|verdict| verdict.clean_blocks).sum();
         let provisional = verdicts().filter(|verdict| verdict.status == Status::Provisional).count();
-        let reasons =
-            self.excluded.iter().filter(|one| !one.replaced).map(|one| one.reasons.iter().collect());
-        let commonest = Exclusion::commonest(reasons).map(|(reason, count)| (reason.clone(), count));
-        let blocks = clean + disturbed;
+        let (blocks, commonest) = (clean + disturbed, self.commonest());
         (disturbed > 0).then_some(Caveat::Disturbed { disturbed, blocks, provisional, commonest })
     }
 

@@ -12,27 +12,30 @@ use crate::show::words::verdict::place;
 /// Beyond this factor marks stand at the edge: what is a hundred times worse needs no closer look.
 const EDGE: f64 = 100.0;
 
+/// Where the axis begins: an interval that goes on is open to the left.
+const BEGIN: f64 = 0.5;
+
 /// The picture; an error says why there is none.
 pub(crate) fn overview(workloads: &[Workload], series: impl Fn(&str) -> usize, id: &str) -> Drawn {
     let marks: Vec<Vec<Mark<'_>>> =
         workloads.iter().map(|one| one.verdict.standings.iter().filter_map(mark).collect()).collect();
     let all = || marks.iter().flatten().flat_map(|mark| [mark.low, mark.factor, mark.high]);
-    let shown = all().map(|factor| factor.clamp(1.0 / EDGE, EDGE)).chain([0.9, 2.0]);
+    let shown = all().map(|factor| factor.clamp(BEGIN, EDGE)).chain([0.9, 2.0]);
     let axis = Axis::logarithmic(shown).ok_or("no model was compared")?;
     if marks.iter().all(Vec::is_empty) {
         return Err("no model was compared".to_owned());
     }
     let ticks: Vec<(f64, String)> = axis.ticks(6).into_iter().map(|at| (at, units::factor(at))).collect();
     let names: Vec<&str> = workloads.iter().map(|one| one.scenario.name.as_str()).collect();
-    let mut drawn = Rows::new(&names, 84, axis, &ticks, "times worse than the first of the row");
+    let mut drawn = Rows::new(&names, 66, axis, &ticks, "times worse than the first of the row");
     drawn.rule(1.0);
     let mut rows = Vec::new();
     for (at, (workload, marks)) in workloads.iter().zip(&marks).enumerate() {
         for mark in marks {
             let series = series(&mark.standing.model);
-            drawn.interval(at, series, mark.low.max(1.0 / EDGE), mark.high.min(EDGE));
+            drawn.interval(at, series, mark.low.max(BEGIN), mark.high.min(EDGE));
             let wins = workload.verdict.wins(&mark.standing.model);
-            drawn.standing(at, series, mark.factor.clamp(1.0 / EDGE, EDGE), wins);
+            drawn.standing(at, series, mark.factor.clamp(BEGIN, EDGE), wins);
             let merit = workload.verdict.merit;
             rows.push(vec![
                 workload.scenario.name.clone(),
