@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn a_count_is_scaled_to_its_phase_or_dropped() {
-        let phase = Duration::from_millis(150);
+        let phase = Duration::from_millis(100);
         assert_eq!(scale(Duration::from_millis(80), phase), Ok(1.25));
         assert!(scale(Duration::from_millis(8), phase).is_err());
         assert!(scale(Duration::from_millis(140), phase).expect_err("too long").contains("140"));

@@ -288,7 +288,7 @@ fn a_window_that_changes_its_speed_has_no_steady_state_and_one_that_stutters_has
 #[test]
 fn what_a_server_does_to_itself_in_the_middle_of_a_window_is_a_result() {
     let quiet = usage(0.0);
-    let by_others = Usage { foreign_share: Reading::Value(0.06), ..usage(0.0) };
+    let by_others = Usage { foreign_share: Reading::Value(0.08), ..usage(0.0) };
     let judged = |m: &Measured, usage: &Usage| by(m, usage, Metric::Throughput, &CLOSED);
     let unsteady =
         |found: &Judgement| found.doubts.iter().any(|doubt| matches!(doubt, Doubt::Unsteady { .. }));

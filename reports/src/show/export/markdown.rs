@@ -196,7 +196,7 @@ fn foot(analysis: &Analysis) -> String {
         "\n{} of {} trials valid, {}, seed {}, bakeoff {}, {}. Absent figures are empty; CPU and switches are per request.\n",
         units::grouped(u64::from(analysis.valid)),
         units::grouped(u64::from(analysis.recorded)),
-        units::plural(u64::from(analysis.rounds_done()), "round"),
+        analysis.length(),
         run.seed,
         name(&run.tool_version),
         units::moment(run.started_unix_ms)

@@ -126,7 +126,7 @@ fn top(analysis: &Analysis) -> Markup {
         plural(run.models.len() as u64, "model"),
         plural(analysis.workloads.len() as u64, "workload"),
         plural(analysis.sweeps.len() as u64, "sweep"),
-        plural(u64::from(analysis.rounds_done()), "round"),
+        analysis.length(),
         valid,
     ];
     facts.retain(|fact| !fact.starts_with("0 "));

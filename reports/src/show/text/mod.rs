@@ -107,10 +107,7 @@ fn facts(out: &mut String, analysis: &Analysis, style: Style) {
         units::plural(run.models.len() as u64, "model"),
         units::plural(analysis.workloads.len() as u64, "workload"),
         sweep::count(&analysis.sweeps),
-        match analysis.gate {
-            Some(_) => units::plural(u64::from(analysis.rounds_done()), "round"),
-            None => units::plural(analysis.blocks() as u64, "block"),
-        },
+        analysis.length(),
         units::grouped(u64::from(analysis.valid)),
         units::grouped(u64::from(analysis.recorded)),
         run.seed

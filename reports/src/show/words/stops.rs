@@ -30,3 +30,13 @@ pub fn brief(analysis: &Analysis) -> Option<String> {
     let budget = units::time(budget_ns as f64);
     Some(format!("A budget of {budget} covered {}: {spread}; {open}.", units::plural(all as u64, "block")))
 }
+
+impl Analysis {
+    /// How long the run is: its blocks, or the rounds of a comparison of two builds.
+    pub(crate) fn length(&self) -> String {
+        match self.gate {
+            Some(_) => units::plural(u64::from(self.rounds_done()), "round"),
+            None => units::plural(self.blocks() as u64, "block"),
+        }
+    }
+}
