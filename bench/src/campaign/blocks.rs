@@ -143,11 +143,12 @@ impl<'a> Blocks<'a> {
         workloads.into_iter().map(|workload| self.block(workload)).collect()
     }
 
-    /// The workloads that a verdict is wanted on.
-    fn judged(&self) -> Vec<usize> {
-        self.ledger
-            .as_ref()
-            .map_or_else(|| (0..self.cells.len()).collect(), |ledger| ledger.judged().collect())
+    /// The workloads that get so many blocks: all of a new run; of one that goes on those that a verdict is wanted on.
+    fn asked(&self) -> Vec<usize> {
+        match &self.ledger {
+            Some(ledger) if !self.before.is_empty() => ledger.judged().collect(),
+            _ => (0..self.cells.len()).collect(),
+        }
     }
 
     /// Blocks of a workload that count.
@@ -159,7 +160,7 @@ impl<'a> Blocks<'a> {
     fn short_of(&mut self, blocks: u32) -> Vec<usize> {
         let before = |workload: usize| self.before.get(workload).copied().unwrap_or(0);
         let short = |workload: &usize| self.counting(*workload) < before(*workload) + blocks;
-        let short: Vec<usize> = self.judged().into_iter().filter(short).collect();
+        let short: Vec<usize> = self.asked().into_iter().filter(short).collect();
         let most = (f64::from(blocks) * self.cells.len() as f64 * REPEATED_SHARE).ceil() as u32;
         let left = most.saturating_sub(self.repeated) as usize;
         let short: Vec<usize> = short.into_iter().take(left).collect();
@@ -203,7 +204,7 @@ impl Strategy for Blocks<'_> {
     fn next_round(&mut self, step: u32, elapsed: Duration) -> Option<Vec<Block>> {
         let blocks = match self.plan.budget {
             Some(budget) => self.within(step, budget.saturating_sub(elapsed))?,
-            None if step < self.first + self.plan.rounds => self.one_of_each(step, self.judged()),
+            None if step < self.first + self.plan.rounds => self.one_of_each(step, self.asked()),
             None if !self.repeats => return None,
             None => {
                 let short = self.short_of(self.plan.rounds);
