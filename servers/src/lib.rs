@@ -21,6 +21,7 @@ pub mod services;
 pub mod stop;
 #[doc(hidden)] // for the tests of the ring alone
 pub mod sys;
+pub mod tuned;
 pub mod tuning;
 
 pub use config::ServerConfig;
@@ -30,4 +31,4 @@ pub use model::{Meta, ServerModel, Serving};
 pub use service::{Advance, Demand, Job, JobOutput, Next, Service, Session};
 pub use services::{Hosts, ServiceConfig, ServiceEntry};
 pub use stop::Stop;
-pub use tuning::TunedModel;
+pub use tuned::TunedModel;
