@@ -1,7 +1,59 @@
-//! Work on a thread of its own that stays on some CPUs, so that its caller's stay what they are.
+//! The CPUs that may be used, and staying on some of them: for the calling thread, or for work on a thread of its own, so that its
+//! caller's stay what they are.
 
-use super::environment::pin;
 use super::shortage::advice;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::{fs, io};
+
+/// The CPUs this process may run on; none when the system does not tell.
+///
+/// Where more CPUs are possible than the set of the system call has room for, the call fails whatever CPUs there are, and
+/// `/proc` tells.
+pub fn allowed_cpus() -> Vec<u32> {
+    match sched_getaffinity(None) {
+        Ok(set) => (0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).map(|cpu| cpu as u32).collect(),
+        Err(_) => allowed_by_proc(),
+    }
+}
+
+fn allowed_by_proc() -> Vec<u32> {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+    let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+    list.map(cpus_of_list).unwrap_or_default()
+}
+
+/// The CPUs of a list as the kernel writes it: `0-3,8`. Those that pinning has no room for are left out.
+fn cpus_of_list(list: &str) -> Vec<u32> {
+    let ranges = list.trim().split(',').filter_map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?)
+    });
+    ranges.flatten().filter(|cpu| (*cpu as usize) < CpuSet::MAX_CPU).collect()
+}
+
+/// Keeps the calling thread, and what it starts from now on, on these CPUs; on any when empty.
+///
+/// # Errors
+/// The system's, when a CPU does not exist or is not allowed, with those that are.
+pub fn pin(cpus: &[u32]) -> io::Result<()> {
+    if cpus.is_empty() {
+        return Ok(());
+    }
+    let mut set = CpuSet::new();
+    for cpu in cpus {
+        if *cpu as usize >= CpuSet::MAX_CPU {
+            return Err(io::Error::other(format!("there is no CPU {cpu}; allowed are {:?}", allowed_cpus())));
+        }
+        set.set(*cpu as usize);
+    }
+    sched_setaffinity(None, &set).map_err(|e| {
+        let allowed = allowed_cpus();
+        io::Error::new(
+            io::Error::from(e).kind(),
+            format!("pinning to CPUs {cpus:?} failed: {e}; allowed are {allowed:?}"),
+        )
+    })
+}
 
 /// Does `work` there and waits for it; on every CPU that there is when none are named.
 ///
@@ -30,5 +82,12 @@ mod tests {
         assert_eq!(on_cpus::<()>(&[], || Err("no".into())), Err("no".into()));
         let error = on_cpus(&[1_000_000], || Ok(())).expect_err("no such CPU");
         assert!(error.contains("1000000"), "{error}");
+    }
+
+    #[test]
+    fn both_ways_to_ask_for_the_allowed_cpus_agree() {
+        assert_eq!(allowed_by_proc(), allowed_cpus());
+        assert_eq!(cpus_of_list("\t0-2,7,1022-2047\n"), [0, 1, 2, 7, 1022, 1023]);
+        assert!(cpus_of_list("\t\n").is_empty());
     }
 }
