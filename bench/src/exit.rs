@@ -59,12 +59,14 @@ impl Exit {
                 ("ab", "passed, improved or, without --strict, undecided"),
                 ("run", "also where models that cannot start here were left out"),
                 ("advise", "an answer, also that no model satisfies it"),
+                ("conform", "the server does all that it must; what else it lacks is told"),
             ],
             Self::Regressed => &[("ab", "slower, or broken where the baseline is not")],
             Self::Failed => &[
                 ("ab", "a side does not build or does not serve"),
                 ("run, sweep, capacity", "no model that was asked for can start here"),
                 ("load", "no connection could be opened"),
+                ("conform", "the server does not start or does not listen"),
             ],
             Self::Invalid => &[
                 ("run, sweep, capacity", "too many trials without a valid try for a verdict"),
@@ -77,6 +79,7 @@ impl Exit {
                 ("ab", "not one figure could be compared, or with --strict not every one was decided"),
                 ("probe", "the machine is unfit to measure on, which a run only says"),
                 ("verify", "a wrong or unknown figure"),
+                ("conform", "the server does not do what it must"),
                 ("advise", "undecided, or nothing near enough was measured"),
                 ("history import", "an invalid measurement was not recorded"),
             ],

@@ -1,12 +1,14 @@
 //! The harness: scenarios, the client swarm, launching and sampling servers, the trial loop.
 //!
-//! The library exists for the binary, its benches and its tests; it draws no picture and computes no statistic of a run.
+//! The library exists for the binary, for programs like it that bring models of their own ([`main_with`]), its benches and its
+//! tests; it draws no picture and computes no statistic of a run.
 //!
 //! Its rooms, each of which uses only those before it (`tests/it/rooms.rs` holds them to it):
 //! host -> workload -> swarm -> process -> trial -> instruments -> campaign -> history -> cli
 #![deny(missing_docs)]
 
 pub mod campaign;
+mod cli;
 pub mod exit;
 pub mod history;
 pub mod host;
@@ -17,6 +19,8 @@ pub mod swarm;
 pub mod sys;
 pub mod trial;
 pub mod workload;
+
+pub use cli::main_with;
 
 /// Columns of the terminal, 80 when there is none.
 pub fn terminal_width() -> usize {

@@ -9,11 +9,10 @@ use super::strategy::{Block, Cell, Repeat, Strategy};
 use super::{Begun, Campaign, Completion, Entry, Field, Options};
 use crate::host::clock;
 use crate::process::context::Context;
-use crate::workload::contestant::model_record;
+use crate::workload::contestant::Contestant;
 use bakeoff_reports::record::bundle::{Bundle, BundleError, Hold, Writer};
 use bakeoff_reports::record::{Record, Run, Sequential, Trial};
 use bakeoff_reports::rules::verdict::{Ledger, MIN_BLOCKS, Means};
-use bakeoff_servers::TunedModel;
 use std::path::Path;
 use std::time::Duration;
 
@@ -57,11 +56,10 @@ pub fn go_on(
     Campaign::new(context, options, field, extent).trials(&bundle.run, &mut strategy, writer, begun)
 }
 
-/// The models of a plan as contestants.
+/// The contestants of a plan, as they are started.
 pub(super) fn entries<'a>(plan: &'a Plan, context: &'a Context) -> Vec<Entry<'a>> {
-    let entry =
-        |tuned: &'a TunedModel| Entry { name: tuned.name().into(), contestant: context.model(tuned.name()) };
-    plan.models.iter().map(entry).collect()
+    let entry = |one: &'a Contestant| Entry { name: one.name().into(), program: context.program(one) };
+    plan.contestants.iter().map(entry).collect()
 }
 
 /// The head of a plan.
@@ -73,7 +71,7 @@ pub(super) fn head_of(plan: &Plan, options: &Options, context: &Context) -> Run 
             .budget
             .map(|budget| Sequential { budget_ns: clock::nanoseconds(budget), looks: Vec::new() }),
         scenarios: scenario_records(context, &plan.scenarios, |at| plan.models_of(at)),
-        models: plan.models.iter().map(model_record).collect(),
+        models: plan.contestants.iter().map(Contestant::record).collect(),
         refused: plan.refused.clone(),
         ..head(context, &options.command, plan.seed)
     }
@@ -242,11 +240,12 @@ impl Strategy for Blocks<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workload::contestant::Chosen;
     use crate::workload::scenario::Scenario;
 
     fn plan() -> Plan {
         let scenarios = ["churn", "wait"].map(|name| Scenario::built_in(name).expect("built in")).to_vec();
-        Plan::new(scenarios, &["tokio".into(), "fork-per-client".into()], 3, 1).expect("a plan")
+        Plan::new(scenarios, &Chosen::models(["tokio", "fork-per-client"]), 3, 1).expect("a plan")
     }
 
     fn begun(plan: &Plan) -> Blocks<'_> {

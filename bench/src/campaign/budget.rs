@@ -124,11 +124,11 @@ mod tests {
     use super::*;
     use crate::campaign::plan::Plan;
     use crate::trial::COUNTED_ROUNDS;
+    use crate::workload::contestant::Chosen;
 
     fn plan() -> Plan {
         let scenarios = vec![Scenario::built_in("churn").expect("built in")];
-        let models = ["tokio".to_string(), "mio-event-loop".to_string()];
-        Plan::new(scenarios, &models, 1, 1).expect("a plan")
+        Plan::new(scenarios, &Chosen::models(["tokio", "mio-event-loop"]), 1, 1).expect("a plan")
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
     fn the_default_run_has_time_for_three_blocks_of_each_workload() {
         let default = crate::workload::scenario::BUILT_IN.iter().filter(|one| one.default);
         let scenarios = default.map(|one| Scenario::built_in(one.name).expect("built in")).collect();
-        let plan = Plan::new(scenarios, &[], 1, 1).expect("a plan");
+        let plan = Plan::new(scenarios, &Chosen::default(), 1, 1).expect("a plan");
         let three = plan.expected_round(true, 0) * 3;
         assert!(three < DEFAULT, "{three:?}");
     }

@@ -17,6 +17,7 @@ use crate::workload::scenario::Scenario;
 use crate::workload::units::{parse_positive_duration, show_duration};
 use bakeoff_reports::ask::theory::arithmetic;
 use bakeoff_reports::cells::cell::SHOWN;
+use bakeoff_reports::record::bundle::BundleError;
 use bakeoff_reports::record::{Axis, Invalid, Metric, Objective, Reading, Record, Run, Trial};
 use bakeoff_reports::rules::probe::Bounds;
 use bakeoff_reports::rules::sweep::capacity::met;
@@ -153,27 +154,26 @@ fn ladder(low: f64, high: f64) -> Vec<f64> {
     if rates.is_empty() { vec![low] } else { rates }
 }
 
-/// Searches with `chosen` models (none: those of the scenario), `steps` trials of each, into a new bundle at `path`.
+/// Searches with the contestants of `ladder`, a plan of the goal's rungs, `steps` trials of each, into a new bundle at `path`.
 ///
 /// # Errors
-/// When the bundle cannot be written, or a model is unknown (in words that a person can act on).
+/// When the bundle cannot be written.
 pub fn run(
     goal: &Goal,
-    chosen: &[String],
-    (steps, seed): (u32, u64),
+    ladder: &Plan,
+    steps: u32,
     options: &Options,
     context: &Context,
     path: &Path,
-) -> Result<Completion, String> {
-    let ladder = Plan::new(goal.rungs.clone(), chosen, 1, seed)?;
-    let order = Plan::new(goal.rungs[..1].to_vec(), chosen, steps, seed)?;
-    let field = Field { scenarios: &ladder.scenarios, entries: blocks::entries(&ladder, context) };
+) -> Result<Completion, BundleError> {
+    let order = ladder.of_first(steps);
+    let field = Field { scenarios: &ladder.scenarios, entries: blocks::entries(ladder, context) };
     let planned_trials = order.planned_trials();
     let extent = Extent { trials: planned_trials as usize, rounds: steps, budget: None };
-    let head = Run { rounds: steps, planned_trials, ..blocks::head_of(&ladder, options, context) };
+    let head = Run { rounds: steps, planned_trials, ..blocks::head_of(ladder, options, context) };
     let mut search = Capacity { goal, order: &order, searches: Vec::new() };
     let campaign = Campaign::new(context, options, field, extent);
-    campaign.run(head, &mut search, path).map_err(|e| e.to_string())
+    campaign.run(head, &mut search, path)
 }
 
 /// One trial of each model in every round, each at a rate of its own, which its last one moves.
@@ -189,7 +189,7 @@ impl Strategy for Capacity<'_> {
     fn begin(&mut self, head: &Run) -> Vec<Record> {
         let bounds = Bounds::of(head.probe.value(), &self.goal.rungs[0].name);
         let search = Search::new(self.goal.top(&bounds), self.goal.start, STRIDE);
-        self.searches = vec![search; self.order.models.len()];
+        self.searches = vec![search; self.order.contestants.len()];
         vec![Record::Objective(self.goal.objective.clone())]
     }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! plan, pairs::plan       the cells, and the order of each round as a pure function of the seed
+//! admission               commands that do not speak what a workload asks are taken out of it
 //! strategy                the contract: which trials come next, and what follows from those that are done
 //!   rounds capacity pairs the strategies: rounds or a budget, a search for a rate, two builds
 //! mod (here)              the one loop: probe, head, rounds of blocks, repetitions, records, progress, interruption
@@ -9,6 +10,7 @@
 //!
 //! Nothing here computes a statistic of a run; what a strategy decides on it asks `bakeoff_reports::rules`.
 
+pub mod admission;
 mod afterwards;
 pub mod blocks;
 pub mod budget;
@@ -24,9 +26,9 @@ pub mod strategy;
 use crate::host::clock;
 use crate::instruments::probe::{self, Form, Point, Prober};
 use crate::print_to_stderr;
-use crate::process::contestant::Contestant;
 use crate::process::context::Context;
 use crate::process::launch::Interrupted;
+use crate::process::program::Program;
 use crate::trial::judge;
 use crate::trial::{Conditions, TrialId};
 use crate::workload::scenario::Scenario;
@@ -85,8 +87,8 @@ pub struct Completion {
 pub struct Entry<'a> {
     /// Its name in the record.
     pub name: String,
-    /// Who serves.
-    pub contestant: Contestant<'a>,
+    /// What serves for it.
+    pub program: Program<'a>,
 }
 
 /// Who is measured under what.
@@ -298,7 +300,7 @@ impl Running<'_> {
         self.campaign.progress.begin(&scenario.name, &entry.name, round, attempt);
         let begun = Instant::now();
         let id = TrialId { index: self.written, round, attempt };
-        let trial: Trial = self.conditions.trial(id, scenario, &entry.name, entry.contestant)?;
+        let trial: Trial = self.conditions.trial(id, scenario, &entry.name, entry.program)?;
         let took = begun.elapsed();
         self.measuring += took;
         let by_block = block.repeat == Repeat::ByBlock && trial.invalid.iter().any(Invalid::is_disturbance);

@@ -3,10 +3,10 @@
 use super::budget::{self, expected_trial};
 use super::strategy::Cell;
 use crate::swarm::draw::{Purpose, Stream};
-use crate::workload::contestant;
+use crate::workload::contestant::{self, Chosen, Contestant};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::Refused;
-use bakeoff_servers::{ServerModel, TunedModel};
+use bakeoff_servers::ServerModel;
 use std::time::Duration;
 
 /// Everything a run will do.
@@ -14,9 +14,9 @@ use std::time::Duration;
 pub struct Plan {
     /// The workloads.
     pub scenarios: Vec<Scenario>,
-    /// The contestants: in the registry's order, the tunings of a model by their sizes.
-    pub models: Vec<TunedModel>,
-    /// Models that were asked for and cannot start here; they have no cell.
+    /// The contestants: models in the registry's order, the tunings of a model by their sizes, then commands.
+    pub contestants: Vec<Contestant>,
+    /// Who was asked for and cannot start here, or does not speak what a workload asks; they have no cell there.
     pub refused: Vec<Refused>,
     /// Every cell.
     pub cells: Vec<Cell>,
@@ -30,11 +30,11 @@ pub struct Plan {
 
 impl Plan {
     /// Plans `rounds` rounds of `scenarios` with the chosen models and no others; when none are chosen, with those that
-    /// each scenario names, or the default ones, and what it adds.
+    /// each scenario names, or the default ones, and what it adds. Chosen commands run beside them.
     ///
     /// # Errors
-    /// An unknown model, or nothing to run, also because none of the models can start here.
-    pub fn new(scenarios: Vec<Scenario>, chosen: &[String], rounds: u32, seed: u64) -> Result<Self, String> {
+    /// An unknown model, two commands of one name, or nothing to run, also because none of the models can start here.
+    pub fn new(scenarios: Vec<Scenario>, chosen: &Chosen, rounds: u32, seed: u64) -> Result<Self, String> {
         Self::without(|model| model.unavailable(), scenarios, chosen, rounds, seed)
     }
 
@@ -42,35 +42,73 @@ impl Plan {
     fn without(
         refuses: impl Fn(&dyn ServerModel) -> Option<String>,
         mut scenarios: Vec<Scenario>,
-        chosen: &[String],
+        chosen: &Chosen,
         rounds: u32,
         seed: u64,
     ) -> Result<Self, String> {
-        contestant::each_once(chosen)?;
-        let wanted: Vec<Vec<String>> = scenarios.iter().map(|s| models_of(s, chosen)).collect();
-        let (mut models, mut refused) = (Vec::new(), Vec::new());
-        for tuned in contestant::each_once(wanted.iter().flatten())? {
-            match refuses(tuned.model()) {
-                None => models.push(tuned),
-                Some(why) => refused.push(Refused { model: tuned.name().into(), why }),
+        chosen.or(Vec::new()).and_then(contestant::each_once)?;
+        let of = |scenario: &Scenario| chosen.or(scenario.contestants_by_default());
+        let wanted: Vec<Contestant> =
+            scenarios.iter().map(of).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect();
+        let (mut contestants, mut refused) = (Vec::new(), Vec::new());
+        for one in contestant::each_once(wanted)? {
+            match one.tuned().and_then(|tuned| refuses(tuned.model())) {
+                None => contestants.push(one),
+                Some(why) => {
+                    refused.push(Refused { model: one.name().into(), why, scenarios: Vec::new() });
+                }
             }
         }
-        if let ([], [Refused { model, why }, ..]) = (&models[..], &refused[..]) {
+        if let ([], [Refused { model, why, .. }, ..]) = (&contestants[..], &refused[..]) {
             return Err(format!("nothing to run: {model} cannot start on this machine: {why}"));
         }
-        let runs = |scenario: &Scenario, model: &TunedModel| {
-            models_of(scenario, chosen).iter().any(|w| w == model.name())
-        };
-        scenarios.retain(|scenario| models.iter().any(|model| runs(scenario, model)));
+        let runs = |scenario: &Scenario, one: &Contestant| of(scenario).is_ok_and(|all| all.contains(one));
+        scenarios.retain(|scenario| contestants.iter().any(|one| runs(scenario, one)));
         let mut cells = Vec::new();
         for (scenario, asked) in scenarios.iter().enumerate() {
-            let contestants = models.iter().enumerate().filter(|(_, model)| runs(asked, model));
-            cells.extend(contestants.map(|(contestant, _)| Cell { scenario, contestant }));
+            let running = contestants.iter().enumerate().filter(|(_, one)| runs(asked, one));
+            cells.extend(running.map(|(contestant, _)| Cell { scenario, contestant }));
         }
         if cells.is_empty() {
             return Err("nothing to run: the scenarios name no models; give some with --model".into());
         }
-        Ok(Self { scenarios, models, refused, cells, rounds, budget: None, seed })
+        Ok(Self { scenarios, contestants, refused, cells, rounds, budget: None, seed })
+    }
+
+    /// Takes a contestant out of some workloads, for a reason that the record keeps.
+    ///
+    /// # Errors
+    /// It, or one of the workloads, then has no cell left: what was asked for cannot be done.
+    pub fn refuse(&mut self, contestant: usize, scenarios: &[usize], why: String) -> Result<(), String> {
+        let name = self.contestants[contestant].name().to_owned();
+        self.cells.retain(|cell| cell.contestant != contestant || !scenarios.contains(&cell.scenario));
+        let name_of = |at: &usize| {
+            let scenario = &self.scenarios[*at];
+            scenario.sweep.as_ref().map_or(&scenario.name, |point| &point.of).clone()
+        };
+        let mut names: Vec<String> = scenarios.iter().map(name_of).collect();
+        names.dedup();
+        if let Some(at) = scenarios.iter().find(|at| self.cells.iter().all(|cell| cell.scenario != **at)) {
+            return Err(format!("nobody is left to run `{}`: {name}: {why}", self.scenarios[*at].name));
+        }
+        if self.cells.iter().all(|cell| cell.contestant != contestant) {
+            return Err(format!("{name} can run none of the workloads: {why}"));
+        }
+        self.refused.push(Refused { model: name, why, scenarios: names });
+        Ok(())
+    }
+
+    /// The first of its workloads alone, for so many rounds.
+    #[must_use]
+    pub fn of_first(&self, rounds: u32) -> Self {
+        Self {
+            scenarios: self.scenarios[..1].to_vec(),
+            contestants: self.contestants.clone(),
+            refused: self.refused.clone(),
+            cells: self.cells.iter().copied().filter(|cell| cell.scenario == 0).collect(),
+            rounds,
+            ..*self
+        }
     }
 
     /// The same with as many rounds as fit into a budget. What is decided on the way stops, and its time goes to the rest.
@@ -101,18 +139,16 @@ impl Plan {
         self.rounds.saturating_mul(u32::try_from(self.cells.len()).unwrap_or(u32::MAX))
     }
 
-    /// Names of the models that run a scenario.
+    /// Names of the contestants that run a scenario.
     pub fn models_of(&self, scenario: usize) -> Vec<String> {
-        let runs = |contestant: usize| self.cells.contains(&Cell { scenario, contestant });
-        (0..self.models.len()).filter(|m| runs(*m)).map(|m| self.models[m].name().into()).collect()
+        self.contestants_of(scenario).map(|one| one.name().into()).collect()
     }
-}
 
-fn models_of(scenario: &Scenario, chosen: &[String]) -> Vec<String> {
-    if !chosen.is_empty() {
-        return chosen.to_vec();
+    /// The contestants that run a scenario.
+    pub fn contestants_of(&self, scenario: usize) -> impl Iterator<Item = &Contestant> {
+        let runs = move |contestant: usize| self.cells.contains(&Cell { scenario, contestant });
+        self.contestants.iter().enumerate().filter(move |(at, _)| runs(*at)).map(|(_, one)| one)
     }
-    scenario.models_by_default()
 }
 
 /// Fisher-Yates with draws that depend on seed, round and position alone.
@@ -132,7 +168,7 @@ mod tests {
 
     fn default_plan(seed: u64) -> Plan {
         let scenarios = BUILT_IN.iter().map(|b| Scenario::built_in(b.name).expect("built in")).collect();
-        Plan::new(scenarios, &[], 6, seed).expect("a plan")
+        Plan::new(scenarios, &Chosen::default(), 6, seed).expect("a plan")
     }
 
     #[test]
@@ -184,32 +220,56 @@ mod tests {
         let churn = || vec![Scenario::built_in("churn").expect("built in")];
         let chosen =
             ["tokio[compute_workers=8]", "tokio", "thread-pool", "tokio[compute_workers=2]", "tokio"];
-        let plan = Plan::new(churn(), &chosen.map(String::from), 1, 1).expect("a plan");
+        let plan = Plan::new(churn(), &Chosen::models(chosen), 1, 1).expect("a plan");
         let names = ["thread-pool", "tokio", "tokio[compute_workers=2]", "tokio[compute_workers=8]"];
         assert_eq!(plan.models_of(0), names);
-        let error =
-            Plan::new(churn(), &["thread-pool[compute_workers=8]".into()], 1, 1).expect_err("no such");
+        let error = Plan::new(churn(), &Chosen::models(["thread-pool[compute_workers=8]"]), 1, 1)
+            .expect_err("no such");
         assert!(error.contains("it has: pool_workers"), "{error}");
     }
 
     #[test]
     fn a_model_that_cannot_start_has_no_cell_and_the_others_have_theirs() {
         let refuses = |model: &dyn ServerModel| (model.name() == "io-uring").then(|| "no rings".into());
-        let plan = |chosen: &[String]| {
+        let plan = |chosen: &[&str]| {
             let scenarios = vec![Scenario::built_in("churn").expect("built in")];
-            Plan::without(refuses, scenarios, chosen, 2, 1)
+            Plan::without(refuses, scenarios, &Chosen::models(chosen.iter().copied()), 2, 1)
         };
-        let among = plan(&["tokio".into(), "io-uring".into()]).expect("one can");
+        let among = plan(&["tokio", "io-uring"]).expect("one can");
         assert_eq!((among.planned_trials(), among.models_of(0)), (2, vec!["tokio".to_owned()]));
-        assert_eq!(among.refused, [Refused { model: "io-uring".into(), why: "no rings".into() }]);
-        assert!(plan(&["tokio".into()]).expect("not asked for").refused.is_empty());
-        let error = plan(&["io-uring".into()]).expect_err("none can");
+        assert_eq!(
+            among.refused,
+            [Refused { model: "io-uring".into(), why: "no rings".into(), scenarios: Vec::new() }]
+        );
+        assert!(plan(&["tokio"]).expect("not asked for").refused.is_empty());
+        let error = plan(&["io-uring"]).expect_err("none can");
         assert!(error.contains("io-uring cannot start on this machine: no rings"), "{error}");
     }
 
     #[test]
+    fn a_command_runs_beside_the_models_and_not_where_it_is_refused() {
+        let both = || ["churn", "wait"].map(|name| Scenario::built_in(name).expect("built in")).to_vec();
+        let commands = vec!["go=./gecho {port}".parse().expect("sound")];
+        let mut plan =
+            Plan::new(both(), &Chosen { models: vec!["tokio".into()], commands }, 2, 1).expect("a plan");
+        assert_eq!((plan.models_of(0), plan.planned_trials()), (vec!["tokio".into(), "go".into()], 8));
+        plan.refuse(1, &[1], "it does not speak wait".into()).expect("it runs churn");
+        assert_eq!((plan.models_of(1), plan.planned_trials()), (vec!["tokio".to_owned()], 6));
+        let Refused { model, why, scenarios } = &plan.refused[0];
+        assert_eq!(
+            (model.as_str(), why.as_str(), scenarios[0].as_str()),
+            ("go", "it does not speak wait", "wait")
+        );
+        assert_eq!(plan.of_first(5).planned_trials(), 10);
+        let error = plan.refuse(1, &[0], "it died".into()).expect_err("nothing is left of it");
+        assert!(error.contains("go can run none of the workloads: it died"), "{error}");
+        let error = plan.refuse(0, &[1], "it died".into()).expect_err("nobody runs it");
+        assert!(error.contains("nobody is left to run `wait`"), "{error}");
+    }
+
+    #[test]
     fn an_unknown_model_is_refused_with_what_was_meant() {
-        let error = Plan::new(vec![], &["tokyo".into()], 1, 1).expect_err("unknown");
+        let error = Plan::new(vec![], &Chosen::models(["tokyo"]), 1, 1).expect_err("unknown");
         assert!(error.contains("did you mean `tokio`"), "{error}");
     }
 }

@@ -6,7 +6,7 @@ mod question;
 mod records;
 
 use super::output;
-use bakeoff::exit::Exit;
+use crate::exit::Exit;
 use bakeoff_reports::ask::advise::{self, Answer, Machine, Outcome};
 use bakeoff_reports::show::text::advise as text;
 use clap::Args;
@@ -73,7 +73,7 @@ impl AdviseArgs {
                 .map(|text| text + "\n")
                 .map_err(|e| format!("writing the answer as JSON failed: {e}"));
         }
-        let width = bakeoff::terminal_width();
+        let width = crate::terminal_width();
         Ok(text::text(answer, width, &file.display().to_string(), self.write.is_some()))
     }
 }
@@ -92,5 +92,5 @@ fn write_new(path: &Path, text: &str) -> Result<(), String> {
 
 fn this_machine() -> Machine {
     let cpu_model = procfs::CpuInfo::current().ok().and_then(|info| info.model_name(0).map(str::to_owned));
-    Machine { cpu_model, cpus: Some(bakeoff::host::environment::allowed_cpus().len()) }
+    Machine { cpu_model, cpus: Some(crate::host::environment::allowed_cpus().len()) }
 }

@@ -3,12 +3,13 @@
 use super::flags::{ListenFlag, RequestFlags};
 use super::setup::launcher;
 use super::{names, output};
-use bakeoff::exit::Exit;
-use bakeoff::host::preflight::require_loopback;
-use bakeoff::instruments::anatomy::{AnatomyOptions, take};
-use bakeoff::process::context::Context;
-use bakeoff::process::launch::LaunchError;
-use bakeoff::workload::units::parse_positive_duration;
+use crate::exit::Exit;
+use crate::host::preflight::require_loopback;
+use crate::instruments::anatomy::{AnatomyOptions, take};
+use crate::process::context::Context;
+use crate::process::launch::LaunchError;
+use crate::workload::contestant::{Contestant, NamedCommand};
+use crate::workload::units::parse_positive_duration;
 use bakeoff_reports::record::Reading;
 use bakeoff_servers::TunedModel;
 use clap::{Args, value_parser};
@@ -21,8 +22,11 @@ use std::time::Duration;
     bakeoff anatomy --model tokio --service wait --demand 2ms")]
 pub(super) struct AnatomyArgs {
     /// The concurrency model (see `bakeoff list`)
-    #[arg(long, short, value_parser = names::model(), hide_possible_values = true)]
-    model: TunedModel,
+    #[arg(long, short, value_parser = names::model(), hide_possible_values = true, required_unless_present = "contestant")]
+    model: Option<TunedModel>,
+    /// A server of your own instead: a name, and a command that listens on {port}
+    #[arg(long, value_name = "NAME=COMMAND", conflicts_with = "model")]
+    contestant: Option<NamedCommand>,
     #[command(flatten)]
     request: RequestFlags,
     /// Requests to trace, to say what is typical
@@ -40,16 +44,19 @@ impl AnatomyArgs {
         require_loopback(self.listen.addr.ip(), "anatomy starts its own server on this machine")?;
         let options = self.options()?;
         let context = Context::new(launcher()?, self.listen.addr);
-        match take(&context, &options) {
+        let own = self.contestant.clone().map(Contestant::Command);
+        let subject =
+            own.or_else(|| self.model.clone().map(Contestant::Model)).expect("one of them is required");
+        match take(&context, context.program(&subject), &options) {
             Ok(anatomy) => {
                 if let (Reading::Absent(why), Reading::Absent(_), Reading::Absent(_)) =
                     (&anatomy.phases, &anatomy.untraced, &anatomy.wire)
                 {
-                    return Err(format!("nothing of {} could be followed: {why}", self.model.name()));
+                    return Err(format!("nothing of {} could be followed: {why}", subject.name()));
                 }
                 output::print(&bakeoff_reports::show::text::anatomy::table(
                     &anatomy,
-                    bakeoff::terminal_width(),
+                    crate::terminal_width(),
                 ))?;
                 Ok(Exit::Fine)
             }
@@ -61,7 +68,6 @@ impl AnatomyArgs {
     fn options(&self) -> Result<AnatomyOptions, String> {
         let shape = self.request.shape()?;
         Ok(AnatomyOptions {
-            model: self.model.name().into(),
             service: self.request.service,
             size: shape.size,
             demand: self.request.demand.unwrap_or_default(),

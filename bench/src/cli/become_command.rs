@@ -1,11 +1,11 @@
 //! `bakeoff become`: takes a free port, says it to the runner, waits for its word, and becomes a command that serves there.
 
-use bakeoff::exit::Exit;
-use bakeoff::host::environment;
-use bakeoff::host::preflight;
-use bakeoff::process::contestant::Command;
-use bakeoff::process::launch::die_with_parent;
-use bakeoff::process::serving::{FromServer, say, was_told_to_go};
+use crate::exit::Exit;
+use crate::host::environment;
+use crate::host::preflight;
+use crate::process::launch::die_with_parent;
+use crate::process::serving::{FromServer, say, was_told_to_go};
+use crate::workload::command::Command;
 use bakeoff_servers::limits::refuse_core_dumps;
 use clap::Args;
 use std::fs::File;
@@ -18,6 +18,9 @@ pub(super) struct BecomeArgs {
     /// Where the command is to listen; port 0 takes a free one
     #[arg(long, value_parser = super::parse_address)]
     addr: SocketAddr,
+    /// The service, for a command that is told it
+    #[arg(long)]
+    service: String,
     /// CPUs to stay on
     #[arg(long, value_delimiter = ',')]
     cpus: Vec<u32>,
@@ -51,7 +54,7 @@ impl BecomeArgs {
         rustix::stdio::dup2_stdout(stderr)
             .and_then(|()| rustix::stdio::dup2_stdin(&null))
             .map_err(|e| format!("turning the command's output to standard error failed: {e}"))?;
-        let words = command.at(address);
+        let words = command.at(address, &self.service);
         let mut program = std::process::Command::new(&words[0]);
         program.args(&words[1..]).env("PORT", address.port().to_string());
         if let Some(folder) = &self.folder {

@@ -1,7 +1,7 @@
 //! `bakeoff keep-build`: a build in the care of this process.
 
-use bakeoff::exit::Exit;
-use bakeoff::process::building::Building;
+use crate::exit::Exit;
+use crate::process::building::Building;
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;

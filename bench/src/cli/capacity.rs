@@ -1,14 +1,14 @@
 //! `bakeoff capacity`: the highest rate at which each model still meets an objective on its response time.
 
-use super::flags::CampaignFlags;
+use super::flags::{CampaignFlags, ContestantFlag};
 use super::results::Results;
-use super::setup::{check_scenario, context};
+use super::setup::{Admission, admit, check_scenario, context};
 use super::{names, workloads};
-use bakeoff::campaign::capacity::{self, Goal};
-use bakeoff::campaign::plan::Plan;
-use bakeoff::exit::Exit;
-use bakeoff::host::preflight::require_loopback;
-use bakeoff::workload::axis;
+use crate::campaign::capacity::{self, Goal};
+use crate::campaign::plan::Plan;
+use crate::exit::Exit;
+use crate::host::preflight::require_loopback;
+use crate::workload::axis;
 use bakeoff_reports::record::Axis;
 use bakeoff_reports::rules::sweep::capacity::LEAST_TRIALS;
 use clap::{Args, value_parser};
@@ -38,6 +38,8 @@ pub(super) struct CapacityArgs {
     #[arg(long, default_value_t = 24, value_parser = value_parser!(u32).range(LEAST_TRIALS as i64..=1000))]
     steps: u32,
     #[command(flatten)]
+    contestants: ContestantFlag,
+    #[command(flatten)]
     campaign: CampaignFlags,
 }
 
@@ -51,20 +53,23 @@ impl CapacityArgs {
         let goal = Goal::new(&base, objective, rates, flags.times.times())?;
         let (own, taken) = (base.load.clients(), goal.rungs[0].load.clients());
         if taken > own && !flags.results.quiet {
-            bakeoff::print_to_stderr(&format!(
+            crate::print_to_stderr(&format!(
                 "{taken} connections instead of {own}: with fewer they would be the limit at the highest rate, not the server"
             ));
         }
         let seed = flags.seed.seed();
-        let plan = Plan::new(goal.rungs.clone(), &flags.models.models, 1, seed)?;
+        let mut plan = Plan::new(goal.rungs.clone(), &flags.models.with(&self.contestants), 1, seed)?;
         let highest = goal.rungs.len() - 1;
         check_scenario(&goal.rungs[highest], &plan.models_of(highest))?;
         let context = context(flags.listen.addr)?;
-        let trials = u64::from(self.steps) * plan.models.len() as u64;
+        if admit(&mut plan, &context)? == Admission::Interrupted {
+            return Ok(Exit::Interrupted);
+        }
+        let trials = u64::from(self.steps) * plan.contestants.len() as u64;
         let results = Results::new(flags.results.out.as_deref(), trials)?;
-        let (options, chosen) = (flags.options(false), &flags.models.models);
-        let extent = (self.steps, seed);
-        let completion = capacity::run(&goal, chosen, extent, &options, &context, &results.bundle)?;
+        let options = flags.options(false);
+        let completion = capacity::run(&goal, &plan, self.steps, &options, &context, &results.bundle)
+            .map_err(|e| e.to_string())?;
         results.conclude(completion.ending, !flags.results.quiet, false)
     }
 }

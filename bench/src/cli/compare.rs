@@ -1,7 +1,7 @@
 //! `bakeoff compare`: two runs that were made at different times, side by side.
 
 use super::{output, report};
-use bakeoff::exit::Exit;
+use crate::exit::Exit;
 use bakeoff_reports::ask::across;
 use bakeoff_reports::record::bundle;
 use clap::Args;
@@ -31,7 +31,7 @@ impl CompareArgs {
             let insist = matches!(error, across::AcrossError::Machines { .. });
             format!("{error}{}", if insist { "; give --any-machine to see them all the same" } else { "" })
         })?;
-        output::print(&bakeoff_reports::show::text::across::text(&across, bakeoff::terminal_width()))?;
+        output::print(&bakeoff_reports::show::text::across::text(&across, crate::terminal_width()))?;
         Ok(Exit::Fine)
     }
 }
@@ -40,7 +40,7 @@ fn read(given: &Path) -> Result<bundle::Bundle, String> {
     let path = if given.is_dir() { given.join(report::BUNDLE_NAME) } else { given.to_owned() };
     let loaded = bundle::load(&path).map_err(|e| e.to_string())?;
     for damage in &loaded.damage {
-        bakeoff::print_to_stderr(&format!("bakeoff: {}: {damage}", path.display()));
+        crate::print_to_stderr(&format!("bakeoff: {}: {damage}", path.display()));
     }
     Ok(loaded)
 }

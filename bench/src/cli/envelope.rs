@@ -1,20 +1,20 @@
 //! `bakeoff envelope`: raise one stressor until the model fails, for each model.
 
-use super::flags::{ListenFlag, ModelFlags, ResultFlags, SeedFlag};
+use super::flags::{ContestantFlag, ListenFlag, ModelFlags, ResultFlags, SeedFlag};
 use super::names::NameParser;
 use super::results::Results;
 use super::setup::{command_line, context};
 use super::{output, report};
-use bakeoff::campaign::head::head;
-use bakeoff::exit::Exit;
-use bakeoff::host::clock;
-use bakeoff::host::preflight::require_loopback;
-use bakeoff::instruments::envelope::take_all;
-use bakeoff::workload::contestant::{self, model_record};
+use crate::campaign::head::head;
+use crate::exit::Exit;
+use crate::host::clock;
+use crate::host::preflight::require_loopback;
+use crate::instruments::envelope::take_all;
+use crate::workload::contestant::{self, Contestant};
 use bakeoff_reports::record::bundle::{self, Writer};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::record::{End, Reading, Record, Run};
-use bakeoff_servers::{TunedModel, models};
+use bakeoff_servers::models;
 use clap::Args;
 use clap::builder::TypedValueParser;
 
@@ -28,6 +28,8 @@ use clap::builder::TypedValueParser;
 pub(super) struct EnvelopeArgs {
     #[command(flatten)]
     models: ModelFlags,
+    #[command(flatten)]
+    contestants: ContestantFlag,
     /// Raise this, and only those given so; may be given several times [default: all]
     #[arg(long = "stress", short = 'x', value_name = "NAME", value_parser = stress())]
     stresses: Vec<Stress>,
@@ -48,7 +50,7 @@ fn stress() -> impl TypedValueParser<Value = Stress> {
 impl EnvelopeArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         require_loopback(self.listen.addr.ip(), "envelope starts its own servers on this machine")?;
-        let models = self.models();
+        let models = self.contestants()?;
         let mut stresses = self.stresses.clone();
         stresses.sort_unstable();
         stresses.dedup();
@@ -56,23 +58,23 @@ impl EnvelopeArgs {
             stresses = Stress::ALL.to_vec();
         }
         let context = context(self.listen.addr)?;
-        bakeoff::instruments::envelope::require_descriptors(&stresses)?;
+        crate::instruments::envelope::require_descriptors(&stresses)?;
         let results = Results::new(self.results.out.as_deref(), 0)?;
         let head = Run {
-            models: models.iter().map(model_record).collect(),
+            models: models.iter().map(Contestant::record).collect(),
             probe: Reading::Absent("an envelope alone measures no speed".into()),
             ..head(&context, &command_line(), self.seed.seed)
         };
         let mut bundle = Writer::create(&results.bundle, &head).map_err(|e| e.to_string())?;
-        let names: Vec<&str> = models.iter().map(TunedModel::name).collect();
+        let programs: Vec<_> = models.iter().map(|one| context.program(one)).collect();
         let begin = |model: &str, stress: Stress| {
             // A line a model: each stress takes a second or two.
             if !self.results.quiet && stress == stresses[0] {
-                let at = names.iter().position(|name| *name == model).map_or(0, |at| at + 1);
-                bakeoff::print_to_stderr(&format!("what breaks {model}? ({at} of {})", names.len()));
+                let at = models.iter().position(|one| one.name() == model).map_or(0, |at| at + 1);
+                crate::print_to_stderr(&format!("what breaks {model}? ({at} of {})", models.len()));
             }
         };
-        let complete = take_all(&context, self.seed.seed, &names, &stresses, &mut bundle, begin)
+        let complete = take_all(&context, self.seed.seed, &programs, &stresses, &mut bundle, begin)
             .map_err(|e| e.to_string())?;
         let end = End { finished_unix_ms: clock::unix_ms(), trials: 0, interrupted: !complete };
         bundle.append(&Record::End(end)).map_err(|e| e.to_string())?;
@@ -82,18 +84,16 @@ impl EnvelopeArgs {
             let loaded = bundle::load(&results.bundle).map_err(|e| e.to_string())?;
             output::print(&bakeoff_reports::show::text::envelope::table(
                 &loaded.envelopes,
-                bakeoff::terminal_width(),
+                crate::terminal_width(),
             ))?;
             output::print(&format!("\nReport: {}\n", page.display()))?;
         }
         Ok(if complete { Exit::Fine } else { Exit::Interrupted })
     }
 
-    /// The models asked for, each once.
-    fn models(&self) -> Vec<TunedModel> {
-        match self.models.models.as_slice() {
-            [] => models::standard().map(TunedModel::from).collect(),
-            asked => contestant::each_once(asked).expect("the flag takes no others"),
-        }
+    /// Who was asked for, each once.
+    fn contestants(&self) -> Result<Vec<Contestant>, String> {
+        let standard = models::standard().map(|model| Contestant::Model(model.into())).collect();
+        self.models.with(&self.contestants).or(standard).and_then(contestant::each_once)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::output;
 use super::report::BUNDLE_NAME;
-use bakeoff::exit::Exit;
+use crate::exit::Exit;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::export::{self, Export, File, Format, Source};
@@ -58,7 +58,7 @@ impl ExportArgs {
         let path = find(&self.bundle)?;
         let loaded = bundle::load(&path).map_err(|e| e.to_string())?;
         for damage in &loaded.damage {
-            bakeoff::print_to_stderr(&format!("bakeoff: {}: {damage}", path.display()));
+            crate::print_to_stderr(&format!("bakeoff: {}: {damage}", path.display()));
         }
         let analysis = analyse(&loaded);
         let source = Source { bundle: &loaded, analysis: &analysis, gate: analysis.gate.as_ref() };
@@ -93,11 +93,11 @@ fn find(path: &Path) -> Result<PathBuf, String> {
 
 fn tell_left_out(export: &Export, format: Format) {
     for what in export.left_out.iter().take(MOST_LEFT_OUT) {
-        bakeoff::print_to_stderr(&format!("bakeoff: left out of {}: {what}", format.name()));
+        crate::print_to_stderr(&format!("bakeoff: left out of {}: {what}", format.name()));
     }
     let more = export.left_out.len().saturating_sub(MOST_LEFT_OUT);
     if more > 0 {
-        bakeoff::print_to_stderr(&format!("bakeoff: and {more} more left out of {}", format.name()));
+        crate::print_to_stderr(&format!("bakeoff: and {more} more left out of {}", format.name()));
     }
 }
 

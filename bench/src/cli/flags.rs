@@ -2,10 +2,11 @@
 
 use super::names;
 use super::setup::command_line;
-use bakeoff::campaign::Options;
-use bakeoff::workload::derive::Times;
-use bakeoff::workload::load::{DemandShape, RequestShape, check_request};
-use bakeoff::workload::units::{parse_duration, parse_positive_duration, parse_size};
+use crate::campaign::Options;
+use crate::workload::contestant::{Chosen, NamedCommand};
+use crate::workload::derive::Times;
+use crate::workload::load::{DemandShape, RequestShape, check_request};
+use crate::workload::units::{parse_duration, parse_positive_duration, parse_size};
 use bakeoff_servers::services::ServiceEntry;
 use clap::{Args, value_parser};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -21,6 +22,21 @@ pub(super) struct ModelFlags {
     /// Use only the models given this way, whatever the scenario says; may be given several times
     #[arg(long = "model", short, value_name = "MODEL", value_parser = names::model_name(), hide_possible_values = true)]
     pub(super) models: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ContestantFlag {
+    /// A server of your own beside the models: a name, and a command that listens on {port}, such as go='./server {port}'; may
+    /// be given several times. {service} is the workload's service, for one that speaks several (servers/PROTOCOL.md)
+    #[arg(long = "contestant", value_name = "NAME=COMMAND")]
+    pub(super) commands: Vec<NamedCommand>,
+}
+
+impl ModelFlags {
+    /// Who is chosen by hand, with these commands.
+    pub(super) fn with(&self, own: &ContestantFlag) -> Chosen {
+        Chosen { models: self.models.clone(), commands: own.commands.clone() }
+    }
 }
 
 #[derive(Clone, Debug, Args)]

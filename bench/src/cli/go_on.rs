@@ -4,11 +4,12 @@ use super::flags::CostFlag;
 use super::report::BUNDLE_NAME;
 use super::results::Results;
 use super::setup::{check_plan, context};
-use bakeoff::campaign::plan::Plan;
-use bakeoff::campaign::{Options, blocks, budget};
-use bakeoff::exit::Exit;
-use bakeoff::host::environment;
-use bakeoff::workload::scenario::Scenario;
+use crate::campaign::plan::Plan;
+use crate::campaign::{Options, blocks, budget};
+use crate::exit::Exit;
+use crate::host::environment;
+use crate::workload::contestant::{Chosen, Contestant};
+use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::bundle::{self, Bundle, DamageKind, Hold};
 use bakeoff_reports::record::{ScenarioRecord, Sequential};
 use clap::{Args, value_parser};
@@ -80,12 +81,10 @@ impl ContinueArgs {
         };
         let mut going = loaded;
         match (plan.budget, &mut going.run.sequential) {
-            (Some(more), Some(before)) => before.budget_ns += bakeoff::host::clock::nanoseconds(more),
+            (Some(more), Some(before)) => before.budget_ns += crate::host::clock::nanoseconds(more),
             (Some(more), none) => {
-                *none = Some(Sequential {
-                    budget_ns: bakeoff::host::clock::nanoseconds(more),
-                    looks: Vec::new(),
-                });
+                *none =
+                    Some(Sequential { budget_ns: crate::host::clock::nanoseconds(more), looks: Vec::new() });
             }
             (None, _) => going.run.rounds += plan.rounds,
         }
@@ -97,15 +96,20 @@ impl ContinueArgs {
     }
 
     fn plan(&self, bundle: &Bundle) -> Result<Plan, String> {
+        let contestant = |name: &String| match bundle.run.model(name) {
+            Some(record) => Contestant::of_record(record),
+            None => Contestant::model(name),
+        };
         let again = |record: &ScenarioRecord| -> Result<Scenario, String> {
             let mut scenario = Scenario::parse(&record.toml, &record.name).map_err(|e| e.to_string())?;
-            (scenario.timing, scenario.models) = (record.timing, Some(record.models.clone()));
+            let contestants = record.models.iter().map(contestant).collect::<Result<_, _>>()?;
+            (scenario.timing, scenario.models) = (record.timing, Some(contestants));
             (scenario.sweep, scenario.merit) = (record.sweep.clone(), record.merit);
             scenario.also.clear();
             Ok(scenario)
         };
         let scenarios = bundle.run.scenarios.iter().map(again).collect::<Result<Vec<_>, _>>()?;
-        let plan = Plan::new(scenarios, &[], self.blocks.unwrap_or(1), bundle.run.seed)?;
+        let plan = Plan::new(scenarios, &Chosen::default(), self.blocks.unwrap_or(1), bundle.run.seed)?;
         Ok(match self.blocks {
             Some(_) => plan,
             None => plan.within(self.budget.unwrap_or(budget::DEFAULT), !self.costs.no_costs),

@@ -1,7 +1,7 @@
 //! The definition of the command line as help, manual and completions show it: subcommands in groups.
 
 use super::Cli;
-use bakeoff::exit;
+use crate::exit;
 use bakeoff_reports::show::text::wrapped;
 use clap::CommandFactory as _;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 /// The subcommands by what a person is about to do.
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Measure", &["run", "continue", "replicate", "sweep", "capacity", "list", "scenario"]),
-    ("Serve and load", &["serve", "load"]),
+    ("Serve and load", &["serve", "load", "conform"]),
     ("Understand", &["report", "advise", "anatomy", "envelope", "export"]),
     ("Gate", &["ab", "compare", "history"]),
     ("Trust", &["probe", "verify"]),
@@ -21,14 +21,14 @@ pub(super) fn definition() -> clap::Command {
     let command = Cli::command();
     let template = format!(
         "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{}Options:\n{{options}}{{after-help}}",
-        groups(&command, bakeoff::terminal_width().min(100))
+        groups(&command, crate::terminal_width().min(100))
     );
     command.help_template(template).after_help(exits())
 }
 
 /// The exit statuses.
 fn exits() -> String {
-    let width = bakeoff::terminal_width().min(100);
+    let width = crate::terminal_width().min(100);
     let line = |(code, meaning): (String, String)| wrapped(&meaning, width, &format!("{code:>5}  "));
     let lines: String = exit::lines().into_iter().map(line).collect();
     format!("Exit status:\n{}", lines.trim_end())

@@ -5,8 +5,8 @@ mod import;
 mod plot;
 
 use super::output;
-use bakeoff::exit::Exit;
-use bakeoff::history::{DEFAULT_STORE, Pruned, Store};
+use crate::exit::Exit;
+use crate::history::{DEFAULT_STORE, Pruned, Store};
 use bakeoff_reports::ask::history::{self, History};
 use bakeoff_reports::show::text::history as text;
 use bakeoff_reports::show::units;
@@ -87,7 +87,7 @@ impl HistoryArgs {
         let store = &self.store;
         let open = || Store::open(store).map_err(|e| e.to_string());
         let entries = || open()?.entries().map_err(|e| e.to_string());
-        let columns = bakeoff::terminal_width();
+        let columns = crate::terminal_width();
         match self.action {
             Action::Import(args) => return args.run(store),
             Action::List => output::print(&text::runs(&History::of(entries()?), columns))?,
@@ -99,7 +99,7 @@ impl HistoryArgs {
             Action::Export => output::print(&history::to_lines(&entries()?).map_err(|e| e.to_string())?)?,
             Action::Prune(args) => {
                 let before =
-                    args.before.map(|before| past(before, bakeoff::host::clock::unix_ms())).transpose()?;
+                    args.before.map(|before| past(before, crate::host::clock::unix_ms())).transpose()?;
                 // The group takes just one of them.
                 let what = before.map_or(Pruned::Keep(args.keep.unwrap_or(u32::MAX)), Pruned::Before);
                 let removed = open()?.prune(what).map_err(|e| e.to_string())?;

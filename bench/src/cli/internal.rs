@@ -1,7 +1,7 @@
 //! What the tool starts itself as: servers and workers of a trial. No help, completion or hint knows of these.
 
 use super::{become_command, build_command, probe, serve, worker};
-use bakeoff::exit::Exit;
+use crate::exit::Exit;
 use clap::{Parser, Subcommand};
 
 /// A child of the tool.

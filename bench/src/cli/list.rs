@@ -1,8 +1,8 @@
 //! `bakeoff list`: what there is to choose from.
 
 use super::output;
-use bakeoff::exit::Exit;
-use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, Group, Scenario};
+use crate::exit::Exit;
+use crate::workload::scenario::{BUILT_IN, BuiltIn, Group, Scenario};
 use bakeoff_servers::{ServerModel, models, services};
 use clap::Args;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ pub(super) struct ListArgs {}
 impl ListArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         let mut text = String::new();
-        let on_models: Vec<(&str, String)> = models::ALL.iter().map(|m| (m.name(), line_on(*m))).collect();
+        let on_models: Vec<(&str, String)> = models::all().map(|m| (m.name(), line_on(m))).collect();
         section(&mut text, "MODELS (--model)", on_models.iter().map(|(name, line)| (*name, line.as_str())));
         section(&mut text, "SERVICES (--service)", services::ALL.iter().map(|s| (s.name, s.summary)));
         let _ = writeln!(text, "{SCENARIOS}\n");
@@ -52,7 +52,7 @@ fn line_on(model: &dyn ServerModel) -> String {
 /// A headed table of name and line, the line broken to the terminal's width under its own column.
 pub(super) fn section<'a>(text: &mut String, head: &str, rows: impl Iterator<Item = (&'a str, &'a str)>) {
     const COLUMN: usize = 24;
-    let width = bakeoff::terminal_width().clamp(60, 110) - COLUMN - 2;
+    let width = crate::terminal_width().clamp(60, 110) - COLUMN - 2;
     let _ = writeln!(text, "{head}");
     for (name, line) in rows {
         let mut left = name;

@@ -4,16 +4,16 @@ use super::Addresses;
 use super::flags::{RequestFlags, SeedFlag};
 use super::output;
 use super::setup::launcher;
-use bakeoff::exit::Exit;
-use bakeoff::host::connect::refuses;
-use bakeoff::host::preflight::require_loopback;
-use bakeoff::process::context::Context;
-use bakeoff::process::launch::LaunchError;
-use bakeoff::swarm::spec::WorkerSpec;
-use bakeoff::trial::judge;
-use bakeoff::workload::bounds;
-use bakeoff::workload::load::{Arrivals, Load, RateShape, Timing};
-use bakeoff::workload::units::{
+use crate::exit::Exit;
+use crate::host::connect::refuses;
+use crate::host::preflight::require_loopback;
+use crate::process::context::Context;
+use crate::process::launch::LaunchError;
+use crate::swarm::spec::WorkerSpec;
+use crate::trial::judge;
+use crate::workload::bounds;
+use crate::workload::load::{Arrivals, Load, RateShape, Timing};
+use crate::workload::units::{
     parse_count, parse_duration, parse_positive_duration, parse_rate, show_duration,
 };
 use bakeoff_reports::record::{Invalid, Measured, Usage};
@@ -101,7 +101,7 @@ impl LoadArgs {
             let wrong = matches!(reason, Invalid::WrongReply { .. });
             let speaks = format!("; does {target} speak {}? (--service)", self.request.service.name);
             let speaks = if wrong { speaks.as_str() } else { "" };
-            bakeoff::print_to_stderr(&format!("bakeoff: the measurement is invalid: {reason}{speaks}"));
+            crate::print_to_stderr(&format!("bakeoff: the measurement is invalid: {reason}{speaks}"));
         }
         Ok(if summary.invalid.is_empty() { Exit::Fine } else { Exit::Invalid })
     }
@@ -113,7 +113,7 @@ impl LoadArgs {
             Some(_) => format!("{} sessions at once", self.clients),
             None => format!("{} connections", workers.connected()),
         };
-        bakeoff::print_to_stderr(&format!("{clients} to {}, measuring for {window}", spec.target));
+        crate::print_to_stderr(&format!("{clients} to {}, measuring for {window}", spec.target));
         let window = workers.start()?;
         workers.sleep_until(window.end)?;
         let measured = workers.collect();

@@ -1,7 +1,7 @@
 //! `bakeoff completions` and `bakeoff man`: made from the same definition as the command line itself.
 
 use super::{help, names, output};
-use bakeoff::exit::Exit;
+use crate::exit::Exit;
 use clap::Args;
 use clap_complete::Shell;
 
@@ -58,7 +58,7 @@ impl ManArgs {
             None => whole,
             Some(name) => whole.find_subcommand(name).cloned().ok_or_else(|| {
                 let known = whole.get_subcommands().map(clap::Command::get_name);
-                bakeoff::suggest::unknown("subcommand", name, known)
+                crate::suggest::unknown("subcommand", name, known)
             })?,
         };
         let mut page = Vec::new();
@@ -80,7 +80,7 @@ mod tests {
     fn completions_know_every_name_and_nothing_that_is_internal() {
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let script = script(shell);
-            let names = models::ALL.iter().map(|model| model.name());
+            let names = models::all().map(|model| model.name());
             let names = names.chain(services::ALL.iter().map(|service| service.name));
             let names =
                 names.chain(Format::ALL.iter().map(|format| format.name())).chain(names::scenario().names());

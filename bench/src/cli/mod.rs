@@ -7,6 +7,7 @@ mod become_command;
 mod build_command;
 mod capacity;
 mod compare;
+mod conform;
 mod envelope;
 mod export;
 mod flags;
@@ -32,13 +33,50 @@ mod verify;
 mod worker;
 mod workloads;
 
-pub(crate) use internal::Internal;
-
-use bakeoff::exit::Exit;
+use crate::exit::Exit;
+use bakeoff_servers::{ServerModel, models};
 use clap::error::ErrorKind;
 use clap::{FromArgMatches as _, Parser, Subcommand};
+use internal::Internal;
 use std::ffi::OsString;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+/// The whole tool, with models of your own beside its own: what a `main` function calls and returns. It starts the program it is in
+/// again as servers and workers, so `main` must do nothing else before.
+///
+/// ```no_run
+/// # use std::process::ExitCode;
+/// fn main() -> ExitCode {
+///     bakeoff::main_with(&[]) // &[&MyModel, &MyOtherModel]
+/// }
+/// ```
+///
+/// Ends with the statuses of [`exit`](crate::exit); with 2 also where a model of `own` has a name that cannot be one, or that
+/// another has.
+pub fn main_with(own: &[&'static dyn ServerModel]) -> ExitCode {
+    if let Err(error) = crate::sys::keep_ends_of_children() {
+        crate::print_to_stderr(&format!(
+            "bakeoff: SIGCHLD stays ignored, and how children end will not be known: {error}"
+        ));
+    }
+    // Beyond a limit on the size of files a write then fails and is told, instead of ending the program without a word. A handler,
+    // not "ignored", which what is started here would inherit.
+    if let Err(error) = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default()) {
+        crate::print_to_stderr(&format!("bakeoff: handling SIGXFSZ failed: {error}"));
+    }
+    let done =
+        models::add(own).map_err(|error| error.to_string()).and_then(|()| match Internal::is_meant() {
+            true => Internal::parse().run(),
+            false => Cli::read().dispatch(),
+        });
+    let exit = done.unwrap_or_else(|error| {
+        crate::print_to_stderr(&format!("bakeoff: {error}"));
+        Exit::Failed
+    });
+    exit.into()
+}
 
 /// Which server concurrency model fits which workload? Measured, with its uncertainty.
 ///
@@ -64,6 +102,7 @@ enum Command {
     Envelope(envelope::EnvelopeArgs),
     Ab(Box<ab::AbArgs>),
     Compare(compare::CompareArgs),
+    Conform(conform::ConformArgs),
     Probe(probe::ProbeArgs),
     Report(report::ReportArgs),
     Export(export::ExportArgs),
@@ -111,7 +150,7 @@ impl Cli {
         let matches = help::definition().try_get_matches();
         matches.and_then(|matches| Self::from_arg_matches(&matches)).unwrap_or_else(|error| {
             if error.kind() == ErrorKind::InvalidUtf8 {
-                bakeoff::print_to_stderr(&format!("bakeoff: {}", not_utf_8(std::env::args_os())));
+                crate::print_to_stderr(&format!("bakeoff: {}", not_utf_8(std::env::args_os())));
             } else {
                 // That nobody reads it is no reason to say more.
                 let _ = error.print();
@@ -135,6 +174,7 @@ impl Cli {
             Some(Command::Envelope(args)) => args.run(),
             Some(Command::Ab(args)) => args.run(),
             Some(Command::Compare(args)) => args.run(),
+            Some(Command::Conform(args)) => args.run(),
             Some(Command::Probe(args)) => args.run(),
             Some(Command::Report(args)) => args.run(),
             Some(Command::Export(args)) => args.run(),

@@ -1,8 +1,8 @@
 //! Names that a flag takes out of a registry: completions offer them, and an error says which one was probably meant.
 
-use bakeoff::suggest;
-use bakeoff::workload::contestant;
-use bakeoff::workload::scenario::{BUILT_IN, REFERENCE};
+use crate::suggest;
+use crate::workload::contestant;
+use crate::workload::scenario::{BUILT_IN, REFERENCE};
 use bakeoff_servers::services::ServiceEntry;
 use bakeoff_servers::{TunedModel, models, services};
 use clap::builder::{PossibleValue, TypedValueParser};
@@ -43,7 +43,7 @@ impl NameParser {
 
 /// The name of a model, with its tuning where it has one: `tokio[compute_workers=8]`.
 pub(super) fn model_name() -> NameParser {
-    NameParser { also: Also::Tuning, ..NameParser::of("model", models::ALL.iter().map(|model| model.name())) }
+    NameParser { also: Also::Tuning, ..NameParser::of("model", models::all().map(|model| model.name())) }
 }
 
 /// A model, by its name, with its tuning.

@@ -2,10 +2,10 @@
 
 use super::output;
 use super::setup::launcher;
-use bakeoff::exit::Exit;
-use bakeoff::instruments::probe::null_server::{self, NullOptions};
-use bakeoff::instruments::probe::{Form, Point, Prober};
-use bakeoff::process::context::Context;
+use crate::exit::Exit;
+use crate::instruments::probe::null_server::{self, NullOptions};
+use crate::instruments::probe::{Form, Point, Prober};
+use crate::process::context::Context;
 use bakeoff_reports::rules::probe;
 use clap::Args;
 use std::net::SocketAddr;
@@ -37,7 +37,7 @@ impl ProbeArgs {
         let text = if self.json {
             serde_json::to_string_pretty(&found).expect("our own types have finite numbers") + "\n"
         } else {
-            bakeoff_reports::show::text::probe::table(&found, bakeoff::terminal_width())
+            bakeoff_reports::show::text::probe::table(&found, crate::terminal_width())
         };
         output::print(&text)?;
         Ok(if probe::unfit(&found).is_empty() { Exit::Fine } else { Exit::Invalid })
@@ -62,10 +62,7 @@ pub(super) struct NullServerArgs {
 
 impl NullServerArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
-        bakeoff::host::preflight::require_loopback(
-            self.addr.ip(),
-            "the null server is for this machine only",
-        )?;
+        crate::host::preflight::require_loopback(self.addr.ip(), "the null server is for this machine only")?;
         let options =
             NullOptions { address: self.addr, congestion_control: self.congestion_control, cpu: self.cpu };
         null_server::run(&options, self.parent)?;

@@ -3,7 +3,7 @@
 use super::report::{self, BUNDLE_NAME};
 use super::results::new_folder;
 use super::run::RunArgs;
-use bakeoff::exit::Exit;
+use crate::exit::Exit;
 use clap::{Args, value_parser};
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ impl ReplicateArgs {
         for at in 0..self.runs {
             let own = folder.join(format!("run-{}", at + 1));
             if self.run.tells() {
-                bakeoff::print_to_stderr(&format!("run {} of {}", at + 1, self.runs));
+                crate::print_to_stderr(&format!("run {} of {}", at + 1, self.runs));
             }
             match self.run.clone().one_of_several(&own, at).run() {
                 Ok(Exit::Interrupted) => {
@@ -45,7 +45,7 @@ impl ReplicateArgs {
             }
         }
         for why in &failed {
-            bakeoff::print_to_stderr(why);
+            crate::print_to_stderr(why);
         }
         if interrupted && bundles.len() < 2 {
             return Ok(Exit::Interrupted);

@@ -1,8 +1,8 @@
 //! `bakeoff report`: the summary and the HTML page, derived again from a bundle.
 
 use super::output;
-use bakeoff::exit::Exit;
-use bakeoff::host::shortage::advice;
+use crate::exit::Exit;
+use crate::host::shortage::advice;
 use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::ask::replication;
 use bakeoff_reports::record::bundle;
@@ -63,7 +63,7 @@ pub(super) fn replication(bundles: &[PathBuf]) -> Result<usize, String> {
     let load = |path: &PathBuf| Ok(analyse(&bundle::load(path).map_err(|e| e.to_string())?));
     let analyses = bundles.iter().map(load).collect::<Result<Vec<_>, String>>()?;
     let found = replication::replication(&analyses).map_err(|e| e.to_string())?;
-    output::print(&terminal::replication::text(&found, bakeoff::terminal_width()))?;
+    output::print(&terminal::replication::text(&found, crate::terminal_width()))?;
     Ok(found.contradictions())
 }
 
@@ -71,7 +71,7 @@ pub(super) fn replication(bundles: &[PathBuf]) -> Result<usize, String> {
 pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<Analysis, String> {
     let loaded = bundle::load(bundle).map_err(|e| e.to_string())?;
     for damage in &loaded.damage {
-        bakeoff::print_to_stderr(&format!("bakeoff: {}: {damage}", bundle.display()));
+        crate::print_to_stderr(&format!("bakeoff: {}: {damage}", bundle.display()));
     }
     let analysis = analyse(&loaded);
     output::replace(page, &html::report_beside(&analysis, beside(bundle, page).as_deref())).map_err(|e| {
@@ -84,7 +84,7 @@ pub(super) fn write(bundle: &Path, page: &Path, summary: bool) -> Result<Analysi
     })?;
     if summary {
         let options = terminal::SummaryOptions {
-            width: bakeoff::terminal_width(),
+            width: crate::terminal_width(),
             colour: output::wants_colour(),
             report_path: Some(page.to_path_buf()),
         };

@@ -1,9 +1,9 @@
 //! The folder of results: made before a campaign, reported on after it.
 
 use super::report;
-use bakeoff::campaign::Ending;
-use bakeoff::exit::Exit;
-use bakeoff::host::preflight::require_room;
+use crate::campaign::Ending;
+use crate::exit::Exit;
+use crate::host::preflight::require_room;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,16 @@
 //! `bakeoff run`: models x workloads x rounds, into a bundle and a report.
 
-use super::flags::{CampaignFlags, CostFlag};
+use super::flags::{CampaignFlags, ContestantFlag, CostFlag};
 use super::results::Results;
-use super::setup::{check_plan, context, tell_what_is_known};
+use super::setup::{Admission, admit, check_plan, context, tell_what_is_known};
 use super::{names, workloads};
-use bakeoff::campaign::plan::Plan;
-use bakeoff::campaign::{Options, blocks, budget};
-use bakeoff::exit::Exit;
-use bakeoff::host::preflight::require_loopback;
-use bakeoff::host::quiet::{self, Quiet};
-use bakeoff::workload::curves;
-use bakeoff::workload::scenario::{BUILT_IN, Scenario};
+use crate::campaign::plan::Plan;
+use crate::campaign::{Options, blocks, budget};
+use crate::exit::Exit;
+use crate::host::preflight::require_loopback;
+use crate::host::quiet::{self, Quiet};
+use crate::workload::curves;
+use crate::workload::scenario::{BUILT_IN, Scenario};
 use bakeoff_reports::record::envelope::Stress;
 use bakeoff_reports::rules::verdict::MIN_BLOCKS;
 use bakeoff_reports::show::units;
@@ -33,7 +33,8 @@ const ALL_CURVES: Duration = Duration::from_secs(300);
     after_help = "Exit status: 0 answered, if only provisionally; 3 nothing could be measured, or with --strict not \
     everything is decided.\n\nExamples:\n  \
     bakeoff run\n  bakeoff run --all --budget 10m\n  bakeoff run churn wait --blocks 10\n  \
-    bakeoff run my.toml --model tokio --model mio-event-loop"
+    bakeoff run my.toml --model tokio --model mio-event-loop\n  \
+    bakeoff run small-echo-closed -m tokio --contestant go='./server {port}'"
 )]
 pub(super) struct RunArgs {
     /// Names of built-in scenarios, or scenario files (*.toml); without any, the default set (see `bakeoff list`)
@@ -70,6 +71,8 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     costs: CostFlag,
     #[command(flatten)]
+    contestants: ContestantFlag,
+    #[command(flatten)]
     campaign: CampaignFlags,
     /// Whether a summary ends it, where that is not to follow from `--quiet`.
     #[arg(skip)]
@@ -102,23 +105,26 @@ impl RunArgs {
             flags.listen.addr.ip(),
             "run loads this machine only; use `bakeoff load` for a server elsewhere",
         )?;
-        let plan = self.plan()?;
+        let mut plan = self.plan()?;
         check_plan(&plan)?;
         if self.envelope {
-            bakeoff::instruments::envelope::require_descriptors(Stress::ALL)?;
+            crate::instruments::envelope::require_descriptors(Stress::ALL)?;
         }
         let context = context(flags.listen.addr)?;
+        if admit(&mut plan, &context)? == Admission::Interrupted {
+            return Ok(Exit::Interrupted);
+        }
         let results = Results::new(flags.results.out.as_deref(), plan.planned_trials().into())?;
         let costs = !self.costs.no_costs;
         let (anatomy, envelope) = (!self.no_anatomy, self.envelope);
         let options = Options { anatomy, envelope, ..flags.options(costs) };
         if !flags.results.quiet {
-            bakeoff::print_to_stderr(&format!("seed {} (--seed repeats it)", plan.seed));
+            crate::print_to_stderr(&format!("seed {} (--seed repeats it)", plan.seed));
         }
         if let Some(longest) = self.wait_for_quiet {
             match quiet::wait(longest, &context.cpus.all, &|| context.interrupted()) {
                 Quiet::Interrupted => return Ok(Exit::Interrupted),
-                Quiet::No(share) if !flags.results.quiet => bakeoff::print_to_stderr(&format!(
+                Quiet::No(share) if !flags.results.quiet => crate::print_to_stderr(&format!(
                     "other programs still use {} of the CPUs; running all the same, answers may be provisional",
                     units::share(share)
                 )),
@@ -143,7 +149,7 @@ impl RunArgs {
             let points = self.curves(&scenarios)?;
             scenarios.extend(points);
         }
-        let plan = Plan::new(scenarios, &flags.models.models, blocks, seed)?;
+        let plan = Plan::new(scenarios, &flags.models.with(&self.contestants), blocks, seed)?;
         if self.blocks.is_some() {
             return Ok(plan);
         }

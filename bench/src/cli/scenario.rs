@@ -2,11 +2,11 @@
 
 use super::list::section;
 use super::{names, output, workloads};
-use bakeoff::exit::Exit;
-use bakeoff::workload::contestant;
-use bakeoff::workload::load::Timing;
-use bakeoff::workload::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
-use bakeoff::workload::units::show_duration;
+use crate::exit::Exit;
+use crate::workload::contestant;
+use crate::workload::load::Timing;
+use crate::workload::scenario::{BUILT_IN, BuiltIn, REFERENCE, Scenario};
+use crate::workload::units::show_duration;
 use bakeoff_reports::record::Tuning;
 use bakeoff_reports::show::words;
 use bakeoff_servers::{services, tuning};
@@ -64,7 +64,8 @@ impl ScenarioArgs {
 
 /// What a scenario asks for, as a run of it would be recorded.
 fn in_words(file: &str, scenario: &Scenario) -> String {
-    let models = scenario.models_by_default();
+    let contestants = scenario.contestants_by_default();
+    let models: Vec<String> = contestants.iter().map(|one| one.name().to_owned()).collect();
     let Timing { warmup, window, .. } = scenario.timing;
     let server = scenario.server.config(1);
     let mut record = scenario.record(models.clone(), &server);
@@ -102,7 +103,7 @@ fn in_words(file: &str, scenario: &Scenario) -> String {
         words::workload::parameters(&record).into_iter().map(|(name, value)| (name.to_owned(), value)),
     );
     // One CPU, as on the smallest machine that this can be told of.
-    let contestants = contestant::each_once(&models).unwrap_or_default();
+    let contestants = contestant::each_once(contestants).unwrap_or_default();
     let known = scenario.known(contestants.iter(), 1);
     rows.extend(known.iter().map(|one| ("by arithmetic".to_owned(), words::theory::known(one))));
     let mut text = String::new();

@@ -1,11 +1,11 @@
 //! `bakeoff serve`: one model alone.
 
 use super::names;
-use bakeoff::exit::Exit;
-use bakeoff::host::environment::allowed_cpus;
-use bakeoff::host::preflight::require_loopback;
-use bakeoff::process::serving::{Around, ServeOptions, serve};
-use bakeoff::workload::server::{DEFAULT_BACKLOG, Key, ServerSettings};
+use crate::exit::Exit;
+use crate::host::environment::allowed_cpus;
+use crate::host::preflight::require_loopback;
+use crate::process::serving::{Around, ServeOptions, serve};
+use crate::workload::server::{DEFAULT_BACKLOG, Key, ServerSettings};
 use bakeoff_servers::TunedModel;
 use bakeoff_servers::services::{Dotfiles, ServiceEntry};
 use bakeoff_servers::tuning::Tuning;

@@ -1,22 +1,23 @@
 //! What every subcommand that measures makes sure of before it starts anything.
 
-use bakeoff::campaign::plan::Plan;
-use bakeoff::host::environment::allowed_cpus;
-use bakeoff::host::preflight::Limits;
-use bakeoff::process::context::Context;
-use bakeoff::process::launch::{Interrupt, Launcher};
-use bakeoff::process::orphans;
-use bakeoff::workload::scenario::Scenario;
+use crate::campaign::admission::{self, AdmissionError};
+use crate::campaign::plan::Plan;
+use crate::host::environment::allowed_cpus;
+use crate::host::preflight::Limits;
+use crate::process::context::Context;
+use crate::process::launch::{Interrupt, Launcher};
+use crate::process::orphans;
+use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::Refused;
 use bakeoff_reports::show::text::wrapped;
-use bakeoff_reports::show::words;
+use bakeoff_reports::show::{units, words};
 use bakeoff_servers::listen::{ListenOptions, bind};
 use std::net::SocketAddr;
 
 /// Starts this program again as servers and workers, until a signal ends it all.
 pub(super) fn launcher() -> Result<Launcher, String> {
     if let Err(error) = orphans::adopt() {
-        bakeoff::print_to_stderr(&format!(
+        crate::print_to_stderr(&format!(
             "what servers leave behind in groups of their own will not be found: {error} (PR_SET_CHILD_SUBREAPER)"
         ));
     }
@@ -39,13 +40,36 @@ pub(super) fn command_line() -> Vec<String> {
 
 /// Refuses what this machine's limits cannot hold, and says what is left out of the plan.
 pub(super) fn check_plan(plan: &Plan) -> Result<(), String> {
-    for Refused { model, why } in &plan.refused {
-        bakeoff::print_to_stderr(&format!(
+    for Refused { model, why, .. } in &plan.refused {
+        crate::print_to_stderr(&format!(
             "{model} is left out because it cannot start on this machine: {why}"
         ));
     }
     let mut all = plan.scenarios.iter().enumerate();
     all.try_for_each(|(at, scenario)| check_scenario(scenario, &plan.models_of(at)))
+}
+
+/// Whether the commands of a plan may take part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// Those that are in it still.
+    Done,
+    /// The tool was asked to end.
+    Interrupted,
+}
+
+/// Takes the commands of a plan out of the workloads that they do not speak, and says so.
+pub(super) fn admit(plan: &mut Plan, context: &Context) -> Result<Admission, String> {
+    let before = plan.refused.len();
+    match admission::admit(plan, context) {
+        Ok(()) => {}
+        Err(AdmissionError::Interrupted) => return Ok(Admission::Interrupted),
+        Err(AdmissionError::Refused(why)) => return Err(why),
+    }
+    for Refused { model, why, scenarios } in &plan.refused[before..] {
+        crate::print_to_stderr(&format!("{model} is left out of {}: {why}", units::all_of(scenarios)));
+    }
+    Ok(Admission::Done)
 }
 
 /// As [`check_plan`], for one scenario; `models` are the models of ours that serve it.
@@ -66,15 +90,13 @@ pub(super) fn tell_what_is_known(plan: &Plan, context: &Context) {
     let cpus = context.cpus.server.len();
     let mut said = false;
     for (at, scenario) in plan.scenarios.iter().enumerate() {
-        let names = plan.models_of(at);
-        let models = plan.models.iter().filter(|one| names.iter().any(|name| name == one.name()));
-        for known in scenario.known(models, cpus) {
+        for known in scenario.known(plan.contestants_of(at), cpus) {
             if !said {
-                bakeoff::print_to_stderr("known before the run, by arithmetic:");
+                crate::print_to_stderr("known before the run, by arithmetic:");
                 said = true;
             }
             let line = format!("{}: {}", scenario.name, words::theory::known(&known));
-            bakeoff::print_to_stderr(wrapped(&line, bakeoff::terminal_width(), "  ").trim_end());
+            crate::print_to_stderr(wrapped(&line, crate::terminal_width(), "  ").trim_end());
         }
     }
 }

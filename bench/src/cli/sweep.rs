@@ -1,16 +1,16 @@
 //! `bakeoff sweep`: one scenario at several values of one parameter, under every model.
 
-use super::flags::CampaignFlags;
+use super::flags::{CampaignFlags, ContestantFlag};
 use super::results::Results;
-use super::setup::{check_plan, context};
+use super::setup::{Admission, admit, check_plan, context};
 use super::{names, workloads};
-use bakeoff::campaign::blocks;
-use bakeoff::campaign::plan::Plan;
-use bakeoff::exit::Exit;
-use bakeoff::host::preflight::require_loopback;
-use bakeoff::workload::load::Load;
-use bakeoff::workload::scenario::Scenario;
-use bakeoff::workload::{axis, derive};
+use crate::campaign::blocks;
+use crate::campaign::plan::Plan;
+use crate::exit::Exit;
+use crate::host::preflight::require_loopback;
+use crate::workload::load::Load;
+use crate::workload::scenario::Scenario;
+use crate::workload::{axis, derive};
 use bakeoff_reports::rules::verdict::DEFAULT_BLOCKS;
 use clap::{Args, value_parser};
 
@@ -36,6 +36,8 @@ pub(super) struct SweepArgs {
     #[arg(long, short, alias = "blocks", default_value_t = DEFAULT_BLOCKS, value_parser = value_parser!(u32).range(1..=1000))]
     rounds: u32,
     #[command(flatten)]
+    contestants: ContestantFlag,
+    #[command(flatten)]
     campaign: CampaignFlags,
 }
 
@@ -43,9 +45,13 @@ impl SweepArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         let flags = &self.campaign;
         require_loopback(flags.listen.addr.ip(), "sweep loads this machine only")?;
-        let plan = Plan::new(self.scenarios()?, &flags.models.models, self.rounds, flags.seed.seed())?;
+        let chosen = flags.models.with(&self.contestants);
+        let mut plan = Plan::new(self.scenarios()?, &chosen, self.rounds, flags.seed.seed())?;
         check_plan(&plan)?;
         let context = context(flags.listen.addr)?;
+        if admit(&mut plan, &context)? == Admission::Interrupted {
+            return Ok(Exit::Interrupted);
+        }
         let results = Results::new(flags.results.out.as_deref(), plan.planned_trials().into())?;
         // What explains a verdict at one point costs time at each.
         let options = flags.options(self.with_workload);

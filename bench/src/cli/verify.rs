@@ -3,17 +3,18 @@
 use super::flags::SeedFlag;
 use super::setup::{check_plan, command_line, launcher};
 use super::{output, report};
-use bakeoff::campaign::plan::Plan;
-use bakeoff::campaign::{Ending, Options, blocks};
-use bakeoff::exit::Exit;
-use bakeoff::instruments::verify::oracles::{self, Oracle};
-use bakeoff::instruments::verify::rig::{Rig, Scale};
-use bakeoff::instruments::verify::{self, mutants, table};
-use bakeoff::process::context::Context;
-use bakeoff::process::launch::LaunchError;
-use bakeoff::suggest;
-use bakeoff::swarm::defect::Defect;
-use bakeoff::workload::orderings;
+use crate::campaign::plan::Plan;
+use crate::campaign::{Ending, Options, blocks};
+use crate::exit::Exit;
+use crate::instruments::verify::oracles::{self, Oracle};
+use crate::instruments::verify::rig::{Rig, Scale};
+use crate::instruments::verify::{self, mutants, table};
+use crate::process::context::Context;
+use crate::process::launch::LaunchError;
+use crate::suggest;
+use crate::swarm::defect::Defect;
+use crate::workload::contestant::Chosen;
+use crate::workload::orderings;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::show::text::wrapped;
@@ -92,7 +93,12 @@ impl VerifyArgs {
 
     /// Runs the workloads of the orderings as any run is run, and holds what came out against what is known.
     fn show_orderings(&self) -> Result<Exit, String> {
-        let plan = Plan::new(orderings::scenarios(&self.numbers()?), &[], self.rounds, self.seed.seed)?;
+        let plan = Plan::new(
+            orderings::scenarios(&self.numbers()?),
+            &Chosen::default(),
+            self.rounds,
+            self.seed.seed,
+        )?;
         check_plan(&plan)?;
         let context = Context::on_loopback(launcher()?);
         let scratch = tempfile::tempdir().map_err(|e| format!("making a temporary folder failed: {e}"))?;
@@ -105,7 +111,7 @@ impl VerifyArgs {
         let options = Options { command, progress: true, costs: true, retries: 2, ..Options::default() };
         let completion = blocks::run(&plan, &options, &context, &bundle).map_err(|e| e.to_string())?;
         if completion.ending != Ending::Complete {
-            bakeoff::print_to_stderr(&match &self.out {
+            crate::print_to_stderr(&match &self.out {
                 Some(folder) => format!("`bakeoff report {}` shows what there is", folder.display()),
                 None => "the records went with their temporary folder; --out would keep them".into(),
             });
@@ -153,9 +159,9 @@ fn print(text: &str) -> Result<(), LaunchError> {
 
 fn show_oracles(rig: &Rig<'_>, oracles: &[&Oracle]) -> Result<bool, LaunchError> {
     if let Some(defect) = rig.defect {
-        bakeoff::print_to_stderr(&format!("the harness is broken on purpose: {}", defect.about()));
+        crate::print_to_stderr(&format!("the harness is broken on purpose: {}", defect.about()));
     }
-    bakeoff::print_to_stderr(&table::where_it_runs(&rig.context.cpus));
+    crate::print_to_stderr(&table::where_it_runs(&rig.context.cpus));
     print(&table::head())?;
     let mut printed = Ok(());
     let findings = verify::run(rig, oracles, |finding| {
@@ -169,7 +175,7 @@ fn show_oracles(rig: &Rig<'_>, oracles: &[&Oracle]) -> Result<bool, LaunchError>
 }
 
 fn show_mutants(rig: &Rig<'_>) -> Result<bool, LaunchError> {
-    bakeoff::print_to_stderr("every way to break the harness against every oracle; this takes some minutes");
+    crate::print_to_stderr("every way to break the harness against every oracle; this takes some minutes");
     print(&mutants::head())?;
     let mut printed = Ok(());
     let all = mutants::run(rig, |mutant| {
@@ -189,7 +195,7 @@ fn show_mutants(rig: &Rig<'_>) -> Result<bool, LaunchError> {
 }
 
 fn list() -> Result<Exit, String> {
-    let width = bakeoff::terminal_width().min(100);
+    let width = crate::terminal_width().min(100);
     let line = |name: &str, about: &str| wrapped(about, width, &format!("  {name:<22}"));
     let mut text = String::from("ORACLES (--only)\n");
     oracles::ALL.iter().for_each(|oracle| text.push_str(&line(oracle.name, oracle.about)));

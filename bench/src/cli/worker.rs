@@ -1,9 +1,9 @@
 //! `bakeoff swarm-worker`: one worker of the swarm, started by the runner, spoken with by lines.
 
-use bakeoff::exit::Exit;
-use bakeoff::host::preflight::raise_descriptor_limit;
-use bakeoff::process::launch::die_with_parent;
-use bakeoff::swarm::protocol::run_worker;
+use crate::exit::Exit;
+use crate::host::preflight::raise_descriptor_limit;
+use crate::process::launch::die_with_parent;
+use crate::swarm::protocol::run_worker;
 use bakeoff_servers::services;
 use clap::Args;
 use std::io;

@@ -1,8 +1,8 @@
 //! Scenarios as they are named on the command line: built-in ones by name, others by file.
 
 use super::names::is_path;
-use bakeoff::workload::derive::{Times, with_times};
-use bakeoff::workload::scenario::Scenario;
+use crate::workload::derive::{Times, with_times};
+use crate::workload::scenario::Scenario;
 use std::fs;
 use std::path::Path;
 

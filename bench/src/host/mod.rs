@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod connect;
 pub mod environment;
+pub mod listeners;
 pub mod pinned;
 pub mod preflight;
 pub mod quiet;

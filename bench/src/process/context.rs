@@ -1,12 +1,13 @@
 //! What everything that an invocation starts has in common: who starts it, on which CPUs, within which limits, on which address.
 
-use super::contestant::Contestant;
 use super::launch::{LaunchError, Launcher};
+use super::program::Program;
 use super::serving::ServeOptions;
 use super::workers::Workers;
 use crate::host::environment::{self, CpuPlan};
 use crate::host::preflight::{self, Limits};
 use crate::swarm::spec::WorkerSpec;
+use crate::workload::contestant::{Contestant, NamedCommand};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::{Reading, Work};
 use bakeoff_servers::ServerConfig;
@@ -61,8 +62,18 @@ impl Context {
     }
 
     /// A model of this program.
-    pub fn model<'a>(&'a self, model: &'a str) -> Contestant<'a> {
-        Contestant::Model { launcher: &self.launcher, model, tax_ns: 0 }
+    pub fn model<'a>(&'a self, model: &'a str) -> Program<'a> {
+        Program::Model { launcher: &self.launcher, model, tax_ns: 0 }
+    }
+
+    /// What serves for a contestant.
+    pub fn program<'a>(&'a self, contestant: &'a Contestant) -> Program<'a> {
+        match contestant {
+            Contestant::Model(tuned) => self.model(tuned.name()),
+            Contestant::Command(NamedCommand { name, command }) => {
+                Program::Command { launcher: &self.launcher, name, command }
+            }
+        }
     }
 
     /// How a server is to serve a service here.

@@ -123,7 +123,11 @@ pub enum LaunchError {
     },
     /// It runs, and does not listen where it was told to.
     #[error(
-        "the {name} did not listen on {address} within {waited:.0?}; does its command listen where {{port}} says?"
+        "the {name} did not listen on {address} within {waited:.0?}{}; does its command listen where {{port}} says?",
+        match instead.as_slice() {
+            [] => String::new(),
+            all => format!(", but on {}", all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+        }
     )]
     NeverListened {
         /// Which child.
@@ -132,6 +136,21 @@ pub enum LaunchError {
         address: SocketAddr,
         /// How long was waited.
         waited: Duration,
+        /// Where it listens instead.
+        instead: Vec<SocketAddr>,
+    },
+    /// Somebody else listens where it was told to.
+    #[error(
+        "{who} listens on {address}, and neither the {name} nor a process that it started and that stayed with it: what was \
+         measured would not be it. If it is the server's own, have it stay in the foreground"
+    )]
+    Occupied {
+        /// Which child.
+        name: String,
+        /// Where it should have listened.
+        address: SocketAddr,
+        /// Who does.
+        who: String,
     },
     /// It names another address than it was to serve on.
     #[error(

@@ -5,6 +5,8 @@ use super::orphans;
 use super::serving::FromServer;
 use super::workers::{PATIENCE, expect};
 use crate::host::connect::connect;
+use crate::host::listeners::{self, Listens};
+use crate::host::usage;
 use crate::print_to_stderr;
 use crate::sys::Ended;
 use bakeoff_reports::record::Reading;
@@ -92,22 +94,51 @@ impl Server {
     fn await_listening(&mut self) -> Result<(), LaunchError> {
         const BETWEEN_LOOKS: Duration = Duration::from_millis(2);
         let begin = Instant::now();
-        while connect(self.address, Duration::from_secs(1)).is_err() {
-            let name = self.name.clone();
+        loop {
+            let listens = connect(self.address, Duration::from_secs(1)).is_ok();
+            let (name, address) = (self.name.clone(), self.address);
             if self.child.has_ended() {
                 // Waiting for a line of the dead says how it ended, with its words.
                 let line = self.child.line(Instant::now() + Duration::from_secs(1));
                 return Err(line.map_or_else(|error| error, |said| LaunchError::Unexpected { name, said }));
             }
+            if listens {
+                return self.owns_its_port();
+            }
             if begin.elapsed() > PATIENCE {
-                let (address, waited) = (self.address, begin.elapsed());
-                return Err(LaunchError::NeverListened { name, address, waited });
+                let (waited, instead) = (begin.elapsed(), listeners::of(&self.tree()));
+                return Err(LaunchError::NeverListened { name, address, waited, instead });
             }
             if !self.child.interrupt().sleep_until(Instant::now() + BETWEEN_LOOKS) {
                 return Err(LaunchError::Interrupted);
             }
         }
-        Ok(())
+    }
+
+    /// A port that was free a moment ago may be somebody else's by now, such as what an earlier server left behind.
+    fn owns_its_port(&self) -> Result<(), LaunchError> {
+        match listeners::at(self.address, &self.tree()) {
+            Listens::Other(who) => {
+                Err(LaunchError::Occupied { name: self.name.clone(), address: self.address, who })
+            }
+            // It may have closed its port again already: the first connection will tell.
+            Listens::Tree | Listens::Nobody => Ok(()),
+        }
+    }
+
+    fn tree(&self) -> Vec<u32> {
+        usage::tree(self.pid()).unwrap_or_else(|_| vec![self.pid()])
+    }
+
+    /// Stops it after it could not be brought to serve: why, with what it left behind.
+    pub fn explained(self, error: LaunchError) -> LaunchError {
+        match (error, orphans::told(&self.stop(Duration::ZERO).left)) {
+            (LaunchError::Ended { name, how, said }, Some(left)) => {
+                let said = format!("{said}, and {left}; have it stay in the foreground");
+                LaunchError::Ended { name, how, said }
+            }
+            (error, _) => error,
+        }
     }
 
     /// Asks it to stop, takes its counters and reaps it; kills it some time after `patience`, in which it should have

@@ -5,9 +5,9 @@ pub mod judge;
 use self::judge::{Least, Terms};
 use crate::host::clock;
 use crate::host::usage::{COUNTING, Depth, SwitchMark, Watch, not_accepted};
-use crate::process::contestant::Contestant;
 use crate::process::context::Context;
 use crate::process::launch::{Interrupted, LaunchError};
+use crate::process::program::Program;
 use crate::process::server::Server;
 use crate::process::workers::PATIENCE;
 use crate::swarm::schedule;
@@ -74,7 +74,7 @@ struct Observed {
 }
 
 impl Conditions<'_> {
-    /// Runs one trial to its record, in which the contestant is called `name`. A trial that fails is a record too, with the
+    /// Runs one trial to its record, in which the contestant that it serves for is called `name`. A trial that fails is a record too, with the
     /// reason.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ impl Conditions<'_> {
         id: TrialId,
         scenario: &Scenario,
         name: &str,
-        contestant: Contestant<'_>,
+        program: Program<'_>,
     ) -> Result<Trial, Interrupted> {
         let mut trial = Trial {
             index: id.index,
@@ -101,7 +101,7 @@ impl Conditions<'_> {
         };
         let config = scenario.server.config(self.context.cpus.server.len());
         let options = self.context.serve_options(&scenario.service, scenario.server.backlog(), config);
-        let mut server = match contestant.start(&options) {
+        let mut server = match program.start(&options) {
             Ok(started) => started,
             Err(LaunchError::Interrupted) => return Err(Interrupted),
             Err(error) => {
@@ -119,7 +119,9 @@ impl Conditions<'_> {
             let detail = error.to_string();
             trial.invalid.push(match error {
                 LaunchError::NothingConnected { .. } => Invalid::NothingConnected { detail },
-                LaunchError::NeverListened { .. } => Invalid::ServerDidNotStart { detail },
+                LaunchError::NeverListened { .. } | LaunchError::Occupied { .. } => {
+                    Invalid::ServerDidNotStart { detail }
+                }
                 _ => Invalid::SwarmFailed { detail },
             });
         }

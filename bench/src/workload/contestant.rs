@@ -1,37 +1,205 @@
-//! What a record keeps of who serves: what a model states of itself, and how its server was set up. The two crates on either
-//! side do not know each other, so their words are matched here, once.
+//! Who takes part, and what a record keeps of it: what a model states of itself, a command's text, how servers were set up. The
+//! two crates on either side do not know each other, so their words are matched here, once.
 
+use super::command::Command;
 use crate::suggest;
 use bakeoff_reports::record::{self, Facts, ModelRecord, ServerSetup};
 use bakeoff_servers::model::{Concurrency, PerClient, Role, Tuning};
 use bakeoff_servers::tuning::{Sizes, TuningError};
 use bakeoff_servers::{Meta, ServerConfig, TunedModel, models};
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
-/// The contestant of a name such as `tokio` or `tokio[compute_workers=8]`.
+/// Who serves in a trial, by a name of its own.
+#[derive(Clone, Debug)]
+pub enum Contestant {
+    /// A model of this program, with its tuning where it has one.
+    Model(TunedModel),
+    /// A command of somebody else's.
+    Command(NamedCommand),
+}
+
+/// A command and what a reader calls it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedCommand {
+    /// Its name in the record.
+    pub name: String,
+    /// The command.
+    pub command: Command,
+}
+
+impl Contestant {
+    /// The contestant of a model's name such as `tokio` or `tokio[compute_workers=8]`.
+    ///
+    /// # Errors
+    /// As [`parse`].
+    pub fn model(name: &str) -> Result<Self, String> {
+        parse(name).map(Self::Model)
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Model(tuned) => tuned.name(),
+            Self::Command(named) => &named.name,
+        }
+    }
+
+    /// The model, if it is one.
+    pub fn tuned(&self) -> Option<&TunedModel> {
+        match self {
+            Self::Model(tuned) => Some(tuned),
+            Self::Command(_) => None,
+        }
+    }
+
+    /// It in the head of a bundle.
+    pub fn record(&self) -> ModelRecord {
+        match self {
+            Self::Model(tuned) => model_record(tuned),
+            Self::Command(NamedCommand { name, command }) => ModelRecord {
+                name: name.clone(),
+                summary: command.text.clone(),
+                facts: None,
+                tuning: BTreeMap::new(),
+                command: Some(command.text.clone()),
+            },
+        }
+    }
+
+    /// The contestant that a bundle tells of.
+    ///
+    /// # Errors
+    /// A model that this program does not have.
+    pub fn of_record(record: &ModelRecord) -> Result<Self, String> {
+        match &record.command {
+            Some(text) => NamedCommand::new(&record.name, text).map(Self::Command),
+            None => Self::model(&record.name),
+        }
+    }
+}
+
+/// Two are the same when their names are and, of commands, their texts.
+impl PartialEq for Contestant {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Model(one), Self::Model(other)) => one.name() == other.name(),
+            (Self::Command(one), Self::Command(other)) => one == other,
+            _ => false,
+        }
+    }
+}
+
+impl NamedCommand {
+    /// A command by a name.
+    ///
+    /// # Errors
+    /// A name that cannot be one or that a model has; a command that cannot serve.
+    pub fn new(name: &str, text: &str) -> Result<Self, String> {
+        const LONGEST: usize = 64;
+        let plain = |c: char| c.is_alphanumeric() || "-_.+".contains(c);
+        if name.is_empty() || name.chars().count() > LONGEST || !name.chars().all(plain) {
+            return Err(format!(
+                "`{name}` cannot name a contestant: letters, digits and any of - _ . + make a name, {LONGEST} at most"
+            ));
+        }
+        if models::find(name).is_some() {
+            return Err(format!(
+                "`{name}` is the name of a model; give the command another, such as `my-{name}`"
+            ));
+        }
+        Ok(Self { name: name.into(), command: Command::parse(text)? })
+    }
+}
+
+impl FromStr for NamedCommand {
+    type Err = String;
+
+    /// Reads `NAME=COMMAND`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let form = "write NAME='COMMAND', such as go='./server --port {port}'";
+        if parse(text).is_ok() {
+            return Err(format!("`{text}` is a model: give it with --model; {form}"));
+        }
+        match text.split_once('=') {
+            Some((name, command)) if !name.contains(char::is_whitespace) => Self::new(name, command),
+            _ => Err(format!("`{text}` has no name: {form}")),
+        }
+    }
+}
+
+/// Who was chosen by hand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// Names of models instead of those of the scenarios; none for those.
+    pub models: Vec<String>,
+    /// Commands beside them.
+    pub commands: Vec<NamedCommand>,
+}
+
+impl Chosen {
+    /// Models alone.
+    pub fn models<T: Into<String>>(names: impl IntoIterator<Item = T>) -> Self {
+        Self { models: names.into_iter().map(Into::into).collect(), commands: Vec::new() }
+    }
+
+    /// Those chosen where a scenario runs `default` without a choice.
+    ///
+    /// # Errors
+    /// As [`parse`].
+    pub fn or(&self, default: Vec<Contestant>) -> Result<Vec<Contestant>, String> {
+        let models = match self.models.as_slice() {
+            [] => default,
+            names => names.iter().map(|name| Contestant::model(name)).collect::<Result<_, _>>()?,
+        };
+        let commands = self.commands.iter().cloned().map(Contestant::Command);
+        Ok(models.into_iter().chain(commands).collect())
+    }
+}
+
+/// The tuned model of a name such as `tokio` or `tokio[compute_workers=8]`.
 ///
 /// # Errors
 /// A model that is not known, with what was probably meant; a tuning that it does not have, with those that it has.
 pub fn parse(name: &str) -> Result<TunedModel, String> {
     TunedModel::parse(name).map_err(|error| match error {
-        TuningError::Model(base) => suggest::unknown("model", &base, models::ALL.iter().map(|m| m.name())),
+        TuningError::Model(base) => suggest::unknown("model", &base, models::all().map(|m| m.name())),
         other => other.to_string(),
     })
 }
 
-/// Contestants by their names, each once: in the order of the registry, the tunings of a model by their sizes.
+/// Contestants, each once: models in the order of the registry, the tunings of a model by their sizes, then commands as they were
+/// given.
 ///
 /// # Errors
-/// As [`parse`].
-pub fn each_once<'a>(names: impl IntoIterator<Item = &'a String>) -> Result<Vec<TunedModel>, String> {
-    let mut all = names.into_iter().map(|name| parse(name)).collect::<Result<Vec<_>, _>>()?;
-    let place = |one: &TunedModel| models::ALL.iter().position(|model| model.name() == one.model().name());
-    all.sort_by_cached_key(|one| (place(one), one.sizes().clone()));
-    all.dedup_by(|one, other| one.name() == other.name());
-    Ok(all)
+/// Two commands of one name.
+pub fn each_once(all: impl IntoIterator<Item = Contestant>) -> Result<Vec<Contestant>, String> {
+    let mut all: Vec<Contestant> = all.into_iter().collect();
+    let place = |model: &TunedModel| models::all().position(|one| one.name() == model.model().name());
+    all.sort_by_cached_key(|one| {
+        let model = one.tuned().map(|model| (place(model), model.sizes().clone()));
+        (model.is_none(), model)
+    });
+    let mut each: Vec<Contestant> = Vec::new();
+    for one in all {
+        match each.iter().find(|other| other.name() == one.name()) {
+            None => each.push(one),
+            Some(same) if *same == one => {}
+            Some(other) => {
+                let text = |one: &Contestant| one.record().summary;
+                return Err(format!(
+                    "two contestants are named `{}`, `{}` and `{}`; the report could not tell them apart",
+                    one.name(),
+                    text(other),
+                    text(&one)
+                ));
+            }
+        }
+    }
+    Ok(each)
 }
 
-/// A contestant in the head of a bundle.
+/// A tuned model in the head of a bundle.
 pub fn model_record(tuned: &TunedModel) -> ModelRecord {
     let meta = tuned.model().meta();
     ModelRecord {
@@ -39,6 +207,7 @@ pub fn model_record(tuned: &TunedModel) -> ModelRecord {
         summary: meta.summary.into(),
         facts: Some(facts(meta)),
         tuning: sizes(tuned.sizes()),
+        command: None,
     }
 }
 
@@ -102,13 +271,50 @@ mod tests {
                     [load]\nkind = \"closed\"\nclients = 1\n[request]\nsize = \"8 B\"\n\
                     [server]\ncompute_workers = 4\n";
         let scenario = Scenario::parse(text, "t.toml").expect("sound");
-        assert_eq!(scenario.models_by_default(), ["tokio", "tokio[compute_workers=8]"]);
-        let all = each_once(&scenario.models_by_default()).expect("known");
-        let records: Vec<ModelRecord> = all.iter().map(model_record).collect();
+        let all = each_once(scenario.contestants_by_default()).expect("known");
+        let names: Vec<&str> = all.iter().map(Contestant::name).collect();
+        assert_eq!(names, ["tokio", "tokio[compute_workers=8]"]);
+        let records: Vec<ModelRecord> = all.iter().map(Contestant::record).collect();
         let workload = setup(&scenario.server.config(1), scenario.server.backlog());
         let computing = |one: &ModelRecord| one.setup(&workload).workers[&record::Tuning::ComputeWorkers];
         assert_eq!(records.iter().map(computing).collect::<Vec<_>>(), [4, 8]);
         assert_eq!(records[1].tuning, BTreeMap::from([(record::Tuning::ComputeWorkers, 8)]));
-        assert_eq!(all[1].config(&scenario.server.config(1)).compute_workers, 8);
+        let tuned = all[1].tuned().expect("a model");
+        assert_eq!(tuned.config(&scenario.server.config(1)).compute_workers, 8);
+    }
+
+    #[test]
+    fn a_command_has_a_name_that_nobody_else_has() {
+        let go: NamedCommand = "go=./gecho --bind=x {port}".parse().expect("sound");
+        assert_eq!((go.name.as_str(), go.command.words.len()), ("go", 3));
+        for (text, words) in [
+            ("./gecho {port}", "has no name: write NAME='COMMAND'"),
+            ("tokio", "give it with --model"),
+            ("tokio[compute_workers=8]", "give it with --model"),
+            ("tokio=./gecho {port}", "`tokio` is the name of a model"),
+            ("a b=./gecho {port}", "has no name"),
+            ("a[b]=./gecho {port}", "cannot name a contestant"),
+            ("=./gecho {port}", "cannot name a contestant"),
+            ("go=./gecho", "write {port}"),
+            ("go=", "empty"),
+            ("go=./gecho {port} | tee log", "needs a shell"),
+        ] {
+            let error = text.parse::<NamedCommand>().expect_err(text);
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn commands_come_behind_models_and_two_of_one_name_are_refused() {
+        let command = |text: &str| Contestant::Command(text.parse().expect("sound"));
+        let chosen = [command("b=./x {port}"), command("a=./x {port}"), command("b=./x {port}")];
+        let tokio = Contestant::model("tokio").expect("a model");
+        let all = each_once(chosen.clone().into_iter().chain([tokio])).expect("one each");
+        assert_eq!(all.iter().map(Contestant::name).collect::<Vec<_>>(), ["tokio", "b", "a"]);
+        let error = each_once(chosen.into_iter().chain([command("a=./y {port}")])).expect_err("two");
+        assert!(error.contains("named `a`, `./x {port}` and `./y {port}`"), "{error}");
+        let record = all[1].record();
+        assert_eq!(Contestant::of_record(&record).expect("it says all"), all[1]);
+        assert!(record.facts.is_none() && record.command.as_deref() == Some("./x {port}"));
     }
 }

@@ -26,10 +26,10 @@ pub fn points(base: &Scenario, times: Times) -> Result<Vec<Scenario>, String> {
         }
         Load::Open { .. } | Load::Churn { .. } | Load::Pipelined { .. } => return Ok(Vec::new()),
     };
-    let models = base.models_by_default();
+    let models = base.contestants_by_default();
     let plain = |point: Scenario| Scenario {
         // A model against its own tunings is a question of the workload itself.
-        models: Some(models.iter().filter(|name| !base.also.contains(name)).cloned().collect()),
+        models: Some(models.iter().filter(|one| !base.also.contains(one)).cloned().collect()),
         also: Vec::new(),
         ..point
     };

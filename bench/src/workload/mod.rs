@@ -2,6 +2,7 @@
 
 pub mod axis;
 pub mod bounds;
+pub mod command;
 pub mod contestant;
 pub mod curves;
 pub mod derive;

@@ -62,7 +62,7 @@ mod tests {
                 let scenario = scenarios.iter().find(|scenario| scenario.name == side.workload);
                 let models =
                     scenario.and_then(|scenario| scenario.models.clone()).expect("it names its models");
-                assert!(models.iter().any(|model| model == side.model), "{}: {side:?}", one.claim);
+                assert!(models.iter().any(|model| model.name() == side.model), "{}: {side:?}", one.claim);
             }
         }
     }

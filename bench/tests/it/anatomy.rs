@@ -19,9 +19,10 @@ use support::{
 fn of(model: &str, service: &str, demand: Duration) -> Anatomy {
     let launcher = Launcher { program: tool().into(), interrupt: Interrupt::default() };
     let context = Context::on_loopback(launcher);
-    let small = AnatomyOptions::small_echo(model);
+    let small = AnatomyOptions::small_echo();
     let service = services::find(service).expect("a service");
-    take(&context, &AnatomyOptions { service, demand, ..small }).expect("the server starts")
+    take(&context, context.model(model), &AnatomyOptions { service, demand, ..small })
+        .expect("the server starts")
 }
 
 fn phase(anatomy: &Anatomy, part: Part) -> &Phase {

@@ -10,6 +10,7 @@ use bakeoff::campaign::{Ending, Options, blocks};
 use bakeoff::process::context::Context;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::trial::{Conditions, TrialId};
+use bakeoff::workload::contestant::Chosen;
 use bakeoff::workload::load::Timing;
 use bakeoff::workload::scenario::Scenario;
 use bakeoff_reports::record::bundle;
@@ -169,8 +170,8 @@ fn servers_that_do_not_answer_are_results() {
 fn a_run_goes_on_after_each_fault() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("run.jsonl");
-    let models = cast::CAST.map(|(model, _)| model.to_string());
-    let plan = Plan::new(vec![hasty()], &models, 2, 1).expect("a plan");
+    let chosen = Chosen::models(cast::CAST.map(|(model, _)| model));
+    let plan = Plan::new(vec![hasty()], &chosen, 2, 1).expect("a plan");
     let options = Options { command: vec!["a test".into()], retries: 2, ..Options::default() };
     let context = Context::on_loopback(launcher());
     let completion = blocks::run(&plan, &options, &context, &path).expect("the bundle can be written");

@@ -6,6 +6,8 @@ mod anatomy;
 mod budget;
 mod catalogue;
 mod cli;
+mod conform;
+mod contestants;
 mod envelope;
 mod exit;
 mod export;

@@ -1,4 +1,4 @@
-//! Who takes part in a run: its name, what it states of itself, and the sizes it was given.
+//! Who takes part in a run: its name, what it states of itself, and the sizes it was given, or the command that it is.
 //!
 //! Whoever wants to know how a model works asks these facts, never its name.
 
@@ -6,22 +6,45 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use strum::VariantArray;
 
-/// A model that took part.
+/// A contestant that took part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelRecord {
     /// Its name; of a comparison of two builds with its side.
     pub name: String,
-    /// One line on what it is.
+    /// One line on what it is; of a command its text.
     pub summary: String,
     /// What it states of itself; absent for a command of somebody else's.
     pub facts: Option<Facts>,
     /// The sizes that it is tuned to, before all that its workloads set; its name says the same.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tuning: BTreeMap<Tuning, u32>,
+    /// The command, as it was given, where it is one: it states nothing, and counts nothing for us.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+}
+
+/// What kind of contestant one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContestantKind<'a> {
+    /// A model as it is.
+    Model,
+    /// A model with sizes of its own.
+    Tuned,
+    /// A command, by its text.
+    Command(&'a str),
 }
 
 impl ModelRecord {
+    /// What kind of contestant it is.
+    pub fn kind(&self) -> ContestantKind<'_> {
+        match &self.command {
+            Some(text) => ContestantKind::Command(text),
+            None if self.tuning.is_empty() => ContestantKind::Model,
+            None => ContestantKind::Tuned,
+        }
+    }
+
     /// How its servers are set up under a workload that sets all of them up so.
     pub fn setup(&self, workload: &ServerSetup) -> ServerSetup {
         let mut setup = workload.clone();
@@ -30,14 +53,18 @@ impl ModelRecord {
     }
 }
 
-/// A model that was asked for and cannot start on this machine: it is judged by nothing, and no other is by it.
+/// A contestant that was asked for and cannot start on this machine, or does not speak what some workloads ask: there it is judged by
+/// nothing, and no other is by it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Refused {
     /// Its name.
     pub model: String,
-    /// Why, in the words of the model.
+    /// Why, in its words or ours.
     pub why: String,
+    /// The workloads that it is left out of; of all where none is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scenarios: Vec<String>,
 }
 
 /// What a model states of itself.

@@ -28,7 +28,9 @@ mod workload;
 
 pub use anatomy::{Anatomy, ConnectionWire, Outcome, Part, Phase, Segments, Step, Untraced};
 pub use comparison::{ComparedCell, Comparison, ConfirmRecord, Contender, Gated, Origin, Side};
-pub use contestant::{Concurrency, Facts, ModelRecord, PerClient, Refused, Role, ServerSetup, Tuning};
+pub use contestant::{
+    Concurrency, ContestantKind, Facts, ModelRecord, PerClient, Refused, Role, ServerSetup, Tuning,
+};
 pub use costs::{Counted, Switches, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing};

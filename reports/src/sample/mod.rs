@@ -208,6 +208,7 @@ fn run(spec: &Spec, planned_trials: u32) -> Run {
         summary: row.1.to_owned(),
         facts: facts(row.0),
         tuning: BTreeMap::new(),
+        command: None,
     };
     Run {
         schema_version: SCHEMA_VERSION,

@@ -80,10 +80,8 @@ pub fn run(
 /// Both sides of every cell, in the order of [`PairPlan::cell`].
 fn entries<'a>(plan: &'a PairPlan, sides: Sides<'a>) -> Vec<Entry<'a>> {
     let of = |cell: &'a plan::PairCell| {
-        Side::BOTH.map(|side| Entry {
-            name: side.model(&cell.model),
-            contestant: sides.of(side).contestant(&cell.model),
-        })
+        Side::BOTH
+            .map(|side| Entry { name: side.model(&cell.model), program: sides.of(side).program(&cell.model) })
     };
     plan.cells.iter().flat_map(of).collect()
 }
@@ -100,8 +98,13 @@ fn head_of(plan: &PairPlan, sides: Sides<'_>, options: &Options, strict: bool, c
         // A build of another version has a model of this name; that it is made as here is taken for granted.
         let record = TunedModel::parse(name).ok().map(|tuned| model_record(&tuned));
         let summary = || sides.of(side).contender.label.clone();
-        let unknown =
-            || ModelRecord { name: String::new(), summary: summary(), facts: None, tuning: BTreeMap::new() };
+        let unknown = || ModelRecord {
+            name: String::new(),
+            summary: summary(),
+            facts: None,
+            tuning: BTreeMap::new(),
+            command: sides.of(side).command().map(|command| command.text.clone()),
+        };
         ModelRecord { name: side.model(name), ..record.unwrap_or_else(unknown) }
     };
     Run {

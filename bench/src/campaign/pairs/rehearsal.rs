@@ -89,8 +89,8 @@ fn fails(
     let mut why = None;
     for scenario in [brief(scenario), longer] {
         let id = TrialId { round: ROUND, ..TrialId::default() };
-        let contestant = sides.of(side).contestant(&cell.model);
-        let trial = conditions.trial(id, &scenario, &side.model(&cell.model), contestant);
+        let program = sides.of(side).program(&cell.model);
+        let trial = conditions.trial(id, &scenario, &side.model(&cell.model), program);
         why = fault(&trial.map_err(|Interrupted| RehearsalError::Interrupted)?, &scenario);
         if why.is_none() {
             break;

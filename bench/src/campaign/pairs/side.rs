@@ -1,8 +1,9 @@
 //! A side of a comparison: what a person asked for, and what is ready to be started once it is built.
 
 use super::build::{BuildError, Builder, is_commit};
-use crate::process::contestant::{Command, Contestant};
 use crate::process::launch::{Interrupt, Launcher};
+use crate::process::program::Program;
+use crate::workload::command::Command;
 use bakeoff_reports::record::{Contender, Origin, Side};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -146,12 +147,17 @@ impl PreparedSide {
         self
     }
 
-    /// It as a contestant, with this model.
-    pub fn contestant<'a>(&'a self, model: &'a str) -> Contestant<'a> {
+    /// The command, if it is one.
+    pub fn command(&self) -> Option<&Command> {
+        self.command.as_ref()
+    }
+
+    /// What serves for it with this model.
+    pub fn program<'a>(&'a self, model: &'a str) -> Program<'a> {
         let launcher = &self.launcher;
         match &self.command {
-            Some(command) => Contestant::Command { launcher, name: model, command },
-            None => Contestant::Model { launcher, model, tax_ns: self.tax_ns },
+            Some(command) => Program::Command { launcher, name: model, command },
+            None => Program::Model { launcher, model, tax_ns: self.tax_ns },
         }
     }
 }

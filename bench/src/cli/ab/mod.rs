@@ -6,20 +6,21 @@ use super::flags::{CampaignFlags, CostFlag};
 use super::results::Results;
 use super::setup::{check_scenario, context};
 use super::{names, output, report, workloads};
-use bakeoff::campaign::budget;
-use bakeoff::campaign::pairs;
-use bakeoff::campaign::pairs::build::{BuildError, Builder};
-use bakeoff::campaign::pairs::floors::Floors;
-use bakeoff::campaign::pairs::plan::{LEAST_ROUNDS, Length, MOST_ROUNDS, PairCell, PairPlan};
-use bakeoff::campaign::pairs::side::{Preparation, PreparedSide, SideSpec, Sides};
-use bakeoff::campaign::plan::Plan;
-use bakeoff::campaign::{Completion, Ending};
-use bakeoff::exit::Exit;
-use bakeoff::host::preflight::require_loopback;
-use bakeoff::process::contestant::Command;
-use bakeoff::process::launch::Interrupt;
-use bakeoff::workload::scenario::Scenario;
-use bakeoff::workload::units::parse_share;
+use crate::campaign::budget;
+use crate::campaign::pairs;
+use crate::campaign::pairs::build::{BuildError, Builder};
+use crate::campaign::pairs::floors::Floors;
+use crate::campaign::pairs::plan::{LEAST_ROUNDS, Length, MOST_ROUNDS, PairCell, PairPlan};
+use crate::campaign::pairs::side::{Preparation, PreparedSide, SideSpec, Sides};
+use crate::campaign::plan::Plan;
+use crate::campaign::{Completion, Ending};
+use crate::exit::Exit;
+use crate::host::preflight::require_loopback;
+use crate::process::launch::Interrupt;
+use crate::workload::command::Command;
+use crate::workload::contestant::Chosen;
+use crate::workload::scenario::Scenario;
+use crate::workload::units::parse_share;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Gated, Metric, Side};
 use bakeoff_reports::rules::gate::{self, Gate};
@@ -157,7 +158,7 @@ impl AbArgs {
             None => None,
             Some(reference) => {
                 let report: fn(&str) =
-                    if self.campaign.results.quiet { |_| () } else { bakeoff::print_to_stderr };
+                    if self.campaign.results.quiet { |_| () } else { crate::print_to_stderr };
                 let here = Path::new(".");
                 let made =
                     Builder::new(here, self.cache.clone(), self.build.clone(), interrupt.clone(), report);
@@ -218,7 +219,12 @@ impl AbArgs {
             let models = match commanded {
                 true => vec![COMMANDED.to_owned()],
                 // As a run would choose and check them.
-                false => Plan::new(vec![scenario.clone()], models, 1, flags.seed.seed())?.models_of(0),
+                false => {
+                    let plan =
+                        Plan::new(vec![scenario.clone()], &Chosen::models(models), 1, flags.seed.seed())?;
+                    // A command in a scenario is no model that two builds could have.
+                    plan.contestants_of(0).filter_map(|one| Some(one.tuned()?.name().into())).collect()
+                }
             };
             check_scenario(scenario, if commanded { &[] } else { &models })?;
             for model in models {
@@ -282,7 +288,7 @@ impl AbArgs {
             ));
         }
         for line in lines {
-            bakeoff::print_to_stderr(wrapped(&line, bakeoff::terminal_width(), "   ").trim_end());
+            crate::print_to_stderr(wrapped(&line, crate::terminal_width(), "   ").trim_end());
         }
     }
 }

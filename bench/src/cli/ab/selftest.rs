@@ -1,13 +1,13 @@
 //! `bakeoff ab --self-test`: the table of false alarms and of what was found.
 
 use super::{AbArgs, output};
+use crate::campaign::pairs::plan::PairPlan;
+use crate::campaign::pairs::selftest::{self, Level, SelfTestReport};
+use crate::campaign::pairs::side::{Preparation, PreparedSide, SideSpec};
+use crate::campaign::{Ending, Options};
 use crate::cli::results::new_folder;
-use bakeoff::campaign::pairs::plan::PairPlan;
-use bakeoff::campaign::pairs::selftest::{self, Level, SelfTestReport};
-use bakeoff::campaign::pairs::side::{Preparation, PreparedSide, SideSpec};
-use bakeoff::campaign::{Ending, Options};
-use bakeoff::exit::Exit;
-use bakeoff::process::context::Context;
+use crate::exit::Exit;
+use crate::process::context::Context;
 use bakeoff_reports::record::Metric;
 use bakeoff_reports::rules::gate::Outcome;
 use bakeoff_reports::rules::gate::{Replay, replay};
@@ -71,7 +71,7 @@ impl AbArgs {
                 most.unwrap_or_default(),
                 folder.display()
             );
-            bakeoff::print_to_stderr(wrapped(&text, bakeoff::terminal_width(), "").trim_end());
+            crate::print_to_stderr(wrapped(&text, crate::terminal_width(), "").trim_end());
         }
         let interrupt = &context.launcher.interrupt;
         let preparation = Preparation { builder: None, run: None, interrupt };

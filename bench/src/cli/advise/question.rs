@@ -2,7 +2,7 @@
 //!
 //! Every figure is checked where it stands, so that an error names the flag, or the file and its line.
 
-use bakeoff::workload::units::{Bytes, Count, PositiveSpan, Rate, Share, Span};
+use crate::workload::units::{Bytes, Count, PositiveSpan, Rate, Share, Span};
 use bakeoff_reports::ask::advise::{Question, Variability};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;

@@ -29,7 +29,7 @@ pub(super) fn sources(named: &[PathBuf]) -> Result<Vec<Source>, String> {
     for path in newest(Path::new(RESULTS))? {
         match load(&path) {
             Ok(source) => sources.push(source),
-            Err(why) => bakeoff::print_to_stderr(&format!("bakeoff: not used: {why}")),
+            Err(why) => crate::print_to_stderr(&format!("bakeoff: not used: {why}")),
         }
     }
     match sources.is_empty() {

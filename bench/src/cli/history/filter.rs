@@ -1,6 +1,6 @@
 //! Which series are meant: by workload, model and machine.
 
-use bakeoff::suggest;
+use crate::suggest;
 use bakeoff_reports::ask::history::Entry;
 use clap::Args;
 use std::collections::BTreeSet;

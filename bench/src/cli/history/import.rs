@@ -2,9 +2,9 @@
 
 use super::super::output;
 use super::super::report::BUNDLE_NAME;
-use bakeoff::exit::Exit;
-use bakeoff::history::import::{Given, Unfit, read};
-use bakeoff::history::{Recorded, Store};
+use crate::exit::Exit;
+use crate::history::import::{Given, Unfit, read};
+use crate::history::{Recorded, Store};
 use bakeoff_reports::ask::history::{Entry, from_lines};
 use bakeoff_reports::show::units;
 use clap::Args;
@@ -55,18 +55,18 @@ impl ImportArgs {
             let read = match read(&path, &given) {
                 Ok(read) => read,
                 Err(Unfit::Invalid(why)) => {
-                    bakeoff::print_to_stderr(&format!("bakeoff: {why}"));
+                    crate::print_to_stderr(&format!("bakeoff: {why}"));
                     exit = if exit == Exit::Fine { Exit::Invalid } else { exit };
                     continue;
                 }
                 Err(Unfit::Unusable(why)) => {
-                    bakeoff::print_to_stderr(&format!("bakeoff: {why}"));
+                    crate::print_to_stderr(&format!("bakeoff: {why}"));
                     exit = Exit::Failed;
                     continue;
                 }
             };
             for remark in &read.remarks {
-                bakeoff::print_to_stderr(&format!("bakeoff: {}: {remark}", path.display()));
+                crate::print_to_stderr(&format!("bakeoff: {}: {remark}", path.display()));
             }
             let store = match &mut open {
                 Some(store) => store,

@@ -22,7 +22,7 @@ impl PlotArgs {
     pub(super) fn run(self, entries: Vec<Entry>) -> Result<(), String> {
         let history = History::of(self.filter.apply(entries)?);
         let Some(page) = self.out else {
-            return output::print(&text::series(&history, bakeoff::terminal_width()));
+            return output::print(&text::series(&history, crate::terminal_width()));
         };
         output::replace(&page, &html::history(&history, !self.filter.is_empty())).map_err(|e| {
             format!("writing the page {} failed: {e}; choose another file with --out", page.display())

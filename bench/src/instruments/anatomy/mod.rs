@@ -16,6 +16,7 @@ use crate::host::pinned::on_cpus;
 use crate::host::usage::Population;
 use crate::process::context::Context;
 use crate::process::launch::{Interrupt, LaunchError};
+use crate::process::program::Program;
 use crate::process::workers::PATIENCE;
 use crate::workload::server::{DEFAULT_BACKLOG, ServerSettings};
 use bakeoff_reports::record::{Anatomy, Part, Phase, Reading};
@@ -31,8 +32,6 @@ const TRACED_WARM_UP: u32 = 3;
 /// What to follow, and how closely.
 #[derive(Clone, Debug)]
 pub struct AnatomyOptions {
-    /// Name of the model.
-    pub model: String,
     /// The service.
     pub service: &'static ServiceEntry,
     /// Payload bytes of a request.
@@ -46,10 +45,9 @@ pub struct AnatomyOptions {
 }
 
 impl AnatomyOptions {
-    /// What a run takes of every model: an echo of 64 bytes, in a fraction of a second.
-    pub fn small_echo(model: &str) -> Self {
+    /// What a run takes of everybody: an echo of 64 bytes, in a fraction of a second.
+    pub fn small_echo() -> Self {
         Self {
-            model: model.into(),
             service: services::find("echo").expect("echo is always there"),
             size: 64,
             demand: Duration::ZERO,
@@ -85,17 +83,21 @@ fn end_limit() -> Duration {
     PATIENCE / 2
 }
 
-/// Takes the anatomy of a request.
+/// Takes the anatomy of a request to a server of this program.
 ///
 /// # Errors
 /// When the server cannot be started or the tool is interrupted. What goes wrong later is in the record.
-pub fn take(context: &Context, options: &AnatomyOptions) -> Result<Anatomy, LaunchError> {
+pub fn take(
+    context: &Context,
+    program: Program<'_>,
+    options: &AnatomyOptions,
+) -> Result<Anatomy, LaunchError> {
     let demand_ns = clock::nanoseconds(options.demand);
     let question = Question::new(options.service, options.size, demand_ns);
     let (request_bytes, reply_bytes) = question.lengths();
     let config = ServerSettings::default().config(context.cpus.server.len());
     let serve = context.serve_options(options.service.name, DEFAULT_BACKLOG, config);
-    let mut server = context.model(&options.model).start(&serve)?;
+    let mut server = program.start(&serve)?;
     server.go()?;
     let subject = Subject {
         server: server.pid(),
@@ -120,7 +122,7 @@ pub fn take(context: &Context, options: &AnatomyOptions) -> Result<Anatomy, Laun
         Err(why) => (Reading::Absent(why.clone()), Reading::Absent(why)),
     };
     Ok(Anatomy {
-        model: options.model.clone(),
+        model: program.name().into(),
         service: options.service.name.into(),
         demand_ns,
         request_bytes,

@@ -20,6 +20,7 @@ use crate::host::environment;
 use crate::host::pinned::on_cpus;
 use crate::process::context::Context;
 use crate::process::launch::LaunchError;
+use crate::process::program::Program;
 use crate::process::server::Stopped;
 use crate::workload::server::ServerSettings;
 use bakeoff_reports::record::bundle::{BundleError, Writer};
@@ -31,22 +32,27 @@ use plan::StressPlan;
 use std::time::Duration;
 use stress::{StressResult, StressRun};
 
-/// Puts one model under one stress; the seed selects the payloads of the requests. What goes wrong before there is a server to watch is in the record, as the reason why
+/// Puts one contestant under one stress; the seed selects the payloads of the requests. What goes wrong before there is a server to watch is in the record, as the reason why
 /// there is no result.
 ///
 /// # Errors
 /// Only when interrupted.
-pub fn take(context: &Context, seed: u64, model: &str, stress: Stress) -> Result<Envelope, LaunchError> {
+pub fn take(
+    context: &Context,
+    seed: u64,
+    program: Program<'_>,
+    stress: Stress,
+) -> Result<Envelope, LaunchError> {
     let plan = StressPlan::of(stress);
     let config = ServerSettings::default().config(context.cpus.server.len());
     let mut envelope = Envelope {
-        model: model.into(),
+        model: program.name().into(),
         stress,
         service: plan.service.into(),
-        caps: plan.caps(model, &config),
+        caps: plan.caps(program.name(), &config),
         result: Reading::Absent("the server did not start".into()),
     };
-    let outcome = trial(context, seed, &plan, &config, &mut envelope.caps, model);
+    let outcome = trial(context, seed, &plan, &config, &mut envelope.caps, program);
     envelope.result = match outcome {
         Ok(findings) => Reading::Value(findings),
         Err(LaunchError::Interrupted) => return Err(LaunchError::Interrupted),
@@ -55,7 +61,7 @@ pub fn take(context: &Context, seed: u64, model: &str, stress: Stress) -> Result
     Ok(envelope)
 }
 
-/// Puts every model under every stress, each record on disk before the next is begun; `begin` hears which is next.
+/// Puts every contestant under every stress, each record on disk before the next is begun; `begin` hears which is next.
 /// Says whether all were done: false when interrupted.
 ///
 /// # Errors
@@ -63,15 +69,15 @@ pub fn take(context: &Context, seed: u64, model: &str, stress: Stress) -> Result
 pub fn take_all(
     context: &Context,
     seed: u64,
-    models: &[&str],
+    programs: &[Program<'_>],
     stresses: &[Stress],
     bundle: &mut Writer,
     mut begin: impl FnMut(&str, Stress),
 ) -> Result<bool, BundleError> {
-    for model in models {
+    for program in programs {
         for stress in stresses {
-            begin(model, *stress);
-            match take(context, seed, model, *stress) {
+            begin(program.name(), *stress);
+            match take(context, seed, *program, *stress) {
                 Ok(envelope) => bundle.append(&Record::Envelope(Box::new(envelope)))?,
                 Err(_) => return Ok(false),
             }
@@ -86,12 +92,12 @@ fn trial(
     plan: &StressPlan,
     config: &ServerConfig,
     caps: &mut Caps,
-    model: &str,
+    program: Program<'_>,
 ) -> Result<Findings, LaunchError> {
     // Declared before the server, so that it is dropped after it on every way out: a group goes only when it is empty.
     let cage;
     let serve = context.serve_options(plan.service, plan.backlog, config.clone());
-    let mut server = context.model(model).start(&serve)?;
+    let mut server = program.start(&serve)?;
     let address = server.address;
     // Before the server starts a thread or a child.
     cage = Cage::around(server.pid(), plan, caps);

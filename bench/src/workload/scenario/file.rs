@@ -5,7 +5,7 @@ use super::load_keys::{self, FileBackground, FileLoad};
 use super::{DEFAULT_TIMING, Scenario};
 use crate::suggest;
 use crate::workload::bounds::{self, ScheduleError};
-use crate::workload::contestant;
+use crate::workload::contestant::{Contestant, NamedCommand};
 use crate::workload::load::{DemandShape, Load, RequestError, RequestShape, Timing, check_request};
 use crate::workload::server::{Key, ServerSettings};
 use crate::workload::units::{PositiveSpan, Share, Size, Span, Whole};
@@ -54,14 +54,17 @@ enum FileDemand {
     Poison { share: Share },
 }
 
-/// A contestant: `"tokio"`, `"tokio[compute_workers=8]"`, or `{ model = "tokio", compute_workers = 8 }`.
+/// A contestant: `"tokio"`, `"tokio[compute_workers=8]"`, `{ model = "tokio", compute_workers = 8 }`, or
+/// `{ name = "go", command = "./server {port}" }`.
 #[derive(Deserialize)]
 #[serde(
     untagged,
-    expecting = "a model is its name, or a table such as { model = \"tokio\", compute_workers = 8 }"
+    expecting = "a contestant is a model's name, a table such as { model = \"tokio\", compute_workers = 8 }, or a command such \
+                 as { name = \"go\", command = \"./server {port}\" }"
 )]
 enum FileModel {
     Name(String),
+    Command(FileCommand),
     Tuned {
         model: String,
         #[serde(flatten)]
@@ -69,14 +72,24 @@ enum FileModel {
     },
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileCommand {
+    name: String,
+    command: String,
+}
+
 impl FileModel {
-    fn name(&self) -> String {
+    fn contestant(&self) -> Result<Contestant, String> {
         match self {
-            Self::Name(name) => name.clone(),
-            Self::Tuned { model, sizes } if sizes.is_empty() => model.clone(),
+            Self::Name(name) => Contestant::model(name),
+            Self::Command(FileCommand { name, command }) => {
+                NamedCommand::new(name, command).map(Contestant::Command)
+            }
+            Self::Tuned { model, sizes } if sizes.is_empty() => Contestant::model(model),
             Self::Tuned { model, sizes } => {
                 let sizes: Vec<String> = sizes.iter().map(|(name, size)| format!("{name}={size}")).collect();
-                format!("{model}[{}]", sizes.join(","))
+                Contestant::model(&format!("{model}[{}]", sizes.join(",")))
             }
         }
     }
@@ -139,8 +152,8 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     let planned = load.rate_per_s(timing.window).map(|rate| rate * timing.window.as_secs_f64());
     let merit = planned.map_or(asked_merit, |requests| asked_merit.decided_by(requests));
     Ok(Scenario {
-        models: file.models.as_ref().map(|models| some_names(&check, models)).transpose()?,
-        also: names(&check, &file.also)?,
+        models: file.models.as_ref().map(|models| some_contestants(&check, models)).transpose()?,
+        also: contestants(&check, &file.also)?,
         request,
         server: server(&check, &file.server)?,
         slices: file.trial.slices.as_ref().map_or(Ok(10), |s| check.whole("slices", s, 1, 1000))?,
@@ -185,24 +198,26 @@ fn merit(check: &Checker<'_>, file: &File, load: &Load) -> Checked<Metric> {
     }
 }
 
-fn names(check: &Checker<'_>, models: &[Spanned<FileModel>]) -> Checked<Vec<String>> {
-    let mut names: Vec<String> = Vec::new();
+fn contestants(check: &Checker<'_>, models: &[Spanned<FileModel>]) -> Checked<Vec<Contestant>> {
+    let mut all: Vec<Contestant> = Vec::new();
     for model in models {
-        let name =
-            contestant::parse(&model.get_ref().name()).map_err(|why| check.at(model, why))?.name().to_owned();
-        if names.contains(&name) {
-            return Err(check.at(model, format!("`{name}` is listed twice")));
+        let one = model.get_ref().contestant().map_err(|why| check.at(model, why))?;
+        if all.iter().any(|other| other.name() == one.name()) {
+            return Err(check.at(model, format!("`{}` is listed twice", one.name())));
         }
-        names.push(name);
+        all.push(one);
     }
-    Ok(names)
+    Ok(all)
 }
 
-fn some_names(check: &Checker<'_>, models: &Spanned<Vec<Spanned<FileModel>>>) -> Checked<Vec<String>> {
+fn some_contestants(
+    check: &Checker<'_>,
+    models: &Spanned<Vec<Spanned<FileModel>>>,
+) -> Checked<Vec<Contestant>> {
     if models.get_ref().is_empty() {
         return Err(check.at(models, "`models` is empty; name some, or leave it out for the default ones"));
     }
-    names(check, models.get_ref())
+    contestants(check, models.get_ref())
 }
 
 fn request(

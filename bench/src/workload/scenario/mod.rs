@@ -12,13 +12,13 @@ pub use builtin::{BUILT_IN, BuiltIn, Group, REFERENCE};
 pub use check::ScenarioError;
 
 use crate::host::clock::nanoseconds;
-use crate::workload::contestant;
+use crate::workload::contestant::{self, Contestant};
 use crate::workload::load::{Background, DemandShape, Load, POISON, RequestShape, Timing};
 use crate::workload::server::ServerSettings;
 use bakeoff_reports::ask::theory::arithmetic::{self, Known};
 use bakeoff_reports::record::{Metric, ScenarioRecord, SweepPoint, Work};
 use bakeoff_servers::services::{self, ServiceConfig};
-use bakeoff_servers::{ServerConfig, TunedModel, models};
+use bakeoff_servers::{ServerConfig, models};
 use std::time::Duration;
 
 /// One workload, checked.
@@ -41,11 +41,10 @@ pub struct Scenario {
     pub objective: Option<Duration>,
     /// Where it lies in a sweep; a file never says so.
     pub sweep: Option<SweepPoint>,
-    /// The contestants to run instead of the default models, unless others are chosen by hand; each by its name, with its
-    /// tuning where it has one.
-    pub models: Option<Vec<String>>,
+    /// The contestants to run instead of the default models, unless others are chosen by hand.
+    pub models: Option<Vec<Contestant>>,
     /// Contestants to run besides these, unless others are chosen by hand.
-    pub also: Vec<String>,
+    pub also: Vec<Contestant>,
     /// The load.
     pub load: Load,
     /// Background connections.
@@ -98,12 +97,13 @@ impl Scenario {
         Some(Self::parse(found.toml, found.name).expect("built-in scenarios are checked by a test"))
     }
 
-    /// The models that run it unless others are chosen by hand.
-    pub fn models_by_default(&self) -> Vec<String> {
+    /// Who runs it unless others are chosen by hand.
+    pub fn contestants_by_default(&self) -> Vec<Contestant> {
         let own = self.models.clone();
-        let mut models = own.unwrap_or_else(|| models::standard().map(|m| m.name().to_owned()).collect());
-        models.extend(self.also.iter().cloned());
-        models
+        let standard = || models::standard().map(|model| Contestant::Model(model.into())).collect();
+        let mut contestants = own.unwrap_or_else(standard);
+        contestants.extend(self.also.iter().cloned());
+        contestants
     }
 
     /// What a request demands: what the service does of itself where the file states nothing.
@@ -122,8 +122,8 @@ impl Scenario {
     }
 
     /// What arithmetic decides of it before a run, on servers of so many CPUs.
-    pub fn known<'a>(&self, contestants: impl Iterator<Item = &'a TunedModel>, cpus: usize) -> Vec<Known> {
-        let models: Vec<_> = contestants.map(contestant::model_record).collect();
+    pub fn known<'a>(&self, contestants: impl Iterator<Item = &'a Contestant>, cpus: usize) -> Vec<Known> {
+        let models: Vec<_> = contestants.map(Contestant::record).collect();
         let names = models.iter().map(|model| model.name.clone()).collect();
         arithmetic::known(&self.record(names, &self.server.config(cpus)), &models, cpus)
     }

@@ -3,10 +3,11 @@
 use super::element::{Field, Row, pairs, section, table};
 use super::model::{named, series_of};
 use crate::analysis::{Analysis, Excluded};
-use crate::record::{Environment, Reading, RoundRecord};
+use crate::record::{Environment, ModelRecord, Reading, RoundRecord};
 use crate::rules::probe;
 use crate::rules::verdict::{CLOSE, LEVEL, LOOKS, MIN_BLOCKS};
 use crate::show::units::{self, grouped, moment, share};
+use crate::show::words::contestant::contestant;
 use crate::show::words::joined;
 use crate::show::words::metric::floors;
 use crate::show::words::probe::facts;
@@ -55,12 +56,12 @@ pub(super) fn method(analysis: &Analysis) -> Markup {
     section("method", "How to read this", &body)
 }
 
-/// The models in a line each.
+/// The contestants in a line each.
 pub(super) fn models(analysis: &Analysis) -> Markup {
     let models = &analysis.run.models;
-    let lines =
-        models.iter().map(|model| (named(series_of(analysis, &model.name), &model.name), &model.summary));
-    section("models", "The models", &pairs(lines))
+    let line =
+        |model: &ModelRecord| (named(series_of(analysis, &model.name), &model.name), contestant(model));
+    section("models", "The models", &pairs(models.iter().map(line)))
 }
 
 /// Command, seed, machine.

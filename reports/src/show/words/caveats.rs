@@ -49,8 +49,11 @@ impl fmt::Display for Caveat {
                     units::share(MOST_LEFT_OUT)
                 )
             }
-            Self::Refused(Refused { model, why }) => {
+            Self::Refused(Refused { model, why, scenarios }) if scenarios.is_empty() => {
                 write!(f, "{model} was left out because it cannot start on this machine: {why}.")
+            }
+            Self::Refused(Refused { model, why, scenarios }) => {
+                write!(f, "{model} was left out of {}: {why}.", units::all_of(scenarios))
             }
             Self::Incomplete { ended, recorded, planned, about } => {
                 let lead = match ended {

@@ -7,6 +7,7 @@ mod across;
 mod advise;
 pub mod anatomy;
 pub(crate) mod caveats;
+pub(crate) mod contestant;
 pub(crate) mod envelope;
 pub mod envelopes;
 pub mod exclusion;

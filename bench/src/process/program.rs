@@ -1,4 +1,4 @@
-//! Who serves in a trial: a model of some build of this program, or a command of somebody else's.
+//! The program that serves for a contestant: some build of this one with a model, or a command of somebody else's.
 //!
 //! A build speaks lines of JSON: it says where it listens, waits for the word to go, and counts. A command knows nothing of
 //! that. So this program starts first in its place: it takes a free port and says it, waits for the word, and then *becomes*
@@ -10,13 +10,13 @@
 use super::launch::{LaunchError, Launcher};
 use super::server::{Server, Speaks};
 use super::serving::{AWAIT_GO, ServeOptions};
+use crate::workload::command::Command;
 use bakeoff_servers::TunedModel;
 use std::ffi::OsString;
-use std::net::SocketAddr;
 
-/// Who serves.
+/// What is started to serve.
 #[derive(Clone, Copy, Debug)]
-pub enum Contestant<'a> {
+pub enum Program<'a> {
     /// A model of a build of this program.
     Model {
         /// Starts the build.
@@ -37,54 +37,20 @@ pub enum Contestant<'a> {
     },
 }
 
-/// A command that serves: its words, with `{port}`, `{host}` or `{address}` where these go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Command {
-    /// As it was given.
-    pub text: String,
-    /// Its words.
-    pub words: Vec<String>,
-    /// Where it runs; the tool's own folder otherwise.
-    pub folder: Option<std::path::PathBuf>,
-}
-
-impl Command {
-    /// Splits a command into words, as a shell would that knows quotes and backslashes and nothing else.
-    ///
-    /// # Errors
-    /// A quote without end, no word, or no place for the port.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let words =
-            shell_words::split(text).map_err(|_| format!("the command `{text}` has a quote without end"))?;
-        if words.is_empty() {
-            return Err("an empty command cannot serve".into());
-        }
-        if !["{port}", "{address}"].iter().any(|place| text.contains(place)) {
-            return Err(format!(
-                "the command `{text}` does not say where the port goes: write {{port}}, or {{address}} for host and \
-                 port, such as './server --port {{port}}'"
-            ));
-        }
-        Ok(Self { text: text.into(), words, folder: None })
-    }
-
-    /// The words with an address in the places for it.
-    pub fn at(&self, address: SocketAddr) -> Vec<String> {
-        let fill = |word: &String| {
-            word.replace("{port}", &address.port().to_string())
-                .replace("{host}", &address.ip().to_string())
-                .replace("{address}", &address.to_string())
-        };
-        self.words.iter().map(fill).collect()
-    }
-}
-
 /// The hidden subcommand that becomes a command.
 pub const BECOME: &str = "become";
 
-impl Contestant<'_> {
-    /// Starts it as far as it waits for the word to go; it says where it will listen. A command serves what it serves,
-    /// whatever `options` say of the service.
+impl Program<'_> {
+    /// What a reader calls it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Model { model, .. } => model,
+            Self::Command { name, .. } => name,
+        }
+    }
+
+    /// Starts it as far as it waits for the word to go; it says where it will listen. A command is told the service of
+    /// `options` where its words have a place for it; otherwise it serves what it serves.
     ///
     /// # Errors
     /// It cannot be started, ends at once, with its words, or names an address that it was not given.
@@ -121,7 +87,11 @@ impl Contestant<'_> {
 
 /// What makes this program become a command.
 fn arguments_to_become(command: &Command, options: &ServeOptions) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec![BECOME.into(), format!("--addr={}", options.address).into()];
+    let mut arguments: Vec<OsString> = vec![
+        BECOME.into(),
+        format!("--addr={}", options.address).into(),
+        format!("--service={}", options.service).into(),
+    ];
     if !options.cpus.is_empty() {
         let cpus: Vec<String> = options.cpus.iter().map(u32::to_string).collect();
         arguments.push(format!("--cpus={}", cpus.join(",")).into());
@@ -132,26 +102,4 @@ fn arguments_to_become(command: &Command, options: &ServeOptions) -> Vec<OsStrin
     }
     arguments.push(format!("--command={}", command.text).into());
     arguments
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_is_words_with_places_for_the_address() {
-        let command = Command::parse("python3 'my server.py' --bind {host}:{port}").expect("a command");
-        let address: SocketAddr = "127.0.0.1:4242".parse().expect("an address");
-        assert_eq!(command.at(address), ["python3", "my server.py", "--bind", "127.0.0.1:4242"]);
-        let whole = Command::parse("serve {address}").expect("a command");
-        assert_eq!(whole.at("[::1]:5".parse().expect("an address")), ["serve", "[::1]:5"]);
-    }
-
-    #[test]
-    fn a_command_without_a_place_for_the_port_or_an_end_is_refused() {
-        for (text, word) in [("./server", "{port}"), ("", "empty"), ("'./server {port}", "quote")] {
-            let error = Command::parse(text).expect_err(text);
-            assert!(error.contains(word), "{text}: {error}");
-        }
-    }
 }

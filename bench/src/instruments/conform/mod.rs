@@ -1,0 +1,150 @@
+//! Conformance: whether a server speaks a service as `servers/PROTOCOL.md` says, found out from outside.
+//!
+//! Every case has a fresh server, started and stopped as in a trial, so that no case suffers for another. It measures no speed:
+//! the only time it looks at is that a reply does not come before the request's demand is over.
+
+mod cases;
+mod client;
+
+pub use cases::{ALL, Case};
+
+use crate::process::context::Context;
+use crate::process::launch::LaunchError;
+use crate::process::program::Program;
+use crate::process::server::Server;
+use crate::workload::scenario::Scenario;
+use crate::workload::server::{DEFAULT_BACKLOG, ServerSettings};
+use bakeoff_servers::services::{self, ServiceEntry};
+use cases::Held;
+use client::Subject;
+use std::time::Duration;
+
+/// The largest payload asked for.
+const LARGEST: u32 = 1 << 20;
+/// How long a reply may take: far longer than any server that works takes, on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a server may take to stop.
+const STOP: Duration = Duration::from_secs(2);
+
+/// What came of a case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It holds.
+    Passed,
+    /// It does not, and what was seen instead.
+    Failed(String),
+    /// It asks nothing of this server or this service, for the reason given.
+    DoesNotApply(&'static str),
+}
+
+/// Puts a case to a fresh server.
+///
+/// # Errors
+/// The server does not start or does not listen, with its words; or the tool was interrupted.
+pub fn put(
+    context: &Context,
+    program: Program<'_>,
+    service: &'static ServiceEntry,
+    case: &Case,
+) -> Result<Outcome, LaunchError> {
+    if !(case.applies)(service) {
+        return Ok(Outcome::DoesNotApply("it is about other services"));
+    }
+    let (mut server, subject) = start(context, program, service, LARGEST)?;
+    let held = (case.run)(&subject);
+    // A poison request kills it, which is what was asked for.
+    let died = server.has_ended() && !subject.is_deadly();
+    let stopped = server.stop(STOP);
+    if context.interrupted() {
+        return Err(LaunchError::Interrupted);
+    }
+    Ok(match held {
+        Err(why) if died => Outcome::Failed(format!("{why}; {}", stopped.early_end())),
+        Err(why) => Outcome::Failed(why),
+        Ok(_) if died => Outcome::Failed(stopped.early_end()),
+        Ok(Held::AsksNothing(why)) => Outcome::DoesNotApply(why),
+        Ok(Held::Holds) => Outcome::Passed,
+    })
+}
+
+/// Whether a server ends by itself when it is asked to by SIGTERM, and leaves nothing behind.
+///
+/// # Errors
+/// As [`put`].
+pub fn stops(
+    context: &Context,
+    program: Program<'_>,
+    service: &'static ServiceEntry,
+) -> Result<Outcome, LaunchError> {
+    let (server, subject) = start(context, program, service, LARGEST)?;
+    let client = subject.connect();
+    let stopped = server.stop(STOP);
+    drop(client);
+    if context.interrupted() {
+        return Err(LaunchError::Interrupted);
+    }
+    Ok(match crate::process::orphans::told(&stopped.left) {
+        _ if stopped.killed => {
+            Outcome::Failed("SIGTERM did not end it in time, with a client connected; it was killed".into())
+        }
+        Some(left) => Outcome::Failed(format!("it {left}")),
+        None => Outcome::Passed,
+    })
+}
+
+/// Whether a server answers requests as a workload asks them, one client at a time.
+///
+/// # Errors
+/// What it does instead, in words; or the tool was interrupted.
+pub fn speaks(context: &Context, program: Program<'_>, scenario: &Scenario) -> Result<(), SpeaksError> {
+    let service = services::find(&scenario.service).expect("checked when the scenario was read");
+    let size = scenario.request.size;
+    let (mut server, subject) = start(context, program, service, size.max(64))?;
+    let asked = subject.ask_all(&[subject.request(1, size), subject.request(2, size)]);
+    let died = server.has_ended();
+    let stopped = server.stop(STOP);
+    if context.interrupted() {
+        return Err(SpeaksError::Launch(LaunchError::Interrupted));
+    }
+    let why = match asked {
+        Ok(()) if !died => return Ok(()),
+        Ok(()) => stopped.early_end(),
+        Err(why) if died => format!("{why}; {}", stopped.early_end()),
+        Err(why) => why,
+    };
+    Err(SpeaksError::Service { service: service.name, why })
+}
+
+/// A server does not answer what a workload asks.
+#[derive(Debug, thiserror::Error)]
+pub enum SpeaksError {
+    /// It cannot be started or does not listen, or the tool was interrupted.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// It listens and speaks something else.
+    #[error(
+        "it does not speak the service `{service}`: {why} (`bakeoff conform` tells more, servers/PROTOCOL.md is the contract)"
+    )]
+    Service {
+        /// The service.
+        service: &'static str,
+        /// What it did.
+        why: String,
+    },
+}
+
+/// A server that listens, and what to ask it with.
+fn start(
+    context: &Context,
+    program: Program<'_>,
+    service: &'static ServiceEntry,
+    largest: u32,
+) -> Result<(Server, Subject), LaunchError> {
+    let config = ServerSettings::default().config(context.cpus.server.len());
+    let mut server = program.start(&context.serve_options(service.name, DEFAULT_BACKLOG, config))?;
+    if let Err(error) = server.go() {
+        return Err(server.explained(error));
+    }
+    let subject = Subject::new(server.address, service, largest, PATIENCE);
+    Ok((server, subject))
+}
