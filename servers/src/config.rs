@@ -13,7 +13,7 @@ pub struct ServerConfig {
     pub blocking_workers: usize,
     /// Threads that an asynchronous model gives to computing jobs: normally one per CPU; 1 to 1,024.
     pub compute_workers: usize,
-    /// Threads of a multi-threaded task runtime: normally one per CPU; 1 to 1,024.
+    /// Threads that each run tasks or an event loop, in models of several: normally one per CPU; 1 to 1,024.
     pub runtime_workers: usize,
     /// Memory that the server holds from the start and never uses, in MiB: what a fork has to copy the page tables of.
     pub ballast_mib: u32,

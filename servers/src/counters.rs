@@ -6,30 +6,43 @@
 
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The live counters of a server process tree.
         #[derive(Debug, Default)]
         #[repr(C)]
-        pub struct Counters { $($(#[$doc])* pub $name: AtomicU64,)* }
+        pub struct Counters {
+            $($(#[$doc])* pub $name: AtomicU64,)*
+            /// What each worker counts, where workers accept.
+            pub workers: Workers,
+        }
 
         /// The values of the counters at one moment.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields)]
-        pub struct CounterSnapshot { $($(#[$doc])* pub $name: u64,)* }
+        pub struct CounterSnapshot {
+            $($(#[$doc])* pub $name: u64,)*
+            /// Of the connections accepted, those that each worker accepted, where workers accept: by their numbers.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub accepted_by_worker: Vec<u64>,
+        }
 
         impl Counters {
             /// The values now.
             pub fn snapshot(&self) -> CounterSnapshot {
-                CounterSnapshot { $($name: self.$name.load(Ordering::Relaxed),)* }
+                CounterSnapshot {
+                    $($name: self.$name.load(Ordering::Relaxed),)*
+                    accepted_by_worker: self.workers.accepted(),
+                }
             }
         }
 
         impl CounterSnapshot {
-            /// Name and value of each counter, in a fixed order.
+            /// Name and value of each counter of the whole server, in a fixed order.
             pub fn rows(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name),)*]
             }
@@ -77,6 +90,62 @@ counters! {
     crashed,
     /// Connections closed by force because the stop deadline had passed.
     cut_at_stop,
+}
+
+/// What each worker of a server counts, where workers accept. A fixed table, for it lies in memory that is mapped before the
+/// number of workers is known; pages that nobody touches take none.
+#[repr(C)]
+pub struct Workers {
+    count: AtomicUsize,
+    /// Connections that each has accepted.
+    accepted: [AtomicU64; Workers::MOST],
+    /// Whether each has a connection: a worker that is a process may die and leave nobody else to say so.
+    busy: [AtomicBool; Workers::MOST],
+}
+
+impl Workers {
+    /// The most there can be: the largest size of a [`Tuning`](crate::model::Tuning).
+    pub const MOST: usize = 10_000;
+
+    /// Says how many there are.
+    pub fn expect(&self, count: usize) {
+        self.count.store(count.min(Self::MOST), Ordering::Relaxed);
+    }
+
+    /// Counts a connection that this worker has accepted.
+    pub fn accepted_one(&self, worker: usize) {
+        Counters::count(&self.accepted[worker]);
+    }
+
+    /// Notes whether this worker has a connection; returns whether it had one.
+    pub fn set_busy(&self, worker: usize, busy: bool) -> bool {
+        self.busy[worker].swap(busy, Ordering::Relaxed)
+    }
+
+    /// Connections that this worker has accepted.
+    pub fn accepted_by(&self, worker: usize) -> u64 {
+        self.accepted[worker].load(Ordering::Relaxed)
+    }
+
+    fn accepted(&self) -> Vec<u64> {
+        (0..self.count.load(Ordering::Relaxed)).map(|worker| self.accepted_by(worker)).collect()
+    }
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self {
+            count: AtomicUsize::new(0),
+            accepted: std::array::from_fn(|_| AtomicU64::new(0)),
+            busy: std::array::from_fn(|_| AtomicBool::new(false)),
+        }
+    }
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").field("accepted", &self.accepted()).finish_non_exhaustive()
+    }
 }
 
 impl Counters {
@@ -130,6 +199,19 @@ impl Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Tuning;
+
+    #[test]
+    fn workers_are_counted_as_many_as_there_are() {
+        let counters = Counters::default();
+        assert_eq!(counters.snapshot().accepted_by_worker, [0; 0]);
+        counters.workers.expect(3);
+        [0, 2, 2].into_iter().for_each(|worker| counters.workers.accepted_one(worker));
+        assert_eq!(counters.snapshot().accepted_by_worker, [1, 0, 2]);
+        assert!(!counters.workers.set_busy(1, true) && counters.workers.set_busy(1, false));
+        let largest = Tuning::ALL.into_iter().map(Tuning::most).max();
+        assert!(largest <= Some(Workers::MOST));
+    }
 
     #[test]
     fn a_failure_is_counted_by_its_cause() {

@@ -31,6 +31,50 @@ impl Default for ListenOptions {
 /// # Errors
 /// When the address is taken or not ours, or the congestion control is not available; the message says which.
 pub fn bind(addr: SocketAddr, options: &ListenOptions) -> io::Result<TcpListener> {
+    listen(bound(addr, options)?, options)
+}
+
+/// Binds `count` sockets (at least one) to one address and listens on all of them: the kernel gives each connection to one of
+/// them, by a hash of its addresses and ports (`SO_REUSEPORT`, socket(7)). Returns the first and the others.
+///
+/// # Errors
+/// As [`bind`]; also where another server shares its port: the first socket is bound as if it were the only one.
+pub fn bind_all(
+    addr: SocketAddr,
+    options: &ListenOptions,
+    count: usize,
+) -> io::Result<(TcpListener, Vec<TcpListener>)> {
+    let first = bound(addr, options)?;
+    if count <= 1 {
+        return Ok((listen(first, options)?, Vec::new()));
+    }
+    let addr = local_addr(&first)?;
+    first.set_reuse_port(true)?;
+    let more = (1..count).map(|_| {
+        let socket = unbound(addr, options)?;
+        socket.set_reuse_port(true)?;
+        bind_to(socket, addr)
+    });
+    let more = more.collect::<io::Result<Vec<Socket>>>()?;
+    Ok((
+        listen(first, options)?,
+        more.into_iter().map(|one| listen(one, options)).collect::<io::Result<_>>()?,
+    ))
+}
+
+fn local_addr(socket: &Socket) -> io::Result<SocketAddr> {
+    socket
+        .local_addr()?
+        .as_socket()
+        .ok_or_else(|| io::Error::other("a TCP socket has an address of another kind"))
+}
+
+fn bound(addr: SocketAddr, options: &ListenOptions) -> io::Result<Socket> {
+    bind_to(unbound(addr, options)?, addr)
+}
+
+/// A socket with the options, for this kind of address.
+fn unbound(addr: SocketAddr, options: &ListenOptions) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?; // a predecessor's connections in TIME_WAIT must not keep us out
     socket.set_tcp_nodelay(true)?;
@@ -40,6 +84,10 @@ pub fn bind(addr: SocketAddr, options: &ListenOptions) -> io::Result<TcpListener
             io::Error::new(error.kind(), format!("cannot use congestion control {name:?}: {error}; {known}"))
         })?;
     }
+    Ok(socket)
+}
+
+fn bind_to(socket: Socket, addr: SocketAddr) -> io::Result<Socket> {
     socket.bind(&addr.into()).map_err(|error| {
         let next = match error.kind() {
             io::ErrorKind::AddrInUse => "; another server listens there: stop it or choose another port",
@@ -49,15 +97,21 @@ pub fn bind(addr: SocketAddr, options: &ListenOptions) -> io::Result<TcpListener
         };
         io::Error::new(error.kind(), format!("cannot bind {addr}: {error}{next}"))
     })?;
-    socket
-        .listen(options.backlog)
-        .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}")))?;
+    Ok(socket)
+}
+
+fn listen(socket: Socket, options: &ListenOptions) -> io::Result<TcpListener> {
+    socket.listen(options.backlog).map_err(|error| {
+        let addr = local_addr(&socket).map_or_else(|_| "its address".into(), |addr| addr.to_string());
+        io::Error::new(error.kind(), format!("cannot listen on {addr}: {error}"))
+    })?;
     Ok(socket.into())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::iter;
     use std::net::TcpStream;
 
     fn loopback() -> SocketAddr {
@@ -72,6 +126,24 @@ mod tests {
         let (accepted, _) = listener.accept().unwrap();
         assert!(accepted.nodelay().unwrap(), "TCP_NODELAY is inherited");
         assert_eq!(sockopt::tcp_congestion(&accepted).unwrap(), "reno", "TCP_CONGESTION is inherited");
+    }
+
+    #[test]
+    fn listeners_share_a_port_and_nobody_else_does() {
+        const LISTENERS: usize = 3;
+        let options = ListenOptions::default();
+        let (first, more) = bind_all(loopback(), &options, LISTENERS).unwrap();
+        let all: Vec<TcpListener> = iter::once(first).chain(more).collect();
+        let addr = all[0].local_addr().unwrap();
+        assert!(all.iter().all(|one| one.local_addr().unwrap() == addr && one.set_nonblocking(true).is_ok()));
+        for refused in [bind(addr, &options).map(drop), bind_all(addr, &options, 2).map(drop)] {
+            assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        }
+        // A connection is at one of them. That all 64 are at the same one has a chance of 3^-63.
+        let clients: Vec<_> = (0..64).map(|_| TcpStream::connect(addr).unwrap()).collect();
+        let each: Vec<usize> = all.iter().map(|one| iter::from_fn(|| one.accept().ok()).count()).collect();
+        assert_eq!(each.iter().sum::<usize>(), clients.len(), "{each:?}");
+        assert!(each.iter().filter(|count| **count > 0).count() > 1, "{each:?}");
     }
 
     #[test]

@@ -29,6 +29,11 @@ pub trait ServerModel: Sync {
         None
     }
 
+    /// Sockets that it listens on: several share the address (`SO_REUSEPORT`), and all listen before anybody is told so.
+    fn listeners(&self, _: &ServerConfig) -> usize {
+        1
+    }
+
     /// Serves until asked to stop.
     ///
     /// # Errors
@@ -52,6 +57,8 @@ impl fmt::Debug for dyn ServerModel {
 pub struct Serving {
     /// Where clients connect, bound and listening.
     pub listener: TcpListener,
+    /// Where they connect as well, where the model asks for more than one listener.
+    pub more_listeners: Vec<TcpListener>,
     /// What the bytes mean.
     pub service: Arc<dyn Service>,
     /// Sizes and limits.

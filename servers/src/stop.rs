@@ -59,11 +59,10 @@ impl Stop {
     /// with EINVAL, a blocked read gets what has arrived and then the end of input.
     ///
     /// # Errors
-    /// When a process has more such sockets than the handler has room for (four).
+    /// When a process has more such sockets than the handler has room for (1,028).
     pub fn unblock<'a>(&self, socket: &'a impl AsFd) -> io::Result<Unblock<'a>> {
-        let slot = sys::unblock_on_stop(socket.as_fd().as_raw_fd()).ok_or_else(|| {
-            io::Error::other("more than four sockets registered to be unblocked by the stop")
-        })?;
+        let slot = sys::unblock_on_stop(socket.as_fd().as_raw_fd())
+            .ok_or_else(|| io::Error::other("too many sockets registered to be unblocked by the stop"))?;
         Ok(Unblock { slot, _socket: PhantomData })
     }
 }

@@ -21,8 +21,10 @@ static STOP_REQUESTED: AtomicBool = AtomicBool::new(false);
 /// An eventfd that turns readable with the request and stays so; -1 where there is none (a forked child).
 static STOP_EVENT: AtomicI32 = AtomicI32::new(-1);
 /// Sockets whose reading side a request to stop shuts down, which wakes whoever blocks in accept(2) or recv(2) on
-/// them. -1 is a free slot. A listener and, in a forked child, one connection: four are plenty.
-static UNBLOCK: [AtomicI32; 4] = [const { AtomicI32::new(-1) }; 4];
+/// them. -1 is a free slot. As many listeners as there may be event loops (1,024) and, in a forked child, two of its own.
+static UNBLOCK: [AtomicI32; 1028] = [const { AtomicI32::new(-1) }; 1028];
+/// The slots that have been in use are the first so many.
+static UNBLOCK_USED: AtomicUsize = AtomicUsize::new(0);
 
 /// Largest process id there can be, plus one (`PID_MAX_LIMIT` of a 64-bit Linux, include/linux/threads.h).
 const PID_LIMIT: usize = 1 << 22;
@@ -70,6 +72,19 @@ pub(crate) fn poll(entries: &mut [libc::pollfd], timeout_ms: libc::c_int) -> io:
     if ready < 0 { Err(io::Error::last_os_error()) } else { Ok(ready as usize) }
 }
 
+/// Adds `listener` to the epoll instance `poll`, edge-triggered, so that one of those who wait at instances that share it is
+/// woken (`EPOLLEXCLUSIVE`, epoll_ctl(2)); reported under `number`.
+///
+/// # Errors
+/// When the kernel has no memory for one more.
+pub(crate) fn watch_exclusively(poll: RawFd, listener: RawFd, number: usize) -> io::Result<()> {
+    use rustix::event::epoll;
+    // SAFETY: the caller has both open, and neither is kept beyond this call.
+    let (poll, listener) = unsafe { (BorrowedFd::borrow_raw(poll), BorrowedFd::borrow_raw(listener)) };
+    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET | epoll::EventFlags::EXCLUSIVE;
+    Ok(epoll::add(poll, listener, epoll::EventData::new_u64(number as u64), flags)?)
+}
+
 /// Makes SIGTERM and SIGINT request a stop, and SIGPIPE harmless. Idempotent.
 ///
 /// # Errors
@@ -100,7 +115,7 @@ pub(crate) fn stop_event() -> Option<BorrowedFd<'static>> {
 /// Requests a stop. Async-signal-safe: atomics, shutdown(2) and write(2) only.
 pub(crate) fn request_stop() {
     STOP_REQUESTED.store(true, SeqCst);
-    for slot in &UNBLOCK {
+    for slot in &UNBLOCK[..UNBLOCK_USED.load(SeqCst)] {
         let fd = slot.load(SeqCst);
         if fd >= 0 {
             unblock(fd);
@@ -117,6 +132,7 @@ pub(crate) fn request_stop() {
 /// Enters a socket to be shut down for reading by a request to stop; returns the slot, or `None` when all are taken.
 pub(crate) fn unblock_on_stop(fd: RawFd) -> Option<usize> {
     let slot = UNBLOCK.iter().position(|slot| slot.compare_exchange(-1, fd, SeqCst, SeqCst).is_ok())?;
+    UNBLOCK_USED.fetch_max(slot + 1, SeqCst);
     // Entered first, asked second: either the handler sees the slot or we see the request.
     if stop_requested() {
         unblock(fd);
@@ -228,7 +244,7 @@ pub(crate) fn fork(_: &Alone) -> io::Result<Forked> {
 /// Leaves what belongs to the parent and arranges to die with it.
 fn become_child(parent: rustix::process::Pid) {
     STOP_EVENT.store(-1, SeqCst); // shared with the parent: a signal to this child alone must not wake it
-    for slot in &UNBLOCK {
+    for slot in &UNBLOCK[..UNBLOCK_USED.load(SeqCst)] {
         slot.store(-1, SeqCst); // the listener's: shutting it down would end the parent's accept
     }
     CHILD_COUNTERS.store(ptr::null_mut(), SeqCst);

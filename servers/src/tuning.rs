@@ -37,7 +37,7 @@ impl Tuning {
             Self::PoolWorkers => "Threads of the thread pool; each holds a connection",
             Self::BlockingWorkers => "Threads that the asynchronous models give to blocking jobs",
             Self::ComputeWorkers => "Threads that the asynchronous models give to computing jobs",
-            Self::RuntimeWorkers => "Threads of the multi-threaded task runtime",
+            Self::RuntimeWorkers => "Threads that each run tasks or an event loop, in models of several",
         }
     }
 

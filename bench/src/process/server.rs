@@ -195,6 +195,11 @@ impl Stopped {
         }
     }
 
+    /// Of the connections that it accepted, those of each worker, where its workers accept and it lived to tell.
+    pub fn accepted_by_worker(&self) -> Vec<u64> {
+        self.counters.as_ref().map_or_else(|_| Vec::new(), |counters| counters.accepted_by_worker.clone())
+    }
+
     /// How a server ended that was not asked to. One that took its leave in order, with its counters and status 0, ended
     /// too soon none the less.
     pub fn early_end(&self) -> String {

@@ -11,7 +11,7 @@ use crate::print_to_stderr;
 use crate::suggest;
 use crate::sys;
 use bakeoff_servers::limits::refuse_core_dumps;
-use bakeoff_servers::listen::{ListenOptions, bind};
+use bakeoff_servers::listen::{ListenOptions, bind_all};
 use bakeoff_servers::model::Tuning;
 use bakeoff_servers::services::{Dotfiles, Hosts, ServiceConfig};
 use bakeoff_servers::{
@@ -135,7 +135,8 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
         backlog: i32::try_from(options.backlog).unwrap_or(i32::MAX),
         congestion_control: options.congestion_control.clone(),
     };
-    let listener = bind(options.address, &listen).map_err(|e| e.to_string())?;
+    let count = model.listeners(&options.config);
+    let (listener, more_listeners) = bind_all(options.address, &listen, count).map_err(|e| e.to_string())?;
     let address =
         listener.local_addr().map_err(|e| format!("asking for the port that was bound failed: {e}"))?;
     let stop = Stop::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
@@ -148,15 +149,18 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
     } else {
         invite(model.name(), entry.name, address);
     }
-    model
-        .serve(Serving { listener, service, config: options.config.clone(), stop, counters })
-        .map_err(|e| format!("{} could not serve: {e}", model.name()))?;
+    let serving =
+        Serving { listener, more_listeners, service, config: options.config.clone(), stop, counters };
+    model.serve(serving).map_err(|e| format!("{} could not serve: {e}", model.name()))?;
     let counters = counters.snapshot();
     if parent.is_some() {
         say(&FromServer::Served { counters });
     } else {
         for (name, count) in counters.rows() {
             print_to_stderr(&format!("{name:>18} {count}"));
+        }
+        if !counters.accepted_by_worker.is_empty() {
+            print_to_stderr(&format!("accepted_by_worker {:?}", counters.accepted_by_worker));
         }
     }
     Ok(())

@@ -95,6 +95,7 @@ impl Conditions<'_> {
             started_unix_ms: clock::unix_ms(),
             measured: Reading::Absent("the trial failed".into()),
             server: Reading::Absent("the trial failed".into()),
+            accepted_by_worker: Vec::new(),
             usage: Usage::absent("the trial failed"),
             invalid: Vec::new(),
             doubts: Vec::new(),
@@ -144,6 +145,7 @@ impl Conditions<'_> {
             self.enter(&mut trial, scenario, observed, ended);
         }
         trial.server = stopped.counts();
+        trial.accepted_by_worker = stopped.accepted_by_worker();
         Ok(trial)
     }
 

@@ -211,8 +211,21 @@ pub struct Cell {
     /// What the servers counted, by the counter's name: summed over the valid rounds that could tell, the peak of
     /// connections as the largest.
     pub counted: BTreeMap<String, u64>,
+    /// How unevenly its workers accepted, where workers accept.
+    pub accepts: Option<Accepts>,
     /// Reasons for caution, one a kind.
     pub doubts: Vec<CellDoubt>,
+}
+
+/// The connections that the workers of a server accepted, over the valid rounds of a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accepts {
+    /// The workers of a server.
+    pub workers: u64,
+    /// The fewest that one of them accepted in a round.
+    pub fewest: u64,
+    /// The most.
+    pub most: u64,
 }
 
 /// A kind of doubt about a cell.

@@ -4,7 +4,7 @@
 //! Histograms of rounds are merged, percentiles never averaged. A trial that contradicts itself is left out with the
 //! reason, never repaired.
 
-use crate::cells::cell::{Cell, CellDoubt, Latency, Means, Merged, Moment, RoundFigures, bands};
+use crate::cells::cell::{Accepts, Cell, CellDoubt, Latency, Means, Merged, Moment, RoundFigures, bands};
 use crate::cells::exclusion::Exclusion;
 use crate::cells::recovery;
 use crate::metric::{Figures, Round};
@@ -85,6 +85,7 @@ pub(crate) fn gather<'a>(
         subject: (scenario.name.clone(), seed),
         user_mode_only: valid.iter().any(|(trial, _)| trial.usage.counted.user_mode_only),
         counted: counted(&valid),
+        accepts: accepts(&valid),
         doubts: doubts(&valid),
         merged: (!valid.is_empty()).then(|| merged(&sum, &valid)),
         rounds,
@@ -214,6 +215,13 @@ fn counted(valid: &[(&Trial, &Measured)]) -> BTreeMap<String, u64> {
         *sum = if name == PEAK { (*sum).max(*count) } else { sum.saturating_add(*count) };
     }
     counted
+}
+
+/// How the accepts of each round were spread over the workers.
+fn accepts(valid: &[(&Trial, &Measured)]) -> Option<Accepts> {
+    let each = || valid.iter().flat_map(|(trial, _)| &trial.accepted_by_worker).copied();
+    let workers = valid.iter().map(|(trial, _)| trial.accepted_by_worker.len() as u64).max()?;
+    Some(Accepts { workers, fewest: each().min()?, most: each().max()? })
 }
 
 /// The counter that does not add up over rounds.

@@ -127,7 +127,7 @@ pub enum Tuning {
     BlockingWorkers,
     /// Threads for computing jobs.
     ComputeWorkers,
-    /// Threads of a multi-threaded task runtime.
+    /// Threads that each run tasks or an event loop.
     RuntimeWorkers,
 }
 

@@ -189,6 +189,9 @@ pub struct Trial {
     pub measured: Reading<Measured>,
     /// What the server counted, as name and count; absent when it did not live to tell.
     pub server: Reading<BTreeMap<String, u64>>,
+    /// Of the connections that the server accepted, those of each worker, by its number, where its workers accept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accepted_by_worker: Vec<u64>,
     /// What the server's process tree used.
     pub usage: Usage,
     /// Why the trial must not be compared. Empty for a valid trial.

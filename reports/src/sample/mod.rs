@@ -312,6 +312,7 @@ fn trial(spec: &Spec, index: u32, round: u32, (scenario, model): (usize, usize),
             ("accepted".to_owned(), clients),
             ("requests".to_owned(), requests),
         ])),
+        accepted_by_worker: Vec::new(),
         invalid: Vec::new(),
         doubts,
     }

@@ -303,3 +303,18 @@ fn the_trust_box_and_the_marks_agree() {
         }
     }
 }
+
+#[test]
+fn accepts_by_worker_stand_beside_the_counters_where_workers_accept() {
+    let mut bundle = small();
+    let page = |bundle: &Bundle| html::report_beside(&analyse(bundle), None);
+    assert!(!page(&bundle).contains("accepted by a worker"));
+    let model = bundle.run.models[0].name.clone();
+    for trial in bundle.trials.iter_mut().filter(|trial| trial.model == model) {
+        trial.accepted_by_worker = vec![30 + u64::from(trial.round), 7, 12];
+    }
+    let page = page(&bundle);
+    for words in ["accepted by a worker", "7 to 37", "3 workers that accept"] {
+        assert!(page.contains(words), "{words}");
+    }
+}

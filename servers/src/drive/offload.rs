@@ -11,7 +11,8 @@ use super::timers::{Due, Timers};
 use super::{Key, lock};
 use crate::{Counters, Demand, Job, JobOutput, ServerConfig};
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 /// A finished job.
@@ -41,32 +42,41 @@ impl Outbox {
     }
 }
 
-/// Where the jobs of one event loop go. Results come back through [`Offload::take_finished`] after a wake-up, the end of
-/// a wait through the loop's timers.
-pub struct Offload {
+/// The pools of a server, which its loops share: however many loops it has, its jobs have the threads that they are given.
+pub struct Pools {
     config: ServerConfig,
     counters: &'static Counters,
     /// Each exists from the first job for it on.
-    block: Option<Pool>,
-    compute: Option<Pool>,
+    block: OnceLock<Pool>,
+    compute: OnceLock<Pool>,
+    /// Jobs that were handed in and whose results are not taken yet.
+    running: AtomicUsize,
+}
+
+impl Pools {
+    /// No pools yet.
+    pub fn new(config: &ServerConfig, counters: &'static Counters) -> Arc<Self> {
+        let (block, compute) = (OnceLock::new(), OnceLock::new());
+        Arc::new(Self { config: config.clone(), counters, block, compute, running: AtomicUsize::new(0) })
+    }
+}
+
+/// Where the jobs of one event loop go. Results come back through [`Offload::take_finished`] after a wake-up, the end of
+/// a wait through the loop's timers.
+pub struct Offload {
+    pools: Arc<Pools>,
     outbox: Arc<Outbox>,
-    /// Jobs in the pools.
-    running: usize,
     backoff: Backoff,
     /// After a thread was refused: no other attempt before.
     not_before: Instant,
 }
 
 impl Offload {
-    /// No pools yet. Their threads call `wake` when something is finished.
-    pub fn new(config: &ServerConfig, counters: &'static Counters, wake: Wake) -> Self {
+    /// To these pools, whose threads call `wake` when something of this loop is finished.
+    pub fn new(pools: Arc<Pools>, wake: Wake) -> Self {
         Self {
-            config: config.clone(),
-            counters,
-            block: None,
-            compute: None,
+            pools,
             outbox: Arc::new(Outbox { finished: Mutex::default(), wake }),
-            running: 0,
             backoff: Backoff::new(),
             not_before: Instant::now(),
         }
@@ -74,18 +84,15 @@ impl Offload {
 
     /// Starts a job where it belongs.
     pub fn start(&mut self, key: Key, job: Job, timers: &mut Timers) {
+        let Pools { config, block, compute, running, .. } = &*self.pools;
         let pool = match job.demand() {
             Demand::Wait(delay) => return timers.add(Instant::now() + delay, Due::Waited(key)),
-            Demand::Block => {
-                self.block.get_or_insert_with(|| Pool::new("blocking", self.config.blocking_workers))
-            }
-            Demand::Compute => {
-                self.compute.get_or_insert_with(|| Pool::new("compute", self.config.compute_workers))
-            }
+            Demand::Block => block.get_or_init(|| Pool::new("blocking", config.blocking_workers)),
+            Demand::Compute => compute.get_or_init(|| Pool::new("compute", config.compute_workers)),
         };
         let outbox = Arc::clone(&self.outbox);
+        running.fetch_add(1, Relaxed);
         pool.spawn(move || outbox.put(Done { key, result: run_caught(job) }));
-        self.running += 1;
         if pool.is_short() {
             self.grow(timers);
         }
@@ -94,14 +101,14 @@ impl Offload {
     /// Starts the threads that are missing, if jobs may be waiting for them; arranges for another attempt when one is
     /// refused.
     pub fn grow(&mut self, timers: &mut Timers) {
-        if self.running == 0 || Instant::now() < self.not_before {
+        let Pools { counters, block, compute, running, .. } = &*self.pools;
+        if running.load(Relaxed) == 0 || Instant::now() < self.not_before {
             return;
         }
-        let mut pools = [&mut self.block, &mut self.compute].into_iter().flatten();
-        if pools.all(|pool| pool.grow(self.counters).is_ok()) {
+        if [block, compute].into_iter().filter_map(OnceLock::get).all(|pool| pool.grow(counters).is_ok()) {
             self.backoff.reset();
         } else {
-            self.not_before = Instant::now() + self.backoff.pause(self.counters);
+            self.not_before = Instant::now() + self.backoff.pause(counters);
             timers.add(self.not_before, Due::Grow);
         }
     }
@@ -109,21 +116,30 @@ impl Offload {
     /// Takes what has finished.
     pub fn take_finished(&mut self) -> Vec<Done> {
         let finished = std::mem::take(&mut *lock(&self.outbox.finished));
-        self.running -= finished.len();
+        self.pools.running.fetch_sub(finished.len(), Relaxed);
         finished
     }
 
-    /// Ends the pools. Their threads are joined, unless some are still in a job: for that nobody waits.
+    /// Leaves the pools; the last loop to do so ends them. Their threads are joined, unless some are still in a job: for that
+    /// nobody waits.
     pub fn end(self) {
-        if self.running == 0 {
-            self.block.into_iter().chain(self.compute).for_each(Pool::join);
+        if let Some(pools) = Arc::into_inner(self.pools)
+            && pools.running.into_inner() == 0
+        {
+            [pools.block, pools.compute].into_iter().filter_map(OnceLock::into_inner).for_each(Pool::join);
         }
+    }
+}
+
+impl fmt::Debug for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pools").field("running", &self.running).finish_non_exhaustive()
     }
 }
 
 impl fmt::Debug for Offload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Offload").field("running", &self.running).finish_non_exhaustive()
+        f.debug_struct("Offload").field("pools", &self.pools).finish_non_exhaustive()
     }
 }
 
@@ -139,7 +155,7 @@ mod tests {
         let config = ServerConfig { blocking_workers: 2, compute_workers: 1, ..ServerConfig::for_cpus(1) };
         let (sender, woken) = mpsc::channel();
         let wake = Box::new(move || sender.send(()).unwrap_or_default());
-        let mut offload = Offload::new(&config, Counters::shared().unwrap(), wake);
+        let mut offload = Offload::new(Pools::new(&config, Counters::shared().unwrap()), wake);
         let (mut timers, mut keys) = (Timers::new().unwrap(), SlotMap::new());
         let mut results = vec![None; jobs.len()];
         for (number, job) in jobs.into_iter().enumerate() {
@@ -151,7 +167,7 @@ mod tests {
                 results[keys.remove(done.key).expect("each job is reported once")] = done.result;
             }
         }
-        assert_eq!(offload.running, 0);
+        assert_eq!(offload.pools.running.load(Relaxed), 0);
         offload.end();
         results
     }

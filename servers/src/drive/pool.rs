@@ -28,40 +28,42 @@ struct Queue {
     closed: bool,
 }
 
-/// A fixed number of threads that take tasks in order. They end when it is dropped and the queue is empty.
+/// A fixed number of threads that take tasks in order, whoever hands them in. They end when it is dropped and the queue is
+/// empty.
 pub struct Pool {
     name: &'static str,
     size: usize,
     queue: Arc<(Mutex<Queue>, Condvar)>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Pool {
     /// A pool of `size` threads (at least one), none of which has started.
     pub fn new(name: &'static str, size: usize) -> Self {
-        Self { name, size: size.max(1), queue: Arc::default(), threads: Vec::new() }
+        Self { name, size: size.max(1), queue: Arc::default(), threads: Mutex::default() }
     }
 
     /// Whether threads are missing.
     pub fn is_short(&self) -> bool {
-        self.threads.len() < self.size
+        lock(&self.threads).len() < self.size
     }
 
     /// Whether there is any thread.
     pub fn has_threads(&self) -> bool {
-        !self.threads.is_empty()
+        !lock(&self.threads).is_empty()
     }
 
     /// Starts the threads that are missing.
     ///
     /// # Errors
     /// At the first for which there is no room, and counts that.
-    pub fn grow(&mut self, counters: &Counters) -> io::Result<()> {
-        while self.is_short() {
+    pub fn grow(&self, counters: &Counters) -> io::Result<()> {
+        let mut threads = lock(&self.threads);
+        while threads.len() < self.size {
             let queue = Arc::clone(&self.queue);
-            let name = format!("{}-{}", self.name, self.threads.len());
+            let name = format!("{}-{}", self.name, threads.len());
             let spawned = thread::Builder::new().name(name).spawn(move || work(&queue));
-            self.threads.push(spawned.inspect_err(|error| counters.spawn_failed(error))?);
+            threads.push(spawned.inspect_err(|error| counters.spawn_failed(error))?);
         }
         Ok(())
     }
@@ -74,9 +76,9 @@ impl Pool {
     }
 
     /// Ends the threads and joins them, when they have done what is queued.
-    pub fn join(mut self) {
+    pub fn join(self) {
         self.close();
-        for thread in self.threads.drain(..) {
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
             let _ = thread.join(); // tasks do not panic
         }
     }
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn every_task_is_done_before_a_pool_has_ended() {
-        let mut pool = Pool::new("test", 3);
+        let pool = Pool::new("test", 3);
         let done = Arc::new(AtomicU32::new(0));
         for _ in 0..100 {
             let done = Arc::clone(&done);

@@ -118,6 +118,8 @@ struct Inner {
 #[derive(Debug)]
 pub struct Registry {
     counters: &'static Counters,
+    /// Whose connections these are, where workers accept.
+    worker: Option<usize>,
     inner: Mutex<Inner>,
     emptied: Condvar,
 }
@@ -125,7 +127,16 @@ pub struct Registry {
 impl Registry {
     /// An empty registry that counts in `counters`.
     pub fn new(counters: &'static Counters) -> Arc<Self> {
-        Arc::new(Self { counters, inner: Mutex::default(), emptied: Condvar::new() })
+        Self::of(counters, None)
+    }
+
+    /// An empty registry of what one worker accepts, which is counted as its own, too.
+    pub fn of_worker(counters: &'static Counters, worker: usize) -> Arc<Self> {
+        Self::of(counters, Some(worker))
+    }
+
+    fn of(counters: &'static Counters, worker: Option<usize>) -> Arc<Self> {
+        Arc::new(Self { counters, worker, inner: Mutex::default(), emptied: Condvar::new() })
     }
 
     /// The counters it counts in.
@@ -138,6 +149,9 @@ impl Registry {
         let meter = Meter::new(self.counters);
         let socket = stream.as_fd().as_raw_fd();
         self.counters.opened();
+        if let Some(worker) = self.worker {
+            self.counters.workers.accepted_one(worker);
+        }
         let mut inner = lock(&self.inner);
         let key = inner.entries.insert(Entry { socket, tally: Arc::clone(&meter.tally) });
         if inner.draining {

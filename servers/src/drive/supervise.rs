@@ -12,8 +12,22 @@ use std::io;
 use std::thread;
 use std::time::Instant;
 
-/// Requests the stop when the serving thread ends, for whatever reason.
-struct StopAtEnd(Stop);
+/// Requests the stop when it is dropped: a thread that serves has it, so that the server ends when that does, for whatever
+/// reason.
+#[derive(Debug)]
+pub struct StopAtEnd(Stop);
+
+impl StopAtEnd {
+    /// For a thread to be given.
+    pub fn new(stop: &Stop) -> Self {
+        Self(stop.clone())
+    }
+
+    /// The request.
+    pub fn stop(&self) -> &Stop {
+        &self.0
+    }
+}
 
 impl Drop for StopAtEnd {
     fn drop(&mut self) {
@@ -34,11 +48,8 @@ pub fn supervise(
     registry: &Registry,
     body: impl FnOnce(&Stop) -> io::Result<()> + Send + 'static,
 ) -> io::Result<()> {
-    let at_end = StopAtEnd(stop.clone());
-    let server = thread::Builder::new().name(name.into()).spawn(move || {
-        let at_end = at_end;
-        body(&at_end.0)
-    })?;
+    let at_end = StopAtEnd::new(stop);
+    let server = thread::Builder::new().name(name.into()).spawn(move || body(at_end.stop()))?;
     stop.wait(None);
     if !registry.shutdown(Instant::now() + config.stop_deadline) {
         return Ok(()); // stuck in a job; the process is about to end and takes it along

@@ -37,7 +37,7 @@ impl ServerModel for ForkPerClient {
 
     /// # Errors
     /// Also when the process has other threads or children.
-    fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
+    fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
         let alone = Alone::check()?;
         sys::reap_children(&alone, counters)?;
         accept_until_stop(&listener, &stop, counters, |stream| {

@@ -9,7 +9,7 @@ use crate::drive::Key;
 use crate::drive::accept::{AcceptError, Backoff};
 use crate::drive::buffers::{RETAINED_SHARED, clear};
 use crate::drive::completion::{Connection, Receive, Step};
-use crate::drive::offload::Offload;
+use crate::drive::offload::{Offload, Pools};
 use crate::drive::readiness::{Source, Wake};
 use crate::drive::registry::{FORCE_GRACE, Registry};
 use crate::drive::timers::{Due, Timers};
@@ -107,7 +107,7 @@ impl Proactor {
             unfinished: VecDeque::new(),
             timers,
             timer,
-            offload: Offload::new(&config, counters, wake),
+            offload: Offload::new(Pools::new(&config, counters), wake),
             waker,
             backoff: Backoff::new(),
         })

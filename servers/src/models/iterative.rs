@@ -27,7 +27,7 @@ impl ServerModel for Iterative {
         }
     }
 
-    fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
+    fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
         let registry = Registry::new(counters);
         let clients = Arc::clone(&registry);
         supervise("iterative", &stop, &config, &registry, move |stop| {

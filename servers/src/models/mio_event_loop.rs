@@ -13,14 +13,14 @@ use crate::drive::Key;
 use crate::drive::accept::{AcceptError, Backoff};
 use crate::drive::buffers::Buffers;
 use crate::drive::nonblocking::{Connection, Step};
-use crate::drive::offload::Offload;
+use crate::drive::offload::{Offload, Pools};
 use crate::drive::pool::run_caught;
 use crate::drive::readiness::{Readiness, Ready, Source, Wake};
 use crate::drive::registry::{FORCE_GRACE, Registry};
 use crate::drive::supervise::supervise;
 use crate::drive::timers::{Due, Timers};
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
-use crate::{Counters, JobOutput, ServerConfig, Service, Stop};
+use crate::{Counters, JobOutput, Service, Stop, sys};
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -71,25 +71,32 @@ impl ServerModel for MioEventLoopInline {
         }
     }
 
-    fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
+    fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
         let registry = Registry::new(counters);
-        let inline = EventLoop::<Epoll>::new(listener, service, &config, Arc::clone(&registry), true)?;
+        let pools = Pools::new(&config, counters);
+        let inline = EventLoop::<Epoll>::new(listener, service, pools, Arc::clone(&registry), true)?;
         supervise(self.name(), &stop, &config, &registry, |stop| inline.run(stop, None))
     }
 }
 
-/// epoll(7) by mio, edge-triggered: each descriptor is registered once and every change is reported once.
-struct Epoll {
+/// epoll(7) by mio, edge-triggered: each descriptor is registered once and every change is reported once. Where the listener is
+/// `SHARED` with other loops, a client that connects does not wake them all (`EPOLLEXCLUSIVE`, which mio leaves out).
+pub(super) struct Epoll<const SHARED: bool = false> {
     poll: Poll,
     events: Events,
 }
 
-impl Readiness for Epoll {
+impl<const SHARED: bool> Readiness for Epoll<SHARED> {
     const LEVEL: bool = false;
 
     fn new(listener: &mut TcpListener, timers: &Timers) -> io::Result<(Self, Wake)> {
         let poll = Poll::new()?;
-        poll.registry().register(listener, Token(Source::Listener.number()), Interest::READABLE)?;
+        let number = Source::Listener.number();
+        if SHARED {
+            sys::watch_exclusively(poll.as_raw_fd(), listener.as_raw_fd(), number)?;
+        } else {
+            poll.registry().register(listener, Token(number), Interest::READABLE)?;
+        }
         let timer = timers.as_fd().as_raw_fd();
         let token = Token(Source::Timer.number());
         poll.registry().register(&mut SourceFd(&timer), token, Interest::READABLE)?;
@@ -147,15 +154,16 @@ pub(super) struct EventLoop<R> {
 impl<R: Readiness> EventLoop<R> {
     /// Serves with jobs in pools.
     pub(super) fn offloading(serving: Serving) -> io::Result<()> {
-        let Serving { listener, service, config, stop, counters } = serving;
-        let event_loop = Self::new(listener, service, &config, Registry::new(counters), false)?;
+        let Serving { listener, service, config, stop, counters, .. } = serving;
+        let pools = Pools::new(&config, counters);
+        let event_loop = Self::new(listener, service, pools, Registry::new(counters), false)?;
         event_loop.run(&stop, Some(config.stop_deadline))
     }
 
-    fn new(
+    pub(super) fn new(
         listener: std::net::TcpListener,
         service: Arc<dyn Service>,
-        config: &ServerConfig,
+        pools: Arc<Pools>,
         registry: Arc<Registry>,
         inline: bool,
     ) -> io::Result<Self> {
@@ -168,7 +176,7 @@ impl<R: Readiness> EventLoop<R> {
             listener: Arc::new(listener),
             accepts_later: false,
             service,
-            offload: Offload::new(config, registry.counters(), wake),
+            offload: Offload::new(pools, wake),
             registry,
             connections: SlotMap::new(),
             buffers: Buffers::new(),
@@ -181,7 +189,7 @@ impl<R: Readiness> EventLoop<R> {
 
     /// Serves until the stop is requested and the connections are done: answered, or closed by force `stop_deadline`
     /// later. With no deadline given, it is kept by a supervisor.
-    fn run(mut self, stop: &Stop, mut stop_deadline: Option<Duration>) -> io::Result<()> {
+    pub(super) fn run(mut self, stop: &Stop, mut stop_deadline: Option<Duration>) -> io::Result<()> {
         let listener = Arc::clone(&self.listener);
         let _unblocked = stop.unblock(&*listener)?; // makes an event, too, which wakes the loop
         let mut ready = Vec::new();

@@ -4,6 +4,7 @@ mod fork_per_client;
 mod io_uring;
 mod iterative;
 mod mio_event_loop;
+mod multi_reactor;
 mod poll_reactor;
 mod thread_per_client;
 mod thread_pool;
@@ -20,6 +21,8 @@ pub static ALL: &[&dyn ServerModel] = &[
     &thread_pool::ThreadPool,
     &mio_event_loop::MioEventLoop,
     &mio_event_loop::MioEventLoopInline,
+    &multi_reactor::MultiReactor,
+    &multi_reactor::SharedListener,
     &poll_reactor::PollReactor,
     &io_uring::IoUring,
     &tokio::MultiThread,

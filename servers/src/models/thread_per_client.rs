@@ -32,7 +32,7 @@ impl ServerModel for ThreadPerClient {
         }
     }
 
-    fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
+    fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
         let registry = Registry::new(counters);
         accept_until_stop(&listener, &stop, counters, |stream| {
             // Shared with the thread only so that a failed spawn does not lose the connection.

@@ -38,7 +38,7 @@ impl ServerModel for ThreadPool {
         }
     }
 
-    fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
+    fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
         let registry = Registry::new(counters);
         let (queue, waiting) = bounded(WAITING);
         let mut workers = Workers {

@@ -155,6 +155,12 @@ fn two_hundred_clients_at_once(pair: &Pair) {
     if bound >= CLIENTS {
         assert_eq!(counters.peak, CLIENTS as u64, "{counters:?}");
     }
+    // With a listener for each worker every one has its share: to get none of 200 has a chance of 2^-200.
+    let listeners = pair.model.listeners(&config());
+    if listeners > 1 {
+        let accepted = &counters.accepted_by_worker;
+        assert!(accepted.len() == listeners && !accepted.contains(&0), "{counters:?}");
+    }
     assert_counted(pair, &counters, &requests);
 }
 

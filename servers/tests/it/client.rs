@@ -4,6 +4,7 @@ use crate::Pair;
 use crate::server::{GUARD, Server};
 use bakeoff_servers::services::POISON;
 use bakeoff_servers::{Exchange, Parts, Request};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -97,6 +98,11 @@ impl<'a> Client<'a> {
     pub(crate) fn exchange(&mut self, request: &Request) {
         self.send(request);
         self.expect(request);
+    }
+
+    /// Whether there is something to read, or an end.
+    pub(crate) fn has_input(&self) -> bool {
+        poll(&mut [PollFd::new(&self.stream, PollFlags::IN)], Some(&Timespec::default())).expect("poll") > 0
     }
 
     pub(crate) fn expect_end(&mut self) {

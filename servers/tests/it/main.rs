@@ -50,6 +50,8 @@ const VARIANTS: &[(&str, &str)] = &[
     ("thread-pool", "thread-per-client"),
     ("mio-event-loop-inline", "mio-event-loop"),
     ("poll-reactor", "mio-event-loop"),
+    ("multi-reactor", "mio-event-loop"),
+    ("multi-reactor-shared-listener", "mio-event-loop"),
     ("tokio-current-thread", "tokio"),
 ];
 

@@ -55,8 +55,10 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     let service = (entry.build)(&ServiceConfig::default());
     let stop = Stop::on_signals().expect("signal handlers");
     let counters = Counters::shared().expect("shared counters");
-    let listener =
-        listen::bind(SocketAddr::from(([127, 0, 0, 1], 0)), &listen::ListenOptions::default()).expect("bind");
+    let address = SocketAddr::from(([127, 0, 0, 1], 0));
+    let count = model.listeners(&options.config);
+    let (listener, more_listeners) =
+        listen::bind_all(address, &listen::ListenOptions::default(), count).expect("bind");
     limits::refuse_core_dumps();
     if let Some(limit) = options.max_descriptors {
         let maximum = getrlimit(Resource::Nofile).maximum;
@@ -68,7 +70,8 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     // The test that started us may die; its server must not stay.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).expect("death signal");
     println!("{}", listener.local_addr().expect("address").port());
-    model.serve(Serving { listener, service, config: options.config, stop, counters }).expect("serve");
+    let serving = Serving { listener, more_listeners, service, config: options.config, stop, counters };
+    model.serve(serving).expect("serve");
     println!("{}", serde_json::to_string(&counters.snapshot()).expect("snapshot"));
     std::io::stdout().flush().expect("stdout");
     Some(ExitCode::SUCCESS)
@@ -215,6 +218,9 @@ impl Server {
         assert!(status.success(), "{status}");
         assert_eq!(counters.active, 0, "{counters:?}");
         assert_eq!(counters.accepted, counters.closed, "{counters:?}");
+        if !counters.accepted_by_worker.is_empty() {
+            assert_eq!(counters.accepted_by_worker.iter().sum::<u64>(), counters.accepted, "{counters:?}");
+        }
         counters
     }
 

@@ -45,24 +45,32 @@ fn extended(netstat: &str, name: &str) -> Result<u64, String> {
     value.ok_or_else(|| format!("/proc/net/netstat does not count {name}"))
 }
 
-/// Connections that the kernel has completed for the listener at `address` and that its server has not accepted yet;
+/// Connections that the kernel has completed for the listeners at `address` and that their server has not accepted yet;
 /// `None` where the kernel lists no such listener.
 pub fn not_accepted(address: SocketAddr) -> Option<u64> {
     let table = if address.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
     let local = in_hex(address);
     // Listeners come first, so that the thousands of connections behind them are not read.
     let lines = BufReader::new(File::open(table).ok()?).lines();
-    lines.map_while(Result::ok).find_map(|line| accept_queue(&line, &local))
+    let mut queues = Vec::new();
+    for line in lines.map_while(Result::ok).skip(1) {
+        match accept_queue(&line) {
+            Some((address, queue)) if address == local => queues.push(queue),
+            Some(_) => {}
+            None => break,
+        }
+    }
+    (!queues.is_empty()).then(|| queues.iter().sum())
 }
 
-/// The length of the accept queue in a line of proc(5)'s `net/tcp`, if it is of a listener there: what is the receive
+/// Address and length of the accept queue in a line of proc(5)'s `net/tcp`, if it is of a listener: what is the receive
 /// queue of other sockets.
-fn accept_queue(line: &str, local: &str) -> Option<u64> {
+fn accept_queue(line: &str) -> Option<(&str, u64)> {
     const LISTENS: &str = "0A";
     let mut words = line.split_whitespace().skip(1);
     let (address, state, queues) = (words.next()?, words.nth(1)?, words.next()?);
-    let of_it = address == local && state == LISTENS;
-    u64::from_str_radix(queues.split_once(':')?.1, 16).ok().filter(|_| of_it)
+    let queue = u64::from_str_radix(queues.split_once(':')?.1, 16).ok()?;
+    (state == LISTENS).then_some((address, queue))
 }
 
 /// An address as `net/tcp` has it: words of 32 bits, as they lie in memory, read as numbers of this machine.
@@ -89,6 +97,7 @@ pub fn socket_buffer_bytes(proc: &Proc) -> Reading<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bakeoff_servers::listen::{ListenOptions, bind_all};
     use std::fs;
     use std::net::{TcpListener, TcpStream};
     use std::time::{Duration, Instant};
@@ -143,6 +152,19 @@ mod tests {
             drop(listener);
             assert_eq!(not_accepted(address), None);
         }
+    }
+
+    #[test]
+    fn listeners_that_share_an_address_are_added_up() {
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let (first, more) = bind_all(any, &ListenOptions::default(), 3).expect("room");
+        let address = first.local_addr().expect("bound");
+        let _clients = [(); 9].map(|()| TcpStream::connect(address).expect("the kernel completes it"));
+        let begun = Instant::now();
+        while not_accepted(address) != Some(9) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", not_accepted(address));
+        }
+        drop((first, more));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 
 /// The sockets of a server that are no connections.
 pub(super) struct Objects {
-    /// Inode of the listening socket.
-    listener: Option<u64>,
+    /// Inodes of the listening sockets.
+    listeners: BTreeSet<u64>,
     /// Inodes of all sockets that were there before the first traced connection.
     before: BTreeSet<u64>,
 }
@@ -27,9 +27,9 @@ impl Objects {
         let is_it = |entry: &procfs::net::TcpNetEntry| {
             entry.local_address == address && entry.state == procfs::net::TcpState::Listen
         };
-        // Where the table cannot be read, the listener is called a socket, which is true as well.
-        let listener = entries.ok().and_then(|all| all.into_iter().find(is_it)).map(|entry| entry.inode);
-        Ok(Self { listener, before })
+        // Where the table cannot be read, a listener is called a socket, which is true as well.
+        let listeners = entries.into_iter().flatten().filter(is_it).map(|entry| entry.inode).collect();
+        Ok(Self { listeners, before })
     }
 
     /// What descriptor `number` of a process stands for now; `None` when it has none such.
@@ -38,7 +38,7 @@ impl Objects {
         let link = fs::read_link(format!("/proc/{process}/fd/{number}")).ok()?;
         let link = link.to_string_lossy();
         let name = match socket_inode(&link) {
-            Some(inode) if self.listener == Some(inode) => "listener",
+            Some(inode) if self.listeners.contains(&inode) => "listener",
             Some(inode) if self.before.contains(&inode) => "socket",
             Some(_) => "connection",
             None if link.starts_with("pipe:") => "pipe",

@@ -5,10 +5,11 @@
 
 use super::element::{Field, Row, table};
 use super::model::{named, ordered};
-use crate::cells::cell::Cell;
+use crate::cells::cell::{Accepts, Cell};
 use crate::metric;
 use crate::record::{Metric, Reading};
 use crate::rules::workload::Workload;
+use crate::show::units;
 use maud::{Markup, html};
 use std::collections::BTreeMap;
 
@@ -133,16 +134,25 @@ pub(super) fn counted(workload: &Workload, series: &impl Fn(&str) -> usize) -> M
     if names.is_empty() {
         return html! { p.note { "No server reported its counters." } };
     }
+    let some_accept = workload.cells.iter().any(|cell| cell.accepts.is_some());
     let row = |cell: &Cell| {
         let fields = names.iter().map(|name| match cell.counted.get(*name) {
             Some(count) => Field::count(*count),
             None => Field::absent("no server lived to report it"),
         });
-        (named(series(&cell.model), &cell.model), fields.collect())
+        let accepts = some_accept.then(|| match cell.accepts {
+            Some(Accepts { workers, fewest, most }) => Field::noted(
+                format!("{} to {}", units::grouped(fewest), units::grouped(most)),
+                format!("{} that accept", units::plural(workers, "worker")),
+            ),
+            None => Field::text("-"),
+        });
+        (named(series(&cell.model), &cell.model), fields.chain(accepts).collect())
     };
     let rows: Vec<Row> = ordered(workload).map(row).collect();
     let heads = names.iter().map(|name| name.replace('_', " "));
-    let columns: Vec<String> = std::iter::once("model".to_owned()).chain(heads).collect();
+    let by_worker = some_accept.then(|| "accepted by a worker".to_owned());
+    let columns: Vec<String> = std::iter::once("model".to_owned()).chain(heads).chain(by_worker).collect();
     html! {
         details {
             summary { "What the servers counted" }
@@ -150,6 +160,7 @@ pub(super) fn counted(workload: &Workload, series: &impl Fn(&str) -> usize) -> M
             p.note {
                 "Over a server's whole life, warm-up included, summed over the rounds; the peak of open connections is the \
                  largest."
+                @if some_accept { " What one worker accepted is of one round, from the fewest to the most." }
             }
         }
     }

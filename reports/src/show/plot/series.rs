@@ -8,7 +8,7 @@
 const DISTINCT: usize = 24;
 
 /// The models of this project by their series. A model keeps its place for ever; a new one goes to the end.
-const KNOWN: [&str; 11] = [
+const KNOWN: [&str; 13] = [
     "iterative",
     "thread-per-client",
     "fork-per-client",
@@ -20,6 +20,8 @@ const KNOWN: [&str; 11] = [
     "mio-event-loop-inline",
     "tokio-current-thread",
     "tokio-shared-buffers",
+    "multi-reactor",
+    "multi-reactor-shared-listener",
 ];
 
 /// Colours of the style sheet: series so many apart share one, with another mark.

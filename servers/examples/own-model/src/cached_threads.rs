@@ -39,7 +39,7 @@ impl ServerModel for CachedThreads {
         }
     }
 
-    fn serve(&self, Serving { listener, service, config, stop, counters }: Serving) -> io::Result<()> {
+    fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
         let registry = Registry::new(counters);
         let idle = Arc::new(Idle::default());
         accept_until_stop(&listener, &stop, counters, |stream| {

@@ -55,7 +55,7 @@ impl Offload {
 
     /// A pool of as many threads as there is room for, one at least.
     async fn compute_pool(&self) -> Pool {
-        let mut pool = Pool::new("compute", self.compute_workers);
+        let pool = Pool::new("compute", self.compute_workers);
         let mut backoff = Backoff::new();
         while pool.grow(self.counters).is_err() && !pool.has_threads() {
             sleep(backoff.pause(self.counters)).await;

@@ -48,7 +48,7 @@ pub(super) fn run<F: Future<Output = ()> + Send + 'static>(
     runtime: Builder,
     connection: fn(Socket, Arc<Shared>) -> F,
 ) -> io::Result<()> {
-    let Serving { listener, service, config, stop, counters } = serving;
+    let Serving { listener, service, config, stop, counters, .. } = serving;
     listener.set_nonblocking(true)?;
     let runtime = build(runtime, &config)?;
     let registry = Registry::new(counters);
