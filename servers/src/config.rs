@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerConfig {
-    /// Threads of the thread pool that hold a connection each; 1 to 10,000.
+    /// Threads or processes of a pool, each of which holds a connection or a request; 1 to 10,000.
     pub pool_workers: usize,
     /// Threads that an asynchronous model gives to blocking jobs; 1 to 10,000.
     pub blocking_workers: usize,

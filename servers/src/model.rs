@@ -101,17 +101,19 @@ impl Meta {
     /// How many connections it can serve at the same time under `config`, where the model itself sets a bound.
     pub fn most_served(&self, config: &ServerConfig) -> Option<usize> {
         match self.concurrency {
-            Concurrency::Unbounded => None,
+            Concurrency::Unbounded | Concurrency::PerRequest(_) => None,
             Concurrency::One => Some(1),
-            Concurrency::HeldBy(workers) => Some(workers.of(config).max(1)),
+            Concurrency::HeldBy(workers) | Concurrency::HeldByProcess(workers) => {
+                Some(workers.of(config).max(1))
+            }
         }
     }
 
     /// Whom a handler takes along that kills its process.
     pub fn isolation(&self) -> Isolation {
-        match self.per_client {
-            PerClient::Process => Isolation::Connection,
-            PerClient::Thread | PerClient::Nothing => Isolation::Server,
+        match (self.per_client, self.concurrency) {
+            (PerClient::Process, _) | (_, Concurrency::HeldByProcess(_)) => Isolation::Connection,
+            (PerClient::Thread | PerClient::Nothing, _) => Isolation::Server,
         }
     }
 
@@ -130,6 +132,10 @@ pub enum Concurrency {
     One,
     /// One for each of so many workers, which hold their connection to its end.
     HeldBy(Tuning),
+    /// The same, and the workers are processes, which die alone and are replaced.
+    HeldByProcess(Tuning),
+    /// As many as the system has descriptors for; but one of so many workers holds each *request* to its end.
+    PerRequest(Tuning),
 }
 
 /// What a model starts for each client, and the system must have room for.

@@ -8,7 +8,7 @@ use crate::sys;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io;
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 use std::time::{Duration, Instant};
 
 /// The request to stop, as every model sees it.
@@ -53,6 +53,14 @@ impl Stop {
             };
         }
         self.requested()
+    }
+
+    /// Waits until the stop is requested, `other` is readable, or `limit` has passed; may return early.
+    pub(crate) fn wait_beside(&self, other: BorrowedFd<'_>, limit: Option<Duration>) {
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        let entry = |fd| PollFd::from_borrowed_fd(fd, PollFlags::IN);
+        let mut entries: Vec<PollFd<'_>> = sys::stop_event().into_iter().chain([other]).map(entry).collect();
+        let _ = poll(&mut entries, limit.as_ref()); // a signal ends it early
     }
 
     /// Shuts `socket` down for reading when the stop is requested (at once, if it has been): a blocked accept fails

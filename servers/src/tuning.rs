@@ -34,7 +34,9 @@ impl Tuning {
     /// What it is a size of.
     pub fn about(self) -> &'static str {
         match self {
-            Self::PoolWorkers => "Threads of the thread pool; each holds a connection",
+            Self::PoolWorkers => {
+                "Threads or processes of a pool, each of which holds a connection or a request"
+            }
             Self::BlockingWorkers => "Threads that the asynchronous models give to blocking jobs",
             Self::ComputeWorkers => "Threads that the asynchronous models give to computing jobs",
             Self::RuntimeWorkers => "Threads that each run tasks or an event loop, in models of several",

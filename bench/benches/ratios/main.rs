@@ -133,6 +133,11 @@ fn field() -> Vec<Comparison> {
     let (name, plain) = ("tokio-shared-buffers", "tokio");
     let pair = format!("{name} / the plain {plain} server");
     comparisons.push(Comparison::new(pair, model(name), control(plain), 0.98));
+    // Without a twin of their own: what they add to one is to cost next to nothing.
+    for (name, plain) in [("coroutines", "mio-event-loop"), ("prefork-fd-passing", "prefork")] {
+        let pair = format!("{name} / the plain {plain} server");
+        comparisons.push(Comparison::new(pair, model(name), control(plain), 0.98));
+    }
     for (name, target) in [("mio-event-loop", 0.98), ("tokio-current-thread", 0.95)] {
         comparisons.push(Comparison::new(format!("{name} / bare epoll server"), model(name), epoll, target));
     }

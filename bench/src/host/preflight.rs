@@ -2,7 +2,7 @@
 
 use crate::host::environment;
 use bakeoff_servers::TunedModel;
-use bakeoff_servers::model::PerClient;
+use bakeoff_servers::model::{Isolation, PerClient};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::net::IpAddr;
 use std::path::Path;
@@ -81,8 +81,11 @@ impl Limits {
         let per_client = |name: &str| {
             TunedModel::parse(name).map_or(PerClient::Nothing, |one| one.model().meta().per_client)
         };
-        // A server that forks hands each connection to its child and keeps none.
-        let holds = models.iter().any(|model| per_client(model) != PerClient::Process);
+        // Where processes serve, each has one connection and the server keeps none.
+        let keeps = |name: &String| {
+            TunedModel::parse(name).map_or(true, |one| one.model().meta().isolation() == Isolation::Server)
+        };
+        let holds = models.iter().any(keeps);
         if let Some(allowed) = self.descriptors.filter(|allowed| holds && *allowed < needed) {
             return Err(format!(
                 "scenario `{scenario}`: {clients} {who} need {needed} descriptors in the server process, but only {allowed} \

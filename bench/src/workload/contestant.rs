@@ -226,6 +226,8 @@ pub fn facts(meta: &Meta) -> Facts {
             Concurrency::Unbounded => record::Concurrency::Unbounded,
             Concurrency::One => record::Concurrency::One,
             Concurrency::HeldBy(workers) => record::Concurrency::HeldBy(tuning(workers)),
+            Concurrency::HeldByProcess(workers) => record::Concurrency::HeldByProcess(tuning(workers)),
+            Concurrency::PerRequest(workers) => record::Concurrency::PerRequest(tuning(workers)),
         },
         per_client: match meta.per_client {
             PerClient::Nothing => record::PerClient::Nothing,

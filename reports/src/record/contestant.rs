@@ -91,6 +91,10 @@ pub enum Concurrency {
     One,
     /// One for each of so many workers, which hold their connection to its end.
     HeldBy(Tuning),
+    /// The same, and the workers are processes, which die alone and are replaced.
+    HeldByProcess(Tuning),
+    /// As many as the system has descriptors for; but one of so many workers holds each request to its end.
+    PerRequest(Tuning),
 }
 
 /// What a model starts for each client.
@@ -121,7 +125,7 @@ pub enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, VariantArray)]
 #[serde(rename_all = "snake_case")]
 pub enum Tuning {
-    /// Threads of a pool that hold a connection each.
+    /// Threads or processes of a pool, each of which holds a connection or a request.
     PoolWorkers,
     /// Threads for blocking jobs.
     BlockingWorkers,
@@ -147,22 +151,53 @@ impl Facts {
     /// How many connections it serves at the same time where the servers are set up so; `None` without a bound of its own.
     pub fn most_served(&self, setup: &ServerSetup) -> Option<u64> {
         match self.concurrency {
-            Concurrency::Unbounded => None,
+            Concurrency::Unbounded | Concurrency::PerRequest(_) => None,
             Concurrency::One => Some(1),
-            Concurrency::HeldBy(tuning) => {
-                setup.workers.get(&tuning).map(|workers| u64::from(*workers).max(1))
-            }
+            Concurrency::HeldBy(tuning) | Concurrency::HeldByProcess(tuning) => size(setup, tuning),
+        }
+    }
+
+    /// The workers of which each request holds one, be it computing, blocking or waiting; `None` where that sets no bound.
+    pub fn request_workers(&self, setup: &ServerSetup) -> Option<u64> {
+        match self.concurrency {
+            Concurrency::PerRequest(tuning) => size(setup, tuning),
+            _ => self.most_served(setup),
         }
     }
 
     /// Whether a handler that kills its process takes along the client of its own connection alone.
     pub fn isolates_crashes(&self) -> bool {
-        self.per_client == PerClient::Process
+        self.per_client == PerClient::Process || matches!(self.concurrency, Concurrency::HeldByProcess(_))
     }
 
     /// The threads that hold a request while it blocks, where these are fewer than the connections it serves.
     pub fn blocking_workers(&self, setup: &ServerSetup) -> Option<u64> {
         let offloads = self.tunings.contains(&Tuning::BlockingWorkers);
         setup.workers.get(&Tuning::BlockingWorkers).filter(|_| offloads).map(|workers| u64::from(*workers))
+    }
+}
+
+fn size(setup: &ServerSetup, tuning: Tuning) -> Option<u64> {
+    setup.workers.get(&tuning).map(|workers| u64::from(*workers).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workers_bound_connections_or_requests_and_processes_isolate() {
+        let workers = BTreeMap::from([(Tuning::PoolWorkers, 4), (Tuning::BlockingWorkers, 16)]);
+        let setup = ServerSetup { backlog: 1, ballast_mib: 0, workers };
+        let of = |concurrency, per_client| {
+            let tunings = vec![Tuning::PoolWorkers];
+            let facts = Facts { concurrency, per_client, tunings, role: Role::Extra };
+            (facts.most_served(&setup), facts.request_workers(&setup), facts.isolates_crashes())
+        };
+        let (nothing, pool) = (PerClient::Nothing, Tuning::PoolWorkers);
+        assert_eq!(of(Concurrency::HeldBy(pool), nothing), (Some(4), Some(4), false));
+        assert_eq!(of(Concurrency::HeldByProcess(pool), nothing), (Some(4), Some(4), true));
+        assert_eq!(of(Concurrency::PerRequest(pool), nothing), (None, Some(4), false));
+        assert_eq!(of(Concurrency::Unbounded, PerClient::Process), (None, None, true));
     }
 }

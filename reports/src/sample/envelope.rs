@@ -2,7 +2,7 @@
 //! and one that could not be tried. Never a measurement.
 
 use crate::record::envelope::*;
-use crate::record::{Concurrency, ModelRecord, PerClient, Reading};
+use crate::record::{Concurrency, Facts, ModelRecord, PerClient, Reading};
 use std::collections::BTreeMap;
 
 /// Connections and poison for each model.
@@ -16,7 +16,9 @@ fn per_client(model: &ModelRecord) -> PerClient {
 }
 
 fn holds_connections(model: &ModelRecord) -> bool {
-    model.facts.as_ref().is_some_and(|facts| matches!(facts.concurrency, Concurrency::HeldBy(_)))
+    let held =
+        |facts: &Facts| matches!(facts.concurrency, Concurrency::HeldBy(_) | Concurrency::HeldByProcess(_));
+    model.facts.as_ref().is_some_and(held)
 }
 
 fn caps(model: &ModelRecord, descriptors: Reading<u64>) -> Caps {
@@ -67,7 +69,7 @@ fn connections(model: &ModelRecord) -> Envelope {
 }
 
 fn poison(model: &ModelRecord) -> Envelope {
-    let forks = per_client(model) == PerClient::Process;
+    let forks = model.facts.as_ref().is_some_and(Facts::isolates_crashes);
     let levels = match forks {
         true => vec![level(1, 16, 16), level(2, 16, 16)],
         false => vec![level(1, 16, 0)],

@@ -19,6 +19,8 @@ pub enum AcceptError {
     NobodyWaits,
     /// It concerned one client that is gone, or a signal: accept the next.
     OfOneClient,
+    /// The listener was shut down: nobody will be accepted any more.
+    ShutDown,
     /// Out of descriptors or memory, or unknown: count it and back off.
     Exhausted,
 }
@@ -41,6 +43,7 @@ impl AcceptError {
         ];
         match Errno::from_io_error(error) {
             Some(Errno::AGAIN) => Self::NobodyWaits,
+            Some(Errno::INVAL) => Self::ShutDown,
             Some(errno) if OF_ONE_CLIENT.contains(&errno) => Self::OfOneClient,
             _ => Self::Exhausted,
         }
@@ -90,9 +93,20 @@ pub fn accept_until_stop(
     listener: &TcpListener,
     stop: &Stop,
     counters: &Counters,
-    mut serve: impl FnMut(TcpStream),
+    serve: impl FnMut(TcpStream),
 ) -> io::Result<()> {
     let _unblocked = stop.unblock(listener)?;
+    accept_while_listening(listener, stop, counters, serve);
+    Ok(())
+}
+
+/// The same on a listener that somebody else shuts down at the stop: several workers accept from it.
+pub fn accept_while_listening(
+    listener: &TcpListener,
+    stop: &Stop,
+    counters: &Counters,
+    mut serve: impl FnMut(TcpStream),
+) {
     let mut backoff = Backoff::new();
     while !stop.requested() {
         match listener.accept() {
@@ -100,9 +114,10 @@ pub fn accept_until_stop(
                 backoff.reset();
                 serve(stream);
             }
-            Err(_) if stop.requested() => break, // EINVAL: the listener was shut down
+            Err(_) if stop.requested() => break,
             Err(error) => match AcceptError::of(&error) {
                 AcceptError::OfOneClient => {}
+                AcceptError::ShutDown => break,
                 AcceptError::NobodyWaits | AcceptError::Exhausted => {
                     counters.accept_failed(&error);
                     stop.wait(Some(backoff.pause(counters)));
@@ -110,7 +125,6 @@ pub fn accept_until_stop(
             },
         }
     }
-    Ok(())
 }
 
 /// Whether a listener has something to accept, or has been shut down, before `limit` is over. May be wrong in saying
@@ -154,6 +168,7 @@ mod tests {
         assert_eq!(of(Errno::CONNABORTED), AcceptError::OfOneClient);
         assert_eq!(of(Errno::INTR), AcceptError::OfOneClient);
         assert_eq!(of(Errno::AGAIN), AcceptError::NobodyWaits);
+        assert_eq!(of(Errno::INVAL), AcceptError::ShutDown);
         assert_eq!(of(Errno::BADF), AcceptError::Exhausted, "an unknown error must not spin");
     }
 

@@ -19,17 +19,24 @@ pub struct Buffers {
     pub input: Vec<u8>,
     /// Where replies are made, empty between uses.
     pub output: Vec<u8>,
+    /// What the output may keep.
+    retained: usize,
 }
 
 impl Buffers {
-    /// Reserves them.
+    /// Reserves them, for all the connections of a thread or loop.
     pub fn new() -> Self {
-        Self { input: Vec::with_capacity(READ_SIZE), output: Vec::new() }
+        Self { input: Vec::with_capacity(READ_SIZE), output: Vec::new(), retained: RETAINED_SHARED }
+    }
+
+    /// Reserves them for one connection alone.
+    pub fn of_one() -> Self {
+        Self { retained: RETAINED, ..Self::new() }
     }
 
     /// Empties the output, giving back what is more than a large message's worth.
     pub fn clear_output(&mut self) {
-        clear(&mut self.output, RETAINED_SHARED);
+        clear(&mut self.output, self.retained);
     }
 }
 

@@ -11,6 +11,7 @@ pub(crate) mod completion;
 pub(crate) mod nonblocking;
 pub mod offload;
 pub mod pool;
+pub(crate) mod processes;
 pub mod protocol;
 pub mod readiness;
 pub mod registry;
@@ -23,6 +24,6 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use slotmap::DefaultKey as Key;
 
 /// Locks a value that no panic can leave half changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

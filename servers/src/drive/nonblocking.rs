@@ -11,10 +11,11 @@ use mio::net::TcpStream;
 use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
+use std::io;
 
 /// Reads a connection may do in one turn, so that one that always has more does not starve the others: at 64 KiB a
 /// read, 256 KiB or some thousands of small requests. Batches of replies to one read count like reads.
-const READS_A_TURN: u32 = 4;
+pub(crate) const READS_A_TURN: u32 = 4;
 
 /// What the loop does for a connection after its turn.
 pub(crate) enum Step {
@@ -28,6 +29,33 @@ pub(crate) enum Step {
     Close,
 }
 
+/// A connection as an event loop drives it: told of readiness, given turns, which never wait.
+pub(crate) trait Turns: Sized {
+    /// A connection that has done nothing yet.
+    ///
+    /// # Errors
+    /// When the system has no room for what it needs.
+    fn new(socket: Tracked<TcpStream>, session: Box<dyn Session>) -> io::Result<Self>;
+
+    /// Notes readiness. An error makes both sides ready, so that the call that meets it reports it.
+    fn on_ready(&mut self, ready: &Ready);
+
+    /// What its socket must tell for it to go on.
+    fn interest(&self) -> Interest;
+
+    /// Does what it can now.
+    fn turn(&mut self, buffers: &mut Buffers) -> Step;
+
+    /// Takes the result of its job and goes on.
+    fn on_result(&mut self, result: JobOutput, buffers: &mut Buffers) -> Step;
+
+    /// Counts that its session or job has panicked.
+    fn crashed(&self);
+
+    /// Whether its turn ended early and it waits in the loop's queue for the next.
+    fn queued(&mut self) -> &mut bool;
+}
+
 /// What it waits for between turns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -36,6 +64,7 @@ enum State {
     InJob,
 }
 
+/// A connection that is a state machine.
 pub(crate) struct Connection {
     socket: Tracked<TcpStream>,
     protocol: Protocol,
@@ -50,13 +79,12 @@ pub(crate) struct Connection {
     /// Whether the peer has ended its side: then a short read must be followed by the one that says so, because no
     /// event will.
     read_closed: bool,
-    /// Whether its turn ended early and it waits in the loop's queue for the next.
-    pub(crate) queued: bool,
+    queued: bool,
 }
 
-impl Connection {
-    pub(crate) fn new(socket: Tracked<TcpStream>, session: Box<dyn Session>) -> Self {
-        Self {
+impl Turns for Connection {
+    fn new(socket: Tracked<TcpStream>, session: Box<dyn Session>) -> io::Result<Self> {
+        Ok(Self {
             socket,
             protocol: Protocol::new(session),
             state: State::Reading,
@@ -66,18 +94,17 @@ impl Connection {
             writable: true,
             read_closed: false,
             queued: false,
-        }
+        })
     }
 
-    /// Notes readiness. An error makes both sides ready, so that the call that meets it reports it.
-    pub(crate) fn on_ready(&mut self, ready: &Ready) {
+    #[inline]
+    fn on_ready(&mut self, ready: &Ready) {
         self.read_closed |= ready.read_closed || ready.failed;
         self.readable |= ready.readable || self.read_closed;
         self.writable |= ready.writable || ready.failed;
     }
 
-    /// What its socket must tell for it to go on.
-    pub(crate) fn interest(&self) -> Interest {
+    fn interest(&self) -> Interest {
         match self.state {
             State::Reading if !self.readable => Interest::Read,
             State::Writing if !self.writable => Interest::Write,
@@ -85,13 +112,16 @@ impl Connection {
         }
     }
 
-    /// Counts that its session or job has panicked.
-    pub(crate) fn crashed(&self) {
+    fn crashed(&self) {
         self.socket.meter().crashed();
     }
 
-    /// Does what it can now.
-    pub(crate) fn turn(&mut self, buffers: &mut Buffers) -> Step {
+    fn queued(&mut self) -> &mut bool {
+        &mut self.queued
+    }
+
+    #[inline]
+    fn turn(&mut self, buffers: &mut Buffers) -> Step {
         let action = match self.state {
             State::Reading => Action::Read,
             State::Writing => Action::Write,
@@ -100,15 +130,16 @@ impl Connection {
         self.go_on(action, buffers)
     }
 
-    /// Takes the result of its job and goes on.
-    pub(crate) fn on_result(&mut self, result: JobOutput, buffers: &mut Buffers) -> Step {
+    fn on_result(&mut self, result: JobOutput, buffers: &mut Buffers) -> Step {
         if self.state != State::InJob {
             return Step::Wait;
         }
         let action = self.protocol.on_result(result, &mut buffers.output);
         self.go_on(action, buffers)
     }
+}
 
+impl Connection {
     fn go_on(&mut self, action: Action, buffers: &mut Buffers) -> Step {
         let result = self.drive(action, buffers);
         match result {
@@ -162,7 +193,7 @@ impl Connection {
         }
     }
 
-    fn read(&mut self, Buffers { input, output }: &mut Buffers) -> Result<Action, Errno> {
+    fn read(&mut self, Buffers { input, output, .. }: &mut Buffers) -> Result<Action, Errno> {
         input.clear();
         match recv(&self.socket.stream, spare_capacity(input), RecvFlags::empty()) {
             Ok((0, _)) => Ok(self.protocol.on_end()),

@@ -42,22 +42,54 @@ impl Outbox {
     }
 }
 
-/// The pools of a server, which its loops share: however many loops it has, its jobs have the threads that they are given.
+/// The pools of a server, which its loops or runtimes share: however many these are, its jobs have the threads that they are
+/// given.
 pub struct Pools {
     config: ServerConfig,
     counters: &'static Counters,
     /// Each exists from the first job for it on.
     block: OnceLock<Pool>,
     compute: OnceLock<Pool>,
-    /// Jobs that were handed in and whose results are not taken yet.
-    running: AtomicUsize,
+    /// Jobs that were handed in and are not done.
+    running: Arc<AtomicUsize>,
 }
 
 impl Pools {
     /// No pools yet.
     pub fn new(config: &ServerConfig, counters: &'static Counters) -> Arc<Self> {
-        let (block, compute) = (OnceLock::new(), OnceLock::new());
-        Arc::new(Self { config: config.clone(), counters, block, compute, running: AtomicUsize::new(0) })
+        let (block, compute, running) = (OnceLock::new(), OnceLock::new(), Arc::default());
+        Arc::new(Self { config: config.clone(), counters, block, compute, running })
+    }
+
+    /// The pool for jobs that block, or for those that compute.
+    pub fn of(&self, blocks: bool) -> &Pool {
+        let Self { config, block, compute, .. } = self;
+        if blocks {
+            block.get_or_init(|| Pool::new("blocking", config.blocking_workers))
+        } else {
+            compute.get_or_init(|| Pool::new("compute", config.compute_workers))
+        }
+    }
+
+    /// Queues a job; a thread of the pool gives its result to `done`, or `None` when it panicked.
+    pub fn spawn(&self, pool: &Pool, job: Job, done: impl FnOnce(Option<JobOutput>) + Send + 'static) {
+        let running = Arc::clone(&self.running);
+        running.fetch_add(1, Relaxed);
+        pool.spawn(move || {
+            let result = run_caught(job);
+            running.fetch_sub(1, Relaxed);
+            done(result);
+        });
+    }
+
+    /// Leaves the pools; the last to do so ends them. Their threads are joined, unless some are still in a job: for that nobody
+    /// waits.
+    pub fn leave(self: Arc<Self>) {
+        if let Some(pools) = Arc::into_inner(self)
+            && pools.running.load(Relaxed) == 0
+        {
+            [pools.block, pools.compute].into_iter().filter_map(OnceLock::into_inner).for_each(Pool::join);
+        }
     }
 }
 
@@ -84,15 +116,13 @@ impl Offload {
 
     /// Starts a job where it belongs.
     pub fn start(&mut self, key: Key, job: Job, timers: &mut Timers) {
-        let Pools { config, block, compute, running, .. } = &*self.pools;
-        let pool = match job.demand() {
+        let blocks = match job.demand() {
             Demand::Wait(delay) => return timers.add(Instant::now() + delay, Due::Waited(key)),
-            Demand::Block => block.get_or_init(|| Pool::new("blocking", config.blocking_workers)),
-            Demand::Compute => compute.get_or_init(|| Pool::new("compute", config.compute_workers)),
+            Demand::Block => true,
+            Demand::Compute => false,
         };
-        let outbox = Arc::clone(&self.outbox);
-        running.fetch_add(1, Relaxed);
-        pool.spawn(move || outbox.put(Done { key, result: run_caught(job) }));
+        let (pool, outbox) = (self.pools.of(blocks), Arc::clone(&self.outbox));
+        self.pools.spawn(pool, job, move |result| outbox.put(Done { key, result }));
         if pool.is_short() {
             self.grow(timers);
         }
@@ -115,19 +145,12 @@ impl Offload {
 
     /// Takes what has finished.
     pub fn take_finished(&mut self) -> Vec<Done> {
-        let finished = std::mem::take(&mut *lock(&self.outbox.finished));
-        self.pools.running.fetch_sub(finished.len(), Relaxed);
-        finished
+        std::mem::take(&mut *lock(&self.outbox.finished))
     }
 
-    /// Leaves the pools; the last loop to do so ends them. Their threads are joined, unless some are still in a job: for that
-    /// nobody waits.
+    /// Leaves the pools (see [`Pools::leave`]).
     pub fn end(self) {
-        if let Some(pools) = Arc::into_inner(self.pools)
-            && pools.running.into_inner() == 0
-        {
-            [pools.block, pools.compute].into_iter().filter_map(OnceLock::into_inner).for_each(Pool::join);
-        }
+        self.pools.leave();
     }
 }
 

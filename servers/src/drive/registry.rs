@@ -7,6 +7,7 @@
 use super::{Key, lock};
 use crate::{Counters, sys};
 use slotmap::SlotMap;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -88,6 +89,11 @@ impl Meter {
         if rejected {
             Counters::count(&self.counters.protocol_errors);
         }
+    }
+
+    /// Counts that the system had no room for what serves this connection.
+    pub fn refused(&self, error: &io::Error) {
+        self.counters.spawn_failed(error);
     }
 
     /// Counts a handler or job that panicked.
@@ -182,6 +188,11 @@ impl Registry {
         for entry in inner.entries.values() {
             sys::shutdown_read(entry.socket);
         }
+    }
+
+    /// Whether no connection is open.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.inner).entries.is_empty()
     }
 
     fn wait_empty(&self, deadline: Instant) -> bool {

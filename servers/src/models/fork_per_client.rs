@@ -4,19 +4,16 @@
 use crate::drive::accept::{accept_until_stop, retry_spawn};
 use crate::drive::blocking::serve_session;
 use crate::drive::buffers::Buffers;
+use crate::drive::processes::end_children;
 use crate::drive::registry::Meter;
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving};
-use crate::sys::{self, Alone, Forked};
+use crate::sys::children::{self, Alone, Forked};
 use crate::{Counters, Service, Stop};
-use rustix::thread::{NanosleepRelativeResult, nanosleep};
-use rustix::time::Timespec;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
-
-/// How long killed children have to disappear.
-const KILL_GRACE: Duration = Duration::from_millis(500);
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 /// The fork-per-client server.
 #[derive(Debug)]
@@ -39,17 +36,20 @@ impl ServerModel for ForkPerClient {
     /// Also when the process has other threads or children.
     fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
         let alone = Alone::check()?;
-        sys::reap_children(&alone, counters)?;
+        children::reap_children(&alone, counters)?;
         accept_until_stop(&listener, &stop, counters, |stream| {
             counters.opened();
-            match retry_spawn(&stop, counters, || sys::fork(&alone)) {
-                Some(Forked::Parent) => {} // the child's end will be counted; its socket here closes now
+            match retry_spawn(&stop, counters, || children::fork(&alone)) {
+                Some(Forked::Parent(_)) => {} // the child's end will be counted; its socket here closes now
                 Some(Forked::Child) => serve_in_child(&listener, &stream, &*service, &stop, counters),
                 None => counters.closed(),
             }
         })?;
         drop(listener);
-        stop_children(Instant::now() + config.stop_deadline, counters)
+        // What a killed child had counted since it last added to the shared counters is lost: it alone knew.
+        let killed = end_children(Instant::now() + config.stop_deadline, || {})?;
+        counters.cut_at_stop.fetch_add(killed as u64, Relaxed);
+        Ok(())
     }
 }
 
@@ -61,7 +61,7 @@ fn serve_in_child(
     stop: &Stop,
     counters: &'static Counters,
 ) -> ! {
-    sys::close_in_child(listener);
+    children::close_in_child(listener);
     let meter = Meter::new(counters);
     let life = AssertUnwindSafe(|| {
         // SIGTERM, from the parent's stop, unblocks the read, which gets what has arrived and then the end.
@@ -72,36 +72,8 @@ fn serve_in_child(
     let ended = catch_unwind(life);
     meter.flush(); // what a session did before it panicked was done
     match ended {
-        Ok(Ok(())) => sys::exit_child(0),
-        Ok(Err(_)) => sys::exit_child(1),
-        Err(_) => sys::exit_child(101), // as an uncaught panic would
+        Ok(Ok(())) => children::exit_child(0),
+        Ok(Err(_)) => children::exit_child(1),
+        Err(_) => children::exit_child(101), // as an uncaught panic would
     }
-}
-
-/// Asks the children to stop, waits for them, kills the rest at the deadline. What a killed child had counted since it
-/// last added to the shared counters is lost: it alone knew.
-fn stop_children(deadline: Instant, counters: &Counters) -> io::Result<()> {
-    sys::stop_children()?;
-    if !wait_for_children(deadline) {
-        let killed = sys::kill_children()? as u64;
-        counters.cut_at_stop.fetch_add(killed, std::sync::atomic::Ordering::Relaxed);
-        wait_for_children(Instant::now() + KILL_GRACE);
-    }
-    Ok(())
-}
-
-/// Waits until every child is reaped, or `deadline`. Returns whether they are.
-fn wait_for_children(deadline: Instant) -> bool {
-    // Each SIGCHLD ends the sleep at once; one that comes just before it costs a nap at most.
-    const NAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
-    while sys::living_children() > 0 {
-        if Instant::now() >= deadline {
-            return false;
-        }
-        match nanosleep(&NAP) {
-            NanosleepRelativeResult::Ok | NanosleepRelativeResult::Interrupted(_) => {}
-            NanosleepRelativeResult::Err(error) => unreachable!("a constant nap is valid: {error}"),
-        }
-    }
-    true
 }

@@ -12,7 +12,7 @@
 use crate::drive::Key;
 use crate::drive::accept::{AcceptError, Backoff};
 use crate::drive::buffers::Buffers;
-use crate::drive::nonblocking::{Connection, Step};
+use crate::drive::nonblocking::{Connection, Step, Turns};
 use crate::drive::offload::{Offload, Pools};
 use crate::drive::pool::run_caught;
 use crate::drive::readiness::{Readiness, Ready, Source, Wake};
@@ -50,7 +50,7 @@ impl ServerModel for MioEventLoop {
     }
 
     fn serve(&self, serving: Serving) -> io::Result<()> {
-        EventLoop::<Epoll>::offloading(serving)
+        EventLoop::<Epoll, Connection>::offloading(serving)
     }
 }
 
@@ -74,7 +74,8 @@ impl ServerModel for MioEventLoopInline {
     fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
         let registry = Registry::new(counters);
         let pools = Pools::new(&config, counters);
-        let inline = EventLoop::<Epoll>::new(listener, service, pools, Arc::clone(&registry), true)?;
+        let inline =
+            EventLoop::<Epoll, Connection>::new(listener, service, pools, Arc::clone(&registry), true)?;
         supervise(self.name(), &stop, &config, &registry, |stop| inline.run(stop, None))
     }
 }
@@ -133,15 +134,15 @@ impl<const SHARED: bool> Readiness for Epoll<SHARED> {
 /// Connections accepted in one turn, before those that are open get theirs.
 const ACCEPTS_A_TURN: usize = 64;
 
-/// The loop's state.
-pub(super) struct EventLoop<R> {
+/// The loop's state: over a source of readiness, with a kind of connection.
+pub(super) struct EventLoop<R, C = Connection> {
     readiness: R,
     listener: Arc<TcpListener>,
     /// Whether the listener waits for its next turn, in the queue or for a timer: until then its events say nothing new.
     accepts_later: bool,
     service: Arc<dyn Service>,
     registry: Arc<Registry>,
-    connections: SlotMap<Key, Connection>,
+    connections: SlotMap<Key, C>,
     buffers: Buffers,
     /// Sources whose turn ended with work left; they go on after the others had theirs.
     unfinished: VecDeque<Source>,
@@ -151,7 +152,7 @@ pub(super) struct EventLoop<R> {
     backoff: Backoff,
 }
 
-impl<R: Readiness> EventLoop<R> {
+impl<R: Readiness, C: Turns> EventLoop<R, C> {
     /// Serves with jobs in pools.
     pub(super) fn offloading(serving: Serving) -> io::Result<()> {
         let Serving { listener, service, config, stop, counters, .. } = serving;
@@ -244,9 +245,9 @@ impl<R: Readiness> EventLoop<R> {
                         self.accepts_later = true;
                     }
                 }
-                Err(_) if stop.requested() => {} // EINVAL: the listener was shut down
+                Err(_) if stop.requested() => {}
                 Err(error) => match AcceptError::of(&error) {
-                    AcceptError::NobodyWaits => break,
+                    AcceptError::NobodyWaits | AcceptError::ShutDown => break,
                     AcceptError::OfOneClient => {}
                     AcceptError::Exhausted => {
                         let counters = self.registry.counters();
@@ -268,12 +269,12 @@ impl<R: Readiness> EventLoop<R> {
                 // First, since it may panic: a list of descriptors would go on reporting one that is closed.
                 let session = service.open();
                 readiness.register(&mut socket.stream, key)?;
-                io::Result::Ok(Connection::new(socket, session))
+                C::new(socket, session)
             })
         });
         // A service that panics here takes the socket along, and its guard counts that.
         if let Ok(Err(_)) = catch_unwind(open) {
-            // No memory to watch one more: the connection is closed with its socket.
+            // No memory for one more: the connection is closed with its socket.
             Counters::count(&self.registry.counters().connection_errors);
         }
     }
@@ -285,13 +286,13 @@ impl<R: Readiness> EventLoop<R> {
         match event {
             Some(event) => {
                 connection.on_ready(event);
-                if connection.queued {
+                if *connection.queued() {
                     return; // it had its share; its next turn will come
                 }
             }
-            None => connection.queued = false,
+            None => *connection.queued() = false,
         }
-        let step = caught(connection, &mut self.buffers, Connection::turn);
+        let step = caught(connection, &mut self.buffers, C::turn);
         self.follow(key, step);
     }
 
@@ -317,7 +318,7 @@ impl<R: Readiness> EventLoop<R> {
     /// Puts a connection at the end of the queue, once.
     fn queue_turn(&mut self, key: Key) {
         if let Some(connection) = self.connections.get_mut(key)
-            && !std::mem::replace(&mut connection.queued, true)
+            && !std::mem::replace(connection.queued(), true)
         {
             self.unfinished.push_back(Source::Connection(key));
         }
@@ -377,10 +378,10 @@ impl<R: Readiness> EventLoop<R> {
 /// Lets a connection act. A session that panics ends its own connection only, and is counted; as long as none does,
 /// this costs a few instructions.
 #[inline]
-fn caught(
-    connection: &mut Connection,
+fn caught<C: Turns>(
+    connection: &mut C,
     buffers: &mut Buffers,
-    act: impl FnOnce(&mut Connection, &mut Buffers) -> Step,
+    act: impl FnOnce(&mut C, &mut Buffers) -> Step,
 ) -> Step {
     catch_unwind(AssertUnwindSafe(|| act(connection, buffers))).unwrap_or_else(|_| {
         connection.crashed();

@@ -1,13 +1,18 @@
 //! The registry of models: one file and one line each.
 
+mod coroutines;
 mod fork_per_client;
 mod io_uring;
 mod iterative;
 mod mio_event_loop;
 mod multi_reactor;
 mod poll_reactor;
+mod prefork;
+mod prefork_fd_passing;
+mod prethread;
 mod thread_per_client;
 mod thread_pool;
+mod thread_pool_per_request;
 mod tokio;
 
 use crate::model::{Meta, Role, ServerModel};
@@ -19,14 +24,20 @@ pub static ALL: &[&dyn ServerModel] = &[
     &fork_per_client::ForkPerClient,
     &thread_per_client::ThreadPerClient,
     &thread_pool::ThreadPool,
+    &thread_pool_per_request::ThreadPoolPerRequest,
+    &prethread::Prethread,
+    &prefork::Prefork,
+    &prefork_fd_passing::PreforkFdPassing,
     &mio_event_loop::MioEventLoop,
     &mio_event_loop::MioEventLoopInline,
     &multi_reactor::MultiReactor,
     &multi_reactor::SharedListener,
+    &coroutines::Coroutines,
     &poll_reactor::PollReactor,
     &io_uring::IoUring,
     &tokio::MultiThread,
     &tokio::CurrentThread,
+    &tokio::per_core::PerCore,
     &tokio::shared_buffers::SharedBuffers,
 ];
 

@@ -8,17 +8,17 @@
 //! that went to sleep last is woken first.
 
 use super::mio_event_loop::{Epoll, EventLoop};
+use crate::drive::nonblocking::Connection;
 use crate::drive::offload::Pools;
 use crate::drive::readiness::Readiness;
 use crate::drive::registry::Registry;
-use crate::drive::supervise::StopAtEnd;
+use crate::drive::supervise::side_by_side;
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
 use crate::{ServerConfig, Stop};
+use std::io;
 use std::iter;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Duration;
-use std::{io, thread};
 
 /// A listener for each loop.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(super) struct SharedListener;
 impl ServerModel for SharedListener {
     fn meta(&self) -> &'static Meta {
         &Meta {
-            name: "multi-reactor-shared-listener",
+            name: "multi-reactor-shared",
             summary: "an event loop for each core, one listener for all; the loop that is free takes the next client",
             concurrency: Concurrency::Unbounded,
             per_client: PerClient::Nothing,
@@ -77,41 +77,18 @@ fn reactors(config: &ServerConfig) -> usize {
     config.runtime_workers.max(1)
 }
 
-/// Serves with a loop for each listener, the first on this thread, until asked to stop. All loops are made before any runs.
+/// Serves with a loop for each listener until asked to stop. All loops are made before any runs.
 fn run<R: Readiness + Send + 'static>(serving: Serving, more: Vec<TcpListener>) -> io::Result<()> {
     let Serving { listener, service, config, stop, counters, .. } = serving;
     let pools = Pools::new(&config, counters);
     counters.workers.expect(1 + more.len());
     let loops = iter::once(listener).chain(more).enumerate().map(|(worker, listener)| {
         let registry = Registry::of_worker(counters, worker);
-        EventLoop::<R>::new(listener, Arc::clone(&service), Arc::clone(&pools), registry, false)
+        EventLoop::<R, Connection>::new(listener, Arc::clone(&service), Arc::clone(&pools), registry, false)
     });
-    let mut loops = loops.collect::<io::Result<Vec<_>>>()?.into_iter();
+    let loops = loops.collect::<io::Result<Vec<_>>>()?;
     drop(pools); // the last loop to end joins their threads
-    let first = loops.next();
-    let threads: Vec<_> = loops.map(|one| spawn(one, &stop, config.stop_deadline)).collect();
-    if threads.iter().any(io::Result::is_err) {
-        stop.request(); // a listener without a loop would leave its clients waiting
-    }
-    let served = first.map_or(Ok(()), |first| first.run(&stop, Some(config.stop_deadline)));
-    stop.request();
-    let joined = threads
-        .into_iter()
-        .map(|thread| thread?.join().unwrap_or_else(|_| Err(io::Error::other("a reactor panicked"))));
-    joined.fold(served, io::Result::and)
-}
-
-fn spawn<R: Readiness + Send + 'static>(
-    reactor: EventLoop<R>,
-    stop: &Stop,
-    stop_deadline: Duration,
-) -> io::Result<thread::JoinHandle<io::Result<()>>> {
-    let at_end = StopAtEnd::new(stop);
-    let run = move || reactor.run(at_end.stop(), Some(stop_deadline));
-    thread::Builder::new().name("reactor".into()).spawn(run).map_err(|error| {
-        let message = format!(
-            "starting a reactor failed: no room for its thread (see ulimit -u and pids.max): {error}"
-        );
-        io::Error::new(error.kind(), message)
-    })
+    let limit = config.stop_deadline;
+    let bodies = loops.into_iter().map(|one| move |stop: &Stop| one.run(stop, Some(limit))).collect();
+    side_by_side("reactor", &stop, bodies)
 }

@@ -10,6 +10,7 @@
 use super::mio_event_loop::EventLoop;
 use crate::drive::Key;
 use crate::drive::accept::SHORT_OF_MEMORY;
+use crate::drive::nonblocking::Connection;
 use crate::drive::readiness::{Interest, Readiness, Ready, Source, Wake};
 use crate::drive::timers::Timers;
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
@@ -39,7 +40,7 @@ impl ServerModel for PollReactor {
     }
 
     fn serve(&self, serving: Serving) -> io::Result<()> {
-        EventLoop::<PollSet>::offloading(serving)
+        EventLoop::<PollSet, Connection>::offloading(serving)
     }
 }
 

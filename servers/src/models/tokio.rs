@@ -1,10 +1,11 @@
-//! tokio: a task per client, on a work-stealing or a single-threaded runtime.
+//! tokio: a task per client, on a work-stealing or a single-threaded runtime, or on one of these for each core.
 //!
 //! Connections are served by spawned tasks, each with buffers of its own. The calling thread is in `block_on`: the
 //! single-threaded runtime has no other, and the multi-threaded one leaves it to wait for the end. No job ever runs on a
 //! thread of the runtime, so nothing keeps it from seeing the stop and its deadline.
 
 mod offload;
+pub(super) mod per_core;
 mod runtime;
 pub(super) mod shared_buffers;
 

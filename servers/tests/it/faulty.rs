@@ -120,8 +120,8 @@ fn a_panic_ends_one_connection(pair: &Pair) {
     let mut crashes = faults.len() as u64;
     let mut connections = crashes + u64::from(!alone);
     let mut bytes_in = echoes + crashes;
-    if !pair.forks() {
-        // A forked child opens its session itself: there nobody can tell the next one to panic.
+    if !pair.isolates() {
+        // A process opens its sessions itself: there nobody can tell the next one to panic.
         let mut client = Client::connect(&server, &Byte);
         client.exchange(&byte(OPEN));
         drop(client);

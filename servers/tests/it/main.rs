@@ -18,7 +18,7 @@ mod ring;
 mod server;
 mod stopping;
 
-use bakeoff_servers::model::PerClient;
+use bakeoff_servers::model::{Concurrency, Isolation};
 use bakeoff_servers::{ServerModel, ServiceEntry, models, services};
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
@@ -36,9 +36,17 @@ impl Pair {
         self.model.meta().most_served(&server::config()).unwrap_or(usize::MAX)
     }
 
-    /// Whether each client has a process.
-    fn forks(&self) -> bool {
-        self.model.meta().per_client == PerClient::Process
+    /// Whether each client that is served has a process, which a crash takes along and nobody else.
+    fn isolates(&self) -> bool {
+        self.model.meta().isolation() == Isolation::Connection
+    }
+
+    /// The processes that the server has started before its clients, with the configuration here.
+    fn processes(&self) -> usize {
+        match self.model.meta().concurrency {
+            Concurrency::HeldByProcess(workers) => workers.of(&server::config()),
+            _ => 0,
+        }
     }
 }
 
@@ -48,11 +56,17 @@ const VARIANTS: &[(&str, &str)] = &[
     ("iterative", "thread-per-client"),
     ("fork-per-client", "thread-per-client"),
     ("thread-pool", "thread-per-client"),
+    ("thread-pool-per-request", "thread-per-client"),
+    ("prethread", "thread-per-client"),
+    ("prefork", "thread-per-client"),
+    ("prefork-fd-passing", "thread-per-client"),
     ("mio-event-loop-inline", "mio-event-loop"),
     ("poll-reactor", "mio-event-loop"),
+    ("coroutines", "mio-event-loop"),
     ("multi-reactor", "mio-event-loop"),
-    ("multi-reactor-shared-listener", "mio-event-loop"),
+    ("multi-reactor-shared", "mio-event-loop"),
     ("tokio-current-thread", "tokio"),
+    ("tokio-per-core", "tokio"),
 ];
 
 /// What depends on who does the work of a request: replies in order, and the end while some are at work.

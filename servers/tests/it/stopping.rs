@@ -82,7 +82,7 @@ fn stop_past_the_deadline(pair: &Pair) {
     // Neither a job of 50 s (the guard of `stop` is shorter) nor the client will ever be done.
     let counters = server.stop();
     assert_eq!(counters.accepted, 1, "{counters:?}");
-    let forked = pair.forks();
+    let forked = pair.isolates();
     if pair.service.works() || asks_for_more(&*exchange) {
         assert_eq!(counters.cut_at_stop, 1, "{counters:?}");
     } else {

@@ -9,23 +9,42 @@ mod clock;
 mod epoll;
 mod mio;
 mod ping;
+mod requests;
 mod threads;
 mod tokio;
 
 pub(crate) use client::{ClientPart, ClientSpec, Kind, run_client};
 
-use bakeoff::host::environment::pin;
+use bakeoff::host::environment::{allowed_cpus, pin};
 use bakeoff::process::launch::die_with_parent;
 use bakeoff::process::serving::FromServer;
 use bakeoff_servers::listen::{ListenOptions, bind};
+use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{self, Write as _};
 use std::net::TcpListener;
+use std::thread;
 
 /// Size of every control's read buffer, as the models have it.
 const BUFFER: usize = 64 * 1024;
 
 /// Serves on the listener; the number is how many connections there will be, which a pool must know.
 type Serve = fn(TcpListener, usize) -> io::Result<()>;
+
+/// Serves on a listener for each CPU, of which each has a thread. All of them share the address.
+fn on_each_cpu(listener: TcpListener, serve: Serve) -> io::Result<()> {
+    let address = listener.local_addr()?;
+    SockRef::from(&listener).set_reuse_port(true)?;
+    for _ in 1..allowed_cpus().len() {
+        let another = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+        another.set_tcp_nodelay(true)?;
+        another.set_reuse_address(true)?;
+        another.set_reuse_port(true)?;
+        another.bind(&address.into())?;
+        another.listen(1024)?;
+        thread::Builder::new().spawn(move || serve(another.into(), 0))?;
+    }
+    serve(listener, 0)
+}
 
 /// The control servers by name. Each but the first is the hand-written twin of the model of the same name.
 pub(crate) const SERVERS: &[(&str, Serve)] = &[
@@ -35,7 +54,12 @@ pub(crate) const SERVERS: &[(&str, Serve)] = &[
     ("tokio", tokio::serve_multi_thread),
     ("thread-per-client", threads::serve_thread_per_client),
     ("thread-pool", threads::serve_pool),
+    ("prethread", threads::serve_prethread),
+    ("thread-pool-per-request", requests::serve),
     ("fork-per-client", threads::serve_fork_per_client),
+    ("prefork", threads::serve_prefork),
+    ("multi-reactor", |listener, _| on_each_cpu(listener, mio::serve)),
+    ("tokio-per-core", |listener, _| on_each_cpu(listener, tokio::serve_current_thread)),
 ];
 
 /// Runs a control server until it is ended.

@@ -1,8 +1,10 @@
-//! Blocking echo servers by hand: a thread per client, a pool, a forked process per client.
+//! Blocking echo servers by hand: a thread per client, a pool, threads that all accept; a forked process per client, and
+//! processes that all accept.
 
 use super::BUFFER;
 use std::io::{self, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 
 fn echo(mut stream: &TcpStream) {
@@ -35,6 +37,35 @@ pub(super) fn serve_pool(listener: TcpListener, connections: usize) -> io::Resul
     loop {
         let (stream, _) = listener.accept()?;
         queue.send(stream).map_err(io::Error::other)?;
+    }
+}
+
+pub(super) fn serve_prethread(listener: TcpListener, connections: usize) -> io::Result<()> {
+    let listener = Arc::new(listener);
+    for _ in 0..connections {
+        let listener = Arc::clone(&listener);
+        thread::Builder::new().stack_size(256 * 1024).spawn(move || accept_and_echo(&listener))?;
+    }
+    loop {
+        thread::park();
+    }
+}
+
+pub(super) fn serve_prefork(listener: TcpListener, connections: usize) -> io::Result<()> {
+    for _ in 0..connections {
+        if crate::sys::fork_child()? {
+            accept_and_echo(&listener);
+            std::process::exit(0);
+        }
+    }
+    loop {
+        thread::park();
+    }
+}
+
+fn accept_and_echo(listener: &TcpListener) {
+    while let Ok((stream, _)) = listener.accept() {
+        echo(&stream);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a descriptor of the server stands for, in the words of the anatomy.
 
+use crate::host::usage;
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
@@ -18,11 +19,14 @@ impl Objects {
     /// # Errors
     /// When its descriptors cannot be listed.
     pub(super) fn of(server: u32, address: SocketAddr) -> Result<Self, String> {
-        let folder = format!("/proc/{server}/fd");
-        let entries =
-            fs::read_dir(&folder).map_err(|e| format!("{folder} of the server cannot be read: {e}"))?;
-        let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
-        let before = links.filter_map(|link| socket_inode(&link.to_string_lossy())).collect();
+        let mut before = BTreeSet::new();
+        for process in usage::tree(server)? {
+            let folder = format!("/proc/{process}/fd");
+            let entries =
+                fs::read_dir(&folder).map_err(|e| format!("{folder} of the server cannot be read: {e}"))?;
+            let links = entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok());
+            before.extend(links.filter_map(|link| socket_inode(&link.to_string_lossy())));
+        }
         let entries = if address.is_ipv4() { procfs::net::tcp() } else { procfs::net::tcp6() };
         let is_it = |entry: &procfs::net::TcpNetEntry| {
             entry.local_address == address && entry.state == procfs::net::TcpState::Listen

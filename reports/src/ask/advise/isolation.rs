@@ -2,7 +2,7 @@
 //!
 //! A workload whose requests crash their handler shows it: satisfied if the server answered at least [`SURVIVED`] of the
 //! requests. So does the failure envelope: satisfied if every bystander was answered at the highest level. Without either
-//! it follows from how the model is made, and the words say so: a process for each client does not spread a crash,
+//! it follows from how the model is made, and the words say so: a process for each client served does not spread a crash,
 //! threads, loops and tasks of one process do.
 
 use super::answer::{Criterion, Finding, Stand};
@@ -33,7 +33,9 @@ pub(crate) fn isolation<'a>(analyses: impl Iterator<Item = &'a Analysis>, model:
         facts = facts.or_else(|| analysis.run.facts(model));
     }
     let (stand, words) = match facts.map(Facts::isolates_crashes) {
-        Some(true) => (Stand::Satisfies, "by construction, not measured: each client has a process"),
+        Some(true) => {
+            (Stand::Satisfies, "by construction, not measured: each client that is served has a process")
+        }
         Some(false) => (Stand::Fails, "by construction, not measured: all clients share one process"),
         None => (Stand::NotKnown, "not measured, and the records do not say how it is made"),
     };

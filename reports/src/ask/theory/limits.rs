@@ -141,7 +141,7 @@ fn workers(run: &Run, workload: &Workload, cell: &Cell) -> Option<Limit> {
 pub(super) fn workers_of(record: &ModelRecord, scenario: &ScenarioRecord) -> Option<Limit> {
     let (facts, setup) = (record.facts.as_ref()?, record.setup(&scenario.server));
     let profile = scenario.profile();
-    let (workers, held_ns) = match facts.most_served(&setup) {
+    let (workers, held_ns) = match facts.request_workers(&setup) {
         Some(workers) => (workers, profile.wait_ns + profile.block_ns),
         None => (facts.blocking_workers(&setup)?, profile.block_ns),
     };

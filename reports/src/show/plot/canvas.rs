@@ -2,6 +2,7 @@
 //! panels, draw through it.
 
 use super::axis::Axis;
+use super::series::LAP;
 use maud::{Markup, PreEscaped, html};
 use plotters::backend::{DrawingBackend, SVGBackend};
 use plotters::style::text_anchor::Pos;
@@ -23,6 +24,11 @@ const LABEL: i32 = 38;
 
 /// Different markers; series beyond wrap around with another colour and dash.
 const MARKERS: usize = 6;
+
+/// The marker of a series. After [`LAP`] series a colour would meet its first marker again, so there the markers move by one.
+pub(super) fn marker_of(series: usize) -> usize {
+    (series + series / LAP) % MARKERS
+}
 
 /// The classes of a series: one of the eight colours and dashes of the style sheet, and one of its own, by which the
 /// page's script finds it everywhere.
@@ -288,7 +294,7 @@ pub(super) fn marker(backend: &mut SVGBackend<'_>, series: usize, (x, y): (i32, 
     let filled = ShapeStyle { filled: true, ..stroke(0) };
     let corners =
         |corners: &[(i32, i32)]| corners.iter().map(|(dx, dy)| (x + dx, y + dy)).collect::<Vec<_>>();
-    let polygon = match series % MARKERS {
+    let polygon = match marker_of(series) {
         0 => {
             backend.draw_circle((x, y), 10, &filled, true).expect("drawing into memory cannot fail");
             return;

@@ -4,11 +4,14 @@
 //! A series is a number. The style sheet has eight colours with a dash each, the canvas six marks; together they tell
 //! [`DISTINCT`] series apart.
 
-/// Series that differ in colour and dash or in mark: the least common multiple of eight and six.
-const DISTINCT: usize = 24;
+/// Series after which a colour meets its first mark again: the least common multiple of eight and six.
+pub(super) const LAP: usize = 24;
+
+/// Series that differ in colour and dash or in mark: all there are.
+const DISTINCT: usize = 2 * LAP;
 
 /// The models of this project by their series. A model keeps its place for ever; a new one goes to the end.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 19] = [
     "iterative",
     "thread-per-client",
     "fork-per-client",
@@ -21,7 +24,13 @@ const KNOWN: [&str; 13] = [
     "tokio-current-thread",
     "tokio-shared-buffers",
     "multi-reactor",
-    "multi-reactor-shared-listener",
+    "prefork",
+    "prethread",
+    "multi-reactor-shared",
+    "prefork-fd-passing",
+    "tokio-per-core",
+    "coroutines",
+    "thread-pool-per-request",
 ];
 
 /// Colours of the style sheet: series so many apart share one, with another mark.
@@ -44,7 +53,7 @@ pub(crate) fn series<'a>(model: &'a str, all: impl Iterator<Item = &'a str>) -> 
         tunings.sort_unstable();
         tunings.dedup();
         let nth = tunings.iter().position(|name| *name == model).expect("it is one of them");
-        return at + COLOURS * (nth + 1);
+        return at + LAP + COLOURS * nth;
     }
     let mut others: Vec<&str> = all.filter(|name| known(name).is_none()).chain([model]).collect();
     others.sort_unstable();
@@ -67,6 +76,8 @@ pub(crate) fn series<'a>(model: &'a str, all: impl Iterator<Item = &'a str>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::show::plot::canvas::marker_of;
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_model_of_this_project_keeps_its_series_in_every_report() {
@@ -77,11 +88,19 @@ mod tests {
     }
 
     #[test]
+    fn no_two_series_of_a_report_look_alike() {
+        let looks: BTreeSet<(usize, usize)> =
+            (0..DISTINCT).map(|series| (series % COLOURS, marker_of(series))).collect();
+        assert_eq!(looks.len(), DISTINCT);
+        assert!(KNOWN.len() <= LAP, "tunings have the places from there on");
+    }
+
+    #[test]
     fn tunings_have_the_colour_of_their_model_and_marks_of_their_own() {
         let all = ["tokio[compute_workers=8]", "tokio", "tokio[compute_workers=2]", "mio-event-loop"];
         let of = |model| series(model, all.into_iter());
         assert_eq!(of("tokio"), 5);
-        assert_eq!(["tokio[compute_workers=2]", "tokio[compute_workers=8]"].map(of), [13, 21]);
+        assert_eq!(["tokio[compute_workers=2]", "tokio[compute_workers=8]"].map(of), [29, 37]);
     }
 
     #[test]

@@ -212,7 +212,7 @@ pub(crate) fn lesson(stress: Stress, broke: Limit) -> &'static str {
              starve. A pool needs a read timeout, or must hand over requests instead of connections."
         }
         (Stress::Poison, Limit::NoneInRange) => {
-            "A process for each client is a wall: what one request breaks dies alone."
+            "A process for each client that is served is a wall: what one request breaks dies alone."
         }
         (Stress::Poison, Limit::Crash) => {
             "Threads, loops and tasks share one address space and one fate: a crash takes everybody's connection along, and \

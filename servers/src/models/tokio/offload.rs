@@ -1,66 +1,74 @@
-//! Where the jobs of tasks go: `Wait` is `sleep`, `Block` is `spawn_blocking`, `Compute` goes to a pool of its own and
-//! comes back by a oneshot channel.
+//! Where the jobs of tasks go: `Wait` is `sleep`, `Block` is `spawn_blocking`, `Compute` goes to a pool and comes back by a oneshot
+//! channel. Where several runtimes make up a server, `Block` goes to a pool as well: what `spawn_blocking` has belongs to one
+//! runtime.
 
 use crate::drive::accept::Backoff;
+use crate::drive::offload::Pools;
 use crate::drive::pool::{Pool, run_caught};
-use crate::{Counters, Demand, Job, JobOutput, ServerConfig};
+use crate::{Counters, Demand, Job, JobOutput};
 use std::panic::catch_unwind;
+use std::sync::Arc;
 use tokio::sync::{OnceCell, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+/// Where the blocking jobs of a runtime go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blocking {
+    /// To threads of its own.
+    Runtime,
+    /// To the pool that it shares with other runtimes.
+    Pool,
+}
+
 pub(super) struct Offload {
-    compute_workers: usize,
+    pools: Arc<Pools>,
     counters: &'static Counters,
-    /// Made with the first computing job.
-    compute: OnceCell<Pool>,
-    /// Set when the runtime has a thread for blocking jobs, which then stays.
-    blocking: OnceCell<()>,
+    blocking: Blocking,
+    /// Each set when there is a thread for such jobs, which then stays.
+    can_block: OnceCell<()>,
+    can_compute: OnceCell<()>,
 }
 
 impl Offload {
-    pub(super) fn new(config: &ServerConfig, counters: &'static Counters) -> Self {
-        let compute_workers = config.compute_workers;
-        Self { compute_workers, counters, compute: OnceCell::new(), blocking: OnceCell::new() }
+    pub(super) fn new(pools: Arc<Pools>, counters: &'static Counters, blocking: Blocking) -> Self {
+        Self { pools, counters, blocking, can_block: OnceCell::new(), can_compute: OnceCell::new() }
     }
 
     /// Does a job where it belongs; `None` when it panicked. Where there is no thread for it yet, it waits for one.
     pub(super) async fn run(&self, job: Job) -> Option<JobOutput> {
-        match job.demand() {
+        let (blocks, can) = match job.demand() {
             Demand::Wait(delay) => {
                 sleep(delay).await;
-                Some(JobOutput::NOTHING)
+                return Some(JobOutput::NOTHING);
             }
-            Demand::Block => {
-                self.blocking.get_or_init(|| self.blocking_thread()).await;
-                spawn_blocking(|| run_caught(job)).await.ok()?
+            Demand::Block if self.blocking == Blocking::Runtime => {
+                self.can_block.get_or_init(|| self.blocking_thread()).await;
+                return spawn_blocking(|| run_caught(job)).await.ok()?;
             }
-            Demand::Compute => {
-                let pool = self.compute.get_or_init(|| self.compute_pool()).await;
-                let (done, result) = oneshot::channel();
-                pool.spawn(|| {
-                    let _ = done.send(run_caught(job)); // the task may be gone: the stop has ended it
-                });
-                result.await.ok()?
-            }
-        }
+            Demand::Block => (true, &self.can_block),
+            Demand::Compute => (false, &self.can_compute),
+        };
+        let pool = self.pools.of(blocks);
+        can.get_or_init(|| self.grow(pool)).await;
+        let (done, result) = oneshot::channel();
+        self.pools.spawn(pool, job, |output| {
+            let _ = done.send(output); // the task may be gone: the stop has ended it
+        });
+        result.await.ok()?
     }
 
-    /// Ends the threads of the computing pool, when no job is running.
+    /// Leaves the pools, when no job of this runtime is running (see [`Pools::leave`]).
     pub(super) fn end(self) {
-        if let Some(pool) = self.compute.into_inner() {
-            pool.join();
-        }
+        self.pools.leave();
     }
 
-    /// A pool of as many threads as there is room for, one at least.
-    async fn compute_pool(&self) -> Pool {
-        let pool = Pool::new("compute", self.compute_workers);
+    /// Starts as many threads as there is room for, one at least.
+    async fn grow(&self, pool: &Pool) {
         let mut backoff = Backoff::new();
         while pool.grow(self.counters).is_err() && !pool.has_threads() {
             sleep(backoff.pause(self.counters)).await;
         }
-        pool
     }
 
     /// Waits until the runtime has a thread for blocking jobs. `spawn_blocking` panics when there is none and none can

@@ -1,9 +1,10 @@
 //! The runtime around the tasks, how it is made and how it ends; and what both kinds of task share.
 
-use super::offload::Offload;
+use super::offload::{Blocking, Offload};
+use crate::drive::offload::Pools;
 use crate::drive::registry::{FORCE_GRACE, Registry, Tracked};
 use crate::model::Serving;
-use crate::{ServerConfig, Service};
+use crate::{ServerConfig, Service, Stop};
 use std::convert::Infallible;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -49,18 +50,30 @@ pub(super) fn run<F: Future<Output = ()> + Send + 'static>(
     connection: fn(Socket, Arc<Shared>) -> F,
 ) -> io::Result<()> {
     let Serving { listener, service, config, stop, counters, .. } = serving;
-    listener.set_nonblocking(true)?;
     let runtime = build(runtime, &config)?;
-    let registry = Registry::new(counters);
-    let offload = Offload::new(&config, counters);
-    let shared = Arc::new(Shared { service, registry: Arc::clone(&registry), offload });
+    let offload = Offload::new(Pools::new(&config, counters), counters, Blocking::Runtime);
+    let shared = Arc::new(Shared { service, registry: Registry::new(counters), offload });
+    serve_on(runtime, listener, shared, &stop, config.stop_deadline, connection)
+}
+
+/// Serves the clients of a listener on a runtime until asked to stop.
+pub(super) fn serve_on<F: Future<Output = ()> + Send + 'static>(
+    runtime: Runtime,
+    listener: std::net::TcpListener,
+    shared: Arc<Shared>,
+    stop: &Stop,
+    stop_deadline: Duration,
+    connection: fn(Socket, Arc<Shared>) -> F,
+) -> io::Result<()> {
+    listener.set_nonblocking(true)?;
     let (accepted, all_back) = runtime.block_on(async {
         let (alive, all_gone) = mpsc::channel(1);
         let listener = TcpListener::from_std(listener)?;
         // Spawned, too: the task of `block_on` is scheduled unlike the others.
-        let accepting = tokio::spawn(super::accept(listener, Arc::clone(&shared), stop, alive, connection));
+        let accepting =
+            tokio::spawn(super::accept(listener, Arc::clone(&shared), stop.clone(), alive, connection));
         let accepted = accepting.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        io::Result::Ok((accepted, shutdown(&registry, all_gone, config.stop_deadline).await))
+        io::Result::Ok((accepted, shutdown(&shared.registry, all_gone, stop_deadline).await))
     })?;
     if !all_back {
         runtime.shutdown_background(); // somebody is stuck in a job
@@ -78,7 +91,7 @@ pub(super) fn run<F: Future<Output = ()> + Send + 'static>(
 /// # Errors
 /// No room for its threads. The builder panics then, and while it unwinds waits for the threads that it has, which never end
 /// for they are workers without a runtime. So no thread begins to work before the runtime is whole.
-fn build(mut builder: Builder, config: &ServerConfig) -> io::Result<Runtime> {
+pub(super) fn build(mut builder: Builder, config: &ServerConfig) -> io::Result<Runtime> {
     let whole = Arc::new(Gate::default());
     let at_start = Arc::clone(&whole);
     builder.enable_all().max_blocking_threads(config.blocking_workers.max(1)).thread_keep_alive(KEEP_ALIVE);

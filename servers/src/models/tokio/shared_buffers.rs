@@ -88,7 +88,7 @@ impl Connection {
     /// Reads, and writes the replies as far as the socket takes them at once. `poll_read` and not `try_read`: after a read
     /// that did not fill the buffer, tokio knows that the socket is empty and saves the read that would only say so.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Action>> {
-        BUFFERS.with_borrow_mut(|Buffers { input, output }| {
+        BUFFERS.with_borrow_mut(|Buffers { input, output, .. }| {
             let mut buffer = ReadBuf::uninit(input.spare_capacity_mut());
             ready!(Pin::new(&mut self.socket.stream).poll_read(cx, &mut buffer))?;
             let received = buffer.filled();
