@@ -141,6 +141,14 @@ fn field() -> Vec<Comparison> {
     for (name, target) in [("mio-event-loop", 0.98), ("tokio-current-thread", 0.95)] {
         comparisons.push(Comparison::new(format!("{name} / bare epoll server"), model(name), epoll, target));
     }
+    let loops = "mio-event-loop";
+    let commanded = Contender { server: Server::Command(loops), client: Client::Swarm };
+    comparisons.push(Comparison::new(
+        format!("{loops} as a command / itself"),
+        commanded,
+        model(loops),
+        0.99,
+    ));
     let bare = Contender { client: Client::Bare, ..epoll };
     comparisons.push(Comparison::new("swarm / bare epoll client".into(), epoll, bare, 0.97));
     comparisons

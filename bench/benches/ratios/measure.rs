@@ -3,10 +3,12 @@
 use crate::controls::{ClientPart, ClientSpec, Kind, run_client};
 use bakeoff::host::environment::{CpuPlan, allowed_cpus, pin};
 use bakeoff::process::launch::{Interrupt, Launcher, die_with_parent};
+use bakeoff::process::program::Program;
 use bakeoff::process::server::{Server as Process, Speaks};
 use bakeoff::process::serving::ServeOptions;
 use bakeoff::process::workers::{PATIENCE, Workers, expect};
 use bakeoff::swarm::spec::WorkerSpec;
+use bakeoff::workload::command::Command;
 use bakeoff::workload::load::{DemandShape, Load, RequestShape, Timing};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
@@ -25,6 +27,8 @@ const WARMUP: Duration = Duration::from_millis(100);
 pub(crate) enum Server {
     /// A model of the project.
     Model(&'static str),
+    /// The same, as a command that this program becomes.
+    Command(&'static str),
     /// A control of this bench.
     Control(&'static str),
 }
@@ -104,20 +108,19 @@ impl Stage {
     }
 
     fn start(&self, server: Server, connections: u32) -> Result<Process, String> {
+        let mut config = ServerConfig::for_cpus(self.cpus.server.len());
+        config.pool_workers = connections as usize;
+        let options = ServeOptions {
+            service: "echo".into(),
+            address: "127.0.0.1:0".parse().expect("an address"),
+            backlog: 1024,
+            congestion_control: Some("cubic".into()),
+            cpus: self.cpus.server.clone(),
+            config,
+        };
         let (launcher, arguments, name) = match server {
-            Server::Model(model) => {
-                let mut config = ServerConfig::for_cpus(self.cpus.server.len());
-                config.pool_workers = connections as usize;
-                let options = ServeOptions {
-                    service: "echo".into(),
-                    address: "127.0.0.1:0".parse().expect("an address"),
-                    backlog: 1024,
-                    congestion_control: Some("cubic".into()),
-                    cpus: self.cpus.server.clone(),
-                    config,
-                };
-                (&self.tool, options.arguments(model), model)
-            }
+            Server::Model(model) => (&self.tool, options.arguments(model), model),
+            Server::Command(model) => return self.as_command(model, &options),
             Server::Control(name) => {
                 let pool = connections.to_string();
                 let words = ["--control", name, "--pool", &pool];
@@ -125,6 +128,18 @@ impl Stage {
             }
         };
         Process::start(launcher, name, arguments, Speaks::Nothing).map_err(|e| e.to_string())
+    }
+
+    /// The server of a model by the command that starts it alone.
+    fn as_command(&self, model: &str, options: &ServeOptions) -> Result<Process, String> {
+        let tool = self.tool.program.display();
+        let command = Command::parse(&format!(
+            "'{tool}' serve --model {model} --service {{service}} --addr {{address}} --congestion-control cubic"
+        ))?;
+        let program = Program::Command { launcher: &self.tool, name: model, command: &command };
+        let mut process = program.start(options).map_err(|e| e.to_string())?;
+        process.go().map_err(|e| e.to_string())?;
+        Ok(process)
     }
 
     /// The swarm's record of a load on a server.

@@ -11,10 +11,11 @@ use bakeoff_reports::record::{Anatomy, Record};
 impl Running<'_> {
     /// Takes what was asked for, into the bundle.
     pub(super) fn afterwards(&mut self) -> Result<(), Stop> {
-        let programs: Vec<Program<'_>> =
-            self.campaign.field.entries.iter().map(|entry| entry.program).collect();
+        let entries = &self.campaign.field.entries;
+        let programs: Vec<Program<'_>> = entries.iter().map(|entry| entry.program).collect();
         if self.campaign.options.anatomy {
-            programs.iter().try_for_each(|program| self.anatomy(*program))?;
+            let echoes: Vec<bool> = entries.iter().map(|entry| entry.echoes).collect();
+            programs.iter().zip(echoes).try_for_each(|(program, echoes)| self.anatomy(*program, echoes))?;
         }
         if self.campaign.options.envelope {
             let progress = &self.campaign.progress;
@@ -30,11 +31,19 @@ impl Running<'_> {
     }
 
     /// The anatomy of a small echo.
-    fn anatomy(&mut self, program: Program<'_>) -> Result<(), Stop> {
+    fn anatomy(&mut self, program: Program<'_>, echoes: bool) -> Result<(), Stop> {
         let model = program.name();
         self.campaign.progress.afterwards(&format!("anatomy of a request / {model}"));
         let options = AnatomyOptions::small_echo();
-        let anatomy = match anatomy::take(self.campaign.context, program, &options) {
+        let context = self.campaign.context;
+        // A command that speaks something else would keep its client waiting for nothing.
+        let taken = match echoes {
+            true => anatomy::take(context, program, &options),
+            false => {
+                Err(LaunchError::Refused("it runs no workload of echo, so it was not asked for one".into()))
+            }
+        };
+        let anatomy = match taken {
             Ok(anatomy) => anatomy,
             Err(LaunchError::Interrupted) => return Err(Stop::Interrupted),
             Err(error) => Anatomy::absent(model, options.service.name, &error.to_string()),

@@ -58,8 +58,12 @@ pub fn go_on(
 
 /// The contestants of a plan, as they are started.
 pub(super) fn entries<'a>(plan: &'a Plan, context: &'a Context) -> Vec<Entry<'a>> {
-    let entry = |one: &'a Contestant| Entry { name: one.name().into(), program: context.program(one) };
-    plan.contestants.iter().map(entry).collect()
+    let entry = |(at, one): (usize, &'a Contestant)| Entry {
+        name: one.name().into(),
+        program: context.program(one),
+        echoes: one.tuned().is_some() || plan.runs_service(at, "echo"),
+    };
+    plan.contestants.iter().enumerate().map(entry).collect()
 }
 
 /// The head of a plan.

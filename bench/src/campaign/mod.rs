@@ -89,6 +89,8 @@ pub struct Entry<'a> {
     pub name: String,
     /// What serves for it.
     pub program: Program<'a>,
+    /// Whether it is known to speak echo, which is what the anatomy of a run asks for.
+    pub echoes: bool,
 }
 
 /// Who is measured under what.

@@ -92,7 +92,10 @@ impl Plan {
             return Err(format!("nobody is left to run `{}`: {name}: {why}", self.scenarios[*at].name));
         }
         if self.cells.iter().all(|cell| cell.contestant != contestant) {
-            return Err(format!("{name} can run none of the workloads: {why}"));
+            let before =
+                self.refused.iter().filter(|refused| refused.model == name).map(|refused| &refused.why);
+            let all: Vec<&str> = before.chain([&why]).map(String::as_str).collect();
+            return Err(format!("{name} can run none of the workloads: {}", all.join("; ")));
         }
         self.refused.push(Refused { model: name, why, scenarios: names });
         Ok(())
@@ -142,6 +145,12 @@ impl Plan {
     /// Names of the contestants that run a scenario.
     pub fn models_of(&self, scenario: usize) -> Vec<String> {
         self.contestants_of(scenario).map(|one| one.name().into()).collect()
+    }
+
+    /// Whether a contestant runs a workload of this service.
+    pub fn runs_service(&self, contestant: usize, service: &str) -> bool {
+        let mut own = self.cells.iter().filter(|cell| cell.contestant == contestant);
+        own.any(|cell| self.scenarios[cell.scenario].service == service)
     }
 
     /// The contestants that run a scenario.
@@ -262,7 +271,8 @@ mod tests {
         );
         assert_eq!(plan.of_first(5).planned_trials(), 10);
         let error = plan.refuse(1, &[0], "it died".into()).expect_err("nothing is left of it");
-        assert!(error.contains("go can run none of the workloads: it died"), "{error}");
+        let all = "go can run none of the workloads: it does not speak wait; it died";
+        assert!(error.contains(all), "{error}");
         let error = plan.refuse(0, &[1], "it died".into()).expect_err("nobody runs it");
         assert!(error.contains("nobody is left to run `wait`"), "{error}");
     }

@@ -5,7 +5,7 @@ use super::setup::launcher;
 use super::{names, output};
 use crate::exit::Exit;
 use crate::host::preflight::require_loopback;
-use crate::instruments::conform::{self, ALL, Outcome};
+use crate::instruments::conform::{self, Outcome};
 use crate::process::context::Context;
 use crate::process::launch::LaunchError;
 use crate::process::program::Program;
@@ -72,7 +72,7 @@ fn cases(
     service: &'static ServiceEntry,
     tally: &mut Tally,
 ) -> Result<(), LaunchError> {
-    for case in ALL {
+    for case in conform::cases_of(service) {
         let outcome = conform::put(context, program, service, case)?;
         tally.enter(case.name, case.about, case.needed, outcome).map_err(LaunchError::Refused)?;
     }
@@ -87,13 +87,13 @@ impl Tally {
             Outcome::Passed => ("yes", ""),
             Outcome::Failed(why) if needed => ("NO", why.as_str()),
             Outcome::Failed(why) => ("no", why.as_str()),
-            Outcome::DoesNotApply(why) => ("-", *why),
+            Outcome::AsksNothing(why) => ("-", *why),
         };
         *match outcome {
             Outcome::Passed => &mut self.passed,
             Outcome::Failed(_) if needed => &mut self.failed,
             Outcome::Failed(_) => &mut self.lacking,
-            Outcome::DoesNotApply(_) => &mut self.asked_nothing,
+            Outcome::AsksNothing(_) => &mut self.asked_nothing,
         } += 1;
         let sentence = if why.is_empty() { about.to_owned() } else { format!("{about}: {why}") };
         let width = crate::terminal_width().min(100);
@@ -108,6 +108,8 @@ impl Tally {
             (1, _) => "It does not conform: a case that must hold does not".to_owned(),
             (failed, _) => format!("It does not conform: {failed} cases that must hold do not"),
         };
-        format!("{verdict} ({passed} held, {} did not, {asked_nothing} do not apply).\n", failed + lacking)
+        let nothing =
+            if *asked_nothing > 0 { format!(", {asked_nothing} ask nothing of it") } else { String::new() };
+        format!("{verdict} ({passed} held, {} did not{nothing}).\n", failed + lacking)
     }
 }

@@ -70,7 +70,8 @@ fn a_command_is_left_out_of_what_it_does_not_speak_and_the_run_goes_on() {
     let folder = Folder::new();
     let echo = folder.file("echo.toml", TINY);
     let http = folder.file("http.toml", &tiny("pages", "http"));
-    let (bundle, page, error) = run_with(&folder, &[&echo, &http], &[format!("mine={}", serving("echo"))]);
+    let contestants = [format!("mine={}", serving("echo")), format!("other={}", serving("http"))];
+    let (bundle, page, error) = run_with(&folder, &[&echo, &http], &contestants);
     assert!(error.contains("mine is left out of pages: it does not speak the service `http`"), "{error}");
     let refused = &bundle.run.refused[0];
     assert_eq!(
@@ -80,6 +81,9 @@ fn a_command_is_left_out_of_what_it_does_not_speak_and_the_run_goes_on() {
     assert!(of(&bundle, "mine", "pages").is_empty() && !of(&bundle, "mine", "tiny").is_empty());
     assert!(!of(&bundle, "tokio", "pages").is_empty(), "the run goes on");
     assert!(page.contains("mine was left out of pages: it does not speak"), "the page says so");
+    let anatomy = bundle.anatomies.iter().find(|one| one.model == "other").expect("a record of it");
+    let why = anatomy.phases.absence().expect("it was not asked");
+    assert!(why.contains("it runs no workload of echo"), "{why}");
 }
 
 #[test]

@@ -80,8 +80,11 @@ pub fn run(
 /// Both sides of every cell, in the order of [`PairPlan::cell`].
 fn entries<'a>(plan: &'a PairPlan, sides: Sides<'a>) -> Vec<Entry<'a>> {
     let of = |cell: &'a plan::PairCell| {
-        Side::BOTH
-            .map(|side| Entry { name: side.model(&cell.model), program: sides.of(side).program(&cell.model) })
+        Side::BOTH.map(|side| Entry {
+            name: side.model(&cell.model),
+            program: sides.of(side).program(&cell.model),
+            echoes: false,
+        })
     };
     plan.cells.iter().flat_map(of).collect()
 }

@@ -35,7 +35,7 @@ const fn always(_: &ServiceEntry) -> bool {
 }
 
 /// Every case, in the order to run them.
-pub const ALL: &[Case] = &[
+pub(super) const ALL: &[Case] = &[
     Case {
         name: "replies",
         about: "requests of several sizes on one connection, each answered to the byte",
@@ -166,16 +166,12 @@ fn one_after_another(subject: &Subject) -> Result<Held, String> {
 }
 
 fn late_reader(subject: &Subject) -> Result<Held, String> {
-    /// More than the kernel keeps of either direction without a reader.
-    const ENOUGH: usize = 2 << 20;
-    const AT_MOST: u64 = 2_000;
+    /// Payloads of more than the kernel keeps of a direction in which nobody reads.
+    const REQUESTS: u64 = 160;
+    const SIZE: u32 = 16 * 1024;
     const LATE: Duration = Duration::from_millis(200);
-    let (mut requests, mut bytes) = (Vec::new(), Vec::new());
-    while bytes.len() < ENOUGH && (requests.len() as u64) < AT_MOST {
-        let request = subject.request(requests.len() as u64, 16 * 1024);
-        bytes.extend(subject.bytes(&request));
-        requests.push(request);
-    }
+    let requests: Vec<Request> = (0..REQUESTS).map(|id| subject.request(id, SIZE)).collect();
+    let bytes: Vec<u8> = requests.iter().flat_map(|request| subject.bytes(request)).collect();
     let mut client = subject.connect()?;
     let mut sender = client.sender()?;
     std::thread::scope(|scope| {

@@ -6,7 +6,7 @@
 mod cases;
 mod client;
 
-pub use cases::{ALL, Case};
+pub use cases::Case;
 
 use crate::process::context::Context;
 use crate::process::launch::LaunchError;
@@ -15,7 +15,7 @@ use crate::process::server::Server;
 use crate::workload::scenario::Scenario;
 use crate::workload::server::{DEFAULT_BACKLOG, ServerSettings};
 use bakeoff_servers::services::{self, ServiceEntry};
-use cases::Held;
+use cases::{ALL, Held};
 use client::Subject;
 use std::time::Duration;
 
@@ -33,8 +33,13 @@ pub enum Outcome {
     Passed,
     /// It does not, and what was seen instead.
     Failed(String),
-    /// It asks nothing of this server or this service, for the reason given.
-    DoesNotApply(&'static str),
+    /// It asks nothing of this server, for the reason given.
+    AsksNothing(&'static str),
+}
+
+/// The cases that ask something of a service.
+pub fn cases_of(service: &'static ServiceEntry) -> impl Iterator<Item = &'static Case> {
+    ALL.iter().filter(move |case| (case.applies)(service))
 }
 
 /// Puts a case to a fresh server.
@@ -47,9 +52,6 @@ pub fn put(
     service: &'static ServiceEntry,
     case: &Case,
 ) -> Result<Outcome, LaunchError> {
-    if !(case.applies)(service) {
-        return Ok(Outcome::DoesNotApply("it is about other services"));
-    }
     let (mut server, subject) = start(context, program, service, LARGEST)?;
     let held = (case.run)(&subject);
     // A poison request kills it, which is what was asked for.
@@ -62,7 +64,7 @@ pub fn put(
         Err(why) if died => Outcome::Failed(format!("{why}; {}", stopped.early_end())),
         Err(why) => Outcome::Failed(why),
         Ok(_) if died => Outcome::Failed(stopped.early_end()),
-        Ok(Held::AsksNothing(why)) => Outcome::DoesNotApply(why),
+        Ok(Held::AsksNothing(why)) => Outcome::AsksNothing(why),
         Ok(Held::Holds) => Outcome::Passed,
     })
 }

@@ -4,6 +4,7 @@ use super::distance::Difference;
 use super::question::{Assumption, Question};
 use crate::record::Reading;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use strum::{AsRefStr, Display, VariantArray};
 
 /// The version of this document. Raised whenever a reader of the old one would misread the new one.
@@ -181,8 +182,11 @@ pub struct CellUsed {
 pub struct Proposal {
     /// A whole scenario file.
     pub toml: String,
-    /// The models worth running.
+    /// The contestants worth running.
     pub models: Vec<String>,
+    /// Those of them that are commands, each with its text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub commands: BTreeMap<String, String>,
     /// Rounds.
     pub rounds: u32,
     /// About how long it takes.
@@ -194,7 +198,31 @@ pub struct Proposal {
 impl Proposal {
     /// The command that runs it from a file of this name.
     pub fn command(&self, file: &str) -> String {
-        let models: String = self.models.iter().map(|model| format!(" --model {model}")).collect();
-        format!("bakeoff run {file}{models} --rounds {}", self.rounds)
+        // Commands come beside the models that are named; where none is, the default ones would run, too.
+        let one = |model: &String| match self.commands.get(model) {
+            Some(text) => format!(" --contestant '{}'", format!("{model}={text}").replace('\'', "'\\''")),
+            None => format!(" --model {model}"),
+        };
+        let contestants: String = self.models.iter().map(one).collect();
+        format!("bakeoff run {file}{contestants} --rounds {}", self.rounds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proposal_names_commands_as_a_shell_takes_them() {
+        let proposal = Proposal {
+            toml: String::new(),
+            models: vec!["tokio".into(), "go".into()],
+            commands: BTreeMap::from([("go".into(), "sh -c 'exec ./s $0' {port}".into())]),
+            rounds: 10,
+            seconds: 1.0,
+            notes: Vec::new(),
+        };
+        let expected = r"bakeoff run x.toml --model tokio --contestant 'go=sh -c '\''exec ./s $0'\'' {port}' --rounds 10";
+        assert_eq!(proposal.command("x.toml"), expected);
     }
 }

@@ -29,7 +29,7 @@ use distance::Purpose;
 use judge::Bench;
 use question::Unasked;
 use site::Site;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Records to answer from.
 #[derive(Clone, Debug)]
@@ -87,7 +87,7 @@ pub fn advise(question: &Question, sources: &[Source], here: &Machine) -> Answer
         confidence,
         unknown: unknown(question, sources, &models, near),
         warnings: warnings(question, sources, here),
-        proposal: propose::propose(question, &models, &recommended),
+        proposal: propose::propose(question, &models, &recommended, commands(sources)),
         models,
         cells,
         recommended,
@@ -99,6 +99,12 @@ fn names(sources: &[Source]) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let all = sources.iter().flat_map(|source| &source.analysis.run.models).map(|model| model.name.clone());
     all.filter(|name| seen.insert(name.clone())).collect()
+}
+
+/// The texts of those that are commands, by their names; of one that differs between sources the last.
+fn commands(sources: &[Source]) -> BTreeMap<String, String> {
+    let all = sources.iter().flat_map(|source| &source.analysis.run.models);
+    all.filter_map(|model| Some((model.name.clone(), model.command.clone()?))).collect()
 }
 
 /// The models, those that come nearest to what was asked first; equally near ones stay in their order.

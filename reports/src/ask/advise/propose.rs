@@ -6,6 +6,7 @@ use super::answer::{Criterion, Finding, ModelAnswer, Proposal, Stand};
 use super::by_shortfall;
 use super::question::{Question, Variability};
 use crate::show::units;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 /// Requests of a round that make a steady 99th percentile.
@@ -25,8 +26,13 @@ const ROUNDS: u32 = 10;
 /// Rounds at most.
 const MOST_ROUNDS: u32 = 30;
 
-/// Proposes a run for a question, given what is known of the models, best first.
-pub(super) fn propose(question: &Question, models: &[ModelAnswer], recommended: &[String]) -> Proposal {
+/// Proposes a run for a question, given what is known of the models, best first, and the texts of those that are commands.
+pub(super) fn propose(
+    question: &Question,
+    models: &[ModelAnswer],
+    recommended: &[String],
+    mut commands: BTreeMap<String, String>,
+) -> Proposal {
     let mut notes = Vec::new();
     let window_s = window_s(question);
     let toml = toml(question, window_s, &mut notes);
@@ -42,7 +48,8 @@ pub(super) fn propose(question: &Question, models: &[ModelAnswer], recommended: 
     let trials = f64::from(rounds) * chosen.len() as f64;
     // Warm-up, window, and what it takes to start and stop a server.
     let seconds = trials * (0.1 + window_s + 0.4) + 5.0;
-    Proposal { toml, models: chosen, rounds, seconds, notes }
+    commands.retain(|name, _| chosen.contains(name));
+    Proposal { toml, models: chosen, commands, rounds, seconds, notes }
 }
 
 /// As many rounds as tell the figures that straddle the objective from it: (2.8 s / gap)^2 for a power of 80 %, where s
