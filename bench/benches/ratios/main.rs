@@ -130,11 +130,12 @@ fn field() -> Vec<Comparison> {
         let twin = format!("{name} / its hand-written twin");
         comparisons.push(Comparison::new(twin, model(name), control(name), 0.98));
     }
-    let (name, plain) = ("tokio-shared-buffers", "tokio");
-    let pair = format!("{name} / the plain {plain} server");
-    comparisons.push(Comparison::new(pair, model(name), control(plain), 0.98));
-    // Without a twin of their own: what they add to one is to cost next to nothing.
-    for (name, plain) in [("coroutines", "mio-event-loop"), ("prefork-fd-passing", "prefork")] {
+    // What these do otherwise happens when a client comes, or costs next to nothing.
+    for (name, plain) in [
+        ("tokio-shared-buffers", "tokio"),
+        ("prefork-fd-passing", "prefork"),
+        ("multi-reactor-shared", "multi-reactor"),
+    ] {
         let pair = format!("{name} / the plain {plain} server");
         comparisons.push(Comparison::new(pair, model(name), control(plain), 0.98));
     }

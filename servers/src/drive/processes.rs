@@ -2,7 +2,7 @@
 //! all of them ended at the stop; how children are ended in any case.
 //!
 //! A worker that died of what a client asked is replaced at once: that costs the fork which a process for each client pays for
-//! every client. One that dies without having had a client is replaced after a pause, which doubles each time: workers that
+//! every client. One that ends without having had a client is replaced after a pause, which doubles each time: workers that
 //! cannot live must not keep a server busy with forking.
 
 use super::accept::Backoff;
@@ -31,6 +31,7 @@ struct Worker {
 pub(crate) struct Processes {
     alone: Alone,
     counters: &'static Counters,
+    stop: Stop,
     workers: Vec<Option<Worker>>,
     /// Readable when a worker has ended.
     ended: BorrowedFd<'static>,
@@ -44,12 +45,12 @@ impl Processes {
     ///
     /// # Errors
     /// This process has other threads or children, or the system no descriptor.
-    pub(crate) fn new(wanted: usize, counters: &'static Counters) -> io::Result<Self> {
+    pub(crate) fn new(wanted: usize, stop: &Stop, counters: &'static Counters) -> io::Result<Self> {
         let alone = Alone::check()?;
         let ended = children::watch_children(&alone)?;
         counters.workers.expect(wanted);
-        let (backoff, not_before) = (Backoff::new(), Instant::now());
-        Ok(Self { alone, counters, workers: vec![None; wanted], ended, backoff, not_before })
+        let (workers, backoff, not_before) = (vec![None; wanted], Backoff::new(), Instant::now());
+        Ok(Self { alone, counters, stop: stop.clone(), workers, ended, backoff, not_before })
     }
 
     /// Starts the worker of the first free place, if there is one and [it is time](Self::next_attempt): in the new process,
@@ -101,18 +102,18 @@ impl Processes {
         }
         if ended.crashed {
             Counters::count(&self.counters.crashed);
-            if self.counters.workers.accepted_by(number) > worker.accepted_before {
-                self.backoff.reset();
-            } else {
-                self.not_before = Instant::now() + self.backoff.pause(self.counters);
-            }
+        }
+        if self.counters.workers.accepted_by(number) > worker.accepted_before {
+            self.backoff.reset();
+        } else if !self.stop.requested() {
+            self.not_before = Instant::now() + self.backoff.pause(self.counters);
         }
         Some(number)
     }
 
     /// Waits until a worker has ended, it is time to start one, or the stop is requested; may return early.
-    pub(crate) fn wait(&self, stop: &Stop) {
-        stop.wait_beside(self.ended, self.next_attempt());
+    pub(crate) fn wait(&self) {
+        self.stop.wait_beside(self.ended, self.next_attempt());
     }
 
     /// Brings the workers to their end: asks them to, waits until `deadline`, kills the rest.

@@ -33,13 +33,13 @@ impl ServerModel for Prefork {
     /// # Errors
     /// Also when the process has other threads or children.
     fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
-        let mut workers = Processes::new(config.pool_workers.max(1), counters)?;
+        let mut workers = Processes::new(config.pool_workers.max(1), &stop, counters)?;
         // Theirs as well: what is shut down is the socket, whoever has a descriptor of it.
         let unblocked = stop.unblock(&listener)?;
         while !stop.requested() {
             let life = |worker| accept_and_serve(worker, &listener, &*service, &stop, counters);
             while workers.start_one(life).is_some() {}
-            workers.wait(&stop);
+            workers.wait();
             while workers.take_ended().is_some() {}
         }
         drop(unblocked);

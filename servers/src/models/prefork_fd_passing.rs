@@ -52,7 +52,7 @@ impl ServerModel for PreforkFdPassing {
     fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
         listener.set_nonblocking(true)?;
         let wanted = config.pool_workers.max(1);
-        let workers = Processes::new(wanted, counters)?;
+        let workers = Processes::new(wanted, &stop, counters)?;
         let poll = epoll::create(CreateFlags::CLOEXEC)?;
         epoll::add(&poll, &workers, EventData::new_u64(WORKER_ENDED), EventFlags::IN)?;
         epoll::add(&poll, &listener, EventData::new_u64(LISTENER), EventFlags::empty())?;
@@ -96,7 +96,7 @@ struct Parent {
     channels: Vec<Option<OwnedFd>>,
     /// The workers without a client, the one that has waited for longest first.
     free: VecDeque<usize>,
-    /// A client whose worker turned out to be dead.
+    /// A client that no worker could be given yet.
     in_hand: Option<TcpStream>,
     /// When to accept again, where it cannot now.
     accept_again: Option<Instant>,
@@ -115,7 +115,12 @@ impl Parent {
             if self.accept_again.is_some_and(|at| at <= Instant::now()) {
                 self.accept_again = None;
             }
-            let accept = !self.free.is_empty() && self.accept_again.is_none();
+            if self.accept_again.is_none()
+                && let Some(stream) = self.in_hand.take()
+            {
+                self.hand_over(stream);
+            }
+            let accept = !self.free.is_empty() && self.in_hand.is_none() && self.accept_again.is_none();
             if accept != std::mem::replace(&mut accepting, accept) {
                 let interest = if accept { EventFlags::IN } else { EventFlags::empty() };
                 epoll::modify(&self.poll, &self.listener, EventData::new_u64(LISTENER), interest)?;
@@ -166,9 +171,6 @@ impl Parent {
                 Err(_) => drop(ours), // no memory to watch it: it ends, and another attempt is made
             }
         }
-        if let Some(stream) = self.in_hand.take() {
-            self.hand_over(stream);
-        }
     }
 
     /// Takes the place of a worker that has ended from it.
@@ -195,7 +197,7 @@ impl Parent {
 
     /// Accepts as many as there are workers free.
     fn accept(&mut self) {
-        while !self.free.is_empty() && !self.stop.requested() {
+        while !self.free.is_empty() && self.in_hand.is_none() && !self.stop.requested() {
             match self.listener.accept() {
                 Ok((stream, _)) => {
                     self.backoff.reset();
@@ -205,24 +207,36 @@ impl Parent {
                 Err(error) => match AcceptError::of(&error) {
                     AcceptError::OfOneClient => {}
                     AcceptError::NobodyWaits | AcceptError::ShutDown => return,
-                    AcceptError::Exhausted => {
-                        self.counters.accept_failed(&error);
-                        self.accept_again = Some(Instant::now() + self.backoff.pause(self.counters));
-                        return;
-                    }
+                    AcceptError::Exhausted => return self.pause(&error),
                 },
             }
         }
     }
 
+    /// Accepts no more for a while.
+    fn pause(&mut self, error: &io::Error) {
+        self.counters.accept_failed(error);
+        self.accept_again = Some(Instant::now() + self.backoff.pause(self.counters));
+    }
+
     /// Gives a connection to the worker that has been free for longest; keeps it where there is none after all.
     fn hand_over(&mut self, stream: TcpStream) {
         while let Some(worker) = self.free.pop_front() {
-            if self.channels[worker].as_ref().is_some_and(|channel| pass(channel, &stream).is_ok()) {
-                self.counters.workers.accepted_one(worker);
-                self.counters.workers.set_busy(worker, true);
-                return;
-            } // it has died, and its end will tell
+            let Some(channel) = &self.channels[worker] else { continue };
+            match pass(channel, &stream) {
+                Ok(()) => {
+                    self.counters.workers.accepted_one(worker);
+                    self.counters.workers.set_busy(worker, true);
+                    return;
+                }
+                Err(Errno::PIPE | Errno::CONNRESET) => {} // it has died, and its end will tell
+                Err(error) => {
+                    // Out of memory, or of descriptors that may be on their way.
+                    self.free.push_front(worker);
+                    self.pause(&error.into());
+                    break;
+                }
+            }
         }
         self.in_hand = Some(stream);
     }

@@ -6,6 +6,7 @@
 
 mod client;
 mod clock;
+mod coroutines;
 mod epoll;
 mod mio;
 mod ping;
@@ -58,6 +59,7 @@ pub(crate) const SERVERS: &[(&str, Serve)] = &[
     ("thread-pool-per-request", requests::serve),
     ("fork-per-client", threads::serve_fork_per_client),
     ("prefork", threads::serve_prefork),
+    ("coroutines", coroutines::serve),
     ("multi-reactor", |listener, _| on_each_cpu(listener, mio::serve)),
     ("tokio-per-core", |listener, _| on_each_cpu(listener, tokio::serve_current_thread)),
 ];
