@@ -185,7 +185,7 @@ fn measure(
 
 fn print(connections: u32, comparisons: &[Comparison]) {
     println!("\n{connections} connection(s), 64 B echo, closed loop");
-    println!("  {:<46} {:>6}  {:<15} {:>6} {:>9}", "ratio", "median", "95 % interval", "target", "limit/s");
+    println!("  {:<54} {:>6}  {:<15} {:>6} {:>9}", "ratio", "median", "95 % interval", "target", "limit/s");
     for comparison in comparisons {
         let (subject, limit): (Vec<_>, Vec<_>) =
             comparison.rates.iter().map(|(subject, limit)| (Some(subject.rate), Some(limit.rate))).unzip();
@@ -200,7 +200,7 @@ fn print(connections: u32, comparisons: &[Comparison]) {
         };
         let limit = median(&limit.into_iter().flatten().collect::<Vec<_>>()).unwrap_or(f64::NAN);
         println!(
-            "  {:<46} {:>6.3}  [{:.3}, {:.3}]  {:>6.2} {limit:>9.0}  {verdict}",
+            "  {:<54} {:>6.3}  [{:.3}, {:.3}]  {:>6.2} {limit:>9.0}  {verdict}",
             comparison.name, ratio.median, ratio.low, ratio.high, comparison.target
         );
         if matches!(comparison.limit.client, Client::Bare) {
@@ -222,7 +222,7 @@ fn print_client_cpu(comparison: &Comparison) {
     let Some(ratio) = factor(&subject, &limit, Better::More, &mut random) else { return };
     let limit_us = median(&limit.into_iter().flatten().collect::<Vec<_>>()).unwrap_or(f64::NAN) / 1_000.0;
     println!(
-        "  {:<46} {:>6.3}  [{:.3}, {:.3}]  {:>6} {limit_us:>6.2} us",
+        "  {:<54} {:>6.3}  [{:.3}, {:.3}]  {:>6} {limit_us:>6.2} us",
         "  client CPU a reply", ratio.median, ratio.low, ratio.high, ""
     );
 }
