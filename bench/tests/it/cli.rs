@@ -122,6 +122,22 @@ fn a_run_leaves_a_whole_bundle_and_a_report_that_can_be_made_again_byte_for_byte
 }
 
 #[test]
+fn what_each_worker_accepted_is_in_the_record_where_workers_accept() {
+    let folder = Folder::new();
+    let file = folder.file("tiny.toml", TINY);
+    let accept = ["multi-reactor", "prefork", "prefork-fd-passing", "prethread", "tokio-per-core"];
+    let models = accept.iter().chain(&["tokio"]).flat_map(|model| ["--model", model]);
+    let words = [&file, "--rounds", "1", "--window", "250ms", "--no-anatomy"];
+    let loaded = runs(&words.into_iter().chain(models).collect::<Vec<_>>(), &folder.path("out"));
+    for trial in &loaded.trials {
+        let Reading::Value(server) = &trial.server else { panic!("{trial:?}") };
+        let each = &trial.accepted_by_worker;
+        assert_eq!(!each.is_empty(), accept.contains(&trial.model.as_str()), "{trial:?}");
+        assert!(each.is_empty() || each.iter().sum::<u64>() == server["accepted"], "{trial:?}");
+    }
+}
+
+#[test]
 fn every_cost_of_a_forking_server_is_a_figure_or_a_reason() {
     let folder = Folder::new();
     let file = folder.file("tiny.toml", TINY);
