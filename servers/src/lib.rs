@@ -19,6 +19,7 @@ pub mod models;
 pub mod service;
 pub mod services;
 pub mod stop;
+mod sync;
 #[doc(hidden)] // for the tests of the ring alone
 pub mod sys;
 pub mod tuned;

@@ -8,23 +8,25 @@
 
 pub(crate) mod children;
 mod provided;
+mod stop_state;
 pub mod uring;
 
 use crate::Counters;
 use std::io;
 use std::os::fd::{BorrowedFd, IntoRawFd as _, RawFd};
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+use stop_state::StopState;
 
-/// Set once, by the first request to stop.
-static STOP_REQUESTED: AtomicBool = AtomicBool::new(false);
+/// The request to stop.
+#[cfg(not(bakeoff_loom))]
+static STOP: StopState = StopState::new();
+#[cfg(bakeoff_loom)]
+loom::lazy_static! {
+    static ref STOP: StopState = StopState::new();
+}
 /// An eventfd that turns readable with the request and stays so; -1 where there is none (a forked child).
 static STOP_EVENT: AtomicI32 = AtomicI32::new(-1);
-/// Sockets whose reading side a request to stop shuts down, which wakes whoever blocks in accept(2) or recv(2) on
-/// them. -1 is a free slot. As many listeners as there may be event loops (1,024) and, in a forked child, two of its own.
-static UNBLOCK: [AtomicI32; 1028] = [const { AtomicI32::new(-1) }; 1028];
-/// The slots that have been in use are the first so many.
-static UNBLOCK_USED: AtomicUsize = AtomicUsize::new(0);
 
 /// Counters in memory that forked children share, zeroed, for the rest of the process's life.
 ///
@@ -91,7 +93,7 @@ pub(crate) fn install_stop_handlers() -> io::Result<()> {
 
 /// Whether a stop has been requested.
 pub(crate) fn stop_requested() -> bool {
-    STOP_REQUESTED.load(SeqCst)
+    STOP.requested()
 }
 
 /// The descriptor that is readable once a stop has been requested, if handlers were installed in this process.
@@ -103,13 +105,7 @@ pub(crate) fn stop_event() -> Option<BorrowedFd<'static>> {
 
 /// Requests a stop. Async-signal-safe: atomics, shutdown(2) and write(2) only.
 pub(crate) fn request_stop() {
-    STOP_REQUESTED.store(true, SeqCst);
-    for slot in &UNBLOCK[..UNBLOCK_USED.load(SeqCst)] {
-        let fd = slot.load(SeqCst);
-        if fd >= 0 {
-            unblock(fd);
-        }
-    }
+    STOP.request(unblock);
     let fd = STOP_EVENT.load(SeqCst);
     if fd >= 0 {
         let one = 1_u64.to_ne_bytes();
@@ -120,18 +116,12 @@ pub(crate) fn request_stop() {
 
 /// Enters a socket to be shut down for reading by a request to stop; returns the slot, or `None` when all are taken.
 pub(crate) fn unblock_on_stop(fd: RawFd) -> Option<usize> {
-    let slot = UNBLOCK.iter().position(|slot| slot.compare_exchange(-1, fd, SeqCst, SeqCst).is_ok())?;
-    UNBLOCK_USED.fetch_max(slot + 1, SeqCst);
-    // Entered first, asked second: either the handler sees the slot or we see the request.
-    if stop_requested() {
-        unblock(fd);
-    }
-    Some(slot)
+    STOP.enter(fd, unblock)
 }
 
 /// Frees a slot of [`unblock_on_stop`]. To be called before the socket is closed.
 pub(crate) fn forget_unblock(slot: usize) {
-    UNBLOCK[slot].store(-1, SeqCst);
+    STOP.forget(slot);
 }
 
 /// Shuts a socket down for reading: what has arrived can still be read, then comes the end of input.

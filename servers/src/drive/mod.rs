@@ -18,12 +18,7 @@ pub mod registry;
 pub mod supervise;
 pub mod timers;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub(crate) use crate::sync::lock;
 
 /// Names a connection of a loop. It dies with it: a late event or result cannot reach the one that takes its place.
 pub use slotmap::DefaultKey as Key;
-
-/// Locks a value that no panic can leave half changed.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}

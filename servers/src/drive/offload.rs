@@ -9,10 +9,11 @@ use super::pool::{Pool, run_caught};
 use super::readiness::Wake;
 use super::timers::{Due, Timers};
 use super::{Key, lock};
+use crate::sync::Mutex;
 use crate::{Counters, Demand, Job, JobOutput, ServerConfig};
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// A finished job.
@@ -39,6 +40,10 @@ impl Outbox {
         if first {
             (self.wake)();
         }
+    }
+
+    fn take(&self) -> Vec<Done> {
+        std::mem::take(&mut *lock(&self.finished))
     }
 }
 
@@ -145,7 +150,7 @@ impl Offload {
 
     /// Takes what has finished.
     pub fn take_finished(&mut self) -> Vec<Done> {
-        std::mem::take(&mut *lock(&self.outbox.finished))
+        self.outbox.take()
     }
 
     /// Leaves the pools (see [`Pools::leave`]).
@@ -166,7 +171,7 @@ impl fmt::Debug for Offload {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(bakeoff_loom)))]
 mod tests {
     use super::*;
     use slotmap::SlotMap;
@@ -207,5 +212,39 @@ mod tests {
         let panic = |n: u64| Job::compute(move || -> u64 { panic!("a test's panic {n}") });
         let jobs = vec![panic(1), panic(2), Job::compute(|| b"five".to_vec())];
         assert_eq!(results(jobs), [None, None, Some(JobOutput::Bytes(b"five".to_vec()))]);
+    }
+}
+
+#[cfg(all(test, bakeoff_loom))]
+mod loom {
+    use super::*;
+    use crate::sync::{Condvar, thread};
+
+    /// Whether a wake-up is due, as an eventfd keeps it.
+    #[derive(Default)]
+    struct Event(Mutex<bool>, Condvar);
+
+    #[test]
+    fn every_finished_job_is_taken_after_some_wake_up() {
+        ::loom::model(|| {
+            let event = Arc::new(Event::default());
+            let to_wake = Arc::clone(&event);
+            let wake = Box::new(move || {
+                *lock(&to_wake.0) = true;
+                to_wake.1.notify_one();
+            });
+            let outbox = Arc::new(Outbox { finished: Mutex::default(), wake });
+            let putting = [(); 2].map(|()| {
+                let outbox = Arc::clone(&outbox);
+                thread::spawn(move || outbox.put(Done { key: Key::default(), result: None }))
+            });
+            let mut taken = 0;
+            while taken < 2 {
+                *event.1.wait_while(lock(&event.0), |due| !*due).expect("nobody panics") = false;
+                taken += outbox.take().len();
+            }
+            assert_eq!(taken, 2);
+            putting.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
+        });
     }
 }

@@ -6,13 +6,13 @@
 //! and 2.0 here (138 us); one thread is the same with all three.
 
 use super::lock;
+use crate::sync::{Condvar, Mutex, thread};
 use crate::{Counters, Job, JobOutput};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, PoisonError};
 
 /// Runs a job; `None` when it panicked.
 pub fn run_caught(job: Job) -> Option<JobOutput> {
@@ -34,7 +34,7 @@ pub struct Pool {
     name: &'static str,
     size: usize,
     queue: Arc<(Mutex<Queue>, Condvar)>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Vec<thread::JoinHandle<()>>>,
 }
 
 impl Pool {
@@ -114,7 +114,7 @@ impl fmt::Debug for Pool {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(bakeoff_loom)))]
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
@@ -133,5 +133,43 @@ mod tests {
         assert!(pool.has_threads() && !pool.is_short());
         pool.join();
         assert_eq!(done.load(Ordering::SeqCst), 100);
+    }
+}
+
+#[cfg(all(test, bakeoff_loom))]
+mod loom {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A pool of two threads that has got two tasks, one before it had any thread.
+    fn busy(done: &Arc<AtomicU32>, counters: &Counters) -> Pool {
+        let task = || {
+            let done = Arc::clone(done);
+            move || {
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+        };
+        let pool = Pool::new("loom", 2);
+        pool.spawn(task());
+        pool.grow(counters).expect("room for two threads");
+        pool.spawn(task());
+        pool
+    }
+
+    #[test]
+    fn every_task_is_done_before_a_pool_has_ended() {
+        let counters = Counters::shared().expect("room");
+        ::loom::model(|| {
+            let done = Arc::default();
+            busy(&done, counters).join();
+            assert_eq!(done.load(Ordering::SeqCst), 2);
+        });
+    }
+
+    /// Loom ends a model when all its threads have ended, and tells a deadlock when one cannot.
+    #[test]
+    fn the_threads_of_a_dropped_pool_end() {
+        let counters = Counters::shared().expect("room");
+        ::loom::model(|| drop(busy(&Arc::default(), counters)));
     }
 }

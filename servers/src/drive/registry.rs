@@ -5,12 +5,12 @@
 //! requests. At the stop the registry drains all connections, waits, and closes by force what is left.
 
 use super::{Key, lock};
+use crate::sync::{AtomicU64, Condvar, Mutex, Ordering::Relaxed};
 use crate::{Counters, sys};
 use slotmap::SlotMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, RawFd};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Requests after which a connection adds its figures to the counters without waiting for its end.
@@ -19,23 +19,38 @@ const FLUSH_EVERY: u64 = 4096;
 /// How long whoever serves a connection has to come back after it was closed by force.
 pub const FORCE_GRACE: Duration = Duration::from_millis(200);
 
-/// What one connection has counted since it last added it to the counters. Written by its server alone.
+/// What one connection has counted. Written by its server alone; it only grows.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Tally {
     requests: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
+    /// What of it is in the shared counters: the stop may settle the accounts of a server that still counts.
+    settled: Mutex<Settled>,
+}
+
+/// How much of requests, bytes in and bytes out was added to the counters.
+#[derive(Debug, Default)]
+struct Settled {
+    so_far: [u64; 3],
+    /// Nothing is added any more.
+    closed: bool,
 }
 
 impl Tally {
-    fn flush(&self, counters: &Counters) {
-        for (own, shared) in [
-            (&self.requests, &counters.requests),
-            (&self.bytes_in, &counters.bytes_in),
-            (&self.bytes_out, &counters.bytes_out),
-        ] {
-            shared.fetch_add(own.swap(0, Relaxed), Relaxed);
+    fn flush(&self, counters: &Counters, close: bool) {
+        let mut settled = lock(&self.settled);
+        if settled.closed {
+            return;
+        }
+        settled.closed = close;
+        let own = [&self.requests, &self.bytes_in, &self.bytes_out];
+        let shared = [&counters.requests, &counters.bytes_in, &counters.bytes_out];
+        for ((own, shared), so_far) in own.into_iter().zip(shared).zip(&mut settled.so_far) {
+            let now = own.load(Relaxed);
+            shared.fetch_add(now - *so_far, Relaxed);
+            *so_far = now;
         }
     }
 }
@@ -76,7 +91,8 @@ impl Meter {
     /// Counts requests whose replies were handed to the kernel.
     #[inline]
     pub fn answered(&self, requests: u32) {
-        if add(&self.tally.requests, u64::from(requests)) >= FLUSH_EVERY {
+        let sum = add(&self.tally.requests, u64::from(requests));
+        if sum / FLUSH_EVERY > (sum - u64::from(requests)) / FLUSH_EVERY {
             self.flush();
         }
     }
@@ -104,7 +120,7 @@ impl Meter {
     /// Adds what was counted to the shared counters.
     #[cold]
     pub fn flush(&self) {
-        self.tally.flush(self.counters);
+        self.tally.flush(self.counters, false);
     }
 }
 
@@ -212,10 +228,10 @@ impl Registry {
         }
     }
 
-    /// Settles the accounts of connections whose handler is stuck in a job: the process is about to end.
+    /// Settles and closes the accounts of connections whose handler is stuck in a job: the process is about to end.
     pub fn abort(&self) {
         for (_, entry) in lock(&self.inner).entries.drain() {
-            entry.tally.flush(self.counters);
+            entry.tally.flush(self.counters, true);
             self.counters.closed();
         }
     }
@@ -260,5 +276,79 @@ impl<S> Tracked<S> {
     #[inline]
     pub fn meter(&self) -> &Meter {
         &self.guard.meter
+    }
+}
+
+#[cfg(all(test, bakeoff_loom))]
+mod loom {
+    use super::*;
+    use crate::sync::thread;
+    use std::io::{ErrorKind, Read as _};
+    use std::os::unix::net::UnixStream;
+
+    /// Tries every order of what is done with a registry that has counted nothing.
+    fn model(of: impl Fn(Arc<Registry>) + Send + Sync + 'static) {
+        // Made once, and outside: the stacks in a model are small.
+        let counters = Counters::shared().expect("room");
+        ::loom::model(move || {
+            for counter in [&counters.requests, &counters.active, &counters.closed, &counters.cut_at_stop] {
+                counter.store(0, Relaxed);
+            }
+            of(Registry::new(counters));
+        });
+    }
+
+    /// Requests, open connections, closed ones, those closed by force.
+    fn counted(registry: &Registry) -> [u64; 4] {
+        let Counters { requests, active, closed, cut_at_stop, .. } = registry.counters();
+        [requests, active, closed, cut_at_stop].map(|counter| counter.load(Relaxed))
+    }
+
+    /// Runs it beside the rest of a model.
+    fn beside(registry: &Arc<Registry>, act: impl FnOnce(&Registry) + 'static) -> thread::JoinHandle<()> {
+        let registry = Arc::clone(registry);
+        thread::spawn(move || act(&registry))
+    }
+
+    #[test]
+    fn no_connection_slips_past_the_drain() {
+        model(|registry| {
+            let (_client, server) = UnixStream::pair().expect("two sockets");
+            server.set_nonblocking(true).expect("a socket");
+            let stop = beside(&registry, Registry::drain);
+            let mut tracked = registry.track(server);
+            stop.join().expect("it does not panic");
+            let end = tracked.stream.read(&mut [0]).map_err(|error| error.kind());
+            assert_eq!(end, Ok::<_, ErrorKind>(0), "it would be read from for ever");
+        });
+    }
+
+    #[test]
+    fn a_stop_waits_for_the_last_connection_and_no_longer() {
+        model(|registry| {
+            let handlers = [(); 2].map(|()| {
+                let tracked = registry.track(UnixStream::pair().expect("two sockets").0);
+                thread::spawn(move || tracked.meter().answered(3))
+            });
+            assert!(registry.shutdown(Instant::now()), "time stands still");
+            assert_eq!(counted(&registry), [6, 0, 2, 0]);
+            handlers.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
+        });
+    }
+
+    #[test]
+    fn a_request_is_counted_once_though_its_handler_is_given_up() {
+        model(|registry| {
+            let tracked = registry.track(UnixStream::pair().expect("two sockets").0);
+            // So many that the next one is added to the counters at once.
+            tracked.meter().answered(FLUSH_EVERY as u32 - 1);
+            let stop = beside(&registry, Registry::abort);
+            tracked.meter().answered(1);
+            drop(tracked);
+            stop.join().expect("it does not panic");
+            let [requests, open, closed, _] = counted(&registry);
+            assert!((FLUSH_EVERY - 1..=FLUSH_EVERY).contains(&requests), "{requests}");
+            assert_eq!((open, closed), (0, 1));
+        });
     }
 }

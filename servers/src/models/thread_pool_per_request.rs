@@ -17,6 +17,7 @@ use crate::drive::readiness::Source;
 use crate::drive::registry::{FORCE_GRACE, Registry, Tracked};
 use crate::drive::{Key, lock};
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
+use crate::sync::Mutex;
 use crate::{Counters, Service, Stop};
 use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
@@ -28,7 +29,7 @@ use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The server whose threads hold requests.

@@ -6,7 +6,7 @@
 //! a stranger.
 #![allow(unsafe_code)]
 
-use super::{STOP_EVENT, UNBLOCK, UNBLOCK_USED, errno, handle, set_errno};
+use super::{STOP, STOP_EVENT, errno, handle, set_errno};
 use crate::Counters;
 use rustix::event::{EventfdFlags, eventfd};
 use std::io;
@@ -139,9 +139,7 @@ pub(crate) fn fork(_: &Alone) -> io::Result<Forked> {
 /// Leaves what belongs to the parent and arranges to die with it.
 fn become_child(parent: rustix::process::Pid) {
     STOP_EVENT.store(-1, SeqCst); // shared with the parent: a signal to this child alone must not wake it
-    for slot in &UNBLOCK[..UNBLOCK_USED.load(SeqCst)] {
-        slot.store(-1, SeqCst); // the listener's: shutting it down would end the accept of all who share it
-    }
+    STOP.forget_all(); // the listener's: shutting it down would end the accept of all who share it
     CHILD_COUNTERS.store(ptr::null_mut(), SeqCst);
     CHILD_EVENT.store(-1, SeqCst);
     // Ctrl-C reaches the whole foreground group; the parent alone turns it into an orderly stop.

@@ -4,11 +4,12 @@ use super::offload::{Blocking, Offload};
 use crate::drive::offload::Pools;
 use crate::drive::registry::{FORCE_GRACE, Registry, Tracked};
 use crate::model::Serving;
+use crate::sync::{Condvar, Mutex};
 use crate::{ServerConfig, Service, Stop};
 use std::convert::Infallible;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -169,7 +170,7 @@ async fn shutdown(registry: &Registry, mut all_gone: mpsc::Receiver<Infallible>,
     all_back
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(bakeoff_loom)))]
 mod tests {
     use super::*;
 
@@ -179,5 +180,24 @@ mod tests {
         assert!(gate.open() && gate.opens_within(Duration::ZERO));
         let gate = Gate::default();
         assert!(!gate.opens_within(Duration::ZERO) && !gate.open() && !gate.opens_within(Duration::ZERO));
+    }
+}
+
+#[cfg(all(test, bakeoff_loom))]
+mod loom {
+    use super::*;
+    use crate::sync::thread;
+
+    #[test]
+    fn everybody_who_waits_passes_an_open_gate() {
+        ::loom::model(|| {
+            let gate = Arc::new(Gate::default());
+            let waiting = [(); 2].map(|()| {
+                let gate = Arc::clone(&gate);
+                thread::spawn(move || assert!(gate.opens_within(PATIENCE)))
+            });
+            assert!(gate.open());
+            waiting.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
+        });
     }
 }

@@ -1,0 +1,141 @@
+//! The client's side of HTTP: replies of servers of somebody else's.
+//!
+//! What is accepted as right is right by a second reading of the whole message, however it is cut; and replies made here of all the
+//! choices that HTTP leaves are accepted.
+
+use crate::conversation::cuts;
+use bakeoff_servers::exchange::{HttpReply, Progress, Wrong};
+
+/// What a right reply has as its content.
+const PAYLOAD: &[u8] = b"sixteen bytes ok";
+
+/// Takes the input for a reply, and for the choices of which one is made.
+///
+/// # Panics
+/// Where a wrong reply is accepted, a right one is not, or another cut makes a difference.
+pub fn check(data: &[u8]) {
+    if outcome(data).is_right() {
+        assert_eq!(content(data).as_deref(), Some(PAYLOAD), "a wrong reply is accepted");
+    }
+    let (message, closes) = made(data);
+    let expected = Outcome { progress: Ok(Progress::Whole { closes }), is_whole_at_end: false };
+    assert_eq!(
+        outcome(&message),
+        expected,
+        "a right reply is refused: {}",
+        String::from_utf8_lossy(&message)
+    );
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    progress: Result<Progress, Wrong>,
+    is_whole_at_end: bool,
+}
+
+impl Outcome {
+    fn is_right(&self) -> bool {
+        matches!(self.progress, Ok(Progress::Whole { .. })) || self.is_whole_at_end
+    }
+}
+
+/// What comes of a message, the same however it is cut.
+fn outcome(message: &[u8]) -> Outcome {
+    let of = |pieces: &[&[u8]]| {
+        let mut reply = HttpReply::default();
+        let progress = pieces.iter().try_fold(Progress::Part, |_, piece| reply.on_data(piece, PAYLOAD));
+        Outcome { progress, is_whole_at_end: progress.is_ok() && reply.is_whole_at_end(PAYLOAD) }
+    };
+    let whole = of(&[message]);
+    for pieces in cuts(message) {
+        assert_eq!(of(&pieces), whole, "a cut makes a difference");
+    }
+    whole
+}
+
+/// The content of a reply of status 200 that is all of the message.
+fn content(mut message: &[u8]) -> Option<Vec<u8>> {
+    loop {
+        let mut fields = [httparse::EMPTY_HEADER; 100];
+        let mut reply = httparse::Response::new(&mut fields);
+        let Ok(httparse::Status::Complete(head)) = reply.parse(message) else { return None };
+        message = &message[head..];
+        match reply.code? {
+            100..=199 => continue,
+            200 => {}
+            _ => return None,
+        }
+        let is = |field: &&httparse::Header<'_>, name: &str| field.name.eq_ignore_ascii_case(name);
+        let has = |name: &str| reply.headers.iter().rfind(|field| is(field, name)).map(|field| field.value);
+        if has("transfer-encoding").is_some() {
+            return chunks(message);
+        }
+        let is_all = match has("content-length") {
+            None => true,
+            Some(length) => std::str::from_utf8(length).ok()?.trim().parse() == Ok(message.len()),
+        };
+        return is_all.then(|| message.to_vec());
+    }
+}
+
+/// The content of a chunked body that is all of the message.
+fn chunks(mut message: &[u8]) -> Option<Vec<u8>> {
+    let mut content = Vec::new();
+    let line = |message: &mut &[u8]| {
+        let end = message.iter().position(|byte| *byte == b'\n')?;
+        let (line, rest) = message.split_at(end + 1);
+        *message = rest;
+        Some(line.strip_suffix(b"\n")?.trim_ascii_end().to_vec())
+    };
+    loop {
+        let stated = line(&mut message)?;
+        let digits = stated.split(|byte| !byte.is_ascii_hexdigit()).next()?;
+        let size = usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+        if size == 0 {
+            break;
+        }
+        content.extend_from_slice(message.get(..size)?);
+        message = &message[size..];
+        if !line(&mut message)?.is_empty() {
+            return None;
+        }
+    }
+    while !line(&mut message)?.is_empty() {}
+    message.is_empty().then_some(content)
+}
+
+/// A right reply by these choices, and whether it says that the server closes.
+fn made(choices: &[u8]) -> (Vec<u8>, bool) {
+    let (first, rest) = choices.split_first().unwrap_or((&0, &[]));
+    let chosen = |bit: u8| first >> bit & 1 == 1;
+    let (is_1_0, is_chunked, says) = (chosen(0), chosen(1), chosen(2));
+    let end = if chosen(3) { "\n" } else { "\r\n" };
+    let mut text = String::new();
+    if chosen(4) {
+        text += &format!("HTTP/1.1 103 Early Hints{end}Link: </x>{end}{end}");
+    }
+    text += &format!("HTTP/1.{} 200 {}{end}", u8::from(!is_1_0), if chosen(5) { "" } else { "OK" });
+    if says {
+        text += &format!("cOnnection: {}{end}", if is_1_0 { "keep-alive" } else { "x, Close" });
+    }
+    let mut body = Vec::new();
+    if is_chunked {
+        text += &format!("Transfer-Encoding: gzip,  chunked{end}");
+        let (mut sizes, mut left) = (rest.iter(), PAYLOAD);
+        while !left.is_empty() {
+            let size = sizes.next().map_or(left.len(), |size| 1 + usize::from(*size) % left.len());
+            let extension = if chosen(6) { " ; a=\"b\"" } else { "" };
+            body.extend_from_slice(format!("{size:X}{extension}{end}").as_bytes());
+            body.extend_from_slice(&left[..size]);
+            body.extend_from_slice(end.as_bytes());
+            left = &left[size..];
+        }
+        let trailer = if chosen(7) { format!("Checksum: 1{end}") } else { String::new() };
+        body.extend_from_slice(format!("000{end}{trailer}{end}").as_bytes());
+    } else {
+        text += &format!("Content-length: \t{}{end}", PAYLOAD.len());
+        body.extend_from_slice(PAYLOAD);
+    }
+    text += end;
+    ([text.as_bytes(), &body].concat(), is_1_0 != says)
+}
