@@ -31,8 +31,9 @@ pub fn terminal_width() -> usize {
         .unwrap_or(80)
 }
 
-/// Writes a line to standard error. That nobody listens any more is no reason to stop what is being done.
+/// Writes a line to standard error, without what would drive the terminal: names in it come from files and other programs. That
+/// nobody listens any more is no reason to stop what is being done.
 pub fn print_to_stderr(line: &str) {
     use std::io::Write as _;
-    let _ = writeln!(std::io::stderr(), "{line}");
+    let _ = writeln!(std::io::stderr(), "{}", bakeoff_reports::show::layout::clean_lines(line));
 }

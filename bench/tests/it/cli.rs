@@ -36,6 +36,15 @@ fn what_is_unknown_is_refused_with_what_was_meant_and_the_list() {
 }
 
 #[test]
+fn an_error_drives_no_terminal_whatever_it_names() {
+    let folder = Folder::new();
+    let service = TINY.replace("\"echo\"", "\"ec\\u001b[31m\\u202eho\"");
+    let error = fails(&["run", &folder.file("driving.toml", &service)], 2);
+    assert!(error.contains("line 4: unknown service `ec\u{fffd}[31m\u{fffd}ho`"), "{error}");
+    assert!(error.chars().all(|c| c == '\n' || !c.is_control()), "{error:?}");
+}
+
+#[test]
 fn addresses_outside_loopback_need_a_word() {
     assert!(fails(&["run", "--addr", "0.0.0.0:0"], 2).contains("not a loopback address"));
     assert!(fails(&["serve", "--model", "tokio", "--addr", "0.0.0.0:0"], 2).contains("--allow-remote"));

@@ -21,6 +21,11 @@ pub(crate) fn clean(text: &str) -> String {
     text.chars().map(|c| if drives(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// Lines of text without control characters.
+pub fn clean_lines(text: &str) -> String {
+    text.split('\n').map(clean).collect::<Vec<_>>().join("\n")
+}
+
 /// At most so many columns of a text.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     if width(text) <= most {
@@ -102,6 +107,7 @@ mod tests {
     #[test]
     fn names_cannot_drive_the_terminal() {
         assert_eq!(clean("a\u{1b}[31mb\r\n"), "a\u{fffd}[31mb\u{fffd}\u{fffd}");
+        assert_eq!(clean_lines("a\u{1b}[31m\nb\u{202e}"), "a\u{fffd}[31m\nb\u{fffd}");
         assert_eq!([cut("abcdef", 6), cut("abcdef", 4), cut("abcdef", 0)], ["abcdef", "abc…", ""]);
         assert_eq!([cut("宽字宽字", 5), cut("宽字宽字", 1)], ["宽字…", "…"]);
     }

@@ -3,7 +3,7 @@
 pub mod answers;
 pub mod export;
 pub mod html;
-pub(crate) mod layout;
+pub mod layout;
 mod plot;
 pub mod summary;
 pub mod text;

@@ -4,6 +4,7 @@ use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::record::bundle::Bundle;
 use bakeoff_reports::record::{self, Doubt, Invalid, Metric, Reading};
 use bakeoff_reports::sample::{self, Spec};
+use bakeoff_reports::show::export::{Format, Source, export};
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text::anatomy;
 use bakeoff_reports::show::text::{SummaryOptions, summary};
@@ -68,6 +69,25 @@ fn an_anatomy_fits_its_width_and_says_what_is_absent() {
     assert!(text.contains("No segments: no TCP_INFO") && text.contains("round trip"), "{text}");
     let nothing = anatomy::table(&record::Anatomy::absent("tokio", "echo", "the server did not start"), 80);
     assert!(nothing.contains("No times: the server did not start"), "{nothing}");
+}
+
+#[test]
+fn a_long_reason_is_told_whole() {
+    let mut bundle = small();
+    let detail = (0..200).map(|n| format!("word{n}")).collect::<Vec<_>>().join(" ");
+    let trial = bundle.trials.iter_mut().find(|trial| trial.invalid.is_empty()).expect("a valid trial");
+    trial.invalid = vec![Invalid::ServerDidNotStart { detail: detail.clone() }, Invalid::Unbalanced];
+    trial.doubts = vec![Doubt::ServerDied { detail: detail.clone() }];
+    let analysis = analyse(&bundle);
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for width in [40, 80] {
+        let text = at_width(&bundle, width);
+        assert!(words(&text).contains(&detail), "{width} columns:\n{text}");
+    }
+    assert!(words(&html::report(&analysis)).contains(&detail), "the page cuts it");
+    let table = export(Source { bundle: &bundle, analysis: &analysis, gate: None }, Format::Csv, None);
+    let bytes = &table.expect("the sample has figures").files[0].bytes;
+    assert!(words(&String::from_utf8_lossy(bytes)).contains(&detail), "the table cuts it");
 }
 
 #[test]

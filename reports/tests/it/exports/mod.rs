@@ -6,6 +6,7 @@ mod junit;
 mod names;
 mod tools;
 
+use allocation_counter::measure;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::Reading;
 use bakeoff_reports::record::bundle::Bundle;
@@ -105,6 +106,29 @@ fn the_same_bundle_gives_the_same_bytes() {
         };
         assert_eq!(made(0), made(1), "{format:?}");
         assert_eq!(format.name().parse(), Ok(format));
+    }
+}
+
+#[test]
+fn memory_grows_with_the_trials_and_no_faster() {
+    let [few, many] = [6, 24].map(|rounds| {
+        let bundle = sample::bundle(&Spec {
+            scenarios: 1,
+            models: 2,
+            rounds,
+            requests: 50,
+            slices: 1,
+            ..Spec::default()
+        });
+        let analysis = analyse(&bundle);
+        let allocated = |&format: &Format| {
+            let source = Source { bundle: &bundle, analysis: &analysis, gate: None };
+            measure(|| drop(export(source, format, None))).bytes_total
+        };
+        Format::ALL.iter().map(allocated).collect::<Vec<u64>>()
+    });
+    for (format, (few, many)) in Format::ALL.iter().zip(few.into_iter().zip(many)) {
+        assert!(few > 0 && many <= 5 * few, "{format:?}: {few} bytes for 12 trials, {many} for 48");
     }
 }
 
