@@ -110,6 +110,13 @@ fn runs(example: &Example) -> Result<(), Failed> {
     }
     let bundle = bakeoff_reports::record::bundle::load(format!("{results}/run.jsonl").as_ref());
     let bundle = bundle.map_err(|e| e.to_string())?;
+    // Its own words for a reply are followed like ours.
+    let anatomy =
+        tool(example, &["anatomy", "--contestant", &contestant, "--service", "http", "--for", "200ms"])?;
+    let text = String::from_utf8_lossy(&anatomy.stdout).into_owned();
+    if !anatomy.status.success() || !text.contains("the whole reply") {
+        return Err((text + &String::from_utf8_lossy(&anatomy.stderr)).into());
+    }
     for workload in ["small-echo-closed", "wait"] {
         let mut own = bundle.trials.iter().filter(|trial| trial.model == "own" && trial.scenario == workload);
         let answered = |trial: &bakeoff_reports::record::Trial| {

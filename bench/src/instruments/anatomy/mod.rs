@@ -94,7 +94,6 @@ pub fn take(
 ) -> Result<Anatomy, LaunchError> {
     let demand_ns = clock::nanoseconds(options.demand);
     let question = Question::new(options.service, options.size, demand_ns);
-    let (request_bytes, reply_bytes) = question.lengths();
     let config = ServerSettings::default().config(context.cpus.server.len());
     let serve = context.serve_options(options.service.name, DEFAULT_BACKLOG, config);
     let mut server = program.start(&serve)?;
@@ -117,6 +116,7 @@ pub fn take(
     if context.interrupted() {
         return Err(LaunchError::Interrupted);
     }
+    let (request_bytes, reply_bytes) = question.lengths();
     let (untraced, wire) = match untraced {
         Ok((untraced, wire)) => (Reading::Value(untraced), wire),
         Err(why) => (Reading::Absent(why.clone()), Reading::Absent(why)),

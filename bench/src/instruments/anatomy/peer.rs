@@ -1,17 +1,20 @@
-//! The client of an anatomy: one connection, one request at a time, every reply byte compared.
+//! The client of an anatomy: one connection, one request at a time, every reply byte compared; of a server that words its replies
+//! otherwise than ours, where the protocol lets it, status and content.
 //!
 //! It never blocks by itself, so that whoever traces the server can let the server go on in between.
 
 use crate::host::connect::connect;
 use crate::sys::{TcpInfo, tcp_info};
 use bakeoff_reports::record::Segments;
+use bakeoff_servers::exchange::{HttpReply, Progress, Wrong};
 use bakeoff_servers::services::ServiceEntry;
-use bakeoff_servers::{Exchange, Request};
+use bakeoff_servers::{Exchange, Parts, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What the client asks for, again and again.
@@ -21,19 +24,25 @@ pub(super) struct Question {
     demand_ns: u64,
     /// Whether the protocol has a word for the end of a conversation.
     says_exit: bool,
+    /// Bytes of the last whole reply; before it those that a reply of ours has.
+    reply_bytes: AtomicU64,
 }
 
 impl Question {
     /// Requests of `size` payload bytes to a service, each demanding `demand_ns`.
     pub(super) fn new(service: &ServiceEntry, size: u32, demand_ns: u64) -> Self {
         let exchange = (service.exchange)(size);
-        Self { exchange, size, demand_ns, says_exit: service.name == "line" }
+        let says_exit = service.name == "line";
+        let question = Self { exchange, size, demand_ns, says_exit, reply_bytes: AtomicU64::new(0) };
+        let ours = question.exchange.reply(&question.request(0)).len() as u64;
+        question.reply_bytes.store(ours, Ordering::Relaxed);
+        question
     }
 
-    /// Bytes of a request and of its reply, framing included.
+    /// Bytes of a request and of its reply as it came, framing included.
     pub(super) fn lengths(&self) -> (u64, u64) {
-        let request = self.request(0);
-        (self.exchange.request(&request).len() as u64, self.exchange.reply(&request).len() as u64)
+        let request = self.exchange.request(&self.request(0)).len() as u64;
+        (request, self.reply_bytes.load(Ordering::Relaxed))
     }
 
     /// The request of that number. All are of one length, though some services write the number out in digits; and where
@@ -54,6 +63,9 @@ pub(super) struct Peer<'a> {
     bytes: Vec<u8>,
     sent: usize,
     received: usize,
+    whole: bool,
+    /// What reads the replies of a server that words them otherwise than ours, from its first on.
+    other_words: Option<Box<HttpReply>>,
     buffer: Vec<u8>,
 }
 
@@ -71,13 +83,15 @@ impl<'a> Peer<'a> {
             sockopt::set_tcp_congestion(&stream, name).map_err(|e| failed(e.into()))?;
         }
         let buffer = vec![0; 64 * 1024];
-        Ok(Self { question, stream, next: 0, bytes: Vec::new(), sent: 0, received: 0, buffer })
+        let (bytes, other_words) = (Vec::new(), None);
+        Ok(Self { question, stream, next: 0, bytes, sent: 0, received: 0, whole: false, other_words, buffer })
     }
 
     /// Begins the next request; [`Self::advance`] carries it on.
     pub(super) fn begin(&mut self) {
         self.bytes = self.question.exchange.request(&self.question.request(self.next)).to_vec();
-        (self.sent, self.received) = (0, 0);
+        (self.sent, self.received, self.whole) = (0, 0, false);
+        self.other_words.iter_mut().for_each(|reader| reader.restart());
         self.next += 1;
     }
 
@@ -86,19 +100,51 @@ impl<'a> Peer<'a> {
         self.send()?;
         let request = self.question.request(self.next - 1);
         let reply = self.question.exchange.reply(&request);
-        while self.received < reply.len() {
+        while !self.whole {
             match self.stream.read(&mut self.buffer) {
                 Ok(0) => return Err("the server closed the connection before it had answered".into()),
-                Ok(n) => match reply.verify(self.received, &self.buffer[..n]) {
-                    Ok(taken) if taken == n => self.received += n,
-                    _ => return Err("the server answered with a wrong byte".into()),
-                },
+                Ok(n) => self.receive(&reply, n)?,
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return Err(format!("reading the reply failed: {e}")),
             }
         }
         Ok(self.sent == self.bytes.len())
+    }
+
+    /// Takes the `n` bytes in the buffer.
+    fn receive(&mut self, reply: &Parts<'_>, n: usize) -> Result<(), String> {
+        let wrong = || "the server answered with a wrong byte".to_owned();
+        let bytes = &self.buffer[..n];
+        if self.other_words.is_none() && reply.verify(self.received, bytes) == Ok(n) {
+            self.whole = self.received + n == reply.len();
+        } else {
+            let mut reader = match self.other_words.take() {
+                Some(reader) => reader,
+                None => {
+                    let mut reader = self.question.exchange.other_words().ok_or_else(wrong)?;
+                    // What came before was what ours would send, to the byte.
+                    reader.on_data(&reply.to_vec()[..self.received], reply.body).map_err(|Wrong| wrong())?;
+                    reader
+                }
+            };
+            match reader.on_data(bytes, reply.body).map_err(|Wrong| wrong())? {
+                Progress::Part => {}
+                Progress::Whole { closes: false } => self.whole = true,
+                Progress::Whole { closes: true } => {
+                    return Err(
+                        "the server closes the connection behind each reply, and an anatomy follows one"
+                            .into(),
+                    );
+                }
+            }
+            self.other_words = Some(reader);
+        }
+        self.received += n;
+        if self.whole {
+            self.question.reply_bytes.store(self.received as u64, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn send(&mut self) -> Result<(), String> {
