@@ -170,23 +170,37 @@ impl<'a> Blocks<'a> {
         short
     }
 
-    /// The workloads with too few blocks for a first look; behind them the points of curves, which are drawn from one.
-    fn unseen(&self) -> Vec<usize> {
-        let Some(ledger) = &self.ledger else { return Vec::new() };
-        let few: Vec<usize> = ledger.judged().filter(|at| ledger.blocks(*at).0 < MIN_BLOCKS as u32).collect();
-        if !few.is_empty() {
-            return few;
-        }
+    /// The workloads with too few blocks for a first look.
+    fn unseen(&self, ledger: &Ledger) -> Vec<usize> {
+        ledger.judged().filter(|at| ledger.blocks(*at).0 < MIN_BLOCKS as u32).collect()
+    }
+
+    /// The points of curves that are still to be drawn, each from one block.
+    fn undrawn(&self, ledger: &Ledger) -> Vec<usize> {
         let judged: Vec<usize> = ledger.judged().collect();
         (0..self.cells.len()).filter(|at| !judged.contains(at) && ledger.blocks(*at).0 == 0).collect()
     }
 
+    /// Three blocks of each workload; then what is open, except for the time that the curves take, which come when nothing else fits
+    /// beside them; then what is open again.
     fn within(&self, step: u32, left: Duration) -> Option<Vec<Block>> {
-        let first = self.one_of_each(step, self.unseen());
-        let takes: Duration = first.iter().map(|block| self.pace.of(&block.cells)).sum();
-        if !first.is_empty() && (step == 0 || takes <= left) {
+        let ledger = self.ledger.as_ref()?;
+        let takes =
+            |blocks: &[Block]| blocks.iter().map(|block| self.pace.of(&block.cells)).sum::<Duration>();
+        let first = self.one_of_each(step, self.unseen(ledger));
+        if !first.is_empty() && (step == 0 || takes(&first) <= left) {
             return Some(first);
         }
+        let curves = self.one_of_each(step, self.undrawn(ledger));
+        let kept = takes(&curves);
+        if curves.is_empty() || kept > left {
+            return self.open(left);
+        }
+        self.open(left - kept).or(Some(curves))
+    }
+
+    /// A block of what is open, if one fits.
+    fn open(&self, left: Duration) -> Option<Vec<Block>> {
         let seconds = |workload: usize, running: &[usize]| {
             let cells: Vec<Cell> = running.iter().map(|at| self.cells[workload][*at]).collect();
             self.pace.of(&cells).as_secs_f64()
@@ -289,6 +303,35 @@ mod tests {
             end(&mut blocks, &of_step);
         }
         assert_eq!(blocks.next_round(3, Duration::ZERO), None, "so many were asked for");
+    }
+
+    #[test]
+    fn the_points_of_a_curve_get_a_block_each_before_the_time_is_gone() {
+        let base =
+            ["churn", "small-echo-open"].map(|name| Scenario::built_in(name).expect("built in")).to_vec();
+        let points = crate::workload::curves::points(&base[1], crate::workload::derive::Times::default());
+        let scenarios: Vec<Scenario> = base.into_iter().chain(points.expect("points")).collect();
+        let drawn = scenarios.len() - 2;
+        let models = ["tokio".into(), "fork-per-client".into()];
+        let plan =
+            Plan::new(scenarios, &models, 3, 1).expect("a plan").within(Duration::from_secs(60), false);
+        let mut blocks = begun(&plan);
+        let mut of = |step, elapsed| {
+            let next: Vec<Block> = blocks.next_round(step, Duration::from_secs(elapsed)).unwrap_or_default();
+            end(&mut blocks, &next);
+            next.iter().map(|block| block.cells[0].scenario).collect::<Vec<_>>()
+        };
+        for step in 0..3 {
+            let mut first = of(step, 1);
+            first.sort_unstable();
+            assert_eq!(first, [0, 1], "what is judged comes first");
+        }
+        // Nobody has a figure, so nothing is open: all that is left is for the curves, once, if they fit.
+        assert!(of(3, 59).is_empty(), "they do not fit");
+        let mut curves = of(3, 10);
+        curves.sort_unstable();
+        assert_eq!(curves, (2..2 + drawn).collect::<Vec<_>>());
+        assert!(of(4, 20).is_empty());
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod retries;
 mod search;
 pub mod strategy;
 
-use crate::host::clock;
+use crate::host::{clock, environment};
 use crate::instruments::probe::{self, Form, Point, Prober};
 use crate::print_to_stderr;
 use crate::process::context::Context;
@@ -203,8 +203,8 @@ impl<'a> Campaign<'a> {
 fn busy(probe: &Probe) -> Option<String> {
     let share = probe.foreign_share.value().copied().filter(|share| *share > judge::FOREIGN_SHARE)?;
     Some(format!(
-        "other programs use {} of the CPUs now: at more than {} a trial is discarded, so most of this run\n\
-         may be for nothing. Stop them, or stop this with Ctrl-C and try later",
+        "other programs use {} of the CPUs now. Where they take more than {}, a block of trials is disturbed and its answer only\n\
+         provisional. Stop them, or use --wait-for-quiet",
         units::share(share),
         units::share(judge::FOREIGN_SHARE)
     ))
@@ -240,9 +240,24 @@ impl Running<'_> {
         };
         let interrupted = ending == Ending::Interrupted;
         self.campaign.progress.end(interrupted);
-        let end = End { finished_unix_ms: clock::unix_ms(), trials: self.written, interrupted };
+        let end = End {
+            finished_unix_ms: clock::unix_ms(),
+            trials: self.written,
+            interrupted,
+            compute_ns_per_nominal_us: self.calibration_again(),
+        };
         self.bundle.append(&Record::End(end))?;
         Ok(ending)
+    }
+
+    /// How long a nominal microsecond takes now, where demands were calibrated to what it took before.
+    fn calibration_again(&self) -> Option<f64> {
+        let context = self.campaign.context;
+        let calibrated = |scenario: &Scenario| context.calibration(scenario).is_some();
+        if !self.campaign.field.scenarios.iter().any(calibrated) {
+            return None;
+        }
+        environment::compute_speed(&context.cpus.server).value().copied()
     }
 
     fn rounds(&mut self) -> Result<(), Stop> {

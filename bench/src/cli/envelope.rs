@@ -76,7 +76,12 @@ impl EnvelopeArgs {
         };
         let complete = take_all(&context, self.seed.seed, &programs, &stresses, &mut bundle, begin)
             .map_err(|e| e.to_string())?;
-        let end = End { finished_unix_ms: clock::unix_ms(), trials: 0, interrupted: !complete };
+        let end = End {
+            finished_unix_ms: clock::unix_ms(),
+            trials: 0,
+            interrupted: !complete,
+            compute_ns_per_nominal_us: None,
+        };
         bundle.append(&Record::End(end)).map_err(|e| e.to_string())?;
         let page = results.page();
         report::write(&results.bundle, &page, false)?;

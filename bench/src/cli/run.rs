@@ -21,8 +21,8 @@ use std::time::Duration;
 /// The workloads that a run of the default set draws a curve of first: an open and a closed one.
 const CURVES: [&str; 2] = ["small-echo-open", "small-echo-closed"];
 
-/// From this budget on it draws these.
-const SOME_CURVES: Duration = Duration::from_secs(180);
+/// A shorter budget goes into verdicts alone.
+const SOME_CURVES: Duration = Duration::from_secs(100);
 
 /// From this budget on it draws all that have one.
 const ALL_CURVES: Duration = Duration::from_secs(300);
@@ -54,8 +54,8 @@ pub(super) struct RunArgs {
     /// Before measuring, wait at most this long for other programs to leave the CPUs idle
     #[arg(long, value_name = "TIME", value_parser = budget::parse_budget)]
     wait_for_quiet: Option<Duration>,
-    /// Skip the coarse curves of a run of the default set with a budget of 3m or more: latency over rate for one open-loop
-    /// workload and throughput over clients for one closed-loop workload, or for all such workloads from 5m on
+    /// Skip the coarse curves of a run of the default set: latency over rate for one open-loop workload and throughput over
+    /// clients for one closed-loop workload, or for all such workloads with a budget of 5m or more
     #[arg(long)]
     no_curves: bool,
     /// End with status 3 unless every workload is decided by undisturbed blocks
@@ -167,9 +167,8 @@ impl RunArgs {
 
     /// The points of the curves of a default run.
     fn curves(&self, scenarios: &[Scenario]) -> Result<Vec<Scenario>, String> {
-        let long = self.budget.is_some_and(|budget| budget >= ALL_CURVES);
-        // In two minutes there is no time for them beside the verdicts.
-        let some = self.budget.is_some_and(|budget| budget >= SOME_CURVES);
+        let budget = self.budget.unwrap_or(budget::DEFAULT);
+        let (some, long) = (budget >= SOME_CURVES, budget >= ALL_CURVES);
         let wanted = |one: &&Scenario| long || some && CURVES.contains(&one.name.as_str());
         let times = self.campaign.times.times();
         let points = scenarios.iter().filter(wanted).map(|one| curves::points(one, times));

@@ -14,7 +14,7 @@ use crate::record::{
 };
 use crate::rules::MOST_LEFT_OUT;
 use crate::rules::gate::{self, Gate};
-use crate::rules::probe::{self, Bounds, Unfit};
+use crate::rules::probe::{self, Bounds, DRIFT_SHARE, Unfit};
 use crate::rules::sweep::{self, Sweep};
 use crate::rules::verdict::decide::{self as verdict, Judged};
 use crate::rules::verdict::{Family, MIN_BLOCKS, Status, Verdict};
@@ -133,6 +133,8 @@ pub enum Caveat {
         /// By this factor at most.
         most: f64,
     },
+    /// Work of a stated time took so many times as long after the run as before it, when demands were set by it.
+    Calibration(f64),
     /// The machine was not fit to measure on before the run, for this reason.
     Unfit(Unfit),
     /// A record of the bundle cannot be read.
@@ -151,6 +153,13 @@ pub enum RunEnd {
 }
 
 impl Analysis {
+    /// How many times as long computing took after the run as before it, where that moved by more than the machine's speed may.
+    fn recalibrated(&self) -> Option<f64> {
+        let after = self.end.as_ref()?.compute_ns_per_nominal_us?;
+        let factor = after / self.run.environment.compute_ns_per_nominal_us.value()?;
+        (factor.max(1.0 / factor) > 1.0 + DRIFT_SHARE).then_some(factor)
+    }
+
     /// What a reader must know of the run as a whole before its figures: interrupted, damaged, incomplete.
     pub fn caveats(&self) -> Vec<Caveat> {
         let synthetic = self.run.environment.notes.get(SYNTHETIC).cloned();
@@ -175,6 +184,7 @@ impl Analysis {
         }
         let drift = probe::drift(&self.rounds).filter(|(moved, ..)| *moved > 0);
         caveats.extend(drift.map(|(moved, told, most)| Caveat::Drift { moved, told, most }));
+        caveats.extend(self.recalibrated().map(Caveat::Calibration));
         if let Reading::Value(probe) = &self.run.probe {
             caveats.extend(probe::unfit(probe).into_iter().map(Caveat::Unfit));
         }
@@ -234,7 +244,7 @@ impl Analysis {
 
     /// Everything that was measured: the workloads, then the points of sweeps.
     pub fn measured(&self) -> impl Iterator<Item = &Workload> {
-        self.workloads.iter().chain(self.sweeps.iter().flat_map(|sweep| &sweep.points))
+        self.workloads.iter().chain(self.sweeps.iter().flat_map(Sweep::own_points))
     }
 
     /// Every doubt about a cell, as (workload, model, doubt).

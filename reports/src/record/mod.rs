@@ -362,7 +362,7 @@ pub struct EncodedHistogram {
 }
 
 /// The end of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct End {
     /// When, in milliseconds since the Unix epoch.
@@ -371,4 +371,7 @@ pub struct End {
     pub trials: u32,
     /// Whether the run was interrupted before all its trials.
     pub interrupted: bool,
+    /// What [`Environment::compute_ns_per_nominal_us`] was again after the last trial; absent where nothing was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute_ns_per_nominal_us: Option<f64>,
 }

@@ -24,6 +24,13 @@ impl Workload {
         self.cells.iter().find(|cell| cell.model == model)
     }
 
+    /// The fewest requests that lay beyond the deciding percentile in any block of any model; `None` where no percentile decides.
+    pub fn requests_beyond(&self) -> Option<u64> {
+        let slower = 1.0 - self.verdict.merit.percentile()?;
+        let rounds = self.cells.iter().flat_map(|cell| &cell.rounds);
+        rounds.map(|round| (round.response.sent as f64 * slower + 1e-6).floor() as u64).min()
+    }
+
     /// The models with a rate at the generator's limit: those that are marked for it, wherever they stand.
     pub fn at_ceiling(&self) -> Vec<&str> {
         let near = |cell: &&Cell| {

@@ -134,7 +134,8 @@ impl Maker {
         }
         let trials = self.bundle.trials.len() as u32;
         let finished_unix_ms = self.bundle.run.started_unix_ms + u64::from(trials) * 650;
-        self.bundle.end = Some(End { finished_unix_ms, trials, interrupted: false });
+        self.bundle.end =
+            Some(End { finished_unix_ms, trials, interrupted: false, compute_ns_per_nominal_us: None });
     }
 
     fn is(&self, at: usize, scenario: &str, model: &str) -> bool {

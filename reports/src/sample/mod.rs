@@ -170,7 +170,12 @@ pub fn bundle(spec: &Spec) -> Bundle {
     }
     let planned = trials.len() as u32;
     spoil(&mut trials);
-    let end = End { finished_unix_ms: started_ms(planned), trials: planned, interrupted: false };
+    let end = End {
+        finished_unix_ms: started_ms(planned),
+        trials: planned,
+        interrupted: false,
+        compute_ns_per_nominal_us: None,
+    };
     let rounds = (0..spec.rounds).map(|round| round_record(spec, round)).collect();
     let run = run(spec, planned);
     let anatomies = sample_anatomy::anatomies(&run.models);

@@ -44,6 +44,8 @@ pub struct Answer {
     pub closeness: Option<&'static str>,
     /// The key of the figure that the factors are of: the figure of merit, but of a provisional answer perhaps another.
     pub compared_by: &'static str,
+    /// Where a percentile decides, the fewest requests that lay beyond it in any block of any contestant.
+    pub requests_beyond: Option<u64>,
     /// Undisturbed blocks.
     pub clean_blocks: usize,
     /// Disturbed blocks.
@@ -115,6 +117,7 @@ fn answer(workload: &Workload) -> Answer {
             Closeness::NotToldApart => "not-told-apart",
         }),
         compared_by: verdict.provisional.map_or(verdict.merit, |provisional| provisional.by).key(),
+        requests_beyond: workload.requests_beyond(),
         clean_blocks: verdict.clean_blocks,
         disturbed_blocks: verdict.disturbed_blocks,
         words: verdict.lead(),

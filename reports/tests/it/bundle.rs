@@ -167,7 +167,12 @@ fn what_is_no_bundle_is_refused_with_what_it_looks_like() {
     for foreign in [&b"\x7fELF\x02\x01"[..], b"{\"json\":true}\n", b"\n", b"\n\n\n", b"PK\x03\x04\xff\xfe"] {
         assert!(matches!(parse(foreign), BundleError::NotABundle { .. }), "{foreign:?}");
     }
-    let end = serde_json::to_string(&Record::End(End { finished_unix_ms: 0, trials: 0, interrupted: false }));
+    let end = serde_json::to_string(&Record::End(End {
+        finished_unix_ms: 0,
+        trials: 0,
+        interrupted: false,
+        compute_ns_per_nominal_us: None,
+    }));
     assert!(matches!(parse(line(&end.expect("serializes")).as_bytes()), BundleError::Head { .. }));
     let missing = bundle::load(Path::new("/no/such/bundle")).expect_err("missing");
     assert!(matches!(missing, BundleError::Read { .. }), "{missing}");

@@ -11,9 +11,11 @@
 //! and the largest `Q` anywhere is taken, [`PERMUTATIONS`] times. If at most a share [`LEVEL`] of them (the real order
 //! included) reach the candidate's, the segment is split there and the search goes on; otherwise it ends.
 //!
-//! What it is not: the test takes values within a segment as exchangeable. Runs whose machine drifts from one to the next in
-//! a way that the reference does not cancel raise the rate of false alarms above the level. Nothing here knows what a value
-//! means, and nothing is drawn from anywhere but the seed.
+//! Shuffling takes values within a segment as exchangeable. Runs whose machine drifts from one to the next are not: with a
+//! correlation of 0.5 between neighbours 15 % of series of 15 runs and 26 % of series of 30 would alarm. So what neighbours have in
+//! common is estimated first ([`persistence`]), and where they have something, the other orders are series of the same innovations
+//! with that correlation (a sieve bootstrap: Bühlmann, Bernoulli 3, 1997) instead of shuffles. Then 12 % and 5 % alarm, 3 % and 1 %
+//! where neighbours have nothing in common: of so few runs the correlation is not well known. Nothing here knows what a value means, and nothing is drawn from anywhere but the seed.
 
 use crate::stats::random::Random;
 
@@ -91,13 +93,14 @@ fn significance(values: &[f64], segments: &[Segment], q: f64, random: &mut Rando
     // The same values in another order give the same sum but for its rounding.
     let reached = q * (1.0 - 1e-9);
     let most = (LEVEL * f64::from(PERMUTATIONS + 1)).floor() as u32;
-    let mut shuffled = values.to_vec();
+    let nulls = Nulls::of(values, segments);
+    let mut other = values.to_vec();
     // The real order is one of the orders.
     let mut count = 1;
     for _ in 0..PERMUTATIONS {
         let largest = segments.iter().filter_map(|one| {
-            let part = &mut shuffled[one.begin..one.end];
-            shuffle(part, random);
+            let part = &mut other[one.begin..one.end];
+            nulls.draw(part, random);
             best_split(part).map(|(_, q)| q)
         });
         count += u32::from(largest.fold(f64::NEG_INFINITY, f64::max) >= reached);
@@ -107,6 +110,93 @@ fn significance(values: &[f64], segments: &[Segment], q: f64, random: &mut Rando
     }
     Some(f64::from(count) / f64::from(PERMUTATIONS + 1))
 }
+
+/// Series without a change, to hold a candidate against.
+struct Nulls {
+    /// The correlation of neighbours.
+    persistence: f64,
+    /// What each value adds to what it has from the one before. Empty without persistence.
+    innovations: Vec<f64>,
+}
+
+/// Values that are drawn before a series begins, so that it does not begin at its mean.
+const BEFORE: usize = 32;
+
+impl Nulls {
+    fn of(values: &[f64], segments: &[Segment]) -> Self {
+        // In pieces: a change must not pass for persistence.
+        let parts: Vec<Vec<f64>> =
+            segments.iter().flat_map(|one| pieces(&values[one.begin..one.end], false)).collect();
+        let persistence = persistence(&parts).clamp(0.0, MOST_PERSISTENT);
+        let pairs = || parts.iter().flat_map(|part| part.windows(2));
+        let mut innovations: Vec<f64> = match persistence {
+            0.0 => Vec::new(),
+            share => pairs().map(|pair| pair[1] - share * pair[0]).collect(),
+        };
+        // The means that were taken off took some of the spread along.
+        let (all, lost) = (values.len() as f64, parts.len() as f64 + 1.0);
+        let spread = (all / (all - lost).max(1.0)).sqrt();
+        innovations = centred(&innovations).into_iter().map(|one| one * spread).collect();
+        Self { persistence, innovations }
+    }
+
+    /// Puts a series without a change in the place of a segment, or another order of its values.
+    fn draw(&self, part: &mut [f64], random: &mut Random) {
+        if self.innovations.is_empty() {
+            shuffle(part, random);
+            return;
+        }
+        let mut value = 0.0;
+        let mut next = || {
+            value = self.persistence * value + self.innovations[random.below(self.innovations.len())];
+            value
+        };
+        (0..BEFORE).for_each(|_| {
+            next();
+        });
+        part.iter_mut().for_each(|one| *one = next());
+    }
+}
+
+fn centred(values: &[f64]) -> Vec<f64> {
+    let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;
+    values.iter().map(|value| value - mean).collect()
+}
+
+/// The correlation of neighbours within parts that have a mean of 0 each. Of `n` values in `k` parts
+/// an estimate is too low by about `k (1 + 3 x) / n` (Kendall, Biometrika 41, 1954), which is put back.
+fn persistence(parts: &[Vec<f64>]) -> f64 {
+    let sum = |of: &dyn Fn(&[f64]) -> f64| parts.iter().map(|part| of(part)).sum::<f64>();
+    let squares = sum(&|part| part.iter().map(|value| value * value).sum());
+    let products = sum(&|part| part.windows(2).map(|pair| pair[0] * pair[1]).sum());
+    let (n, k) = (sum(&|part| part.len() as f64), parts.len() as f64);
+    if squares <= 0.0 || n <= 3.0 * k {
+        return 0.0;
+    }
+    (products / squares * n + k) / (n - 3.0 * k)
+}
+
+/// A part of a series in pieces, each centred: where it would be split, and again where a split explains nearly all of what is
+/// left, as only a change does. Pieces of one value tell nothing of neighbours.
+fn pieces(part: &[f64], again: bool) -> Vec<Vec<f64>> {
+    let squares = |part: &[f64]| centred(part).iter().map(|value| value * value).sum::<f64>();
+    let apart = best_split(part).map(|(at, _)| [&part[..at], &part[at..]]);
+    match apart {
+        Some(apart)
+            if !again || apart.map(squares).iter().sum::<f64>() < (1.0 - EXPLAINED) * squares(part) =>
+        {
+            apart.into_iter().flat_map(|piece| pieces(piece, true)).collect()
+        }
+        _ if part.len() < 2 => Vec::new(),
+        _ => vec![centred(part)],
+    }
+}
+
+/// The share of the spread that a split must explain to be taken for a change beside the one in question.
+const EXPLAINED: f64 = 0.75;
+
+/// More is not believed: of nearer to 1 there is no mean to come back to.
+const MOST_PERSISTENT: f64 = 0.95;
 
 /// Fisher and Yates.
 fn shuffle(values: &mut [f64], random: &mut Random) {

@@ -254,7 +254,7 @@ mod tests {
     }
 
     fn end(trials: u32) -> Record {
-        Record::End(End { finished_unix_ms: 1, trials, interrupted: false })
+        Record::End(End { finished_unix_ms: 1, trials, interrupted: false, compute_ns_per_nominal_us: None })
     }
 
     #[test]

@@ -11,6 +11,10 @@
 //! where it passes one half, by a straight line over the logarithm of the rate between the two rates on either side. That is the
 //! usual estimate for an up-and-down search (Stylianou and Flournoy, Biometrics 58, 2002).
 //!
+//! Half of the windows are not enough for who runs a service. So the rate that [`KEPT`] of the windows keep stands beside it: the
+//! highest rate tried at which, by the same fit, no more than a twentieth of them miss. It is what was seen, from few windows:
+//! how many there were up to it is told, and of `n` windows without a miss a share of `3/n` may miss still.
+//!
 //! # The interval
 //! The central 95 % over resamples of the rounds, the same rounds for every model, so that ratios between models are paired. A
 //! search tells no more than between which two rates the boundary lies; so each resample puts it at a random place between
@@ -31,6 +35,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Trials of a model that an estimate takes at least.
 pub const LEAST_TRIALS: usize = 6;
+
+/// The share of windows that keep the objective at [`Capacity::kept`].
+pub const KEPT: f64 = 0.95;
 
 /// A trial at a rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,11 +122,24 @@ pub struct Capacity {
     pub found: Found,
     /// Each rate that was tried, ascending, with the trials there and how many met the objective.
     pub tried: Vec<(f64, usize, usize)>,
+    /// What [`KEPT`] of the windows keep; absent where no rate tried was kept by so many, or too few trials tell.
+    pub kept: Option<Kept>,
     /// How many times the best model's capacity is of this one's: median, low and high; absent for the best and for models
     /// without an estimate. With an infinite high end only the least it can be is known.
     pub behind_by: Option<(f64, f64, f64)>,
     /// Whether it cannot be told from the best, or is the best.
     pub wins: bool,
+}
+
+/// A rate that [`KEPT`] of the windows keep.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Kept {
+    /// Requests per second that were asked for.
+    pub rate_per_s: f64,
+    /// Trials up to it.
+    pub windows: usize,
+    /// Of these, the ones that missed the objective.
+    pub missed: usize,
 }
 
 /// The capacities of all models under one objective, the largest first.
@@ -180,7 +200,8 @@ pub fn estimate(
             .and_then(|best| ratio(&samples, &counted, best, at));
         let behind = behind_by.is_some_and(|(_, low, _)| low > 1.0 + Metric::Throughput.floor());
         let wins = best.is_some() && centre(at) > 0.0 && !behind;
-        Capacity { model: model.clone(), found, tried: rungs(tried), behind_by, wins }
+        let kept = edges[at].and_then(|_| counted[at].kept());
+        Capacity { model: model.clone(), found, tried: rungs(tried), kept, behind_by, wins }
     };
     Capacities { objective: objective.clone(), models: order.into_iter().map(one).collect() }
 }
@@ -210,6 +231,19 @@ impl Counted {
 
     fn edge(&self) -> Option<Edge> {
         edge(&self.rates, &self.all)
+    }
+
+    fn kept(&self) -> Option<Kept> {
+        let missed = isotonic(&self.all);
+        // The fit never falls, so these are the lowest rates.
+        let rungs = missed.iter().take_while(|share| **share <= 1.0 - KEPT).count();
+        let below = &self.all[..rungs];
+        let sum = |of: fn(&(f64, f64)) -> f64| below.iter().map(of).sum::<f64>() as usize;
+        Some(Kept {
+            rate_per_s: *self.rates[..rungs].last()?,
+            windows: sum(|(_, n)| *n),
+            missed: sum(|(missed, _)| *missed),
+        })
     }
 
     /// Over drawn rounds. A rate that was not drawn keeps, with next to no weight, what the whole search said of it: a resample
@@ -343,6 +377,25 @@ mod tests {
         let Found::Rate { rate_per_s, low, high } = found(clean) else { panic!("a boundary") };
         assert!((rate_per_s / (2_000.0 * 4_000.0_f64).sqrt() - 1.0).abs() < 1e-9, "{rate_per_s}");
         assert!((1_000.0..2_300.0).contains(&low) && (3_600.0..=8_000.0).contains(&high), "{low} {high}");
+    }
+
+    #[test]
+    fn what_nearly_all_windows_keep_is_the_highest_rate_up_to_which_few_miss() {
+        let kept = |rates: &[(f64, &str)]| {
+            let why = |_: &str, _: f64| End::NotTried;
+            estimate(&objective(), &[("one".into(), tried(rates))], why, 1).models[0].kept
+        };
+        let clean = [(1_000.0, "++++"), (2_000.0, "+++"), (4_000.0, "+-+"), (8_000.0, "--")];
+        assert_eq!(kept(&clean), Some(Kept { rate_per_s: 2_000.0, windows: 7, missed: 0 }));
+        // One of 25 is within a twentieth; one of 15 is not, although half of the windows at the next rate keep it, too.
+        let often = "+".repeat(24) + "-";
+        let few = [(1_000.0, "++++"), (2_000.0, often.as_str()), (4_000.0, "---")];
+        assert_eq!(kept(&few), Some(Kept { rate_per_s: 2_000.0, windows: 29, missed: 1 }));
+        let seldom = "+".repeat(14) + "-";
+        let more = [(1_000.0, "++++"), (2_000.0, seldom.as_str()), (4_000.0, "---")];
+        assert_eq!(kept(&more), Some(Kept { rate_per_s: 1_000.0, windows: 4, missed: 0 }));
+        assert_eq!(kept(&[(1_000.0, "+-----")]), None);
+        assert_eq!(kept(&[(1_000.0, "+++")]), None, "too few trials for anything");
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub use queue::Queue;
 pub use usl::Usl;
 
 use crate::cells::cell::SHOWN;
-use crate::record::{Axis, Metric, Objective};
+use crate::record::{Axis, Metric, Objective, SweepPoint};
 use crate::rules::verdict::{Flip, Place};
 use crate::rules::workload::Workload;
 use crate::stats::quantile::Quantile;
@@ -39,7 +39,7 @@ pub struct Sweep {
     pub of: String,
     /// The parameter.
     pub axis: Axis,
-    /// The points that any trial was made at, by ascending value.
+    /// The points that any trial was made at, by ascending value; among them the workload itself, where it is in the run.
     pub points: Vec<Workload>,
     /// The models, in the order to show them.
     pub models: Vec<String>,
@@ -53,6 +53,13 @@ pub struct Sweep {
     pub searched: bool,
     /// Whether too much of the run was left out for a statement on it.
     pub withheld: bool,
+}
+
+impl Sweep {
+    /// The points that were measured for it alone.
+    pub fn own_points(&self) -> impl Iterator<Item = &Workload> {
+        self.points.iter().filter(|point| point.scenario.name != self.of)
+    }
 }
 
 /// Takes the points of sweeps out of the workloads, in the order of their first points.
@@ -74,8 +81,25 @@ pub(crate) fn gather(
             None => groups.push((key, vec![point])),
         }
     }
+    for ((of, axis), points) in &mut groups {
+        let known = |value: f64| points.iter().any(|point| self::value(point) == value);
+        let own = workloads.iter().find(|one| one.scenario.name == *of).and_then(|one| own_place(one, *axis));
+        points.extend(own.filter(|own| !known(value(own))));
+    }
     let all = groups.into_iter();
     all.filter_map(|((of, axis), points)| sweep(of, axis, points, objectives, seed, withheld)).collect()
+}
+
+/// A workload as a point of its own curve: at its own place on the axis it is measured already.
+fn own_place(workload: &Workload, axis: Axis) -> Option<Workload> {
+    let value = match axis {
+        Axis::Rate => workload.scenario.rate_per_s()?,
+        Axis::Clients => f64::from(workload.scenario.load.clients()),
+        Axis::Idle => f64::from(workload.scenario.background.idle),
+    };
+    let mut point = workload.clone();
+    point.scenario.sweep = Some(SweepPoint { of: workload.scenario.name.clone(), axis, value });
+    Some(point)
 }
 
 fn sweep(

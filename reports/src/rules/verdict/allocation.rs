@@ -7,9 +7,9 @@
 //! like a difference (simulated: 12.6 % of runs say something false with blocks in a row, 0.5 % with one between). A contestant that is behind
 //! all of the front runs no more. What is decided gets nothing more, except to stand between.
 
-use super::MIN_BLOCKS;
 use super::interval::{Contest, Family, LOOKS};
-use super::settle::{Closeness, Settled, Status};
+use super::settle::{Closeness, Settled};
+use super::{MIN_BLOCKS, Status};
 use crate::stats::censored::Censored;
 use std::collections::BTreeMap;
 
@@ -147,7 +147,7 @@ impl Open {
             Status::Decided if self.settled.closeness == Some(Closeness::NotToldApart) => {
                 Some((1, self.settled.to_tell_the_front_apart()?))
             }
-            Status::Decided | Status::Equal | Status::NoneFits => None,
+            Status::Decided | Status::Equal | Status::NoneFits | Status::Provisional => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! From the cells of a run to verdicts: which figures the rule compares, in which family.
 
 use super::interval::{Contest, Family, Pair};
-use super::settle::{Closeness, Settled, Status as Read};
+use super::settle::{Closeness, Settled};
 use super::{
     CAPPED_SHARE, CPU_ALLOWANCE, MIN_BLOCKS, Place, Provisional, Standing, Status, UNSERVED, Verdict,
 };
@@ -27,13 +27,7 @@ pub(crate) struct Judged<'a> {
 /// The verdict of undisturbed blocks. `family` holds the comparisons of the whole run.
 pub(crate) fn decide(judged: Judged<'_>, family: Family) -> Verdict {
     let settled = contest(judged.scenario.merit, judged.cells.iter(), judged.bounds).settle(family);
-    let status = match settled.status {
-        Read::Decided => Status::Decided,
-        Read::Equal => Status::Equal,
-        Read::NoneFits => Status::NoneFits,
-        Read::Undecided { more } => Status::Undecided { more },
-    };
-    verdict(judged, &settled, status)
+    verdict(judged, &settled, settled.status)
 }
 
 /// The verdict of all blocks where the clean ones do not decide. `taken` is the share of one CPU that others took.

@@ -1,13 +1,13 @@
 //! From the intervals of all pairs to a status: every word of a verdict is read off them. See the rule in [`verdict`](super).
 
 use super::interval::{Contest, Family, LOOKS, Pair, cut, quantile, share_at_most, weight};
-use super::{CLOSE, LEAST_EXCLUDED};
+use super::{CLOSE, LEAST_EXCLUDED, Status};
 use std::collections::BTreeMap;
 
 /// What came of a contest. Contestants are named by their positions in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settled {
-    /// What the blocks say.
+    /// What the blocks say; never provisional, which depends on whose blocks they are.
     pub status: Status,
     /// Nobody is shown to be ahead of these, the best by its mean first.
     pub front: Vec<usize>,
@@ -22,22 +22,6 @@ pub struct Settled {
     floor: f64,
     family: Family,
     likeness: bool,
-}
-
-/// What the blocks of a workload say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// Somebody is behind, or all are near each other.
-    Decided,
-    /// All are equal: they differ by less than matters.
-    Equal,
-    /// Everybody in the front surely leaves the work undone.
-    NoneFits,
-    /// The blocks do not tell yet: so many more would be expected to. `None` where more do not help.
-    Undecided {
-        /// Further blocks.
-        more: Option<usize>,
-    },
 }
 
 /// How alike the members of a front are.

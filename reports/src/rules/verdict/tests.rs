@@ -2,10 +2,10 @@
 
 use super::allocation::{Allocation, Means};
 use super::interval::{Contest, Family, LOOKS, Pair, cut, quantile, share_at_most, weight};
-use super::settle::{Closeness, Status};
+use super::settle::Closeness;
 use super::{
     BAD, CAPPED_SHARE, CLOSE, CPU_ALLOWANCE, CUT_FROM, LEAST_EXCLUDED, LEVEL, OF_THE_LEAD, PRIOR_BLOCKS,
-    TELLING, UNSERVED,
+    Status, TELLING, UNSERVED,
 };
 use crate::stats::censored::Censored;
 use crate::stats::random::Random;
@@ -63,6 +63,7 @@ fn every_vector_of_the_design_comes_out() {
             Status::Equal => "equal",
             Status::NoneFits => "none fits",
             Status::Undecided { .. } => "undecided",
+            Status::Provisional => unreachable!("nothing was disturbed"),
         };
         assert_eq!(expect["status"], status, "{name}: {settled:#?}");
         if let Status::Undecided { more } = settled.status {

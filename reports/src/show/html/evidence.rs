@@ -90,7 +90,8 @@ pub(super) fn run(analysis: &Analysis) -> Markup {
         ("trials", trials),
         ("schema", format!("version {}", run.schema_version)),
     ];
-    let facts = facts.into_iter().chain(disturbance(analysis)).chain(environment(&run.environment));
+    let again = analysis.end.as_ref().and_then(|end| end.compute_ns_per_nominal_us);
+    let facts = facts.into_iter().chain(disturbance(analysis)).chain(environment(&run.environment, again));
     let body = html! {
         p { "The exact command, and the seed that makes the same schedules and the same order again:" }
         pre.command { (command_line(&run.command)) }
@@ -141,7 +142,8 @@ pub(crate) fn command_line(words: &[String]) -> String {
     words.iter().map(quote).collect::<Vec<_>>().join(" ")
 }
 
-fn environment(environment: &Environment) -> Vec<(&str, String)> {
+/// `again` is the compute calibration after the run, in nanoseconds.
+fn environment(environment: &Environment, again: Option<f64>) -> Vec<(&str, String)> {
     fn or_why<T>(reading: &Reading<T>, show: impl Fn(&T) -> String) -> String {
         match reading {
             Reading::Value(value) => show(value),
@@ -171,7 +173,8 @@ fn environment(environment: &Environment) -> Vec<(&str, String)> {
         (
             "compute calibration",
             or_why(&environment.compute_ns_per_nominal_us, |ns| {
-                format!("{} per nominal µs", units::time(*ns))
+                let again = again.map(|ns| format!(", {} after the run", units::time(ns)));
+                format!("{} per nominal µs before the run{}", units::time(*ns), again.unwrap_or_default())
             }),
         ),
     ];

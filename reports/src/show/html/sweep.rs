@@ -7,7 +7,7 @@ use super::matrix::matrix_cell;
 use super::model::{column, legend, named, series_of};
 use crate::analysis::Analysis;
 use crate::record::Axis;
-use crate::rules::sweep::capacity::Capacities;
+use crate::rules::sweep::capacity::{Capacities, KEPT};
 use crate::rules::sweep::{self, Boundary, Fit, Sweep};
 use crate::rules::workload::Workload;
 use crate::show::plot;
@@ -81,16 +81,23 @@ fn capacity_table(capacities: &Capacities, series: &impl Fn(&str) -> usize) -> M
                 text if one.wins => Field::figure(format!("tied, {text}"), place),
                 text => Field::figure(text, place),
             };
-            let fields = vec![Field::figure(one.brief(), place), behind, Field::count(trials as u64)];
+            let fields = vec![
+                Field::figure(one.brief(), place),
+                Field::text(one.kept_words()),
+                behind,
+                Field::count(trials as u64),
+            ];
             (named(series(&one.model), &one.model), fields)
         })
         .collect();
-    let columns = ["model", "capacity (interval)", "behind the best", "trials"];
+    let kept = format!("kept by {} of windows", units::share(KEPT));
+    let columns = ["model", "capacity (interval)", &kept, "behind the best", "trials"];
     html! {
         h3 { "Capacity: the highest rate with a " (objective(&capacities.objective)) }
         (table("Capacity of each model", &columns, &rows))
         p.note {
-            "The rate at which half of the trials keep the objective. Unanswered requests count as infinitely late. Intervals are \
+            "Capacity is the rate at which half of the trials keep the objective. The rate that nearly all windows keep is the highest \
+             that was tried and seen kept by so many, behind it in how many windows up to it. Unanswered requests count as infinitely late. Intervals are \
              bootstraps over the rounds and include the distance between the rates that were tried."
         }
     }

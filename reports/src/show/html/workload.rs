@@ -42,6 +42,7 @@ fn section(analysis: &Analysis, workload: &Workload, number: usize) -> Markup {
                 (scenario.about) ". Service " code { (scenario.service) } ", " (words::workload::load(&scenario.load)) "; a window of "
                 (units::time(scenario.window_ns() as f64)) " after " (units::time(scenario.warmup_ns() as f64)) " of warm-up. "
                 @if analysis.gate.is_some() { "Judged" } @else { "Decided" } " by " (scenario.merit.label())
+                @if let Some(beyond) = words::workload::beyond(workload) { ", " (beyond) }
                 @if let Some(ns) = scenario.objective_ns { "; objective " (units::time(ns as f64)) } "."
             }
             // Two builds of one model are no choice between models.

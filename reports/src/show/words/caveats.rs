@@ -71,6 +71,11 @@ impl fmt::Display for Caveat {
                 units::share(DRIFT_SHARE),
                 units::factor(*most)
             ),
+            Self::Calibration(factor) => write!(
+                f,
+                "Work of a stated time took {} as long after the run as before it, when demands were set by it.",
+                units::factor(*factor)
+            ),
             Self::Unfit(why) => {
                 write!(f, "Before the run the machine was not fit to measure on: {}.", why.words())
             }

@@ -186,6 +186,14 @@ impl Capacity {
         }
     }
 
+    /// The rate that nearly all windows keep, with how many windows say so; empty where none was seen.
+    pub fn kept_words(&self) -> String {
+        self.kept.map_or_else(String::new, |kept| {
+            let (kept_in, windows) = (kept.windows - kept.missed, kept.windows as u64);
+            format!("{} ({kept_in} of {})", units::rate(kept.rate_per_s), units::plural(windows, "window"))
+        })
+    }
+
     /// How far behind the best, in a few words; empty for the best.
     pub fn behind(&self) -> String {
         match self.behind_by {

@@ -3,7 +3,9 @@
 use crate::record::{
     Arrivals, Background, DemandShape, Load, RateShape, ScenarioRecord, ServerSetup, Tuning, Work,
 };
+use crate::rules::workload::Workload;
 use crate::show::units::{bytes_exact, grouped, plural, span};
+use crate::stats::quantile;
 
 /// The load on one line: "open loop, 20,000 requests/s, Poisson, 32 connections".
 pub fn load(load: &Load) -> String {
@@ -29,6 +31,20 @@ pub fn load(load: &Load) -> String {
             format!("churn, {} at once, {requests} per connection", plural(clients.into(), "session"))
         }
     }
+}
+
+/// How firm the percentile is that decides: "with at least 312 requests beyond it in each block"; `None` where none decides.
+pub fn beyond(workload: &Workload) -> Option<String> {
+    let beyond = workload.requests_beyond()?;
+    let requests = plural(beyond, "request");
+    Some(if beyond as f64 >= quantile::BEYOND {
+        format!("with at least {requests} beyond it in each block")
+    } else {
+        format!(
+            "with no more than {requests} beyond it in some block, where {} make it firm: the same server's figure scatters",
+            quantile::BEYOND
+        )
+    })
 }
 
 fn rate(per_s: f64) -> String {
