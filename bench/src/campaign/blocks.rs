@@ -61,6 +61,7 @@ pub(super) fn entries<'a>(plan: &'a Plan, context: &'a Context) -> Vec<Entry<'a>
     let entry = |(at, one): (usize, &'a Contestant)| Entry {
         name: one.name().into(),
         program: context.program(one),
+        further: Vec::new(),
         echoes: one.tuned().is_some() || plan.runs_service(at, "echo"),
     };
     plan.contestants.iter().enumerate().map(entry).collect()
@@ -312,7 +313,7 @@ mod tests {
         let points = crate::workload::curves::points(&base[1], crate::workload::derive::Times::default());
         let scenarios: Vec<Scenario> = base.into_iter().chain(points.expect("points")).collect();
         let drawn = scenarios.len() - 2;
-        let models = ["tokio".into(), "fork-per-client".into()];
+        let models = Chosen::models(["tokio", "fork-per-client"]);
         let plan =
             Plan::new(scenarios, &models, 3, 1).expect("a plan").within(Duration::from_secs(60), false);
         let mut blocks = begun(&plan);

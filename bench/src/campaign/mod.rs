@@ -89,8 +89,20 @@ pub struct Entry<'a> {
     pub name: String,
     /// What serves for it.
     pub program: Program<'a>,
+    /// Further builds of the same, which serve in turn with it, block by block.
+    pub further: Vec<Program<'a>>,
     /// Whether it is known to speak echo, which is what the anatomy of a run asks for.
     pub echoes: bool,
+}
+
+impl<'a> Entry<'a> {
+    /// What serves in the block of this number.
+    fn in_block(&self, number: u32) -> Program<'a> {
+        match number as usize % (self.further.len() + 1) {
+            0 => self.program,
+            nth => self.further[nth - 1],
+        }
+    }
 }
 
 /// Who is measured under what.
@@ -317,7 +329,7 @@ impl Running<'_> {
         self.campaign.progress.begin(&scenario.name, &entry.name, round, attempt);
         let begun = Instant::now();
         let id = TrialId { index: self.written, round, attempt };
-        let trial: Trial = self.conditions.trial(id, scenario, &entry.name, entry.program)?;
+        let trial: Trial = self.conditions.trial(id, scenario, &entry.name, entry.in_block(round))?;
         let took = begun.elapsed();
         self.measuring += took;
         let by_block = block.repeat == Repeat::ByBlock && trial.invalid.iter().any(Invalid::is_disturbance);

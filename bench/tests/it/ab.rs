@@ -140,11 +140,12 @@ fn checkout() -> Folder {
     };
     git(&["init", "--quiet", "--initial-branch=main"]);
     let script = format!(
-        "#!/bin/sh\nexec '{}' serve --model mio-event-loop --service echo --addr 127.0.0.1:$1\n",
+        "#!/bin/sh\ncat built >> '{}'\nexec '{}' serve --model mio-event-loop --service echo --addr 127.0.0.1:$1\n",
+        folder.path("served"),
         tool()
     );
     folder.file("server.sh", &script);
-    folder.file("build.sh", "echo built > built\n");
+    folder.file("build.sh", "echo layout ${BAKEOFF_LAYOUT-none} > built\n");
     git(&["add", "."]);
     git(&["commit", "--quiet", "-m", "one"]);
     git(&["checkout", "--quiet", "-b", "broken"]);
@@ -191,6 +192,24 @@ fn refs_are_built_in_worktrees_once_and_one_that_does_not_build_says_why() {
     let output = ab_in(&folder, &["--a", "no-such-branch", "--b", "main", "--out", "none"]);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(2) && error.contains("names no commit here"), "{error}");
+}
+
+#[test]
+fn several_layouts_of_a_side_serve_in_turn() {
+    let folder = checkout();
+    let output = ab_in(&folder, &["--a", "main", "--b", "main", "--layouts", "2", "--out", "two"]);
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{error}");
+    let bundle = support::bundle_in(&folder.path("two"));
+    assert_eq!(bundle.run.comparison.map(|comparison| comparison.layouts), Some(2));
+    let served = std::fs::read_to_string(folder.path("served")).expect("they served");
+    let of = |layout: &str| served.lines().filter(|line| *line == layout).count();
+    // Six rounds, and the first build once more in the rehearsal; perhaps fresh rounds, half of them each, and further tries.
+    assert!(of("layout 1") >= 6 && of("layout 2") >= 6, "{served}");
+    assert_eq!(of("layout none"), 0, "{served}");
+
+    let error = fails(&["ab", "--a", tool(), "--layouts", "2"], 2);
+    assert!(error.contains("both have to be git refs"), "{error}");
 }
 
 #[test]

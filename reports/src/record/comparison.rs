@@ -23,6 +23,18 @@ pub struct Comparison {
     pub looks: Vec<PlannedLook>,
     /// Whether an undecided comparison fails the run, too.
     pub strict: bool,
+    /// How often each side was built, its functions in another order each time. The rounds take these builds in turn.
+    #[serde(default = "one_layout", skip_serializing_if = "is_one_layout")]
+    pub layouts: u32,
+}
+
+fn one_layout() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde hands it over so
+fn is_one_layout(layouts: &u32) -> bool {
+    *layouts == 1
 }
 
 /// One of the two.

@@ -89,6 +89,7 @@ impl Maker {
             confirm_rounds: CONFIRM,
             looks: looks(SEARCH),
             strict: false,
+            layouts: 1,
         };
         let sides = |models: &[&str]| -> Vec<String> {
             models.iter().flat_map(|model| Side::BOTH.map(|side| side.model(model))).collect()

@@ -108,6 +108,7 @@ fn comparison(factor: f64) -> Entry {
         confirm_rounds: 5,
         looks: Vec::new(),
         strict: false,
+        layouts: 1,
     });
     entry(&analyse(&bundle), facts())
 }

@@ -26,6 +26,49 @@ use std::time::{Duration, Instant};
 /// How this program builds itself.
 const OWN_BUILD: &str = "cargo build --release --locked -p bakeoff --bin bakeoff";
 
+/// The order in which functions lie in a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// That of the linker.
+    Plain,
+    /// Shuffled, by this number.
+    Shuffled(u32),
+}
+
+impl Layout {
+    /// The layouts for so many builds of a side: of one the plain one, of several shuffled ones.
+    pub fn of(builds: u32) -> impl Iterator<Item = Self> {
+        (1..=builds.max(1)).map(move |nth| if builds > 1 { Self::Shuffled(nth) } else { Self::Plain })
+    }
+
+    /// How this program is built in it. What shuffles is lld, which Rust links with on x86-64 Linux since 1.90.
+    fn own_build(self) -> String {
+        match self {
+            Self::Plain => OWN_BUILD.into(),
+            Self::Shuffled(seed) => {
+                let rest = OWN_BUILD.strip_prefix("cargo build").unwrap_or(OWN_BUILD);
+                format!("cargo rustc{rest} -- -C link-arg=-Wl,--shuffle-sections='.text*={seed}'")
+            }
+        }
+    }
+
+    /// How another program is built in it, which is told by a variable.
+    fn build(self, command: &str) -> String {
+        match self {
+            Self::Plain => command.into(),
+            Self::Shuffled(seed) => format!("export BAKEOFF_LAYOUT={seed}; {command}"),
+        }
+    }
+
+    /// A file's or folder's name in it.
+    fn name(self, plain: &str) -> String {
+        match self {
+            Self::Plain => plain.into(),
+            Self::Shuffled(seed) => format!("{plain}-{seed}"),
+        }
+    }
+}
+
 /// Lines of a compiler's words that an error repeats.
 const LAST_LINES: usize = 40;
 
@@ -157,20 +200,32 @@ impl Builder {
     ///
     /// # Errors
     /// No such commit; no worktree; a build that fails, with the end of its words.
-    pub fn build(&self, side: Side, reference: &str) -> Result<Built, BuildError> {
+    pub fn build(&self, side: Side, reference: &str, layout: Layout) -> Result<Built, BuildError> {
         let commit = self.commit(side, reference)?;
         let home = self.cache.join(&commit);
         let failed = |source| BuildError::Cache { folder: self.cache.clone(), source };
         fs::create_dir_all(&home).map_err(failed)?;
         let Some(_lock) = self.lock().map_err(failed)? else { return Err(BuildError::Interrupted) };
-        let (folder, program, mark) = (home.join("source"), home.join("bakeoff"), home.join("built"));
-        let command = self.command.as_deref().unwrap_or(OWN_BUILD);
+        let in_home = |name: &str| home.join(layout.name(name));
+        // A worktree serves where another program was built in it; ours is copied out.
+        let folder = if self.command.is_some() { in_home("source") } else { home.join("source") };
+        let (program, mark) = (in_home("bakeoff"), in_home("built"));
+        let command = self.command.as_deref().map_or_else(|| layout.own_build(), |own| layout.build(own));
+        let command = command.as_str();
         let done = fs::read_to_string(&mark).is_ok_and(|by| by == command);
         let built = Built { commit, folder, program };
         if done && (self.command.is_some() && built.folder.is_dir() || built.program.is_file()) {
             return Ok(built);
         }
-        (self.report)(&format!("building side {}: {reference} ({})", side.letter(), &built.commit[..10]));
+        let order = match layout {
+            Layout::Plain => String::new(),
+            Layout::Shuffled(seed) => format!(", layout {seed}"),
+        };
+        (self.report)(&format!(
+            "building side {}: {reference} ({}){order}",
+            side.letter(),
+            &built.commit[..10]
+        ));
         if mark.exists() {
             fs::remove_file(&mark).map_err(failed)?;
         }

@@ -83,6 +83,7 @@ fn entries<'a>(plan: &'a PairPlan, sides: Sides<'a>) -> Vec<Entry<'a>> {
         Side::BOTH.map(|side| Entry {
             name: side.model(&cell.model),
             program: sides.of(side).program(&cell.model),
+            further: sides.of(side).further(&cell.model).collect(),
             echoes: false,
         })
     };
@@ -121,6 +122,7 @@ fn head_of(plan: &PairPlan, sides: Sides<'_>, options: &Options, strict: bool, c
             confirm_rounds: plan.confirm_rounds,
             looks: gate::looks(plan.search_rounds),
             strict,
+            layouts: sides.a.layouts(),
         }),
         scenarios: scenario_records(context, &plan.scenarios, of),
         models: names.iter().flat_map(|name| Side::BOTH.map(|side| model(name, side))).collect(),

@@ -1,6 +1,6 @@
 //! A side of a comparison: what a person asked for, and what is ready to be started once it is built.
 
-use super::build::{BuildError, Builder, is_commit};
+use super::build::{BuildError, Builder, Built, Layout, is_commit};
 use crate::process::launch::{Interrupt, Launcher};
 use crate::process::program::Program;
 use crate::workload::command::Command;
@@ -69,12 +69,20 @@ impl SideSpec {
 pub struct PreparedSide {
     /// For the record.
     pub contender: Contender,
-    /// Starts it.
+    /// How to start it.
+    start: Start,
+    /// The same built again, its functions in other orders.
+    further: Vec<Start>,
+    /// Busy time added to every request, in nanoseconds.
+    tax_ns: u64,
+}
+
+/// How a build of a side is started.
+#[derive(Debug)]
+struct Start {
     launcher: Launcher,
     /// The command, if it is one.
     command: Option<Command>,
-    /// Busy time added to every request, in nanoseconds.
-    tax_ns: u64,
 }
 
 /// What sides are prepared with.
@@ -86,6 +94,8 @@ pub struct Preparation<'a> {
     pub run: Option<&'a Command>,
     /// Ends what is started.
     pub interrupt: &'a Interrupt,
+    /// How often a commit is built, its functions in another order each time.
+    pub layouts: u32,
 }
 
 impl PreparedSide {
@@ -97,8 +107,8 @@ impl PreparedSide {
         let this = Launcher::this_program(preparation.interrupt.clone());
         let prepared = |label: String, origin, launcher, command| Self {
             contender: Contender { label, origin },
-            launcher,
-            command,
+            start: Start { launcher, command },
+            further: Vec::new(),
             tax_ns: 0,
         };
         Ok(match spec {
@@ -120,19 +130,23 @@ impl PreparedSide {
                 let builder = preparation
                     .builder
                     .ok_or(BuildError::NoBuilder { side, reference: reference.clone() })?;
-                let built = builder.build(side, reference)?;
+                let layouts = Layout::of(preparation.layouts);
+                let mut builds = layouts.map(|layout| builder.build(side, reference, layout));
+                let built = builds.next().expect("one at least")?;
                 let label = format!("{reference} ({})", &built.commit[..built.commit.len().min(10)]);
-                let origin = Origin::Commit { reference: reference.clone(), commit: built.commit };
-                match preparation.run {
+                let origin = Origin::Commit { reference: reference.clone(), commit: built.commit.clone() };
+                let start = |built: Built| match preparation.run {
                     Some(run) => {
                         let command = Command { folder: Some(built.folder), ..run.clone() };
-                        prepared(label, origin, this, Some(command))
+                        Start { launcher: this.clone(), command: Some(command) }
                     }
                     None => {
                         let interrupt = preparation.interrupt.clone();
-                        prepared(label, origin, Launcher { program: built.program, interrupt }, None)
+                        Start { launcher: Launcher { program: built.program, interrupt }, command: None }
                     }
-                }
+                };
+                let further = builds.map(|built| built.map(start)).collect::<Result<_, _>>()?;
+                Self { contender: Contender { label, origin }, start: start(built), further, tax_ns: 0 }
             }
         })
     }
@@ -147,15 +161,29 @@ impl PreparedSide {
         self
     }
 
-    /// The command, if it is one.
-    pub fn command(&self) -> Option<&Command> {
-        self.command.as_ref()
-    }
-
     /// What serves for it with this model.
     pub fn program<'a>(&'a self, model: &'a str) -> Program<'a> {
-        let launcher = &self.launcher;
-        match &self.command {
+        self.started(&self.start, model)
+    }
+
+    /// The command, if it is one.
+    pub fn command(&self) -> Option<&Command> {
+        self.start.command.as_ref()
+    }
+
+    /// Its further builds, with this model.
+    pub fn further<'a>(&'a self, model: &'a str) -> impl Iterator<Item = Program<'a>> {
+        self.further.iter().map(move |start| self.started(start, model))
+    }
+
+    /// How often it was built.
+    pub fn layouts(&self) -> u32 {
+        self.further.len() as u32 + 1
+    }
+
+    fn started<'a>(&self, start: &'a Start, model: &'a str) -> Program<'a> {
+        let launcher = &start.launcher;
+        match &start.command {
             Some(command) => Program::Command { launcher, name: model, command },
             None => Program::Model { launcher, model, tax_ns: self.tax_ns },
         }

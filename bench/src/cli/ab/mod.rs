@@ -61,6 +61,10 @@ pub(super) struct AbArgs {
     /// The command that serves, in the worktree of a git ref of another program, with {port} in it
     #[arg(long, value_name = "COMMAND", value_parser = Command::parse)]
     serve: Option<Command>,
+    /// Build each side, a git ref, so many times with its functions in other orders, and take the builds in turn: what code layout
+    /// alone does is then in the noise. Another program than bakeoff is told by BAKEOFF_LAYOUT (1, 2 ...) in its build
+    #[arg(long, value_name = "BUILDS", default_value_t = 1, value_parser = value_parser!(u32).range(1..=20))]
+    layouts: u32,
     /// Where builds of git refs are kept [default: target/bakeoff-builds in the checkout]
     #[arg(long, value_name = "FOLDER")]
     cache: Option<PathBuf>,
@@ -150,6 +154,10 @@ impl AbArgs {
     fn prepare_sides(&self, interrupt: &Interrupt) -> Result<Option<(PreparedSide, PreparedSide)>, String> {
         let this = SideSpec::ThisProgram;
         let (a, b) = (self.a.as_ref().unwrap_or(&this), self.b.as_ref().unwrap_or(&this));
+        let refs = [a, b].into_iter().filter(|asked| matches!(asked, SideSpec::Reference(_))).count();
+        if self.layouts > 1 && refs < 2 {
+            return Err("--layouts builds both sides several times, so both have to be git refs".into());
+        }
         let reference = [a, b].into_iter().find_map(|asked| match asked {
             SideSpec::Reference(reference) => Some(reference),
             _ => None,
@@ -170,7 +178,12 @@ impl AbArgs {
                 })?)
             }
         };
-        let preparation = Preparation { builder: builder.as_ref(), run: self.serve.as_ref(), interrupt };
+        let preparation = Preparation {
+            builder: builder.as_ref(),
+            run: self.serve.as_ref(),
+            interrupt,
+            layouts: self.layouts,
+        };
         let prepare = |side, spec| PreparedSide::prepare(side, spec, &preparation).map_err(Box::new);
         match prepare(Side::A, a).and_then(|a| Ok((a, prepare(Side::B, b)?))) {
             Ok(sides) => Ok(Some(sides)),

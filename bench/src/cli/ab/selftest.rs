@@ -74,7 +74,7 @@ impl AbArgs {
             crate::print_to_stderr(wrapped(&text, crate::terminal_width(), "").trim_end());
         }
         let interrupt = &context.launcher.interrupt;
-        let preparation = Preparation { builder: None, run: None, interrupt };
+        let preparation = Preparation { builder: None, run: None, interrupt, layouts: 1 };
         let prepare = |side| {
             PreparedSide::prepare(side, &SideSpec::ThisProgram, &preparation).map_err(|e| e.to_string())
         };

@@ -73,6 +73,7 @@ pub(crate) fn gate(a: &str, b: &str) -> Gate {
             confirm_rounds: 10,
             looks: Vec::new(),
             strict: false,
+            layouts: 1,
         },
         search_rounds: 20,
         confirm: None,
