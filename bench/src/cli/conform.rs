@@ -53,7 +53,7 @@ impl ConformArgs {
         let program = Program::Command { launcher: &context.launcher, name: "under test", command: &command };
         let mut tally = Tally::default();
         for service in &self.services {
-            output::print(&format!("{} by {}\n", service.name, self.command))?;
+            output::print(&on_lines(&format!("{} by {}", service.name, self.command), ""))?;
             match cases(&context, program, service, &mut tally) {
                 Ok(()) => {}
                 Err(LaunchError::Interrupted) => return Ok(Exit::Interrupted),
@@ -81,6 +81,12 @@ fn cases(
     tally.enter(name, about, false, outcome).map_err(LaunchError::Refused)
 }
 
+/// Text for the terminal, wherever its lines ended before: the last words of a server may be in it.
+fn on_lines(text: &str, indent: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    wrapped(&words.join(" "), crate::terminal_width().min(100), indent)
+}
+
 impl Tally {
     fn enter(&mut self, name: &str, about: &str, needed: bool, outcome: Outcome) -> Result<(), String> {
         let (word, why) = match &outcome {
@@ -96,8 +102,7 @@ impl Tally {
             Outcome::AsksNothing(_) => &mut self.asked_nothing,
         } += 1;
         let sentence = if why.is_empty() { about.to_owned() } else { format!("{about}: {why}") };
-        let width = crate::terminal_width().min(100);
-        output::print(&wrapped(&sentence, width, &format!("  {name:<18}{word:<5}")))
+        output::print(&on_lines(&sentence, &format!("  {name:<18}{word:<5}")))
     }
 
     fn line(&self) -> String {

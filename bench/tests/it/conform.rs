@@ -35,6 +35,20 @@ fn what_a_server_must_do_and_does_not_is_a_status_and_what_it_lacks_is_told() {
 }
 
 #[test]
+fn the_last_words_of_a_server_are_told_and_drive_no_terminal() {
+    // It serves for as long as it takes to be asked, and dies with an escape sequence and two lines.
+    let dying = format!(
+        "/bin/sh -c '(sleep 0.3; printf \"one\\\\033[31m\\\\ntwo\\\\n\" >&2; kill -9 $$) & exec {} serve --model mio-event-loop --service line \
+         --addr 127.0.0.1:$0' {{port}}",
+        tool()
+    );
+    // Of a framed request a server of lines awaits the end.
+    let (status, text) = conform(&dying, "wait");
+    assert!(status == Some(3) && text.contains("signal 9") && text.contains("two"), "{text}");
+    assert!(!text.contains('\u{1b}') && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+}
+
+#[test]
 fn what_does_not_serve_at_all_is_no_verdict() {
     for (command, words) in [
         ("/no/such/server {port}", "starting `/no/such/server"),
