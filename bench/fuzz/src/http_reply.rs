@@ -85,7 +85,8 @@ fn chunks(mut message: &[u8]) -> Option<Vec<u8>> {
         let end = message.iter().position(|byte| *byte == b'\n')?;
         let (line, rest) = message.split_at(end + 1);
         *message = rest;
-        Some(line.strip_suffix(b"\n")?.trim_ascii_end().to_vec())
+        let end = line.iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(0, |last| last + 1);
+        Some(line[..end].to_vec())
     };
     loop {
         let stated = line(&mut message)?;

@@ -6,8 +6,10 @@
 use crate::record::{EncodedHistogram, Spread};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::read::ZlibDecoder;
 use hdrhistogram::Histogram;
-use hdrhistogram::serialization::{Deserializer, Serializer as _, V2DeflateSerializer};
+use hdrhistogram::serialization::{DeserializeError, Deserializer, Serializer as _, V2DeflateSerializer};
+use std::io::{ErrorKind, Read as _};
 
 /// The largest value a histogram tells apart, in nanoseconds: one hour. Larger ones are recorded here and counted.
 pub const HIGHEST_NS: u64 = 3_600_000_000_000;
@@ -27,7 +29,15 @@ pub enum HistogramError {
     Base64(#[from] base64::DecodeError),
     /// The bytes are no V2 histogram.
     #[error("histogram is not in the HDR V2 deflate format: {0}")]
-    Format(#[from] hdrhistogram::serialization::DeserializeError),
+    Format(#[from] DeserializeError),
+    /// It states more counts than it has, or than any histogram of the project.
+    #[error("histogram states {stated} bytes of counts and has {there}")]
+    Length {
+        /// Bytes of counts that it states.
+        stated: u64,
+        /// Bytes of counts that are there.
+        there: u64,
+    },
     /// The histogram has another range or resolution than the project's, so it would not merge without loss.
     #[error("histogram covers {lowest} to {highest} ns at {digits} digits, not 1 ns to one hour at 2 or 3")]
     Shape {
@@ -36,7 +46,7 @@ pub enum HistogramError {
         /// Its upper end.
         highest: u64,
         /// Its significant digits.
-        digits: u8,
+        digits: u64,
     },
     /// The counts inside and beside the histogram differ.
     #[error("histogram holds {inside} values but its record says {beside}")]
@@ -142,11 +152,8 @@ impl Recorder {
     /// Takes a recorded histogram up again.
     pub fn decode(encoded: &EncodedHistogram) -> Result<Self, HistogramError> {
         let bytes = STANDARD.decode(&encoded.hdr_v2)?;
-        let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut bytes.as_slice())?;
-        let (lowest, highest, digits) = (histogram.low(), histogram.high(), histogram.sigfig());
-        if lowest != 1 || highest != HIGHEST_NS || !(2..=3).contains(&digits) {
-            return Err(HistogramError::Shape { lowest, highest, digits });
-        }
+        let inner = inflated(&bytes)?;
+        let histogram: Histogram<u64> = Deserializer::new().deserialize(&mut inner.as_slice())?;
         if histogram.len() > MOST_VALUES {
             return Err(HistogramError::TooMany);
         }
@@ -163,6 +170,34 @@ impl Recorder {
         self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
         self.max_ns = self.max_ns.max(other.max_ns);
     }
+}
+
+/// The most bytes of a histogram that is not compressed: three digits have 35,000 buckets, each a number of nine bytes at most.
+const LONGEST: u64 = 512 << 10;
+
+/// The V2 histogram in its compressed frame, once its head is known to be true and of the project's shape: memory is taken by
+/// what a head says before anything else is read.
+fn inflated(bytes: &[u8]) -> Result<Vec<u8>, HistogramError> {
+    let short = || DeserializeError::IoError(ErrorKind::UnexpectedEof.into());
+    let (frame, compressed) = bytes.split_first_chunk::<8>().ok_or_else(short)?;
+    if frame[..4] != [0x1c, 0x84, 0x93, 0x14] {
+        return Err(DeserializeError::InvalidCookie.into());
+    }
+    let mut inner = Vec::new();
+    ZlibDecoder::new(compressed).take(LONGEST).read_to_end(&mut inner).map_err(DeserializeError::IoError)?;
+    // Cookie, length of the counts, offset, digits (four bytes each), lowest, highest, ratio (eight).
+    let head = inner.first_chunk::<40>().ok_or_else(short)?;
+    let number =
+        |from: usize, to: usize| head[from..to].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let (stated, there) = (number(4, 8), inner.len() as u64 - 40);
+    if stated > there {
+        return Err(HistogramError::Length { stated, there });
+    }
+    let (lowest, highest, digits) = (number(16, 24), number(24, 32), number(12, 16));
+    if lowest != 1 || highest != HIGHEST_NS || !(2..=3).contains(&digits) {
+        return Err(HistogramError::Shape { lowest, highest, digits });
+    }
+    Ok(inner)
 }
 
 /// The replies of each connection as a histogram: the same form as times, whose values are counts here. `None` when the
@@ -228,6 +263,21 @@ mod tests {
         let mut encoded = recorder.encode();
         encoded.count = 2;
         assert!(matches!(Recorder::decode(&encoded), Err(HistogramError::Count { inside: 1, beside: 2 })));
+    }
+
+    #[test]
+    fn a_histogram_that_states_more_than_it_has_is_refused_before_memory_is_taken() {
+        use flate2::Compression;
+        use flate2::write::ZlibEncoder;
+        use std::io::Write as _;
+        let bytes = STANDARD.decode(&Recorder::fine().encode().hdr_v2).expect("our own encoding");
+        let mut inner = inflated(&bytes).expect("our own encoding");
+        inner[4..8].copy_from_slice(&u32::MAX.to_be_bytes());
+        let mut frame = ZlibEncoder::new(bytes[..8].to_vec(), Compression::fast());
+        frame.write_all(&inner).expect("to memory");
+        let hdr_v2 = STANDARD.encode(frame.finish().expect("to memory"));
+        let refused = Recorder::decode(&EncodedHistogram { hdr_v2, ..Recorder::fine().encode() });
+        assert!(matches!(refused, Err(HistogramError::Length { stated: 0xffff_ffff, .. })), "{refused:?}");
     }
 
     #[test]
