@@ -1,8 +1,10 @@
 //! What goes wrong, how it is made to, and what must come of it where that is known.
 
-use crate::commands::Command;
+use crate::commands;
+use crate::group::Group;
 use bakeoff::exit::Exit;
 use bakeoff::exit::Exit::{Failed, Fine, Invalid};
+use std::process::{Command, Stdio};
 
 /// A fault of the matrix.
 pub(crate) struct Fault {
@@ -43,27 +45,58 @@ pub(crate) enum How {
     NobodyReads,
     /// Killed so many milliseconds after its start, by a signal.
     Killed(i32, u64),
+    /// A control group of its own with this limit.
+    Group(Limit),
+    /// Namespaces of its own, by options of `unshare`, in which a shell first does something. `{results}` is the folder that
+    /// results go to.
+    Namespace(&'static [&'static str], &'static str),
+}
+
+/// A limit of a control group.
+#[derive(Clone, Copy)]
+pub(crate) enum Limit {
+    /// So many threads and processes.
+    Tasks(u32),
+    /// So many MiB of memory.
+    Memory(u32),
+    /// So many percent of a CPU.
+    Cpu(u32),
 }
 
 impl How {
     /// Why it cannot be brought about here.
-    pub(crate) fn cannot_run(self) -> Option<&'static str> {
+    pub(crate) fn cannot_run(self) -> Option<String> {
         let there = |program: &str| {
             let path = std::env::var_os("PATH").unwrap_or_default();
             std::env::split_paths(&path).any(|folder| folder.join(program).exists())
         };
-        match self {
-            Self::Injects(_) if !there("strace") => Some("needs strace"),
-            Self::Tasks(_) if !rustix::process::geteuid().is_root() => Some("needs root, to be another user"),
-            Self::Tasks(_) if !(there("setpriv") && there("prlimit")) => Some("needs setpriv and prlimit"),
-            _ => None,
-        }
+        let reason = match self {
+            Self::Injects(_) if !there("strace") => "needs strace",
+            Self::Tasks(_) if !rustix::process::geteuid().is_root() => "needs root, to be another user",
+            Self::Tasks(_) if !(there("setpriv") && there("prlimit")) => "needs setpriv and prlimit",
+            Self::Group(limit) => return Group::new(limit, "asked").err(),
+            Self::Namespace(_, setup) if setup.contains("ip ") && !there("ip") => "needs ip, of iproute2",
+            Self::Namespace(..) if !there("unshare") => "needs unshare",
+            Self::Namespace(options, setup) => {
+                let setup = format!("true; {}", setup.replace("{results}", "/mnt"));
+                let made = Command::new("unshare")
+                    .args(options)
+                    .args(["sh", "-c", &setup])
+                    .stderr(Stdio::null())
+                    .status();
+                return (!made.is_ok_and(|status| status.success())).then(|| {
+                    format!("unshare {}, and what is done in it, is not allowed here", options.join(" "))
+                });
+            }
+            _ => return None,
+        };
+        Some(reason.into())
     }
 }
 
 impl Fault {
     /// What must come of a command.
-    pub(crate) fn of(&self, command: &Command) -> Option<&'static Expected> {
+    pub(crate) fn of(&self, command: &commands::Command) -> Option<&'static Expected> {
         self.expected.iter().find(|expected| command.name.starts_with(expected.of))
     }
 }
@@ -77,6 +110,9 @@ const fn on(of: &'static str, exits: &'static [Exit], says: &'static str) -> Exp
 }
 
 use How::*;
+
+/// Four ports for clients, of which the server's own may be one.
+const FEW_PORTS: &str = "ip link set lo up && echo 40000 40003 >/proc/sys/net/ipv4/ip_local_port_range";
 
 /// All of them. Error numbers: 1 EPERM, 5 EIO, 11 EAGAIN, 12 ENOMEM, 22 EINVAL, 24 EMFILE, 28 ENOSPC, 38 ENOSYS, 99 EADDRNOTAVAIL.
 pub(crate) const FAULTS: &[Fault] = &[
@@ -168,6 +204,34 @@ pub(crate) const FAULTS: &[Fault] = &[
     fault("little-time", Ulimit("-t 600"), &[on("serve", &[Fine], "")]),
     fault("output-full", FullOutput, &[on("load", &[Failed], "standard output")]),
     fault("nobody-reads", NobodyReads, &[on("load", &[Fine], "")]),
+    fault("tasks-of-a-group", Group(Limit::Tasks(6)), &[]),
+    fault("fewer-tasks-of-a-group", Group(Limit::Tasks(2)), &[on("load", &[Failed], "")]),
+    fault("memory-of-a-group", Group(Limit::Memory(40)), &[]),
+    fault("a-third-of-a-cpu", Group(Limit::Cpu(33)), &[on("serve", &[Fine], "")]),
+    fault("no-loopback", Namespace(&["--net"], ""), &[on("serve", &[Fine], ""), on("run", &[Invalid], "")]),
+    fault("hardly-a-port", Namespace(&["--net"], FEW_PORTS), &[on("run", &[Fine, Invalid], "")]),
+    fault(
+        "first-process",
+        Namespace(&["--pid", "--fork", "--kill-child", "--mount-proc"], ""),
+        &[on("run", &[Fine, Invalid], "")],
+    ),
+    fault("numbers-of-another-proc", Namespace(&["--pid", "--fork", "--kill-child"], ""), &[]),
+    fault("no-proc", Namespace(&["--mount"], "mount -t tmpfs none /proc"), &[]),
+    fault(
+        "no-sys",
+        Namespace(&["--mount"], "mount -t tmpfs none /sys"),
+        &[on("serve", &[Fine], ""), on("run", &[Fine, Invalid], "")],
+    ),
+    fault(
+        "results-do-not-fit",
+        Namespace(&["--mount"], "mount -t tmpfs -o size=8k none {results}"),
+        &[on("report", &[Failed], "writing the report"), on("run", &[Failed], "space")],
+    ),
+    fault(
+        "results-are-read-only",
+        Namespace(&["--mount"], "mount -t tmpfs -o ro none {results}"),
+        &[on("report", &[Failed], "writing the report"), on("run", &[Failed], "")],
+    ),
     fault("interrupted-early", Killed(2, 30), &[]),
     fault("terminated-later", Killed(15, 400), &[]),
     fault("killed-later", Killed(9, 300), &[]),

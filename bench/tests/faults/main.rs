@@ -11,6 +11,8 @@ mod support;
 
 mod commands;
 mod faults;
+mod group;
+mod kinds;
 mod rig;
 
 use commands::{COMMANDS, Command};
@@ -21,15 +23,20 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let whole = std::env::var_os("BAKEOFF_FAULTS").is_some_and(|value| value == "all");
-    let of = |fault: &'static Fault| COMMANDS.iter().map(move |command| trial(fault, command, whole));
-    libtest_mimic::run(&arguments, FAULTS.iter().flat_map(of).collect()).exit_code()
+    let of = |fault: &'static Fault| {
+        let cannot = fault.how.cannot_run();
+        COMMANDS.iter().map(move |command| trial(fault, command, whole, cannot.as_deref()))
+    };
+    let mut trials: Vec<Trial> = FAULTS.iter().flat_map(of).collect();
+    trials.push(Trial::test("every_kind_of_fault_has_its_test", || kinds::hold().map_err(Into::into)));
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial(fault: &'static Fault, command: &'static Command, whole: bool) -> Trial {
+fn trial(fault: &'static Fault, command: &'static Command, whole: bool, cannot: Option<&str>) -> Trial {
     let name = format!("{}::{}", fault.name, command.name);
     let slow = "one of the whole matrix: scripts/check --faults";
     let told = fault.of(command).is_some() && command.quick;
-    let reason = fault.how.cannot_run().or((!whole && !told).then_some(slow)).unwrap_or_default();
+    let reason = cannot.or((!whole && !told).then_some(slow)).unwrap_or_default();
     let test = move || rig::hold(fault, command).map_err(Into::into);
     Trial::test(name, test).with_kind(reason).with_ignored_flag(!reason.is_empty())
 }

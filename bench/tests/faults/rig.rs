@@ -1,7 +1,8 @@
 //! Brings a fault about, gives the command, and looks at what came of it.
 
 use crate::commands::{Command, Does};
-use crate::faults::{Fault, How};
+use crate::faults::{Fault, How, Limit};
+use crate::group::Group;
 use crate::support::{TINY, example, tool};
 use bakeoff::exit::Exit;
 use bakeoff_reports::record::bundle::Writer;
@@ -27,7 +28,11 @@ pub(crate) fn hold(fault: &Fault, command: &Command) -> Result<(), String> {
     let folder = Place::new();
     let mark = format!("{}-{}-{}", fault.name, command.name, std::process::id());
     let errors = folder.path("errors");
-    let mut started = folder.start(fault.how, &folder.words(command), &mark, &errors);
+    let group = match fault.how {
+        How::Group(limit) => Some(Group::new(limit, &format!("{}-{}", fault.name, command.name))?),
+        _ => None,
+    };
+    let mut started = folder.start(fault.how, &folder.words(command), &mark, &errors, group.as_ref());
     let status = match (fault.how, &command.does) {
         (How::Killed(signal, after_ms), _) => {
             std::thread::sleep(Duration::from_millis(after_ms));
@@ -50,6 +55,10 @@ pub(crate) fn hold(fault: &Fault, command: &Command) -> Result<(), String> {
 fn judge(fault: &Fault, command: &Command, status: ExitStatus, said: &str) -> Result<(), String> {
     if let (How::Killed(signal, _), Some(by)) = (fault.how, status.signal()) {
         return if by == signal { Ok(()) } else { Err(format!("it was ended by signal {by}")) };
+    }
+    // The kernel kills whom it chooses in a group that has no memory left.
+    if matches!(fault.how, How::Group(Limit::Memory(_))) && status.signal() == Some(9) {
+        return Ok(());
     }
     // What cannot even be started was not of the tool's making, nor that an allocation which cannot be made aborts.
     let aborted = said.contains("out of memory") || said.contains("memory allocation of");
@@ -119,8 +128,8 @@ fn talk_and_stop(started: &mut Child, errors: &Path) -> Option<ExitStatus> {
 fn servers_of(started: u32) -> Vec<u32> {
     let family = bakeoff::host::usage::tree(started).unwrap_or_default();
     let name = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    let tracer = family.first().is_some_and(|first| name(first).trim() == "strace");
-    family.into_iter().skip(usize::from(tracer)).take(1).collect()
+    let starter = family.first().is_some_and(|first| matches!(name(first).trim(), "strace" | "unshare"));
+    family.into_iter().skip(usize::from(starter)).take(1).collect()
 }
 
 /// Processes that bear the mark, some time later; they are killed.
@@ -155,6 +164,8 @@ impl Place {
         let place = Self(tempfile::tempdir().expect("a temporary folder"));
         // For the user that is nobody's, too.
         fs::set_permissions(place.0.path(), Permissions::from_mode(0o777)).expect("ours");
+        fs::create_dir(place.path("results")).expect("room");
+        fs::set_permissions(place.path("results"), Permissions::from_mode(0o777)).expect("ours");
         fs::write(place.path("tiny.toml"), TINY).expect("room");
         let spec = Spec { rounds: 6, scenarios: 1, models: 2, ..Spec::default() };
         let made = sample::bundle(&spec);
@@ -184,13 +195,13 @@ impl Place {
         let at = |name: &str| self.path(name).display().to_string();
         let server = || if word.contains("{server}") { echo_server() } else { String::new() };
         word.replace("{tiny}", &at("tiny.toml"))
-            .replace("{out}", &at("out"))
+            .replace("{out}", &at("results/out"))
             .replace("{bundle}", &at("run.jsonl"))
             .replace("{server}", &server())
     }
 
     /// Starts the tool under a fault.
-    fn start(&self, how: How, words: &[String], mark: &str, errors: &Path) -> Child {
+    fn start(&self, how: How, words: &[String], mark: &str, errors: &Path, group: Option<&Group>) -> Child {
         let mut line: Vec<String> = match how {
             How::Refuses(calls) => {
                 let before = [example("refuse-calls").display().to_string()];
@@ -215,6 +226,22 @@ impl Place {
                 let user =
                     ["setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", "prlimit", &limit];
                 user.map(str::to_owned).into_iter().chain([tool]).collect()
+            }
+            How::Group(_) => {
+                let entrance = group.map(|group| group.entrance().display().to_string()).unwrap_or_default();
+                let script = format!("echo $$ >'{entrance}' && exec \"$0\" \"$@\"");
+                ["sh".to_owned(), "-c".into(), script, tool().into()].to_vec()
+            }
+            How::Namespace(options, setup) => {
+                let setup = setup.replace("{results}", &self.path("results").display().to_string());
+                let script = if setup.is_empty() {
+                    "exec \"$0\" \"$@\"".into()
+                } else {
+                    format!("{setup} && exec \"$0\" \"$@\"")
+                };
+                let options = options.iter().map(|option| (*option).to_owned());
+                let shell = ["sh".to_owned(), "-c".into(), script, tool().into()];
+                ["unshare".to_owned()].into_iter().chain(options).chain(shell).collect()
             }
             How::Nothing | How::FullOutput | How::NobodyReads | How::Killed(..) => vec![tool().into()],
         };
