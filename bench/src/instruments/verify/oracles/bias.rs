@@ -54,11 +54,15 @@ type Pair = (f64, Option<String>);
 /// The median over the pairs. It is right within the tolerance, wrong when its whole 95 % bootstrap interval lies outside,
 /// and cannot be told in between. A median bears some disturbed pairs, but not half of them.
 fn finding(load: &str, pairs: &[Pair]) -> Finding {
-    let ratios: Vec<f64> = pairs.iter().map(|(ratio, _)| *ratio).collect();
+    let ratios: Vec<f64> = pairs.iter().map(|(ratio, _)| *ratio).filter(|ratio| !ratio.is_nan()).collect();
     let ratio = median(&ratios).unwrap_or(f64::NAN);
     let figure = format!("{load} p50 / bare, {} pairs", pairs.len());
-    let disturbed: Vec<&String> = pairs.iter().filter_map(|(_, reason)| reason.as_ref()).collect();
-    let reason = disturbed.first().filter(|_| disturbed.len() * 2 >= pairs.len()).copied().cloned();
+    // A window in which everybody stood still has no reply, and so no ratio.
+    let of_pair = |(ratio, reason): &Pair| {
+        reason.clone().or_else(|| ratio.is_nan().then(|| "a window had too few replies".into()))
+    };
+    let disturbed: Vec<String> = pairs.iter().filter_map(of_pair).collect();
+    let reason = disturbed.first().filter(|_| disturbed.len() * 2 >= pairs.len()).cloned();
     let (low, high) =
         median_interval(&ratios, &mut Random::new(pairs.len() as u64)).unwrap_or((0.0, f64::MAX));
     let finding = Finding::within("bias", &figure, Unit::Number, (1.0, ratio), TOLERANCE);
@@ -66,7 +70,8 @@ fn finding(load: &str, pairs: &[Pair]) -> Finding {
         !(finding.band.0..=finding.band.1).contains(&ratio),
         low <= finding.band.1 && high >= finding.band.0,
     );
-    let void = (outside && may_be_right).then(|| format!("the pairs scatter: {low:.2} to {high:.2}"));
+    let void = (outside && may_be_right && !ratio.is_nan())
+        .then(|| format!("the pairs scatter: {low:.2} to {high:.2}"));
     Finding { disturbed: reason, void, ..finding }
 }
 
@@ -165,6 +170,13 @@ mod tests {
         assert_eq!(verdict(&[30.0, 34.0, 41.0, 28.0, 35.0, 33.0, 36.0], 0), Status::Fail);
         assert_eq!(verdict(&[1.08, 1.09, 1.07, 1.1, 1.08, 1.09, 1.07], 0), Status::Fail);
         assert!(matches!(verdict(&[1.2, 0.9, 1.1, 1.0, 1.15, 0.95, 1.06], 0), Status::Unknown(_)));
+    }
+
+    #[test]
+    fn a_window_without_replies_makes_no_pair() {
+        let none = f64::NAN;
+        assert_eq!(verdict(&[0.98, none, 1.0, 1.03, none, 1.02, 1.04], 0), Status::Pass);
+        assert_eq!(verdict(&[none; 7], 0), Status::Unknown("a window had too few replies".into()));
     }
 
     #[test]
