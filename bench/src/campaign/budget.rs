@@ -54,7 +54,7 @@ pub fn rounds_within(budget: Duration, of_round: impl Fn(u32) -> Duration) -> u3
 }
 
 /// The time of a run unless told otherwise, probe included; what follows the trials comes on top.
-pub const DEFAULT: Duration = Duration::from_secs(112);
+pub const DEFAULT: Duration = Duration::from_secs(117);
 
 /// That a budget does not hold one block of each workload, and what would; `None` where it does.
 pub fn too_short(budget: Duration, blocks: Duration) -> Option<String> {

@@ -47,7 +47,7 @@ pub(super) struct RunArgs {
     /// all its models back to back
     #[arg(long, short, alias = "rounds", short_alias = 'r', value_parser = value_parser!(u32).range(1..=1000))]
     blocks: Option<u32>,
-    /// Time budget for the blocks, such as 5m [default: 112s]. After three blocks of each workload, the rest is spent on
+    /// Time budget for the blocks, such as 5m [default: 117s]. After three blocks of each workload, the rest is spent on
     /// undecided workloads; the run ends early once more blocks would decide nothing
     #[arg(long, value_name = "TIME", value_parser = budget::parse_budget, conflicts_with = "blocks")]
     budget: Option<Duration>,

@@ -14,7 +14,7 @@ use crate::swarm::schedule;
 use crate::swarm::spec::WorkerSpec;
 use crate::sys::Ended;
 use crate::workload::load::{DemandShape, Load};
-use crate::workload::scenario::Scenario;
+use crate::workload::scenario::{Counting, Scenario};
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Probe, Reading, Trial, Usage};
 use bakeoff_reports::rules::probe::Bounds;
 use std::net::SocketAddr;
@@ -48,9 +48,13 @@ pub struct TrialId {
 /// second.
 pub const COUNTED_ROUNDS: u32 = 1;
 
-/// Whether events are counted in a round: in the first ones, and in all where something that decides is counted.
+/// Whether events are counted in a round.
 pub(crate) fn counts_events(scenario: &Scenario, round: u32) -> bool {
-    round < COUNTED_ROUNDS || scenario.decided_by_events
+    match scenario.counting {
+        Counting::FirstRounds => round < COUNTED_ROUNDS,
+        Counting::EveryRound => true,
+        Counting::Never => false,
+    }
 }
 
 /// The share of the window from which on it is told that reading went on in it, or after it.

@@ -4,12 +4,15 @@
 use super::axis::Values;
 use super::derive::{self, Times};
 use super::load::Load;
-use super::scenario::Scenario;
+use super::scenario::{Counting, Scenario};
 use bakeoff_reports::record::{Axis, RateShape};
 
-/// The points of a workload, as multiples of its own rate or clients. At its own it is measured anyway, and a report puts these
-/// figures among the points.
-const FACTORS: [f64; 3] = [0.25, 2.0, 3.0];
+/// The points of an open workload, as multiples of its own rate. At its own it is measured anyway, and a report puts these figures
+/// among the points.
+const RATES: [f64; 3] = [0.25, 2.0, 3.0];
+
+/// The points of a closed one, as multiples of its clients: fewer, because a pool with a worker for each of its own would starve more.
+const CLIENTS: [f64; 3] = [1.0 / 64.0, 1.0 / 8.0, 1.0 / 2.0];
 
 /// The points of the curve of a workload; none where a curve would say nothing: requests that kill, a load that changes by itself,
 /// or memory that is held.
@@ -17,13 +20,17 @@ const FACTORS: [f64; 3] = [0.25, 2.0, 3.0];
 /// # Errors
 /// A point that the workload cannot take, as its file would be refused.
 pub fn points(base: &Scenario, times: Times) -> Result<Vec<Scenario>, String> {
-    let times_own = |own: f64| FACTORS.map(|factor| (own * factor).max(1.0).round()).to_vec();
+    let times_own = |own: f64, factors: [f64; 3]| {
+        let mut values = factors.map(|factor| (own * factor).max(1.0).round()).to_vec();
+        values.dedup();
+        values
+    };
     let values = match &base.load {
         Load::Open { rate_per_s, shape: RateShape::Steady, .. } => {
-            Values { axis: Axis::Rate, values: times_own(*rate_per_s) }
+            Values { axis: Axis::Rate, values: times_own(*rate_per_s, RATES) }
         }
         Load::Closed { clients, .. } => {
-            Values { axis: Axis::Clients, values: times_own(f64::from(*clients)) }
+            Values { axis: Axis::Clients, values: times_own(f64::from(*clients), CLIENTS) }
         }
         Load::Open { .. } | Load::Churn { .. } | Load::Pipelined { .. } => return Ok(Vec::new()),
     };
@@ -32,6 +39,8 @@ pub fn points(base: &Scenario, times: Times) -> Result<Vec<Scenario>, String> {
         // A model against its own tunings is a question of the workload itself.
         models: Some(models.iter().filter(|one| !base.also.contains(one)).cloned().collect()),
         also: Vec::new(),
+        // What a request costs is told at the workload itself.
+        counting: Counting::Never,
         ..point
     };
     Ok(derive::points(base, &values, times)?.into_iter().map(plain).collect())
@@ -51,7 +60,7 @@ mod tests {
                 .filter_map(|point| point.sweep.as_ref().map(|place| place.value))
                 .collect::<Vec<_>>()
         };
-        assert_eq!(of("small-echo-closed"), [16.0, 128.0, 192.0]);
+        assert_eq!(of("small-echo-closed"), [1.0, 8.0, 32.0]);
         assert_eq!(of("small-echo-open"), [5_000.0, 40_000.0, 60_000.0]);
         assert!(of("overload").is_empty() && of("churn").is_empty());
     }

@@ -19,7 +19,7 @@ use crate::host::preflight::require_loopback;
 use crate::process::launch::Interrupt;
 use crate::workload::command::Command;
 use crate::workload::contestant::Chosen;
-use crate::workload::scenario::Scenario;
+use crate::workload::scenario::{Counting, Scenario};
 use crate::workload::units::parse_share;
 use bakeoff_reports::record::bundle;
 use bakeoff_reports::record::{Gated, Metric, Side};
@@ -246,7 +246,7 @@ impl AbArgs {
             }
         }
         for cell in cells.iter().filter(|cell| cell.gated.iter().any(|one| one.figure.is_counted())) {
-            scenarios[cell.scenario].decided_by_events = true;
+            scenarios[cell.scenario].counting = Counting::EveryRound;
         }
         let figures: Vec<Metric> = cells.iter().flat_map(|cell| &cell.gated).map(|one| one.figure).collect();
         let known =

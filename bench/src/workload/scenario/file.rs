@@ -2,7 +2,7 @@
 
 use super::check::{Checked, Checker};
 use super::load_keys::{self, FileBackground, FileLoad};
-use super::{DEFAULT_TIMING, Scenario};
+use super::{Counting, DEFAULT_TIMING, Scenario};
 use crate::suggest;
 use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::contestant::{Contestant, NamedCommand};
@@ -161,7 +161,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         about: file.about,
         merit,
         asked_merit,
-        decided_by_events: merit.is_counted(),
+        counting: if merit.is_counted() { Counting::EveryRound } else { Counting::FirstRounds },
         service,
         objective: file.objective.map(|span| span.0),
         sweep: None,

@@ -21,6 +21,17 @@ use bakeoff_servers::services::{self, ServiceConfig};
 use bakeoff_servers::{ServerConfig, models};
 use std::time::Duration;
 
+/// In which rounds a trial counts events (system calls, switches, faults) before its window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// In the first ones: a count per request hardly varies.
+    FirstRounds,
+    /// In all: what decides is counted.
+    EveryRound,
+    /// In none: nobody reads it.
+    Never,
+}
+
 /// One workload, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scenario {
@@ -35,8 +46,8 @@ pub struct Scenario {
     pub merit: Metric,
     /// The figure that its file asks to decide.
     pub asked_merit: Metric,
-    /// Whether something that decides is counted event by event, so that every round has to count.
-    pub decided_by_events: bool,
+    /// In which rounds events are counted before the window.
+    pub counting: Counting,
     /// The response time to keep under.
     pub objective: Option<Duration>,
     /// Where it lies in a sweep; a file never says so.

@@ -106,10 +106,12 @@ fn laws(out: &mut String, sweep: &Sweep, style: Style) {
     if sweep.axis == Axis::Idle || sweep.searched {
         return;
     }
-    for curve in &sweep.curves {
-        let text =
-            format!("{}: knee {}; {}", curve.model, curve.knee.brief(sweep.axis), curve.fit.sentence());
-        push_wrapped(out, &text, style.width, "  ", |line| style.dim(line));
+    let told = |curve: &Curve| format!("knee {}; {}", curve.knee.brief(sweep.axis), curve.fit.sentence());
+    // What holds for all of them is told once: of a coarse curve that there are too few blocks.
+    let alike = sweep.curves.windows(2).all(|pair| told(&pair[0]) == told(&pair[1]));
+    for curve in sweep.curves.iter().take(if alike { 1 } else { usize::MAX }) {
+        let name = if alike { "all models" } else { &curve.model };
+        push_wrapped(out, &format!("{name}: {}", told(curve)), style.width, "  ", |line| style.dim(line));
     }
     if sweep.axis == Axis::Clients {
         push_wrapped(out, NO_CORES, style.width, "  ", |line| style.dim(line));

@@ -218,13 +218,8 @@ impl Outcome {
     }
 }
 
-/// The verdict on the whole comparison, in a few sentences.
+/// The verdict on the whole comparison, in a sentence or two.
 pub(crate) fn sentence(gate: &Gate) -> String {
-    let told = [Some(outcome(gate)), layout(gate)];
-    told.into_iter().flatten().collect::<Vec<_>>().join(" ")
-}
-
-fn outcome(gate: &Gate) -> String {
     let all = gate.cells.len();
     let count = |outcome| gate.count(outcome);
     let of = |some: usize| format!("{some} of {}", units::plural(all as u64, "figure"));
@@ -265,8 +260,8 @@ fn layout(gate: &Gate) -> Option<String> {
     let told = gate.comparison.layouts < 2 && gate.cells.iter().filter(claims).filter(timed).any(small);
     told.then(|| {
         format!(
-            "One build of each side was compared: a change that does nothing but move code can come to less than {}. For refs, \
-             --layouts 3 builds each several times and takes that into the noise.",
+            "One build of each side was compared, and moving code alone can make a difference of up to {}. For refs, --layouts 3 \
+             builds each several times and takes that into the noise.",
             share(LAYOUT - 1.0)
         )
     })
@@ -314,6 +309,7 @@ pub(crate) fn sides(gate: &Gate) -> [String; 3] {
             units::plural(confirm.cells.len() as u64, "cell")
         ),
     };
+    let rounds = [Some(rounds), layout(gate)].into_iter().flatten().collect::<Vec<_>>().join(". ");
     [of_contender(&gate.comparison.a), of_contender(&gate.comparison.b), rounds]
 }
 
