@@ -22,6 +22,7 @@ workloads![
     "inline-compute",
     "one-client",
     "thousand",
+    "zerohttpd",
 ];
 
 /// The orderings that can be run, by number.

@@ -82,6 +82,7 @@ const ROWS: &[Row] = &[
     row("inline-compute", STEADY, Some(Work::Compute), None),
     row("one-client", STEADY, None, OWN_PACE),
     row("thousand", STEADY, None, OWN_PACE),
+    row("zerohttpd", STEADY, None, OWN_PACE),
 ];
 
 /// Every scenario of the program: each name once.

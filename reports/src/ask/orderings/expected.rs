@@ -40,6 +40,8 @@ const INF: f64 = f64::INFINITY;
 const FORK: &str = "fork-per-client";
 const THREAD: &str = "thread-per-client";
 const POOL: &str = "thread-pool";
+const PREFORK: &str = "prefork";
+const PRETHREAD: &str = "prethread";
 const MIO: &str = "mio-event-loop";
 const POLL: &str = "poll-reactor";
 
@@ -51,6 +53,8 @@ const LITTLE: &str = "Little's law: c workers that each wait W complete c/W";
 const LINE: &str = "head-of-line blocking: one server, first come first served";
 const ONE: &str = "a task runtime's hand-over between threads, with nobody to share the work with";
 const PROACTOR: &str = "C echo servers, one connection: io_uring with multishot receives 0.99 of epoll, another pair 13,140 to 13,190/s";
+const ZEROHTTPD: &str = "zerohttpd, requests a second of 500 clients: fork 440, prefork 2,300, thread 1,850, prethread 2,700, poll \
+                         1,900, epoll 2,210";
 const MANY: &str =
     "C servers at 1,000 connections: thread 0.58, fork 0.62 of epoll; tokio 0.97 with 4 to 11 times the p99";
 
@@ -83,6 +87,36 @@ pub const EXPECTED: &[Expectation] = &[
         (1.0, INF),
         STEVENS,
     ),
+    ratio(
+        1,
+        "fork costs more CPU a connection than prefork",
+        Metric::CpuPerRequest,
+        side("churn", FORK),
+        side("churn", PREFORK),
+        (4.0, INF),
+        STEVENS,
+    ),
+    ratio(
+        1,
+        "passing descriptors costs more than prefork",
+        Metric::CpuPerRequest,
+        side("churn", "prefork-fd-passing"),
+        side("churn", PREFORK),
+        (1.0, INF),
+        STEVENS,
+    ),
+    Expectation {
+        band: None,
+        ..ratio(
+            1,
+            "prefork against prethread (1.80 to 1.93 s)",
+            Metric::CpuPerRequest,
+            side("churn", PREFORK),
+            side("churn", PRETHREAD),
+            (0.0, INF),
+            STEVENS,
+        )
+    },
     Expectation {
         band: None,
         ..ratio(
@@ -235,6 +269,42 @@ pub const EXPECTED: &[Expectation] = &[
         side("thousand", MIO),
         (2.0, INF),
         MANY,
+    ),
+    ratio(
+        9,
+        "500 clients: fork against prefork",
+        Metric::Throughput,
+        side("zerohttpd", FORK),
+        side("zerohttpd", PREFORK),
+        (0.0, 0.5),
+        ZEROHTTPD,
+    ),
+    ratio(
+        9,
+        "500 clients: thread against prethread",
+        Metric::Throughput,
+        side("zerohttpd", THREAD),
+        side("zerohttpd", PRETHREAD),
+        (0.4, 1.0),
+        ZEROHTTPD,
+    ),
+    ratio(
+        9,
+        "500 clients: epoll against prethread",
+        Metric::Throughput,
+        side("zerohttpd", MIO),
+        side("zerohttpd", PRETHREAD),
+        (0.6, 1.4),
+        ZEROHTTPD,
+    ),
+    ratio(
+        9,
+        "500 clients: poll against epoll",
+        Metric::Throughput,
+        side("zerohttpd", POLL),
+        side("zerohttpd", MIO),
+        (0.5, 1.0),
+        ZEROHTTPD,
     ),
 ];
 
