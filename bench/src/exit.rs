@@ -59,7 +59,7 @@ impl Exit {
                 ("ab", "passed, improved or, without --strict, undecided"),
                 ("run", "also where models that cannot start here were left out"),
                 ("advise", "an answer, also that no model satisfies it"),
-                ("conform", "the server does all that it must; what else it lacks is told"),
+                ("conform", "every required case passed; optional cases that failed are listed"),
             ],
             Self::Regressed => &[("ab", "slower, or broken where the baseline is not")],
             Self::Failed => &[

@@ -135,11 +135,11 @@ pub(crate) fn shutdown_both(fd: RawFd) {
     shutdown(fd, libc::SHUT_RDWR);
 }
 
-/// Brings whoever blocks on a socket back. Where that cannot be done (a filter that refuses the call) the process ends here and
+/// Brings whoever blocks on a socket back. One that is closed meanwhile (by a loop that ends by itself) has nobody. Where it cannot be done (a filter that refuses the call) the process ends here and
 /// now: an orderly end would wait for somebody who sleeps for ever.
 fn unblock(fd: RawFd) {
     const DEAF: libc::c_int = 1;
-    if shutdown(fd, libc::SHUT_RD) != 0 && errno() != libc::ENOTCONN {
+    if shutdown(fd, libc::SHUT_RD) != 0 && !matches!(errno(), libc::ENOTCONN | libc::EBADF | libc::ENOTSOCK) {
         children::exit_child(DEAF);
     }
 }

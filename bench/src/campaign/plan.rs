@@ -4,9 +4,10 @@ use super::budget::{self, expected_trial};
 use super::strategy::Cell;
 use crate::swarm::draw::{Purpose, Stream};
 use crate::workload::contestant::{self, Chosen, Contestant};
-use crate::workload::scenario::Scenario;
+use crate::workload::scenario::{Counting, Scenario};
 use bakeoff_reports::record::Refused;
 use bakeoff_servers::ServerModel;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Everything a run will do.
@@ -87,7 +88,8 @@ impl Plan {
             scenario.sweep.as_ref().map_or(&scenario.name, |point| &point.of).clone()
         };
         let mut names: Vec<String> = scenarios.iter().map(name_of).collect();
-        names.dedup();
+        let mut seen = BTreeSet::new();
+        names.retain(|name| seen.insert(name.clone()));
         if let Some(at) = scenarios.iter().find(|at| self.cells.iter().all(|cell| cell.scenario != **at)) {
             return Err(format!("nobody is left to run `{}`: {name}: {why}", self.scenarios[*at].name));
         }
@@ -117,15 +119,26 @@ impl Plan {
     /// The same with as many rounds as fit into a budget. What is decided on the way stops, and its time goes to the rest.
     #[must_use]
     pub fn within(mut self, budget: Duration, costs: bool) -> Self {
-        self.rounds = budget::rounds_within(budget, |round| self.expected_round(costs, round));
         self.budget = Some(budget);
+        for at in (0..self.scenarios.len()).filter(|at| self.is_drawn(*at)).collect::<Vec<_>>() {
+            // What a request costs is told at the workload itself.
+            self.scenarios[at].counting = Counting::Never;
+        }
+        self.rounds = budget::rounds_within(budget, |round| self.expected_round(costs, round));
         self
+    }
+
+    /// Whether a workload is a point of a curve beside others, which a run with a budget makes one block of.
+    fn is_drawn(&self, scenario: usize) -> bool {
+        let beside = || self.scenarios.iter().any(|one| one.sweep.is_none());
+        self.budget.is_some() && self.scenarios[scenario].sweep.is_some() && beside()
     }
 
     /// What a round of all cells is expected to take.
     pub fn expected_round(&self, costs: bool, round: u32) -> Duration {
         let expected = |cell: &Cell| expected_trial(&self.scenarios[cell.scenario], costs, round);
-        self.cells.iter().map(expected).sum()
+        let cells = self.cells.iter().filter(|cell| round == 0 || !self.is_drawn(cell.scenario));
+        cells.map(expected).sum()
     }
 
     /// The cells of a round that still run, in their order. The order of these among each other depends on seed and round
@@ -139,7 +152,9 @@ impl Plan {
 
     /// Trials planned.
     pub fn planned_trials(&self) -> u32 {
-        self.rounds.saturating_mul(u32::try_from(self.cells.len()).unwrap_or(u32::MAX))
+        let drawn = self.cells.iter().filter(|cell| self.is_drawn(cell.scenario)).count() as u32;
+        let others = u32::try_from(self.cells.len()).unwrap_or(u32::MAX) - drawn;
+        self.rounds.saturating_mul(others).saturating_add(drawn)
     }
 
     /// Names of the contestants that run a scenario.

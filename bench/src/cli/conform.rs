@@ -110,11 +110,11 @@ impl Tally {
         let verdict = match (failed, lacking) {
             (0, 0) => "It conforms".to_owned(),
             (0, _) => "It conforms, and its figures will show what it lacks".to_owned(),
-            (1, _) => "It does not conform: a case that must hold does not".to_owned(),
-            (failed, _) => format!("It does not conform: {failed} cases that must hold do not"),
+            (1, _) => "It does not conform: a required case failed".to_owned(),
+            (failed, _) => format!("It does not conform: {failed} required cases failed"),
         };
         let nothing =
-            if *asked_nothing > 0 { format!(", {asked_nothing} ask nothing of it") } else { String::new() };
+            if *asked_nothing > 0 { format!(", {asked_nothing} not applicable") } else { String::new() };
         format!("{verdict} ({passed} held, {} did not{nothing}).\n", failed + lacking)
     }
 }

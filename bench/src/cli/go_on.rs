@@ -26,7 +26,7 @@ use std::time::Duration;
 pub(super) struct ContinueArgs {
     /// The folder of the run, or its bundle
     folder: PathBuf,
-    /// Time for the further blocks, which goes to what is not decided [default: 117s]
+    /// Time for the further blocks, spent on undecided workloads [default: 117s]
     #[arg(long, value_name = "TIME", value_parser = budget::parse_budget)]
     budget: Option<Duration>,
     /// So many further blocks of each workload instead

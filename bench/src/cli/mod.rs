@@ -58,7 +58,7 @@ use std::sync::Arc;
 pub fn main_with(own: &[&'static dyn ServerModel]) -> ExitCode {
     if let Err(error) = crate::sys::keep_ends_of_children() {
         crate::print_to_stderr(&format!(
-            "bakeoff: SIGCHLD stays ignored, and how children end will not be known: {error}"
+            "bakeoff: SIGCHLD stays ignored, so how children end will be unknown: {error}"
         ));
     }
     // Beyond a limit on the size of files a write then fails and is told, instead of ending the program without a word. A handler,

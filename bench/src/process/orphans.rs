@@ -31,6 +31,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// # Errors
 /// The system's.
 pub fn adopt() -> io::Result<()> {
+    // What this process had as a child before (of a shell that became it) is nobody's leftover.
+    KEPT.lock().expect("no holder panics").extend(children().unwrap_or_default());
     set_child_subreaper(Some(getpid()))?;
     ADOPTS.store(true, Ordering::Relaxed);
     Ok(())

@@ -4,7 +4,7 @@
 use super::axis::Values;
 use super::derive::{self, Times};
 use super::load::Load;
-use super::scenario::{Counting, Scenario};
+use super::scenario::Scenario;
 use bakeoff_reports::record::{Axis, RateShape};
 
 /// The points of an open workload, as multiples of its own rate. At its own it is measured anyway, and a report puts these figures
@@ -39,8 +39,6 @@ pub fn points(base: &Scenario, times: Times) -> Result<Vec<Scenario>, String> {
         // A model against its own tunings is a question of the workload itself.
         models: Some(models.iter().filter(|one| !base.also.contains(one)).cloned().collect()),
         also: Vec::new(),
-        // What a request costs is told at the workload itself.
-        counting: Counting::Never,
         ..point
     };
     Ok(derive::points(base, &values, times)?.into_iter().map(plain).collect())

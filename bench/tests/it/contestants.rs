@@ -200,7 +200,7 @@ fn commands_that_do_not_serve_are_told_apart_and_nothing_of_them_is_left() {
         (
             "daemon",
             format!(
-                "/bin/sh -c '{note} setsid sh -c \"sleep 0.5; exec {serve}:$0\" & sleep 0.1; exit 0' {{port}}"
+                "/bin/sh -c '{note} setsid sh -c \"echo \\$\\$ >> {pids}; sleep 0.5; exec {serve}:$0\" & sleep 0.1; exit 0' {{port}}"
             ),
             "have it stay in the foreground",
         ),

@@ -2,7 +2,7 @@
 
 use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::record::bundle::{self, Bundle};
-use bakeoff_reports::record::{Axis, Invalid};
+use bakeoff_reports::record::{Axis, Invalid, Load, ScenarioRecord, SweepPoint, Trial};
 use bakeoff_reports::rules::sweep::capacity::Found;
 use bakeoff_reports::rules::sweep::{self, Boundary, Fit, Knee, Sweep};
 use bakeoff_reports::rules::verdict::Flip;
@@ -23,6 +23,41 @@ fn over(analysis: &Analysis, axis: Axis, searched: bool) -> &Sweep {
 
 fn near(found: f64, put_in: f64, share: f64) -> bool {
     (found / put_in - 1.0).abs() <= share
+}
+
+/// A run of one closed workload with a curve beside it: at one client, where each model has one trial, or none.
+fn beside(tried: bool) -> Bundle {
+    let spec = sample::Spec { scenarios: 1, models: 3, rounds: 8, ..sample::Spec::default() };
+    let mut bundle = sample::bundle(&spec);
+    let of = bundle.run.scenarios[0].name.clone();
+    let sweep = Some(SweepPoint { of, axis: Axis::Clients, value: 1.0 });
+    let base = &bundle.run.scenarios[0];
+    assert!(matches!(base.load, Load::Closed { clients: 2.., .. }), "the curve needs a place of its own");
+    let point = ScenarioRecord { name: "one client".into(), sweep, ..base.clone() };
+    let first = bundle.trials.iter().filter(|trial| tried && trial.round == 0);
+    let more: Vec<Trial> =
+        first.map(|trial| Trial { scenario: point.name.clone(), ..trial.clone() }).collect();
+    bundle.run.scenarios.push(point);
+    bundle.trials.extend(more);
+    bundle
+}
+
+#[test]
+fn a_workload_is_a_point_of_its_own_curve_and_is_counted_once() {
+    let (bundle, alone) = (beside(true), analyse(&beside(false)));
+    assert!(alone.sweeps.is_empty(), "a curve without a point of its own is none");
+    let analysis = analyse(&bundle);
+    let [sweep] = analysis.sweeps.as_slice() else { panic!("one curve") };
+    assert_eq!((sweep.points.len(), sweep.own_points().count()), (2, 1));
+    let rounds = |curve: &sweep::Curve| curve.points.iter().map(|at| at.rounds).collect::<Vec<_>>();
+    assert!(sweep.curves.iter().all(|curve| rounds(curve) == [1, 8]), "{:?}", sweep.curves);
+    // The workload's verdict is none on the curve, and its blocks show no capacity at other places.
+    assert!(!analysis.workloads[0].verdict.winners.is_empty(), "the sample has a best model");
+    assert_eq!(sweep.answer(), ["No point has a verdict, so no boundary could be shown."]);
+    assert!(sweep.capacity.is_none());
+    let names: Vec<&str> = analysis.measured().map(|one| one.scenario.name.as_str()).collect();
+    assert_eq!(names, [bundle.run.scenarios[0].name.as_str(), "one client"]);
+    assert_eq!(analysis.doubts().count(), analyse(&beside(false)).doubts().count());
 }
 
 /// One analysis for all that is asked of it: analysing is what takes time.

@@ -1,5 +1,5 @@
 //! Prefork: processes that exist before their clients, all of them in accept(2) on one listener, each of which serves what it
-//! accepted to its end (Stevens, UNP chapter 30, design 3; Apache's first). A crash takes along the client that caused it, and
+//! accepted to its end (Stevens, UNP chapter 30, design 2; Apache's first). A crash takes along the client that caused it, and
 //! the parent starts another worker in its place.
 
 use crate::drive::accept::accept_while_listening;
@@ -38,7 +38,7 @@ impl ServerModel for Prefork {
         let unblocked = stop.unblock(&listener)?;
         while !stop.requested() {
             let life = |worker| accept_and_serve(worker, &listener, &*service, &stop, counters);
-            while workers.start_one(life).is_some() {}
+            while !stop.requested() && workers.start_one(life).is_some() {}
             workers.wait();
             while workers.take_ended().is_some() {}
         }

@@ -149,16 +149,17 @@ impl Parent {
 
     /// Starts the workers that are missing, each with a socket of its own.
     fn start_workers(&mut self) {
-        while self.workers.next_attempt() == Some(Duration::ZERO) {
+        while !self.stop.requested() && self.workers.next_attempt() == Some(Duration::ZERO) {
             let (unix, packets) = (AddressFamily::UNIX, SocketType::SEQPACKET);
             let (ours, theirs) = match socketpair(unix, packets, SocketFlags::CLOEXEC, None) {
                 Ok(both) => both,
                 Err(error) => return self.workers.refused(&error.into()),
             };
-            let Self { workers, listener, channels, service, stop, counters, poll, .. } = self;
+            let Self { workers, listener, channels, service, stop, counters, poll, in_hand, .. } = self;
             let started = workers.start_one(|_| {
                 close_in_child(&*listener);
                 close_in_child(&*poll);
+                in_hand.iter().for_each(close_in_child);
                 channels.iter().flatten().chain([&ours]).for_each(close_in_child);
                 receive_and_serve(&theirs, &**service, stop, counters);
             });

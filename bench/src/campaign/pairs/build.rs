@@ -207,9 +207,7 @@ impl Builder {
         fs::create_dir_all(&home).map_err(failed)?;
         let Some(_lock) = self.lock().map_err(failed)? else { return Err(BuildError::Interrupted) };
         let in_home = |name: &str| home.join(layout.name(name));
-        // A worktree serves where another program was built in it; ours is copied out.
-        let folder = if self.command.is_some() { in_home("source") } else { home.join("source") };
-        let (program, mark) = (in_home("bakeoff"), in_home("built"));
+        let (folder, program, mark) = (in_home("source"), in_home("bakeoff"), in_home("built"));
         let command = self.command.as_deref().map_or_else(|| layout.own_build(), |own| layout.build(own));
         let command = command.as_str();
         let done = fs::read_to_string(&mark).is_ok_and(|by| by == command);

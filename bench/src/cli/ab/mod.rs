@@ -61,8 +61,8 @@ pub(super) struct AbArgs {
     /// The command that serves, in the worktree of a git ref of another program, with {port} in it
     #[arg(long, value_name = "COMMAND", value_parser = Command::parse)]
     serve: Option<Command>,
-    /// Build each side, a git ref, so many times with its functions in other orders, and take the builds in turn: what code layout
-    /// alone does is then in the noise. Another program than bakeoff is told by BAKEOFF_LAYOUT (1, 2 ...) in its build
+    /// Build each side, a git ref, this many times with its functions in different orders, and alternate the builds: the effect of
+    /// code layout is then part of the noise. A build of another program finds the layout's number in BAKEOFF_LAYOUT (1, 2 ...)
     #[arg(long, value_name = "BUILDS", default_value_t = 1, value_parser = value_parser!(u32).range(1..=20))]
     layouts: u32,
     /// Where builds of git refs are kept [default: target/bakeoff-builds in the checkout]
@@ -78,7 +78,7 @@ pub(super) struct AbArgs {
     /// Measure the gate's false-positive and false-negative rates on this machine: this program against itself, and against
     /// itself made slower by a known share (see --slower); so many gates of each, each within --budget. Of one workload and
     /// model [default: mio-event-loop-inline]
-    #[arg(long, value_name = "GATES", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["a", "b", "build", "serve"], value_parser = value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "GATES", num_args = 0..=1, default_missing_value = "5", conflicts_with_all = ["a", "b", "build", "serve", "cache", "layouts"], value_parser = value_parser!(u32).range(1..=1_000))]
     self_test: Option<u32>,
     /// The slowdowns that a self-test puts in, beside none
     #[arg(long, value_name = "SHARES", value_delimiter = ',', default_value = "3%,5%,10%", requires = "self_test", value_parser = parse_slower)]

@@ -20,7 +20,7 @@
 use crate::stats::random::Random;
 
 /// The chance of a change point in a series that has none. A history is for looking into things, not for failing a build,
-/// but it tests dozens of series: at 1 % a hundred of them raise one false alarm.
+/// but it tests dozens of series: at 1 % a hundred of them raise one false alarm (of fewer than 30 runs each, some more).
 pub const LEVEL: f64 = 0.01;
 
 /// Shuffles behind each test; the smallest p is then 0.002, and at [`LEVEL`] five of the

@@ -13,7 +13,7 @@
 //!
 //! Half of the windows are not enough for who runs a service. So the rate that [`KEPT`] of the windows keep stands beside it: the
 //! highest rate tried at which, by the same fit, no more than a twentieth of them miss. It is what was seen, from few windows:
-//! how many there were up to it is told, and of `n` windows without a miss a share of `3/n` may miss still.
+//! how many there were at that rate is told, and of `n` windows without a miss a share of `3/n` may miss still.
 //!
 //! # The interval
 //! The central 95 % over resamples of the rounds, the same rounds for every model, so that ratios between models are paired. A
@@ -136,7 +136,7 @@ pub struct Capacity {
 pub struct Kept {
     /// Requests per second that were asked for.
     pub rate_per_s: f64,
-    /// Trials up to it.
+    /// Trials at it.
     pub windows: usize,
     /// Of these, the ones that missed the objective.
     pub missed: usize,
@@ -237,13 +237,8 @@ impl Counted {
         let missed = isotonic(&self.all);
         // The fit never falls, so these are the lowest rates.
         let rungs = missed.iter().take_while(|share| **share <= 1.0 - KEPT).count();
-        let below = &self.all[..rungs];
-        let sum = |of: fn(&(f64, f64)) -> f64| below.iter().map(of).sum::<f64>() as usize;
-        Some(Kept {
-            rate_per_s: *self.rates[..rungs].last()?,
-            windows: sum(|(_, n)| *n),
-            missed: sum(|(missed, _)| *missed),
-        })
+        let (missed, windows) = *self.all[..rungs].last()?;
+        Some(Kept { rate_per_s: self.rates[rungs - 1], windows: windows as usize, missed: missed as usize })
     }
 
     /// Over drawn rounds. A rate that was not drawn keeps, with next to no weight, what the whole search said of it: a resample
@@ -386,11 +381,11 @@ mod tests {
             estimate(&objective(), &[("one".into(), tried(rates))], why, 1).models[0].kept
         };
         let clean = [(1_000.0, "++++"), (2_000.0, "+++"), (4_000.0, "+-+"), (8_000.0, "--")];
-        assert_eq!(kept(&clean), Some(Kept { rate_per_s: 2_000.0, windows: 7, missed: 0 }));
+        assert_eq!(kept(&clean), Some(Kept { rate_per_s: 2_000.0, windows: 3, missed: 0 }));
         // One of 25 is within a twentieth; one of 15 is not, although half of the windows at the next rate keep it, too.
         let often = "+".repeat(24) + "-";
         let few = [(1_000.0, "++++"), (2_000.0, often.as_str()), (4_000.0, "---")];
-        assert_eq!(kept(&few), Some(Kept { rate_per_s: 2_000.0, windows: 29, missed: 1 }));
+        assert_eq!(kept(&few), Some(Kept { rate_per_s: 2_000.0, windows: 25, missed: 1 }));
         let seldom = "+".repeat(14) + "-";
         let more = [(1_000.0, "++++"), (2_000.0, seldom.as_str()), (4_000.0, "---")];
         assert_eq!(kept(&more), Some(Kept { rate_per_s: 1_000.0, windows: 4, missed: 0 }));

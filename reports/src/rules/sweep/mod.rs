@@ -114,12 +114,17 @@ fn sweep(
     let goal = objectives.iter().find(|goal| goal.of == of && axis == Axis::Rate);
     // A search declares every rate it might try, and a run with a budget every point it might have time for.
     points.retain(|point| point.cells.iter().any(|cell| !cell.rounds.is_empty() || cell.excluded > 0));
-    let models = points.first()?.scenario.models.clone();
+    let its_own = |point: &&Workload| point.scenario.name != of;
+    let first = points.iter().find(its_own)?;
+    let models = first.scenario.models.clone();
     let objective = goal.cloned().or_else(|| stated(&of, axis, &points));
     let curves = models.iter().map(|model| curve::curve(model, axis, &points, seed)).collect();
     let crossovers = if goal.is_some() || withheld { Vec::new() } else { crossovers(&models, &points, seed) };
-    let capacity =
-        objective.filter(|_| !withheld).map(|objective| capacities(&objective, &models, &points, seed));
+    let capacity = objective.filter(|_| !withheld).map(|objective| {
+        // The many blocks of the workload itself must not stand for the few at other rates.
+        let points: Vec<Workload> = points.iter().filter(its_own).cloned().collect();
+        capacities(&objective, &models, &points, seed)
+    });
     Some(Sweep { of, axis, points, models, curves, crossovers, capacity, searched: goal.is_some(), withheld })
 }
 

@@ -108,7 +108,7 @@ pub fn of_analysis(analysis: &Analysis) -> String {
     page.always("## bakeoff: which model fits which workload\n\n");
     page.caveats(analysis);
     page.section("", analysis.workloads.iter().map(answer), "");
-    let points = analysis.sweeps.iter().map(|sweep| sweep.points.len()).sum::<usize>() as u64;
+    let points = analysis.sweeps.iter().map(|sweep| sweep.own_points().count()).sum::<usize>() as u64;
     if points > 0 {
         page.always(&format!("- {} of sweeps, in the tables below\n", units::plural(points, "point")));
     }

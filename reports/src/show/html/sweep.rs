@@ -97,7 +97,7 @@ fn capacity_table(capacities: &Capacities, series: &impl Fn(&str) -> usize) -> M
         (table("Capacity of each model", &columns, &rows))
         p.note {
             "Capacity is the rate at which half of the trials keep the objective. The rate that nearly all windows keep is the highest \
-             that was tried and seen kept by so many, behind it in how many windows up to it. Unanswered requests count as infinitely late. Intervals are \
+             that was tried and kept by the share in the column's heading; in brackets, how many windows at that rate kept it. Unanswered requests count as infinitely late. Intervals are \
              bootstraps over the rounds and include the distance between the rates that were tried."
         }
     }

@@ -246,7 +246,10 @@ impl Sweep {
 
     /// What holds along the whole axis when no boundary does.
     fn constant(&self) -> String {
-        let chosen: Vec<&Workload> = self.kept().filter(|point| !point.verdict.winners.is_empty()).collect();
+        // The workload itself tells of no other point.
+        let own = |point: &&Workload| point.scenario.name != self.of;
+        let chosen: Vec<&Workload> =
+            self.kept().filter(own).filter(|point| !point.verdict.winners.is_empty()).collect();
         if chosen.is_empty() {
             return "No point has a verdict, so no boundary could be shown.".to_owned();
         }
