@@ -13,7 +13,7 @@
 //!
 //! Shuffling takes values within a segment as exchangeable. Runs whose machine drifts from one to the next are not: with a
 //! correlation of 0.5 between neighbours 15 % of series of 15 runs and 26 % of series of 30 would alarm. So what neighbours have in
-//! common is estimated first ([`persistence`]), and where they have something, the other orders are series of the same innovations
+//! common is estimated first (`persistence`), and where they have something, the other orders are series of the same innovations
 //! with that correlation (a sieve bootstrap: Bühlmann, Bernoulli 3, 1997) instead of shuffles. Then 12 % and 5 % alarm, 3 % and 1 %
 //! where neighbours have nothing in common: of so few runs the correlation is not well known. Nothing here knows what a value means, and nothing is drawn from anywhere but the seed.
 
