@@ -8,7 +8,7 @@ use super::model::{column, legend, named, series_of};
 use crate::analysis::Analysis;
 use crate::record::Axis;
 use crate::rules::sweep::capacity::{Capacities, KEPT};
-use crate::rules::sweep::{self, Boundary, Fit, Sweep};
+use crate::rules::sweep::{self, Boundary, Curve, Fit, Sweep};
 use crate::rules::workload::Workload;
 use crate::show::plot;
 use crate::show::units;
@@ -130,6 +130,12 @@ fn curves(sweep: &Sweep, series: &impl Fn(&str) -> usize) -> Markup {
             (named(series(&curve.model), &curve.model), fields)
         })
         .collect();
+    let told = |curve: &Curve| (curve.knee.brief(sweep.axis), curve.fit.sentence());
+    if sweep.curves.len() > 1 && sweep.curves.windows(2).all(|pair| told(&pair[0]) == told(&pair[1])) {
+        // What holds for all of them is told once: of a coarse curve that there are too few blocks.
+        let (knee, fit) = told(&sweep.curves[0]);
+        return html! { p.note { "Of every model: knee " (knee) "; " (fit) "." } };
+    }
     let knee = format!("knee, {}", sweep.axis.label());
     let (title, columns) = match sweep.searched {
         true => ("Laws", vec!["model", "law"]),
