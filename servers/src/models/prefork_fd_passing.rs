@@ -57,7 +57,7 @@ impl ServerModel for PreforkFdPassing {
         epoll::add(&poll, &workers, EventData::new_u64(WORKER_ENDED), EventFlags::IN)?;
         epoll::add(&poll, &listener, EventData::new_u64(LISTENER), EventFlags::empty())?;
         let mut parent = Parent {
-            listener,
+            listener: Arc::new(listener),
             service,
             stop,
             counters,
@@ -86,7 +86,7 @@ const WORKER_ENDED: u64 = u64::MAX - 1;
 const BYTE: [u8; 1] = [0];
 
 struct Parent {
-    listener: TcpListener,
+    listener: Arc<TcpListener>,
     service: Arc<dyn Service>,
     stop: Stop,
     counters: &'static Counters,
@@ -106,7 +106,7 @@ struct Parent {
 impl Parent {
     fn run(&mut self) -> io::Result<()> {
         let stop = self.stop.clone();
-        let listener = self.listener.try_clone()?;
+        let listener = Arc::clone(&self.listener);
         let _unblocked = stop.unblock(&listener)?; // makes an event, too
         let mut events = Vec::with_capacity(1024);
         let mut accepting = false;
