@@ -21,10 +21,11 @@ pub mod plan;
 mod progress;
 mod retries;
 mod search;
+mod speed;
 pub mod strategy;
 
 use crate::host::{clock, environment};
-use crate::instruments::probe::{self, Form, Point, Prober};
+use crate::instruments::probe::{Form, Point, Prober};
 use crate::print_to_stderr;
 use crate::process::context::Context;
 use crate::process::launch::Interrupted;
@@ -33,10 +34,11 @@ use crate::trial::judge;
 use crate::trial::{Conditions, TrialId};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::bundle::{BundleError, Writer};
-use bakeoff_reports::record::{End, Invalid, Probe, Reading, Record, RoundRecord, Run, Trial};
+use bakeoff_reports::record::{Doubt, End, Invalid, Probe, Reading, Record, RoundRecord, Run, Trial};
 use bakeoff_reports::show::units;
 use progress::{Extent, Progress};
 use retries::Retries;
+use speed::Speed;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use strategy::{Block, Cell, Repeat, Strategy};
@@ -184,13 +186,14 @@ impl<'a> Campaign<'a> {
             costs: self.options.costs,
             probe: head.probe.value(),
         };
-        let (retries, begun) = (Retries::new(self.options.retries), self.begun);
+        let (retries, begun, self_context) = (Retries::new(self.options.retries), self.begun, self.context);
         let mut running = Running {
             campaign: self,
             conditions,
             strategy,
             bundle,
             retries,
+            speed: Speed::new(&self_context.cpus),
             written: before.trials,
             step: before.steps,
             measuring: Duration::ZERO,
@@ -236,6 +239,7 @@ struct Running<'a> {
     strategy: &'a mut dyn Strategy,
     bundle: Writer,
     retries: Retries,
+    speed: Speed<'a>,
     /// Trials on disk.
     written: u32,
     /// The first step's number.
@@ -287,14 +291,14 @@ impl Running<'_> {
     /// One round: its blocks, between two looks at the machine's speed.
     fn round(&mut self, round: u32, blocks: &[Block]) -> Result<(), Stop> {
         let trials = blocks.iter().map(|block| block.cells.len()).sum();
-        let loop_before_ns = probe::speed(&self.campaign.context.cpus);
+        let loop_before_ns = self.speed.look();
         self.retries.begin_round(trials);
         for block in blocks {
             self.block(block)?;
             self.strategy.end_block(block);
             self.campaign.progress.so_far(self.strategy.so_far());
         }
-        let loop_after_ns = probe::speed(&self.campaign.context.cpus);
+        let loop_after_ns = self.speed.look();
         self.bundle.append(&Record::Round(RoundRecord { round, loop_before_ns, loop_after_ns }))?;
         self.campaign.progress.round_done(round);
         Ok(())
@@ -327,13 +331,28 @@ impl Running<'_> {
         let (scenario, entry) = (&field.scenarios[cell.scenario], &field.entries[cell.contestant]);
         let round = block.number;
         self.campaign.progress.begin(&scenario.name, &entry.name, round, attempt);
+        if attempt > 0 {
+            self.speed.wait(&self.campaign.context.launcher.interrupt);
+        }
         let begun = Instant::now();
         let id = TrialId { index: self.written, round, attempt };
-        let trial: Trial = self.conditions.trial(id, scenario, &entry.name, entry.in_block(round))?;
+        let before = self.speed.latest();
+        let mut trial: Trial = self.conditions.trial(id, scenario, &entry.name, entry.in_block(round))?;
+        trial.loop_ns = before.zip(self.speed.look().value().copied()).map(<[f64; 2]>::from);
         let took = begun.elapsed();
         self.measuring += took;
         let by_block = block.repeat == Repeat::ByBlock && trial.invalid.iter().any(Invalid::is_disturbance);
-        let repeat = judge::is_transient(&trial.invalid) && !by_block && self.retries.allow(attempt);
+        let slowed = trial
+            .loop_ns
+            .and_then(|looks| self.speed.slowed(looks))
+            .filter(|_| trial.invalid.is_empty() && judge::depends_on_time(scenario.merit));
+        let passes = slowed.is_some() || judge::is_transient(&trial.invalid);
+        let repeat = passes && !by_block && self.retries.allow(attempt);
+        match slowed {
+            Some(factor) if repeat => trial.invalid.push(Invalid::Slowed { factor }),
+            Some(factor) => trial.doubts.push(Doubt::Slowed { factor }),
+            None => {}
+        }
         self.strategy.observe(cell, &trial, took, !repeat);
         self.campaign.progress.finished(&trial);
         self.bundle.append(&Record::Trial(Box::new(trial)))?;

@@ -11,9 +11,10 @@ pub(super) struct Retries {
     used: usize,
 }
 
-/// The share of the planned trials that may be added to repeat invalid ones: as many as may be invalid before a run has no
-/// verdict, so that the time a run takes stays bounded.
-const EXTRA_SHARE: f64 = 0.15;
+/// The share of the planned trials that may be added to repeat invalid ones, so that the time a run takes stays bounded: about as
+/// many as a machine spoils that is slower in a quarter of the time. Simulated with phases of seconds, it makes the error of
+/// a comparison half of what it was, and no smaller where phases are shorter than a block.
+const EXTRA_SHARE: f64 = 0.25;
 
 impl Retries {
     /// At most `each` further tries of a trial, and of all together at most [`EXTRA_SHARE`] of the trials planned so far,
@@ -46,13 +47,13 @@ mod tests {
         let mut retries = Retries::new(2);
         assert!(!retries.allow(0), "nothing is planned yet");
         retries.begin_round(20);
-        assert!(retries.allow(0) && retries.allow(1), "two of three");
+        assert!(retries.allow(0) && retries.allow(1), "two of five");
         assert!(!retries.allow(2), "two further tries of one trial");
-        assert!(retries.allow(0));
-        assert!(!retries.allow(0), "three for a round of twenty");
+        assert!((0..3).all(|_| retries.allow(0)));
+        assert!(!retries.allow(0), "five for a round of twenty");
         retries.begin_round(20);
         let left = (0..10).filter(|_| retries.allow(0)).count();
-        assert_eq!(left, 3, "as many for the next");
+        assert_eq!(left, 5, "as many for the next");
         let mut small = Retries::new(1);
         small.begin_round(1);
         assert!(small.allow(0), "a small run may try once");

@@ -101,6 +101,7 @@ impl Conditions<'_> {
             server: Reading::Absent("the trial failed".into()),
             accepted_by_worker: Vec::new(),
             usage: Usage::absent("the trial failed"),
+            loop_ns: None,
             invalid: Vec::new(),
             doubts: Vec::new(),
         };

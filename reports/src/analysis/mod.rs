@@ -61,6 +61,8 @@ pub struct Analysis {
     pub points: (u32, u32),
     /// What the machine did round by round.
     pub rounds: Vec<RoundRecord>,
+    /// How fast the machine itself was around the trials.
+    pub speed: probe::MachineSpeed,
     /// What looks at the figures ended, in order; none in a run of fixed rounds.
     pub looks: Vec<LookRecord>,
     /// Rounds begun.
@@ -124,15 +126,8 @@ pub enum Caveat {
         /// Whether that is an estimate.
         about: bool,
     },
-    /// The machine's speed moved within rounds.
-    Drift {
-        /// In how many.
-        moved: usize,
-        /// Of so many that tell.
-        told: usize,
-        /// By this factor at most.
-        most: f64,
-    },
+    /// The machine was slower for a while, and some trials of that count.
+    Slowed(probe::MachineSpeed),
     /// Work of a stated time took so many times as long after the run as before it, when demands were set by it.
     Calibration(f64),
     /// The machine was not fit to measure on before the run, for this reason.
@@ -182,8 +177,7 @@ impl Analysis {
         if ended != RunEnd::Properly || recorded != planned && !about {
             caveats.push(Caveat::Incomplete { ended, recorded, planned, about });
         }
-        let drift = probe::drift(&self.rounds).filter(|(moved, ..)| *moved > 0);
-        caveats.extend(drift.map(|(moved, told, most)| Caveat::Drift { moved, told, most }));
+        caveats.extend(Some(self.speed).filter(|speed| speed.kept > 0).map(Caveat::Slowed));
         caveats.extend(self.recalibrated().map(Caveat::Calibration));
         if let Reading::Value(probe) = &self.run.probe {
             caveats.extend(probe::unfit(probe).into_iter().map(Caveat::Unfit));
@@ -292,6 +286,7 @@ pub fn analyse(bundle: &Bundle) -> Analysis {
         points,
         left_out: lost - admission.only_disturbed(|name| !is_searched(name)),
         rounds: bundle.rounds.clone(),
+        speed: probe::MachineSpeed::of(&bundle.trials),
         looks: bundle.looks.clone(),
         rounds_run: bundle.trials.iter().map(|trial| trial.round.saturating_add(1)).max().unwrap_or(0),
         damage: bundle.damage.clone(),

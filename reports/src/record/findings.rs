@@ -95,6 +95,11 @@ pub enum Invalid {
         /// Throughput of the second half over the first.
         ratio: f64,
     },
+    /// The machine itself was slower around the trial than shortly before, and the trial was made again for it.
+    Slowed {
+        /// How many times as long a fixed piece of work took as when it was fastest lately.
+        factor: f64,
+    },
     /// Other programs took too much of the pinned CPUs.
     ForeignLoad {
         /// Share of the window, 0 to 1.
@@ -214,6 +219,11 @@ pub enum Doubt {
         /// By how much, as a share of N.
         off: f64,
     },
+    /// The machine itself was slower around the trial than shortly before, and there was no other try.
+    Slowed {
+        /// How many times as long a fixed piece of work took as when it was fastest lately.
+        factor: f64,
+    },
     /// Values lay above the histogram's range.
     Saturated {
         /// How many.
@@ -242,6 +252,7 @@ impl Doubt {
             Self::Throttled { .. } => 23,
             Self::ReadLate { .. } => 24,
             Self::LeftBehind { .. } => 25,
+            Self::Slowed { .. } => 26,
         }
     }
 
@@ -255,6 +266,7 @@ impl Doubt {
             Self::SharedCpu | Self::NotPinned | Self::KilledAtStop | Self::ServerDied { .. } => 0.0,
             Self::LeftBehind { processes } => processes.len() as f64,
             Self::Throttled { share, .. } => *share,
+            Self::Slowed { factor } => *factor,
             Self::PartlyConnected { connected, clients } => clients.saturating_sub(*connected) as f64,
             Self::GeneratorTail { lag_p99_ns, .. } => *lag_p99_ns as f64,
             Self::BackgroundMissing { missing, .. } => *missing as f64,

@@ -194,6 +194,9 @@ pub struct Trial {
     pub accepted_by_worker: Vec<u64>,
     /// What the server's process tree used.
     pub usage: Usage,
+    /// Time of a fixed piece of work just before the trial and just after it, in nanoseconds: how fast the machine itself was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loop_ns: Option<[f64; 2]>,
     /// Why the trial must not be compared. Empty for a valid trial.
     pub invalid: Vec<Invalid>,
     /// Reasons for caution, shown wherever the figures are.

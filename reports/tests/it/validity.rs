@@ -5,7 +5,7 @@ use crate::support;
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::cells::exclusion::Exclusion;
 use bakeoff_reports::record::bundle::Bundle;
-use bakeoff_reports::record::{Invalid, Metric, Reading, Trial};
+use bakeoff_reports::record::{Doubt, Invalid, Metric, Reading, Trial};
 use bakeoff_reports::rules::verdict::Status;
 use bakeoff_reports::show::html;
 use bakeoff_reports::show::text::{SummaryOptions, summary};
@@ -141,12 +141,14 @@ fn figures_at_the_limits_of_the_generator_are_marked_wherever_they_stand() {
 }
 
 #[test]
-fn a_machine_that_moved_within_a_round_is_told_above_the_figures() {
+fn trials_that_count_though_the_machine_was_slower_are_told_above_the_figures() {
     let mut bundle = with_throughput(&[&[1000; 5], &[1000; 5]]);
-    assert!(support::caveats(&analyse(&bundle)).iter().all(|caveat| !caveat.contains("speed moved")));
-    bundle.rounds[2].loop_before_ns = Reading::Value(1e6);
-    bundle.rounds[2].loop_after_ns = Reading::Value(1.5e6);
-    bundle.rounds[3].loop_after_ns = Reading::Absent("no clock".to_owned());
+    assert!(support::caveats(&analyse(&bundle)).iter().all(|caveat| !caveat.contains("slower")));
+    bundle.trials.iter_mut().for_each(|trial| trial.loop_ns = Some([1e6, 1e6]));
+    bundle.trials[2].doubts.push(Doubt::Slowed { factor: 1.5 });
     let caveats = support::caveats(&analyse(&bundle)).join(" ");
-    assert!(caveats.contains("more than 10 % within 1 of 4 rounds (1.50× at most)"), "{caveats}");
+    assert!(
+        caveats.contains("0 of 10 trials were made again for it, 1 count though it was (1.50× as long"),
+        "{caveats}"
+    );
 }

@@ -59,7 +59,7 @@ fn demand_ns(demand: &DemandShape, share: f64) -> f64 {
 }
 
 /// Whether a figure of merit is made of times, or of how many requests there were to a time.
-pub(super) fn depends_on_time(merit: Metric) -> bool {
+pub(crate) fn depends_on_time(merit: Metric) -> bool {
     merit.group() == Group::Speed
 }
 

@@ -7,6 +7,7 @@
 mod lag;
 
 pub use bakeoff_reports::rules::probe::BUSY_SHARE;
+pub(crate) use lag::depends_on_time;
 pub use lag::{LAG_SHARE, Least, TAIL_SHARE};
 
 use crate::host::environment::CpuPlan;
@@ -57,6 +58,7 @@ pub fn is_transient(invalid: &[Invalid]) -> bool {
         | Invalid::GeneratorShort { .. }
         | Invalid::Unsteady { .. }
         | Invalid::ForeignLoad { .. }
+        | Invalid::Slowed { .. }
         | Invalid::Stolen { .. } => true,
         Invalid::ServerDidNotStart { .. }
         | Invalid::ServerDied { .. }
@@ -93,7 +95,7 @@ pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement
     if matches!(terms.load, Load::Open { .. }) {
         lag::judge(measured, terms, &mut judgement);
         let behind = behind_schedule(measured, usage, terms.cpus);
-        judgement.invalid.extend(behind.filter(|_| lag::depends_on_time(terms.merit)));
+        judgement.invalid.extend(behind.filter(|_| depends_on_time(terms.merit)));
     }
     judgement.invalid.extend(generator_bound(measured, usage, terms));
     let steady = !terms.load.varies();

@@ -12,7 +12,7 @@ pub use advice::{
 };
 
 use crate::cells::cell::SHOWN;
-use crate::record::{Ceiling, Metric, Probe, Reached, Reading, RoundRecord};
+use crate::record::{Ceiling, Doubt, Invalid, Metric, Probe, Reached, Reading, Trial};
 use crate::stats::quantile::Quantile;
 
 /// A rate within this share of the ceiling, or a latency within it of the floor, says as much of the generator as of the
@@ -22,9 +22,8 @@ pub const NEAR_SHARE: f64 = 0.20;
 /// A closed-loop swarm that uses more of its CPUs than this is at its limit, and what it got is a ceiling.
 pub const BUSY_SHARE: f64 = 0.95;
 
-/// How much the fixed work may change its time within a round before the round's figures are doubted: a tenth, above the
-/// scatter of the work itself on a quiet machine and well below the factors of 1.5 to 2.6 seen between phases of a shared
-/// one.
+/// How much longer the fixed work may take around a trial than when it was fastest lately: a tenth, above the scatter of the work
+/// itself on a quiet machine and below the factors of 1.3 to 1.5 seen between phases of a shared one.
 pub const DRIFT_SHARE: f64 = 0.10;
 
 /// Why the generator's limit under a workload is not known.
@@ -132,12 +131,34 @@ pub fn ceiling<'a>(probe: &'a Probe, scenario: &str) -> Option<&'a Ceiling> {
     probe.ceilings.iter().find(|ceiling| ceiling.scenarios.iter().any(|name| name == scenario))
 }
 
-/// In how many rounds the machine's speed moved by more than [`DRIFT_SHARE`], of how many that could tell, and the
-/// largest factor; `None` when no round could tell.
-pub fn drift(rounds: &[RoundRecord]) -> Option<(usize, usize, f64)> {
-    let factors: Vec<f64> = rounds.iter().filter_map(RoundRecord::drift).collect();
-    let moved = factors.iter().filter(|factor| **factor > 1.0 + DRIFT_SHARE).count();
-    (!factors.is_empty()).then(|| (moved, factors.len(), factors.iter().copied().fold(1.0, f64::max)))
+/// How fast the machine itself was, as far as the trials tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MachineSpeed {
+    /// Trials around which it was looked at.
+    pub told: u32,
+    /// Of these, made again because it was slower by more than [`DRIFT_SHARE`] than shortly before.
+    pub again: u32,
+    /// And those that count though it was.
+    pub kept: u32,
+    /// How many times as long the same work took at most around one of those that count.
+    pub most: f64,
+}
+
+impl MachineSpeed {
+    /// Over the trials of a run.
+    pub fn of(trials: &[Trial]) -> Self {
+        let mut speed = Self { most: 1.0, ..Self::default() };
+        for trial in trials {
+            speed.told += u32::from(trial.loop_ns.is_some());
+            speed.again += u32::from(trial.invalid.iter().any(|why| matches!(why, Invalid::Slowed { .. })));
+            for doubt in &trial.doubts {
+                if let Doubt::Slowed { factor } = doubt {
+                    (speed.kept, speed.most) = (speed.kept + 1, speed.most.max(*factor));
+                }
+            }
+        }
+        speed
+    }
 }
 
 #[cfg(test)]
@@ -188,12 +209,13 @@ mod tests {
     }
 
     #[test]
-    fn drift_is_the_same_up_and_down_and_absent_ends_tell_nothing() {
-        let round = |before, after| RoundRecord { round: 0, loop_before_ns: before, loop_after_ns: after };
-        let value = Reading::Value;
-        let rounds = [round(value(100.0), value(105.0)), round(value(150.0), value(100.0))];
-        assert_eq!(drift(&rounds), Some((1, 2, 1.5)));
-        assert_eq!(drift(&[round(Reading::Absent("no".into()), value(1.0))]), None);
-        assert_eq!(drift(&[round(value(0.0), value(1.0))]), None, "a time of zero is no time");
+    fn trials_made_again_for_a_slow_machine_are_told_apart_from_those_that_count() {
+        let mut bundle = sample::bundle(&sample::Spec::default());
+        assert_eq!(MachineSpeed::of(&bundle.trials), MachineSpeed { most: 1.0, ..MachineSpeed::default() });
+        bundle.trials.iter_mut().take(3).for_each(|trial| trial.loop_ns = Some([1e6, 1.4e6]));
+        bundle.trials[0].invalid.push(Invalid::Slowed { factor: 1.9 });
+        bundle.trials[1].doubts.push(Doubt::Slowed { factor: 1.2 });
+        let seen = MachineSpeed::of(&bundle.trials);
+        assert_eq!(seen, MachineSpeed { told: 3, again: 1, kept: 1, most: 1.2 });
     }
 }

@@ -119,7 +119,7 @@ fn verdict(judged: Judged<'_>, settled: &Settled, status: Status) -> Verdict {
     }
     let chosen = match status {
         Status::Decided | Status::Equal => true,
-        Status::Provisional => settled.top.len() < settled.order.len(),
+        Status::Provisional => settled.is_chosen(),
         Status::NoneFits | Status::Undecided { .. } => false,
     };
     let winners = settled.front.iter().filter(|_| chosen).map(|at| cells[*at].model.clone()).collect();

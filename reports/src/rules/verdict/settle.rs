@@ -85,7 +85,7 @@ impl Contest {
             Status::NoneFits
         } else if everyone_in_front && settled.closeness == Some(Closeness::Equal) {
             Status::Equal
-        } else if settled.top.len() < settled.order.len() || settled.all_near() {
+        } else if settled.is_chosen() || settled.all_near() {
             Status::Decided
         } else {
             Status::Undecided { more: settled.needed() }
@@ -154,6 +154,17 @@ impl Settled {
                 .all(|(one, other)| self.closeness_between(one, other) <= Closeness::Near)
     }
 
+    /// Whether the best is narrowed down: a cut behind the top, or a front of half of the contestants at most.
+    pub(super) fn is_chosen(&self) -> bool {
+        let (front, compared) = (self.front.len(), self.order.len());
+        self.top.len() < compared || (1..=Self::half(compared)).contains(&front) && front < compared
+    }
+
+    /// Half of so many contestants, rounded up.
+    fn half(contestants: usize) -> usize {
+        contestants.div_ceil(2)
+    }
+
     fn top_of(&self) -> Vec<usize> {
         let mut top = self.front.clone();
         loop {
@@ -168,8 +179,8 @@ impl Settled {
         top
     }
 
-    /// The fewest further blocks after which some cut, all of the better ones ahead of all the others, or all near, is expected.
-    /// `None` where more blocks do not help.
+    /// The fewest further blocks after which some cut (all of the better ones ahead of all the others), the first ahead of half of
+    /// them, or all near, is expected. `None` where more blocks do not help.
     fn needed(&self) -> Option<usize> {
         let behind = |pair: Pair| self.blocks_to(pair, Wanted::Behind);
         let near = |pair: Pair| self.blocks_to(pair, Wanted::Near);
@@ -184,7 +195,9 @@ impl Settled {
             most(across.collect(), &behind)
         });
         let near = most(Self::among(&self.order).collect(), &near);
-        cuts.chain(near).min().map(|blocks| blocks.max(1))
+        let behind_first = self.order.iter().skip(Self::half(self.order.len()).max(1));
+        let half = most(behind_first.map(|other| (self.order[0], *other)).collect(), &behind);
+        cuts.chain(near).chain(half.filter(|_| self.order.len() > 1)).min().map(|blocks| blocks.max(1))
     }
 
     /// Further blocks until every two of the front are expected to be told apart, or near. `None` where more do not help.

@@ -227,8 +227,8 @@ fn drift(analysis: &Analysis) -> Markup {
         } @else {
             h3 { "Speed of the machine" }
             p {
-                "The same piece of work on a server CPU, alone, before and after each round. A change of more than "
-                (share(probe::DRIFT_SHARE)) " within a round stands above all figures."
+                "The same piece of work on a CPU of each side, alone, before and after each round, and around each trial. One around "
+                "which it took more than " (share(probe::DRIFT_SHARE)) " longer than when it was fastest lately is made again."
             }
             (table("Speed of the machine", &["round", "before", "after", "moved by"], &rows))
         }

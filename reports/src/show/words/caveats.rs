@@ -3,7 +3,7 @@
 use crate::analysis::{Caveat, RunEnd};
 use crate::record::Refused;
 use crate::rules::MOST_LEFT_OUT;
-use crate::rules::probe::DRIFT_SHARE;
+use crate::rules::probe::{DRIFT_SHARE, MachineSpeed};
 use crate::show::units;
 use std::fmt;
 
@@ -64,10 +64,10 @@ impl fmt::Display for Caveat {
                 let about = if *about { "about " } else { "" };
                 write!(f, "{lead}{recorded} of {about}{planned} planned trials are recorded.")
             }
-            Self::Drift { moved, told, most } => write!(
+            Self::Slowed(MachineSpeed { told, again, kept, most }) => write!(
                 f,
-                "The machine's own speed moved by more than {} within {moved} of {told} rounds ({} at most): figures of \
-                 such a round compare badly with each other.",
+                "The machine itself was slower for a while, by more than {}: {again} of {told} trials were made again for it, \
+                 {kept} count though it was ({} as long for the same work at most).",
                 units::share(DRIFT_SHARE),
                 units::factor(*most)
             ),

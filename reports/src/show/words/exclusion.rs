@@ -53,6 +53,7 @@ impl Invalid {
             Self::Unanswered { .. } => "most requests went unanswered",
             Self::Throttled { .. } => "a CPU quota took too much of the pinned CPUs",
             Self::Unsteady { .. } => "there was no steady state",
+            Self::Slowed { .. } => "the machine itself was slower than shortly before",
             Self::ForeignLoad { .. } => "other programs took too much of the pinned CPUs",
             Self::Stolen { .. } => "the hypervisor took too much of the pinned CPUs",
         }

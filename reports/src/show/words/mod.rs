@@ -92,6 +92,11 @@ impl fmt::Display for Invalid {
                 "no steady state: the second half of the window ran at {} the first",
                 units::factor(*ratio)
             ),
+            Self::Slowed { factor } => write!(
+                f,
+                "the machine itself was slower than shortly before: the same work took {} as long",
+                units::factor(*factor)
+            ),
             Self::ForeignLoad { share } => {
                 let limit = units::share(FOREIGN_SHARE);
                 write!(f, "other programs used {} of the pinned CPUs (limit {limit})", units::share(*share))
@@ -180,6 +185,13 @@ impl fmt::Display for Doubt {
                 "the server left processes of other groups behind, which were ended: {}",
                 processes.join(", ")
             ),
+            Self::Slowed { factor } => {
+                write!(
+                    f,
+                    "the machine itself was slower than shortly before: {} as long",
+                    units::factor(*factor)
+                )
+            }
             Self::KilledAtStop => write!(f, "the server did not stop in time and was killed"),
             Self::LittlesLaw { off } => {
                 write!(

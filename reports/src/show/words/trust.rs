@@ -44,16 +44,18 @@ pub(crate) fn machine(analysis: &Analysis) -> String {
             }
         },
     };
-    let during = match probe::drift(&analysis.rounds) {
-        None => "Its speed was not followed during it.".to_owned(),
-        Some((0, told, _)) => format!(
-            "Its speed moved by no more than {} within any of {}.",
+    let during = match analysis.speed {
+        probe::MachineSpeed { told: 0, .. } => "Its speed was not followed during it.".to_owned(),
+        probe::MachineSpeed { told, again: 0, kept: 0, .. } => format!(
+            "Its speed stayed within {} around each of {}.",
             units::share(probe::DRIFT_SHARE),
-            plural(told as u64, "round")
+            plural(told.into(), "trial")
         ),
-        Some((moved, told, most)) => {
-            format!("Its speed moved within {moved} of {told} rounds, {} at most.", units::factor(most))
-        }
+        probe::MachineSpeed { told, again, kept, .. } => format!(
+            "It was slower for a while around {} of {}: {again} made again for it, {kept} count though it was.",
+            again + kept,
+            plural(told.into(), "trial")
+        ),
     };
     format!("{before} {during}")
 }
