@@ -4,7 +4,8 @@
 //! and replies are described as [`Parts`] that borrow from a block made once: sending copies nothing, and verifying
 //! every byte is a `memcmp`.
 
-pub use crate::services::http::reply::{HttpReply, Progress, Wrong};
+pub use crate::services::http::expected::{Content, HttpExpected, Wrong};
+pub use crate::services::http::reply::{HttpReply, Progress};
 
 /// What identifies a request and says what it asks for. The same values make the same bytes, in any process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,10 +100,13 @@ pub trait Exchange: Send + Sync {
     }
     /// The bytes of a request.
     fn request(&self, request: &Request) -> Parts<'_>;
-    /// The bytes of the only right reply to it; of a service with [`other_words`](Exchange::other_words), of our own servers.
+    /// The bytes of the only right reply to it. Of a service that [expects](Exchange::expected) something of other servers,
+    /// those of our own; empty where our own send nothing that could be known.
     fn reply(&self, request: &Request) -> Parts<'_>;
-    /// What reads the same reply in the words of other servers, for a protocol that leaves them a choice.
-    fn other_words(&self) -> Option<Box<HttpReply>> {
+    /// What is right of a reply to it in the words of other servers, for a protocol that leaves them a choice; an [`HttpReply`]
+    /// holds it to that.
+    fn expected(&self, request: &Request) -> Option<HttpExpected<'_>> {
+        let _ = request;
         None
     }
 }

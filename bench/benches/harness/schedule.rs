@@ -21,7 +21,7 @@ const TIMING: Timing = Timing {
 };
 
 fn request() -> RequestShape {
-    RequestShape { size: 64, demand: DemandShape::Exponential { mean: Duration::from_micros(100) } }
+    RequestShape::new(64, DemandShape::Exponential { mean: Duration::from_micros(100) })
 }
 
 fn open(arrivals: Arrivals, shape: RateShape) -> Load {

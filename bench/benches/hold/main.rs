@@ -155,7 +155,7 @@ fn open(launcher: &Launcher, model: &str, clients: u32) -> Result<Pair, String> 
 fn one_echo_each(target: SocketAddr, clients: u32) -> WorkerSpec {
     let (rate_per_s, arrivals, shape) = (ECHOES_PER_S, Arrivals::Fixed, RateShape::Steady);
     let load = Load::Open { clients, rate_per_s, arrivals, shape };
-    let request = RequestShape { size: 64, demand: DemandShape::None };
+    let request = RequestShape::new(64, DemandShape::None);
     let timing = Timing {
         warmup: Duration::ZERO,
         // Request k is due at k / rate: the window ends between the last that is wanted and the next.

@@ -149,7 +149,7 @@ impl Stage {
     }
 
     fn swarm(&self, target: SocketAddr, load: Load, seed: u64) -> Result<Measured, String> {
-        let request = RequestShape { size: SIZE, demand: DemandShape::None };
+        let request = RequestShape::new(SIZE, DemandShape::None);
         let timing = Timing {
             warmup: WARMUP,
             window: self.window,

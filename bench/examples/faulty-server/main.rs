@@ -6,6 +6,7 @@ mod server;
 
 use bakeoff::process::launch::die_with_parent;
 use bakeoff::swarm::protocol::run_worker;
+use bakeoff::swarm::spec::WorkerSpec;
 use bakeoff_servers::services;
 use std::io;
 use std::process::ExitCode;
@@ -24,7 +25,9 @@ fn main() -> ExitCode {
         }
         Some("swarm-worker") => {
             die_with_parent(parent()).expect("the runner lives");
-            let exchange = |name: &str, size| services::find(name).map(|entry| (entry.exchange)(size));
+            let exchange = |spec: &WorkerSpec| {
+                services::find(&spec.service).map(|entry| (entry.exchange)(spec.request.size))
+            };
             let done = run_worker(io::stdin().lock(), io::stdout().lock(), exchange);
             if done.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }

@@ -4,47 +4,80 @@
 //! choices that HTTP leaves are accepted.
 
 use crate::conversation::cuts;
-use bakeoff_servers::exchange::{HttpReply, Progress, Wrong};
+use bakeoff_servers::exchange::{Content, HttpExpected, HttpReply, Progress, Wrong};
+use std::ops::RangeInclusive;
+use std::sync::OnceLock;
 
 /// What a right reply has as its content.
 const PAYLOAD: &[u8] = b"sixteen bytes ok";
+
+/// The statuses of right replies where any content will do.
+const DECLARED: &[RangeInclusive<u16>] = &[200..=299, 304..=304, 404..=404];
 
 /// Takes the input for a reply, and for the choices of which one is made.
 ///
 /// # Panics
 /// Where a wrong reply is accepted, a right one is not, or another cut makes a difference.
 pub fn check(data: &[u8]) {
-    if outcome(data).is_right() {
-        assert_eq!(content(data).as_deref(), Some(PAYLOAD), "a wrong reply is accepted");
+    if outcome(data, Some(PAYLOAD)).is_right() {
+        assert_eq!(reading(data), Some((200, PAYLOAD.to_vec())), "a wrong reply is accepted");
+    }
+    let any = outcome(data, None);
+    if any.is_right() {
+        let (status, content) = reading(data).expect("what is no reply is accepted");
+        assert!(DECLARED.iter().any(|right| right.contains(&status)), "status {status} is accepted");
+        assert_eq!(any.learned, Some(content), "something else is learnt");
+    } else if any.wrong != Some(Wrong::Surplus) {
+        // Of a surplus the reply before it was right.
+        assert_eq!(any.learned, None, "a wrong reply teaches");
+    }
+    if let (Some(Wrong::Status(status)), Ok(Progress::Wrong { .. })) = (any.wrong, any.progress) {
+        assert_eq!(reading(data).map(|(read, _)| read), Some(status), "another status is told");
     }
     let (message, closes) = made(data);
-    let expected = Outcome { progress: Ok(Progress::Whole { closes }), is_whole_at_end: false };
+    let got = outcome(&message, Some(PAYLOAD));
+    let text = String::from_utf8_lossy(&message);
     assert_eq!(
-        outcome(&message),
-        expected,
-        "a right reply is refused: {}",
-        String::from_utf8_lossy(&message)
+        (got.progress, got.wrong),
+        (Ok(Progress::Whole { closes }), None),
+        "a right reply is refused: {text}"
     );
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     progress: Result<Progress, Wrong>,
-    is_whole_at_end: bool,
+    at_end: Option<Progress>,
+    wrong: Option<Wrong>,
+    learned: Option<Vec<u8>>,
 }
 
 impl Outcome {
     fn is_right(&self) -> bool {
-        matches!(self.progress, Ok(Progress::Whole { .. })) || self.is_whole_at_end
+        let whole = |progress| matches!(progress, Progress::Whole { .. });
+        self.progress.is_ok_and(whole) || self.at_end.is_some_and(whole)
     }
 }
 
-/// What comes of a message, the same however it is cut.
-fn outcome(message: &[u8]) -> Outcome {
+/// What comes of a message, the same however it is cut: with this content expected, or with one that is learnt.
+fn outcome(message: &[u8], content: Option<&[u8]>) -> Outcome {
     let of = |pieces: &[&[u8]]| {
+        let known = OnceLock::new();
+        let expected = match content {
+            Some(content) => HttpExpected::ok(content),
+            None => HttpExpected {
+                statuses: DECLARED,
+                is_head: false,
+                length: None,
+                headers: &[],
+                content: Content::Learned(&known),
+            },
+        };
         let mut reply = HttpReply::default();
-        let progress = pieces.iter().try_fold(Progress::Part, |_, piece| reply.on_data(piece, PAYLOAD));
-        Outcome { progress, is_whole_at_end: progress.is_ok() && reply.is_whole_at_end(PAYLOAD) }
+        let progress = pieces.iter().try_fold(Progress::Part, |_, piece| reply.on_data(piece, &expected));
+        let at_end = progress.ok().and_then(|_| reply.on_end(&expected));
+        let wrong = reply.wrong().map(alike);
+        Outcome { progress: progress.map_err(alike), at_end, wrong, learned: known.into_inner() }
     };
     let whole = of(&[message]);
     for pieces in cuts(message) {
@@ -53,28 +86,39 @@ fn outcome(message: &[u8]) -> Outcome {
     whole
 }
 
-/// The content of a reply of status 200 that is all of the message.
-fn content(mut message: &[u8]) -> Option<Vec<u8>> {
+/// How much of a message had come when it was seen to be no HTTP depends on the cut.
+fn alike(wrong: Wrong) -> Wrong {
+    match wrong {
+        Wrong::NotHttp(_) => Wrong::NotHttp([0; 16]),
+        other => other,
+    }
+}
+
+/// Status and content of a reply that is all of the message.
+fn reading(mut message: &[u8]) -> Option<(u16, Vec<u8>)> {
     loop {
         let mut fields = [httparse::EMPTY_HEADER; 100];
         let mut reply = httparse::Response::new(&mut fields);
         let Ok(httparse::Status::Complete(head)) = reply.parse(message) else { return None };
         message = &message[head..];
-        match reply.code? {
+        let status = reply.code?;
+        match status {
             100..=199 => continue,
-            200 => {}
-            _ => return None,
+            204 | 304 => return message.is_empty().then(|| (status, Vec::new())),
+            _ => {}
         }
         let is = |field: &&httparse::Header<'_>, name: &str| field.name.eq_ignore_ascii_case(name);
         let has = |name: &str| reply.headers.iter().rfind(|field| is(field, name)).map(|field| field.value);
-        if has("transfer-encoding").is_some() {
-            return chunks(message);
-        }
-        let is_all = match has("content-length") {
-            None => true,
-            Some(length) => std::str::from_utf8(length).ok()?.trim().parse() == Ok(message.len()),
+        let content = if has("transfer-encoding").is_some() {
+            chunks(message)
+        } else {
+            let is_all = match has("content-length") {
+                None => true,
+                Some(length) => std::str::from_utf8(length).ok()?.trim().parse() == Ok(message.len()),
+            };
+            is_all.then(|| message.to_vec())
         };
-        return is_all.then(|| message.to_vec());
+        return content.map(|content| (status, content));
     }
 }
 

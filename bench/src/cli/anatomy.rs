@@ -68,8 +68,8 @@ impl AnatomyArgs {
     fn options(&self) -> Result<AnatomyOptions, String> {
         let shape = self.request.shape()?;
         Ok(AnatomyOptions {
-            service: self.request.service,
-            size: shape.size,
+            service: self.request.service(),
+            request: shape,
             demand: self.request.demand.unwrap_or_default(),
             repeats: self.repeats,
             span: self.span,

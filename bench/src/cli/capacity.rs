@@ -47,7 +47,7 @@ impl CapacityArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         let flags = &self.campaign;
         require_loopback(flags.listen.addr.ip(), "capacity loads this machine only")?;
-        let base = workloads::find(&self.scenario)?;
+        let base = workloads::find_with(&self.scenario, flags)?;
         let objective = capacity::objective(self.objective.as_deref(), &base)?;
         let rates = self.rates.as_deref().map(rates).transpose()?;
         let goal = Goal::new(&base, objective, rates, flags.times.times())?;

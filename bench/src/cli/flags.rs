@@ -5,12 +5,16 @@ use super::setup::command_line;
 use crate::campaign::Options;
 use crate::workload::contestant::{Chosen, NamedCommand};
 use crate::workload::derive::Times;
+use crate::workload::http::{self, Header};
 use crate::workload::load::{DemandShape, RequestShape, check_request};
 use crate::workload::units::{parse_duration, parse_positive_duration, parse_size};
-use bakeoff_servers::services::ServiceEntry;
+use bakeoff_reports::record::{HttpExpectation, HttpRequest};
+use bakeoff_servers::services::{self, ServiceEntry};
 use clap::{Args, value_parser};
+use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -130,28 +134,122 @@ pub(super) struct CampaignFlags {
     /// as lying at them
     #[arg(long)]
     pub(super) no_probe: bool,
+    #[command(flatten)]
+    pub(super) http: HttpFlags,
 }
+
+// A request of HTTP spelled out, for a server that is nobody's of ours.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Requests of HTTP")]
+pub(super) struct HttpFlags {
+    /// Path of a request of HTTP, with its query; may be given several times, and each request then asks for one of them by
+    /// the seed [default: /]
+    #[arg(long = "path", value_name = "PATH", value_parser = http::path)]
+    paths: Vec<String>,
+    /// Its method [default: GET, or POST with a body]
+    #[arg(long, value_name = "METHOD", value_parser = http::method)]
+    method: Option<String>,
+    /// A header of it, such as 'content-type: application/json'; may be given several times
+    #[arg(long = "header", short = 'H', value_name = "HEADER", value_parser = request_header)]
+    headers: Vec<Header>,
+    /// Its body: a text, or @FILE
+    #[arg(long, value_name = "TEXT")]
+    body: Option<String>,
+    /// The statuses of right replies: 200, 2xx, 200-204, or several with commas [default: 2xx]
+    #[arg(long, value_name = "STATUSES", value_parser = statuses)]
+    expect_status: Option<Statuses>,
+    /// The length of their content
+    #[arg(long, value_name = "BYTES", value_parser = http::length)]
+    expect_length: Option<u64>,
+    /// A header that they have, with exactly this value; may be given several times
+    #[arg(long = "expect-header", value_name = "HEADER", value_parser = http::header)]
+    expect_headers: Vec<Header>,
+    /// Their content is that of the first right reply for the same path
+    #[arg(long)]
+    expect_same_body: bool,
+}
+
+/// Ranges of statuses; a type of its own, so that clap takes the list for one value.
+#[derive(Clone, Debug)]
+struct Statuses(Vec<RangeInclusive<u16>>);
+
+fn statuses(text: &str) -> Result<Statuses, String> {
+    http::statuses(text).map(Statuses)
+}
+
+fn request_header(text: &str) -> Result<Header, String> {
+    http::header(text).and_then(http::request_field)
+}
+
+impl HttpFlags {
+    fn are_given(&self) -> bool {
+        let Self { paths, method, headers, body, expect_status, expect_length, expect_headers, .. } = self;
+        let lists = !paths.is_empty() || !headers.is_empty() || !expect_headers.is_empty();
+        let others = method.is_some() || body.is_some() || expect_status.is_some() || expect_length.is_some();
+        lists || others || self.expect_same_body
+    }
+
+    /// The request that they spell out, if they do.
+    pub(super) fn request(&self) -> Result<Option<HttpRequest>, String> {
+        if !self.are_given() {
+            return Ok(None);
+        }
+        let body = match self.body.as_deref().unwrap_or_default() {
+            text if !text.starts_with('@') => text.to_owned(),
+            file => fs::read_to_string(&file[1..])
+                .map_err(|e| format!("reading the body from the file {} failed: {e}", &file[1..]))?,
+        };
+        let usual = HttpExpectation::default();
+        let expect = HttpExpectation {
+            statuses: self.expect_status.as_ref().map_or(usual.statuses, |statuses| statuses.0.clone()),
+            length: self.expect_length,
+            headers: self.expect_headers.clone(),
+            same_body: self.expect_same_body,
+        };
+        http::request(self.method.clone(), self.paths.clone(), self.headers.clone(), body, expect).map(Some)
+    }
+}
+
+/// The payload of a request in bytes, unless another is asked for.
+const USUAL_SIZE: u32 = 64;
 
 // What a single request is, where no scenario says it.
 #[derive(Clone, Debug, Args)]
 pub(super) struct RequestFlags {
-    /// What the server speaks (see `bakeoff list`)
-    #[arg(long, short, default_value = "echo", value_parser = names::service(), hide_possible_values = true)]
-    pub(super) service: &'static ServiceEntry,
-    /// Payload of a request (http: of its reply)
-    #[arg(long, default_value = "64 B", value_parser = parse_size)]
-    pub(super) size: u32,
+    /// What the server speaks (see `bakeoff list`) [default: echo; http where a request is spelled out]
+    #[arg(long, short, value_parser = names::service(), hide_possible_values = true)]
+    service: Option<&'static ServiceEntry>,
+    /// Payload of a request (http: of its reply) [default: 64 B]
+    #[arg(long, value_parser = parse_size)]
+    size: Option<u32>,
     /// What a request demands of the server, for services that do work [default: 1 ms]
     #[arg(long, value_name = "TIME", value_parser = parse_positive_duration)]
     pub(super) demand: Option<Duration>,
+    #[command(flatten)]
+    http: HttpFlags,
 }
 
 impl RequestFlags {
+    /// What the server speaks.
+    pub(super) fn service(&self) -> &'static ServiceEntry {
+        let usual = if self.http.are_given() { "http" } else { "echo" };
+        self.service.unwrap_or_else(|| services::find(usual).expect("it is built in"))
+    }
+
     /// The shape of a request, which the service must be able to serve.
     pub(super) fn shape(&self) -> Result<RequestShape, String> {
+        if let Some(http) = self.http.request()? {
+            return match (self.service().name, self.size, self.demand) {
+                ("http", None, None) => Ok(RequestShape::http(http)),
+                ("http", ..) => Err("a request that is spelled out has neither --size nor --demand".into()),
+                (other, ..) => {
+                    Err(format!("--path and its like spell out a request of http, not of {other}"))
+                }
+            };
+        }
         let demand = self.demand.map_or(DemandShape::None, |value| DemandShape::Fixed { value });
-        let shape = RequestShape { size: self.size, demand };
-        check_request(&shape, self.service).map_err(|e| e.to_string())?;
+        let shape = RequestShape::new(self.size.unwrap_or(USUAL_SIZE), demand);
+        check_request(&shape, self.service()).map_err(|e| e.to_string())?;
         Ok(shape)
     }
 }

@@ -16,7 +16,7 @@ use crate::workload::load::{Arrivals, Load, RateShape, Timing};
 use crate::workload::units::{
     parse_count, parse_duration, parse_positive_duration, parse_rate, show_duration,
 };
-use bakeoff_reports::record::{Invalid, Measured, Usage};
+use bakeoff_reports::record::{HttpFault, Invalid, Measured, Usage};
 use bakeoff_reports::show::summary::Summary;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
@@ -26,7 +26,8 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bakeoff load --addr 127.0.0.1:5000 --service line --clients 64\n  \
     bakeoff load --addr 127.0.0.1:7 --rate 20000 --for 10s\n  \
-    bakeoff load --addr 127.0.0.1:8080 --service http --json")]
+    bakeoff load --addr 127.0.0.1:8080 --path /api/items --expect-same-body\n  \
+    bakeoff load --addr 127.0.0.1:8080 --path /api/items -H 'content-type: application/json' --body '{\"a\":1}' --expect-status 201 --json")]
 pub(super) struct LoadArgs {
     /// The server's address, or a name of one, and port
     #[arg(long, value_name = "ADDR", value_parser = super::parse_addresses)]
@@ -89,7 +90,7 @@ impl LoadArgs {
         };
         let doubts =
             judge::doubts(&measured, &Usage::absent("another program's server"), &spec.load, &context.cpus);
-        let invalid = judge::of_strangers_server(&measured.counts, || refuses(target));
+        let invalid = judge::of_strangers_server(&measured, || refuses(target));
         let summary = Summary::new(&measured, invalid, doubts).map_err(|e| e.to_string())?;
         let text = if self.json {
             serde_json::to_string_pretty(&summary).expect("our own type, finite numbers") + "\n"
@@ -98,9 +99,12 @@ impl LoadArgs {
         };
         output::print(&text)?;
         for reason in &summary.invalid {
-            let wrong = matches!(reason, Invalid::WrongReply { .. });
-            let speaks = format!("; does {target} speak {}? (--service)", self.request.service.name);
-            let speaks = if wrong { speaks.as_str() } else { "" };
+            // Who answers with a status speaks HTTP.
+            let is_strange =
+                |first: &Option<HttpFault>| matches!(first, None | Some(HttpFault::NotHttp { .. }));
+            let strange = matches!(reason, Invalid::WrongReply { first, .. } if is_strange(first));
+            let speaks = format!("; does {target} speak {}? (--service)", self.request.service().name);
+            let speaks = if strange { speaks.as_str() } else { "" };
             crate::print_to_stderr(&format!("bakeoff: the measurement is invalid: {reason}{speaks}"));
         }
         Ok(if summary.invalid.is_empty() { Exit::Fine } else { Exit::Invalid })
@@ -143,6 +147,6 @@ impl LoadArgs {
             Timing { warmup: self.warmup, window: self.window, timeout: self.timeout, drain: self.timeout };
         bounds::check(&load, &request, &timing, 0, 1).map_err(|e| e.to_string())?;
         let seed = self.seed.seed;
-        Ok(WorkerSpec { seed, ..WorkerSpec::new(target, self.request.service.name, load, request, timing) })
+        Ok(WorkerSpec { seed, ..WorkerSpec::new(target, self.request.service().name, load, request, timing) })
     }
 }

@@ -179,6 +179,6 @@ impl RunArgs {
         let chosen = BUILT_IN.iter().filter(|b| b.default || self.all);
         let built_in: Vec<String> = chosen.map(|b| b.name.to_string()).collect();
         let names = if self.scenarios.is_empty() { &built_in } else { &self.scenarios };
-        workloads::read_all(names, self.campaign.times.times())
+        workloads::read_all(names, &self.campaign)
     }
 }

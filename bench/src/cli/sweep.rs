@@ -62,7 +62,7 @@ impl SweepArgs {
 
     /// The points, and the scenario itself first where it is wanted.
     fn scenarios(&self) -> Result<Vec<Scenario>, String> {
-        let base = workloads::find(&self.scenario)?;
+        let base = workloads::find_with(&self.scenario, &self.campaign)?;
         let usual = if matches!(base.load, Load::Open { .. }) { "rate" } else { "clients" };
         let values = axis::parse(self.over.as_deref().unwrap_or(usual), &base)?;
         let times = self.campaign.times.times();

@@ -1,19 +1,21 @@
 //! Scenarios as they are named on the command line: built-in ones by name, others by file.
 
+use super::flags::CampaignFlags;
 use super::names::is_path;
-use crate::workload::derive::{Times, with_times};
+use crate::workload::derive::{self, with_times};
 use crate::workload::scenario::Scenario;
 use std::fs;
 use std::path::Path;
 
-/// The scenarios of these names, each with another window or warm-up where one is given.
+/// The scenarios of these names, each with another window, warm-up or request where one is given.
 ///
 /// # Errors
 /// A scenario that cannot be read, two of one name, or a schedule that the given times do not fit.
-pub(super) fn read_all(names: &[String], times: Times) -> Result<Vec<Scenario>, String> {
+pub(super) fn read_all(names: &[String], campaign: &CampaignFlags) -> Result<Vec<Scenario>, String> {
+    let times = campaign.times.times();
     let mut scenarios: Vec<Scenario> = Vec::new();
     for name in names {
-        let scenario = find(name)?;
+        let scenario = find_with(name, campaign)?;
         if scenarios.iter().any(|s| s.name == scenario.name) {
             return Err(format!(
                 "two scenarios are named `{}`; the report could not tell them apart",
@@ -25,6 +27,18 @@ pub(super) fn read_all(names: &[String], times: Times) -> Result<Vec<Scenario>, 
         scenarios.push(scenario);
     }
     Ok(scenarios)
+}
+
+/// The scenario of a name, asking what the flags spell out, if they do.
+///
+/// # Errors
+/// As [`find`], and a load that such a request cannot have.
+pub(super) fn find_with(name: &str, campaign: &CampaignFlags) -> Result<Scenario, String> {
+    let scenario = find(name)?;
+    match campaign.http.request()? {
+        Some(request) => derive::asking(&scenario, &request),
+        None => Ok(scenario),
+    }
 }
 
 /// The scenario of a name that the parser of flags has let through.

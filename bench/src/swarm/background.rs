@@ -291,7 +291,8 @@ fn asks(spec: &WorkerSpec, exchange: &dyn Exchange) -> (Vec<u8>, usize, usize) {
     let number = |id: usize| Request { id: id as u64, size: spec.request.size, demand_ns };
     let reply = exchange.reply(&number(0)).len();
     let request = exchange.request(&number(0)).len();
-    let requests = ASKED_BYTES.div_ceil(reply).min(ASKED_REQUESTS);
+    // Of a reply that nobody knows beforehand, as many as may be.
+    let requests = ASKED_BYTES.div_ceil(reply.max(1)).min(ASKED_REQUESTS);
     let row = (CALL_BYTES / request).clamp(1, requests);
     let asks = (0..row).flat_map(|id| exchange.request(&number(id)).to_vec()).collect();
     (asks, requests.div_ceil(row), request)

@@ -1,11 +1,11 @@
 //! One client connection: its socket and how far the request and the reply on it have come.
 //!
 //! Sends a request straight from the parts that describe it (short ones of several pieces are put together first), and
-//! checks every byte of the reply against the parts that it must equal. Never allocates (but once for a server that words its
-//! replies otherwise than ours), never decides what is asked next.
+//! checks every byte of the reply against the parts that it must equal. Never allocates (but once a connection for a server that
+//! words its replies otherwise than ours), never decides what is asked next.
 
 use bakeoff_reports::record::ErrorKind;
-use bakeoff_servers::exchange::{HttpReply, Parts, Progress, Wrong};
+use bakeoff_servers::exchange::{HttpExpected, HttpReply, Parts, Progress, Wrong};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
@@ -20,6 +20,11 @@ pub(super) enum Received {
     Whole,
     /// The same, and the server closes the connection.
     Last,
+    /// A whole reply has come, and a wrong one; the connection is fit for another.
+    Wrong {
+        /// Whether the server closes it.
+        closes: bool,
+    },
 }
 
 /// Messages up to so many bytes are copied together rather than sent as pieces: copying them costs less than what
@@ -84,8 +89,13 @@ impl Connection {
         self.received as usize
     }
 
-    /// Reads what has come and compares it with the reply it must be; where that fails, with the same in other words, if
-    /// `other_words` has a reader of them.
+    /// What reads the replies of a server that words them otherwise than ours.
+    pub(super) fn other_words(&self) -> Option<&HttpReply> {
+        self.other_words.as_deref()
+    }
+
+    /// Reads what has come and compares it with the reply it must be; where that fails, with what is `expected` of another
+    /// server's words, if anything is.
     ///
     /// Reads until the socket is empty. A read that leaves room in `buffer` has emptied it, which spares the read that
     /// would say so, unless the peer is known to have hung up: then `to_the_end` makes sure that the end is seen.
@@ -93,19 +103,22 @@ impl Connection {
     /// # Errors
     /// [`ErrorKind::Corrupt`] for a wrong byte, for bytes behind the reply, and for a reply to a request that is not
     /// yet sent in full; otherwise how the connection ended.
-    pub(super) fn receive(
+    pub(super) fn receive<'a>(
         &mut self,
         reply: &Parts<'_>,
-        other_words: impl Fn() -> Option<Box<HttpReply>>,
+        expected: impl Fn() -> Option<HttpExpected<'a>>,
         buffer: &mut [u8],
         to_the_end: bool,
     ) -> Result<Received, ErrorKind> {
         loop {
             match recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
                 Ok((_, 0)) => {
-                    let ends =
-                        self.other_words.as_ref().is_some_and(|other| other.is_whole_at_end(reply.body));
-                    return if ends && self.sent_whole { Ok(Received::Last) } else { Err(ErrorKind::Closed) };
+                    let ends = self.other_words.as_mut().zip(expected());
+                    return match ends.and_then(|(reader, expected)| reader.on_end(&expected)) {
+                        Some(Progress::Whole { .. }) if self.sent_whole => Ok(Received::Last),
+                        Some(Progress::Wrong { closes }) => Ok(Received::Wrong { closes }),
+                        _ => Err(ErrorKind::Closed),
+                    };
                 }
                 Ok((_, n)) => {
                     let bytes = &buffer[..n];
@@ -116,13 +129,16 @@ impl Connection {
                             Progress::Whole { closes: false }
                         }
                         true => Progress::Part,
-                        false => self.in_other_words(reply, &other_words, bytes)?,
+                        false => self.in_other_words(reply, expected().as_ref(), bytes)?,
                     };
                     self.received += n as u32;
                     match progress {
-                        Progress::Whole { .. } if !self.sent_whole => return Err(ErrorKind::Corrupt),
+                        Progress::Whole { .. } | Progress::Wrong { .. } if !self.sent_whole => {
+                            return Err(ErrorKind::Corrupt);
+                        }
                         Progress::Whole { closes: false } => return Ok(Received::Whole),
                         Progress::Whole { closes: true } => return Ok(Received::Last),
+                        Progress::Wrong { closes } => return Ok(Received::Wrong { closes }),
                         Progress::Part => {}
                     }
                     if n < buffer.len() && !to_the_end {
@@ -143,18 +159,19 @@ impl Connection {
     fn in_other_words(
         &mut self,
         reply: &Parts<'_>,
-        other_words: impl Fn() -> Option<Box<HttpReply>>,
+        expected: Option<&HttpExpected<'_>>,
         bytes: &[u8],
     ) -> Result<Progress, ErrorKind> {
+        let expected = expected.ok_or(ErrorKind::Corrupt)?;
+        let corrupt = |_: Wrong| ErrorKind::Corrupt;
         if self.other_words.is_none() {
-            let mut reader = other_words().ok_or(ErrorKind::Corrupt)?;
             // What came before was what ours would send, to the byte.
             let before = &reply.to_vec()[..self.received as usize];
-            reader.on_data(before, reply.body).map_err(|Wrong| ErrorKind::Corrupt)?;
-            self.other_words = Some(reader);
+            let reader = self.other_words.insert(Box::default());
+            reader.on_data(before, expected).map_err(corrupt)?;
         }
         let reader = self.other_words.as_mut().expect("made above");
-        reader.on_data(bytes, reply.body).map_err(|Wrong| ErrorKind::Corrupt)
+        reader.on_data(bytes, expected).map_err(corrupt)
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Purpose {
     Order = 4,
     /// The seeds of rounds.
     Round = 5,
+    /// Which path a request asks for.
+    Path = 6,
 }
 
 /// One stream of numbered draws.

@@ -14,6 +14,7 @@ use super::alarm::{self, Alarm};
 use super::background::BackgroundConnections;
 use super::deadlines::Deadlines;
 use super::dial::Dialer;
+use super::http_replies::HttpBooks;
 use super::pipeline::Pipes;
 use super::recorder::Books;
 use super::schedule::Schedule;
@@ -23,7 +24,7 @@ use crate::host::clock::{self, nanoseconds};
 use crate::swarm::spec::WorkerSpec;
 use crate::workload::load::Load;
 use bakeoff_reports::record::{self, Measured};
-use bakeoff_servers::exchange::Exchange;
+use bakeoff_servers::exchange::{Exchange, Request};
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -41,6 +42,9 @@ const EVENTS: usize = 256;
 const BUFFER_BYTES: usize = 64 << 10;
 /// What a hang-up or an error of a socket looks like.
 pub(super) const HANGUP: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR);
+
+/// A request that nobody sends, to ask an exchange what it expects of any.
+const NO_REQUEST: Request = Request { id: 0, size: 0, demand_ns: 0 };
 
 /// What a slot does after a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +77,8 @@ pub(super) struct Engine<'a> {
     /// What is under way on connections that may have several requests so.
     pub(super) pipes: Pipes,
     pub(super) books: Books,
+    /// Replies that had to be read as HTTP.
+    pub(super) http: HttpBooks,
     pub(super) buffer: Box<[u8]>,
     pub(super) dialer: Dialer,
     /// The connections beside the load, if there are any.
@@ -132,6 +138,7 @@ impl<'a> Engine<'a> {
             deadlines: Deadlines::new(slots),
             pipes,
             books: Books::new(timing, spec.slices, slots),
+            http: exchange.expected(&NO_REQUEST).map(|_| HttpBooks::new()).unwrap_or_default(),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             dialer: Dialer::new(spec.target, spec.congestion_control.clone(), spec.shard, sockets, churn),
             background_due_ns: if background.is_some() { 0 } else { u64::MAX },
@@ -380,6 +387,7 @@ impl<'a> Engine<'a> {
         let wire = wire::read(&self.slots, churn, self.dropped);
         let mut measured = self.books.close(never_written, end - begin, spins, wire);
         measured.background = self.background_counts;
+        measured.http = self.http.close(self.exchange.expected(&NO_REQUEST).as_ref());
         (measured, IdleConnections { _slots: self.slots, _background: self.background })
     }
 }

@@ -4,7 +4,9 @@
 //! have written down had it seen the same requests. Never averages anything.
 
 use bakeoff_reports::record::histogram::{HistogramError, Recorder, replies_per_connection};
-use bakeoff_reports::record::{Background, Counts, EncodedHistogram, Measured, Slice, Spread, WARMUP_SLICES};
+use bakeoff_reports::record::{
+    Background, Counts, EncodedHistogram, HttpReplies, Measured, Slice, Spread, WARMUP_SLICES,
+};
 use serde::{Deserialize, Serialize};
 
 /// What one worker measured: the record of its shard alone.
@@ -83,6 +85,7 @@ pub fn merge(mut parts: Vec<WorkerPart>) -> Result<Measured, MergeError> {
         spread: merge_spread(&parts)?,
         wire: super::wire::merge(parts.iter().map(|part| &part.measured.wire)),
         background: parts.iter().fold(Background::default(), |sum, part| sum.plus(part.measured.background)),
+        http: parts.iter().fold(HttpReplies::default(), |sum, part| sum.plus(&part.measured.http)),
         swarm_cpu_ns: parts.iter().map(|part| part.measured.swarm_cpu_ns).sum(),
         swarm_workers: parts.len() as u32,
         swarm_spins: parts.iter().any(|part| part.measured.swarm_spins),

@@ -15,6 +15,8 @@ pub mod defect;
 mod dial;
 pub(crate) mod draw;
 mod engine;
+pub mod http_exchange;
+pub mod http_replies;
 pub mod merge;
 mod pipeline;
 mod pipelining;

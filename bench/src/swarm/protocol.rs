@@ -86,15 +86,15 @@ pub fn read_line<T: DeserializeOwned>(
     })
 }
 
-/// The worker's side of the conversation, on the calling thread. `exchange_for` finds the client's half of a service
-/// by its name, for payloads of so many bytes.
+/// The worker's side of the conversation, on the calling thread. `exchange_for` makes the client's half of the
+/// service that a specification names; `None` for one that it does not know.
 ///
 /// # Errors
 /// Whatever kept the worker from doing its work; it has been said on `output` too, as far as that still works.
 pub fn run_worker(
     input: impl BufRead,
     mut output: impl Write,
-    exchange_for: impl Fn(&str, u32) -> Option<Box<dyn Exchange>>,
+    exchange_for: impl Fn(&WorkerSpec) -> Option<Box<dyn Exchange>>,
 ) -> Result<(), SwarmError> {
     let outcome = converse(input, &mut output, exchange_for);
     if let Err(error) = &outcome {
@@ -120,12 +120,11 @@ fn by_the_server(kind: io::ErrorKind) -> bool {
 fn converse(
     mut input: impl BufRead,
     output: &mut impl Write,
-    exchange_for: impl Fn(&str, u32) -> Option<Box<dyn Exchange>>,
+    exchange_for: impl Fn(&WorkerSpec) -> Option<Box<dyn Exchange>>,
 ) -> Result<(), SwarmError> {
     let gone = |source| SwarmError::System { doing: "answering the runner", source };
     let Some(spec) = read_line::<WorkerSpec>(&mut input, "a worker's specification")? else { return Ok(()) };
-    let exchange = exchange_for(&spec.service, spec.request.size)
-        .ok_or_else(|| SwarmError::UnknownService(spec.service.clone()))?;
+    let exchange = exchange_for(&spec).ok_or_else(|| SwarmError::UnknownService(spec.service.clone()))?;
     let worker = prepare(&spec, &*exchange)?;
     let congestion_control = worker.congestion_control().map(String::from);
     let ready = Ready { connected: worker.connected(), congestion_control };

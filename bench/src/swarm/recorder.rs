@@ -10,7 +10,7 @@ use crate::host::clock::nanoseconds;
 use crate::workload::load::Timing;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
-    Background, Counts, ErrorKind, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire,
+    Background, Counts, ErrorKind, HttpReplies, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire,
 };
 
 /// Kinds of error, in the order of their counters.
@@ -288,6 +288,7 @@ impl Books {
             spread: spread(&self.replies, &self.seen),
             wire,
             background: Background::default(),
+            http: HttpReplies::default(),
             swarm_cpu_ns,
             swarm_workers: 1,
             swarm_spins: spins,

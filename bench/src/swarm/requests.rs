@@ -168,18 +168,20 @@ impl Engine<'_> {
         let hangup = flags.intersects(HANGUP);
         if hangup || flags.contains(EventFlags::IN) {
             let reply = self.exchange.reply(&slot.request);
-            let other_words = || self.exchange.other_words();
-            match connection.receive(&reply, other_words, &mut self.buffer, hangup) {
+            let expected = || self.exchange.expected(&slot.request);
+            match connection.receive(&reply, expected, &mut self.buffer, hangup) {
                 Ok(Received::Part) => {}
-                Ok(Received::Whole) => {
+                Ok(outcome @ (Received::Whole | Received::Last)) => {
                     let bytes = connection.received();
-                    return self.finish(index, bytes, hangup);
+                    return self.finish(index, bytes, outcome == Received::Last, hangup);
                 }
-                Ok(Received::Last) => {
-                    let bytes = connection.received();
-                    return self.finish(index, bytes, true);
+                Ok(Received::Wrong { closes }) => return self.reject(index, closes || hangup),
+                Err(kind) => {
+                    if kind == ErrorKind::Corrupt {
+                        self.enter_http(index, false);
+                    }
+                    return self.fail(index, kind);
                 }
-                Err(kind) => return self.fail(index, kind),
             }
         }
         if connection.sent_whole() || !flags.contains(EventFlags::OUT) {
@@ -192,12 +194,42 @@ impl Engine<'_> {
 
     /// The right reply has come.
     #[inline]
-    fn finish(&mut self, index: u32, bytes: usize, hangup: bool) {
+    fn finish(&mut self, index: u32, bytes: usize, closes: bool, hangup: bool) {
         let now = self.now();
         self.deadlines.clear(index);
         let slot = &mut self.slots[index as usize];
         slot.failures = 0;
         self.books.answered(index as usize, bytes, slot.intended_ns, slot.sent_ns, now);
+        self.enter_http(index, closes);
+        self.replied(index, now, closes || hangup);
+    }
+
+    /// A whole reply has come that is wrong: it fails its request, and the connection may carry another.
+    #[cold]
+    fn reject(&mut self, index: u32, closes: bool) {
+        let now = self.now();
+        self.deadlines.clear(index);
+        self.enter_http(index, closes);
+        self.books.failed(self.slots[index as usize].intended_ns, ErrorKind::Corrupt);
+        self.replied(index, now, closes);
+    }
+
+    /// Notes a reply that was read as HTTP; of our own servers none is.
+    #[inline]
+    fn enter_http(&mut self, index: u32, closes: bool) {
+        let slot = &self.slots[index as usize];
+        let reply = slot.connection.as_ref().and_then(Connection::other_words);
+        if let Some(reply) = reply
+            && self.books.counts(slot.intended_ns)
+        {
+            self.http.enter(reply, closes);
+        }
+    }
+
+    /// The slot's request has its reply, by `now`.
+    #[inline]
+    fn replied(&mut self, index: u32, now: u64, hangup: bool) {
+        let slot = &mut self.slots[index as usize];
         slot.left = slot.left.saturating_sub(1);
         let session_over = matches!(self.mode, Mode::Churn { .. }) && slot.left == 0;
         let mut sends_at = now;

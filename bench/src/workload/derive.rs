@@ -4,7 +4,7 @@
 use crate::workload::axis::Values;
 use crate::workload::scenario::Scenario;
 use crate::workload::units::show_duration;
-use bakeoff_reports::record::{Axis, SweepPoint};
+use bakeoff_reports::record::{Axis, HttpExpectation, HttpRequest, SweepPoint};
 use std::time::Duration;
 use toml::{Table, Value};
 
@@ -90,6 +90,55 @@ pub fn with_clients(base: &Scenario, clients: u32) -> Result<Scenario, String> {
     parse(&table, &base.name)
 }
 
+/// The load of a scenario with another request, for contestants that are named elsewhere: those of the scenario serve its own.
+///
+/// # Errors
+/// What its file would be refused for, such as pipelining.
+pub fn asking(base: &Scenario, request: &HttpRequest) -> Result<Scenario, String> {
+    let mut table = table_of(base)?;
+    let name = format!("{}: {request}", base.name);
+    for (key, text) in [
+        ("name", name.clone()),
+        ("about", format!("{request}, under the load of {}", base.name)),
+        ("service", "http".into()),
+    ] {
+        table.insert(key.into(), Value::String(text));
+    }
+    table.remove("models");
+    table.remove("also");
+    let http = [("http".to_owned(), Value::Table(spelled_out(request)))];
+    table.insert("request".into(), Value::Table(http.into_iter().collect()));
+    parse(&table, &name)
+}
+
+/// The table `[request.http]` of a request.
+fn spelled_out(request: &HttpRequest) -> Table {
+    let text = |text: &String| Value::String(text.clone());
+    let list = |all: &[String]| Value::Array(all.iter().map(text).collect());
+    let fields = |all: &[(String, String)]| {
+        Value::Table(all.iter().map(|(name, value)| (name.clone(), text(value))).collect())
+    };
+    let HttpExpectation { statuses, length, headers, same_body } = &request.expect;
+    let statuses: Vec<String> = statuses.iter().map(|one| format!("{}-{}", one.start(), one.end())).collect();
+    let mut expect: Table = [
+        ("status".to_owned(), list(&statuses)),
+        ("headers".to_owned(), fields(headers)),
+        ("same_body".to_owned(), Value::Boolean(*same_body)),
+    ]
+    .into_iter()
+    .collect();
+    expect.extend(length.map(|length| ("length".to_owned(), Value::Integer(length as i64))));
+    [
+        ("method".to_owned(), text(&request.method)),
+        ("paths".to_owned(), list(&request.paths)),
+        ("headers".to_owned(), fields(&request.headers)),
+        ("body".to_owned(), text(&request.body)),
+        ("expect".to_owned(), Value::Table(expect)),
+    ]
+    .into_iter()
+    .collect()
+}
+
 /// The scenario with other times.
 ///
 /// # Errors
@@ -168,6 +217,32 @@ mod tests {
             let back = Scenario::parse(&point.toml, "test").expect("parses back");
             assert_eq!(Scenario { sweep: point.sweep.clone(), merit: base.merit, ..back }, point);
         }
+    }
+
+    #[test]
+    fn a_load_asks_what_is_spelled_out_and_keeps_it() {
+        let request = HttpRequest {
+            method: "POST".into(),
+            paths: vec!["/a?b=\"1\"".into(), "/c".into()],
+            headers: vec![("content-type".into(), "application/json".into())],
+            body: "{\"ä\":\n1}".into(),
+            expect: HttpExpectation {
+                statuses: vec![200..=204, 404..=404],
+                length: Some(9),
+                headers: vec![("etag".into(), "W/\"x\"".into())],
+                same_body: true,
+            },
+        };
+        for built_in in BUILT_IN.iter().filter(|built_in| built_in.name != "pipelined") {
+            let base = Scenario::built_in(built_in.name).expect("built in");
+            let asking = asking(&base, &request).expect(built_in.name);
+            assert_eq!(asking.request.http.as_ref(), Some(&request), "{}", built_in.name);
+            assert_eq!((&asking.load, asking.timing, &asking.models), (&base.load, base.timing, &None));
+            let point = point(&asking, Axis::Clients, 3.0, Times::default()).expect(built_in.name);
+            assert_eq!(point.request, asking.request);
+        }
+        let pipelined = Scenario::built_in("pipelined").expect("built in");
+        assert!(asking(&pipelined, &request).expect_err("it pipelines").contains("`pipeline`"));
     }
 
     #[test]

@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn poison_is_for_its_service_alone_which_takes_nothing_else() {
-        let asks = |demand| RequestShape { size: 64, demand };
+        let asks = |demand| RequestShape::new(64, demand);
         let poison = asks(DemandShape::Poison { share: 0.01 });
         let time = asks(DemandShape::Fixed { value: Duration::from_millis(1) });
         let (poisonous, waiting, idle) =

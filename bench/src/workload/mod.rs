@@ -6,6 +6,7 @@ pub mod command;
 pub mod contestant;
 pub mod curves;
 pub mod derive;
+pub mod http;
 pub mod load;
 pub mod orderings;
 pub(crate) mod rate_clock;

@@ -130,7 +130,7 @@ fn a_server_that_lets_nobody_in_is_blamed() {
 fn wrong_replies_are_named_and_not_retried() {
     for fault in ["garbage", "floods"] {
         let trial = trial(fault);
-        let wrong = |reason: &Invalid| matches!(reason, Invalid::WrongReply { replies } if *replies > 0);
+        let wrong = |reason: &Invalid| matches!(reason, Invalid::WrongReply { replies, .. } if *replies > 0);
         assert!(trial.invalid.iter().any(wrong), "{fault}: {:?}", trial.invalid);
         assert!(!bakeoff::trial::judge::is_transient(&trial.invalid), "{fault}: it would be the same again");
         let Reading::Value(measured) = &trial.measured else { panic!("{fault}: {trial:?}") };

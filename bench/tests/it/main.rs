@@ -3,6 +3,7 @@
 mod ab;
 mod advise;
 mod anatomy;
+mod any_http;
 mod budget;
 mod catalogue;
 mod cli;

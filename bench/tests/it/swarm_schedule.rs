@@ -26,7 +26,7 @@ fn open(clients: u32, rate_per_s: f64, arrivals: Arrivals) -> Load {
 }
 
 fn shape(demand: DemandShape) -> RequestShape {
-    RequestShape { size: 64, demand }
+    RequestShape::new(64, demand)
 }
 
 fn exponential(mean_us: u64) -> RequestShape {
@@ -147,7 +147,7 @@ fn what_cannot_be_scheduled_is_refused_with_its_bound() {
     assert_eq!(check(&open(4, 50_000_000.0, Arrivals::Poisson), &none, &t, 0, 1), Ok(()));
     let empty = Load::Churn { clients: 1, requests_per_connection: 0 };
     assert_eq!(check(&empty, &none, &t, 0, 1), Err(ScheduleError::EmptySession));
-    let sized = |size| RequestShape { size, demand: DemandShape::None };
+    let sized = |size| RequestShape::new(size, DemandShape::None);
     assert_eq!(check(&closed(1), &sized(0), &t, 0, 1), Ok(()), "an empty payload is one");
     assert_eq!(check(&closed(1), &sized(4 << 20), &t, 0, 1), Ok(()));
     assert_eq!(check(&closed(1), &sized((4 << 20) + 1), &t, 0, 1), Err(ScheduleError::Size((4 << 20) + 1)));

@@ -247,7 +247,7 @@ fn the_conversation_with_a_worker_goes_as_documented() {
     input.push('\n');
     input.push_str(&serde_json::to_string(&Start { start_ns: monotonic_ns() + 50_000_000 }).expect("a line"));
     let mut output = Vec::new();
-    run_worker(Cursor::new(input), &mut output, |name, _| (name == "echo").then(|| Box::new(Echo) as _))
+    run_worker(Cursor::new(input), &mut output, |spec| (spec.service == "echo").then(|| Box::new(Echo) as _))
         .expect("a good conversation");
     let text = String::from_utf8(output).expect("text");
     let mut answers = text.lines().map(|line| serde_json::from_str(line).expect("an answer"));
@@ -261,7 +261,8 @@ fn the_conversation_with_a_worker_goes_as_documented() {
 #[test]
 fn a_worker_leaves_quietly_or_says_why() {
     let server = Server::start(Fault::None);
-    let exchange_for = |name: &str, _| (name == "echo").then(|| Box::new(Echo) as _);
+    let exchange_for =
+        |spec: &bakeoff::swarm::spec::WorkerSpec| (spec.service == "echo").then(|| Box::new(Echo) as _);
     let mut output = Vec::new();
     run_worker(BufReader::new(std::io::empty()), &mut output, exchange_for)
         .expect("no specification, no work");

@@ -6,7 +6,7 @@
 use crate::cells::recovery::{self, Recovery};
 use crate::metric::Figures;
 use crate::record::histogram::Recorder;
-use crate::record::{Doubt, ErrorKind, Metric, Reading};
+use crate::record::{Doubt, ErrorKind, HttpReplies, Metric, Reading};
 use crate::stats::censored::Censored;
 use crate::stats::estimate::{Estimate, Subject};
 use crate::stats::quantile::{Distribution, Quantile};
@@ -171,6 +171,8 @@ pub struct Merged {
     pub connect: Latency,
     /// Failed requests by kind.
     pub errors: BTreeMap<ErrorKind, u64>,
+    /// The replies by status, where they were read as HTTP.
+    pub http: HttpReplies,
     /// Requests given up after the timeout.
     pub timeouts: u64,
     /// Requests without an answer when the trial ended.

@@ -9,7 +9,9 @@ use crate::cells::exclusion::Exclusion;
 use crate::cells::recovery;
 use crate::metric::{Figures, Round};
 use crate::record::histogram::Recorder;
-use crate::record::{Doubt, EncodedHistogram, Invalid, Measured, Reading, ScenarioRecord, Trial};
+use crate::record::{
+    Doubt, EncodedHistogram, HttpReplies, Invalid, Measured, Reading, ScenarioRecord, Trial,
+};
 use crate::stats::quantile::Distribution;
 use std::collections::BTreeMap;
 
@@ -185,6 +187,7 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
         dispatch_lag: of(&sum.dispatch_lag),
         connect: of(&sum.connect),
         errors,
+        http: valid.iter().fold(HttpReplies::default(), |sum, (_, measured)| sum.plus(&measured.http)),
         timeouts: total(|m| m.counts.timeouts),
         pending: total(|m| m.counts.in_flight_at_end),
         connections: total(|m| m.spread.connections),

@@ -16,6 +16,7 @@ mod costs;
 pub mod envelope;
 mod findings;
 pub mod histogram;
+mod http;
 mod load;
 mod metric;
 mod ns;
@@ -33,6 +34,7 @@ pub use contestant::{
 };
 pub use costs::{Counted, Switches, Usage, WARMUP_SLICES, Wire};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
+pub use http::{HttpExpectation, HttpFault, HttpReplies, HttpRequest, StatusCount, WrongReplies};
 pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing};
 pub use metric::Metric;
 pub use objective::Objective;
@@ -241,6 +243,9 @@ pub struct Measured {
     // As schema 3 called it.
     #[serde(default, skip_serializing_if = "Background::is_none", alias = "companions")]
     pub background: Background<ConnectionCounts>,
+    /// The replies by status and fault; empty where none had to be read as HTTP, as those of our own servers.
+    #[serde(default, skip_serializing_if = "HttpReplies::is_empty")]
+    pub http: HttpReplies,
     /// CPU time of the swarm's workers in the window, in nanoseconds, summed.
     pub swarm_cpu_ns: u64,
     /// Workers (processes, one thread each).
@@ -258,7 +263,7 @@ pub struct Counts {
     /// before the window that had no outcome even when the trial ended, for they were in flight throughout. Requests
     /// that had found no free connection when the trial ended were never written; they count as sent and in flight.
     pub sent: u64,
-    /// Answered with exactly the right bytes.
+    /// Answered with exactly the right bytes, or as the workload expects of HTTP.
     pub ok: u64,
     /// Failed, by kind.
     pub errors: BTreeMap<ErrorKind, u64>,
@@ -300,7 +305,7 @@ pub enum ErrorKind {
     Reset,
     /// The server closed before the whole reply had come.
     Closed,
-    /// The reply's bytes were wrong.
+    /// The reply was wrong: its bytes, or what a workload expects of HTTP.
     Corrupt,
     /// The connection could not be made in time, or for another reason.
     Connect,

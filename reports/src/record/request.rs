@@ -3,6 +3,7 @@
 //!
 //! Pure arithmetic; what a draw's number is comes from the schedule.
 
+use super::http::HttpRequest;
 use super::ns as nanos;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -11,11 +12,28 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RequestShape {
-    /// Payload in bytes.
+    /// Payload in bytes; of requests that are spelled out, their body or the content that is expected, the larger.
     #[serde(rename = "size_bytes")]
     pub size: u32,
     /// Demand.
     pub demand: DemandShape,
+    /// The request itself, where the workload spells it out; absent where the service makes it of the payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpRequest>,
+}
+
+impl RequestShape {
+    /// A request that the service makes of a payload of `size` bytes.
+    pub fn new(size: u32, demand: DemandShape) -> Self {
+        Self { size, demand, http: None }
+    }
+
+    /// A request of HTTP as it is spelled out.
+    pub fn http(request: HttpRequest) -> Self {
+        let expected = request.expect.length.unwrap_or_default();
+        let size = u32::try_from(expected.max(request.body.len() as u64)).unwrap_or(u32::MAX);
+        Self { size, demand: DemandShape::None, http: Some(request) }
+    }
 }
 
 /// What the demand of a request makes the server do.

@@ -264,7 +264,7 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         service: "echo".to_owned(),
         load,
         background: Background::default(),
-        request: RequestShape { size: 64, demand },
+        request: RequestShape::new(64, demand),
         calibration: None,
         work,
         timing: Timing {
@@ -392,6 +392,7 @@ fn measure(
         },
         wire: wire(workload, clients, answered + completed / 5),
         background: Default::default(),
+        http: Default::default(),
         swarm_cpu_ns: WINDOW_NS / 2,
         swarm_workers: 1,
         swarm_spins: workload.4.is_some(),

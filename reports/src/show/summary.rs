@@ -2,10 +2,10 @@
 //! terminal. Neither puts a zero where there is no figure, and the document never rounds.
 
 use crate::record::histogram::{HistogramError, Recorder};
-use crate::record::{Counts, Doubt, EncodedHistogram, Invalid, Measured, Reading};
+use crate::record::{Counts, Doubt, EncodedHistogram, HttpReplies, Invalid, Measured, Reading};
 use crate::show::layout::push;
 use crate::show::units;
-use crate::show::words::quantile;
+use crate::show::words::{http, quantile};
 use crate::stats::quantile::{Distribution, Quantile};
 use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
@@ -28,6 +28,9 @@ pub struct Summary {
     pub reply_bytes_per_s: f64,
     /// Requests whose intended send time lies in the window, by what became of them.
     pub counts: Counts,
+    /// The replies by status and fault; left out where none had to be read as HTTP.
+    #[serde(skip_serializing_if = "HttpReplies::is_empty")]
+    pub http: HttpReplies,
     /// Requests before the window that came to an outcome.
     pub warmup_sent: u64,
     /// From the intended send time to the end of the reply, over all requests sent.
@@ -116,6 +119,7 @@ impl Summary {
             requests_per_s: completed as f64 / seconds,
             reply_bytes_per_s: measured.reply_bytes_in_window as f64 / seconds,
             counts: measured.counts.clone(),
+            http: measured.http.clone(),
             warmup_sent: measured.warmup_sent,
             response: Times::new(&measured.response, Some(sent))?,
             service: Times::new(&measured.service, Some(sent))?,
@@ -179,6 +183,9 @@ impl Summary {
         let bytes = units::bytes(self.reply_bytes_per_s);
         let _ = writeln!(out, "{:.0} requests/s, {bytes}/s of replies", self.requests_per_s);
         push(&mut out, &outcome(&self.counts), WIDTH, "");
+        if !self.http.is_empty() {
+            push(&mut out, &by_status(&self.http), WIDTH, "");
+        }
         let _ = write!(out, "\n{:NAME$}", "");
         for share in [0.5, 0.9, 0.99, 0.999, 0.9999] {
             let _ = write!(out, "{:>11}", units::percentile(share));
@@ -211,6 +218,18 @@ impl Summary {
         }
         out
     }
+}
+
+/// The replies of a window by status, and what was wrong with the wrong ones.
+fn by_status(replies: &HttpReplies) -> String {
+    let mut text = format!("replies by status: {}", http::statuses(replies));
+    for wrong in &replies.wrong {
+        let _ = write!(text, "; {} wrong, the first {}", units::grouped(wrong.replies), wrong.first);
+    }
+    if replies.closes > 0 {
+        let _ = write!(text, "; the server closed the connection behind {}", units::grouped(replies.closes));
+    }
+    text
 }
 
 fn outcome(counts: &Counts) -> String {
@@ -255,6 +274,7 @@ mod tests {
             slices: Vec::new(),
             spread: Spread::default(),
             background: Default::default(),
+            http: HttpReplies::default(),
             swarm_cpu_ns: answered * 7_000,
             swarm_workers: 1,
             swarm_spins: false,

@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Looks at the clock until the window is over; there is no warm-up.
 pub(super) fn run(spec: &ClientSpec, rate_per_s: f64) -> io::Result<ClientPart> {
     let load = Load::Open { clients: 1, rate_per_s, arrivals: Arrivals::Poisson, shape: RateShape::Steady };
-    let request = RequestShape { size: 1, demand: DemandShape::None };
+    let request = RequestShape::new(1, DemandShape::None);
     let (warmup, drain) = (Duration::ZERO, Duration::ZERO);
     let window = Duration::from_nanos(spec.window_ns);
     let timing = Timing { warmup, window, timeout: window, drain };

@@ -139,9 +139,16 @@ fn fault(trial: &Trial, scenario: &Scenario) -> Option<String> {
         _ => false,
     };
     if let Some(reason) = trial.invalid.iter().find(fatal) {
-        let speaks = format!("; does it speak the service `{}`?", scenario.service);
-        let wrong = matches!(reason, Invalid::WrongReply { .. });
-        return Some(format!("{reason}{}", if wrong { speaks.as_str() } else { "" }));
+        let more = match (&scenario.request.http, reason) {
+            (Some(http), Invalid::WrongReply { .. }) => {
+                format!("; right is {}, asked by {http}", http.expect)
+            }
+            (None, Invalid::WrongReply { .. }) => {
+                format!("; does it speak the service `{}`?", scenario.service)
+            }
+            _ => String::new(),
+        };
+        return Some(format!("{reason}{more}"));
     }
     let Reading::Value(measured) = &trial.measured else { return None };
     let counts = &measured.counts;

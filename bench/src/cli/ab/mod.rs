@@ -225,7 +225,7 @@ impl AbArgs {
         let names = if self.scenarios.is_empty() { default.as_slice() } else { &self.scenarios };
         let flags = &self.campaign;
         let models = if flags.models.models.is_empty() { &models } else { &flags.models.models };
-        let mut scenarios = workloads::read_all(names, flags.times.times())?;
+        let mut scenarios = workloads::read_all(names, flags)?;
         let floors = Floors::parse(&self.floors)?;
         let mut cells = Vec::new();
         for (at, scenario) in scenarios.iter().enumerate() {

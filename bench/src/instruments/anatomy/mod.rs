@@ -18,6 +18,7 @@ use crate::process::context::Context;
 use crate::process::launch::{Interrupt, LaunchError};
 use crate::process::program::Program;
 use crate::process::workers::PATIENCE;
+use crate::workload::load::{DemandShape, RequestShape};
 use crate::workload::server::{DEFAULT_BACKLOG, ServerSettings};
 use bakeoff_reports::record::{Anatomy, Part, Phase, Reading};
 use bakeoff_servers::services::{self, ServiceEntry};
@@ -34,8 +35,8 @@ const TRACED_WARM_UP: u32 = 3;
 pub struct AnatomyOptions {
     /// The service.
     pub service: &'static ServiceEntry,
-    /// Payload bytes of a request.
-    pub size: u32,
+    /// What is asked; its demand stands beside it.
+    pub request: RequestShape,
     /// What a request demands of the server; zero leaves it to the service.
     pub demand: Duration,
     /// Requests to trace.
@@ -49,7 +50,7 @@ impl AnatomyOptions {
     pub fn small_echo() -> Self {
         Self {
             service: services::find("echo").expect("echo is always there"),
-            size: 64,
+            request: RequestShape::new(64, DemandShape::None),
             demand: Duration::ZERO,
             repeats: 5,
             span: Duration::from_millis(60),
@@ -93,7 +94,7 @@ pub fn take(
     options: &AnatomyOptions,
 ) -> Result<Anatomy, LaunchError> {
     let demand_ns = clock::nanoseconds(options.demand);
-    let question = Question::new(options.service, options.size, demand_ns);
+    let question = Question::new(options.service, &options.request, demand_ns);
     let config = ServerSettings::default().config(context.cpus.server.len());
     let serve = context.serve_options(options.service.name, DEFAULT_BACKLOG, config);
     let mut server = program.start(&serve)?;

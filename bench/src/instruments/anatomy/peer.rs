@@ -4,7 +4,10 @@
 //! It never blocks by itself, so that whoever traces the server can let the server go on in between.
 
 use crate::host::connect::connect;
+use crate::swarm::http_exchange::exchange;
+use crate::swarm::http_replies::fault;
 use crate::sys::{TcpInfo, tcp_info};
+use crate::workload::load::RequestShape;
 use bakeoff_reports::record::Segments;
 use bakeoff_servers::exchange::{HttpReply, Progress, Wrong};
 use bakeoff_servers::services::ServiceEntry;
@@ -29,11 +32,12 @@ pub(super) struct Question {
 }
 
 impl Question {
-    /// Requests of `size` payload bytes to a service, each demanding `demand_ns`.
-    pub(super) fn new(service: &ServiceEntry, size: u32, demand_ns: u64) -> Self {
-        let exchange = (service.exchange)(size);
+    /// Requests of this shape to a service, each demanding `demand_ns`.
+    pub(super) fn new(service: &ServiceEntry, request: &RequestShape, demand_ns: u64) -> Self {
+        let exchange = exchange(service, request, 0);
         let says_exit = service.name == "line";
-        let question = Self { exchange, size, demand_ns, says_exit, reply_bytes: AtomicU64::new(0) };
+        let question =
+            Self { exchange, size: request.size, demand_ns, says_exit, reply_bytes: AtomicU64::new(0) };
         let ours = question.exchange.reply(&question.request(0)).len() as u64;
         question.reply_bytes.store(ours, Ordering::Relaxed);
         question
@@ -103,7 +107,7 @@ impl<'a> Peer<'a> {
         while !self.whole {
             match self.stream.read(&mut self.buffer) {
                 Ok(0) => return Err("the server closed the connection before it had answered".into()),
-                Ok(n) => self.receive(&reply, n)?,
+                Ok(n) => self.receive(&request, &reply, n)?,
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return Err(format!("reading the reply failed: {e}")),
@@ -113,23 +117,28 @@ impl<'a> Peer<'a> {
     }
 
     /// Takes the `n` bytes in the buffer.
-    fn receive(&mut self, reply: &Parts<'_>, n: usize) -> Result<(), String> {
-        let wrong = || "the server answered with a wrong byte".to_owned();
+    fn receive(&mut self, request: &Request, reply: &Parts<'_>, n: usize) -> Result<(), String> {
         let bytes = &self.buffer[..n];
         if self.other_words.is_none() && reply.verify(self.received, bytes) == Ok(n) {
             self.whole = self.received + n == reply.len();
         } else {
+            let expected = self.question.exchange.expected(request);
+            let expected = expected.ok_or("the server answered with a wrong byte")?;
+            let wrong = |why: Wrong| format!("the server's reply {}", fault(why, &expected));
             let mut reader = match self.other_words.take() {
                 Some(reader) => reader,
                 None => {
-                    let mut reader = self.question.exchange.other_words().ok_or_else(wrong)?;
+                    let mut reader = Box::<HttpReply>::default();
                     // What came before was what ours would send, to the byte.
-                    reader.on_data(&reply.to_vec()[..self.received], reply.body).map_err(|Wrong| wrong())?;
+                    reader.on_data(&reply.to_vec()[..self.received], &expected).map_err(wrong)?;
                     reader
                 }
             };
-            match reader.on_data(bytes, reply.body).map_err(|Wrong| wrong())? {
+            match reader.on_data(bytes, &expected).map_err(wrong)? {
                 Progress::Part => {}
+                Progress::Wrong { .. } => {
+                    return Err(reader.wrong().map(wrong).expect("it says that it is wrong"));
+                }
                 Progress::Whole { closes: false } => self.whole = true,
                 Progress::Whole { closes: true } => {
                     return Err(

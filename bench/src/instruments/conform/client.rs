@@ -1,7 +1,8 @@
 //! The client of the conformance cases: blocking, impatient, and every reply byte compared. It says what was wrong in words.
 
 use crate::host::connect::connect;
-use bakeoff_servers::exchange::{Progress, Wrong};
+use crate::swarm::http_replies::fault;
+use bakeoff_servers::exchange::{HttpExpected, HttpReply, Progress};
 use bakeoff_servers::services::{POISON, ServiceEntry};
 use bakeoff_servers::{Exchange, Request};
 use socket2::SockRef;
@@ -19,14 +20,14 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    /// A server asked in a service, with payloads of up to so many bytes.
+    /// A server asked in a service, by `exchange`.
     pub(super) fn new(
         address: SocketAddr,
         service: &'static ServiceEntry,
-        largest: u32,
+        exchange: Box<dyn Exchange>,
         patience: Duration,
     ) -> Self {
-        Self { address, service, exchange: (service.exchange)(largest), patience }
+        Self { address, service, exchange, patience }
     }
 
     /// Its service.
@@ -108,24 +109,8 @@ impl Client<'_> {
     /// Reads the reply to a request and no byte beyond it, and checks it.
     pub(super) fn expect(&mut self, request: &Request) -> Result<After, String> {
         let reply = self.subject.exchange.reply(request);
-        if let Some(mut reader) = self.subject.exchange.other_words() {
-            // Byte by byte, for only the reader knows where the reply ends.
-            loop {
-                let Some(byte) = self.byte().map_err(|e| self.told(&e, "the reply", 0, 0))? else {
-                    let whole = reader.is_whole_at_end(reply.body);
-                    return if whole {
-                        Ok(After::Closes)
-                    } else {
-                        Err("it closed the connection in a reply".into())
-                    };
-                };
-                match reader.on_data(&[byte], reply.body) {
-                    Ok(Progress::Part) => {}
-                    Ok(Progress::Whole { closes: false }) => return Ok(After::Stays),
-                    Ok(Progress::Whole { closes: true }) => return Ok(After::Closes),
-                    Err(Wrong) => return Err("its reply has another status or another content".into()),
-                }
-            }
+        if let Some(expected) = self.subject.exchange.expected(request) {
+            return self.expect_http(&expected);
         }
         let whole = reply.to_vec();
         let mut received = 0;
@@ -154,6 +139,27 @@ impl Client<'_> {
             received += n;
         }
         Ok(After::Stays)
+    }
+
+    /// Reads a reply of HTTP, byte by byte, for only its reader knows where it ends.
+    fn expect_http(&mut self, expected: &HttpExpected<'_>) -> Result<After, String> {
+        let mut reader = HttpReply::default();
+        let progress = loop {
+            let Some(byte) = self.byte().map_err(|e| self.told(&e, "the reply", 0, 0))? else {
+                let whole = reader.on_end(expected);
+                break whole.ok_or("it closed the connection in a reply")?;
+            };
+            match reader.on_data(&[byte], expected) {
+                Ok(Progress::Part) => {}
+                Ok(whole) => break whole,
+                Err(why) => return Err(format!("its reply {}", fault(why, expected))),
+            }
+        };
+        match (reader.wrong(), progress) {
+            (Some(why), _) => Err(format!("its reply {}", fault(why, expected))),
+            (None, Progress::Whole { closes: true }) => Ok(After::Closes),
+            (None, _) => Ok(After::Stays),
+        }
     }
 
     fn byte(&mut self) -> Result<Option<u8>, std::io::Error> {

@@ -12,9 +12,12 @@ use crate::process::context::Context;
 use crate::process::launch::LaunchError;
 use crate::process::program::Program;
 use crate::process::server::Server;
+use crate::swarm::http_exchange::exchange;
+use crate::workload::load::RequestShape;
 use crate::workload::scenario::Scenario;
 use crate::workload::server::{DEFAULT_BACKLOG, ServerSettings};
 use bakeoff_servers::services::{self, ServiceEntry};
+use bakeoff_servers::{Exchange, Request};
 use cases::{ALL, Held};
 use client::Subject;
 use std::time::Duration;
@@ -23,6 +26,8 @@ use std::time::Duration;
 const LARGEST: u32 = 1 << 20;
 /// How long a reply may take: far longer than any server that works takes, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Of more paths than so many some are asked for before a run, not all.
+const MOST_PATHS: usize = 100;
 /// How long a server may take to stop.
 const STOP: Duration = Duration::from_secs(2);
 
@@ -52,7 +57,7 @@ pub fn put(
     service: &'static ServiceEntry,
     case: &Case,
 ) -> Result<Outcome, LaunchError> {
-    let (mut server, subject) = start(context, program, service, LARGEST)?;
+    let (mut server, subject) = start(context, program, service, (service.exchange)(LARGEST))?;
     let held = (case.run)(&subject);
     // A poison request kills it, which is what was asked for.
     let died = server.has_ended() && !subject.is_deadly();
@@ -78,7 +83,7 @@ pub fn stops(
     program: Program<'_>,
     service: &'static ServiceEntry,
 ) -> Result<Outcome, LaunchError> {
-    let (server, subject) = start(context, program, service, LARGEST)?;
+    let (server, subject) = start(context, program, service, (service.exchange)(LARGEST))?;
     let client = subject.connect();
     let stopped = server.stop(STOP);
     drop(client);
@@ -100,9 +105,14 @@ pub fn stops(
 /// What it does instead, in words; or the tool was interrupted.
 pub fn speaks(context: &Context, program: Program<'_>, scenario: &Scenario) -> Result<(), SpeaksError> {
     let service = services::find(&scenario.service).expect("checked when the scenario was read");
-    let size = scenario.request.size;
-    let (mut server, subject) = start(context, program, service, size.max(64))?;
-    let asked = subject.ask_all(&[subject.request(1, size), subject.request(2, size)]);
+    let RequestShape { size, http, .. } = &scenario.request;
+    let (mut server, subject) = start(context, program, service, exchange(service, &scenario.request, 0))?;
+    // Twice each, so that what is learnt from the first reply is held against the second. Which path a number asks for is drawn,
+    // and of so many draws hardly one misses a path.
+    let paths = http.as_ref().map_or(1, |http| http.paths.len().min(MOST_PATHS)) as u64;
+    let times = if paths == 1 { 2 } else { 8 * paths };
+    let requests: Vec<Request> = (1..=times).map(|id| subject.request(id, *size)).collect();
+    let asked = subject.ask_all(&requests);
     let died = server.has_ended();
     let stopped = server.stop(STOP);
     if context.interrupted() {
@@ -114,7 +124,10 @@ pub fn speaks(context: &Context, program: Program<'_>, scenario: &Scenario) -> R
         Err(why) if died => format!("{why}; {}", stopped.early_end()),
         Err(why) => why,
     };
-    Err(SpeaksError::Service { service: service.name, why })
+    Err(match http {
+        Some(http) => SpeaksError::Request { asked: http.to_string(), expect: http.expect.to_string(), why },
+        None => SpeaksError::Service { service: service.name, why },
+    })
 }
 
 /// A server does not answer what a workload asks.
@@ -133,6 +146,16 @@ pub enum SpeaksError {
         /// What it did.
         why: String,
     },
+    /// It listens and does not answer a request as the workload expects.
+    #[error("it does not answer `{asked}` as expected: {why}; right is {expect}")]
+    Request {
+        /// The request.
+        asked: String,
+        /// What is expected.
+        expect: String,
+        /// What it did.
+        why: String,
+    },
 }
 
 /// A server that listens, and what to ask it with.
@@ -140,13 +163,13 @@ fn start(
     context: &Context,
     program: Program<'_>,
     service: &'static ServiceEntry,
-    largest: u32,
+    exchange: Box<dyn Exchange>,
 ) -> Result<(Server, Subject), LaunchError> {
     let config = ServerSettings::default().config(context.cpus.server.len());
     let mut server = program.start(&context.serve_options(service.name, DEFAULT_BACKLOG, config))?;
     if let Err(error) = server.go() {
         return Err(server.explained(error));
     }
-    let subject = Subject::new(server.address, service, largest, PATIENCE);
+    let subject = Subject::new(server.address, service, exchange, PATIENCE);
     Ok((server, subject))
 }

@@ -312,7 +312,7 @@ impl Prober<'_> {
 
     fn spec(&self, target: SocketAddr, point: &Point) -> WorkerSpec {
         let (warmup, window) = self.form.pick((30, 100), (200, 800));
-        let request = RequestShape { size: point.payload, demand: DemandShape::None };
+        let request = RequestShape::new(point.payload, DemandShape::None);
         let timing = Timing {
             warmup: Duration::from_millis(warmup),
             window: Duration::from_millis(window),

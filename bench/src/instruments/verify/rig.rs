@@ -128,7 +128,7 @@ impl Rig<'_> {
     /// A trial of 64-byte requests: 300 ms of warm-up, patience of 20 s. Change what differs.
     pub fn spec(&self, target: SocketAddr, service: &str, load: Load, window: Duration) -> WorkerSpec {
         let patience = Duration::from_secs(20);
-        let request = RequestShape { size: 64, demand: DemandShape::None };
+        let request = RequestShape::new(64, DemandShape::None);
         let timing =
             Timing { warmup: Duration::from_millis(300), window, timeout: patience, drain: patience };
         let (seed, defect) = (self.seed, self.defect);

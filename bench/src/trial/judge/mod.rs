@@ -15,7 +15,7 @@ use crate::host::quota::Throttling;
 use crate::workload::load::Load;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
-    Counts, Doubt, EncodedHistogram, ErrorKind, Invalid, Measured, Metric, Reading, Slice, Usage,
+    Doubt, EncodedHistogram, ErrorKind, Invalid, Measured, Metric, Reading, Slice, Usage,
 };
 use bakeoff_reports::rules::probe::NEAR_SHARE;
 use std::time::Duration;
@@ -91,7 +91,7 @@ pub struct Terms<'a> {
 /// Judges a trial. What a server did badly (no answer, an early end) is a result and no reason to leave it out; a
 /// disturbance by the load generator or by other processes is.
 pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement {
-    let mut judgement = Judgement { invalid: miscounted(&measured.counts), doubts: Vec::new() };
+    let mut judgement = Judgement { invalid: miscounted(measured), doubts: Vec::new() };
     if matches!(terms.load, Load::Open { .. }) {
         lag::judge(measured, terms, &mut judgement);
         let behind = behind_schedule(measured, usage, terms.cpus);
@@ -116,9 +116,13 @@ pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement
 }
 
 /// What makes a trial invalid by its counts alone.
-fn miscounted(counts: &Counts) -> Vec<Invalid> {
+fn miscounted(measured: &Measured) -> Vec<Invalid> {
+    let (counts, first) = (&measured.counts, measured.http.wrong.first());
     let of = |kind| counts.errors.get(&kind).copied().filter(|count| *count > 0);
-    let wrong = of(ErrorKind::Corrupt).map(|replies| Invalid::WrongReply { replies });
+    let wrong = of(ErrorKind::Corrupt).map(|replies| {
+        let first = first.map(|wrong| wrong.first.clone());
+        Invalid::WrongReply { replies, first }
+    });
     let short = of(ErrorKind::Shortage).map(|requests| Invalid::GeneratorShort { requests });
     let unbalanced = (!counts.balanced()).then_some(Invalid::Unbalanced);
     wrong.into_iter().chain(short).chain(unbalanced).collect()
@@ -127,8 +131,8 @@ fn miscounted(counts: &Counts) -> Vec<Invalid> {
 /// Why no figure of a load on somebody else's server can be relied on. In a trial that a server ends, or answers little, is its
 /// result, which others are held against; here there are no others, and the figures would be of a part of the window.
 /// `refuses` is asked, where requests went unanswered, whether the server takes connections no longer.
-pub fn of_strangers_server(counts: &Counts, refuses: impl FnOnce() -> bool) -> Vec<Invalid> {
-    let mut invalid = miscounted(counts);
+pub fn of_strangers_server(measured: &Measured, refuses: impl FnOnce() -> bool) -> Vec<Invalid> {
+    let (mut invalid, counts) = (miscounted(measured), &measured.counts);
     let (requests, sent) = (counts.unanswered(), counts.sent);
     if requests > 0 && refuses() {
         let detail = "it refuses connections now, and did not before the load".into();

@@ -1,6 +1,7 @@
 //! The scenario file: its keys, their ranges, and errors that say file, line and reason.
 
 use super::check::{Checked, Checker};
+use super::http_keys::{self, FileHttp};
 use super::load_keys::{self, FileBackground, FileLoad};
 use super::{Counting, DEFAULT_TIMING, Scenario};
 use crate::suggest;
@@ -37,11 +38,15 @@ struct File {
     trial: FileTrial,
 }
 
+/// The service whose requests may be spelled out.
+const HTTP: &str = "http";
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileRequest {
-    size: Spanned<Size>,
+    size: Option<Spanned<Size>>,
     demand: Option<Spanned<FileDemand>>,
+    http: Option<Spanned<FileHttp>>,
 }
 
 #[derive(Deserialize)]
@@ -144,6 +149,10 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     let load = load_keys::load(&check, &file.load)?;
     let background = load_keys::background(&check, file.background.as_ref())?;
     let request = request(&check, entry, &file.request)?;
+    if request.http.is_some() && matches!(load, Load::Pipelined { .. }) {
+        let why = "`pipeline` is not for a request that `[request.http]` spells out: few servers answer several at once";
+        return Err(check.at(&file.load, why));
+    }
     bounds::check(&load, &request, &timing, 0, 1)
         .and_then(|()| bounds::check_background(&load, &background))
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
@@ -226,6 +235,24 @@ fn request(
     spanned: &Spanned<FileRequest>,
 ) -> Checked<RequestShape> {
     let file = spanned.get_ref();
+    let size = match (&file.http, &file.size) {
+        (Some(http), None) if file.demand.is_none() && service.name == HTTP => {
+            return http_keys::request(check, http);
+        }
+        (Some(http), _) if service.name != HTTP => {
+            let why =
+                format!("`[request.http]` is for the service http; this workload asks {}", service.name);
+            return Err(check.at(http, why));
+        }
+        (Some(http), _) => {
+            let why = "`[request.http]` spells the request out, so that `size` and `demand` have no meaning beside it";
+            return Err(check.at(http, why));
+        }
+        (None, Some(size)) => size,
+        (None, None) => {
+            return Err(check.at(spanned, "`size` is missing: the payload of a request, such as \"64 B\""));
+        }
+    };
     let demand = match file.demand.as_ref().map(Spanned::get_ref) {
         None => DemandShape::None,
         Some(FileDemand::Fixed { value }) => DemandShape::Fixed { value: value.0 },
@@ -246,9 +273,9 @@ fn request(
             check.error(at_demand, format!("`long_share` is {long_share}; it must lie between 0 and 1"))
         );
     }
-    let request = RequestShape { size: file.size.get_ref().0, demand };
+    let request = RequestShape::new(size.get_ref().0, demand);
     check_request(&request, service).map_err(|error| match &error {
-        RequestError::Size(_) => check.at(&file.size, error.to_string()),
+        RequestError::Size(_) => check.at(size, error.to_string()),
         RequestError::Demand(_) => check.error(at_demand, error.to_string()),
     })?;
     Ok(request)

@@ -6,6 +6,7 @@
 mod builtin;
 mod check;
 mod file;
+mod http_keys;
 mod load_keys;
 
 pub use builtin::{BUILT_IN, BuiltIn, Group, REFERENCE};
@@ -111,7 +112,10 @@ impl Scenario {
     /// Who runs it unless others are chosen by hand.
     pub fn contestants_by_default(&self) -> Vec<Contestant> {
         let own = self.models.clone();
-        let standard = || models::standard().map(|model| Contestant::Model(model.into())).collect();
+        // A request that is spelled out is for a server that knows it, as ours as a rule do not.
+        let serves = self.request.http.is_none();
+        let standard =
+            || models::standard().filter(|_| serves).map(|model| Contestant::Model(model.into())).collect();
         let mut contestants = own.unwrap_or_else(standard);
         contestants.extend(self.also.iter().cloned());
         contestants

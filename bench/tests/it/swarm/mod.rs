@@ -200,7 +200,7 @@ pub(crate) fn spec(target: SocketAddr, load: Load) -> WorkerSpec {
         target,
         service: "echo".into(),
         load,
-        request: RequestShape { size: 64, demand: DemandShape::None },
+        request: RequestShape::new(64, DemandShape::None),
         timing: Timing {
             warmup: Duration::from_millis(100),
             window: Duration::from_millis(300),

@@ -198,7 +198,7 @@ fn scenario_of(old: OldScenario) -> Result<ScenarioRecord, String> {
     let new = ScenarioRecord {
         load: load(file.load),
         background: Background { idle, slow_readers, slow_senders },
-        request: RequestShape { size: old.profile.payload_bytes, demand },
+        request: RequestShape::new(old.profile.payload_bytes, demand),
         calibration: None,
         work,
         timing: Timing {

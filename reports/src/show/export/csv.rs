@@ -1,7 +1,8 @@
 //! A table by RFC 4180 with a row for each trial, those that do not count included, with the reason.
 //!
 //! Lines end with CR and LF. A figure that could not be measured is empty, never 0; a time of what was never answered is
-//! `inf`. A head ends with the unit, and with what it is counted per; one without either is a plain number or a name.
+//! `inf`. A head ends with the unit, and with what it is counted per; one without either is a plain number or a name. Where replies
+//! were read as HTTP there is a column more, with their statuses.
 
 use super::Source;
 use super::measure;
@@ -10,7 +11,7 @@ use crate::analysis::Analysis;
 use crate::cells::cell::RoundFigures;
 use crate::cells::gather;
 use crate::record::{Measured, Metric, ScenarioRecord, Trial};
-use crate::show::words::joined;
+use crate::show::words::{http, joined};
 use std::collections::BTreeMap;
 
 /// What every row begins with.
@@ -33,7 +34,10 @@ pub(super) fn table(source: Source<'_>) -> String {
     let excluded: BTreeMap<_, _> =
         source.analysis.excluded.iter().map(|one| (one.index, joined(&one.reasons))).collect();
     let analysed = analysed(source.analysis);
-    let mut text = line(&head());
+    let is_http = |trial: &Trial| trial.measured.value().is_some_and(|measured| !measured.http.is_empty());
+    let any_http = source.bundle.trials.iter().any(is_http);
+    let mut text =
+        line(&[head(), any_http.then(|| "http_statuses".to_owned()).into_iter().collect()].concat());
     for trial in &source.bundle.trials {
         let left_out = excluded.get(&trial.index);
         let figures = match analysed.get(&key(&trial.scenario, &trial.model, trial.round)) {
@@ -43,7 +47,12 @@ pub(super) fn table(source: Source<'_>) -> String {
                 figures_alone(trial, scenario)
             }
         };
-        text.push_str(&line(&row(trial, left_out, figures)));
+        let mut row = row(trial, left_out, figures);
+        if any_http {
+            let replies = trial.measured.value().map(|measured| http::statuses(&measured.http));
+            row.push(field(&replies.unwrap_or_default()));
+        }
+        text.push_str(&line(&row));
     }
     text
 }

@@ -9,11 +9,14 @@ use super::cells::{self, Counted};
 use super::measure;
 use super::text::label;
 use crate::cells::cell::RoundFigures;
-use crate::record::Metric;
+use crate::record::{Measured, Metric};
 use std::fmt::Write as _;
 
 /// What became of the requests of the window, which is no metric of the table: samples of a family by a label.
 const REQUESTS: &str = "bakeoff_requests";
+
+/// The replies by status, where they were read as HTTP: another such family.
+const REPLIES: &str = "bakeoff_http_replies";
 
 /// A family of metrics: all gauges.
 struct Family {
@@ -29,6 +32,11 @@ fn family(metric: Metric) -> (Family, f64) {
     let name = format!("bakeoff_{}", metric.key().replace('-', "_"));
     let name = if unit.is_empty() { name } else { format!("{name}_{unit}") };
     (Family { name, unit, help: metric.about().to_owned() }, scale)
+}
+
+fn replies(measured: &Measured) -> Vec<(String, f64)> {
+    let each = measured.http.statuses.iter();
+    each.map(|one| (format!(",status=\"{}\"", one.status), one.replies as f64)).collect()
 }
 
 fn requests(round: &RoundFigures) -> Vec<(String, f64)> {
@@ -49,10 +57,13 @@ pub(super) fn exposition(source: Source<'_>) -> String {
     let cells = cells::all(source);
     let help = "requests of the window by outcome".to_owned();
     let outcomes = Family { name: REQUESTS.to_owned(), unit: "", help };
-    push(&mut text, &outcomes, &cells, requests);
+    push(&mut text, &outcomes, &cells, |_, round| requests(round));
+    let help = "replies to the requests of the window by status".to_owned();
+    let statuses = Family { name: REPLIES.to_owned(), unit: "", help };
+    push(&mut text, &statuses, &cells, |measured, _| replies(measured));
     for metric in Metric::ALL {
         let (family, scale) = family(metric);
-        push(&mut text, &family, &cells, |round| {
+        push(&mut text, &family, &cells, |_, round| {
             round.value(metric).map(|value| (String::new(), value * scale)).into_iter().collect()
         });
     }
@@ -65,13 +76,13 @@ fn push(
     text: &mut String,
     family: &Family,
     cells: &[Counted<'_>],
-    of_round: impl Fn(&RoundFigures) -> Vec<(String, f64)>,
+    of_round: impl Fn(&Measured, &RoundFigures) -> Vec<(String, f64)>,
 ) {
     let mut samples = String::new();
     for counted in cells {
         let (workload, model) = (label(&counted.workload.scenario.name), label(&counted.cell.model));
-        for (trial, _, round) in &counted.rounds {
-            for (labels, value) in of_round(round) {
+        for (trial, measured, round) in &counted.rounds {
+            for (labels, value) in of_round(measured, round) {
                 let _ = writeln!(
                     samples,
                     "{}{{workload=\"{workload}\",model=\"{model}\",round=\"{}\"{labels}}} {} {}",
@@ -110,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_name_ends_with_its_unit_and_is_there_once() {
-        let mut names = BTreeSet::from([REQUESTS.to_owned()]);
+        let mut names = BTreeSet::from([REQUESTS, REPLIES].map(str::to_owned));
         for (family, _) in Metric::ALL.map(family) {
             assert!(
                 family.unit.is_empty() || family.name.ends_with(&format!("_{}", family.unit)),

@@ -10,7 +10,7 @@ use crate::metric::Group;
 use crate::record::{Metric, Reading};
 use crate::rules::probe::NEAR_SHARE;
 use crate::rules::workload::Workload;
-use crate::show::units;
+use crate::show::{units, words};
 use crate::stats::quantile::Quantile;
 use maud::{Markup, html};
 
@@ -25,6 +25,7 @@ pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> M
                 fields.push(lag(workload, merged.dispatch_lag.p99()));
                 fields.push(Field::count(merged.unanswered()));
                 fields.extend(cell.recovery().map(recovery));
+                fields.extend(reads_http(workload).then(|| Field::text(words::http::statuses(&merged.http))));
             }
             _ => fields.extend((2..columns.len()).map(|_| Field::absent("no valid trial"))),
         }
@@ -65,7 +66,14 @@ fn columns(workload: &Workload) -> Vec<String> {
     columns.extend(shown(workload).map(|metric| metric.label().trim_start_matches("response ").to_owned()));
     columns.extend(["generator lag p99", "unanswered"].map(str::to_owned));
     columns.extend(workload.scenario.load.surge().map(|_| "recovery".to_owned()));
+    columns.extend(reads_http(workload).then(|| "replies by status".to_owned()));
     columns
+}
+
+/// Whether replies of some server were read as HTTP, so that their statuses are known.
+fn reads_http(workload: &Workload) -> bool {
+    let mut merged = workload.cells.iter().filter_map(|cell| cell.merged.as_ref());
+    merged.any(|merged| !merged.http.statuses.is_empty())
 }
 
 /// How late the generator was. A request that is due when the reply before it has come is sent at once: 0 by definition, which is

@@ -44,7 +44,7 @@ impl Invalid {
             Self::ServerDied { .. } => "the server ended during the trial",
             Self::NothingConnected { .. } => "the server accepted no connection",
             Self::SwarmFailed { .. } => "the swarm failed",
-            Self::WrongReply { .. } => "replies had wrong bytes",
+            Self::WrongReply { .. } => "replies were wrong",
             Self::Unbalanced => "the requests do not add up",
             Self::GeneratorLate { .. } | Self::GeneratorTail { .. } => "the swarm itself sent too late",
             Self::GeneratorBound { .. } => "the swarm was slowed down",

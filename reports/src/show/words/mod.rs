@@ -14,6 +14,7 @@ pub mod exclusion;
 pub mod explain;
 pub(crate) mod gate;
 pub(crate) mod history;
+pub(crate) mod http;
 pub(crate) mod metric;
 pub(crate) mod probe;
 pub(crate) mod reason;
@@ -40,8 +41,9 @@ impl fmt::Display for Invalid {
             Self::ServerDied { detail } => write!(f, "the server ended during the trial: {detail}"),
             Self::NothingConnected { detail } => write!(f, "the server accepted no connection: {detail}"),
             Self::SwarmFailed { detail } => write!(f, "the swarm failed: {detail}"),
-            Self::WrongReply { replies } => {
-                write!(f, "replies with a wrong byte: {}", units::grouped(*replies))
+            Self::WrongReply { replies, first } => {
+                write!(f, "wrong replies: {}", units::grouped(*replies))?;
+                first.as_ref().map_or(Ok(()), |first| write!(f, "; the first {first}"))
             }
             Self::Unbalanced => {
                 write!(f, "the requests do not add up: sent is not answered + failed + pending")
@@ -278,7 +280,7 @@ impl ErrorKind {
             Self::Refused => "refused",
             Self::Reset => "reset",
             Self::Closed => "closed early",
-            Self::Corrupt => "wrong bytes",
+            Self::Corrupt => "wrong replies",
             Self::Abandoned => "lost with another's connection",
             Self::Connect => "connect failed",
             Self::Shortage => "for want of ports, descriptors or memory of the load generator's own",

@@ -68,10 +68,13 @@ fn shape(shape: RateShape) -> String {
 /// Everything else that is set about a workload, as names and values.
 pub fn parameters(scenario: &ScenarioRecord) -> Vec<(&'static str, String)> {
     let ServerSetup { backlog, ballast_mib, workers } = &scenario.server;
-    let mut rows = vec![
-        ("payload", bytes_exact(scenario.request.size)),
-        ("demand", demand(scenario.work, &scenario.request.demand)),
-    ];
+    let mut rows = match &scenario.request.http {
+        Some(http) => vec![("request", http.to_string()), ("right replies", http.expect.to_string())],
+        None => vec![
+            ("payload", bytes_exact(scenario.request.size)),
+            ("demand", demand(scenario.work, &scenario.request.demand)),
+        ],
+    };
     rows.extend(background(scenario.background).map(|words| ("background", words)));
     rows.extend([
         ("request timeout", span(scenario.timing.timeout)),

@@ -14,12 +14,14 @@
 //! A refused connection is closed at once, as in all services, not lingered on: a client that is still sending may see a
 //! reset instead of the reply that says why (RFC 9112, 9.6).
 
+pub(crate) mod expected;
 pub(super) mod head;
 pub(crate) mod reply;
 
 use super::payload::{Block, start};
 use super::{Hosts, MAX_MESSAGE, ServiceConfig, ServiceEntry};
 use crate::{Advance, Exchange, Next, Parts, Request, Service, Session};
+use expected::HttpExpected;
 use head::{After, Head, Method, Refusal, number};
 use itoa::Buffer as Digits;
 use std::sync::Arc;
@@ -197,8 +199,8 @@ impl Exchange for HttpExchange {
         head([OK, Digits::new().format(request.size).as_bytes(), END, &[], &[]], payload)
     }
 
-    fn other_words(&self) -> Option<Box<reply::HttpReply>> {
-        Some(Box::default())
+    fn expected(&self, request: &Request) -> Option<HttpExpected<'_>> {
+        Some(HttpExpected::ok(self.block.payload(request.id, request.size)))
     }
 }
 

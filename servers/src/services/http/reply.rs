@@ -1,30 +1,37 @@
-//! A right reply of a server of somebody else's, in whatever words HTTP/1.x has for it: other fields, another order or case, a
-//! chunked body, a body that ends with the connection, HTTP/1.0, interim responses before.
+//! A reply of a server of somebody else's, in whatever words HTTP/1.x has for it: other fields, another order or case, a
+//! chunked body, a body that ends with the connection, none at all, HTTP/1.0, interim responses before (RFC 9110 and 9112).
 //!
-//! Our own servers' replies are compared byte by byte and never come here. What must be the same is the status, 200, and every
-//! byte of the content. It never decides what becomes of the connection; it says whether the server means to close it.
+//! Our own servers' replies are compared byte by byte and never come here. What is right of a reply is told by
+//! [`HttpExpected`]. A reply that is wrong but whole leaves its connection fit for the next; one whose end nobody can tell
+//! does not. What a server may send is bounded, and nothing is allocated for a reply but what is learnt from the first. It
+//! never decides what becomes of the connection; it says whether the server means to close it.
 
+use super::expected::{Content, HttpExpected, MAX_CONTENT, Wrong};
 use super::head::{MAX_HEAD, number};
-use httparse::{EMPTY_HEADER, Response, Status};
+use httparse::{Error, Header, ParserConfig, Response, Status};
+use std::mem::MaybeUninit;
 
 /// More fields than any server sends.
 const MAX_FIELDS: usize = 100;
+/// More interim responses than any server sends before a reply.
+const MAX_INTERIM: u8 = 16;
 
 /// How far a reply has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// More must come.
     Part,
-    /// It is whole.
+    /// It is whole, and right.
     Whole {
         /// Whether the server closes the connection behind it.
         closes: bool,
     },
+    /// It is whole, and [wrong](HttpReply::wrong).
+    Wrong {
+        /// Whether the server closes the connection behind it.
+        closes: bool,
+    },
 }
-
-/// It is no right reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wrong;
 
 /// Where in the message the next byte belongs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,131 +64,275 @@ enum At {
 #[derive(Debug, Default)]
 pub struct HttpReply {
     at: At,
+    /// The head as far as it has come, where it comes in pieces.
     head: Vec<u8>,
+    status: Option<u16>,
+    interim: u8,
     /// Bytes of content that have come.
-    content: usize,
+    content: u64,
+    /// Bytes of a chunk's line or of the trailer.
+    framing: usize,
     closes: bool,
+    wrong: Option<Wrong>,
+    /// The content as far as it has come, while there is none to compare it with.
+    learned: Option<Vec<u8>>,
 }
 
 impl HttpReply {
     /// Begins with the next reply.
     pub fn restart(&mut self) {
-        (self.at, self.content, self.closes) = (At::Head, 0, false);
-        self.head.clear();
+        let mut head = std::mem::take(&mut self.head);
+        head.clear();
+        *self = Self { head, ..Self::default() };
     }
 
-    /// Takes bytes of a reply whose content must be `payload`.
+    /// The status, once the head has come.
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    /// The first thing that is wrong with it, as far as it has come.
+    pub fn wrong(&self) -> Option<Wrong> {
+        self.wrong
+    }
+
+    /// Takes bytes of a reply.
     ///
     /// # Errors
-    /// Another status or content, what is no HTTP/1.x, or bytes behind the reply.
-    pub fn on_data(&mut self, mut bytes: &[u8], payload: &[u8]) -> Result<Progress, Wrong> {
+    /// What makes it impossible to tell where the reply ends, or bytes behind it. The connection is of no use any more.
+    pub fn on_data(&mut self, bytes: &[u8], expected: &HttpExpected<'_>) -> Result<Progress, Wrong> {
+        let taken = self.take(bytes, expected);
+        if let Err(why) = taken {
+            self.wrong = Some(why);
+        }
+        taken
+    }
+
+    /// The connection has ended; `None` where the reply was not to end with it.
+    pub fn on_end(&mut self, expected: &HttpExpected<'_>) -> Option<Progress> {
+        if self.at != At::UntilEnd {
+            return None;
+        }
+        self.finish(expected);
+        Some(self.ending())
+    }
+
+    fn take(&mut self, mut bytes: &[u8], expected: &HttpExpected<'_>) -> Result<Progress, Wrong> {
         while let [first, rest @ ..] = bytes {
             match self.at {
-                At::Head => {
-                    self.head.push(*first);
-                    bytes = rest;
-                    if *first == b'\n' {
-                        self.read_head(payload)?;
-                    }
-                }
+                At::Head => bytes = self.on_head(bytes, expected)?,
                 At::Content(left) | At::Chunk(left) => {
                     let count = bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-                    self.compare(&bytes[..count], payload)?;
+                    self.on_content(&bytes[..count], expected)?;
                     bytes = &bytes[count..];
                     let left = left - count as u64;
-                    self.at = match self.at {
-                        At::Chunk(_) if left == 0 => At::ChunkEnd,
-                        At::Chunk(_) => At::Chunk(left),
-                        _ if left == 0 => At::Done,
-                        _ => At::Content(left),
-                    };
+                    match self.at {
+                        At::Chunk(_) if left == 0 => self.at = At::ChunkEnd,
+                        At::Chunk(_) => self.at = At::Chunk(left),
+                        _ if left == 0 => self.finish(expected),
+                        _ => self.at = At::Content(left),
+                    }
                 }
                 At::UntilEnd => {
-                    self.compare(bytes, payload)?;
+                    self.on_content(bytes, expected)?;
                     bytes = &[];
                 }
                 At::ChunkSize { .. } | At::ChunkEnd | At::Trailer { .. } => {
-                    self.at = self.framing(*first)?;
+                    self.at = self.on_framing(*first)?;
+                    if self.at == At::Done {
+                        self.finish(expected);
+                    }
                     bytes = rest;
                 }
-                At::Done => return Err(Wrong),
+                At::Done => return Err(Wrong::Surplus),
             }
         }
-        match self.at {
-            At::Done if self.content == payload.len() => Ok(Progress::Whole { closes: self.closes }),
-            At::Done => Err(Wrong),
-            _ => Ok(Progress::Part),
+        Ok(if self.at == At::Done { self.ending() } else { Progress::Part })
+    }
+
+    fn ending(&self) -> Progress {
+        match self.wrong {
+            None => Progress::Whole { closes: self.closes },
+            Some(_) => Progress::Wrong { closes: self.closes },
         }
     }
 
-    /// The connection has ended: the reply is whole if that is how it was to end.
-    pub fn is_whole_at_end(&self, payload: &[u8]) -> bool {
-        self.at == At::UntilEnd && self.content == payload.len()
+    /// Notes what is wrong; the first counts.
+    fn note(&mut self, why: Wrong) {
+        self.wrong.get_or_insert(why);
     }
 
-    fn compare(&mut self, bytes: &[u8], payload: &[u8]) -> Result<(), Wrong> {
-        let end = self.content + bytes.len();
-        if payload.get(self.content..end) != Some(bytes) {
-            return Err(Wrong);
+    /// All of the reply has come.
+    fn finish(&mut self, expected: &HttpExpected<'_>) {
+        self.at = At::Done;
+        let comes = !expected.is_head && self.status != Some(304);
+        if comes && expected.length().is_some_and(|length| length != self.content) {
+            self.note(Wrong::Length(self.content));
         }
-        self.content = end;
+        let (Content::Learned(known), None) = (expected.content, self.wrong) else { return };
+        let Some(learned) = self.learned.take() else {
+            if comes && known.get().is_some_and(|known| known.len() as u64 != self.content) {
+                self.note(Wrong::Length(self.content));
+            }
+            return;
+        };
+        if let Err(learned) = known.set(learned) {
+            let known = known.get().expect("it is taken");
+            match learned.iter().zip(known).position(|(got, right)| got != right) {
+                Some(at) => self.note(Wrong::Content(at as u64)),
+                None if learned.len() != known.len() => self.note(Wrong::Length(learned.len() as u64)),
+                None => {}
+            }
+        }
+    }
+
+    fn on_content(&mut self, bytes: &[u8], expected: &HttpExpected<'_>) -> Result<(), Wrong> {
+        let begin = self.content;
+        self.content += bytes.len() as u64;
+        if self.content > MAX_CONTENT {
+            return Err(Wrong::TooLarge);
+        }
+        if self.wrong.is_some() {
+            return Ok(());
+        }
+        let right: &[u8] = match (expected.content, &mut self.learned) {
+            (Content::Any, _) => return Ok(()),
+            (Content::Learned(_), Some(learned)) => {
+                learned.extend_from_slice(bytes);
+                return Ok(());
+            }
+            (Content::Learned(known), None) => known.get().map_or(&[], Vec::as_slice),
+            (Content::Exactly(right), _) => right,
+        };
+        // What goes beyond its end is a length, which is told when all has come.
+        let right = right.get(begin as usize..).unwrap_or(&[]);
+        let both = right.len().min(bytes.len());
+        if bytes[..both] != right[..both] {
+            let at = bytes.iter().zip(right).position(|(got, right)| got != right).unwrap_or(0);
+            self.note(Wrong::Content(begin + at as u64));
+        }
         Ok(())
     }
 
-    /// Reads the head if all of it is there.
-    fn read_head(&mut self, payload: &[u8]) -> Result<(), Wrong> {
-        let mut fields = [EMPTY_HEADER; MAX_FIELDS];
-        let mut response = Response::new(&mut fields);
-        match response.parse(&self.head) {
-            Ok(Status::Complete(_)) => {}
-            Ok(Status::Partial) if self.head.len() <= MAX_HEAD => return Ok(()),
-            _ => return Err(Wrong),
+    /// Takes bytes of the head; returns those behind it.
+    fn on_head<'b>(&mut self, bytes: &'b [u8], expected: &HttpExpected<'_>) -> Result<&'b [u8], Wrong> {
+        // As a rule it comes in one piece, and nothing is copied.
+        if self.head.is_empty() {
+            return Ok(match self.read_head(bytes, expected)? {
+                Some(length) => &bytes[length..],
+                None => {
+                    self.head.extend_from_slice(bytes);
+                    &[]
+                }
+            });
         }
-        match response.code {
-            Some(200) => {}
-            // Interim: the reply itself comes behind it (RFC 9110, 15.2). 101 would be another protocol.
-            Some(100 | 102..=199) => {
+        let before = self.head.len();
+        let mut head = std::mem::take(&mut self.head);
+        head.extend_from_slice(bytes);
+        let length = self.read_head(&head, expected)?;
+        self.head = head;
+        Ok(match length {
+            Some(length) => {
                 self.head.clear();
-                return Ok(());
+                &bytes[length - before..]
             }
-            _ => return Err(Wrong),
-        }
-        let (mut length, mut chunked, mut keeps) = (None, false, response.version == Some(1));
-        for field in response.headers.iter() {
-            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
-            let options = || field.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-            let says = |option: &str| options().any(|one| one.eq_ignore_ascii_case(option.as_bytes()));
-            if is("content-length") {
-                let stated = number(field.value.trim_ascii()).ok_or(Wrong)?;
-                if length.is_some_and(|before| before != stated) {
-                    return Err(Wrong);
-                }
-                length = Some(stated);
-            } else if is("transfer-encoding") {
-                chunked = options().next_back().is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
-                if !chunked {
-                    return Err(Wrong);
-                }
-            } else if is("connection") {
-                keeps = !says("close") && (keeps || says("keep-alive"));
+            None => &[],
+        })
+    }
+
+    /// Reads the head at the front of `bytes`; returns its length, or `None` while it is not all there.
+    fn read_head(&mut self, bytes: &[u8], expected: &HttpExpected<'_>) -> Result<Option<usize>, Wrong> {
+        let mut fields = [const { MaybeUninit::<Header<'_>>::uninit() }; MAX_FIELDS];
+        let mut response = Response::new(&mut []);
+        // No further, so that it makes no difference in how many pieces it comes.
+        let most = &bytes[..bytes.len().min(MAX_HEAD)];
+        let config = ParserConfig::default();
+        let length = match config.parse_response_with_uninit_headers(&mut response, most, &mut fields) {
+            Ok(Status::Complete(length)) => length,
+            Ok(Status::Partial) if bytes.len() < MAX_HEAD => return Ok(None),
+            Ok(Status::Partial) | Err(Error::TooManyHeaders) => return Err(Wrong::HeadTooLarge),
+            Err(_) => {
+                let mut begins = [0; 16];
+                let count = most.len().min(begins.len());
+                begins[..count].copy_from_slice(&most[..count]);
+                return Err(Wrong::NotHttp(begins));
             }
-        }
-        self.closes = !keeps;
-        self.at = match length {
-            _ if chunked => At::CHUNK_SIZE,
-            Some(length) if length != payload.len() as u64 => return Err(Wrong),
-            Some(0) => At::Done,
-            Some(length) => At::Content(length),
-            None => At::UntilEnd,
         };
+        let status = response.code.expect("it is complete");
+        match status {
+            101 => return Err(Wrong::Switches),
+            // Interim: the reply itself comes behind it (RFC 9110, 15.2).
+            100..200 if self.interim == MAX_INTERIM => return Err(Wrong::HeadTooLarge),
+            100..200 => {
+                self.interim += 1;
+                return Ok(Some(length));
+            }
+            _ => self.status = Some(status),
+        }
+        let is_1_1 = response.version == Some(1);
+        let frame = Frame::read(response.headers, is_1_1)?;
+        self.closes = !frame.keeps;
+        self.judge_head(status, response.headers, &frame, expected);
+        if let Content::Learned(known) = expected.content
+            && known.get().is_none()
+        {
+            self.learned = Some(Vec::new());
+        }
+        self.begin_content(status, &frame, expected)?;
+        Ok(Some(length))
+    }
+
+    /// What of a head can be wrong where its reply can be read all the same.
+    fn judge_head(&mut self, status: u16, fields: &[Header<'_>], frame: &Frame, expected: &HttpExpected<'_>) {
+        if !expected.statuses.iter().any(|right| right.contains(&status)) {
+            self.note(Wrong::Status(status));
+        }
+        let has = |(name, value): &(String, String)| {
+            let mut named = fields.iter().filter(|field| field.name.eq_ignore_ascii_case(name));
+            named.any(|field| field.value.trim_ascii() == value.as_bytes())
+        };
+        if let Some(missing) = expected.headers.iter().position(|header| !has(header)) {
+            self.note(Wrong::Header(missing));
+        }
+        if let (Some(stated), Some(right), false) = (frame.length, expected.length(), frame.is_chunked)
+            && stated != right
+        {
+            self.note(Wrong::Length(stated));
+        }
+    }
+
+    /// Where the content begins and how it ends (RFC 9112, 6.3).
+    fn begin_content(
+        &mut self,
+        status: u16,
+        frame: &Frame,
+        expected: &HttpExpected<'_>,
+    ) -> Result<(), Wrong> {
+        if expected.is_head || matches!(status, 204 | 304) {
+            self.finish(expected);
+            return Ok(());
+        }
+        match frame.length {
+            _ if frame.is_chunked => self.at = At::CHUNK_SIZE,
+            Some(length) if length > MAX_CONTENT => return Err(Wrong::TooLarge),
+            Some(0) => self.finish(expected),
+            Some(length) => self.at = At::Content(length),
+            None => (self.at, self.closes) = (At::UntilEnd, true),
+        }
         Ok(())
     }
 
     /// Where a byte of a chunked body's own framing leads (RFC 9112, 7.1).
-    fn framing(&self, byte: u8) -> Result<At, Wrong> {
+    fn on_framing(&mut self, byte: u8) -> Result<At, Wrong> {
+        self.framing += 1;
+        if self.framing > MAX_HEAD {
+            return Err(Wrong::ChunkSize);
+        }
         match (self.at, byte) {
-            (At::ChunkSize { size: 0, digits: 1.., .. }, b'\n') => Ok(At::Trailer { empty: true }),
-            (At::ChunkSize { size, digits: 1.., .. }, b'\n') => Ok(At::Chunk(size)),
+            (At::ChunkSize { size, digits: 1.., .. }, b'\n') => {
+                self.framing = 0;
+                Ok(if size == 0 { At::Trailer { empty: true } } else { At::Chunk(size) })
+            }
             (At::ChunkSize { size, digits, over: false }, _) if byte.is_ascii_hexdigit() && digits < 16 => {
                 let digit = u64::from(char::from(byte).to_digit(16).unwrap_or_default());
                 Ok(At::ChunkSize { size: size << 4 | digit, digits: digits + 1, over: false })
@@ -191,13 +342,14 @@ impl HttpReply {
             {
                 Ok(At::ChunkSize { size, digits, over: true })
             }
+            (At::ChunkSize { .. }, _) => Err(Wrong::ChunkSize),
             (At::ChunkEnd, b'\r') => Ok(At::ChunkEnd),
             (At::ChunkEnd, b'\n') => Ok(At::CHUNK_SIZE),
             (At::Trailer { empty: true }, b'\n') => Ok(At::Done),
             (At::Trailer { .. }, b'\n') => Ok(At::Trailer { empty: true }),
             (At::Trailer { empty }, b'\r') => Ok(At::Trailer { empty }),
             (At::Trailer { .. }, _) => Ok(At::Trailer { empty: false }),
-            _ => Err(Wrong),
+            _ => Err(Wrong::ChunkEnd),
         }
     }
 }
@@ -206,98 +358,40 @@ impl At {
     const CHUNK_SIZE: Self = Self::ChunkSize { size: 0, digits: 0, over: false };
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// What the fields of a head say of how its message ends.
+struct Frame {
+    length: Option<u64>,
+    is_chunked: bool,
+    /// Whether the connection stays behind it.
+    keeps: bool,
+}
 
-    const PAYLOAD: &[u8] = b"sixteen bytes ok";
-
-    /// What comes of a message, in two pieces cut anywhere: the same for each cut.
-    fn outcome(message: &[u8]) -> Result<Progress, Wrong> {
-        let whole = HttpReply::default().on_data(message, PAYLOAD);
-        for cut in 0..message.len() {
-            let mut reply = HttpReply::default();
-            let first = reply.on_data(&message[..cut], PAYLOAD);
-            let both = first.and_then(|_| reply.on_data(&message[cut..], PAYLOAD));
-            assert_eq!(both, whole, "cut at {cut} of {:?}", String::from_utf8_lossy(message));
+impl Frame {
+    fn read(fields: &[Header<'_>], is_1_1: bool) -> Result<Self, Wrong> {
+        let mut frame = Self { length: None, is_chunked: false, keeps: is_1_1 };
+        for field in fields {
+            let is = |name: &str| field.name.eq_ignore_ascii_case(name);
+            let options = || field.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            let says = |option: &str| options().any(|one| one.eq_ignore_ascii_case(option.as_bytes()));
+            if is("content-length") {
+                let stated = number(field.value.trim_ascii()).ok_or(Wrong::ContentLength)?;
+                if frame.length.is_some_and(|before| before != stated) {
+                    return Err(Wrong::ContentLength);
+                }
+                frame.length = Some(stated);
+            } else if is("transfer-encoding") {
+                let last = options().next_back();
+                frame.is_chunked = last.is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
+                if !frame.is_chunked {
+                    return Err(Wrong::TransferCoding);
+                }
+            } else if is("connection") {
+                frame.keeps = !says("close") && (frame.keeps || says("keep-alive"));
+            }
         }
-        whole
-    }
-
-    fn reply(head: &str, content: &[u8]) -> Vec<u8> {
-        [head.as_bytes(), content].concat()
-    }
-
-    const KEPT: Result<Progress, Wrong> = Ok(Progress::Whole { closes: false });
-    const CLOSED: Result<Progress, Wrong> = Ok(Progress::Whole { closes: true });
-
-    #[test]
-    fn a_right_reply_is_right_in_any_words() {
-        for head in [
-            "HTTP/1.1 200 OK\r\nServer: x\r\ncontent-length: 16\r\nDate: now\r\n\r\n",
-            "HTTP/1.1 200 Fine\r\nCONTENT-LENGTH:16\r\nConnection: keep-alive\r\n\r\n",
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 16\r\nContent-Length: 16\r\n\r\n",
-            "HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 16\r\n\r\n",
-            "HTTP/1.1 200 OK\nContent-Length: 16\n\n",
-        ] {
-            assert_eq!(outcome(&reply(head, PAYLOAD)), KEPT, "{head}");
-        }
-        for head in [
-            "HTTP/1.1 200 OK\r\nContent-Length: 16\r\nConnection: close\r\n\r\n",
-            "HTTP/1.0 200 OK\r\nContent-Length: 16\r\n\r\n",
-        ] {
-            assert_eq!(outcome(&reply(head, PAYLOAD)), CLOSED, "{head}");
-        }
-        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n";
-        for body in [
-            "10\r\nsixteen bytes ok\r\n0\r\n\r\n",
-            "7;name=value\r\nsixteen\r\n09\r\n bytes ok\r\n000\r\nTrailer: x\r\n\r\n",
-        ] {
-            assert_eq!(outcome(&reply(chunked, body.as_bytes())), KEPT, "{body}");
-        }
-    }
-
-    #[test]
-    fn a_reply_without_a_length_ends_with_its_connection() {
-        let mut whole = HttpReply::default();
-        let message = reply("HTTP/1.0 200 OK\r\nServer: x\r\n\r\n", PAYLOAD);
-        for (at, byte) in message.iter().enumerate() {
-            assert!(!whole.is_whole_at_end(PAYLOAD), "after {at} bytes");
-            assert_eq!(whole.on_data(&[*byte], PAYLOAD), Ok(Progress::Part));
-        }
-        assert!(whole.is_whole_at_end(PAYLOAD));
-        whole.restart();
-        assert!(!whole.is_whole_at_end(PAYLOAD));
-    }
-
-    #[test]
-    fn what_is_wrong_is_wrong() {
-        let length = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n";
-        let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-        for (head, content) in [
-            (length, "sixteen bytes no"),
-            (length, "sixteen bytes ok!"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n", "sixteen bytes o"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 16\r\nContent-Length: 17\r\n\r\n", ""),
-            ("HTTP/1.1 200 OK\r\nContent-Length: +16\r\n\r\n", ""),
-            ("HTTP/1.1 404 Not Found\r\nContent-Length: 16\r\n\r\n", ""),
-            ("HTTP/1.1 101 Switching\r\n\r\n", ""),
-            ("HTTP/2 200 OK\r\n\r\n", ""),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n", ""),
-            ("ssh\n\n", ""),
-            (chunked, "g\r\n"),
-            (chunked, "\r\n"),
-            (chunked, "7\r\nsixteenX"),
-            (chunked, "7\r\nsixteen\r\n0\r\n\r\n"),
-            (chunked, "11111111111111111\r\n"),
-            (chunked, "10\r\nsixteen bytes ok\r\n0\r\n\r\nmore"),
-        ] {
-            let message = reply(head, content.as_bytes());
-            let mut one = HttpReply::default();
-            let all = message.iter().try_for_each(|byte| one.on_data(&[*byte], PAYLOAD).map(drop));
-            assert_eq!(all, Err(Wrong), "{head}{content}");
-        }
-        let endless = format!("HTTP/1.1 200 OK\r\n{}", "X: y\r\n".repeat(MAX_HEAD));
-        assert_eq!(HttpReply::default().on_data(endless.as_bytes(), PAYLOAD), Err(Wrong));
+        Ok(frame)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ pub(super) fn pool(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
             let server = rig.serve(Kind::Pool(POOL), "wait")?;
             let load = Load::Closed { clients, think: Duration::ZERO };
             let mut spec = WorkerSpec { seed, ..rig.spec(server.address, "wait", load, window) };
-            spec.request = RequestShape { size: 64, demand: DemandShape::Fixed { value: WAIT } };
+            spec.request = RequestShape::new(64, DemandShape::Fixed { value: WAIT });
             // The clients beyond the pool are never served; nobody waits for them.
             spec.timing = Timing { drain: WAIT * 5, ..spec.timing };
             let outcome = rig.plain_trial(&spec, &server)?;

@@ -51,7 +51,7 @@ fn received(rig: &Rig<'_>, load: &Load, window: Duration, seed: u64) -> Result<V
 fn scheduled(rig: &Rig<'_>, load: &Load) -> Result<Finding, LaunchError> {
     let second = Duration::from_secs(1);
     let timing = Timing { warmup: Duration::ZERO, window: second * 100, timeout: second, drain: second };
-    let request = RequestShape { size: 64, demand: DemandShape::None };
+    let request = RequestShape::new(64, DemandShape::None);
     let schedule = Schedule::new(rig.seed, load, &request, &timing, 0, 1)
         .map_err(|e| LaunchError::Refused(e.to_string()))?;
     let times = schedule.offsets_ns();
@@ -79,7 +79,7 @@ mod tests {
             Duration::from_secs(1),
         );
         let timing = Timing { warmup: Duration::ZERO, window: second * 5, timeout: second, drain: second };
-        let request = RequestShape { size: 64, demand: DemandShape::None };
+        let request = RequestShape::new(64, DemandShape::None);
         let far = |round: u32| {
             let seed = seed_of_round(3, round);
             let schedule = Schedule::new(seed, &load, &request, &timing, 0, 1).expect("within bounds");

@@ -180,7 +180,7 @@ fn seen(rig: &Rig<'_>, shape: &Shape, seed: u64) -> Result<QueueTrial, LaunchErr
     let load =
         Load::Open { clients: shape.c, rate_per_s, arrivals: Arrivals::Poisson, shape: RateShape::Steady };
     let spec = WorkerSpec {
-        request: RequestShape { size: 64, demand: shape.demand },
+        request: RequestShape::new(64, shape.demand),
         seed,
         ..rig.spec(server.address, shape.service, load, shape.window)
     };
@@ -218,7 +218,7 @@ fn pilot(rig: &Rig<'_>, shape: &Shape, server: &Server) -> Result<f64, LaunchErr
     let ms = Duration::from_millis;
     let spec = rig.spec(server.address, shape.service, load, ms(200));
     let spec = WorkerSpec {
-        request: RequestShape { size: 64, demand: DemandShape::Fixed { value } },
+        request: RequestShape::new(64, DemandShape::Fixed { value }),
         timing: Timing { warmup: ms(50), ..spec.timing },
         ..spec
     };

@@ -1,0 +1,134 @@
+//! The client's half of a service as a workload asks it: what the service makes of a payload, or a request of HTTP that the
+//! workload spells out, with what is right of its replies.
+
+use super::draw::{Purpose, Stream};
+use crate::workload::load::RequestShape;
+use bakeoff_reports::record::{HttpExpectation, HttpRequest};
+use bakeoff_servers::exchange::{Content, Exchange, HttpExpected, Parts, Request};
+use bakeoff_servers::services::ServiceEntry;
+use std::sync::OnceLock;
+
+/// What asks a service these requests. Of requests with several paths, `seed` decides which asks for which.
+pub fn exchange(service: &ServiceEntry, request: &RequestShape, seed: u64) -> Box<dyn Exchange> {
+    match &request.http {
+        Some(http) => Box::new(HttpRequests::new(http.clone(), seed)),
+        None => (service.exchange)(request.size),
+    }
+}
+
+/// Requests of HTTP as they are spelled out.
+struct HttpRequests {
+    /// Each path's head, and the content of its first right reply once that has come.
+    paths: Vec<(Vec<u8>, OnceLock<Vec<u8>>)>,
+    body: String,
+    is_head: bool,
+    expect: HttpExpectation,
+    draws: Stream,
+}
+
+impl HttpRequests {
+    fn new(request: HttpRequest, seed: u64) -> Self {
+        let heads = request.paths.iter().map(|path| (head(&request, path), OnceLock::new()));
+        Self {
+            paths: heads.collect(),
+            is_head: request.method == "HEAD",
+            body: request.body,
+            expect: request.expect,
+            draws: Stream::new(seed, Purpose::Path, 0),
+        }
+    }
+
+    fn path(&self, request: &Request) -> &(Vec<u8>, OnceLock<Vec<u8>>) {
+        match self.paths.as_slice() {
+            [only] => only,
+            // The bias of a modulo over a few thousand paths is below 1e-15.
+            paths => &paths[(self.draws.bits(request.id) % paths.len() as u64) as usize],
+        }
+    }
+}
+
+/// The head of a request for a path, with its last line end.
+fn head(request: &HttpRequest, path: &str) -> Vec<u8> {
+    let mut text = format!("{} {path} HTTP/1.1\r\n", request.method);
+    if !request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        text += "Host: localhost\r\n";
+    }
+    for (name, value) in &request.headers {
+        text += &format!("{name}: {value}\r\n");
+    }
+    // Of a method that means to send content a server may want to know that there is none (RFC 9110, 8.6).
+    if !request.body.is_empty() || matches!(request.method.as_str(), "POST" | "PUT" | "PATCH") {
+        text += &format!("Content-Length: {}\r\n", request.body.len());
+    }
+    (text + "\r\n").into_bytes()
+}
+
+impl Exchange for HttpRequests {
+    fn min_payload(&self) -> u32 {
+        0
+    }
+
+    fn request(&self, request: &Request) -> Parts<'_> {
+        Parts::new(&[], &self.path(request).0, self.body.as_bytes())
+    }
+
+    fn reply(&self, _: &Request) -> Parts<'_> {
+        Parts::new(&[], &[], &[])
+    }
+
+    fn expected(&self, request: &Request) -> Option<HttpExpected<'_>> {
+        let HttpExpectation { statuses, length, headers, same_body } = &self.expect;
+        let content = if *same_body { Content::Learned(&self.path(request).1) } else { Content::Any };
+        Some(HttpExpected { statuses, is_head: self.is_head, length: *length, headers, content })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bakeoff_servers::services;
+
+    fn asked(http: HttpRequest, id: u64) -> String {
+        let http_service = services::find("http").expect("a service");
+        let exchange = exchange(http_service, &RequestShape::http(http), 7);
+        let request = exchange.request(&Request { id, size: 0, demand_ns: 0 }).to_vec();
+        String::from_utf8(request).expect("text")
+    }
+
+    fn get(paths: &[&str]) -> HttpRequest {
+        HttpRequest {
+            method: "GET".into(),
+            paths: paths.iter().map(ToString::to_string).collect(),
+            headers: Vec::new(),
+            body: String::new(),
+            expect: HttpExpectation::default(),
+        }
+    }
+
+    #[test]
+    fn a_request_is_what_is_spelled_out() {
+        assert_eq!(asked(get(&["/a?b=1"]), 0), "GET /a?b=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let headers =
+            vec![("host".into(), "shop".into()), ("content-type".into(), "application/json".into())];
+        let post = HttpRequest { method: "POST".into(), headers, body: "{\"ä\":1}".into(), ..get(&["/"]) };
+        assert_eq!(
+            asked(post.clone(), 0),
+            "POST / HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\nContent-Length: 8\r\n\r\n{\"ä\":1}"
+        );
+        let empty = HttpRequest { body: String::new(), headers: Vec::new(), ..post };
+        assert!(asked(empty, 0).contains("\r\nContent-Length: 0\r\n"));
+    }
+
+    #[test]
+    fn paths_are_drawn_evenly_and_the_same_each_time() {
+        let three = get(&["/a", "/b", "/c"]);
+        let path = |id| asked(three.clone(), id)[4..6].to_owned();
+        let first: Vec<String> = (0..3_000).map(path).collect();
+        assert_eq!(first, (0..3_000).map(path).collect::<Vec<_>>());
+        for path in ["/a", "/b", "/c"] {
+            let count = first.iter().filter(|drawn| *drawn == path).count();
+            // Five standard deviations of a binomial: 129.
+            assert!(count.abs_diff(1_000) < 129, "{path}: {count}");
+        }
+    }
+}
