@@ -353,8 +353,10 @@ fn reading<T>(result: Result<T, String>) -> Reading<T> {
 pub fn speed(cpus: &CpuPlan) -> Reading<f64> {
     let first = |cpus: &[u32]| machine::loop_ns(cpus.get(..1).unwrap_or(&[]));
     std::thread::scope(|scope| {
-        let beside = scope.spawn(|| first(&cpus.swarm));
+        // Where no thread can be had, the server's side says why.
+        let beside = std::thread::Builder::new().spawn_scoped(scope, || first(&cpus.swarm));
         let server = first(&cpus.server);
+        let Ok(beside) = beside else { return server };
         match (server, beside.join()) {
             (Reading::Value(server), Ok(Reading::Value(swarm))) => Reading::Value(server.max(swarm)),
             (server, Ok(swarm)) if server.absence().is_none() => swarm,
