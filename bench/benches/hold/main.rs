@@ -11,7 +11,8 @@
 
 mod memory;
 
-use bakeoff::host::environment::{CpuPlan, allowed_cpus, descriptor_limit};
+use bakeoff::host::environment::descriptor_limit;
+use bakeoff::host::topology::CpuPlan;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::process::server::{Server, Speaks};
 use bakeoff::process::serving::ServeOptions;
@@ -131,7 +132,7 @@ fn shares(connections: u32, most: u32) -> Vec<u32> {
 
 /// Starts a server and connects a worker to it.
 fn open(launcher: &Launcher, model: &str, clients: u32) -> Result<Pair, String> {
-    let cpus = CpuPlan::split(allowed_cpus());
+    let cpus = CpuPlan::of_this_machine();
     let mut config = ServerConfig::for_cpus(cpus.server.len());
     // Models that tie a worker to a connection stop at the most workers there may be.
     config.pool_workers = config.pool_workers.max((clients as usize).min(10_000));

@@ -18,7 +18,8 @@ mod output;
 mod run;
 mod table;
 
-use bakeoff::host::environment::{CpuPlan, allowed_cpus};
+use bakeoff::host::environment::allowed_cpus;
+use bakeoff::host::topology::CpuPlan;
 use bakeoff::process::launch::Interrupt;
 use bakeoff::suggest;
 use bakeoff_reports::stats::random::Random;
@@ -88,7 +89,7 @@ fn compare(args: &Args, interrupt: &Interrupt) -> Result<(), String> {
     let window = if args.test { Duration::from_millis(100) } else { Duration::from_secs(args.seconds) };
     let stage = Stage {
         interrupt: interrupt.clone(),
-        cpus: CpuPlan::split(allowed_cpus()),
+        cpus: CpuPlan::of_this_machine(),
         connections: if args.test { args.connections.min(8) } else { args.connections },
         window,
         folder: folder.path(),

@@ -4,7 +4,8 @@
 
 use crate::clients::{Client, Order};
 use crate::output::Claim;
-use bakeoff::host::environment::{CpuPlan, pin};
+use bakeoff::host::environment::pin;
+use bakeoff::host::topology::CpuPlan;
 use bakeoff::process::launch::{Interrupt, Launcher};
 use bakeoff::process::server::{Server, Speaks};
 use bakeoff::process::serving::ServeOptions;

@@ -1,7 +1,8 @@
 //! One trial: a server of its own under one client, and what came of it.
 
 use crate::controls::{ClientPart, ClientSpec, Kind, run_client};
-use bakeoff::host::environment::{CpuPlan, allowed_cpus, pin};
+use bakeoff::host::environment::pin;
+use bakeoff::host::topology::CpuPlan;
 use bakeoff::process::launch::{Interrupt, Launcher, die_with_parent};
 use bakeoff::process::program::Program;
 use bakeoff::process::server::{Server as Process, Speaks};
@@ -72,7 +73,7 @@ impl Stage {
         Self {
             tool: Launcher { program: env!("CARGO_BIN_EXE_bakeoff").into(), interrupt: interrupt.clone() },
             this: Launcher::this_program(interrupt),
-            cpus: CpuPlan::split(allowed_cpus()),
+            cpus: CpuPlan::of_this_machine(),
             window,
         }
     }

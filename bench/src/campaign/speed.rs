@@ -4,7 +4,7 @@
 //!
 //! It asks only the machine, never the trial, so it favours nobody. Nothing here runs while a trial does.
 
-use crate::host::environment::CpuPlan;
+use crate::host::topology::CpuPlan;
 use crate::instruments::probe;
 use crate::process::launch::Interrupt;
 use bakeoff_reports::record::Reading;
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn a_trial_is_slowed_by_what_is_slow_on_both_sides_of_it_against_the_fastest_lately() {
-        let plan = CpuPlan::split(Vec::new());
+        let plan = CpuPlan::as_given(Vec::new(), Vec::new());
         let mut speed = Speed::new(&plan);
         assert_eq!(speed.latest(), None);
         [1_000.0, 1_050.0, 1_500.0].into_iter().for_each(|ns| speed.enter(ns));

@@ -1,6 +1,6 @@
 //! `bakeoff anatomy`: one request followed through the layers.
 
-use super::flags::{ListenFlag, RequestFlags};
+use super::flags::{CpuFlags, ListenFlag, RequestFlags};
 use super::setup::launcher;
 use super::{names, output};
 use crate::exit::Exit;
@@ -37,13 +37,15 @@ pub(super) struct AnatomyArgs {
     span: Duration,
     #[command(flatten)]
     listen: ListenFlag,
+    #[command(flatten)]
+    cpus: CpuFlags,
 }
 
 impl AnatomyArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         require_loopback(self.listen.addr.ip(), "anatomy starts its own server on this machine")?;
         let options = self.options()?;
-        let context = Context::new(launcher()?, self.listen.addr);
+        let context = Context::new(launcher()?, self.listen.addr, self.cpus.plan()?);
         let own = self.contestant.clone().map(Contestant::Command);
         let subject =
             own.or_else(|| self.model.clone().map(Contestant::Model)).expect("one of them is required");

@@ -2,7 +2,7 @@
 
 use super::flags::{CampaignFlags, ContestantFlag};
 use super::results::Results;
-use super::setup::{Admission, admit, check_scenario, context};
+use super::setup::{Admission, admit, check_scenario};
 use super::{names, workloads};
 use crate::campaign::capacity::{self, Goal};
 use crate::campaign::plan::Plan;
@@ -61,7 +61,7 @@ impl CapacityArgs {
         let mut plan = Plan::new(goal.rungs.clone(), &flags.models.with(&self.contestants), 1, seed)?;
         let highest = goal.rungs.len() - 1;
         check_scenario(&goal.rungs[highest], &plan.models_of(highest))?;
-        let context = context(flags.listen.addr)?;
+        let context = flags.context()?;
         if admit(&mut plan, &context)? == Admission::Interrupted {
             return Ok(Exit::Interrupted);
         }

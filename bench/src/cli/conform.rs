@@ -5,6 +5,7 @@ use super::setup::launcher;
 use super::{names, output};
 use crate::exit::Exit;
 use crate::host::preflight::require_loopback;
+use crate::host::topology::CpuPlan;
 use crate::instruments::conform::{self, Outcome};
 use crate::process::context::Context;
 use crate::process::launch::LaunchError;
@@ -49,7 +50,7 @@ impl ConformArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         require_loopback(self.listen.addr.ip(), "conform starts the server on this machine")?;
         let command = Command::parse(&self.command)?;
-        let context = Context::new(launcher()?, self.listen.addr);
+        let context = Context::new(launcher()?, self.listen.addr, CpuPlan::of_this_machine());
         let program = Program::Command { launcher: &context.launcher, name: "under test", command: &command };
         let mut tally = Tally::default();
         for service in &self.services {

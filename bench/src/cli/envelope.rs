@@ -1,6 +1,6 @@
 //! `bakeoff envelope`: raise one stressor until the model fails, for each model.
 
-use super::flags::{ContestantFlag, ListenFlag, ModelFlags, ResultFlags, SeedFlag};
+use super::flags::{ContestantFlag, CpuFlags, ListenFlag, ModelFlags, ResultFlags, SeedFlag};
 use super::names::NameParser;
 use super::results::Results;
 use super::setup::{command_line, context};
@@ -39,6 +39,8 @@ pub(super) struct EnvelopeArgs {
     results: ResultFlags,
     #[command(flatten)]
     listen: ListenFlag,
+    #[command(flatten)]
+    cpus: CpuFlags,
 }
 
 fn stress() -> impl TypedValueParser<Value = Stress> {
@@ -57,7 +59,7 @@ impl EnvelopeArgs {
         if stresses.is_empty() {
             stresses = Stress::ALL.to_vec();
         }
-        let context = context(self.listen.addr)?;
+        let context = context(self.listen.addr, self.cpus.plan()?)?;
         crate::instruments::envelope::require_descriptors(&stresses)?;
         let results = Results::new(self.results.out.as_deref(), 0)?;
         let head = Run {

@@ -1,8 +1,10 @@
 //! Flags that several subcommands share, each written once; a subcommand flattens those it takes.
 
 use super::names;
-use super::setup::command_line;
+use super::setup::{command_line, context, tell_cpus};
 use crate::campaign::Options;
+use crate::host::topology::{CpuPlan, CpuWish, Topology, Wishes};
+use crate::process::context::Context;
 use crate::workload::contestant::{Chosen, NamedCommand};
 use crate::workload::derive::Times;
 use crate::workload::http::{self, Header};
@@ -89,6 +91,24 @@ pub(super) struct ListenFlag {
     pub(super) addr: SocketAddr,
 }
 
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct CpuFlags {
+    /// CPUs of servers: how many, such as 4, or which, such as 0-3,6 (`4,` is CPU 4 alone) [default: half of the cores]
+    #[arg(long, value_name = "CPUS")]
+    server_cpus: Option<CpuWish>,
+    /// CPUs of the load generator, in the same way; it has a worker on each
+    #[arg(long, value_name = "CPUS")]
+    swarm_cpus: Option<CpuWish>,
+}
+
+impl CpuFlags {
+    /// The CPUs of this machine as these flags divide them.
+    pub(super) fn plan(&self) -> Result<CpuPlan, String> {
+        let (server, swarm) = (self.server_cpus.clone(), self.swarm_cpus.clone());
+        CpuPlan::new(&Topology::of_this_machine(), &Wishes { server, swarm, share: false })
+    }
+}
+
 #[derive(Clone, Debug, Args)]
 pub(super) struct TimeFlags {
     /// Measured window of every trial, instead of the scenario's
@@ -126,6 +146,8 @@ pub(super) struct CampaignFlags {
     pub(super) results: ResultFlags,
     #[command(flatten)]
     pub(super) listen: ListenFlag,
+    #[command(flatten)]
+    pub(super) cpus: CpuFlags,
     /// Retries per trial disturbed by the load generator or by a machine that is slower for a while (in a capacity search or a pair
     /// of builds, also by other programs); all retries together add at most 25 % to the trials
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(0..=5))]
@@ -255,6 +277,15 @@ impl RequestFlags {
 }
 
 impl CampaignFlags {
+    /// Where its servers run, which is told unless the campaign is to be quiet.
+    pub(super) fn context(&self) -> Result<Context, String> {
+        let cpus = self.cpus.plan()?;
+        if !self.results.quiet {
+            tell_cpus(&cpus);
+        }
+        context(self.listen.addr, cpus)
+    }
+
     /// The options of a campaign, without what only `run` does after its trials.
     pub(super) fn options(&self, costs: bool) -> Options {
         Options {

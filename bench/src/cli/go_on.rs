@@ -3,17 +3,17 @@
 use super::flags::CostFlag;
 use super::report::BUNDLE_NAME;
 use super::results::Results;
-use super::setup::{check_plan, context};
+use super::setup::{check_plan, context, loopback};
 use crate::campaign::plan::Plan;
 use crate::campaign::{Options, blocks, budget};
 use crate::exit::Exit;
 use crate::host::environment;
+use crate::host::topology::{CpuPlan, CpuWish, Topology, Wishes};
 use crate::workload::contestant::{Chosen, Contestant};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::bundle::{self, Bundle, DamageKind, Hold};
-use bakeoff_reports::record::{ScenarioRecord, Sequential};
+use bakeoff_reports::record::{Environment, ScenarioRecord, Sequential};
 use clap::{Args, value_parser};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,8 +49,9 @@ impl ContinueArgs {
         let loaded = bundle::load(&bundle).map_err(|e| e.to_string())?;
         let refuse = |why: String| format!("{} cannot go on: {why}", bundle.display());
         may_go_on(&loaded).map_err(refuse)?;
-        let mut context = context(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let before = &loaded.run.environment;
+        let cpus = same_cpus(before).map_err(refuse)?;
+        let mut context = context(loopback(), cpus)?;
         // The same work as before, not what it would be by another measurement.
         context.compute_ns_per_nominal_us = before.compute_ns_per_nominal_us.clone();
         let compute = before.compute_ns_per_nominal_us.clone();
@@ -115,6 +116,14 @@ impl ContinueArgs {
             None => plan.within(self.budget.unwrap_or(budget::DEFAULT), !self.costs.no_costs),
         })
     }
+}
+
+/// The CPUs that a run had.
+fn same_cpus(before: &Environment) -> Result<CpuPlan, String> {
+    let list = |cpus: &[u32]| (!cpus.is_empty()).then(|| CpuWish::List(cpus.to_vec()));
+    let (server, swarm) = (list(&before.server_cpus), list(&before.swarm_cpus));
+    CpuPlan::new(&Topology::of_this_machine(), &Wishes { server, swarm, share: true })
+        .map_err(|why| format!("it was measured on another machine, or on other CPUs of this one: {why}"))
 }
 
 /// Whether a bundle is a run that may go on here.

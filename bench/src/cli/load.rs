@@ -1,9 +1,9 @@
 //! `bakeoff load`: the swarm alone, against any server that speaks one of the services.
 
 use super::Addresses;
-use super::flags::{RequestFlags, SeedFlag};
+use super::flags::{CpuFlags, RequestFlags, SeedFlag};
 use super::output;
-use super::setup::launcher;
+use super::setup::{launcher, loopback};
 use crate::exit::Exit;
 use crate::host::connect::refuses;
 use crate::host::preflight::require_loopback;
@@ -60,6 +60,8 @@ pub(super) struct LoadArgs {
     timeout: Duration,
     #[command(flatten)]
     seed: SeedFlag,
+    #[command(flatten)]
+    cpus: CpuFlags,
     /// Load a server on another machine; make sure that it is yours
     #[arg(long)]
     allow_remote: bool,
@@ -82,7 +84,7 @@ impl LoadArgs {
         }
         let target = self.target();
         let spec = self.spec(target)?;
-        let context = Context::on_loopback(launcher()?);
+        let context = Context::new(launcher()?, loopback(), self.cpus.plan()?);
         let measured = match self.drive(&context, &spec) {
             Ok(measured) => measured,
             Err(LaunchError::Interrupted) => return Ok(Exit::Interrupted),

@@ -1,7 +1,8 @@
 //! `bakeoff probe`: what this machine and this load generator can show; and the null server it is found out with.
 
+use super::flags::CpuFlags;
 use super::output;
-use super::setup::launcher;
+use super::setup::{launcher, loopback, tell_cpus};
 use crate::exit::Exit;
 use crate::instruments::probe::null_server::{self, NullOptions};
 use crate::instruments::probe::{Form, Point, Prober};
@@ -21,6 +22,8 @@ pub(super) struct ProbeArgs {
     /// One JSON document, as a run stamps it on its bundle, instead of text
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    cpus: CpuFlags,
 }
 
 /// Payload in bytes and clients of the ceilings that are measured when there is no run to measure them for.
@@ -28,7 +31,8 @@ const CEILINGS: [(u32, u32); 4] = [(64, 1), (64, 64), (64, 1_000), (65_536, 16)]
 
 impl ProbeArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
-        let context = Context::on_loopback(launcher()?);
+        let context = Context::new(launcher()?, loopback(), self.cpus.plan()?);
+        tell_cpus(&context.cpus);
         let form = if self.long { Form::Long } else { Form::Short };
         let points = CEILINGS.map(|(payload, clients)| Point::closed(payload, clients));
         let Ok(found) = Prober { context: &context, form }.probe(&points) else {

@@ -2,7 +2,7 @@
 
 use super::flags::{CampaignFlags, ContestantFlag, CostFlag};
 use super::results::Results;
-use super::setup::{Admission, admit, check_plan, context, tell_what_is_known};
+use super::setup::{Admission, admit, check_plan, tell_what_is_known};
 use super::{names, workloads};
 use crate::campaign::plan::Plan;
 use crate::campaign::{Options, blocks, budget};
@@ -110,7 +110,7 @@ impl RunArgs {
         if self.envelope {
             crate::instruments::envelope::require_descriptors(Stress::ALL)?;
         }
-        let context = context(flags.listen.addr)?;
+        let context = flags.context()?;
         if admit(&mut plan, &context)? == Admission::Interrupted {
             return Ok(Exit::Interrupted);
         }

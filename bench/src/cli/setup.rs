@@ -4,6 +4,7 @@ use crate::campaign::admission::{self, AdmissionError};
 use crate::campaign::plan::Plan;
 use crate::host::environment::allowed_cpus;
 use crate::host::preflight::Limits;
+use crate::host::topology::CpuPlan;
 use crate::process::context::Context;
 use crate::process::launch::{Interrupt, Launcher};
 use crate::process::orphans;
@@ -27,10 +28,25 @@ pub(super) fn launcher() -> Result<Launcher, String> {
 }
 
 /// The surroundings of servers that listen at `address`, which must be free.
-pub(super) fn context(address: SocketAddr) -> Result<Context, String> {
+pub(super) fn context(address: SocketAddr, cpus: CpuPlan) -> Result<Context, String> {
     let launcher = launcher()?;
     check_port(address)?;
-    Ok(Context::new(launcher, address))
+    Ok(Context::new(launcher, address, cpus))
+}
+
+/// Says where servers and swarm will run, why there, and what is unclean about it.
+pub(super) fn tell_cpus(plan: &CpuPlan) {
+    let CpuPlan { server, swarm, choice, doubts, .. } = plan;
+    let tell = |line: &str, indent| {
+        crate::print_to_stderr(wrapped(line, crate::terminal_width(), indent).trim_end());
+    };
+    tell(&words::cpus::division(server, swarm, choice), "");
+    doubts.iter().for_each(|doubt| tell(&doubt.to_string(), "! "));
+}
+
+/// Loopback, a free port each time.
+pub(super) fn loopback() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 /// The command line, for the record.

@@ -2,7 +2,7 @@
 
 use super::flags::{CampaignFlags, ContestantFlag};
 use super::results::Results;
-use super::setup::{Admission, admit, check_plan, context};
+use super::setup::{Admission, admit, check_plan};
 use super::{names, workloads};
 use crate::campaign::blocks;
 use crate::campaign::plan::Plan;
@@ -48,7 +48,7 @@ impl SweepArgs {
         let chosen = flags.models.with(&self.contestants);
         let mut plan = Plan::new(self.scenarios()?, &chosen, self.rounds, flags.seed.seed())?;
         check_plan(&plan)?;
-        let context = context(flags.listen.addr)?;
+        let context = flags.context()?;
         if admit(&mut plan, &context)? == Admission::Interrupted {
             return Ok(Exit::Interrupted);
         }

@@ -1,7 +1,7 @@
 //! `bakeoff verify`: known answers through the harness, and the harness broken on purpose.
 
-use super::flags::SeedFlag;
-use super::setup::{check_plan, command_line, launcher};
+use super::flags::{CpuFlags, SeedFlag};
+use super::setup::{check_plan, command_line, launcher, loopback, tell_cpus};
 use super::{output, report};
 use crate::campaign::plan::Plan;
 use crate::campaign::{Ending, Options, blocks};
@@ -60,6 +60,8 @@ pub(super) struct VerifyArgs {
     out: Option<PathBuf>,
     #[command(flatten)]
     seed: SeedFlag,
+    #[command(flatten)]
+    cpus: CpuFlags,
     /// Name the oracles and the ways to break the harness, and do nothing
     #[arg(long, exclusive = true)]
     list: bool,
@@ -74,7 +76,7 @@ impl VerifyArgs {
             return self.show_orderings();
         }
         let oracles = self.oracles()?;
-        let context = Context::on_loopback(launcher()?);
+        let context = Context::new(launcher()?, loopback(), self.cpus.plan()?);
         let rig = Rig {
             context: &context,
             seed: self.seed.seed,
@@ -100,7 +102,7 @@ impl VerifyArgs {
             self.seed.seed,
         )?;
         check_plan(&plan)?;
-        let context = Context::on_loopback(launcher()?);
+        let context = Context::new(launcher()?, loopback(), self.cpus.plan()?);
         let scratch = tempfile::tempdir().map_err(|e| format!("making a temporary folder failed: {e}"))?;
         let folder = self.out.as_deref().unwrap_or(scratch.path());
         fs::create_dir_all(folder).map_err(|e| {
@@ -161,7 +163,7 @@ fn show_oracles(rig: &Rig<'_>, oracles: &[&Oracle]) -> Result<bool, LaunchError>
     if let Some(defect) = rig.defect {
         crate::print_to_stderr(&format!("the harness is broken on purpose: {}", defect.about()));
     }
-    crate::print_to_stderr(&table::where_it_runs(&rig.context.cpus));
+    tell_cpus(&rig.context.cpus);
     print(&table::head())?;
     let mut printed = Ok(());
     let findings = verify::run(rig, oracles, |finding| {

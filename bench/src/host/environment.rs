@@ -2,6 +2,7 @@
 
 use super::pinned::on_cpus;
 pub use super::pinned::{allowed_cpus, pin};
+use super::topology::CpuPlan;
 use bakeoff_reports::record::{Environment, Reading};
 use bakeoff_servers::services;
 use procfs::Current as _;
@@ -9,32 +10,6 @@ use rustix::process::{Resource, getrlimit};
 use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
-
-/// How the CPUs are divided.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CpuPlan {
-    /// All the tool may use.
-    pub all: Vec<u32>,
-    /// For servers.
-    pub server: Vec<u32>,
-    /// For the swarm.
-    pub swarm: Vec<u32>,
-}
-
-impl CpuPlan {
-    /// The first half for servers, the second for the swarm; with a single CPU both share it.
-    pub fn split(all: Vec<u32>) -> Self {
-        let half = all.len() / 2;
-        let (server, swarm) =
-            if half == 0 { (all.clone(), all.clone()) } else { (all[..half].to_vec(), all[half..].to_vec()) };
-        Self { all, server, swarm }
-    }
-
-    /// Whether servers and swarm compete for CPUs.
-    pub fn shared(&self) -> bool {
-        self.server.iter().any(|cpu| self.swarm.contains(cpu))
-    }
-}
 
 /// Reads the environment. `congestion_control` is what the sockets of the run will use.
 pub fn read(
@@ -48,10 +23,6 @@ pub fn read(
     });
     let memory = procfs::Meminfo::current().map(|m| m.mem_total).map_err(|e| format!("/proc/meminfo: {e}"));
     let mut notes = BTreeMap::new();
-    notes.insert(
-        "pinning".into(),
-        format!("servers on CPUs {:?}, swarm on CPUs {:?}", plan.server, plan.swarm),
-    );
     if plan.all.len() <= 2 {
         let cores = "One CPU serves and one loads: nothing here says how a model scales over cores.";
         notes.insert("cores".into(), cores.into());
@@ -66,6 +37,7 @@ pub fn read(
         cpus: plan.all.clone(),
         server_cpus: plan.server.clone(),
         swarm_cpus: plan.swarm.clone(),
+        cpu_choice: Some(plan.choice.clone()),
         memory_bytes: reading(memory),
         governor: text("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         max_descriptors: descriptor_limit()
@@ -161,14 +133,6 @@ fn number(path: &str) -> Reading<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn servers_and_swarm_get_cpus_of_their_own_where_there_are_two() {
-        assert!(CpuPlan::split(vec![3]).shared());
-        let plan = CpuPlan::split(vec![0, 1, 5]);
-        assert_eq!((plan.server.as_slice(), plan.swarm.as_slice()), ([0].as_slice(), [1, 5].as_slice()));
-        assert!(!plan.shared());
-    }
 
     #[test]
     fn a_cpu_that_is_not_there_is_refused_with_the_list() {

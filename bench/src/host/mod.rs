@@ -9,4 +9,5 @@ pub mod preflight;
 pub mod quiet;
 pub mod quota;
 pub mod shortage;
+pub mod topology;
 pub mod usage;

@@ -2,6 +2,7 @@
 //! caller's stay what they are.
 
 use super::shortage::advice;
+use super::topology::parse_list;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::{fs, io};
 
@@ -19,16 +20,9 @@ pub fn allowed_cpus() -> Vec<u32> {
 fn allowed_by_proc() -> Vec<u32> {
     let status = fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
-    list.map(cpus_of_list).unwrap_or_default()
-}
-
-/// The CPUs of a list as the kernel writes it: `0-3,8`. Those that pinning has no room for are left out.
-fn cpus_of_list(list: &str) -> Vec<u32> {
-    let ranges = list.trim().split(',').filter_map(|range| {
-        let (first, last) = range.split_once('-').unwrap_or((range, range));
-        Some(first.parse::<u32>().ok()?..=last.parse::<u32>().ok()?)
-    });
-    ranges.flatten().filter(|cpu| (*cpu as usize) < CpuSet::MAX_CPU).collect()
+    let cpus = list.and_then(|list| parse_list(list).ok()).unwrap_or_default();
+    // Pinning has no room for more.
+    cpus.into_iter().filter(|cpu| (*cpu as usize) < CpuSet::MAX_CPU).collect()
 }
 
 /// Keeps the calling thread, and what it starts from now on, on these CPUs; on any when empty.
@@ -87,7 +81,5 @@ mod tests {
     #[test]
     fn both_ways_to_ask_for_the_allowed_cpus_agree() {
         assert_eq!(allowed_by_proc(), allowed_cpus());
-        assert_eq!(cpus_of_list("\t0-2,7,1022-2047\n"), [0, 1, 2, 7, 1022, 1023]);
-        assert!(cpus_of_list("\t\n").is_empty());
     }
 }

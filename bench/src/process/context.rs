@@ -4,8 +4,9 @@ use super::launch::{LaunchError, Launcher};
 use super::program::Program;
 use super::serving::ServeOptions;
 use super::workers::Workers;
-use crate::host::environment::{self, CpuPlan};
+use crate::host::environment;
 use crate::host::preflight::{self, Limits};
+use crate::host::topology::CpuPlan;
 use crate::swarm::spec::WorkerSpec;
 use crate::workload::contestant::{Contestant, NamedCommand};
 use crate::workload::scenario::Scenario;
@@ -32,10 +33,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// Of this machine. Raises the limit on descriptors of this process and its children as far as it goes.
-    pub fn new(launcher: Launcher, address: SocketAddr) -> Self {
+    /// Of this machine, with its CPUs divided so. Raises the limit on descriptors of this process and its children as far as it
+    /// goes.
+    pub fn new(launcher: Launcher, address: SocketAddr, cpus: CpuPlan) -> Self {
         preflight::raise_descriptor_limit();
-        let cpus = CpuPlan::split(environment::allowed_cpus());
         Self {
             launcher,
             compute_ns_per_nominal_us: environment::compute_speed(&cpus.server),
@@ -46,9 +47,9 @@ impl Context {
         }
     }
 
-    /// The same for servers on loopback, each on a port of its own.
+    /// The same for servers on loopback, each on a port of its own, with the CPUs that nobody chose otherwise.
     pub fn on_loopback(launcher: Launcher) -> Self {
-        Self::new(launcher, SocketAddr::from(([127, 0, 0, 1], 0)))
+        Self::new(launcher, SocketAddr::from(([127, 0, 0, 1], 0)), CpuPlan::of_this_machine())
     }
 
     /// The congestion control to ask for; `None` leaves the system's.

@@ -9,6 +9,7 @@ mod catalogue;
 mod cli;
 mod conform;
 mod contestants;
+mod cpus;
 mod envelope;
 mod exit;
 mod export;

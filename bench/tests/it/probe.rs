@@ -27,9 +27,14 @@ fn probe(arguments: &[&str]) -> String {
 #[test]
 fn a_probe_measures_every_limit_and_fits_the_terminal() {
     let text = probe(&[]);
-    for words in
-        ["floor of latency", "64 B, 64 clients: ", "64 B, 1,000 clients: ", "64.0 KiB", "What to change"]
-    {
+    for words in [
+        "floor of latency",
+        "co-run",
+        "64 B, 64 clients: ",
+        "64 B, 1,000 clients: ",
+        "64.0 KiB",
+        "What to change",
+    ] {
         assert!(text.contains(words), "{words}:\n{text}");
     }
     let widest = text.lines().map(|line| line.chars().count()).max();
@@ -56,6 +61,12 @@ fn a_probe_as_a_document_is_what_a_run_records() {
     }
     let timers = found.timers.value().expect("measured");
     assert!(timers.len() == 4 && timers.iter().all(|timer| timer.p50_ns <= timer.p99_ns), "{timers:?}");
+    match found.co_run.expect("this version tells") {
+        Reading::Value(co_run) => {
+            assert!(!co_run.swarm_cpus.contains(&co_run.server_cpu) && co_run.slowdown() > 0.0, "{co_run:?}");
+        }
+        Reading::Absent(why) => assert!(why.contains("share"), "{why}"),
+    }
     assert!(found.fixed_loop_ns.value().is_some_and(|scatter| scatter.range >= 1.0));
     assert_eq!(found.system.cpus, bakeoff::host::environment::allowed_cpus().len() as u64);
 }

@@ -170,8 +170,36 @@ pub enum Doubt {
         /// Of so many.
         periods: u64,
     },
-    /// Server and swarm shared CPUs, because there was only one.
+    /// Server and swarm shared CPUs, because there were too few.
     SharedCpu,
+    /// Server and swarm ran on hardware threads of the same cores.
+    SharedCore {
+        /// How many cores.
+        cores: u32,
+    },
+    /// One side ran on fast and on slow cores.
+    MixedCores,
+    /// Server and swarm were spread over NUMA nodes.
+    ManyNodes {
+        /// How many.
+        nodes: u32,
+    },
+    /// The server's CPUs are hardware threads of fewer cores, each of which slows the others of its core down.
+    HardwareThreads {
+        /// The server's CPUs.
+        cpus: u32,
+        /// Their cores.
+        cores: u32,
+    },
+    /// The quota of a control group grants less than the CPUs of server and swarm.
+    Quota {
+        /// CPUs' worth of time that it grants.
+        granted: f64,
+        /// CPUs that server and swarm were on.
+        cpus: u32,
+    },
+    /// The system does not tell which CPUs share a core, so server and swarm may.
+    CoresUnknown,
     /// The server ended during the trial; what it left unanswered counts as infinite.
     ServerDied {
         /// How it ended.
@@ -257,6 +285,12 @@ impl Doubt {
             Self::ReadLate { .. } => 24,
             Self::LeftBehind { .. } => 25,
             Self::Slowed { .. } => 26,
+            Self::SharedCore { .. } => 27,
+            Self::MixedCores => 28,
+            Self::ManyNodes { .. } => 29,
+            Self::HardwareThreads { .. } => 30,
+            Self::Quota { .. } => 31,
+            Self::CoresUnknown => 32,
         }
     }
 
@@ -267,7 +301,16 @@ impl Doubt {
             Self::Unsteady { ratio } => ratio.max(1e-9).ln().abs(),
             Self::Starved { connections } => *connections as f64,
             Self::Unanswered { requests, .. } => *requests as f64,
-            Self::SharedCpu | Self::NotPinned | Self::KilledAtStop | Self::ServerDied { .. } => 0.0,
+            Self::SharedCpu
+            | Self::MixedCores
+            | Self::CoresUnknown
+            | Self::NotPinned
+            | Self::KilledAtStop
+            | Self::ServerDied { .. } => 0.0,
+            Self::SharedCore { cores } => f64::from(*cores),
+            Self::ManyNodes { nodes } => f64::from(*nodes),
+            Self::HardwareThreads { cpus, cores } => f64::from(*cpus) / f64::from((*cores).max(1)),
+            Self::Quota { granted, cpus } => f64::from(*cpus) - granted,
             Self::LeftBehind { processes } => processes.len() as f64,
             Self::Throttled { share, .. } => *share,
             Self::Slowed { factor } => *factor,

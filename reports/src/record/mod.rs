@@ -13,6 +13,7 @@ pub mod bundle;
 mod comparison;
 mod contestant;
 mod costs;
+mod cpus;
 pub mod envelope;
 mod findings;
 pub mod histogram;
@@ -33,12 +34,13 @@ pub use contestant::{
     Concurrency, ContestantKind, Facts, ModelRecord, PerClient, Refused, Role, ServerSetup, Tuning,
 };
 pub use costs::{Counted, Switches, Usage, WARMUP_SLICES, Wire};
+pub use cpus::{ChosenBy, CoreCounts, CpuChoice, CpuReason};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use http::{HttpExpectation, HttpFault, HttpReplies, HttpRequest, StatusCount, WrongReplies};
 pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing};
 pub use metric::Metric;
 pub use objective::Objective;
-pub use probe::{Ceiling, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
+pub use probe::{Ceiling, CoRun, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
 pub use request::{DemandShape, EXPONENTIAL_CUT, RequestShape, Work};
 pub use stops::{Ended, EndedCell, LookRecord, PlannedLook, Sequential};
 pub use workload::{Axis, Pacing, Profile, ScenarioRecord, Surge, SweepPoint};
@@ -153,6 +155,9 @@ pub struct Environment {
     pub server_cpus: Vec<u32>,
     /// CPUs the swarm was pinned to.
     pub swarm_cpus: Vec<u32>,
+    /// Why these CPUs; absent in bundles that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_choice: Option<CpuChoice>,
     /// Total memory.
     pub memory_bytes: Reading<u64>,
     /// Frequency governor.

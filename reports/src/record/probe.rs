@@ -20,6 +20,9 @@ pub struct Probe {
     pub timers: Reading<Vec<Overshoot>>,
     /// Times of a fixed piece of work on a server CPU, in nanoseconds, over several short goes.
     pub fixed_loop_ns: Reading<Scatter>,
+    /// The fixed work on a server CPU with the swarm's CPUs idle and busy; absent in bundles that do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub co_run: Option<Reading<CoRun>>,
     /// A blocking ping-pong over one connection with the null server: what a round trip takes without the swarm.
     pub ping_pong: Reading<RoundTrip>,
     /// Medians of several short ping-pongs, in nanoseconds.
@@ -35,6 +38,28 @@ pub struct Probe {
     pub foreign_share: Reading<f64>,
     /// What the system allows and how it is set up.
     pub system: System,
+}
+
+/// How much a CPU is slowed down by others that work: hardware threads of one core, a cache or a power budget that they share, or a
+/// hypervisor that has fewer CPUs than it shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoRun {
+    /// The CPU that was timed, of the server's.
+    pub server_cpu: u32,
+    /// The CPUs that were idle or busy meanwhile: the swarm's.
+    pub swarm_cpus: Vec<u32>,
+    /// Time of the fixed work while they were idle, in nanoseconds.
+    pub idle_ns: f64,
+    /// Its time while they were busy, in nanoseconds.
+    pub busy_ns: f64,
+}
+
+impl CoRun {
+    /// How many times as long the work took while the swarm's CPUs were busy: 1 where they do not touch each other.
+    pub fn slowdown(&self) -> f64 {
+        self.busy_ns / self.idle_ns
+    }
 }
 
 /// How much later than asked sleeps of one length ended.

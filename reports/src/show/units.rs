@@ -137,6 +137,32 @@ pub fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", grouped(count), if count == 1 { "" } else { "s" })
 }
 
+/// CPUs as the kernel lists them: "CPU 3", "CPUs 0-2,5"; "any CPU" of none, which is what not being pinned means.
+pub fn cpus(cpus: &[u32]) -> String {
+    match cpus {
+        [] => "any CPU".to_owned(),
+        [one] => format!("CPU {one}"),
+        cpus => format!("CPUs {}", cpu_list(cpus)),
+    }
+}
+
+/// The same without the noun: "0-2,5". Two neighbours are two numbers.
+pub fn cpu_list(cpus: &[u32]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for cpu in cpus {
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(*cpu) => *last = *cpu,
+            _ => runs.push((*cpu, *cpu)),
+        }
+    }
+    let run = |(first, last): (u32, u32)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first},{last}"),
+        _ => format!("{first}-{last}"),
+    };
+    runs.into_iter().map(run).collect::<Vec<_>>().join(",")
+}
+
 /// A moment in milliseconds since the Unix epoch, in UTC: "2026-11-21 03:12:27 UTC".
 pub fn moment(unix_ms: u64) -> String {
     i64::try_from(unix_ms).ok().and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map_or_else(
@@ -166,6 +192,13 @@ fn listed(names: &[String], word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cpus_are_listed_as_the_kernel_does() {
+        assert_eq!([cpus(&[]), cpus(&[3]), cpus(&[0, 1])], ["any CPU", "CPU 3", "CPUs 0,1"]);
+        assert_eq!(cpu_list(&[0, 1, 2, 5, 8, 9, u32::MAX]), "0-2,5,8,9,4294967295");
+        assert_eq!(cpu_list(&[4, 2, 3, 4]), "4,2-4", "in the order given");
+    }
 
     #[test]
     fn units_change_where_three_digits_end() {

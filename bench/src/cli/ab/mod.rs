@@ -4,7 +4,7 @@ mod selftest;
 
 use super::flags::{CampaignFlags, CostFlag};
 use super::results::Results;
-use super::setup::{check_scenario, context};
+use super::setup::check_scenario;
 use super::{names, output, report, workloads};
 use crate::campaign::budget;
 use crate::campaign::pairs;
@@ -120,7 +120,7 @@ impl AbArgs {
         let flags = &self.campaign;
         require_loopback(flags.listen.addr.ip(), "two builds are compared on this machine only")?;
         let plan = self.plan()?;
-        let context = context(flags.listen.addr)?;
+        let context = flags.context()?;
         if let Some(gates) = self.self_test {
             return self.test_itself(&plan, gates, &context);
         }

@@ -3,12 +3,13 @@
 //! The swarm drives a null server, so that its own limits are known; the machine's clock, timers and evenness are measured
 //! beside it. What cannot be measured is absent with the reason. It judges nothing: `bakeoff_reports::rules::probe` does.
 
+mod co_run;
 pub mod machine;
 pub mod null_server;
 mod system;
 
 use crate::host::clock::nanoseconds;
-use crate::host::environment::CpuPlan;
+use crate::host::topology::CpuPlan;
 use crate::host::usage::{Between, Mark};
 use crate::process::context::Context;
 use crate::process::launch::{Interrupted, LaunchError};
@@ -173,6 +174,7 @@ impl Prober<'_> {
         let clock_read_ns = machine::clock_read_ns(&self.context.cpus.swarm);
         let timers = machine::timers(&self.context.cpus.swarm, self.form.pick(100, 1_000));
         let fixed_loop_ns = machine::fixed_loop(&self.context.cpus.server, self.form.pick(30, 300));
+        let co_run = Some(co_run::co_run(&self.context.cpus));
         let against = self.start_null().map_or_else(
             |error| NullServerResults::nothing(points, &error.to_string()),
             |null| self.against(null, points),
@@ -186,6 +188,7 @@ impl Prober<'_> {
             clock_read_ns,
             timers,
             fixed_loop_ns,
+            co_run,
             ping_pong: against.ping_pong,
             ping_pong_ns: against.ping_pong_ns,
             floor: against.floor,

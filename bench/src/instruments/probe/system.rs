@@ -1,9 +1,8 @@
 //! What the system allows and how it is set up, read from /proc and /sys. What is not there, as in many containers, is
 //! absent with the reason.
 
-use crate::host::environment;
+use crate::host::{environment, topology};
 use bakeoff_reports::record::{Reading, System};
-use procfs::process::Process;
 use rustix::process::{Resource, getrlimit};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,17 +11,11 @@ use std::str::FromStr;
 /// The system as far as it tells, for a tool that may use `cpus` CPUs.
 pub(super) fn read(cpus: usize) -> System {
     let files = Files { root: "/".into() };
-    let groups =
-        Process::myself().and_then(|process| process.cgroups()).map(|groups| groups.into_iter().collect());
-    let groups: Result<Vec<_>, String> = groups.map_err(|e| format!("/proc/self/cgroup: {e}"));
     let limit =
         |limit: Option<u64>| limit.map_or_else(|| Reading::Absent("no limit is set".into()), Reading::Value);
     System {
         cpus: cpus as u64,
-        quota_cpus: groups.map_or_else(Reading::Absent, |groups| {
-            let paths: Vec<_> = groups.into_iter().map(|group| (group.controllers, group.pathname)).collect();
-            files.quota(&paths)
-        }),
+        quota_cpus: topology::quota(Path::new("/")).map_or_else(Reading::Absent, Reading::Value),
         running_tasks: files.running_tasks(),
         governor: files.governor(),
         turbo: files.turbo(),
@@ -128,39 +121,6 @@ impl Files {
             None => Reading::Absent("not mounted, or not for this user".into()),
         }
     }
-
-    /// The smallest CPU quota of the groups this process is in, and of those above them: version 2 says "max" or quota and
-    /// period in one file, version 1 in two, where -1 is no limit.
-    fn quota(&self, groups: &[(Vec<String>, String)]) -> Reading<f64> {
-        let mut least: Option<f64> = None;
-        for (controllers, path) in groups {
-            let mount = match controllers.as_slice() {
-                [] => "sys/fs/cgroup",
-                list if list.iter().any(|name| name == "cpu") => "sys/fs/cgroup/cpu",
-                _ => continue,
-            };
-            let mount = self.root.join(mount);
-            // In a container the path may be the host's: then its own group is at the mount itself.
-            for above in Path::new(path.trim_start_matches('/')).ancestors() {
-                let quota = quota_in(&mount.join(above));
-                least = [least, quota].into_iter().flatten().reduce(f64::min);
-            }
-        }
-        least.map_or_else(|| Reading::Absent("the control group sets no limit".into()), Reading::Value)
-    }
-}
-
-fn quota_in(folder: &Path) -> Option<f64> {
-    let file = |name: &str| fs::read_to_string(folder.join(name)).ok();
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|number| *number > 0.0);
-    let (quota, period) = match file("cpu.max") {
-        Some(text) => {
-            let (quota, period) = text.trim().split_once(' ')?;
-            (number(quota)?, number(period)?)
-        }
-        None => (number(&file("cpu.cfs_quota_us")?)?, number(&file("cpu.cfs_period_us")?)?),
-    };
-    Some(quota / period)
 }
 
 #[cfg(test)]
@@ -186,9 +146,6 @@ mod tests {
         assert!(matches!(files.running_tasks(), Reading::Absent(why) if why.contains("/proc/loadavg")));
         assert!(matches!(files.local_ports(), Reading::Absent(why) if why.contains("port_range")));
         assert!(matches!(files.tracefs(), Reading::Absent(_)));
-        assert!(
-            matches!(files.quota(&[(vec![], "/a/b".into())]), Reading::Absent(why) if why.contains("no limit"))
-        );
     }
 
     #[test]
@@ -210,23 +167,5 @@ mod tests {
             files.number::<u64>("proc/sys/vm/max_map_count"),
             Reading::Absent("/proc/sys/vm/max_map_count holds no number".into())
         );
-    }
-
-    #[test]
-    fn the_smallest_quota_of_both_versions_counts() {
-        let (_folder, files) = files(&[
-            ("sys/fs/cgroup/cpu.max", "max 100000\n"),
-            ("sys/fs/cgroup/a/cpu.max", "150000 100000\n"),
-            ("sys/fs/cgroup/a/b/cpu.max", "200000 100000\n"),
-            ("sys/fs/cgroup/cpu/c/cpu.cfs_quota_us", "50000\n"),
-            ("sys/fs/cgroup/cpu/c/cpu.cfs_period_us", "100000\n"),
-            ("sys/fs/cgroup/cpu/d/cpu.cfs_quota_us", "-1\n"),
-            ("sys/fs/cgroup/cpu/d/cpu.cfs_period_us", "100000\n"),
-        ]);
-        let cpu = || vec!["cpu".to_string(), "cpuacct".into()];
-        assert_eq!(files.quota(&[(vec![], "/a/b".into())]), Reading::Value(1.5));
-        assert_eq!(files.quota(&[(cpu(), "/c".into()), (vec![], "/a".into())]), Reading::Value(0.5));
-        assert!(matches!(files.quota(&[(cpu(), "/d".into())]), Reading::Absent(_)));
-        assert!(matches!(files.quota(&[(vec!["pids".into()], "/c".into())]), Reading::Absent(_)));
     }
 }

@@ -3,7 +3,6 @@
 use super::finding::{Finding, Status};
 use super::rig::Rig;
 use super::{FALSE_ALARM, MACHINE, passed};
-use crate::host::environment::CpuPlan;
 use std::fmt::Write as _;
 
 /// The table's head.
@@ -64,11 +63,6 @@ pub fn foot(findings: &[Finding], rig: &Rig<'_>) -> String {
         FALSE_ALARM * 100.0
     );
     text
-}
-
-/// Who runs where, for the line before the table.
-pub fn where_it_runs(cpus: &CpuPlan) -> String {
-    format!("servers on CPUs {:?}, swarm on CPUs {:?}", cpus.server, cpus.swarm)
 }
 
 #[cfg(test)]

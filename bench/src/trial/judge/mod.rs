@@ -10,8 +10,8 @@ pub use bakeoff_reports::rules::probe::BUSY_SHARE;
 pub(crate) use lag::depends_on_time;
 pub use lag::{LAG_SHARE, Least, TAIL_SHARE};
 
-use crate::host::environment::CpuPlan;
 use crate::host::quota::Throttling;
+use crate::host::topology::CpuPlan;
 use crate::workload::load::Load;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
@@ -171,13 +171,7 @@ fn settled(doubt: &Doubt, invalid: &[Invalid]) -> bool {
 
 /// Reasons for caution that need no figure of merit.
 pub fn doubts(measured: &Measured, usage: &Usage, load: &Load, cpus: &CpuPlan) -> Vec<Doubt> {
-    let mut found = Vec::new();
-    if cpus.all.is_empty() {
-        found.push(Doubt::NotPinned);
-    }
-    if cpus.shared() {
-        found.push(Doubt::SharedCpu);
-    }
+    let mut found = cpus.doubts.clone();
     found.extend(generator_busy(measured, usage, cpus));
     // A load that changes by itself makes halves that differ.
     found.extend(unsteady(measured).filter(|_| !load.varies()));

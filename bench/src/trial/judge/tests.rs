@@ -58,7 +58,7 @@ fn by(measured: &Measured, usage: &Usage, merit: Metric, load: &Load) -> Judgeme
 }
 
 fn two_cpus() -> CpuPlan {
-    CpuPlan::split(vec![0, 1])
+    CpuPlan::as_given(vec![0], vec![1])
 }
 
 const CLOSED: Load = Load::Closed { clients: 1, think: Duration::ZERO };
@@ -187,7 +187,7 @@ fn a_quota_that_throttles_is_told_and_disqualifies_above_its_limit() {
 
 #[test]
 fn cpus_that_nobody_tells_are_a_doubt() {
-    let nowhere = CpuPlan::split(Vec::new());
+    let nowhere = CpuPlan::as_given(Vec::new(), Vec::new());
     assert_eq!(doubts(&measured(), &usage(0.0), &CLOSED, &nowhere), [Doubt::NotPinned]);
 }
 
@@ -237,7 +237,7 @@ fn a_swarm_that_limits_a_server_which_a_null_server_outruns_disqualifies() {
     assert_eq!(at(600_000_000, None, &two_cpus()).invalid, [], "nobody knows");
     let busy = at(900_000_000, Some(1_500.0), &two_cpus());
     assert_eq!((busy.invalid, busy.doubts), (vec![], vec![Doubt::GeneratorBusy { share: 0.99 }]));
-    assert_eq!(at(10, Some(1_500.0), &CpuPlan::split(vec![0])).invalid, [], "they share a CPU");
+    assert_eq!(at(10, Some(1_500.0), &CpuPlan::as_given(vec![0], vec![0])).invalid, [], "they share a CPU");
 }
 
 #[test]
@@ -384,7 +384,7 @@ fn starvation_and_silence_are_doubts() {
     m.spread.never_served = 3;
     m.counts.sent += 5;
     m.counts.in_flight_at_end = 5;
-    let found = doubts(&m, &usage(0.0), &OPEN, &CpuPlan::split(vec![0]));
+    let found = doubts(&m, &usage(0.0), &OPEN, &CpuPlan::as_given(vec![0], vec![0]));
     let starved = Doubt::Starved { connections: 3 };
     assert_eq!(found, [Doubt::SharedCpu, starved, Doubt::Unanswered { requests: 5, sent: 1005 }]);
 }

@@ -1,6 +1,6 @@
 //! What to change to measure better, and when not to measure at all. Each follows from a figure of the probe, and carries it.
 
-use crate::record::{Overshoot, Probe, Reading};
+use crate::record::{CoRun, Overshoot, Probe, Reading};
 
 /// Other programs that take more than this share of the pinned CPUs leave too little to measure with: every trial would be
 /// discarded.
@@ -22,6 +22,8 @@ const CLOCK_NOTED_NS: f64 = 200.0;
 const TIMER_NOTED_NS: u64 = 200_000;
 /// Factor between the fast and the slow goes of the fixed work.
 const LOOP_NOTED: f64 = 1.10;
+/// Slowdown of a server CPU by the swarm's. Hardware threads of one core show 1.3 to 2.
+const CO_RUN_NOTED: f64 = 1.10;
 /// Enough for 10,000 connections.
 const DESCRIPTORS_NOTED: u64 = 10_064;
 const PORTS_NOTED: u64 = 20_000;
@@ -53,6 +55,8 @@ pub enum Advice {
     Steal(f64),
     /// The same work took so many times as long in slow runs as in fast ones.
     Unsteady(f64),
+    /// The same work took so many times as long on a server CPU while the swarm's were busy.
+    CoRun(f64),
     /// One CPU for server and swarm.
     OneCpu,
     /// One CPU for each.
@@ -115,6 +119,7 @@ pub fn advice(probe: &Probe) -> Vec<Advice> {
         2 => Some(Advice::TwoCpus),
         _ => None,
     };
+    let co_run = probe.co_run.as_ref().and_then(|one| one.value()).map(CoRun::slowdown);
     let quota = system.quota_cpus.value().copied().filter(|granted| *granted < system.cpus as f64);
     let governor = system.governor.value().filter(|governor| *governor != "performance");
     let latest = probe.timers.value().and_then(|timers| timers.iter().max_by_key(|timer| timer.p99_ns));
@@ -123,6 +128,7 @@ pub fn advice(probe: &Probe) -> Vec<Advice> {
         over(&probe.foreign_share, FOREIGN_NOTED).map(Advice::Foreign),
         over(&probe.steal_share, STEAL_NOTED).map(Advice::Steal),
         scatter.filter(|range| *range > LOOP_NOTED).map(Advice::Unsteady),
+        co_run.filter(|factor| *factor > CO_RUN_NOTED).map(Advice::CoRun),
         cpus,
         quota.map(|granted| Advice::Quota { granted, cpus: system.cpus }),
         governor.cloned().map(Advice::Governor),

@@ -8,6 +8,7 @@ use crate::rules::probe;
 use crate::rules::verdict::{CLOSE, LEVEL, LOOKS, MIN_BLOCKS};
 use crate::show::units::{self, grouped, moment, share};
 use crate::show::words::contestant::contestant;
+use crate::show::words::cpus;
 use crate::show::words::joined;
 use crate::show::words::metric::floors;
 use crate::show::words::probe::facts;
@@ -152,7 +153,7 @@ fn environment(environment: &Environment, again: Option<f64>) -> Vec<(&str, Stri
     }
     let list = |cpus: &[u32]| match cpus {
         [] => "not pinned".to_owned(),
-        cpus => cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(", "),
+        cpus => units::cpu_list(cpus),
     };
     let count = |value: &u64| grouped(*value);
     let mut rows = vec![
@@ -178,6 +179,10 @@ fn environment(environment: &Environment, again: Option<f64>) -> Vec<(&str, Stri
             }),
         ),
     ];
+    if let Some(choice) = &environment.cpu_choice {
+        rows.push(("topology", cpus::counts(&choice.cores)));
+        rows.extend(cpus::of(environment).map(|text| ("why these CPUs", text)));
+    }
     rows.extend(environment.notes.iter().map(|(name, text)| (name.as_str(), text.clone())));
     rows
 }

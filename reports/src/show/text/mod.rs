@@ -24,7 +24,7 @@ use crate::rules::workload::Workload;
 pub use crate::show::layout::wrapped;
 use crate::show::layout::{clean, cut, left, push, push_wrapped, width};
 use crate::show::units;
-use crate::show::words::{capital, joined, limit, recovery, stops};
+use crate::show::words::{capital, cpus, joined, limit, recovery, stops};
 use crate::stats::estimate::Estimate;
 use grid::{Column, Grid};
 use std::fmt::Write as _;
@@ -115,6 +115,9 @@ fn facts(out: &mut String, analysis: &Analysis, style: Style) {
     push_wrapped(out, &facts, style.width, "", |line| style.dim(line));
     for caveat in analysis.caveats() {
         push_wrapped(out, &caveat.to_string(), style.width, "! ", |line| style.warn(line));
+    }
+    if let Some(text) = cpus::of(&run.environment) {
+        push_wrapped(out, &capital(&format!("{text}.")), style.width, "", |line| style.dim(line));
     }
     push_wrapped(out, &crate::show::words::probe::brief(&run.probe), style.width, "", |line| style.dim(line));
     if let Some(text) = stops::brief(analysis) {

@@ -8,6 +8,7 @@ mod advise;
 pub mod anatomy;
 pub(crate) mod caveats;
 pub(crate) mod contestant;
+pub mod cpus;
 pub(crate) mod envelope;
 pub mod envelopes;
 pub mod exclusion;
@@ -147,6 +148,26 @@ impl fmt::Display for Doubt {
                 )
             }
             Self::SharedCpu => write!(f, "server and swarm shared a CPU"),
+            Self::SharedCore { cores } => write!(
+                f,
+                "server and swarm ran on hardware threads of the same {}, and slowed each other down",
+                if *cores == 1 { "core" } else { "cores" }
+            ),
+            Self::MixedCores => write!(f, "one side ran on fast and on slow cores"),
+            Self::ManyNodes { nodes } => write!(f, "server and swarm were spread over {nodes} NUMA nodes"),
+            Self::HardwareThreads { cpus, cores } => write!(
+                f,
+                "the server's {cpus} CPUs are hardware threads of {}",
+                units::plural((*cores).into(), "core")
+            ),
+            Self::Quota { granted, cpus } => write!(
+                f,
+                "a CPU quota grants {granted:.2} CPUs to server and swarm, which were on {}",
+                units::plural((*cpus).into(), "CPU")
+            ),
+            Self::CoresUnknown => {
+                write!(f, "the system does not tell which CPUs share a core, so server and swarm may have")
+            }
             Self::NotPinned => {
                 write!(f, "nothing was pinned: the system does not tell which CPUs may be used")
             }

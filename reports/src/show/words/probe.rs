@@ -1,6 +1,6 @@
 //! The probe in words: as facts, and as a line for a summary. What is absent is said with its reason.
 
-use crate::record::{Ceiling, Probe, Reading, RoundTrip, Scatter};
+use crate::record::{Ceiling, CoRun, Probe, Reading, RoundTrip, Scatter};
 use crate::rules::probe::{
     Advice, BACKLOG_NOTED, CLOCK_UNFIT_NS, FOREIGN_UNFIT, LOOP_UNFIT_RANGE, Limit, NoCeiling, STEAL_UNFIT,
     TIMER_UNFIT_NS, Unfit,
@@ -38,6 +38,9 @@ pub(crate) fn facts(probe: &Probe) -> Vec<(String, String)> {
     }
     let steady = |what: &'static str| move |one: &Scatter| format!("{}: how steady {what} is", scatter(one));
     facts.push(("fixed loop".to_owned(), or_why(&probe.fixed_loop_ns, steady("the CPU"))));
+    if let Some(reading) = &probe.co_run {
+        facts.push(("co-run".to_owned(), or_why(reading, co_run)));
+    }
     facts.push(("ping-pong p50".to_owned(), or_why(&probe.ping_pong_ns, steady("a wake-up"))));
     let share = |share: &f64| format!("at most {} of the pinned CPUs", units::share(share.max(0.0)));
     facts.push(("other programs".to_owned(), or_why(&probe.foreign_share, share)));
@@ -111,6 +114,15 @@ fn scatter(scatter: &Scatter) -> String {
         units::share(scatter.variation),
         units::factor(scatter.range),
         scatter.goes
+    )
+}
+
+fn co_run(one: &CoRun) -> String {
+    format!(
+        "the fixed loop takes {} as long on {} while {} of the swarm work",
+        units::factor(one.slowdown()),
+        units::cpus(&[one.server_cpu]),
+        units::cpus(&one.swarm_cpus)
     )
 }
 
@@ -204,6 +216,11 @@ impl Advice {
                 "The same work took {} as long in slow runs as in fast ones: compare within rounds only, and run more of them.",
                 units::factor(*range)
             ),
+            Self::CoRun(factor) => format!(
+                "The same work took {} as long on a server CPU while the swarm's CPUs were busy: they share a core, a cache or a \
+                 power budget, or the hypervisor has fewer CPUs than it shows. Choose others with --server-cpus and --swarm-cpus.",
+                units::factor(*factor)
+            ),
             Self::OneCpu => {
                 "One CPU for server and swarm: each waits for the other. Use two at least.".to_owned()
             }
@@ -224,7 +241,9 @@ impl Advice {
                     .to_owned()
             }
             Self::HardwareThreads => {
-                "Hardware threads share cores: start with `taskset` on one thread of each core.".to_owned()
+                "Hardware threads share cores, so other programs may run on a server's core: turn them off for long runs (`echo \
+                 off > /sys/devices/system/cpu/smt/control`)."
+                    .to_owned()
             }
             Self::Clock(ns) => format!(
                 "Reading the clock takes {}: a clock source that the vDSO can read (tsc) takes a tenth of that.",
@@ -257,7 +276,7 @@ impl Advice {
 
 #[cfg(test)]
 mod tests {
-    use crate::record::{Overshoot, Probe, Reading, Scatter};
+    use crate::record::{CoRun, Overshoot, Probe, Reading, Scatter};
     use crate::rules::probe::{advice, unfit};
     use crate::sample;
 
@@ -272,7 +291,7 @@ mod tests {
     #[test]
     fn each_thing_that_is_wrong_is_named_with_what_to_do() {
         type Change = fn(&mut Probe);
-        let cases: [(Change, &str); 12] = [
+        let cases: [(Change, &str); 13] = [
             (|p| p.foreign_share = Reading::Value(0.2), "stop them"),
             (|p| p.steal_share = Reading::Value(0.1), "dedicated"),
             (
@@ -286,7 +305,18 @@ mod tests {
             (|p| p.system.quota_cpus = Reading::Value(1.5), "1.50 of 8"),
             (|p| p.system.governor = Reading::Value("powersave".into()), "performance"),
             (|p| p.system.turbo = Reading::Value(true), "Turbo"),
-            (|p| p.system.smt = Reading::Value(true), "taskset"),
+            (|p| p.system.smt = Reading::Value(true), "smt/control"),
+            (
+                |p| {
+                    p.co_run = Some(Reading::Value(CoRun {
+                        server_cpu: 0,
+                        swarm_cpus: vec![1],
+                        idle_ns: 1e6,
+                        busy_ns: 1.6e6,
+                    }));
+                },
+                "1.60× as long",
+            ),
             (|p| p.clock_read_ns = Reading::Value(900.0), "tsc"),
             (|p| p.system.descriptors = Reading::Value(1024), "ulimit -Hn"),
             (|p| p.system.somaxconn = Reading::Value(128), "net.core.somaxconn"),
