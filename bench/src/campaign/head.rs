@@ -35,10 +35,14 @@ pub fn scenario_records(
     scenarios: &[Scenario],
     contestants: impl Fn(usize) -> Vec<String>,
 ) -> Vec<ScenarioRecord> {
-    let cpus = context.cpus.server.len();
     let record = |(at, scenario): (usize, &Scenario)| ScenarioRecord {
         calibration: context.calibration(scenario),
-        ..scenario.record(contestants(at), &scenario.server.config(cpus))
+        server_cpus: scenario
+            .server
+            .cpus
+            .and_then(|_| Some(context.cpus_for(scenario).ok()?.server))
+            .unwrap_or_default(),
+        ..scenario.record(contestants(at), &scenario.server.config(context.server_cpus(scenario)))
     };
     scenarios.iter().enumerate().map(record).collect()
 }

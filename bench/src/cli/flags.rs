@@ -107,6 +107,22 @@ impl CpuFlags {
         let (server, swarm) = (self.server_cpus.clone(), self.swarm_cpus.clone());
         CpuPlan::new(&Topology::of_this_machine(), &Wishes { server, swarm, share: false })
     }
+
+    /// The same for servers on different numbers of CPUs, up to so many. At the end they may share some with the swarm, whose CPUs
+    /// stay the same.
+    pub(super) fn plan_up_to(&self, most: u32) -> Result<CpuPlan, String> {
+        if self.server_cpus.is_some() {
+            return Err(
+                "--over cores and --server-cpus both say how many CPUs servers get; leave one of them out"
+                    .into(),
+            );
+        }
+        let server = Some(CpuWish::Count(most));
+        CpuPlan::new(
+            &Topology::of_this_machine(),
+            &Wishes { server, swarm: self.swarm_cpus.clone(), share: true },
+        )
+    }
 }
 
 #[derive(Clone, Debug, Args)]

@@ -3,7 +3,7 @@
 use super::flags::CostFlag;
 use super::report::BUNDLE_NAME;
 use super::results::Results;
-use super::setup::{check_plan, context, loopback};
+use super::setup::{check_cpus, check_plan, context, loopback};
 use crate::campaign::plan::Plan;
 use crate::campaign::{Options, blocks, budget};
 use crate::exit::Exit;
@@ -62,10 +62,17 @@ impl ContinueArgs {
             return Err(refuse("it was measured on another machine, or on other CPUs of this one".into()));
         }
         let plan = self.plan(&loaded).map_err(refuse)?;
+        check_cpus(&plan, &context).map_err(refuse)?;
         for (at, scenario) in plan.scenarios.iter().enumerate() {
-            let now = scenario.record(plan.models_of(at), &scenario.server.config(context.cpus.server.len()));
+            let now =
+                scenario.record(plan.models_of(at), &scenario.server.config(context.server_cpus(scenario)));
             let before = &loaded.run.scenarios[at];
-            if (ScenarioRecord { calibration: before.calibration, ..now }) != *before {
+            let now = ScenarioRecord {
+                calibration: before.calibration,
+                server_cpus: before.server_cpus.clone(),
+                ..now
+            };
+            if now != *before {
                 let name = &scenario.name;
                 return Err(refuse(format!(
                     "this version would run {name} in another way, or with other models"

@@ -53,9 +53,15 @@ pub(super) struct ServeArgs {
 #[derive(Clone, Debug)]
 struct SettingFlags(ServerSettings);
 
+/// The keys that are flags here; on which CPUs it stays is a flag of its own, by number.
+fn keys() -> impl Iterator<Item = Key> {
+    Key::all().filter(|key| *key != Key::Cpus)
+}
+
 /// The flag of a key.
 fn flag(key: Key) -> Arg {
     let long = match key {
+        Key::Cpus => "cpus",
         Key::Backlog => "backlog",
         Key::Ballast => "ballast",
         Key::Size(Tuning::PoolWorkers) => "pool-workers",
@@ -68,7 +74,7 @@ fn flag(key: Key) -> Arg {
     match key {
         Key::Backlog => flag.help(format!("{} [default: {DEFAULT_BACKLOG}]", key.about())),
         Key::Ballast => flag.value_name("MIB"),
-        Key::Size(_) => flag.value_name("THREADS"),
+        Key::Cpus | Key::Size(_) => flag.value_name("COUNT"),
     }
 }
 
@@ -80,7 +86,7 @@ impl FromArgMatches for SettingFlags {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        for key in Key::all() {
+        for key in keys() {
             if let Some(value) = matches.get_one::<u32>(key.name()) {
                 let refuse = |why| clap::Error::raw(clap::error::ErrorKind::ValueValidation, why);
                 self.0.set(key, *value).map_err(refuse)?;
@@ -92,7 +98,7 @@ impl FromArgMatches for SettingFlags {
 
 impl Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
-        command.args(Key::all().map(flag))
+        command.args(keys().map(flag))
     }
 
     fn augment_args_for_update(command: Command) -> Command {

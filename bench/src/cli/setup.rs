@@ -36,11 +36,17 @@ pub(super) fn context(address: SocketAddr, cpus: CpuPlan) -> Result<Context, Str
 
 /// Says where servers and swarm will run, why there, and what is unclean about it.
 pub(super) fn tell_cpus(plan: &CpuPlan) {
+    tell_cpus_of("", plan);
+}
+
+/// The same of one workload.
+pub(super) fn tell_cpus_of(name: &str, plan: &CpuPlan) {
     let CpuPlan { server, swarm, choice, doubts, .. } = plan;
     let tell = |line: &str, indent| {
         crate::print_to_stderr(wrapped(line, crate::terminal_width(), indent).trim_end());
     };
-    tell(&words::cpus::division(server, swarm, choice), "");
+    let of = if name.is_empty() { String::new() } else { format!("{name}: ") };
+    tell(&format!("{of}{}", words::cpus::division(server, swarm, choice)), "");
     doubts.iter().for_each(|doubt| tell(&doubt.to_string(), "! "));
 }
 
@@ -76,6 +82,7 @@ pub(super) enum Admission {
 
 /// Takes the commands of a plan out of the workloads that they do not speak, and says so.
 pub(super) fn admit(plan: &mut Plan, context: &Context) -> Result<Admission, String> {
+    check_cpus(plan, context)?;
     let before = plan.refused.len();
     match admission::admit(plan, context) {
         Ok(()) => {}
@@ -96,6 +103,11 @@ pub(super) fn check_scenario(scenario: &Scenario, models: &[String]) -> Result<(
     limits.workers(clients, beside, allowed_cpus().len()).map(drop)
 }
 
+/// Whether there are as many CPUs as scenarios say that their servers get.
+pub(super) fn check_cpus(plan: &Plan, context: &Context) -> Result<(), String> {
+    plan.scenarios.iter().try_for_each(|scenario| context.cpus_for(scenario).map(drop))
+}
+
 /// A fixed port must be free before the first trial, not fail each of them.
 fn check_port(address: SocketAddr) -> Result<(), String> {
     bind(address, &ListenOptions::default()).map(drop).map_err(|e| e.to_string())
@@ -103,10 +115,9 @@ fn check_port(address: SocketAddr) -> Result<(), String> {
 
 /// Says what arithmetic decides of the workloads of a plan, before anything is measured.
 pub(super) fn tell_what_is_known(plan: &Plan, context: &Context) {
-    let cpus = context.cpus.server.len();
     let mut said = false;
     for (at, scenario) in plan.scenarios.iter().enumerate() {
-        for known in scenario.known(plan.contestants_of(at), cpus) {
+        for known in scenario.known(plan.contestants_of(at), context.server_cpus(scenario)) {
             if !said {
                 crate::print_to_stderr("known before the run, by arithmetic:");
                 said = true;

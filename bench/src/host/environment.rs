@@ -23,7 +23,7 @@ pub fn read(
     });
     let memory = procfs::Meminfo::current().map(|m| m.mem_total).map_err(|e| format!("/proc/meminfo: {e}"));
     let mut notes = BTreeMap::new();
-    if plan.all.len() <= 2 {
+    if plan.all.len() <= 2 && plan.server.len() <= 1 {
         let cores = "One CPU serves and one loads: nothing here says how a model scales over cores.";
         notes.insert("cores".into(), cores.into());
     }

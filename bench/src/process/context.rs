@@ -6,17 +6,19 @@ use super::serving::ServeOptions;
 use super::workers::Workers;
 use crate::host::environment;
 use crate::host::preflight::{self, Limits};
-use crate::host::topology::CpuPlan;
+use crate::host::topology::{CpuPlan, CpuWish, Topology, Wishes};
 use crate::swarm::spec::WorkerSpec;
 use crate::workload::contestant::{Contestant, NamedCommand};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::{Reading, Work};
+use bakeoff_reports::show::units;
 use bakeoff_servers::ServerConfig;
 use rustix::net::sockopt;
+use std::borrow::Cow;
 use std::net::{SocketAddr, TcpListener};
 
 /// The surroundings of every server and every worker.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Context {
     /// Starts children, and ends all waiting when a signal comes.
     pub launcher: Launcher,
@@ -50,6 +52,51 @@ impl Context {
     /// The same for servers on loopback, each on a port of its own, with the CPUs that nobody chose otherwise.
     pub fn on_loopback(launcher: Launcher) -> Self {
         Self::new(launcher, SocketAddr::from(([127, 0, 0, 1], 0)), CpuPlan::of_this_machine())
+    }
+
+    /// Who runs where under a scenario: as everywhere, unless it says how many CPUs its servers get. The swarm keeps its own, so
+    /// that it can do the same under all of them.
+    ///
+    /// # Errors
+    /// When there are not as many.
+    pub fn cpus_for(&self, scenario: &Scenario) -> Result<CpuPlan, String> {
+        let Some(count) = scenario.server.cpus else { return Ok(self.cpus.clone()) };
+        let mut topology = Topology::of_this_machine();
+        if count as usize > topology.usable() {
+            let there = units::plural(topology.usable() as u64, "CPU");
+            return Err(format!(
+                "scenario `{}`: its servers are to get {count} CPUs, and this process may use {there}; lower `cpus` of [server]",
+                scenario.name
+            ));
+        }
+        let CpuPlan { server, swarm, .. } = &self.cpus;
+        if count as usize <= server.len() {
+            // Some of those that all servers have, which may be isolated ones that somebody named.
+            topology.allowed = server.iter().chain(swarm).copied().collect();
+            topology.isolated.clear();
+        }
+        let list = (!swarm.is_empty()).then(|| CpuWish::List(swarm.clone()));
+        let wishes = Wishes { server: Some(CpuWish::Count(count)), swarm: list, share: true };
+        let mut plan =
+            CpuPlan::new(&topology, &wishes).map_err(|why| format!("scenario `{}`: {why}", scenario.name))?;
+        plan.choice.swarm = self.cpus.choice.swarm;
+        Ok(plan)
+    }
+
+    /// These surroundings as a scenario has them.
+    ///
+    /// # Errors
+    /// As [`Self::cpus_for`].
+    pub fn under(&self, scenario: &Scenario) -> Result<Cow<'_, Self>, String> {
+        Ok(match scenario.server.cpus {
+            None => Cow::Borrowed(self),
+            Some(_) => Cow::Owned(Self { cpus: self.cpus_for(scenario)?, ..self.clone() }),
+        })
+    }
+
+    /// How many CPUs the servers of a scenario get.
+    pub fn server_cpus(&self, scenario: &Scenario) -> usize {
+        scenario.server.cpus.map_or(self.cpus.server.len(), |count| count as usize)
     }
 
     /// The congestion control to ask for; `None` leaves the system's.

@@ -105,6 +105,22 @@ impl Conditions<'_> {
             invalid: Vec::new(),
             doubts: Vec::new(),
         };
+        match self.context.under(scenario) {
+            Ok(context) => {
+                Conditions { context: &context, ..*self }.measure(&mut trial, scenario, program)?;
+            }
+            Err(detail) => trial.invalid.push(Invalid::ServerDidNotStart { detail }),
+        }
+        Ok(trial)
+    }
+
+    /// Starts the server, loads it, stops it, and enters what came of it.
+    fn measure(
+        &self,
+        trial: &mut Trial,
+        scenario: &Scenario,
+        program: Program<'_>,
+    ) -> Result<(), Interrupted> {
         let config = scenario.server.config(self.context.cpus.server.len());
         let options = self.context.serve_options(&scenario.service, scenario.server.backlog(), config);
         let mut server = match program.start(&options) {
@@ -112,10 +128,10 @@ impl Conditions<'_> {
             Err(LaunchError::Interrupted) => return Err(Interrupted),
             Err(error) => {
                 trial.invalid.push(Invalid::ServerDidNotStart { detail: error.to_string() });
-                return Ok(trial);
+                return Ok(());
             }
         };
-        let observed = self.load(scenario, id.round, &mut server);
+        let observed = self.load(scenario, trial.round, &mut server);
         let died = server.has_ended();
         let stopped = server.stop(options.config.stop_deadline);
         if self.context.interrupted() {
@@ -147,11 +163,11 @@ impl Conditions<'_> {
         }
         if let Ok(observed) = observed {
             let ended = stopped.ended.filter(|_| !stopped.killed && !died);
-            self.enter(&mut trial, scenario, observed, ended);
+            self.enter(trial, scenario, observed, ended);
         }
         trial.server = stopped.counts();
         trial.accepted_by_worker = stopped.accepted_by_worker();
-        Ok(trial)
+        Ok(())
     }
 
     /// Enters what was observed, and what to think of it. `ended` is there when the server ended by itself: only then are its

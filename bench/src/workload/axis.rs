@@ -3,7 +3,7 @@
 use crate::workload::scenario::Scenario;
 use crate::workload::units::parse_number;
 use bakeoff_reports::record::Axis;
-use bakeoff_reports::show::words;
+use bakeoff_reports::show::{units, words};
 
 /// Points of a range that does not say how many.
 const POINTS: usize = 7;
@@ -25,12 +25,12 @@ pub struct Values {
     pub values: Vec<f64>,
 }
 
-/// Reads the axis and its values, for a scenario that gives what the text leaves out.
+/// Reads the axis and its values, for a scenario that gives what the text leaves out, on a machine of so many CPUs.
 ///
 /// # Errors
 /// An unknown axis, values that do not ascend, too few or too many of them, numbers out of range, a rate where the load has
-/// none: what is wrong and what would be right.
-pub fn parse(text: &str, scenario: &Scenario) -> Result<Values, String> {
+/// none, more cores than CPUs: what is wrong and what would be right.
+pub fn parse(text: &str, scenario: &Scenario, cpus: usize) -> Result<Values, String> {
     let (name, given) = match text.split_once('=') {
         Some((name, given)) => (name.trim(), Some(given.trim())),
         None => (text.trim(), None),
@@ -39,7 +39,11 @@ pub fn parse(text: &str, scenario: &Scenario) -> Result<Values, String> {
         "clients" => Axis::Clients,
         "rate" => Axis::Rate,
         "idle" => Axis::Idle,
-        _ => return Err(crate::suggest::unknown("axis", name, ["clients", "rate", "idle"].into_iter())),
+        "cores" => Axis::Cores,
+        _ => {
+            let known = ["clients", "rate", "idle", "cores"].into_iter();
+            return Err(crate::suggest::unknown("axis", name, known));
+        }
     };
     let own_rate = scenario.load.stated_rate();
     if axis == Axis::Rate && own_rate.is_none() {
@@ -51,17 +55,28 @@ pub fn parse(text: &str, scenario: &Scenario) -> Result<Values, String> {
         ));
     }
     let values = match given {
-        None => defaults(axis, own_rate),
+        None => defaults(axis, own_rate, cpus),
         Some(given) => match given.split_once("..") {
             Some((low, rest)) => range(axis, low, rest)?,
             None => given.split(',').map(|one| number(axis, one)).collect::<Result<_, _>>()?,
         },
     };
+    if let Some(most) = values.iter().find(|most| axis == Axis::Cores && **most > cpus as f64) {
+        return Err(format!(
+            "`{text}`: {most} cores are more than there are: servers may use {} here",
+            units::plural(cpus as u64, "CPU")
+        ));
+    }
     check(axis, text, values).map(|values| Values { axis, values })
 }
 
-fn defaults(axis: Axis, own_rate: Option<f64>) -> Vec<f64> {
+fn defaults(axis: Axis, own_rate: Option<f64>, cpus: usize) -> Vec<f64> {
     match axis {
+        // Doubled as long as the other half is left to the swarm.
+        Axis::Cores => {
+            let doubled = std::iter::successors(Some(1_usize), |cores| Some(cores * 2));
+            doubled.take_while(|cores| *cores <= (cpus / 2).max(2)).map(|cores| cores as f64).collect()
+        }
         Axis::Clients => whole(geometric(CLIENTS.0, CLIENTS.1, POINTS)),
         Axis::Idle => IDLE.to_vec(),
         Axis::Rate => {
@@ -133,6 +148,9 @@ pub fn number(axis: Axis, text: &str) -> Result<f64, String> {
         Axis::Clients if value < 1.0 || value.fract() != 0.0 => {
             Err(format!("{text} clients; it must be a whole number from 1 on"))
         }
+        Axis::Cores if value < 1.0 || value.fract() != 0.0 => {
+            Err(format!("{text} cores; it must be a whole number from 1 on"))
+        }
         Axis::Idle if value < 0.0 || value.fract() != 0.0 => {
             Err(format!("{text} idle connections; it must be a whole number from 0 on"))
         }
@@ -164,7 +182,7 @@ mod tests {
     }
 
     fn values(text: &str) -> Result<Vec<f64>, String> {
-        parse(text, &built_in("small-echo-open")).map(|values| values.values)
+        parse(text, &built_in("small-echo-open"), 8).map(|values| values.values)
     }
 
     #[test]
@@ -173,6 +191,7 @@ mod tests {
         assert_eq!(values("clients = 1..256:9"), Ok((0..9).map(|at| 2_f64.powi(at)).collect()));
         assert_eq!(values("rate=1k..8k:4"), Ok(vec![1_000.0, 2_000.0, 4_000.0, 8_000.0]));
         assert_eq!(values("idle=0,1k"), Ok(vec![0.0, 1_000.0]));
+        assert_eq!(values("cores=1..8:4"), Ok(vec![1.0, 2.0, 4.0, 8.0]));
         assert_eq!(values("clients=1..3:9"), Ok(vec![1.0, 2.0, 3.0]), "whole numbers, each once");
     }
 
@@ -186,6 +205,10 @@ mod tests {
                 "{values:?}"
             );
         }
+        let cores = |cpus| parse("cores", &built_in("churn"), cpus).map(|values| values.values);
+        assert_eq!(cores(2), Ok(vec![1.0, 2.0]), "half of it would be no curve");
+        assert_eq!(cores(64), Ok(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0]));
+        assert!(cores(1).is_err_and(|why| why.contains("servers may use 1 CPU here")));
         let rates = values("rate").expect("open");
         assert!(rates[0] < own && own < rates[6], "{rates:?} around {own}");
     }
@@ -204,6 +227,9 @@ mod tests {
             ("rate=0,100", "above zero"),
             ("rate=8k..1k", "smaller value first"),
             ("rate=1k..8k:1", "from 2 to 64"),
+            ("cores=0,2", "from 1 on"),
+            ("cores=4", "at least two"),
+            ("cores=2,16", "servers may use 8 CPUs"),
             ("idle=0..4k", "cannot begin at 0"),
             ("idle=-1,4", "from 0 on"),
             ("rate=1..inf", "not a number"),
@@ -211,7 +237,7 @@ mod tests {
             let error = values(text).expect_err(text);
             assert!(error.contains(words), "{text}: {error}");
         }
-        let error = parse("rate=1k,2k", &built_in("small-echo-closed")).expect_err("closed");
+        let error = parse("rate=1k,2k", &built_in("small-echo-closed"), 8).expect_err("closed");
         assert!(error.contains("bakeoff capacity") && error.contains("closed loop"), "{error}");
     }
 }

@@ -35,6 +35,7 @@ pub fn point(base: &Scenario, axis: Axis, value: f64, times: Times) -> Result<Sc
         Axis::Clients => format!("{} @ {value} clients", base.name),
         Axis::Rate => format!("{} @ {value}/s", base.name),
         Axis::Idle => format!("{} @ {value} idle", base.name),
+        Axis::Cores => format!("{} @ {value} cores", base.name),
     };
     table.insert("name".into(), Value::String(name.clone()));
     match axis {
@@ -45,6 +46,9 @@ pub fn point(base: &Scenario, axis: Axis, value: f64, times: Times) -> Result<Sc
             section(&mut table, "load").insert("rate".into(), Value::Float(value));
         }
         Axis::Idle => idle(&mut table, value as i64),
+        Axis::Cores => {
+            section(&mut table, "server").insert("cpus".into(), Value::Integer(value as i64));
+        }
     }
     set_times(&mut table, times);
     let sweep = SweepPoint { of: base.name.clone(), axis, value };
@@ -258,6 +262,22 @@ mod tests {
         assert_eq!((clients, rate_per_s), (closed.load.clients(), 500.0));
         let churn = Scenario::built_in("churn").expect("built in");
         assert!(open_loop(&churn, 500.0).expect_err("churn").contains("bakeoff sweep"));
+    }
+
+    #[test]
+    fn cores_are_a_key_of_the_server_and_its_workers_follow_them_unless_they_are_set() {
+        let at = |name: &str| {
+            let base = Scenario::built_in(name).expect("built in");
+            point(&base, Axis::Cores, 3.0, Times::default()).expect("a point").server
+        };
+        let open = at("small-echo-closed");
+        assert_eq!(
+            (open.cpus, open.config(3).runtime_workers, open.config(3).compute_workers),
+            (Some(3), 3, 3)
+        );
+        // It compares models at one budget of threads, which its file states.
+        let set = at("compute-bimodal");
+        assert_eq!((set.cpus, set.config(3).pool_workers, set.config(3).compute_workers), (Some(3), 64, 64));
     }
 
     #[test]

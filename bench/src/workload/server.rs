@@ -10,6 +10,8 @@ pub const DEFAULT_BACKLOG: u32 = 1024;
 /// What is set on a server, whatever its model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerSettings {
+    /// CPUs that the server gets, whatever others of the run get.
+    pub cpus: Option<u32>,
     /// Listen backlog.
     pub backlog: Option<u32>,
     /// Memory held from the start, in MiB.
@@ -21,6 +23,8 @@ pub struct ServerSettings {
 /// A key of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
+    /// [`ServerSettings::cpus`].
+    Cpus,
     /// [`ServerSettings::backlog`].
     Backlog,
     /// [`ServerSettings::ballast_mib`].
@@ -32,12 +36,13 @@ pub enum Key {
 impl Key {
     /// Every key.
     pub fn all() -> impl Iterator<Item = Self> {
-        [Self::Backlog, Self::Ballast].into_iter().chain(Tuning::ALL.map(Self::Size))
+        [Self::Cpus, Self::Backlog, Self::Ballast].into_iter().chain(Tuning::ALL.map(Self::Size))
     }
 
     /// Its name in a scenario file.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Cpus => "cpus",
             Self::Backlog => "backlog",
             Self::Ballast => "ballast_mib",
             Self::Size(tuning) => tuning.name(),
@@ -47,6 +52,7 @@ impl Key {
     /// What it sets.
     pub fn about(self) -> &'static str {
         match self {
+            Self::Cpus => "CPUs that the server gets",
             Self::Backlog => "Connections the kernel may hold before they are accepted",
             Self::Ballast => {
                 "Memory to hold from the start, in MiB: what a fork has to copy the page tables of"
@@ -58,6 +64,7 @@ impl Key {
     /// The largest value; the smallest is 1.
     pub fn most(self) -> u32 {
         match self {
+            Self::Cpus => 1_024,
             Self::Backlog => 65_535,
             Self::Ballast => 4_096,
             Self::Size(tuning) => u32::try_from(tuning.most()).unwrap_or(u32::MAX),
@@ -75,6 +82,7 @@ impl ServerSettings {
             return Err(format!("`{}` is {value}; it must be from 1 to {}", key.name(), key.most()));
         }
         match key {
+            Key::Cpus => self.cpus = Some(value),
             Key::Backlog => self.backlog = Some(value),
             Key::Ballast => self.ballast_mib = Some(value),
             Key::Size(tuning) => self.sizes.set(tuning, value as usize).map_err(|e| e.to_string())?,

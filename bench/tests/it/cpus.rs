@@ -29,6 +29,9 @@ fn cpus_that_cannot_be_had_are_refused_before_anything_starts() {
         assert!(error.contains(words), "{flags:?}: {error}");
         assert!(!fs::exists(&out).expect("tells"), "nothing was begun: {flags:?}");
     }
+    let greedy = folder.file("greedy.toml", &format!("{TINY}\n[server]\ncpus = 900\n"));
+    let error = fails(&["run", &greedy, "--out", &out], 2);
+    assert!(error.contains("its servers are to get 900 CPUs"), "{error}");
     for command in [
         &["sweep", "churn"][..],
         &["capacity", "wait", "--objective", "p99<=20ms"],

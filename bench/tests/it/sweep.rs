@@ -3,9 +3,10 @@
 #[allow(dead_code)] // each test program uses its part
 use crate::support;
 
+use bakeoff::host::environment::allowed_cpus;
 use bakeoff::workload::scenario::Scenario;
-use bakeoff_reports::record::Axis;
 use bakeoff_reports::record::bundle::{self, Bundle};
+use bakeoff_reports::record::{Axis, Doubt, ScenarioRecord, Tuning};
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
@@ -128,6 +129,42 @@ fn an_interrupted_search_keeps_what_was_finished_and_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_sweep_over_cores_gives_servers_more_of_them_and_says_where_the_swarm_shares_them() {
+    let all = allowed_cpus();
+    if all.len() < 2 {
+        return;
+    }
+    let folder = Folder::new();
+    let (file, out) = (folder.file("tiny.toml", TINY), folder.path("out"));
+    let cores = format!("cores=1,{}", all.len());
+    let output = bakeoff(&["sweep", &file, "--over", &cores, "-m", "tokio", "-m", "thread-pool"])
+        .args(["--rounds", "1", "--no-probe", "--retries", "0", "--out", &out])
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        told.contains("tiny @ 1 cores: servers on CPU ") && told.contains("! server and swarm shared a CPU"),
+        "{told}"
+    );
+    let bundle = measured(output.status, &out);
+    points_parse_back(&bundle);
+    let run = &bundle.run;
+    let [one, many] = run.scenarios.as_slice() else { panic!("two points: {:?}", run.scenarios) };
+    let cpus = |scenario| run.server_cpus(scenario).to_vec();
+    assert_eq!((cpus(one).len(), cpus(many)), (1, all.clone()));
+    // What models have a worker for each CPU of follows them; a pool that is none of these does not.
+    let size = |scenario: &ScenarioRecord, tuning| scenario.server.workers[&tuning];
+    assert_eq!([one, many].map(|point| size(point, Tuning::RuntimeWorkers) as usize), [1, all.len()]);
+    assert_eq!(size(one, Tuning::PoolWorkers), size(many, Tuning::PoolWorkers));
+    for trial in &bundle.trials {
+        let shared = trial.doubts.contains(&Doubt::SharedCpu);
+        assert_eq!(shared, trial.scenario == many.name, "{}: {:?}", trial.scenario, trial.doubts);
+    }
+    let page = fs::read_to_string(format!("{out}/report.html")).expect("a page");
+    assert!(page.contains("CPU per request") && page.contains("tiny over server cores"), "the page draws it");
+}
+
+#[test]
 fn bad_input_is_refused_before_anything_starts_with_what_would_be_right() {
     let folder = Folder::new();
     let (file, out) = (folder.file("tiny.toml", TINY), folder.path("out"));
@@ -139,6 +176,8 @@ fn bad_input_is_refused_before_anything_starts_with_what_would_be_right() {
         (sweep("clients=4,4"), "twice"),
         (sweep("clients=1,9000000"), "1000000"),
         (sweep("rate=1k,2k"), "bakeoff capacity"),
+        (sweep("cores=1,4000"), "4000 cores are more than there are"),
+        ([sweep("cores=1,2"), vec!["--server-cpus", "1"]].concat(), "leave one of them out"),
         (vec!["sweep", "no-such-scenario"], "unknown scenario"),
         (capacity(&[]), "states no objective"),
         (capacity(&["--objective", "5ms"]), "p99<=5ms"),

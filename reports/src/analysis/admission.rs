@@ -87,9 +87,11 @@ impl<'a> Admission<'a> {
 
     /// The share of one CPU that others took in the disturbed trials of a workload: their mean.
     pub(super) fn taken(&self, run: &Run, scenario: &str) -> f64 {
-        let sides = [&run.environment.server_cpus, &run.environment.swarm_cpus];
+        let of = run.scenarios.iter().find(|one| one.name == scenario);
+        let server = of.map_or(run.environment.server_cpus.as_slice(), |one| run.server_cpus(one));
+        let sides = [server, &run.environment.swarm_cpus];
         // A record tells the share of the side that was hit more.
-        let cpus = sides.map(Vec::len).into_iter().max().unwrap_or(1).max(1) as f64;
+        let cpus = sides.map(<[u32]>::len).into_iter().max().unwrap_or(1).max(1) as f64;
         let of = |trial: &Trial| {
             let usage = &trial.usage;
             let shares =

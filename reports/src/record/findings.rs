@@ -294,6 +294,21 @@ impl Doubt {
         }
     }
 
+    /// Whether it says that the CPUs of server and swarm could not be chosen cleanly: then it is one of every model.
+    pub fn is_about_cpus(&self) -> bool {
+        matches!(
+            self,
+            Self::SharedCpu
+                | Self::SharedCore { .. }
+                | Self::MixedCores
+                | Self::ManyNodes { .. }
+                | Self::HardwareThreads { .. }
+                | Self::Quota { .. }
+                | Self::CoresUnknown
+                | Self::NotPinned
+        )
+    }
+
     /// How severe it is among doubts of its kind.
     pub fn severity(&self) -> f64 {
         match self {

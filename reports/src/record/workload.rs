@@ -29,6 +29,9 @@ pub struct ScenarioRecord {
     pub timing: Timing,
     /// How the servers were set up.
     pub server: ServerSetup,
+    /// The CPUs of its servers, where it says how many they get; else they are those of the run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub server_cpus: Vec<u32>,
     /// The figure that decides.
     pub merit: Metric,
     /// The response time to keep under, if the workload states one: percentiles and goodput are held against it.
@@ -91,6 +94,14 @@ impl ScenarioRecord {
 }
 
 impl Run {
+    /// The CPUs of a workload's servers.
+    pub fn server_cpus<'a>(&'a self, scenario: &'a ScenarioRecord) -> &'a [u32] {
+        match scenario.server_cpus.as_slice() {
+            [] => &self.environment.server_cpus,
+            own => own,
+        }
+    }
+
     /// What a model of the run states of itself, as far as the bundle says.
     pub fn facts(&self, model: &str) -> Option<&Facts> {
         self.model(model)?.facts.as_ref()
@@ -162,6 +173,8 @@ pub enum Axis {
     Rate,
     /// Connections that are held and never ask.
     Idle,
+    /// CPUs of the server.
+    Cores,
 }
 
 /// A time in which the schedule asks for more than before and after it. Times are from the window's begin.

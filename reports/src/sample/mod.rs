@@ -273,6 +273,7 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
             timeout: ms(2_000),
             drain: ms(2_000),
         },
+        server_cpus: Vec::new(),
         server: ServerSetup {
             backlog: 1_024,
             ballast_mib: 0,

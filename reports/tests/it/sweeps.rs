@@ -2,7 +2,7 @@
 
 use bakeoff_reports::analysis::{Analysis, analyse};
 use bakeoff_reports::record::bundle::{self, Bundle};
-use bakeoff_reports::record::{Axis, Invalid, Load, ScenarioRecord, SweepPoint, Trial};
+use bakeoff_reports::record::{Axis, Doubt, Invalid, Load, ScenarioRecord, SweepPoint, Trial};
 use bakeoff_reports::rules::sweep::capacity::Found;
 use bakeoff_reports::rules::sweep::{self, Boundary, Fit, Knee, Sweep};
 use bakeoff_reports::rules::verdict::Flip;
@@ -188,6 +188,45 @@ fn the_page_draws_every_sweep_with_its_data_and_escapes_names() {
     assert_eq!(pictures, sweeps.matches("<summary>Data</summary>").count(), "every picture has its data");
     assert_eq!(pictures, 3 + 2 + 3, "clients, rates, a search");
     assert!(!page.contains("NaN") && !page.contains(">inf"), "no figure is without sense");
+}
+
+#[test]
+fn over_cores_the_law_counts_processors_and_each_point_says_where_it_ran() {
+    let mut bundle = sample::sweep::bundle(8);
+    for scenario in &mut bundle.run.scenarios {
+        if let Some(place) = scenario.sweep.as_mut().filter(|place| place.axis == Axis::Clients) {
+            place.axis = Axis::Cores;
+            scenario.server_cpus = (0..place.value as u32).collect();
+        }
+    }
+    let of_last = bundle.trials.iter_mut().filter(|trial| trial.scenario.ends_with("@ 128 clients"));
+    assert!(
+        of_last.map(|trial| trial.doubts.push(Doubt::SharedCpu)).count() > 0,
+        "the last point has trials"
+    );
+    let analysis = analyse(&bundle);
+    let sweep = over(&analysis, Axis::Cores, false);
+    for curve in &sweep.curves {
+        assert!(matches!(&curve.fit, Fit::Usl(usl) if usl.holds()), "{:?}", curve.fit);
+        assert!(matches!(curve.knee, Knee::Untold(_)), "more cores are no more load");
+        assert!(curve.points.iter().all(|at| at.cpu.is_some()), "{:?}", curve.points);
+    }
+    let text = summary(&analysis, &SummaryOptions::default());
+    let cores =
+        text.split("over server cores").nth(1).and_then(|rest| rest.split(" over ").next()).expect("told");
+    let flat = cores.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(!flat.contains("knee") && !flat.contains("clients"), "{flat}");
+    assert!(!flat.contains("4 cores: server on") && flat.contains(" σ "), "{flat}");
+    assert!(flat.contains("128 cores: server on CPUs 0-127; server and swarm shared a CPU"), "{flat}");
+    let page = html::report(&analysis);
+    for words in [
+        "where N counts the server's CPUs",
+        "<h3>Laws</h3>",
+        "CPU per request",
+        "4 cores: server on CPUs 0-3",
+    ] {
+        assert!(page.contains(words), "{words}");
+    }
 }
 
 #[test]

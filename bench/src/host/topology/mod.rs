@@ -3,6 +3,7 @@
 //!
 //! [`read`] makes a typed [`Topology`] of a sysfs, [`plan`] divides it. Neither starts, pins or measures anything.
 
+mod choose;
 mod group;
 mod list;
 mod plan;
@@ -65,6 +66,11 @@ impl Topology {
         let all: Vec<Cpu> = self.cpus.iter().filter(allowed).copied().collect();
         let ordinary: Vec<Cpu> = all.iter().filter(|cpu| !self.isolated.contains(&cpu.id)).copied().collect();
         if ordinary.is_empty() { all } else { ordinary }
+    }
+
+    /// How many CPUs may be used without being named.
+    pub fn usable(&self) -> usize {
+        self.pool().len()
     }
 
     /// The CPU of this number, where it is online.

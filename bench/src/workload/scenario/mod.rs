@@ -157,6 +157,7 @@ impl Scenario {
             work: self.work(),
             timing: self.timing,
             server: contestant::setup(server, self.server.backlog()),
+            server_cpus: Vec::new(),
             merit: self.merit,
             objective_ns: self.objective.map(nanoseconds),
             sweep: self.sweep.clone(),

@@ -116,13 +116,13 @@ pub fn common(run: &Run, workload: &Workload) -> Vec<Limit> {
     let closed = workload.scenario.profile().pacing == Pacing::Closed;
     let of_clients = workload.bounds.floor_ns.filter(|_| closed);
     let of_clients = of_clients.map(|(floor, _)| clients(&workload.scenario, floor, asked));
-    of_clients.into_iter().chain(work(asked, run.environment.server_cpus.len())).collect()
+    of_clients.into_iter().chain(work(asked, run.server_cpus(&workload.scenario).len())).collect()
 }
 
 /// The limits of one model: those of the workload, its own CPU time, and its workers where requests hold one.
 pub fn of_model(run: &Run, workload: &Workload, cell: &Cell) -> Vec<Limit> {
     let mut limits = common(run, workload);
-    let cpus = run.environment.server_cpus.len();
+    let cpus = run.server_cpus(&workload.scenario).len();
     if let Some(cpu_ns) = cell.value(Metric::CpuPerRequest).filter(|ns| *ns > 0.0 && cpus > 0) {
         let per_s = demand_bound_per_s(cpus as f64, cpu_ns);
         limits.push(Limit { bound: Bound::Cpu { cpu_ns, cpus }, per_s });
@@ -172,7 +172,7 @@ pub fn queue(run: &Run, workload: &Workload) -> Result<Queue, NoQueue> {
     if mean <= 0.0 {
         return Err(NoQueue::NoComputing);
     }
-    match run.environment.server_cpus.len() {
+    match run.server_cpus(&workload.scenario).len() {
         1 => {}
         0 => return Err(NoQueue::NotPinned),
         n => return Err(NoQueue::ManyCpus(n)),

@@ -207,6 +207,7 @@ fn scenario_of(old: OldScenario) -> Result<ScenarioRecord, String> {
             timeout: span(parameter("request timeout")?)?,
             drain: span(parameter("drain")?)?,
         },
+        server_cpus: Vec::new(),
         server: ServerSetup {
             backlog: count("backlog")?,
             ballast_mib: ballast,

@@ -23,12 +23,14 @@ pub struct At {
     pub p50: Option<Estimate>,
     /// 99th percentile of response time in nanoseconds.
     pub p99: Option<Estimate>,
+    /// CPU time of the server for each reply in nanoseconds.
+    pub cpu: Option<Estimate>,
 }
 
 /// The law fitted to a curve.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fit {
-    /// Throughput over clients.
+    /// Throughput over clients, or over cores.
     Usl(Usl),
     /// Response time over the rate.
     Queue(Queue),
@@ -62,6 +64,7 @@ pub(super) fn curve(model: &str, axis: Axis, points: &[Workload], seed: u64) -> 
             throughput: estimate(Metric::Throughput),
             p50: estimate(Metric::ResponseP50),
             p99: estimate(Metric::ResponseP99),
+            cpu: estimate(Metric::CpuPerRequest),
         }
     };
     let names = [points[0].scenario.name.as_str(), model];
@@ -70,6 +73,7 @@ pub(super) fn curve(model: &str, axis: Axis, points: &[Workload], seed: u64) -> 
         if enough(&points) { (0.99, of(Metric::ResponseP99)) } else { (0.5, of(Metric::ResponseP50)) };
     let knee = match axis {
         Axis::Idle => Knee::Untold("idle connections are no load".to_owned()),
+        Axis::Cores => Knee::Untold("cores are no load".to_owned()),
         Axis::Clients | Axis::Rate => {
             let power = power(&throughput, &response);
             // A search tries few rates with each model, and most of them once.
@@ -100,7 +104,7 @@ fn power(throughput: &Grid, response: &Grid) -> Grid {
 
 fn fit(axis: Axis, points: &[At], percentile: f64) -> Fit {
     match axis {
-        Axis::Clients => {
+        Axis::Clients | Axis::Cores => {
             let points: Vec<(f64, f64)> =
                 points.iter().filter_map(|at| Some((at.value, at.throughput?.median))).collect();
             usl::fit(&points).map_or_else(Fit::None, Fit::Usl)

@@ -96,6 +96,8 @@ fn own_place(workload: &Workload, axis: Axis) -> Option<Workload> {
         Axis::Rate => workload.scenario.rate_per_s()?,
         Axis::Clients => f64::from(workload.scenario.load.clients()),
         Axis::Idle => f64::from(workload.scenario.background.idle),
+        // The workload itself says nothing of cores: it had those of the run.
+        Axis::Cores => return None,
     };
     let mut point = workload.clone();
     point.scenario.sweep = Some(SweepPoint { of: workload.scenario.name.clone(), axis, value });

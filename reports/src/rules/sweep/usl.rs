@@ -1,9 +1,9 @@
-//! Gunther's Universal Scalability Law, fitted to throughput over clients.
+//! Gunther's Universal Scalability Law, fitted to throughput over clients or over the server's CPUs.
 //!
 //! `X(N) = lambda N / (1 + sigma (N-1) + kappa N (N-1))`: lambda is the throughput of one client alone, sigma the share of
 //! the work that queues for something shared (contention), kappa what clients cost each other pair by pair (coherency).
-//! Source: Gunther, Guerrilla Capacity Planning (2007), chapters 4 to 6. N counts clients here, not processors: on a machine
-//! where one CPU serves, neither figure says anything of more cores.
+//! Source: Gunther, Guerrilla Capacity Planning (2007), chapters 4 to 6. Over clients, N counts clients and not processors, and
+//! neither figure says anything of more cores; over cores it counts processors, as Gunther's own does.
 //!
 //! # The fit
 //! Least squares of the relative deviation `X / X(N) - 1`. Written with a = 1/lambda, b = sigma/lambda, c = kappa/lambda the

@@ -109,11 +109,18 @@ fn pictures(sweep: &Sweep, series: &impl Fn(&str) -> usize, id: &str) -> Markup 
         (sweep.axis != Axis::Rate)
             .then(|| ("Throughput", plot::throughput_along(sweep, series, &format!("{id}-b")))),
         Some(("Response time", plot::response_along(sweep, series, &format!("{id}-c")))),
-        (sweep.axis != Axis::Idle).then(|| {
+        (sweep.axis == Axis::Cores)
+            .then(|| ("CPU per request", plot::cpu_along(sweep, series, &format!("{id}-e")))),
+        (!matches!(sweep.axis, Axis::Idle | Axis::Cores)).then(|| {
             ("Throughput and response time", plot::throughput_response(sweep, series, &format!("{id}-d")))
         }),
     ];
     html! { div.plots { @for (title, drawn) in drawn.into_iter().flatten() { (picture(drawn, title)) } } }
+}
+
+/// Whether its curves have knees: where more is asked of the same server, and every model at every point.
+fn has_knee(sweep: &Sweep) -> bool {
+    !sweep.searched && sweep.axis != Axis::Cores
 }
 
 /// Knee and law of every model.
@@ -125,21 +132,21 @@ fn curves(sweep: &Sweep, series: &impl Fn(&str) -> usize) -> Markup {
         .curves
         .iter()
         .map(|curve| {
-            let knee = (!sweep.searched).then(|| Field::text(curve.knee.brief(sweep.axis)));
-            let fields = knee.into_iter().chain([Field::text(curve.fit.sentence())]).collect();
+            let knee = has_knee(sweep).then(|| Field::text(curve.knee.brief(sweep.axis)));
+            let fields = knee.into_iter().chain([Field::text(curve.fit.sentence(sweep.axis))]).collect();
             (named(series(&curve.model), &curve.model), fields)
         })
         .collect();
-    let told = |curve: &Curve| (curve.knee.brief(sweep.axis), curve.fit.sentence());
+    let told = |curve: &Curve| (curve.knee.brief(sweep.axis), curve.fit.sentence(sweep.axis));
     if sweep.curves.len() > 1 && sweep.curves.windows(2).all(|pair| told(&pair[0]) == told(&pair[1])) {
         // What holds for all of them is told once: of a coarse curve that there are too few blocks.
         let (knee, fit) = told(&sweep.curves[0]);
-        return html! { p.note { "Of every model: knee " (knee) "; " (fit) "." } };
+        return html! { p.note { "Of every model: " @if has_knee(sweep) { "knee " (knee) "; " } (fit) "." } };
     }
     let knee = format!("knee, {}", sweep.axis.label());
-    let (title, columns) = match sweep.searched {
-        true => ("Laws", vec!["model", "law"]),
-        false => ("Knees and laws", vec!["model", &knee, "law"]),
+    let (title, columns) = match has_knee(sweep) {
+        false => ("Laws", vec!["model", "law"]),
+        true => ("Knees and laws", vec!["model", &knee, "law"]),
     };
     let misfit = sweep.curves.iter().any(|curve| match &curve.fit {
         Fit::Usl(usl) => !usl.holds(),
@@ -150,13 +157,17 @@ fn curves(sweep: &Sweep, series: &impl Fn(&str) -> usize) -> Markup {
         h3 { (title) }
         div.laws { (table(&format!("{title} of the models"), &columns, &rows)) }
         p.note {
-            @if !sweep.searched {
+            @if has_knee(sweep) {
                 "The knee is where throughput over response time (Kleinrock's power) is largest, with its interval over rounds. "
             }
             @match sweep.axis {
                 Axis::Clients => {
                     "Fitted: Gunther's Universal Scalability Law, λN / (1 + σ(N−1) + κN(N−1)); σ is waiting for something \
                      shared, κ what clients cost each other. " (NO_CORES) " "
+                }
+                Axis::Cores => {
+                    "Fitted: Gunther's Universal Scalability Law, λN / (1 + σ(N−1) + κN(N−1)), where N counts the server's CPUs; σ is \
+                     the share of the work that only one CPU at a time can do, κ what CPUs cost each other to stay coherent. "
                 }
                 Axis::Rate | Axis::Idle => {
                     "Fitted: one queue before one server (M/M/1 or M/D/1, whichever is nearer), from the rates at which nearly all \
@@ -197,6 +208,8 @@ fn map(sweep: &Sweep, series: &impl Fn(&str) -> usize) -> Markup {
     html! {
         h3 { "Which model is best where" }
         (any_table("Best model at each point", Some("matrix"), heads.into_iter(), &rows))
+        @let places = sweep.places(false);
+        @if !places.is_empty() { ul { @for place in places { li { (place) } } } }
     }
 }
 

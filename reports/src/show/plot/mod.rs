@@ -36,5 +36,5 @@ pub(crate) use processes::processes;
 pub(crate) use series::series;
 pub(crate) use sparkline::sparkline;
 pub(crate) use split::split;
-pub(crate) use sweep::{capacities, response_along, throughput_along, throughput_response};
+pub(crate) use sweep::{capacities, cpu_along, response_along, throughput_along, throughput_response};
 pub(crate) use throughput::throughput_latency;

@@ -25,7 +25,7 @@ fn across(sweep: &Sweep) -> Option<(Axis, Vec<(f64, String)>)> {
     let values = || sweep.curves.iter().flat_map(|curve| &curve.points).map(|at| at.value);
     let axis = match sweep.axis {
         record::Axis::Idle => Axis::from_zero(values()),
-        record::Axis::Clients | record::Axis::Rate => Axis::logarithmic(values()),
+        record::Axis::Clients | record::Axis::Rate | record::Axis::Cores => Axis::logarithmic(values()),
     }?;
     Some((axis, axis.ticks(6).into_iter().map(|at| (at, sweep.axis.bare(at))).collect()))
 }
@@ -33,6 +33,12 @@ fn across(sweep: &Sweep) -> Option<(Axis, Vec<(f64, String)>)> {
 /// Replies per second along the axis, with the law where it is one of throughput.
 pub(crate) fn throughput_along(sweep: &Sweep, series_of: impl Fn(&str) -> usize, id: &str) -> Drawn {
     along(sweep, series_of, id, ("throughput", "replies per second"), |at| at.throughput, units::rate)
+}
+
+/// CPU time of the server for each reply along the axis.
+pub(crate) fn cpu_along(sweep: &Sweep, series_of: impl Fn(&str) -> usize, id: &str) -> Drawn {
+    let name = "server CPU per request";
+    along(sweep, series_of, id, (name, name), |at| at.cpu, units::time)
 }
 
 /// A percentile of the response time along the axis, with the law where it is one of that.

@@ -26,6 +26,9 @@ pub(super) fn sweeps(out: &mut String, sweeps: &[Sweep], style: Style) {
         for sentence in sweep.answer() {
             push_wrapped(out, &sentence, style.width, "  → ", |line| style.good(line));
         }
+        for line in sweep.places(true) {
+            push_wrapped(out, &line, style.width, "  ", |line| style.dim(line));
+        }
         if sweep.withheld {
             continue;
         }
@@ -106,7 +109,10 @@ fn laws(out: &mut String, sweep: &Sweep, style: Style) {
     if sweep.axis == Axis::Idle || sweep.searched {
         return;
     }
-    let told = |curve: &Curve| format!("knee {}; {}", curve.knee.brief(sweep.axis), curve.fit.sentence());
+    let told = |curve: &Curve| match sweep.axis {
+        Axis::Cores => curve.fit.sentence(sweep.axis),
+        axis => format!("knee {}; {}", curve.knee.brief(axis), curve.fit.sentence(axis)),
+    };
     // What holds for all of them is told once: of a coarse curve that there are too few blocks.
     let alike = sweep.curves.windows(2).all(|pair| told(&pair[0]) == told(&pair[1]));
     for curve in sweep.curves.iter().take(if alike { 1 } else { usize::MAX }) {

@@ -119,7 +119,7 @@ fn scatter(scatter: &Scatter) -> String {
 
 fn co_run(one: &CoRun) -> String {
     format!(
-        "the fixed loop takes {} as long on {} while {} of the swarm work",
+        "the fixed loop takes {} as long on {} with the swarm's {} busy",
         units::factor(one.slowdown()),
         units::cpus(&[one.server_cpu]),
         units::cpus(&one.swarm_cpus)

@@ -18,6 +18,7 @@ impl Axis {
             Self::Clients => "clients",
             Self::Rate => "rate",
             Self::Idle => "idle",
+            Self::Cores => "cores",
         }
     }
 
@@ -27,6 +28,7 @@ impl Axis {
             Self::Clients => "clients",
             Self::Rate => "requests per second",
             Self::Idle => "idle connections",
+            Self::Cores => "server cores",
         }
     }
 
@@ -34,7 +36,7 @@ impl Axis {
     pub fn bare(self, value: f64) -> String {
         match self {
             Self::Rate => units::rate(value),
-            Self::Clients | Self::Idle => units::grouped(three(value)),
+            Self::Clients | Self::Idle | Self::Cores => units::grouped(three(value)),
         }
     }
 
@@ -45,6 +47,8 @@ impl Axis {
             Self::Clients if three(value) == 1 => "1 client".to_owned(),
             Self::Clients => format!("{} clients", self.bare(value)),
             Self::Idle => format!("{} idle connections", self.bare(value)),
+            Self::Cores if three(value) == 1 => "1 core".to_owned(),
+            Self::Cores => format!("{} cores", self.bare(value)),
         }
     }
 }
@@ -90,7 +94,7 @@ impl Flip {
         let interval = format!("({} to {})", axis.bare(low), axis.bare(high));
         let unit = match axis {
             Axis::Rate => String::new(),
-            Axis::Clients | Axis::Idle => format!(" {}", axis.label()),
+            Axis::Clients | Axis::Idle | Axis::Cores => format!(" {}", axis.label()),
         };
         format!("{} until {} {interval}{unit}, then {}.", self.before, axis.bare(value), self.after)
     }
@@ -112,14 +116,14 @@ impl Knee {
 
 impl Fit {
     /// The law with its parameters and its residual; whether it holds comes first.
-    pub fn sentence(&self) -> String {
+    pub fn sentence(&self, axis: Axis) -> String {
         match self {
             Self::None(why) => format!("no fit: {why}"),
             Self::Usl(usl) => {
                 let holds = if usl.holds() { "" } else { "the fit does not hold; " };
-                let peak = usl.peak().map_or_else(String::new, |n| {
-                    format!(", most at {} clients", units::grouped(n.round().min(1e9) as u64))
-                });
+                let peak = usl
+                    .peak()
+                    .map_or_else(String::new, |n| format!(", most at {}", axis.show(n.round().min(1e9))));
                 format!(
                     "{holds}λ {}, σ {}, κ {}{peak}; residual {}",
                     units::rate(usl.lambda_per_s),
@@ -242,6 +246,25 @@ impl Sweep {
             told.extend(boundaries.iter().map(Flip::sentence));
         }
         told
+    }
+
+    /// On which CPUs the servers of each point were, and what is unclean about that, or only where something is; nothing where all
+    /// points had the same.
+    pub fn places(&self, only_doubtful: bool) -> Vec<String> {
+        let told = |point: &Workload| {
+            let at = self.axis.show(crate::rules::sweep::value(point));
+            let doubts = point.cells.iter().flat_map(|cell| &cell.doubts).map(|doubt| &doubt.worst);
+            let mut doubts: Vec<String> =
+                doubts.filter(|doubt| doubt.is_about_cpus()).map(ToString::to_string).collect();
+            doubts.dedup();
+            if only_doubtful && doubts.is_empty() {
+                return None;
+            }
+            let doubts: String = doubts.iter().map(|doubt| format!("; {doubt}")).collect();
+            Some(format!("{at}: server on {}{doubts}", units::cpus(&point.scenario.server_cpus)))
+        };
+        let points = self.points.iter().filter(|point| !point.scenario.server_cpus.is_empty());
+        points.filter(|_| self.axis == Axis::Cores).filter_map(told).collect()
     }
 
     /// What holds along the whole axis when no boundary does.

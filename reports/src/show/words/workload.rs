@@ -4,7 +4,7 @@ use crate::record::{
     Arrivals, Background, DemandShape, Load, RateShape, ScenarioRecord, ServerSetup, Tuning, Work,
 };
 use crate::rules::workload::Workload;
-use crate::show::units::{bytes_exact, grouped, plural, span};
+use crate::show::units::{bytes_exact, cpu_list, grouped, plural, span};
 use crate::stats::quantile;
 
 /// The load on one line: "open loop, 20,000 requests/s, Poisson, 32 connections".
@@ -82,6 +82,7 @@ pub fn parameters(scenario: &ScenarioRecord) -> Vec<(&'static str, String)> {
         ("backlog", grouped((*backlog).into())),
     ]);
     rows.extend(workers.iter().map(|(tuning, count)| (self::tuning(*tuning), grouped((*count).into()))));
+    rows.extend((!scenario.server_cpus.is_empty()).then(|| ("server CPUs", cpu_list(&scenario.server_cpus))));
     rows.extend((*ballast_mib > 0).then(|| ("ballast", format!("{ballast_mib} MiB"))));
     rows
 }
