@@ -1,8 +1,10 @@
 //! Quantities as people write them, in files and on the command line: in range, and read back as what they are.
 
+use bakeoff::host::topology::{CpuWish, parse_list};
 use bakeoff::workload::scenario::Scenario;
 use bakeoff::workload::units::*;
 use bakeoff::workload::{axis, contestant};
+use bakeoff_reports::show::units;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -26,6 +28,10 @@ pub fn check(data: &[u8]) {
         assert!(number.is_finite());
         assert_eq!(parse_number(&number.to_string()), Ok(number));
         assert_eq!(parse_rate(text).is_ok(), number > 0.0);
+    }
+    if let Ok(CpuWish::List(cpus)) = text.parse() {
+        assert!(!cpus.is_empty() && cpus.is_sorted_by(|a, b| a < b), "{cpus:?}");
+        assert_eq!(parse_list(&units::cpu_list(&cpus)), Ok(cpus));
     }
     if let Ok(whole) = parse_whole(text) {
         assert_eq!(parse_number(text), Ok(whole as f64));

@@ -1,7 +1,7 @@
 //! `bakeoff anatomy`: one request followed through the layers.
 
 use super::flags::{CpuFlags, ListenFlag, RequestFlags};
-use super::setup::launcher;
+use super::setup::{launcher, tell_cpus};
 use super::{names, output};
 use crate::exit::Exit;
 use crate::host::preflight::require_loopback;
@@ -46,6 +46,7 @@ impl AnatomyArgs {
         require_loopback(self.listen.addr.ip(), "anatomy starts its own server on this machine")?;
         let options = self.options()?;
         let context = Context::new(launcher()?, self.listen.addr, self.cpus.plan()?);
+        tell_cpus(&context.cpus);
         let own = self.contestant.clone().map(Contestant::Command);
         let subject =
             own.or_else(|| self.model.clone().map(Contestant::Model)).expect("one of them is required");

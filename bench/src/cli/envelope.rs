@@ -3,7 +3,7 @@
 use super::flags::{ContestantFlag, CpuFlags, ListenFlag, ModelFlags, ResultFlags, SeedFlag};
 use super::names::NameParser;
 use super::results::Results;
-use super::setup::{command_line, context};
+use super::setup::{command_line, context, tell_cpus};
 use super::{output, report};
 use crate::campaign::head::head;
 use crate::exit::Exit;
@@ -60,6 +60,9 @@ impl EnvelopeArgs {
             stresses = Stress::ALL.to_vec();
         }
         let context = context(self.listen.addr, self.cpus.plan()?)?;
+        if !self.results.quiet {
+            tell_cpus(&context.cpus);
+        }
         crate::instruments::envelope::require_descriptors(&stresses)?;
         let results = Results::new(self.results.out.as_deref(), 0)?;
         let head = Run {

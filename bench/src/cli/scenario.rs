@@ -102,9 +102,11 @@ fn in_words(file: &str, scenario: &Scenario) -> String {
     rows.extend(
         words::workload::parameters(&record).into_iter().map(|(name, value)| (name.to_owned(), value)),
     );
-    // One CPU, as on the smallest machine that this can be told of.
+    // One CPU where it does not say, as on the smallest machine that this can be told of.
+    let cpus = scenario.server.cpus.unwrap_or(1);
+    rows.extend(scenario.server.cpus.map(|cpus| ("server CPUs".to_owned(), cpus.to_string())));
     let contestants = contestant::each_once(contestants).unwrap_or_default();
-    let known = scenario.known(contestants.iter(), 1);
+    let known = scenario.known(contestants.iter(), cpus as usize);
     rows.extend(known.iter().map(|one| ("by arithmetic".to_owned(), words::theory::known(one))));
     let mut text = String::new();
     let head = format!("{file} is fine: {}", scenario.name);

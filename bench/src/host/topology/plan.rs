@@ -149,9 +149,14 @@ impl Chooser<'_> {
 
     /// Whether a side can have as many as it wants, beside so many of the other's.
     fn check_count(&self, side: &Side, flag: &str, others: usize) -> Result<(), String> {
+        if let (Side::Wants(count), true) = (side, self.pool.is_empty()) {
+            return Err(format!(
+                "{flag} {count}: the system does not tell which CPUs this process may use, so none can be chosen"
+            ));
+        }
         let free = self.pool.len().saturating_sub(others);
         match side {
-            Side::Wants(count) if *count > free && !self.pool.is_empty() => {
+            Side::Wants(count) if *count > free => {
                 let beside = if others > 0 {
                     format!(", and the other side needs {others} of them")
                 } else {

@@ -1,7 +1,7 @@
 //! The fingerprint of a machine: what must be the same for two runs to lie in one series.
 //!
 //! It is made of the kernel's name with major and minor version, the processor's model, the number of CPUs the tool may
-//! use, and the memory. Each of them moves figures by more than a commit does, and none of them changes from day to day: a
+//! use, how many of them servers and swarm have where that is not half each, and the memory. Each of them moves figures by more than a commit does, and none of them changes from day to day: a
 //! kernel's patch level, a frequency that is read at one moment, host names and limits are left out, because they would
 //! begin a new series where nothing changed. Memory counts in coarse steps, since the kernel keeps a little for itself and
 //! not always the same. Two machines of the same make share a fingerprint on purpose: the ratio to the reference takes out
@@ -23,8 +23,16 @@ pub fn machine(environment: &Environment) -> Machine {
         1 => "1 CPU".to_owned(),
         count => format!("{count} CPUs"),
     };
-    let words = format!("{kernel}, {cpu}, {cpus}, {memory}");
+    let words = format!("{kernel}, {cpu}, {cpus}{}, {memory}", sides(environment));
     Machine { fingerprint: format!("{:08x}", crc32fast::hash(words.as_bytes())), words }
+}
+
+/// How the CPUs were divided; nothing where each side had half of them, as all runs once did.
+fn sides(environment: &Environment) -> String {
+    let all = environment.cpus.len();
+    let (server, swarm) = (environment.server_cpus.len(), environment.swarm_cpus.len());
+    let halves = if all < 2 { (all, all) } else { (all / 2, all.div_ceil(2)) };
+    if (server, swarm) == halves { String::new() } else { format!(", {server} to serve and {swarm} to load") }
 }
 
 /// "Linux 6.18.3-generic" to "Linux 6.18".
@@ -70,6 +78,7 @@ mod tests {
         assert_ne!(other(|e| e.kernel = Reading::Value("Linux 6.19".to_owned())), here);
         assert_ne!(other(|e| e.cpu_model = Reading::Absent("hidden".to_owned())), here);
         assert_ne!(other(|e| e.cpus.push(2)), here);
+        assert_ne!(other(|e| e.server_cpus.push(1)), here, "another division of the same CPUs");
         assert_ne!(other(|e| e.memory_bytes = Reading::Value(8 << 30)), here);
     }
 

@@ -3,6 +3,7 @@
 mod fake;
 
 use super::{CpuPlan, CpuWish, Topology, Wishes, read};
+use bakeoff_reports::record::Doubt;
 use bakeoff_reports::show::words::cpus::division;
 use fake::Machine;
 use std::fmt::Write as _;
@@ -84,6 +85,16 @@ fn without_any_rule_broken_sides_never_meet() {
             (server, swarm, false)
         );
     }
+}
+
+#[test]
+fn where_the_system_tells_nothing_nothing_is_pinned_and_no_number_is_promised() {
+    let silent = Topology::default();
+    let plan = CpuPlan::new(&silent, &Wishes::default()).expect("nothing is asked for");
+    assert_eq!((plan.server, plan.swarm, plan.doubts), (vec![], vec![], vec![Doubt::NotPinned]));
+    let wishes = Wishes { server: Some(CpuWish::Count(1)), ..Wishes::default() };
+    let error = CpuPlan::new(&silent, &wishes).expect_err("none can be chosen");
+    assert!(error.contains("does not tell which CPUs"), "{error}");
 }
 
 #[test]
