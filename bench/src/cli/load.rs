@@ -27,7 +27,7 @@ use std::time::Duration;
 #[command(after_help = "Examples:\n  bakeoff load --addr 127.0.0.1:5000 --service line --clients 64\n  \
     bakeoff load --addr 127.0.0.1:7 --rate 20000 --for 10s\n  \
     bakeoff load --addr 127.0.0.1:8080 --path /api/items --expect-same-body\n  \
-    bakeoff load --addr 127.0.0.1:8080 --path /api/items -H 'content-type: application/json' --body '{\"a\":1}' --expect-status 201 --json")]
+    bakeoff load --addr 127.0.0.1:8080 --path /items --body x --expect-status 201")]
 pub(super) struct LoadArgs {
     /// The server's address, or a name of one, and port
     #[arg(long, value_name = "ADDR", value_parser = super::parse_addresses)]
