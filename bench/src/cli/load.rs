@@ -16,7 +16,7 @@ use crate::workload::load::{Arrivals, Load, RateShape, Timing};
 use crate::workload::units::{
     parse_count, parse_duration, parse_positive_duration, parse_rate, show_duration,
 };
-use bakeoff_reports::record::{HttpFault, Invalid, Measured, Usage};
+use bakeoff_reports::record::{HttpFault, Invalid, Measured, Usage, WrongReplies};
 use bakeoff_reports::show::summary::Summary;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
@@ -102,9 +102,10 @@ impl LoadArgs {
         output::print(&text)?;
         for reason in &summary.invalid {
             // Who answers with a status speaks HTTP.
-            let is_strange =
-                |first: &Option<HttpFault>| matches!(first, None | Some(HttpFault::NotHttp { .. }));
-            let strange = matches!(reason, Invalid::WrongReply { first, .. } if is_strange(first));
+            let spoke = |kinds: &[WrongReplies]| {
+                kinds.iter().any(|kind| !matches!(kind.first, HttpFault::NotHttp { .. }))
+            };
+            let strange = matches!(reason, Invalid::WrongReply { kinds, .. } if !spoke(kinds));
             let speaks = format!("; does {target} speak {}? (--service)", self.request.service().name);
             let speaks = if strange { speaks.as_str() } else { "" };
             crate::print_to_stderr(&format!("bakeoff: the measurement is invalid: {reason}{speaks}"));

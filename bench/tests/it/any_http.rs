@@ -143,7 +143,7 @@ fn a_wrong_reply_is_told_by_what_was_received() {
     for (fault, words, load) in loads {
         let (code, counts, http, json, error) = outcome(load);
         assert_eq!(code, Some(3), "{fault}: {json}");
-        assert_eq!(json["invalid"][0]["first"]["fault"], fault, "{json}");
+        assert_eq!(json["invalid"][0]["kinds"][0]["first"]["fault"], fault, "{json}");
         assert!(error.contains(words) && counts.balanced(), "{fault}: {error}");
         let wrong: u64 = http.wrong.iter().map(|one| one.replies).sum();
         assert_eq!(wrong, counts.errors_total(), "every error is a wrong reply, and is told: {json}");
@@ -222,7 +222,7 @@ fn a_contestant_that_answers_wrongly_is_refused_with_the_status_before_the_run()
     let pages = pages();
     let gate = ["ab", &scenario, "--a", &pages, "--b", &pages, "--rounds", "6", "--no-probe", "--out", &out];
     let error = fails(&[&gate[..], &["--path", "/nowhere"]].concat(), 2);
-    assert!(error.contains("the first had status 404; right is status 2xx"), "{error}");
+    assert!(error.contains(" had status 404; right is status 2xx"), "{error}");
     // The load of a scenario, with a request of its own, is a workload of its own.
     let run = ["run", &scenario, "--contestant", &mine, "--no-probe", "--out", &out, "--path", "/"];
     let more = ["--model", "tokio", "--blocks", "1", "--retries", "0", "--no-anatomy", "--quiet"];

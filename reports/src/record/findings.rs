@@ -1,7 +1,7 @@
 //! What is to be thought of a trial, as typed values that travel with it: why it must not be compared, and reasons for
 //! caution. They carry the figures they rest on; the words are made by whoever shows them.
 
-use super::HttpFault;
+use super::WrongReplies;
 use serde::{Deserialize, Serialize};
 
 /// The hypervisor may take this share of the pinned CPUs in a window (of two CPUs and 300 ms: three clock ticks). As the
@@ -42,9 +42,9 @@ pub enum Invalid {
     WrongReply {
         /// Replies that failed verification.
         replies: u64,
-        /// What the first of them was, where it was read as HTTP.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        first: Option<HttpFault>,
+        /// What they were, where they were read as HTTP; the kind of the first reply first.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        kinds: Vec<WrongReplies>,
     },
     /// The accounting identity did not hold.
     Unbalanced,

@@ -171,7 +171,7 @@ impl Maker {
         trial.doubts.clear();
         trial.invalid.clear();
         if b && truth.wrong_every.is_some_and(|every| round % every == every - 1) {
-            trial.invalid.push(Invalid::WrongReply { replies: 3, first: None });
+            trial.invalid.push(Invalid::WrongReply { replies: 3, kinds: Vec::new() });
         }
         let Reading::Value(measured) = &mut trial.measured else { unreachable!("the sample measures all") };
         let paced = self.bundle.run.scenarios[truth.scenario].rate_per_s().is_some();

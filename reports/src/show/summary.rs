@@ -223,8 +223,8 @@ impl Summary {
 /// The replies of a window by status, and what was wrong with the wrong ones.
 fn by_status(replies: &HttpReplies) -> String {
     let mut text = format!("replies by status: {}", http::statuses(replies));
-    for wrong in &replies.wrong {
-        let _ = write!(text, "; {} wrong, the first {}", units::grouped(wrong.replies), wrong.first);
+    if !replies.wrong.is_empty() {
+        let _ = write!(text, "; wrong: {}", http::kinds(&replies.wrong));
     }
     if replies.closes > 0 {
         let _ = write!(text, "; the server closed the connection behind {}", units::grouped(replies.closes));

@@ -60,7 +60,11 @@ fn each_cell_of_the_sample_comes_to_what_was_put_in() {
     );
     for one in gate.cells.iter().filter(|one| one.scenario == "echo-paced" && one.model == "mio-event-loop") {
         assert_eq!(one.outcome, Outcome::Regressed);
-        assert!(one.reason().contains("B sent wrong bytes in 2 of 20 rounds, A in none"), "{}", one.reason());
+        assert!(
+            one.reason().contains("B sent wrong replies in 2 of 20 rounds, A in none"),
+            "{}",
+            one.reason()
+        );
     }
     assert_eq!((gate.outcome(), gate.exit_code()), (Outcome::Regressed, 1));
 }

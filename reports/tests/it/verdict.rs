@@ -87,7 +87,7 @@ fn in_a_larger_run(mut bundle: Bundle, trials: u32) -> Bundle {
 fn a_model_whose_trials_are_all_invalid_is_invalid_and_they_are_listed() {
     let mut bundle = in_a_larger_run(with_throughput(&[&[1000; 8], &[900; 8], &[5000; 8]]), 30);
     for trial in bundle.trials.iter_mut().filter(|trial| trial.model == "thread-per-client") {
-        trial.invalid.push(Invalid::WrongReply { replies: 1, first: None });
+        trial.invalid.push(Invalid::WrongReply { replies: 1, kinds: Vec::new() });
     }
     let analysis = analyse(&bundle);
     assert_eq!(winners(&analysis), ["iterative"]);
@@ -95,7 +95,7 @@ fn a_model_whose_trials_are_all_invalid_is_invalid_and_they_are_listed() {
     assert_eq!((analysis.excluded.len(), analysis.valid, analysis.recorded), (8, 46, 54));
     assert_eq!(
         analysis.excluded[0].reasons,
-        [Exclusion::Invalid(Invalid::WrongReply { replies: 1, first: None })]
+        [Exclusion::Invalid(Invalid::WrongReply { replies: 1, kinds: Vec::new() })]
     );
 }
 

@@ -117,12 +117,9 @@ pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement
 
 /// What makes a trial invalid by its counts alone.
 fn miscounted(measured: &Measured) -> Vec<Invalid> {
-    let (counts, first) = (&measured.counts, measured.http.wrong.first());
+    let (counts, kinds) = (&measured.counts, &measured.http.wrong);
     let of = |kind| counts.errors.get(&kind).copied().filter(|count| *count > 0);
-    let wrong = of(ErrorKind::Corrupt).map(|replies| {
-        let first = first.map(|wrong| wrong.first.clone());
-        Invalid::WrongReply { replies, first }
-    });
+    let wrong = of(ErrorKind::Corrupt).map(|replies| Invalid::WrongReply { replies, kinds: kinds.clone() });
     let short = of(ErrorKind::Shortage).map(|requests| Invalid::GeneratorShort { requests });
     let unbalanced = (!counts.balanced()).then_some(Invalid::Unbalanced);
     wrong.into_iter().chain(short).chain(unbalanced).collect()

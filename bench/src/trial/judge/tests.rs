@@ -81,7 +81,7 @@ fn one_wrong_byte_disqualifies() {
     let mut m = measured();
     m.counts.errors.insert(ErrorKind::Corrupt, 1);
     m.counts.sent += 1;
-    assert_eq!(invalid(&m, &usage(0.0), &CLOSED), [Invalid::WrongReply { replies: 1, first: None }]);
+    assert_eq!(invalid(&m, &usage(0.0), &CLOSED), [Invalid::WrongReply { replies: 1, kinds: Vec::new() }]);
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn chance_alone_makes_no_more_windows_unsteady_than_stated() {
 #[test]
 fn only_what_may_have_passed_is_tried_again() {
     let stolen = Invalid::Stolen { share: 0.2 };
-    let wrong = Invalid::WrongReply { replies: 1, first: None };
+    let wrong = Invalid::WrongReply { replies: 1, kinds: Vec::new() };
     assert!(is_transient(std::slice::from_ref(&stolen)));
     assert!(
         !is_transient(std::slice::from_ref(&wrong)) && !is_transient(&[stolen, wrong]) && !is_transient(&[])

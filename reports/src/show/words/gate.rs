@@ -178,7 +178,7 @@ impl Fault {
             detail => format!("{what} ({detail})"),
         };
         match self {
-            Self::Wrong => "sent wrong bytes".to_owned(),
+            Self::Wrong => "sent wrong replies".to_owned(),
             Self::Died(detail) => with("ended before it was asked to", detail),
             Self::NotStarted(detail) => with("did not start", detail),
             Self::Closed(detail) => with("accepted no connection", detail),
@@ -393,7 +393,7 @@ mod tests {
         assert_eq!(
             faults(&several, 2).sentence().as_deref(),
             Some(
-                "B sent wrong bytes in 1 and ended before it was asked to (signal 9) in 1 of 2 rounds, A in none."
+                "B sent wrong replies in 1 and ended before it was asked to (signal 9) in 1 of 2 rounds, A in none."
             )
         );
         assert_eq!(Fault::NotStarted("no port.\n".to_owned()).words(), "did not start (no port)");

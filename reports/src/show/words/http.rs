@@ -1,11 +1,11 @@
 //! Replies of HTTP in words: their statuses, what was wrong with them, and what a workload asks and expects.
 
-use crate::record::{HttpExpectation, HttpFault, HttpReplies, HttpRequest};
+use crate::record::{HttpExpectation, HttpFault, HttpReplies, HttpRequest, WrongReplies};
 use crate::show::units;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// Goes on behind "the reply".
+/// Goes on behind a reply, or behind a number of replies of which it is the first.
 impl fmt::Display for HttpFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -34,6 +34,18 @@ impl fmt::Display for HttpFault {
 pub(crate) fn statuses(replies: &HttpReplies) -> String {
     let each = replies.statuses.iter().map(|one| format!("{} ({})", one.status, units::grouped(one.replies)));
     each.collect::<Vec<_>>().join(", ")
+}
+
+/// Wrong replies by kind: `300 had status 500, 12 had 3 bytes of content`. Of many kinds the first ones; the rest is counted.
+pub(crate) fn kinds(kinds: &[WrongReplies]) -> String {
+    const SHOWN: usize = 4;
+    let each = kinds.iter().take(SHOWN).map(|one| format!("{} {}", units::grouped(one.replies), one.first));
+    let mut each: Vec<String> = each.collect();
+    if kinds.len() > SHOWN {
+        let rest = kinds[SHOWN..].iter().fold(0_u64, |sum, one| sum.saturating_add(one.replies));
+        each.push(format!("{} were wrong in other ways", units::grouped(rest)));
+    }
+    each.join(", ")
 }
 
 /// A range of statuses as a user writes it: `200`, `2xx`, `200-204`.
@@ -100,6 +112,9 @@ mod tests {
         let count = |status, replies| StatusCount { status, replies };
         let replies = HttpReplies { statuses: vec![count(200, 1_234), count(500, 6)], ..Default::default() };
         assert_eq!(statuses(&replies), "200 (1,234), 500 (6)");
-        assert_eq!(HttpFault::Status { status: 500 }.to_string(), "had status 500");
+        let wrong = |status, replies| WrongReplies { first: HttpFault::Status { status }, replies };
+        assert_eq!(kinds(&[wrong(500, 1_300), wrong(302, 2)]), "1,300 had status 500, 2 had status 302");
+        let many: Vec<WrongReplies> = (400..406).map(|status| wrong(status, 1)).collect();
+        assert!(kinds(&many).ends_with("1 had status 403, 2 were wrong in other ways"), "{}", kinds(&many));
     }
 }

@@ -42,9 +42,9 @@ impl fmt::Display for Invalid {
             Self::ServerDied { detail } => write!(f, "the server ended during the trial: {detail}"),
             Self::NothingConnected { detail } => write!(f, "the server accepted no connection: {detail}"),
             Self::SwarmFailed { detail } => write!(f, "the swarm failed: {detail}"),
-            Self::WrongReply { replies, first } => {
+            Self::WrongReply { replies, kinds } => {
                 write!(f, "wrong replies: {}", units::grouped(*replies))?;
-                first.as_ref().map_or(Ok(()), |first| write!(f, "; the first {first}"))
+                if kinds.is_empty() { Ok(()) } else { write!(f, "; {}", http::kinds(kinds)) }
             }
             Self::Unbalanced => {
                 write!(f, "the requests do not add up: sent is not answered + failed + pending")
