@@ -1,7 +1,7 @@
 //! The CPUs of a machine: which share a core, a cache, a node, which are fast, which may be used; and how they are divided between
 //! servers and swarm.
 //!
-//! [`read`] makes a typed [`Topology`] of a sysfs, [`plan`] divides it. Neither starts, pins or measures anything.
+//! `read` makes a typed [`Topology`] of a sysfs, [`CpuPlan::new`] divides it. Neither starts, pins or measures anything.
 
 mod choose;
 mod group;
