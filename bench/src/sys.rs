@@ -283,7 +283,7 @@ pub fn hold_memory(mib: u32) -> io::Result<()> {
 
 /// Has the compiler compute these values here, each in a register, so that a loop over them is not shortened and nothing of it
 /// waits for memory.
-pub fn keep_in_registers([a, b, c, d, e, f]: [u64; 6]) {
+pub fn keep_in_registers([a, b, c, d, e, f]: [usize; 6]) {
     // SAFETY: it has no instructions; it only claims to read the registers.
     unsafe {
         std::arch::asm!("/* {} {} {} {} {} {} */", in(reg) a, in(reg) b, in(reg) c, in(reg) d, in(reg) e, in(reg) f,

@@ -331,10 +331,10 @@ impl Running<'_> {
         let (scenario, entry) = (&field.scenarios[cell.scenario], &field.entries[cell.contestant]);
         let round = block.number;
         self.campaign.progress.begin(&scenario.name, &entry.name, round, attempt);
+        let begun = Instant::now();
         if attempt > 0 {
             self.speed.wait(&self.campaign.context.launcher.interrupt);
         }
-        let begun = Instant::now();
         let id = TrialId { index: self.written, round, attempt };
         let before = self.speed.latest();
         let mut trial: Trial = self.conditions.trial(id, scenario, &entry.name, entry.in_block(round))?;
@@ -342,12 +342,9 @@ impl Running<'_> {
         let took = begun.elapsed();
         self.measuring += took;
         let by_block = block.repeat == Repeat::ByBlock && trial.invalid.iter().any(Invalid::is_disturbance);
-        let slowed = trial
-            .loop_ns
-            .and_then(|looks| self.speed.slowed(looks))
-            .filter(|_| trial.invalid.is_empty() && judge::depends_on_time(scenario.merit));
-        let passes = slowed.is_some() || judge::is_transient(&trial.invalid);
-        let repeat = passes && !by_block && self.retries.allow(attempt);
+        let matters = trial.invalid.is_empty() && judge::depends_on_time(scenario.merit);
+        let slowed = trial.loop_ns.and_then(|looks| self.speed.slowed(looks)).filter(|_| matters);
+        let repeat = !by_block && self.retries.repeat(&trial.invalid, slowed.is_some(), attempt);
         match slowed {
             Some(factor) if repeat => trial.invalid.push(Invalid::Slowed { factor }),
             Some(factor) => trial.doubts.push(Doubt::Slowed { factor }),

@@ -1,8 +1,9 @@
 //! How fast the machine itself works, from trial to trial. What shares its cores from outside (another guest of the same host, a
 //! clock that falls with the heat) shows in no account of the system and moves a figure by a third, for seconds at a time. So the
-//! same piece of work is timed before and after every trial, and a trial that a slow phase hit is made again when that is over.
+//! same piece of work is timed before and after every trial, and a trial that lies in a slow phase is made again when that is over.
 //!
-//! It asks only the machine, never the trial, so it favours nobody. Nothing here runs while a trial does.
+//! It times the machine, never the server: the trial before has ended, and its clock is brought up first. A trial that a phase
+//! begins or ends in counts: it cannot be told from one beside something shorter than itself. Nothing here runs while a trial does.
 
 use crate::host::topology::CpuPlan;
 use crate::instruments::probe;
@@ -34,7 +35,7 @@ impl<'a> Speed<'a> {
         Self { cpus, recent: VecDeque::with_capacity(RECENT) }
     }
 
-    /// Times the fixed work, in nanoseconds; takes about six milliseconds.
+    /// Times the fixed work, in nanoseconds; takes about 4 ms.
     pub(super) fn look(&mut self) -> Reading<f64> {
         let seen = probe::speed(self.cpus);
         if let Reading::Value(ns) = seen {
@@ -55,12 +56,17 @@ impl<'a> Speed<'a> {
         self.recent.back().copied()
     }
 
-    /// How many times as long the work took both before and after a trial as when it was fastest lately, if that is beyond
-    /// [`DRIFT_SHARE`]. What slows one side alone began or ended somewhere between, or was shorter than a trial.
+    /// How many times as long the work took both before and after a trial as when it was fast lately, if that is beyond [`DRIFT_SHARE`].
     pub(super) fn slowed(&self, [before, after]: [f64; 2]) -> Option<f64> {
-        let fastest = self.recent.iter().copied().fold(f64::INFINITY, f64::min);
-        let factor = before.min(after) / fastest;
+        let factor = before.min(after) / self.usual()?;
         (factor > 1.0 + DRIFT_SHARE).then_some(factor)
+    }
+
+    /// What a quarter of the looks lately are not above: a single one that was faster than the machine can stay says nothing.
+    fn usual(&self) -> Option<f64> {
+        let mut sorted: Vec<f64> = self.recent.iter().copied().collect();
+        sorted.sort_unstable_by(f64::total_cmp);
+        sorted.get(sorted.len() / 4).copied()
     }
 
     /// Waits until a slow phase is over, a second at most. Whether it is, or the tool was interrupted, the next trial tells.
@@ -88,8 +94,9 @@ mod tests {
         let plan = CpuPlan::as_given(Vec::new(), Vec::new());
         let mut speed = Speed::new(&plan);
         assert_eq!(speed.latest(), None);
-        [1_000.0, 1_050.0, 1_500.0].into_iter().for_each(|ns| speed.enter(ns));
-        assert_eq!(speed.slowed([1_000.0, 1_050.0]), None);
+        assert_eq!(speed.slowed([1.0, 1.0]), None, "against nothing");
+        [800.0, 1_000.0, 1_050.0, 1_500.0].into_iter().for_each(|ns| speed.enter(ns));
+        assert_eq!(speed.slowed([1_000.0, 1_050.0]), None, "one look at 800 is not how fast it is");
         assert_eq!(speed.slowed([1_500.0, 1_500.0]), Some(1.5));
         assert_eq!(speed.slowed([1_000.0, 1_500.0]), None);
         assert_eq!(speed.slowed([1_500.0, 1_250.0]), Some(1.25));

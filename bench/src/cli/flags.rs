@@ -165,7 +165,7 @@ pub(super) struct CampaignFlags {
     #[command(flatten)]
     pub(super) cpus: CpuFlags,
     /// Retries per trial disturbed by the load generator or by a machine that is slower for a while (in a capacity search or a pair
-    /// of builds, also by other programs); all retries together add at most 25 % to the trials
+    /// of builds, also by other programs); the retries of either kind add at most 15 % to the trials
     #[arg(long, default_value_t = 2, value_parser = value_parser!(u32).range(0..=5))]
     pub(super) retries: u32,
     /// Skip the measurement of the generator's own limits before the trials (about three seconds); nothing is then marked

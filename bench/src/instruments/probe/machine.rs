@@ -13,10 +13,9 @@ use std::time::{Duration, Instant};
 
 /// Steps of the fixed work, about a quarter of a millisecond: long against the clock and an interrupt, short against a trial.
 const LOOP_STEPS: u64 = 200_000;
-/// Goes of the fixed work of which the fastest is the machine's speed, and the time between them. What slows one go down and not
-/// another is over before a trial begins; what slows all of them is a phase.
-const LOOP_GOES: u32 = 5;
-const BETWEEN_GOES: Duration = Duration::from_millis(1);
+/// Goes of the fixed work, back to back, of which the fastest is the machine's speed. They take two milliseconds, in which a clock
+/// that idled comes up; what slows one go down and not another is over before a trial begins, what slows all of them may be a phase.
+const LOOP_GOES: u32 = 8;
 /// Lengths of sleep that are tried, in nanoseconds: those a schedule of 1,000 to 20,000 requests per second has.
 const SLEEPS_NS: [u64; 4] = [50_000, 100_000, 250_000, 1_000_000];
 /// Bytes of a ping.
@@ -69,15 +68,9 @@ pub(super) fn fixed_loop(cpus: &[u32], goes: u32) -> Reading<Scatter> {
     on(cpus, || scatter(&loop_times(goes)).ok_or_else(|| "the clock stood still".into()))
 }
 
-/// The machine's speed now: time of the fixed work on one of these CPUs, in nanoseconds. Takes about 6 ms.
+/// The machine's speed now: time of the fixed work on one of these CPUs, in nanoseconds. Takes about 2 ms.
 pub(super) fn loop_ns(cpus: &[u32]) -> Reading<f64> {
-    on(cpus, || {
-        let go = |_| {
-            std::thread::sleep(BETWEEN_GOES);
-            loop_time()
-        };
-        Ok((0..LOOP_GOES).map(go).fold(f64::INFINITY, f64::min))
-    })
+    on(cpus, || Ok((0..LOOP_GOES).map(|_| loop_time()).fold(f64::INFINITY, f64::min)))
 }
 
 fn loop_times(goes: u32) -> Vec<f64> {
@@ -96,7 +89,7 @@ fn loop_time() -> f64 {
 /// chain of steps that wait for each other takes the same time beside a busy sibling, while everything that serves takes up
 /// to half as long again (seen on a virtual machine: this work 1.3 to 1.5 times, a chain 1.0 to 1.1).
 fn fixed_work() {
-    let [mut a, mut b, mut c, mut d, mut e, mut f] = [1_u64, 2, 3, 4, 5, 6];
+    let [mut a, mut b, mut c, mut d, mut e, mut f] = [1_usize, 2, 3, 4, 5, 6];
     for _ in 0..LOOP_STEPS {
         (a, b) = (a.wrapping_mul(3).wrapping_add(1), b.wrapping_mul(5).wrapping_add(1));
         (c, d) = (c ^ (b >> 3), d.wrapping_add(a));

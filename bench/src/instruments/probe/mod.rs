@@ -351,21 +351,14 @@ fn reading<T>(result: Result<T, String>) -> Reading<T> {
     result.map_or_else(Reading::Absent, Reading::Value)
 }
 
-/// The machine's speed now: the time of a fixed piece of work on a CPU of the server and one of the swarm at once, in nanoseconds,
-/// of the slower one.
+/// The machine's speed now: the time of a fixed piece of work on a CPU of the server, then on one of the swarm, in nanoseconds, of the
+/// slower one. One after the other, because two CPUs may be threads of one core.
 pub fn speed(cpus: &CpuPlan) -> Reading<f64> {
     let first = |cpus: &[u32]| machine::loop_ns(cpus.get(..1).unwrap_or(&[]));
-    std::thread::scope(|scope| {
-        // Where no thread can be had, the server's side says why.
-        let beside = std::thread::Builder::new().spawn_scoped(scope, || first(&cpus.swarm));
-        let server = first(&cpus.server);
-        let Ok(beside) = beside else { return server };
-        match (server, beside.join()) {
-            (Reading::Value(server), Ok(Reading::Value(swarm))) => Reading::Value(server.max(swarm)),
-            (server, Ok(swarm)) if server.absence().is_none() => swarm,
-            (server, _) => server,
-        }
-    })
+    match (first(&cpus.server), first(&cpus.swarm)) {
+        (Reading::Value(server), Reading::Value(swarm)) => Reading::Value(server.max(swarm)),
+        (Reading::Absent(why), _) | (_, Reading::Absent(why)) => Reading::Absent(why),
+    }
 }
 
 #[cfg(test)]

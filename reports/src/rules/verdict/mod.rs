@@ -24,7 +24,7 @@
 //!    [`BAD`] = 1.5 times off the centre. They are *equal* when it lies within the floor to both sides and, in addition, no share
 //!    of bad processes above [`LEAST_EXCLUDED`] = 1/3 is possible (Clopper and Pearson 1934). Who is behind nobody is in the *front*. The *top* is
 //!    the smallest set that holds the front and whose members are all ahead of everybody outside.
-//! 5. *Status.* *Decided*: the top is not everybody, or the front is at most half of the contestants (rounded up), or all are near;
+//! 5. *Status.* *Decided*: the top is not everybody, or half of the contestants (rounded down) are behind somebody, or all are near;
 //!    the front wins. It holds the best in 95 % of runs, whatever is told apart within it or behind it (Gupta 1965, Hsu 1984). *Equal*: all are. *None fits*: everybody in
 //!    the front surely leaves the work undone. Otherwise *undecided*, with the fewest further blocks after which a cut, or all
 //!    near, is expected if centre and variance stay as they are. As every floor is below 1.25, no difference stays open for ever.

@@ -154,15 +154,11 @@ impl Settled {
                 .all(|(one, other)| self.closeness_between(one, other) <= Closeness::Near)
     }
 
-    /// Whether the best is narrowed down: a cut behind the top, or a front of half of the contestants at most.
+    /// Whether the best is narrowed down: a cut behind the top, or half of the contestants (rounded down) shown not to be it. One that
+    /// was never compared with the leader is in no front, and not shown to be behind.
     pub(super) fn is_chosen(&self) -> bool {
-        let (front, compared) = (self.front.len(), self.order.len());
-        self.top.len() < compared || (1..=Self::half(compared)).contains(&front) && front < compared
-    }
-
-    /// Half of so many contestants, rounded up.
-    fn half(contestants: usize) -> usize {
-        contestants.div_ceil(2)
+        let behind = self.order.iter().filter(|at| self.ahead_of(**at).next().is_some()).count();
+        self.top.len() < self.order.len() || behind > 0 && behind >= self.order.len() / 2
     }
 
     fn top_of(&self) -> Vec<usize> {
@@ -179,8 +175,8 @@ impl Settled {
         top
     }
 
-    /// The fewest further blocks after which some cut (all of the better ones ahead of all the others), the first ahead of half of
-    /// them, or all near, is expected. `None` where more blocks do not help.
+    /// The fewest further blocks after which some cut (all of the better ones ahead of all the others), half of the contestants each
+    /// behind somebody, or all near, is expected. `None` where more blocks do not help.
     fn needed(&self) -> Option<usize> {
         let behind = |pair: Pair| self.blocks_to(pair, Wanted::Behind);
         let near = |pair: Pair| self.blocks_to(pair, Wanted::Near);
@@ -195,9 +191,14 @@ impl Settled {
             most(across.collect(), &behind)
         });
         let near = most(Self::among(&self.order).collect(), &near);
-        let behind_first = self.order.iter().skip(Self::half(self.order.len()).max(1));
-        let half = most(behind_first.map(|other| (self.order[0], *other)).collect(), &behind);
-        cuts.chain(near).chain(half.filter(|_| self.order.len() > 1)).min().map(|blocks| blocks.max(1))
+        let behind_somebody = |at: &usize| {
+            let others = self.order.iter().filter(|other| *other != at);
+            others.filter_map(|other| behind(self.pair(*other, *at)?)).min()
+        };
+        let mut each: Vec<usize> = self.order.iter().filter_map(behind_somebody).collect();
+        each.sort_unstable();
+        let half = each.get((self.order.len() / 2).max(1) - 1).copied();
+        cuts.chain(near).chain(half).min().map(|blocks| blocks.max(1))
     }
 
     /// Further blocks until every two of the front are expected to be told apart, or near. `None` where more do not help.

@@ -41,6 +41,50 @@ fn figure(value: &Value) -> Censored {
     }
 }
 
+/// A contest of these figures, each contestant's by block; 0 where it has none.
+fn contest(figures: &[&[f64]]) -> Contest {
+    let of = |blocks: &&[f64]| {
+        let all = blocks.iter().enumerate().filter(|(_, value)| **value > 0.0);
+        all.map(|(at, value)| (at as u32, Censored::known(value.ln()))).collect()
+    };
+    Contest { floor: 0.03, figures: figures.iter().map(of).collect() }
+}
+
+#[test]
+fn half_shown_to_be_behind_decides_and_who_was_not_compared_is_not_behind() {
+    let family = Family { pairs: 3, contestants: 3 };
+    // Two that share no block with each other, and hardly differ from the third.
+    let apart = contest(&[
+        &[1.02, 1.01, 1.03, 1.02, 1.01, 1.03],
+        &[1.0, 1.01, 1.02, 0.0, 0.0, 0.0],
+        &[0.0, 0.0, 0.0, 1.02, 1.01, 1.02],
+    ]);
+    let settled = apart.settle(family);
+    assert_eq!(settled.front.len(), 2, "one was not compared with the leader: {settled:?}");
+    assert!(!settled.is_chosen() && settled.ahead_of(2).next().is_none(), "{settled:?}");
+    // a is ahead of c, nobody of a or b, and b is not told from c.
+    let chain = contest(&[
+        &[1.0, 1.01, 0.99, 1.0, 1.01, 1.0],
+        &[1.2, 1.5, 1.0, 1.3, 1.1, 1.4],
+        &[1.6, 1.62, 1.58, 1.6, 1.61, 1.59],
+    ]);
+    let settled = chain.settle(family);
+    assert_eq!((settled.front.as_slice(), settled.top.len()), (&[0, 1][..], 3), "{settled:?}");
+    assert_eq!(settled.status, Status::Decided);
+}
+
+#[test]
+fn blocks_needed_ask_anybody_ahead_and_not_the_first_alone() {
+    let blocks =
+        |figures: [Censored; 4]| figures.map(|figure| (0..4).map(|at| (at, figure)).collect()).to_vec();
+    // The first may be infinite, so nobody can be shown to be behind it; but b will be shown to be ahead of c and d.
+    let figures =
+        [Censored::perhaps_infinite(0.0), Censored::known(0.1), Censored::known(0.14), Censored::known(0.14)];
+    let settled =
+        Contest { floor: 0.03, figures: blocks(figures) }.settle(Family { pairs: 80, contestants: 40 });
+    assert!(matches!(settled.status, Status::Undecided { more: Some(1..) }), "{settled:?}");
+}
+
 #[test]
 fn every_vector_of_the_design_comes_out() {
     let vectors = vectors();

@@ -37,8 +37,8 @@ pub(super) fn method(analysis: &Analysis) -> Markup {
         p {
             "A model is " em { "behind" } " another when their interval lies beyond 1 plus the practical floor, " (floors())
             "; two are " em { "near" } " within " (units::factor(CLOSE)) ", and " em { "equal" } " within the floor, if no more \
-             than a few of their processes can be bad ones. A workload is " em { "decided" } " when somebody is behind all the \
-             others, or all are near; " em { "undecided" } " with the blocks it would still take; " em { "provisional" } " when it \
+             than a few of their processes can be bad ones. A workload is " em { "decided" } " when half of its models are behind \
+             another, or somebody is behind all the winners, or all are near; " em { "undecided" } " with the blocks it would still take; " em { "provisional" } " when it \
              rests on blocks that others disturbed, and then its intervals are made again, with an error rate of their own. Fewer than " (MIN_BLOCKS) " blocks say nothing."
         }
         p {

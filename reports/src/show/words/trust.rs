@@ -2,7 +2,7 @@
 
 use super::probe::brief;
 use crate::analysis::Analysis;
-use crate::record::Reading;
+use crate::record::{Reading, RoundRecord};
 use crate::rules::probe;
 use crate::rules::workload::Workload;
 use crate::show::units::{self, grouped, plural};
@@ -45,11 +45,11 @@ pub(crate) fn machine(analysis: &Analysis) -> String {
         },
     };
     let during = match analysis.speed {
-        probe::MachineSpeed { told: 0, .. } => "Its speed was not followed during it.".to_owned(),
+        probe::MachineSpeed { told: 0, .. } => by_round(analysis),
         probe::MachineSpeed { told, again: 0, kept: 0, .. } => format!(
-            "Its speed stayed within {} around each of {}.",
-            units::share(probe::DRIFT_SHARE),
-            plural(told.into(), "trial")
+            "No valid one of {} had it slower by more than {} both before and after.",
+            plural(told.into(), "trial"),
+            units::share(probe::DRIFT_SHARE)
         ),
         probe::MachineSpeed { told, again, kept, .. } => format!(
             "It was slower for a while around {} of {}: {again} made again for it, {kept} count though it was.",
@@ -58,6 +58,19 @@ pub(crate) fn machine(analysis: &Analysis) -> String {
         ),
     };
     format!("{before} {during}")
+}
+
+/// What the rounds tell of a run that did not look around its trials.
+fn by_round(analysis: &Analysis) -> String {
+    let told: Vec<f64> = analysis.rounds.iter().filter_map(RoundRecord::drift).collect();
+    match told.iter().copied().reduce(f64::max) {
+        None => "Its speed was not followed during it.".to_owned(),
+        Some(most) => format!(
+            "Its speed moved by {} at most within any of {}.",
+            units::factor(most),
+            plural(told.len() as u64, "round")
+        ),
+    }
 }
 
 /// How many trials count, and which rounds are missing.
