@@ -175,7 +175,7 @@ impl Engine<'_> {
                     let bytes = connection.received();
                     return self.finish(index, bytes, outcome == Received::Last, hangup);
                 }
-                Ok(Received::Wrong { closes }) => return self.reject(index, closes || hangup),
+                Ok(Received::Wrong { closes }) => return self.reject(index, closes, hangup),
                 Err(kind) => {
                     if kind == ErrorKind::Corrupt {
                         self.enter_http(index, false);
@@ -206,12 +206,12 @@ impl Engine<'_> {
 
     /// A whole reply has come that is wrong: it fails its request, and the connection may carry another.
     #[cold]
-    fn reject(&mut self, index: u32, closes: bool) {
+    fn reject(&mut self, index: u32, closes: bool, hangup: bool) {
         let now = self.now();
         self.deadlines.clear(index);
         self.enter_http(index, closes);
         self.books.failed(self.slots[index as usize].intended_ns, ErrorKind::Corrupt);
-        self.replied(index, now, closes);
+        self.replied(index, now, closes || hangup);
     }
 
     /// Notes a reply that was read as HTTP; of our own servers none is.
