@@ -6,16 +6,17 @@ use super::serving::ServeOptions;
 use super::workers::Workers;
 use crate::host::environment;
 use crate::host::preflight::{self, Limits};
-use crate::host::topology::{CpuPlan, CpuWish, Topology, Wishes};
+use crate::host::topology::{CpuPlan, Topology};
 use crate::swarm::spec::WorkerSpec;
 use crate::workload::contestant::{Contestant, NamedCommand};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::{Reading, Work};
-use bakeoff_reports::show::units;
 use bakeoff_servers::ServerConfig;
 use rustix::net::sockopt;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The surroundings of every server and every worker.
 #[derive(Clone, Debug)]
@@ -24,6 +25,9 @@ pub struct Context {
     pub launcher: Launcher,
     /// Who runs where.
     pub cpus: CpuPlan,
+    /// The same where a scenario says how many CPUs its servers get, by this number. Each is made once, before the first trial that
+    /// needs it, since a machine is read from hundreds of files.
+    by_count: Arc<Mutex<BTreeMap<u32, CpuPlan>>>,
     /// What the system allows.
     pub limits: Limits,
     /// Congestion control of every socket; absent where it is the system's own.
@@ -43,6 +47,7 @@ impl Context {
             launcher,
             compute_ns_per_nominal_us: environment::compute_speed(&cpus.server),
             cpus,
+            by_count: Arc::default(),
             limits: Limits::of_this_system(),
             congestion_control: choose_congestion_control(),
             address,
@@ -61,25 +66,13 @@ impl Context {
     /// When there are not as many.
     pub fn cpus_for(&self, scenario: &Scenario) -> Result<CpuPlan, String> {
         let Some(count) = scenario.server.cpus else { return Ok(self.cpus.clone()) };
-        let mut topology = Topology::of_this_machine();
-        if count as usize > topology.usable() {
-            let there = units::plural(topology.usable() as u64, "CPU");
-            return Err(format!(
-                "scenario `{}`: its servers are to get {count} CPUs, and this process may use {there}; lower `cpus` of [server]",
-                scenario.name
-            ));
+        let mut found = self.by_count.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = found.get(&count) {
+            return Ok(plan.clone());
         }
-        let CpuPlan { server, swarm, .. } = &self.cpus;
-        if count as usize <= server.len() {
-            // Some of those that all servers have, which may be isolated ones that somebody named.
-            topology.allowed = server.iter().chain(swarm).copied().collect();
-            topology.isolated.clear();
-        }
-        let list = (!swarm.is_empty()).then(|| CpuWish::List(swarm.clone()));
-        let wishes = Wishes { server: Some(CpuWish::Count(count)), swarm: list, share: true };
-        let mut plan =
-            CpuPlan::new(&topology, &wishes).map_err(|why| format!("scenario `{}`: {why}", scenario.name))?;
-        plan.choice.swarm = self.cpus.choice.swarm;
+        let plan = self.cpus.with_servers_on(count, Topology::of_this_machine());
+        let plan = plan.map_err(|why| format!("scenario `{}`: {why}", scenario.name))?;
+        found.insert(count, plan.clone());
         Ok(plan)
     }
 
@@ -90,7 +83,9 @@ impl Context {
     pub fn under(&self, scenario: &Scenario) -> Result<Cow<'_, Self>, String> {
         Ok(match scenario.server.cpus {
             None => Cow::Borrowed(self),
-            Some(_) => Cow::Owned(Self { cpus: self.cpus_for(scenario)?, ..self.clone() }),
+            Some(_) => {
+                Cow::Owned(Self { cpus: self.cpus_for(scenario)?, by_count: Arc::default(), ..self.clone() })
+            }
         })
     }
 

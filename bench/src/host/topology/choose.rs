@@ -27,7 +27,7 @@ pub(super) fn orders(pool: &[Cpu]) -> Vec<Vec<Cpu>> {
             let place_on_core =
                 |cpu: &Cpu| order.iter().filter(|one| one.core == cpu.core && one.id < cpu.id).count();
             let mut spread = order.clone();
-            spread.sort_by_key(|cpu| (cpu.kind, place_on_core(cpu)));
+            spread.sort_by_cached_key(|cpu| (cpu.kind, place_on_core(cpu)));
             if spread != order {
                 orders.push(order);
             }

@@ -61,6 +61,31 @@ impl CpuPlan {
         })
     }
 
+    /// The same machine with so many CPUs for servers. The swarm keeps its own, so that it can do the same with any number of them.
+    ///
+    /// # Errors
+    /// When there are not as many.
+    pub fn with_servers_on(&self, count: u32, mut topology: Topology) -> Result<Self, String> {
+        let Self { server, swarm, .. } = self;
+        let most = topology.usable().max(server.len());
+        if count as usize > most {
+            let there = units::plural(most as u64, "CPU");
+            return Err(format!(
+                "its servers are to get {count} CPUs, and may use {there}; lower `cpus` of [server]"
+            ));
+        }
+        if count as usize <= server.len() {
+            // Some of those that all servers have, which may be isolated ones that somebody named.
+            topology.allowed = server.iter().chain(swarm).copied().collect();
+            topology.isolated.clear();
+        }
+        let list = (!swarm.is_empty()).then(|| CpuWish::List(swarm.clone()));
+        let wishes = Wishes { server: Some(CpuWish::Count(count)), swarm: list, share: true };
+        let mut plan = Self::new(&topology, &wishes)?;
+        plan.choice.swarm = self.choice.swarm;
+        Ok(plan)
+    }
+
     /// These CPUs and no others, for one side each, without a look at the machine.
     pub fn as_given(server: Vec<u32>, swarm: Vec<u32>) -> Self {
         let mut all: Vec<u32> = server.iter().chain(&swarm).copied().collect();

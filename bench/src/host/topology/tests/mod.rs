@@ -88,6 +88,22 @@ fn without_any_rule_broken_sides_never_meet() {
 }
 
 #[test]
+fn a_scenario_gets_isolated_cpus_that_somebody_named_and_no_more_than_there_are() {
+    let mut machine = Machine::default();
+    machine.set("cores 0-7");
+    machine.set("isolated 1-6");
+    let topology = topology(&machine);
+    let wishes = Wishes { server: Some(CpuWish::List(vec![1, 2, 3, 4])), ..Wishes::default() };
+    let whole = CpuPlan::new(&topology, &wishes).expect("isolated ones by their numbers");
+    assert!(topology.usable() < 3, "fewer may be used without being named");
+    let servers =
+        |count| whole.with_servers_on(count, topology.clone()).map(|plan| (plan.server, plan.swarm));
+    assert_eq!(servers(3), Ok((vec![1, 2, 3], whole.swarm.clone())));
+    assert_eq!(servers(4), Ok((vec![1, 2, 3, 4], whole.swarm.clone())));
+    assert!(servers(5).is_err_and(|why| why.contains("may use 4 CPUs; lower `cpus`")));
+}
+
+#[test]
 fn where_the_system_tells_nothing_nothing_is_pinned_and_no_number_is_promised() {
     let silent = Topology::default();
     let plan = CpuPlan::new(&silent, &Wishes::default()).expect("nothing is asked for");
