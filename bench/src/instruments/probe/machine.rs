@@ -73,7 +73,8 @@ pub(super) fn loop_ns(cpus: &[u32]) -> Reading<f64> {
     on(cpus, || Ok((0..LOOP_GOES).map(|_| loop_time()).fold(f64::INFINITY, f64::min)))
 }
 
-fn loop_times(goes: u32) -> Vec<f64> {
+/// Times of the fixed work over so many goes on the calling thread, one after another without a pause.
+pub(super) fn loop_times(goes: u32) -> Vec<f64> {
     // The first go warms the cache and the frequency and counts for nothing.
     loop_time();
     (1..=goes.max(1)).map(|_| loop_time()).collect()
@@ -88,7 +89,7 @@ fn loop_time() -> f64 {
 /// Six sums and products a step that do not wait for each other, so that it takes all the units of a core that there are. A
 /// chain of steps that wait for each other takes the same time beside a busy sibling, while everything that serves takes up
 /// to half as long again (seen on a virtual machine: this work 1.3 to 1.5 times, a chain 1.0 to 1.1).
-fn fixed_work() {
+pub(super) fn fixed_work() {
     let [mut a, mut b, mut c, mut d, mut e, mut f] = [1_usize, 2, 3, 4, 5, 6];
     for _ in 0..LOOP_STEPS {
         (a, b) = (a.wrapping_mul(3).wrapping_add(1), b.wrapping_mul(5).wrapping_add(1));
