@@ -47,7 +47,7 @@ pub fn check(data: &[u8]) {
     }
     static SWEPT: OnceLock<Scenario> = OnceLock::new();
     let swept = SWEPT.get_or_init(|| Scenario::built_in("small-echo-open").expect("built in"));
-    if let Ok(values) = axis::parse(text, swept, 64) {
+    if let Ok(values) = axis::parse(text, swept, 64, 64) {
         assert!(values.values.is_sorted_by(|a, b| a < b), "{:?}", values.values);
         assert!(values.values.iter().all(|value| value.is_finite() && *value >= 0.0));
     }

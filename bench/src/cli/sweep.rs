@@ -85,8 +85,9 @@ impl SweepArgs {
     fn scenarios(&self) -> Result<Vec<Scenario>, String> {
         let base = workloads::find_with(&self.scenario, &self.campaign)?;
         let usual = if matches!(base.load, Load::Open { .. }) { "rate" } else { "clients" };
-        let cpus = Topology::of_this_machine().usable();
-        let values = axis::parse(self.over.as_deref().unwrap_or(usual), &base, cpus)?;
+        let machine = Topology::of_this_machine();
+        let over = self.over.as_deref().unwrap_or(usual);
+        let values = axis::parse(over, &base, machine.usable(), machine.granted())?;
         let times = self.campaign.times.times();
         let mut scenarios = derive::points(&base, &values, times)?;
         if self.with_workload {

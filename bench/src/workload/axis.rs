@@ -25,12 +25,13 @@ pub struct Values {
     pub values: Vec<f64>,
 }
 
-/// Reads the axis and its values, for a scenario that gives what the text leaves out, on a machine of so many CPUs.
+/// Reads the axis and its values, for a scenario that gives what the text leaves out, on a machine of so many CPUs, of which a quota keeps
+/// no more than `granted` busy.
 ///
 /// # Errors
 /// An unknown axis, values that do not ascend, too few or too many of them, numbers out of range, a rate where the load has
 /// none, more cores than CPUs: what is wrong and what would be right.
-pub fn parse(text: &str, scenario: &Scenario, cpus: usize) -> Result<Values, String> {
+pub fn parse(text: &str, scenario: &Scenario, cpus: usize, granted: usize) -> Result<Values, String> {
     let (name, given) = match text.split_once('=') {
         Some((name, given)) => (name.trim(), Some(given.trim())),
         None => (text.trim(), None),
@@ -55,7 +56,7 @@ pub fn parse(text: &str, scenario: &Scenario, cpus: usize) -> Result<Values, Str
         ));
     }
     let values = match given {
-        None => defaults(axis, own_rate, cpus),
+        None => defaults(axis, own_rate, cpus.min(granted)),
         Some(given) => match given.split_once("..") {
             Some((low, rest)) => range(axis, low, rest)?,
             None => given.split(',').map(|one| number(axis, one)).collect::<Result<_, _>>()?,
@@ -182,7 +183,7 @@ mod tests {
     }
 
     fn values(text: &str) -> Result<Vec<f64>, String> {
-        parse(text, &built_in("small-echo-open"), 8).map(|values| values.values)
+        parse(text, &built_in("small-echo-open"), 8, 8).map(|values| values.values)
     }
 
     #[test]
@@ -205,9 +206,12 @@ mod tests {
                 "{values:?}"
             );
         }
-        let cores = |cpus| parse("cores", &built_in("churn"), cpus).map(|values| values.values);
+        let under = |cpus, quota| parse("cores", &built_in("churn"), cpus, quota).map(|values| values.values);
+        let cores = |cpus| under(cpus, usize::MAX);
         assert_eq!(cores(2), Ok(vec![1.0, 2.0]), "half of it would be no curve");
         assert_eq!(cores(64), Ok(vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0]));
+        assert_eq!(under(64, 2), Ok(vec![1.0, 2.0]), "no more than a quota grants");
+        assert_eq!(under(64, 9), Ok(vec![1.0, 2.0, 4.0]));
         assert!(cores(1).is_err_and(|why| why.contains("servers may use 1 CPU here")));
         let rates = values("rate").expect("open");
         assert!(rates[0] < own && own < rates[6], "{rates:?} around {own}");
@@ -237,7 +241,7 @@ mod tests {
             let error = values(text).expect_err(text);
             assert!(error.contains(words), "{text}: {error}");
         }
-        let error = parse("rate=1k,2k", &built_in("small-echo-closed"), 8).expect_err("closed");
+        let error = parse("rate=1k,2k", &built_in("small-echo-closed"), 8, 8).expect_err("closed");
         assert!(error.contains("bakeoff capacity") && error.contains("closed loop"), "{error}");
     }
 }

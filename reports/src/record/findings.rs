@@ -179,6 +179,13 @@ pub enum Doubt {
     },
     /// One side ran on fast and on slow cores.
     MixedCores,
+    /// A side ran on slow cores only, though there are faster ones.
+    SlowCores {
+        /// Whether servers did.
+        servers: bool,
+        /// Whether the swarm did.
+        swarm: bool,
+    },
     /// Server and swarm were spread over NUMA nodes.
     ManyNodes {
         /// How many.
@@ -291,6 +298,7 @@ impl Doubt {
             Self::HardwareThreads { .. } => 30,
             Self::Quota { .. } => 31,
             Self::CoresUnknown => 32,
+            Self::SlowCores { .. } => 33,
         }
     }
 
@@ -301,6 +309,7 @@ impl Doubt {
             Self::SharedCpu
                 | Self::SharedCore { .. }
                 | Self::MixedCores
+                | Self::SlowCores { .. }
                 | Self::ManyNodes { .. }
                 | Self::HardwareThreads { .. }
                 | Self::Quota { .. }
@@ -322,6 +331,7 @@ impl Doubt {
             | Self::NotPinned
             | Self::KilledAtStop
             | Self::ServerDied { .. } => 0.0,
+            Self::SlowCores { servers, swarm } => f64::from(u8::from(*servers) + u8::from(*swarm)),
             Self::SharedCore { cores } => f64::from(*cores),
             Self::ManyNodes { nodes } => f64::from(*nodes),
             Self::HardwareThreads { cpus, cores } => f64::from(*cpus) / f64::from((*cores).max(1)),

@@ -158,7 +158,7 @@ impl Chooser<'_> {
     /// As many CPUs for one side as make nothing worse than a single one does, and as the quota grants beside the other's.
     fn fill(&self, most: usize, other: &Side, place: impl Fn(usize) -> Option<Pair>) -> Option<Pair> {
         let others = other.has().map_or(0, <[Cpu]>::len);
-        let most = most.min(self.granted().saturating_sub(others)).max(1);
+        let most = most.min(self.topology.granted().saturating_sub(others)).max(1);
         let one = place(1)?;
         let least = Cost::of(&one);
         // More CPUs never make it cleaner, so halving finds where it gets worse.
@@ -171,11 +171,6 @@ impl Chooser<'_> {
             }
         }
         Some(found)
-    }
-
-    /// CPUs that the quota keeps busy: two at least, since there are two sides.
-    pub(super) fn granted(&self) -> usize {
-        self.topology.quota.map_or(usize::MAX, |cpus| (cpus as usize).max(2))
     }
 
     /// How many CPUs each side gets by default: half of the cores of the fastest kind of which one node has two.
@@ -193,7 +188,7 @@ impl Chooser<'_> {
         let cores = kinds.iter().map(|kind| on_one_node(&of_kind(*kind))).find(two);
         let cores =
             cores.or_else(|| kinds.iter().map(|kind| count(&of_kind(*kind), |cpu| cpu.core)).find(two));
-        let cores = cores.unwrap_or_else(|| count(&self.pool, |cpu| cpu.core)).min(self.granted());
+        let cores = cores.unwrap_or_else(|| count(&self.pool, |cpu| cpu.core)).min(self.topology.granted());
         ((cores / 2).max(1), cores.div_ceil(2).max(1))
     }
 

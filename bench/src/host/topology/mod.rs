@@ -73,6 +73,11 @@ impl Topology {
         self.pool().len()
     }
 
+    /// How many CPUs a quota keeps busy: two at least, since there are two sides; all where there is none.
+    pub fn granted(&self) -> usize {
+        self.quota.map_or(usize::MAX, |cpus| (cpus as usize).max(2))
+    }
+
     /// The CPU of this number, where it is online.
     fn cpu(&self, id: u32) -> Option<Cpu> {
         self.cpus.iter().find(|cpu| cpu.id == id).copied()

@@ -243,7 +243,7 @@ impl Chooser<'_> {
             self.topology.cpu(**id).is_some() && !self.pool.iter().chain(&used).any(|cpu| cpu.id == **id)
         };
         let isolated: Vec<u32> = self.topology.isolated.iter().filter(is_alone).copied().collect();
-        let quota = self.topology.quota.filter(|_| chosen && used.len() == self.granted());
+        let quota = self.topology.quota.filter(|_| chosen && used.len() == self.topology.granted());
         [
             (is_open && cost.shared_cores == 0)
                 .then(|| CpuReason::Halves { cores: count(&used, |cpu| cpu.core) as u32 }),
@@ -265,11 +265,16 @@ impl Chooser<'_> {
         let cost = Cost::of(&(server.to_vec(), swarm.to_vec()));
         let cpus = (server.len() + swarm.len() - cost.shared_cpus) as u32;
         let cores = count(server, |cpu| cpu.core) as u32;
+        let fastest = self.pool.iter().chain(server).chain(swarm).map(|cpu| cpu.kind).min().unwrap_or(0);
+        let is_slow = |side: &[Cpu]| !side.is_empty() && side.iter().all(|cpu| cpu.kind > fastest);
+        let (servers_slow, swarm_slow) = (is_slow(server), is_slow(swarm));
         [
             (cost.shared_cpus > 0).then_some(Doubt::SharedCpu),
             (cost.shared_cores > cost.shared_cpus)
                 .then_some(Doubt::SharedCore { cores: cost.shared_cores as u32 }),
             (cost.mixed > 0).then_some(Doubt::MixedCores),
+            (servers_slow || swarm_slow)
+                .then_some(Doubt::SlowCores { servers: servers_slow, swarm: swarm_slow }),
             (cost.nodes > 1).then_some(Doubt::ManyNodes { nodes: cost.nodes as u32 }),
             (server.len() as u32 > cores)
                 .then_some(Doubt::HardwareThreads { cpus: server.len() as u32, cores }),

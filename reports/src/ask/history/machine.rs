@@ -1,14 +1,16 @@
 //! The fingerprint of a machine: what must be the same for two runs to lie in one series.
 //!
 //! It is made of the kernel's name with major and minor version, the processor's model, the number of CPUs the tool may
-//! use, how many of them servers and swarm have where that is not half each, and the memory. Each of them moves figures by more than a commit does, and none of them changes from day to day: a
-//! kernel's patch level, a frequency that is read at one moment, host names and limits are left out, because they would
-//! begin a new series where nothing changed. Memory counts in coarse steps, since the kernel keeps a little for itself and
+//! use, how many of them servers and swarm have where that is not half each, which where a person had a say, and the memory. Each
+//! of them moves figures by more than a commit does, and none of them changes from day to day: a kernel's patch level, a
+//! frequency that is read at one moment, host names and limits are left out, because they would begin a new series where nothing
+//! changed. Memory counts in coarse steps, since the kernel keeps a little for itself and
 //! not always the same. Two machines of the same make share a fingerprint on purpose: the ratio to the reference takes out
 //! what is left between them.
 
 use super::entry::Machine;
-use crate::record::{Environment, Reading};
+use crate::record::{ChosenBy, Environment, Reading};
+use crate::show::units;
 
 /// The machine of an environment. What could not be read counts as unknown, which is a value of its own.
 pub fn machine(environment: &Environment) -> Machine {
@@ -27,11 +29,19 @@ pub fn machine(environment: &Environment) -> Machine {
     Machine { fingerprint: format!("{:08x}", crc32fast::hash(words.as_bytes())), words }
 }
 
-/// How the CPUs were divided; nothing where each side had half of them, as all runs once did.
+/// How the CPUs were divided; nothing where each side had half of them, as all runs once did. Which they were follows from the
+/// machine, unless a person had a say: as many CPUs may be hardware threads of the other side's cores, or have cores of their own.
 fn sides(environment: &Environment) -> String {
     let all = environment.cpus.len();
     let (server, swarm) = (environment.server_cpus.len(), environment.swarm_cpus.len());
     let halves = if all < 2 { (all, all) } else { (all / 2, all.div_ceil(2)) };
+    let choice = environment.cpu_choice.as_ref();
+    let is_asked = choice.is_some_and(|one| [one.server, one.swarm] != [ChosenBy::Tool; 2]);
+    // Two CPUs can be divided in one way only.
+    if is_asked && all > 2 {
+        let (server, swarm) = (units::cpus(&environment.server_cpus), units::cpus(&environment.swarm_cpus));
+        return format!(", {server} to serve and {swarm} to load");
+    }
     if (server, swarm) == halves { String::new() } else { format!(", {server} to serve and {swarm} to load") }
 }
 
@@ -53,6 +63,7 @@ fn coarse_gib(bytes: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::CpuChoice;
     use crate::sample::machine::environment;
 
     #[test]
@@ -80,6 +91,31 @@ mod tests {
         assert_ne!(other(|e| e.cpus.push(2)), here);
         assert_ne!(other(|e| e.server_cpus.push(1)), here, "another division of the same CPUs");
         assert_ne!(other(|e| e.memory_bytes = Reading::Value(8 << 30)), here);
+    }
+
+    #[test]
+    fn the_same_number_of_other_cpus_is_another_machine_where_a_person_chose_them() {
+        let of = |server: [u32; 2], swarm: [u32; 2], by| {
+            let mut environment = environment();
+            environment.cpus = vec![0, 1, 2, 3];
+            (environment.server_cpus, environment.swarm_cpus) = (server.to_vec(), swarm.to_vec());
+            environment.cpu_choice = Some(CpuChoice { server: by, swarm: by, ..CpuChoice::default() });
+            machine(&environment)
+        };
+        let (tool, list) = (ChosenBy::Tool, ChosenBy::List);
+        assert_eq!(
+            of([0, 1], [2, 3], list).words,
+            "Linux 6.18, Imaginary CPU at 3.0 GHz, 4 CPUs, CPUs 0,1 to serve and CPUs 2,3 to load, 24 GiB"
+        );
+        assert_ne!(
+            of([0, 1], [2, 3], list),
+            of([0, 2], [1, 3], list),
+            "siblings may be on one side or on both"
+        );
+        assert_eq!(of([0, 1], [2, 3], tool).words, "Linux 6.18, Imaginary CPU at 3.0 GHz, 4 CPUs, 24 GiB");
+        let mut two = environment();
+        two.cpu_choice = Some(CpuChoice { server: list, ..CpuChoice::default() });
+        assert_eq!(machine(&two), machine(&environment()), "two CPUs are divided in one way");
     }
 
     #[test]

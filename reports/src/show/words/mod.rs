@@ -154,6 +154,14 @@ impl fmt::Display for Doubt {
                 if *cores == 1 { "core" } else { "cores" }
             ),
             Self::MixedCores => write!(f, "one side ran on fast and on slow cores"),
+            Self::SlowCores { servers, swarm } => {
+                let who = match (servers, swarm) {
+                    (true, true) => "server and swarm",
+                    (true, false) => "the server",
+                    (false, _) => "the swarm",
+                };
+                write!(f, "{who} ran on slow cores, though there are faster ones")
+            }
             Self::ManyNodes { nodes } => write!(f, "server and swarm were spread over {nodes} NUMA nodes"),
             Self::HardwareThreads { cpus, cores } => write!(
                 f,
