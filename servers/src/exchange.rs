@@ -4,7 +4,7 @@
 //! and replies are described as [`Parts`] that borrow from a block made once: sending copies nothing, and verifying
 //! every byte is a `memcmp`.
 
-pub use crate::services::http::expected::{Content, HttpExpected, Wrong};
+pub use crate::services::http::expected::{Content, Digest, HttpExpected, Wrong};
 pub use crate::services::http::reply::{HttpReply, Progress};
 
 /// What identifies a request and says what it asks for. The same values make the same bytes, in any process.

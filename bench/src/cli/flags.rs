@@ -5,6 +5,7 @@ use super::setup::{command_line, context, tell_cpus};
 use crate::campaign::Options;
 use crate::host::topology::{CpuPlan, CpuWish, Topology, Wishes};
 use crate::process::context::Context;
+use crate::workload::bounds::MAX_SIZE_BYTES;
 use crate::workload::contestant::{Chosen, NamedCommand};
 use crate::workload::derive::Times;
 use crate::workload::http::{self, Header};
@@ -15,6 +16,7 @@ use bakeoff_servers::services::{self, ServiceEntry};
 use clap::{Args, value_parser};
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -190,7 +192,7 @@ pub(super) struct HttpFlags {
     /// A header of it, such as 'content-type: application/json'; may be given several times
     #[arg(long = "header", short = 'H', value_name = "HEADER", value_parser = request_header)]
     headers: Vec<Header>,
-    /// Its body: a text, or @FILE
+    /// Its body: a text, or @FILE with a text in UTF-8, up to 4 MiB
     #[arg(long, value_name = "TEXT")]
     body: Option<String>,
     /// The statuses of right replies: 200, 2xx, 200-204, or several with commas [default: 2xx]
@@ -202,7 +204,8 @@ pub(super) struct HttpFlags {
     /// A header that they have, with exactly this value; may be given several times
     #[arg(long = "expect-header", value_name = "HEADER", value_parser = http::header)]
     expect_headers: Vec<Header>,
-    /// Their content is that of the first right reply for the same path
+    /// Their content is that of the first right reply for the same path; each worker of the swarm learns it anew in each trial,
+    /// so this tells that a server changes its mind, not that two contestants answer alike
     #[arg(long)]
     expect_same_body: bool,
 }
@@ -234,7 +237,7 @@ impl HttpFlags {
         }
         let body = match self.body.as_deref().unwrap_or_default() {
             text if !text.starts_with('@') => text.to_owned(),
-            file => fs::read_to_string(&file[1..])
+            file => text_of(&file[1..])
                 .map_err(|e| format!("reading the body from the file {} failed: {e}", &file[1..]))?,
         };
         let usual = HttpExpectation::default();
@@ -246,6 +249,17 @@ impl HttpFlags {
         };
         http::request(self.method.clone(), self.paths.clone(), self.headers.clone(), body, expect).map(Some)
     }
+}
+
+/// The text in a file; of one that is longer than any body no more than shows that it is.
+fn text_of(file: &str) -> io::Result<String> {
+    let mut text = Vec::new();
+    fs::File::open(file)?.take(u64::from(MAX_SIZE_BYTES) + 1).read_to_end(&mut text)?;
+    if text.len() > MAX_SIZE_BYTES as usize {
+        let why = format!("it is longer than {MAX_SIZE_BYTES} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text in UTF-8"))
 }
 
 /// The payload of a request in bytes, unless another is asked for.

@@ -115,7 +115,8 @@ impl Connection {
                 Ok((_, 0)) => {
                     let ends = self.other_words.as_mut().zip(expected());
                     return match ends.and_then(|(reader, expected)| reader.on_end(&expected)) {
-                        Some(Progress::Whole { .. }) if self.sent_whole => Ok(Received::Last),
+                        Some(_) if !self.sent_whole => Err(self.early()),
+                        Some(Progress::Whole { .. }) => Ok(Received::Last),
                         Some(Progress::Wrong { closes }) => Ok(Received::Wrong { closes }),
                         _ => Err(ErrorKind::Closed),
                     };
@@ -134,7 +135,7 @@ impl Connection {
                     self.received += n as u32;
                     match progress {
                         Progress::Whole { .. } | Progress::Wrong { .. } if !self.sent_whole => {
-                            return Err(ErrorKind::Corrupt);
+                            return Err(self.early());
                         }
                         Progress::Whole { closes: false } => return Ok(Received::Whole),
                         Progress::Whole { closes: true } => return Ok(Received::Last),
@@ -154,6 +155,15 @@ impl Connection {
 }
 
 impl Connection {
+    /// A whole reply has come to a request that is not yet sent in full.
+    #[cold]
+    fn early(&mut self) -> ErrorKind {
+        if let Some(reader) = &mut self.other_words {
+            reader.is_early();
+        }
+        ErrorKind::Corrupt
+    }
+
     /// Takes bytes that are not what our own server would send.
     #[cold]
     fn in_other_words(
@@ -337,6 +347,25 @@ mod tests {
         let (mut connection, mut peer) = pair();
         peer.write_all(&parts().to_vec()).expect("room");
         assert_eq!(connection.receive(&parts(), || None, &mut [0; 64], false), Err(ErrorKind::Corrupt));
+    }
+
+    #[test]
+    fn a_reply_of_http_before_the_request_is_sent_is_told_with_its_status() {
+        let expected = || Some(HttpExpected::ok(b""));
+        let body = vec![0; 3_000_000];
+        for reply in [
+            "HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n",
+            "HTTP/1.1 413 Content Too Large\r\n\r\ntoo large",
+        ] {
+            let (mut connection, mut peer) = pair();
+            assert_eq!(connection.send(&Parts::new(b"POST", &body, b""), &mut []), Ok(false));
+            peer.write_all(reply.as_bytes()).expect("room");
+            // Only the end tells that the second is whole.
+            peer.shutdown(std::net::Shutdown::Write).expect("it is open");
+            let got = connection.receive(&Parts::new(b"", b"", b""), expected, &mut [0; 128], true);
+            assert_eq!(got, Err(ErrorKind::Corrupt), "{reply}");
+            assert_eq!(connection.other_words().and_then(HttpReply::wrong), Some(Wrong::Early(413)));
+        }
     }
 
     #[test]

@@ -30,7 +30,19 @@ impl HttpBooks {
             *count += 1;
         }
         self.closes += u64::from(closes);
-        let Some(wrong) = reply.wrong() else { return };
+        if let Some(wrong) = reply.wrong() {
+            self.note(wrong);
+        }
+    }
+
+    /// Bytes have come between replies that nobody asked for, and fail the next request.
+    pub(super) fn enter_surplus(&mut self) {
+        if !self.by_status.is_empty() {
+            self.note(Wrong::Surplus);
+        }
+    }
+
+    fn note(&mut self, wrong: Wrong) {
         if let Some((_, count)) = self.wrong.iter_mut().find(|(first, _)| is_like(*first, wrong)) {
             *count += 1;
         } else if self.wrong.len() < MAX_KINDS {
@@ -57,7 +69,7 @@ impl HttpBooks {
 
 fn is_like(one: Wrong, other: Wrong) -> bool {
     match (one, other) {
-        (Wrong::Status(one), Wrong::Status(other)) => one == other,
+        (Wrong::Status(one), Wrong::Status(other)) | (Wrong::Early(one), Wrong::Early(other)) => one == other,
         _ => std::mem::discriminant(&one) == std::mem::discriminant(&other),
     }
 }
@@ -84,6 +96,7 @@ pub fn fault(wrong: Wrong, expected: &HttpExpected<'_>) -> HttpFault {
         Wrong::ChunkEnd => HttpFault::ChunkEnd,
         Wrong::TooLarge => HttpFault::TooLarge,
         Wrong::Surplus => HttpFault::Surplus,
+        Wrong::Early(status) => HttpFault::Early { status },
     }
 }
 
@@ -114,7 +127,7 @@ mod tests {
         assert_eq!(
             replies.wrong,
             [
-                wrong(HttpFault::Content { at: 0 }, 1),
+                wrong(HttpFault::Content { at: Some(0) }, 1),
                 wrong(HttpFault::Status { status: 500 }, 1),
                 wrong(HttpFault::Status { status: 503 }, 2),
                 wrong(HttpFault::NotHttp { begins: "SSH-2.0-OpenSSH_".into() }, 1)

@@ -68,6 +68,9 @@ impl Engine<'_> {
         (slot.request, slot.intended_ns, slot.held_up) = (request, intended_ns, held_up);
         self.books.given(index as usize);
         if slot.unsolicited {
+            if self.books.counts(intended_ns) {
+                self.http.enter_surplus();
+            }
             return self.fail(index, ErrorKind::Corrupt);
         }
         if slot.connection.is_some() {

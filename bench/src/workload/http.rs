@@ -124,7 +124,7 @@ pub fn length(text: &str) -> Result<u64, String> {
 /// A request of these parts: GET, or POST where it has a body, of `/`, unless they say otherwise.
 ///
 /// # Errors
-/// Too many paths, too long a body, or a body that its method forbids.
+/// Too many paths, too long a body, or a body or an expectation that its method forbids.
 pub fn request(
     method: Option<String>,
     mut paths: Vec<String>,
@@ -138,6 +138,9 @@ pub fn request(
     }
     if !body.is_empty() && method == "TRACE" {
         return Err("TRACE has no body".into());
+    }
+    if expect.same_body && method == "HEAD" {
+        return Err("a reply to HEAD has no content that could be the same".into());
     }
     if paths.len() > MAX_PATHS {
         return Err(format!("{} paths; give at most {MAX_PATHS}", paths.len()));
@@ -194,5 +197,8 @@ mod tests {
         assert_eq!(of("{}").expect("sound").method, "POST");
         let long = of(&"x".repeat(MAX_SIZE_BYTES as usize + 1)).expect_err("too long");
         assert!(long.contains("at most 4194304"), "{long}");
+        let same = HttpExpectation { same_body: true, ..HttpExpectation::default() };
+        let head = request(Some("HEAD".into()), Vec::new(), Vec::new(), String::new(), same);
+        assert!(head.expect_err("nothing to compare").contains("no content"));
     }
 }

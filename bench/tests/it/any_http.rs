@@ -8,6 +8,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// What a scripted server answers to a request, given as its head and its body; it closes behind a reply if `bool` says so.
 type Script = fn(head: &str, body: &str) -> (Vec<u8>, bool);
@@ -119,7 +120,7 @@ fn a_wrong_reply_is_told_by_what_was_received() {
         }),
         (&["--expect-length", "3"], "length", "had 2 bytes of content", |_, _| (OK.to_vec(), false)),
         (&["--expect-header", "x-kind: b"], "header", "no field `x-kind`", |_, _| (OK.to_vec(), false)),
-        (&["--expect-same-body"], "content", "other content from byte 0", |_, _| {
+        (&["--expect-same-body"], "content", "other content than the first", |_, _| {
             static TURN: Mutex<bool> = Mutex::new(false);
             let mut turn = TURN.lock().expect("no panic");
             *turn = !*turn;
@@ -173,6 +174,30 @@ fn a_cut_chunk_is_an_early_close_and_closing_behind_replies_is_counted() {
 }
 
 #[test]
+fn bytes_between_replies_are_told_as_such() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound").to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let (mut stream, mut request) = (stream, [0; 1_024]);
+                while stream.read(&mut request).is_ok_and(|bytes| bytes > 0) {
+                    stream.write_all(OK).expect("it is read");
+                    // When the reply has been taken for whole, and before the next request.
+                    std::thread::sleep(Duration::from_millis(5));
+                    let _ = stream.write_all(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+                }
+            });
+        }
+    });
+    let (code, counts, http, json, error) = outcome(load(&address, &["--path", "/", "--think", "25ms"]));
+    assert_eq!(code, Some(3), "{json}");
+    assert!(error.contains("had bytes behind its end"), "{error}");
+    let wrong: u64 = http.wrong.iter().map(|one| one.replies).sum();
+    assert_eq!(wrong, counts.errors_total(), "every error is told: {json}");
+}
+
+#[test]
 fn a_server_is_asked_what_is_spelled_out() {
     let (address, asked) = server(|_, _| (OK.to_vec(), false));
     let folder = Folder::new();
@@ -196,6 +221,7 @@ fn a_server_is_asked_what_is_spelled_out() {
         (["--header", "Content-Length: 3"], "follows from the body"),
         (["--expect-status", "1xx"], "is no status"),
         (["--body", "@/no/such/file"], "/no/such/file failed"),
+        (["--body", "@/dev/zero"], "longer than 4194304 bytes"),
     ] {
         let error = fails(&[&["load", "--addr", "127.0.0.1:9"], &flags[..]].concat(), 2);
         assert!(error.contains(words), "{flags:?}: {error}");

@@ -33,7 +33,8 @@ pub struct HttpExpectation {
     /// Fields that they have, with exactly these values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
-    /// Whether their content is that of the first right reply for the same path, which every worker of the swarm learns.
+    /// Whether their content is that of the first right reply for the same path that has any, which every worker of the swarm
+    /// learns anew in each trial: two workers, trials or contestants may each have learnt another.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub same_body: bool,
 }
@@ -130,8 +131,9 @@ pub enum HttpFault {
     },
     /// Other content.
     Content {
-        /// The first byte that differs.
-        at: u64,
+        /// The first byte that differs; absent where what is right is known by a hash, that of the first right reply.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<u64>,
     },
     /// No HTTP/1.x.
     NotHttp {
@@ -154,13 +156,19 @@ pub enum HttpFault {
     TooLarge,
     /// Bytes behind the reply.
     Surplus,
+    /// A reply before its request was sent in full.
+    Early {
+        /// Its status.
+        status: u16,
+    },
 }
 
 impl HttpFault {
-    /// Whether it is of the same kind as another; of statuses, the same one.
+    /// Whether it is of the same kind as another; where it has a status, with the same one.
     pub fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Status { status }, Self::Status { status: same }) => status == same,
+            (Self::Status { status }, Self::Status { status: same })
+            | (Self::Early { status }, Self::Early { status: same }) => status == same,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
@@ -176,12 +184,18 @@ mod tests {
         let wrong = |first, replies| WrongReplies { first, replies };
         let one = HttpReplies {
             statuses: vec![count(200, 5), count(500, 1)],
-            wrong: vec![wrong(HttpFault::Status { status: 500 }, 1), wrong(HttpFault::Content { at: 3 }, 2)],
+            wrong: vec![
+                wrong(HttpFault::Status { status: 500 }, 1),
+                wrong(HttpFault::Content { at: Some(3) }, 2),
+            ],
             closes: 0,
         };
         let other = HttpReplies {
             statuses: vec![count(302, 2), count(500, 1)],
-            wrong: vec![wrong(HttpFault::Status { status: 302 }, 2), wrong(HttpFault::Content { at: 9 }, 1)],
+            wrong: vec![
+                wrong(HttpFault::Status { status: 302 }, 2),
+                wrong(HttpFault::Content { at: Some(9) }, 1),
+            ],
             closes: 4,
         };
         let sum = one.plus(&other);
@@ -190,7 +204,7 @@ mod tests {
             sum.wrong,
             [
                 wrong(HttpFault::Status { status: 500 }, 1),
-                wrong(HttpFault::Content { at: 3 }, 3),
+                wrong(HttpFault::Content { at: Some(3) }, 3),
                 wrong(HttpFault::Status { status: 302 }, 2)
             ]
         );

@@ -12,7 +12,10 @@ impl fmt::Display for HttpFault {
             Self::Status { status } => write!(f, "had status {status}"),
             Self::Header { name } => write!(f, "had no field `{name}` with the expected value"),
             Self::Length { bytes } => write!(f, "had {} bytes of content", units::grouped(*bytes)),
-            Self::Content { at } => write!(f, "had other content from byte {} on", units::grouped(*at)),
+            Self::Content { at: Some(at) } => {
+                write!(f, "had other content from byte {} on", units::grouped(*at))
+            }
+            Self::Content { at: None } => f.write_str("had other content than the first"),
             Self::NotHttp { begins } => write!(f, "was no HTTP/1.x: it began with \"{begins}\""),
             Self::Switches => f.write_str("had status 101, another protocol, which was not asked for"),
             Self::HeadTooLarge => {
@@ -26,6 +29,9 @@ impl fmt::Display for HttpFault {
             Self::ChunkEnd => f.write_str("had a chunk that is longer than its size says"),
             Self::TooLarge => f.write_str("had more than 16 MiB of content"),
             Self::Surplus => f.write_str("had bytes behind its end"),
+            Self::Early { status } => {
+                write!(f, "had status {status} and came before the request was sent in full")
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
+use xxhash_rust::xxh3::xxh3_128;
 
 /// The most content of a reply, in bytes.
 pub(super) const MAX_CONTENT: u64 = 16 << 20;
@@ -28,8 +29,22 @@ pub enum Content<'a> {
     Any,
     /// These bytes.
     Exactly(&'a [u8]),
-    /// That of the first reply that is right otherwise, which is kept here.
-    Learned(&'a OnceLock<Vec<u8>>),
+    /// That of the first reply that has some and is right otherwise, which is known here from then on.
+    Learned(&'a OnceLock<Digest>),
+}
+
+/// What content is known again by, so that none is kept: its length and 128 bits of hash (XXH3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digest {
+    pub(super) length: u64,
+    pub(super) hash: u128,
+}
+
+impl Digest {
+    /// That of content which is all there.
+    pub fn of(content: &[u8]) -> Self {
+        Self { length: content.len() as u64, hash: xxh3_128(content) }
+    }
 }
 
 impl<'a> HttpExpected<'a> {
@@ -57,8 +72,8 @@ pub enum Wrong {
     Header(usize),
     /// Its content has so many bytes.
     Length(u64),
-    /// Its content differs first in this byte.
-    Content(u64),
+    /// Its content differs, first in this byte; of content that is [learnt](Content::Learned) nobody knows where.
+    Content(Option<u64>),
     /// It is no HTTP/1.x; how it begins, filled up with zeros.
     NotHttp([u8; 16]),
     /// The server speaks another protocol from here on (101), which nobody asked for.
@@ -77,4 +92,6 @@ pub enum Wrong {
     TooLarge,
     /// More bytes come behind it, and nobody asked for more.
     Surplus,
+    /// It came, with this status, before its request was sent in full, so the next cannot follow (RFC 9112, 9.3).
+    Early(u16),
 }

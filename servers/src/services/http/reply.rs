@@ -3,13 +3,15 @@
 //!
 //! Our own servers' replies are compared byte by byte and never come here. What is right of a reply is told by
 //! [`HttpExpected`]. A reply that is wrong but whole leaves its connection fit for the next; one whose end nobody can tell
-//! does not. What a server may send is bounded, and nothing is allocated for a reply but what is learnt from the first. It
-//! never decides what becomes of the connection; it says whether the server means to close it.
+//! does not. What a server may send is bounded, and no content is kept: what is learnt of it is a hash. It never
+//! decides what becomes of the connection; it says whether the server means to close it.
 
-use super::expected::{Content, HttpExpected, MAX_CONTENT, Wrong};
+use super::expected::{Content, Digest, HttpExpected, MAX_CONTENT, Wrong};
 use super::head::{MAX_HEAD, number};
 use httparse::{Error, Header, ParserConfig, Response, Status};
+use std::fmt;
 use std::mem::MaybeUninit;
+use xxhash_rust::xxh3::Xxh3;
 
 /// More fields than any server sends.
 const MAX_FIELDS: usize = 100;
@@ -74,16 +76,29 @@ pub struct HttpReply {
     framing: usize,
     closes: bool,
     wrong: Option<Wrong>,
-    /// The content as far as it has come, while there is none to compare it with.
-    learned: Option<Vec<u8>>,
+    /// Of the content as far as it has come, where it is held against that of another reply.
+    hash: Option<Hash>,
+}
+
+/// A hash of bytes that stream by.
+#[derive(Default)]
+struct Hash(Box<Xxh3>);
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Hash").field(&self.0.digest128()).finish()
+    }
 }
 
 impl HttpReply {
     /// Begins with the next reply.
     pub fn restart(&mut self) {
-        let mut head = std::mem::take(&mut self.head);
+        let (mut head, mut hash) = (std::mem::take(&mut self.head), self.hash.take());
         head.clear();
-        *self = Self { head, ..Self::default() };
+        if let Some(hash) = &mut hash {
+            hash.0.reset();
+        }
+        *self = Self { head, hash, ..Self::default() };
     }
 
     /// The status, once the head has come.
@@ -94,6 +109,11 @@ impl HttpReply {
     /// The first thing that is wrong with it, as far as it has come.
     pub fn wrong(&self) -> Option<Wrong> {
         self.wrong
+    }
+
+    /// It is whole, and its request is not yet sent in full.
+    pub fn is_early(&mut self) {
+        self.wrong = self.status.map(Wrong::Early);
     }
 
     /// Takes bytes of a reply.
@@ -169,20 +189,13 @@ impl HttpReply {
         if comes && expected.length().is_some_and(|length| length != self.content) {
             self.note(Wrong::Length(self.content));
         }
-        let (Content::Learned(known), None) = (expected.content, self.wrong) else { return };
-        let Some(learned) = self.learned.take() else {
-            if comes && known.get().is_some_and(|known| known.len() as u64 != self.content) {
-                self.note(Wrong::Length(self.content));
-            }
-            return;
-        };
-        if let Err(learned) = known.set(learned) {
-            let known = known.get().expect("it is taken");
-            match learned.iter().zip(known).position(|(got, right)| got != right) {
-                Some(at) => self.note(Wrong::Content(at as u64)),
-                None if learned.len() != known.len() => self.note(Wrong::Length(learned.len() as u64)),
-                None => {}
-            }
+        let (Content::Learned(known), None, true) = (expected.content, self.wrong, comes) else { return };
+        let hash = self.hash.get_or_insert_default().0.digest128();
+        let first = known.get_or_init(|| Digest { length: self.content, hash });
+        if first.length != self.content {
+            self.note(Wrong::Length(self.content));
+        } else if first.hash != hash {
+            self.note(Wrong::Content(None));
         }
     }
 
@@ -195,21 +208,20 @@ impl HttpReply {
         if self.wrong.is_some() {
             return Ok(());
         }
-        let right: &[u8] = match (expected.content, &mut self.learned) {
-            (Content::Any, _) => return Ok(()),
-            (Content::Learned(_), Some(learned)) => {
-                learned.extend_from_slice(bytes);
+        let right = match expected.content {
+            Content::Any => return Ok(()),
+            Content::Learned(_) => {
+                self.hash.get_or_insert_default().0.update(bytes);
                 return Ok(());
             }
-            (Content::Learned(known), None) => known.get().map_or(&[], Vec::as_slice),
-            (Content::Exactly(right), _) => right,
+            Content::Exactly(right) => right,
         };
         // What goes beyond its end is a length, which is told when all has come.
         let right = right.get(begin as usize..).unwrap_or(&[]);
         let both = right.len().min(bytes.len());
         if bytes[..both] != right[..both] {
             let at = bytes.iter().zip(right).position(|(got, right)| got != right).unwrap_or(0);
-            self.note(Wrong::Content(begin + at as u64));
+            self.note(Wrong::Content(Some(begin + at as u64)));
         }
         Ok(())
     }
@@ -273,11 +285,6 @@ impl HttpReply {
         let frame = Frame::read(response.headers, is_1_1)?;
         self.closes = !frame.keeps;
         self.judge_head(status, response.headers, &frame, expected);
-        if let Content::Learned(known) = expected.content
-            && known.get().is_none()
-        {
-            self.learned = Some(Vec::new());
-        }
         self.begin_content(status, &frame, expected)?;
         Ok(Some(length))
     }
@@ -369,6 +376,7 @@ struct Frame {
 impl Frame {
     fn read(fields: &[Header<'_>], is_1_1: bool) -> Result<Self, Wrong> {
         let mut frame = Self { length: None, is_chunked: false, keeps: is_1_1 };
+        let (mut is_coded, mut closes) = (false, false);
         for field in fields {
             let is = |name: &str| field.name.eq_ignore_ascii_case(name);
             let options = || field.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
@@ -380,15 +388,19 @@ impl Frame {
                 }
                 frame.length = Some(stated);
             } else if is("transfer-encoding") {
+                // Several fields are one list (RFC 9110, 5.3), and its last coding counts.
+                is_coded = true;
                 let last = options().next_back();
                 frame.is_chunked = last.is_some_and(|last| last.eq_ignore_ascii_case(b"chunked"));
-                if !frame.is_chunked {
-                    return Err(Wrong::TransferCoding);
-                }
             } else if is("connection") {
-                frame.keeps = !says("close") && (frame.keeps || says("keep-alive"));
+                closes |= says("close");
+                frame.keeps |= says("keep-alive");
             }
         }
+        if is_coded && !frame.is_chunked {
+            return Err(Wrong::TransferCoding);
+        }
+        frame.keeps &= !closes;
         Ok(frame)
     }
 }

@@ -87,7 +87,7 @@ fn a_wrong_reply_that_is_whole_leaves_its_connection() {
         let got = outcome(&reply(head, content.as_bytes()), &HttpExpected::ok(PAYLOAD));
         assert_eq!(got, (Ok(Progress::Wrong { closes }), Some(why)), "{head}{content}");
     };
-    wrong(LENGTH, "sixteen bytes no", false, Wrong::Content(14));
+    wrong(LENGTH, "sixteen bytes no", false, Wrong::Content(Some(14)));
     wrong("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n", "sixteen bytes o", false, Wrong::Length(15));
     wrong("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "", false, Wrong::Length(0));
     wrong("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n", "no", false, Wrong::Status(404));
@@ -95,7 +95,7 @@ fn a_wrong_reply_that_is_whole_leaves_its_connection() {
     wrong("HTTP/1.0 500 No\r\nContent-Length: 0\r\n\r\n", "", true, Wrong::Status(500));
     wrong("HTTP/1.1 204 No Content\r\n\r\n", "", false, Wrong::Status(204));
     wrong(CHUNKED, "7\r\nsixteen\r\n0\r\n\r\n", false, Wrong::Length(7));
-    wrong(CHUNKED, "7\r\nsixteeN\r\n9\r\n bytes ok\r\n0\r\n\r\n", false, Wrong::Content(6));
+    wrong(CHUNKED, "7\r\nsixteeN\r\n9\r\n bytes ok\r\n0\r\n\r\n", false, Wrong::Content(Some(6)));
     wrong(CHUNKED, "11\r\nsixteen bytes ok!\r\n0\r\n\r\n", false, Wrong::Length(17));
 }
 
@@ -202,8 +202,53 @@ fn the_first_right_reply_teaches_the_content() {
     assert_eq!(late.on_data(reply(LENGTH, b"sixteen ").as_slice(), &expected), Ok(Progress::Part));
     assert_eq!(ask(&reply(LENGTH, PAYLOAD)), (KEPT, None));
     assert_eq!(late.on_data(b"bytes no", &expected), Ok(Progress::Wrong { closes: false }));
-    assert_eq!(late.wrong(), Some(Wrong::Content(14)));
+    assert_eq!(late.wrong(), Some(Wrong::Content(None)));
     assert_eq!(ask(&reply(CHUNKED, b"10\r\nsixteen bytes ok\r\n0\r\n\r\n")), (KEPT, None));
     assert_eq!(ask(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nsix"), wrong(Wrong::Length(3)));
-    assert_eq!(ask(&reply(LENGTH, b"sixtees bytes ok")), wrong(Wrong::Content(6)));
+    assert_eq!(ask(&reply(LENGTH, b"sixtees bytes ok")), wrong(Wrong::Content(None)));
+}
+
+#[test]
+fn a_reply_without_content_teaches_none() {
+    let known = OnceLock::new();
+    let statuses = &[200..=299, 304..=304];
+    let expected = HttpExpected { statuses, content: Content::Learned(&known), ..declared() };
+    let head = HttpExpected { is_head: true, ..expected };
+    let unchanged = b"HTTP/1.1 304 Not Modified\r\n\r\n";
+    assert_eq!(outcome(unchanged, &expected), (KEPT, None));
+    assert_eq!(outcome(LENGTH.as_bytes(), &head), (KEPT, None));
+    assert_eq!(known.get(), None);
+    // However it is cut, and whatever the reader has read before.
+    assert_eq!(outcome(&reply(LENGTH, PAYLOAD), &expected), (KEPT, None));
+    assert_eq!(known.get(), Some(&Digest::of(PAYLOAD)));
+    let mut again = HttpReply::default();
+    for _ in 0..3 {
+        assert_eq!(again.on_data(&reply(CHUNKED, b"10\r\nsixteen bytes ok\r\n0\r\n\r\n"), &expected), KEPT);
+        again.restart();
+        assert_eq!(again.on_data(unchanged, &expected), KEPT);
+        again.restart();
+        assert_eq!(
+            again.on_data(&reply(LENGTH, b"sixteen bytes no"), &expected),
+            Ok(Progress::Wrong { closes: false })
+        );
+        again.restart();
+    }
+}
+
+#[test]
+fn fields_that_come_twice_are_one_list() {
+    let right = HttpExpected::ok(PAYLOAD);
+    for (fields, content, got) in [
+        (
+            "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+            "10\r\nsixteen bytes ok\r\n0\r\n\r\n",
+            KEPT,
+        ),
+        ("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip", "", Err(Wrong::TransferCoding)),
+        ("Connection: close\r\nConnection: keep-alive\r\nContent-Length: 16", "sixteen bytes ok", CLOSED),
+        ("Connection: keep-alive, close\r\nContent-Length: 16", "sixteen bytes ok", CLOSED),
+    ] {
+        let head = format!("HTTP/1.1 200 OK\r\n{fields}\r\n\r\n");
+        assert_eq!(outcome(&reply(&head, content.as_bytes()), &right).0, got, "{fields}");
+    }
 }
