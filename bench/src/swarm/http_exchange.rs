@@ -6,6 +6,7 @@ use crate::workload::load::RequestShape;
 use bakeoff_reports::record::{HttpExpectation, HttpRequest};
 use bakeoff_servers::exchange::{Content, Digest, Exchange, HttpExpected, Parts, Request};
 use bakeoff_servers::services::ServiceEntry;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 /// What asks a service these requests. Of requests with several paths, `seed` decides which asks for which.
@@ -14,6 +15,33 @@ pub fn exchange(service: &ServiceEntry, request: &RequestShape, seed: u64) -> Bo
         Some(http) => Box::new(HttpRequests::new(http.clone(), seed)),
         None => (service.exchange)(request.size),
     }
+}
+
+/// Numbers of requests that ask for each path twice; of many paths, for the first drawn, so that it is `most` requests at most.
+pub fn twice_each(request: &HttpRequest, seed: u64, most: usize) -> Vec<u64> {
+    let (paths, draws) = (request.paths.len(), Stream::new(seed, Purpose::Path, 0));
+    let wanted = paths.min(most / 2);
+    let (mut times, mut numbers) = (BTreeMap::<usize, u8>::new(), Vec::new());
+    // Of so many draws none misses a path for good: the chance is below 1e-23.
+    for number in 1..=64 * paths as u64 {
+        let path = drawn(draws, paths, number);
+        let is_new = !times.contains_key(&path);
+        if is_new && times.len() == wanted || times.get(&path) == Some(&2) {
+            continue;
+        }
+        *times.entry(path).or_default() += 1;
+        numbers.push(number);
+        if numbers.len() == 2 * wanted {
+            break;
+        }
+    }
+    numbers
+}
+
+/// Which of so many paths the request of a number asks for.
+fn drawn(draws: Stream, paths: usize, number: u64) -> usize {
+    // The bias of a modulo over a few thousand paths is below 1e-15.
+    (draws.bits(number) % paths as u64) as usize
 }
 
 /// Requests of HTTP as they are spelled out.
@@ -41,8 +69,7 @@ impl HttpRequests {
     fn path(&self, request: &Request) -> &(Vec<u8>, OnceLock<Digest>) {
         match self.paths.as_slice() {
             [only] => only,
-            // The bias of a modulo over a few thousand paths is below 1e-15.
-            paths => &paths[(self.draws.bits(request.id) % paths.len() as u64) as usize],
+            paths => &paths[drawn(self.draws, paths.len(), request.id)],
         }
     }
 }
@@ -139,6 +166,22 @@ mod tests {
             assert!(replies.iter().all(|reply| reply.wrong().is_none()));
         });
         assert!(used.bytes_max < 8 << 10, "{used:?}");
+    }
+
+    #[test]
+    fn each_path_is_asked_for_twice_and_of_many_only_some() {
+        for (paths, distinct) in [(1, 1), (3, 3), (50, 50), (2_000, 50)] {
+            let names: Vec<String> = (0..paths).map(|at| format!("/{at}")).collect();
+            let request = get(&names.iter().map(String::as_str).collect::<Vec<_>>());
+            let exchange = HttpRequests::new(request.clone(), 7);
+            let mut times = BTreeMap::new();
+            for id in twice_each(&request, 7, 100) {
+                let head = &exchange.path(&Request { id, size: 0, demand_ns: 0 }).0;
+                *times.entry(head.clone()).or_insert(0) += 1;
+            }
+            assert_eq!(times.len(), distinct, "of {paths}");
+            assert!(times.values().all(|times| *times == 2), "{times:?}");
+        }
     }
 
     #[test]

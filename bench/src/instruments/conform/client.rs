@@ -6,16 +6,16 @@ use bakeoff_servers::exchange::{HttpExpected, HttpReply, Progress};
 use bakeoff_servers::services::{POISON, ServiceEntry};
 use bakeoff_servers::{Exchange, Request};
 use socket2::SockRef;
-use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
+use std::io::{self, BufRead as _, BufReader, ErrorKind, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A server that listens, and what it is asked in.
 pub(super) struct Subject {
     address: SocketAddr,
     service: &'static ServiceEntry,
     exchange: Box<dyn Exchange>,
-    /// How long a reply may take.
+    /// How long a reply may take, to its last byte; and a request to be read.
     patience: Duration,
 }
 
@@ -48,7 +48,7 @@ impl Subject {
 
     /// Connects.
     pub(super) fn connect(&self) -> Result<Client<'_>, String> {
-        let failed = |e: std::io::Error| format!("connecting failed: {e}");
+        let failed = |e: io::Error| format!("connecting failed: {e}");
         let stream = connect(self.address, self.patience).map_err(failed)?;
         let set = stream.set_nodelay(true).and_then(|()| stream.set_read_timeout(Some(self.patience)));
         set.and_then(|()| stream.set_write_timeout(Some(self.patience))).map_err(failed)?;
@@ -58,8 +58,13 @@ impl Subject {
 
     /// Asks so many requests, over again where the server closes the connection behind a reply as its protocol lets it.
     pub(super) fn ask_all(&self, requests: &[Request]) -> Result<(), String> {
+        self.ask_while(|| true, requests)
+    }
+
+    /// The same, as long as there is reason to go on.
+    pub(super) fn ask_while(&self, goes_on: impl Fn() -> bool, requests: &[Request]) -> Result<(), String> {
         let mut client = self.connect()?;
-        for request in requests {
+        for request in requests.iter().take_while(|_| goes_on()) {
             if client.ask(request)? == After::Closes {
                 client = self.connect()?;
             }
@@ -92,12 +97,33 @@ pub(super) struct Client<'a> {
 impl Client<'_> {
     /// Sends bytes.
     pub(super) fn send(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.stream.write_all(bytes).map_err(|e| match e.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                format!("it read no further for {:.0?} while a request was sent", self.subject.patience)
+        let (until, mut rest) = (self.until(), bytes);
+        while !rest.is_empty() {
+            let wait = |left| self.stream.set_write_timeout(Some(left));
+            match left(until).and_then(wait).and_then(|()| self.stream.write(rest)) {
+                Ok(sent) => rest = &rest[sent..],
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                    return Err(format!("it did not read a request within {:.0?}", self.subject.patience));
+                }
+                Err(e) => return Err(format!("sending a request failed: {e}")),
             }
-            _ => format!("sending a request failed: {e}"),
-        })
+        }
+        Ok(())
+    }
+
+    /// When what begins now has taken too long.
+    fn until(&self) -> Instant {
+        Instant::now() + self.subject.patience
+    }
+
+    /// What has come and is not yet taken; where there is nothing, what comes next.
+    fn fill(&mut self, until: Instant) -> io::Result<&[u8]> {
+        // Not at each read anew, or a server that sends a byte now and then would be waited for without end.
+        if self.reader.buffer().is_empty() {
+            self.stream.set_read_timeout(Some(left(until)?))?;
+        }
+        self.reader.fill_buf()
     }
 
     /// Sends a request and checks its reply.
@@ -113,9 +139,9 @@ impl Client<'_> {
             return self.expect_http(&expected);
         }
         let whole = reply.to_vec();
-        let mut received = 0;
+        let (until, mut received) = (self.until(), 0);
         while received < whole.len() {
-            let came = match self.reader.fill_buf() {
+            let came = match self.fill(until) {
                 Ok([]) => {
                     return Err(format!(
                         "it closed the connection after {received} of {} bytes of a reply",
@@ -143,9 +169,9 @@ impl Client<'_> {
 
     /// Reads a reply of HTTP, byte by byte, for only its reader knows where it ends.
     fn expect_http(&mut self, expected: &HttpExpected<'_>) -> Result<After, String> {
-        let mut reader = HttpReply::default();
+        let (until, mut reader) = (self.until(), HttpReply::default());
         let progress = loop {
-            let Some(byte) = self.byte().map_err(|e| self.told(&e, "the reply", 0, 0))? else {
+            let Some(byte) = self.byte(until).map_err(|e| self.told(&e, "the reply", 0, 0))? else {
                 let whole = reader.on_end(expected);
                 break whole.ok_or("it closed the connection in a reply")?;
             };
@@ -162,9 +188,9 @@ impl Client<'_> {
         }
     }
 
-    fn byte(&mut self) -> Result<Option<u8>, std::io::Error> {
+    fn byte(&mut self, until: Instant) -> io::Result<Option<u8>> {
         loop {
-            match self.reader.fill_buf() {
+            match self.fill(until) {
                 Ok(bytes) => {
                     let first = bytes.first().copied();
                     self.reader.consume(usize::from(first.is_some()));
@@ -178,7 +204,7 @@ impl Client<'_> {
 
     /// Waits for the end of the connection; nothing may come before it.
     pub(super) fn expect_end(&mut self) -> Result<(), String> {
-        match self.byte() {
+        match self.byte(self.until()) {
             Ok(None) => Ok(()),
             Ok(Some(byte)) => Err(format!("it sent a byte (0x{byte:02x}) that nobody asked for")),
             Err(e) if e.kind() == ErrorKind::ConnectionReset => Ok(()),
@@ -188,8 +214,9 @@ impl Client<'_> {
 
     /// Whatever comes until the connection ends is let go.
     pub(super) fn let_end(&mut self) -> Result<(), String> {
+        let until = self.until();
         loop {
-            match self.byte() {
+            match self.byte(until) {
                 Ok(None) => return Ok(()),
                 Ok(Some(_)) => {}
                 Err(e) if e.kind() == ErrorKind::ConnectionReset => return Ok(()),
@@ -214,7 +241,7 @@ impl Client<'_> {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    fn told(&self, error: &std::io::Error, what: &str, received: usize, of: usize) -> String {
+    fn told(&self, error: &io::Error, what: &str, received: usize, of: usize) -> String {
         let patience = self.subject.patience;
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut if of > 0 => {
@@ -225,5 +252,63 @@ impl Client<'_> {
             }
             _ => format!("waiting for {what} failed: {error}"),
         }
+    }
+}
+
+/// How long there is until then.
+fn left(until: Instant) -> io::Result<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bakeoff_servers::services;
+    use std::cell::Cell;
+    use std::io::Read as _;
+    use std::net::TcpListener;
+
+    const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+
+    /// A server that answers each request with a head of no content, so many bytes at a time.
+    fn subject(piece: usize, patience: Duration) -> Subject {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                while stream.read(&mut [0; 1_024]).is_ok_and(|bytes| bytes > 0) {
+                    for bytes in OK.chunks(piece) {
+                        if stream.write_all(bytes).is_err() {
+                            break;
+                        }
+                        std::thread::sleep(Duration::from_millis(if piece < OK.len() { 50 } else { 0 }));
+                    }
+                }
+            }
+        });
+        let service = services::find("http").expect("a service");
+        Subject::new(address, service, (service.exchange)(0), patience)
+    }
+
+    #[test]
+    fn a_reply_that_drips_is_not_waited_for_byte_by_byte() {
+        let subject = subject(1, Duration::from_millis(400));
+        let why = subject.ask_all(&[subject.request(1, 0)]).expect_err("it takes two seconds");
+        assert!(why.contains("did not come within 400ms"), "{why}");
+    }
+
+    #[test]
+    fn nothing_more_is_asked_when_there_is_no_reason_to_go_on() {
+        let subject = subject(OK.len(), Duration::from_secs(3));
+        let requests: Vec<Request> = (0..5).map(|id| subject.request(id, 0)).collect();
+        let looked = Cell::new(0);
+        let goes_on = || {
+            looked.set(looked.get() + 1);
+            looked.get() < 3
+        };
+        assert_eq!(subject.ask_while(goes_on, &requests), Ok(()));
+        assert_eq!(looked.get(), 3, "it is looked at before each, and heeded");
+        assert_eq!(subject.ask_while(|| false, &[]), Ok(()));
     }
 }

@@ -12,7 +12,7 @@ use crate::process::context::Context;
 use crate::process::launch::LaunchError;
 use crate::process::program::Program;
 use crate::process::server::Server;
-use crate::swarm::http_exchange::exchange;
+use crate::swarm::http_exchange::{exchange, twice_each};
 use crate::workload::load::RequestShape;
 use crate::workload::scenario::Scenario;
 use crate::workload::server::{DEFAULT_BACKLOG, ServerSettings};
@@ -20,14 +20,16 @@ use bakeoff_servers::services::{self, ServiceEntry};
 use bakeoff_servers::{Exchange, Request};
 use cases::{ALL, Held};
 use client::Subject;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The largest payload asked for.
 const LARGEST: u32 = 1 << 20;
 /// How long a reply may take: far longer than any server that works takes, on a busy machine too.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Of more paths than so many some are asked for before a run, not all.
-const MOST_PATHS: usize = 100;
+/// So many requests at most are asked before a run.
+const MOST_REQUESTS: usize = 100;
+/// And none is begun after this time: a server that is slow is not wrong, and is to be measured.
+const ASKING: Duration = Duration::from_secs(20);
 /// How long a server may take to stop.
 const STOP: Duration = Duration::from_secs(2);
 
@@ -107,12 +109,11 @@ pub fn speaks(context: &Context, program: Program<'_>, scenario: &Scenario) -> R
     let service = services::find(&scenario.service).expect("checked when the scenario was read");
     let RequestShape { size, http, .. } = &scenario.request;
     let (mut server, subject) = start(context, program, service, exchange(service, &scenario.request, 0))?;
-    // Twice each, so that what is learnt from the first reply is held against the second. Which path a number asks for is drawn,
-    // and of so many draws hardly one misses a path.
-    let paths = http.as_ref().map_or(1, |http| http.paths.len().min(MOST_PATHS)) as u64;
-    let times = if paths == 1 { 2 } else { 8 * paths };
-    let requests: Vec<Request> = (1..=times).map(|id| subject.request(id, *size)).collect();
-    let asked = subject.ask_all(&requests);
+    // Twice each, so that what is learnt from the first reply is held against the second.
+    let ids = http.as_ref().map_or(vec![1, 2], |http| twice_each(http, 0, MOST_REQUESTS));
+    let requests: Vec<Request> = ids.into_iter().map(|id| subject.request(id, *size)).collect();
+    let until = Instant::now() + ASKING;
+    let asked = subject.ask_while(|| !context.interrupted() && Instant::now() < until, &requests);
     let died = server.has_ended();
     let stopped = server.stop(STOP);
     if context.interrupted() {
