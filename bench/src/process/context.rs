@@ -158,3 +158,24 @@ pub fn choose_congestion_control() -> Reading<String> {
         Err(why) => Reading::Absent(format!("{WANTED} is unavailable ({why}); the system's default is used")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::launch::Interrupt;
+
+    #[test]
+    fn the_machine_is_read_once_for_each_number_of_cpus() {
+        let launcher = Launcher { program: "/bin/sh".into(), interrupt: Interrupt::default() };
+        let context = Context::on_loopback(launcher);
+        let mut scenario = Scenario::built_in("churn").expect("built in");
+        assert_eq!(context.cpus_for(&scenario), Ok(context.cpus.clone()));
+        scenario.server.cpus = Some(1);
+        let read = context.cpus_for(&scenario).expect("one CPU");
+        assert_eq!(context.by_count.lock().expect("whole").get(&1), Some(&read));
+        // No machine has it, so it can only come from what is known already, in copies of the surroundings too.
+        let known = CpuPlan::as_given(vec![9_000], vec![9_001]);
+        context.by_count.lock().expect("whole").insert(1, known.clone());
+        assert_eq!(context.clone().under(&scenario).map(|one| one.cpus.clone()), Ok(known));
+    }
+}
