@@ -4,7 +4,7 @@ use bakeoff::host::topology::{CpuWish, parse_list};
 use bakeoff::workload::scenario::Scenario;
 use bakeoff::workload::units::*;
 use bakeoff::workload::{axis, contestant};
-use bakeoff_reports::show::units;
+use bakeoff_reports::record::cpu_list;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ pub fn check(data: &[u8]) {
     }
     if let Ok(CpuWish::List(cpus)) = text.parse() {
         assert!(!cpus.is_empty() && cpus.is_sorted_by(|a, b| a < b), "{cpus:?}");
-        assert_eq!(parse_list(&units::cpu_list(&cpus)), Ok(cpus));
+        assert_eq!(parse_list(&cpu_list(&cpus)), Ok(cpus));
     }
     if let Ok(whole) = parse_whole(text) {
         assert_eq!(parse_number(text), Ok(whole as f64));

@@ -34,7 +34,7 @@ pub use contestant::{
     Concurrency, ContestantKind, Facts, ModelRecord, PerClient, Refused, Role, ServerSetup, Tuning,
 };
 pub use costs::{Counted, Switches, Usage, WARMUP_SLICES, Wire};
-pub use cpus::{ChosenBy, CoreCounts, CpuChoice, CpuReason};
+pub use cpus::{ChosenBy, CoreCounts, CpuChoice, CpuReason, cpu_list};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use http::{HttpExpectation, HttpFault, HttpReplies, HttpRequest, StatusCount, WrongReplies};
 pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing};

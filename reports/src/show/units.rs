@@ -1,6 +1,7 @@
 //! Figures as people read them: three significant digits and a unit, in one place. Never "NaN", never a digit that says nothing
 //! (`80.0 %`).
 
+use crate::record::cpu_list;
 use std::time::Duration;
 
 /// Three significant digits of a number that its unit keeps below 1,000.
@@ -144,23 +145,6 @@ pub fn cpus(cpus: &[u32]) -> String {
         [one] => format!("CPU {one}"),
         cpus => format!("CPUs {}", cpu_list(cpus)),
     }
-}
-
-/// The same without the noun: "0-2,5". Two neighbours are two numbers.
-pub fn cpu_list(cpus: &[u32]) -> String {
-    let mut runs: Vec<(u32, u32)> = Vec::new();
-    for cpu in cpus {
-        match runs.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(*cpu) => *last = *cpu,
-            _ => runs.push((*cpu, *cpu)),
-        }
-    }
-    let run = |(first, last): (u32, u32)| match last - first {
-        0 => first.to_string(),
-        1 => format!("{first},{last}"),
-        _ => format!("{first}-{last}"),
-    };
-    runs.into_iter().map(run).collect::<Vec<_>>().join(",")
 }
 
 /// A moment in milliseconds since the Unix epoch, in UTC: "2026-11-21 03:12:27 UTC".

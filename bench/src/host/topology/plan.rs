@@ -3,8 +3,8 @@
 
 use super::choose::{Chooser, Cost, Pair, Side, orders};
 use super::{Cpu, CpuWish, Topology, count};
-use bakeoff_reports::record::{CoreCounts, CpuChoice, CpuReason, Doubt};
-use bakeoff_reports::show::units::{self, cpu_list};
+use bakeoff_reports::record::{CoreCounts, CpuChoice, CpuReason, Doubt, cpu_list};
+use bakeoff_reports::show::units;
 
 /// How the CPUs are divided.
 #[derive(Clone, Debug, PartialEq)]

@@ -9,8 +9,7 @@
 //! what is left between them.
 
 use super::entry::Machine;
-use crate::record::{ChosenBy, Environment, Reading};
-use crate::show::units;
+use crate::record::{ChosenBy, Environment, Reading, cpu_list};
 
 /// The machine of an environment. What could not be read counts as unknown, which is a value of its own.
 pub fn machine(environment: &Environment) -> Machine {
@@ -39,8 +38,8 @@ fn sides(environment: &Environment) -> String {
     let is_asked = choice.is_some_and(|one| [one.server, one.swarm] != [ChosenBy::Tool; 2]);
     // Two CPUs can be divided in one way only.
     if is_asked && all > 2 {
-        let (server, swarm) = (units::cpus(&environment.server_cpus), units::cpus(&environment.swarm_cpus));
-        return format!(", {server} to serve and {swarm} to load");
+        let (server, swarm) = (cpu_list(&environment.server_cpus), cpu_list(&environment.swarm_cpus));
+        return format!(", CPUs {server} to serve and CPUs {swarm} to load");
     }
     if (server, swarm) == halves { String::new() } else { format!(", {server} to serve and {swarm} to load") }
 }

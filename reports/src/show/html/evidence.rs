@@ -3,7 +3,7 @@
 use super::element::{Field, Row, pairs, section, table};
 use super::model::{named, series_of};
 use crate::analysis::{Analysis, Excluded};
-use crate::record::{Environment, ModelRecord, Reading, RoundRecord};
+use crate::record::{Environment, ModelRecord, Reading, RoundRecord, cpu_list};
 use crate::rules::probe;
 use crate::rules::verdict::{CLOSE, LEVEL, LOOKS, MIN_BLOCKS};
 use crate::show::units::{self, grouped, moment, share};
@@ -153,7 +153,7 @@ fn environment(environment: &Environment, again: Option<f64>) -> Vec<(&str, Stri
     }
     let list = |cpus: &[u32]| match cpus {
         [] => "not pinned".to_owned(),
-        cpus => units::cpu_list(cpus),
+        cpus => cpu_list(cpus),
     };
     let count = |value: &u64| grouped(*value);
     let mut rows = vec![

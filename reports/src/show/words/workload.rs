@@ -1,10 +1,10 @@
 //! What a workload asks, in words: its load, and everything else about it as names and values.
 
 use crate::record::{
-    Arrivals, Background, DemandShape, Load, RateShape, ScenarioRecord, ServerSetup, Tuning, Work,
+    Arrivals, Background, DemandShape, Load, RateShape, ScenarioRecord, ServerSetup, Tuning, Work, cpu_list,
 };
 use crate::rules::workload::Workload;
-use crate::show::units::{bytes_exact, cpu_list, grouped, plural, span};
+use crate::show::units::{bytes_exact, grouped, plural, span};
 use crate::stats::quantile;
 
 /// The load on one line: "open loop, 20,000 requests/s, Poisson, 32 connections".

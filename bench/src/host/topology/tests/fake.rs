@@ -1,7 +1,7 @@
 //! A machine in a few lines, and the sysfs that a kernel would show of it.
 
 use crate::host::topology::parse_list;
-use bakeoff_reports::show::units::cpu_list;
+use bakeoff_reports::record::cpu_list;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
