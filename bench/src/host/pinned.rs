@@ -2,7 +2,7 @@
 //! caller's stay what they are.
 
 use super::shortage::advice;
-use super::topology::parse_list;
+use super::topology::list::parse_list;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::{fs, io};
 

@@ -5,7 +5,7 @@
 
 mod choose;
 mod group;
-mod list;
+pub(super) mod list;
 mod plan;
 mod read;
 #[cfg(test)]
