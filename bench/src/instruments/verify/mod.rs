@@ -5,7 +5,8 @@
 //! ([`Defect`](crate::swarm::defect::Defect)) and [`mutants`] shows which oracle catches which.
 //!
 //! What it must never do: move a band because of a figure, or repeat a trial because its figure is off. A trial is
-//! repeated, twice at most, when something foreign disturbed it.
+//! repeated, twice at most, when something foreign disturbed it; and when a figure that a stall of the host can only make
+//! worse is too bad, which a wrong harness's is three times out of three.
 
 pub mod finding;
 pub mod mutants;
