@@ -310,7 +310,8 @@ mod tests {
     fn the_points_of_a_curve_get_a_block_each_before_the_time_is_gone() {
         let base =
             ["churn", "small-echo-open"].map(|name| Scenario::built_in(name).expect("built in")).to_vec();
-        let points = crate::workload::curves::points(&base[1], crate::workload::derive::Times::default());
+        let points =
+            crate::workload::curves::points(&base[1], crate::workload::derive::Times::default(), false);
         let scenarios: Vec<Scenario> = base.into_iter().chain(points.expect("points")).collect();
         let drawn = scenarios.len() - 2;
         let models = Chosen::models(["tokio", "fork-per-client"]);

@@ -165,14 +165,25 @@ impl RunArgs {
         }
     }
 
-    /// The points of the curves of a default run.
+    /// The points of the curves of a default run: of some workloads, which need not be among its own, or of its own, too.
     fn curves(&self, scenarios: &[Scenario]) -> Result<Vec<Scenario>, String> {
         let budget = self.budget.unwrap_or(budget::DEFAULT);
-        let (some, long) = (budget >= SOME_CURVES, budget >= ALL_CURVES);
-        let wanted = |one: &&Scenario| long || some && CURVES.contains(&one.name.as_str());
+        if budget < SOME_CURVES {
+            return Ok(Vec::new());
+        }
         let times = self.campaign.times.times();
-        let points = scenarios.iter().filter(wanted).map(|one| curves::points(one, times));
-        Ok(points.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        let is_run = |name: &str| scenarios.iter().any(|one| one.name == name);
+        let beside =
+            CURVES.iter().filter(|name| !is_run(name)).map(|name| name.to_string()).collect::<Vec<_>>();
+        let mut points = Vec::new();
+        for base in workloads::read_all(&beside, &self.campaign)? {
+            points.extend(curves::points(&base, times, true)?);
+        }
+        let drawn = |one: &&Scenario| budget >= ALL_CURVES || CURVES.contains(&one.name.as_str());
+        for base in scenarios.iter().filter(drawn) {
+            points.extend(curves::points(base, times, false)?);
+        }
+        Ok(points)
     }
 
     fn scenarios(&self) -> Result<Vec<Scenario>, String> {

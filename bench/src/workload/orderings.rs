@@ -23,6 +23,8 @@ workloads![
     "one-client",
     "thousand",
     "zerohttpd",
+    "spread",
+    "files",
 ];
 
 /// The orderings that can be run, by number.

@@ -95,6 +95,18 @@ pub(super) fn wire_per_request(round: &Round<'_>, segments: impl FnOnce(&Wire) -
     share_among(segments(wire(round)?), requests)
 }
 
+/// The most that a worker accepted over the mean of all, warm-up and window together: 1 when each accepted as many, their number
+/// when one accepted all.
+pub(super) fn busiest_accepts(round: &Round<'_>) -> Value {
+    let accepted = &round.trial.accepted_by_worker;
+    let all: u64 = accepted.iter().sum();
+    match accepted.iter().max() {
+        None => Err("no worker of this server accepts for itself, or it could not say".into()),
+        Some(_) if all == 0 => Err("no worker accepted a connection".into()),
+        Some(most) => Ok(*most as f64 * accepted.len() as f64 / all as f64),
+    }
+}
+
 /// Growth of the tree's own memory, page tables, kernel stacks and kernel objects from rest to load, over the connections held: what one more
 /// takes, threads and forks included. Memory that is saved by not serving is no merit: where a hundredth of the requests or
 /// more was never answered, it is infinite.
@@ -159,6 +171,21 @@ mod tests {
         let opened = wire.connections + 1;
         let shared = memory_of(trial, opened, 1).expect("the same readings");
         assert!((shared - alone / 2.0).abs() < 1e-9 * alone, "{shared} {alone}");
+    }
+
+    #[test]
+    fn the_busiest_worker_is_told_against_the_mean_and_absent_where_none_accepts() {
+        let bundle = sample::bundle(&Spec { scenarios: 1, rounds: 1, requests: 20, ..Spec::default() });
+        let measured = bundle.trials.iter().find_map(|trial| trial.measured.value()).expect("measured");
+        let response = Recorder::decode(&measured.response).expect("a histogram");
+        let times = Distribution::new(&response, measured.counts.sent);
+        let of = |accepted: &[u64]| {
+            let trial = &Trial { accepted_by_worker: accepted.to_vec(), ..bundle.trials[0].clone() };
+            let (response, times) = (&response, &times);
+            busiest_accepts(&Round { trial, measured, response, times, objective_ns: None, timeout_ns: 1 })
+        };
+        assert_eq!([of(&[5, 5, 5]), of(&[9, 0, 0]), of(&[2, 1, 0])], [Ok(1.0), Ok(3.0), Ok(2.0)]);
+        assert!(of(&[]).is_err() && of(&[0, 0]).is_err());
     }
 
     /// The memory of a connection, had the trial had such idle companions.

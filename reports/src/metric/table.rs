@@ -362,6 +362,14 @@ pub(super) const TABLE: [Def; Metric::ALL.len()] = [
         read: read::never_served,
         ..WIRE
     },
+    Def {
+        metric: BusiestAccepts,
+        label: "accepts of the busiest",
+        about: "connections that the busiest worker of the server accepted, over the mean of its workers: 1 when all did alike",
+        unit: Unit::Quantity,
+        read: read::busiest_accepts,
+        ..WIRE
+    },
 ];
 
 // Each stands at its own place: a metric whose entry is missing or misplaced does not compile.

@@ -99,6 +99,8 @@ pub enum Metric {
     LeastServed,
     /// Share of the connections that never got a reply.
     NeverServed,
+    /// Connections that the busiest of a server's workers accepted, over the mean of its workers.
+    BusiestAccepts,
 }
 
 impl Metric {

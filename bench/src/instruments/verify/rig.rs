@@ -105,6 +105,8 @@ pub struct RigTrial {
     pub service: Recorder,
     /// What disturbed it.
     pub disturbed: Option<String>,
+    /// How much too late naps of a millisecond ended beside it, on average and on the worst CPU, in nanoseconds; 0 unwatched.
+    pub nap_late_ns: f64,
     averages: bool,
 }
 
@@ -173,7 +175,7 @@ impl Rig<'_> {
         meanwhile(window)?;
         workers.sleep_until(window.end)?;
         let after = Mark::take(root, &pinned);
-        let stood_still = sentinel.and_then(Sentinel::end);
+        let watched = sentinel.map(Sentinel::end).unwrap_or_default();
         let measured = workers.collect()?;
         workers.shutdown();
         // The workers are children of this process, so that its own tree holds their time already.
@@ -181,13 +183,13 @@ impl Rig<'_> {
         let alone = self.context.cpus.shared().then(|| "server and swarm had to share a CPU".to_string());
         let disturbed = alone
             .or_else(|| disturbance(&before.until(&after, spec.timing.window, beside_ns)))
-            .or(stood_still);
+            .or(watched.stood_still);
         let decode = |histogram: &EncodedHistogram| {
             Recorder::decode(histogram).map_err(|e| LaunchError::Refused(e.to_string()))
         };
         let (response, service) = (decode(&measured.response)?, decode(&measured.service)?);
         let averages = self.defect == Some(Defect::AveragePercentiles);
-        Ok(RigTrial { measured, response, service, disturbed, averages })
+        Ok(RigTrial { measured, response, service, disturbed, nap_late_ns: watched.nap_late_ns, averages })
     }
 
     /// As [`trial`](Self::trial), with one worker and nothing going on.

@@ -28,16 +28,31 @@ const NAME: &str = "sentinel";
 struct Still {
     sum_ns: u64,
     longest_ns: u64,
+    naps: u64,
+    /// How much too late its naps ended, all together.
+    late_ns: u64,
 }
 
 impl Still {
     /// A sleep ended so much too late.
     fn note(&mut self, late_ns: u64) {
+        self.naps += 1;
+        self.late_ns += late_ns;
         if late_ns >= STANDSTILL_NS {
             self.sum_ns += late_ns;
             self.longest_ns = self.longest_ns.max(late_ns);
         }
     }
+}
+
+/// What all CPUs did.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watched {
+    /// Where the machine stood still, if it did for longer than a trial bears.
+    pub(super) stood_still: Option<String>,
+    /// How much too late a nap ended on average, in nanoseconds, on the CPU where that was most: on one with nothing to run, what
+    /// the machine adds to every wait.
+    pub(super) nap_late_ns: f64,
 }
 
 /// Watches some CPUs from its making until [`Sentinel::end`].
@@ -64,14 +79,19 @@ impl Sentinel {
         }
     }
 
-    /// Ends the watch; says where the machine stood still, if it did for longer than a trial bears.
-    pub(super) fn end(mut self) -> Option<String> {
+    /// Ends the watch.
+    pub(super) fn end(mut self) -> Watched {
         self.over.store(true, Ordering::Relaxed);
         let watched_ns = clock::monotonic_ns() - self.since_ns;
         // A thread that could not be pinned has seen nothing, and speaks for nothing.
-        let seen = self.threads.drain(..).filter_map(|(cpu, thread)| Some((cpu, thread.join().ok()?)));
-        let worst = seen.max_by_key(|(_, still)| still.sum_ns)?;
-        objection(worst.0, worst.1, watched_ns)
+        let seen: Vec<(u32, Still)> =
+            self.threads.drain(..).filter_map(|(cpu, thread)| Some((cpu, thread.join().ok()?))).collect();
+        let worst = seen.iter().max_by_key(|(_, still)| still.sum_ns);
+        let late = seen.iter().map(|(_, still)| still.late_ns as f64 / still.naps.max(1) as f64);
+        Watched {
+            stood_still: worst.and_then(|(cpu, still)| objection(*cpu, *still, watched_ns)),
+            nap_late_ns: late.fold(0.0, f64::max),
+        }
     }
 }
 
@@ -118,7 +138,7 @@ mod tests {
 
     #[test]
     fn little_is_borne_and_much_is_told() {
-        let still = |sum_ns, longest_ns| Still { sum_ns, longest_ns };
+        let still = |sum_ns, longest_ns| Still { sum_ns, longest_ns, ..Still::default() };
         assert_eq!(objection(1, Still::default(), SECOND), None);
         assert_eq!(objection(1, still(8_000_000, 8_000_000), SECOND), None);
         let long = objection(1, still(13_000_000, 13_000_000), 10 * SECOND).expect("too long");
@@ -130,7 +150,8 @@ mod tests {
     fn what_a_scheduler_does_is_no_standstill() {
         let mut still = Still::default();
         [90_000, STANDSTILL_NS - 1, 7_000_000, 9_000_000].into_iter().for_each(|late_ns| still.note(late_ns));
-        assert_eq!(still, Still { sum_ns: 16_000_000, longest_ns: 9_000_000 });
+        let late_ns = 90_000 + STANDSTILL_NS - 1 + 16_000_000;
+        assert_eq!(still, Still { sum_ns: 16_000_000, longest_ns: 9_000_000, naps: 4, late_ns });
     }
 
     #[test]

@@ -46,6 +46,9 @@ const MIO: &str = "mio-event-loop";
 const POLL: &str = "poll-reactor";
 
 const STEVENS: &str = "Stevens, UNIX Network Programming, 3rd ed., fig. 30.1, and a later rerun";
+const SPREAD: &str = "Stevens, fig. 30.2: of 5,000 clients each of 15 children that accept got about 333; of those whose parent hands \
+                      the clients on, the first free one first, the first got 1,006, the last none";
+const PARIAG: &str = "Pariag and others, EuroSys 2007: event-driven about 18 % above a thread for each connection once each is tuned";
 const COPY: &str = "fork(2) copies page tables: 0.17 ms with nothing, 3.8 ms with 100 MB resident";
 const SCAN: &str =
     "poll(2) looks through its whole list; zerohttpd falls from 2,150 to 490/s by 2,500 clients";
@@ -305,6 +308,43 @@ pub const EXPECTED: &[Expectation] = &[
         side("zerohttpd", MIO),
         (0.5, 1.0),
         ZEROHTTPD,
+    ),
+    law(
+        10,
+        "prefork: the busiest child over the mean",
+        Metric::BusiestAccepts,
+        side("spread", PREFORK),
+        (1.0, 1.15),
+        SPREAD,
+    ),
+    law(
+        10,
+        "prethread: the busiest thread over the mean",
+        Metric::BusiestAccepts,
+        side("spread", PRETHREAD),
+        (1.0, 1.15),
+        SPREAD,
+    ),
+    // Here the parent hands a client to the child that has waited for longest, so nothing of the kind is expected.
+    Expectation {
+        band: None,
+        ..law(
+            10,
+            "descriptors passed (there 3.0, the first free)",
+            Metric::BusiestAccepts,
+            side("spread", "prefork-fd-passing"),
+            (1.0, INF),
+            SPREAD,
+        )
+    },
+    ratio(
+        11,
+        "files: event loop against thread per client",
+        Metric::Throughput,
+        side("files", "mio-event-loop-inline"),
+        side("files", THREAD),
+        (0.95, 1.4), // a fifth to either side of what they found
+        PARIAG,
     ),
 ];
 

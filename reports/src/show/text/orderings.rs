@@ -78,7 +78,8 @@ fn show(finding: &Finding, value: f64) -> String {
 }
 
 fn range(figure: Metric, (least, most): (f64, f64)) -> String {
-    let laws = matches!(figure, Metric::NeverServed) || figure == Metric::Throughput && least > 100.0;
+    let stated = matches!(figure, Metric::NeverServed | Metric::BusiestAccepts);
+    let laws = stated || figure == Metric::Throughput && least > 100.0;
     let show = |value: f64| if laws { figure.show(value) } else { units::factor(value) };
     match (least, most) {
         (least, most) if least == most => show(least),

@@ -2,6 +2,7 @@
 
 use super::super::finding::{Finding, Unit};
 use super::super::rig::{Kind, OwnWork, Rig};
+use crate::host::clock::nanoseconds;
 use crate::process::launch::LaunchError;
 use crate::process::workers::PATIENCE;
 use crate::swarm::spec::WorkerSpec;
@@ -29,8 +30,14 @@ pub(super) fn pool(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
             spec.request = RequestShape::new(64, DemandShape::Fixed { value: WAIT });
             // The clients beyond the pool are never served; nobody waits for them.
             spec.timing = Timing { drain: WAIT * 5, ..spec.timing };
-            let outcome = rig.plain_trial(&spec, &server)?;
+            let mut outcome = rig.plain_trial(&spec, &server)?;
             server.stop(PATIENCE);
+            // Nobody computes here: what a nap overshoots by, every wait does.
+            let late = outcome.nap_late_ns / nanoseconds(WAIT) as f64;
+            if late > TOLERANCE / 3.0 {
+                let words = format!("sleeps ended {:.2} ms late", outcome.nap_late_ns / 1e6);
+                outcome.disturbed.get_or_insert(words);
+            }
             let expected = f64::from(clients.min(POOL)) / WAIT.as_secs_f64();
             let pair = (expected, outcome.throughput_per_ns() * 1e9);
             let figure = format!("rate, N = {clients}, c = {POOL}");
