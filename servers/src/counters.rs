@@ -23,7 +23,7 @@ macro_rules! counters {
 
         /// The values of the counters at one moment.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields)]
+        #[serde(deny_unknown_fields, default)] // another build may not know the newest of them
         pub struct CounterSnapshot {
             $($(#[$doc])* pub $name: u64,)*
             /// Of the connections accepted, those that each worker accepted, where workers accept: by their numbers.
@@ -90,6 +90,11 @@ counters! {
     crashed,
     /// Connections closed by force because the stop deadline had passed.
     cut_at_stop,
+    /// Datagrams that came and found the receive buffer of their socket full: the counter of `SO_RXQ_OVFL` (socket(7)), read at
+    /// the end.
+    overflowed,
+    /// Replies to datagrams that the kernel did not take: those of non-blocking models that found the send buffer full, too.
+    unsent,
 }
 
 /// What each worker of a server counts, where workers accept. A fixed table, for it lies in memory that is mapped before the

@@ -1,4 +1,4 @@
-//! Interchangeable TCP servers, one per concurrency model, behind one trait.
+//! Interchangeable TCP servers, one per concurrency model, behind one trait; some serve datagrams, too ([`datagrams`]).
 //!
 //! A *model* ([`ServerModel`]) decides who waits for bytes and who does the work: a thread per client, a forked
 //! process per client, a pool, an event loop, tasks. A *service* ([`Service`]) decides what the bytes mean. The two
@@ -10,6 +10,7 @@
 
 pub mod config;
 pub mod counters;
+pub mod datagrams;
 pub mod drive;
 pub mod exchange;
 pub mod limits;
@@ -27,6 +28,7 @@ pub mod tuning;
 
 pub use config::ServerConfig;
 pub use counters::{CounterSnapshot, Counters};
+pub use datagrams::{Datagrams, ServingDatagrams};
 pub use exchange::{Exchange, Parts, Request};
 pub use model::{Meta, ServerModel, Serving};
 pub use service::{Advance, Demand, Job, JobOutput, Next, Service, Session};

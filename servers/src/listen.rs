@@ -4,10 +4,12 @@
 //! listener are inherited by accepted sockets on Linux (tcp(7) leaves it open, a test below holds it): `TCP_NODELAY`
 //! and `TCP_CONGESTION` therefore cost no system call per connection.
 
+use crate::sys;
 use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::fd::AsFd;
 
 /// What can be chosen about a listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl Default for ListenOptions {
 /// # Errors
 /// When the address is taken or not ours, or the congestion control is not available; the message says which.
 pub fn bind(addr: SocketAddr, options: &ListenOptions) -> io::Result<TcpListener> {
-    listen(bound(addr, options)?, options)
+    listen(bind_to(unbound(addr, options)?, addr)?, options)
 }
 
 /// Binds `count` sockets (at least one) to one address and listens on all of them: the kernel gives each connection to one of
@@ -44,33 +46,56 @@ pub fn bind_all(
     options: &ListenOptions,
     count: usize,
 ) -> io::Result<(TcpListener, Vec<TcpListener>)> {
-    let first = bound(addr, options)?;
-    if count <= 1 {
-        return Ok((listen(first, options)?, Vec::new()));
+    let sockets = bind_sharing(addr, count, |addr| unbound(addr, options))?;
+    let mut all = sockets.into_iter().map(|one| listen(one, options)).collect::<io::Result<Vec<_>>>()?;
+    let first = all.remove(0);
+    Ok((first, all))
+}
+
+/// Binds `count` sockets for datagrams (at least one) to one address: the kernel gives each datagram to one of them, by a hash of its
+/// addresses and ports. Their receive buffers are those of the system (`net.core.rmem_default`).
+///
+/// # Errors
+/// As [`bind_all`].
+pub fn bind_datagrams(addr: SocketAddr, count: usize) -> io::Result<Vec<UdpSocket>> {
+    let unbound = |addr| Socket::new(Domain::for_address(addr), Type::DGRAM, Some(Protocol::UDP));
+    Ok(bind_sharing(addr, count, unbound)?.into_iter().map(UdpSocket::from).collect())
+}
+
+/// Datagrams that the kernel has dropped at this socket, since it was made, for want of room in its receive buffer: what
+/// `SO_RXQ_OVFL` tells with a datagram that comes later, asked for when none need come. A filter on the socket
+/// (`SO_ATTACH_FILTER`) counts here, too.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub fn dropped_on_receipt(socket: impl AsFd) -> io::Result<u32> {
+    sys::receive_drops(socket.as_fd())
+}
+
+/// Binds the first as if it were the only one, so that no other server shares its port, then all others to the same address.
+fn bind_sharing(
+    addr: SocketAddr,
+    count: usize,
+    unbound: impl Fn(SocketAddr) -> io::Result<Socket>,
+) -> io::Result<Vec<Socket>> {
+    let mut all = vec![bind_to(unbound(addr)?, addr)?];
+    if count > 1 {
+        let addr = local_addr(&all[0])?;
+        all[0].set_reuse_port(true)?;
+        for _ in 1..count {
+            let socket = unbound(addr)?;
+            socket.set_reuse_port(true)?;
+            all.push(bind_to(socket, addr)?);
+        }
     }
-    let addr = local_addr(&first)?;
-    first.set_reuse_port(true)?;
-    let more = (1..count).map(|_| {
-        let socket = unbound(addr, options)?;
-        socket.set_reuse_port(true)?;
-        bind_to(socket, addr)
-    });
-    let more = more.collect::<io::Result<Vec<Socket>>>()?;
-    Ok((
-        listen(first, options)?,
-        more.into_iter().map(|one| listen(one, options)).collect::<io::Result<_>>()?,
-    ))
+    Ok(all)
 }
 
 fn local_addr(socket: &Socket) -> io::Result<SocketAddr> {
     socket
         .local_addr()?
         .as_socket()
-        .ok_or_else(|| io::Error::other("a TCP socket has an address of another kind"))
-}
-
-fn bound(addr: SocketAddr, options: &ListenOptions) -> io::Result<Socket> {
-    bind_to(unbound(addr, options)?, addr)
+        .ok_or_else(|| io::Error::other("a socket has an address of another kind"))
 }
 
 /// A socket with the options, for this kind of address.
@@ -144,6 +169,40 @@ mod tests {
         let each: Vec<usize> = all.iter().map(|one| iter::from_fn(|| one.accept().ok()).count()).collect();
         assert_eq!(each.iter().sum::<usize>(), clients.len(), "{each:?}");
         assert!(each.iter().filter(|count| **count > 0).count() > 1, "{each:?}");
+    }
+
+    #[test]
+    fn sockets_for_datagrams_share_a_port_and_nobody_else_does() {
+        const SOCKETS: usize = 3;
+        let all = bind_datagrams(loopback(), SOCKETS).unwrap();
+        let addr = all[0].local_addr().unwrap();
+        assert!(all.iter().all(|one| one.local_addr().unwrap() == addr && one.set_nonblocking(true).is_ok()));
+        for count in [1, 2] {
+            assert_eq!(bind_datagrams(addr, count).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        }
+        // As with listeners: 64 senders are not all at one of them.
+        for _ in 0..64 {
+            UdpSocket::bind(loopback()).unwrap().send_to(b"x", addr).unwrap();
+        }
+        let count = |one: &UdpSocket| iter::from_fn(|| one.recv_from(&mut [0; 8]).ok()).count();
+        let each: Vec<usize> = all.iter().map(count).collect();
+        assert_eq!(each.iter().sum::<usize>(), 64, "{each:?}");
+        assert!(each.iter().filter(|count| **count > 0).count() > 1, "{each:?}");
+    }
+
+    #[test]
+    fn what_finds_the_buffer_full_is_counted_to_the_datagram() {
+        let socket = bind_datagrams(loopback(), 1).unwrap().remove(0);
+        socket.set_nonblocking(true).unwrap();
+        let (addr, sender) = (socket.local_addr().unwrap(), UdpSocket::bind(loopback()).unwrap());
+        assert_eq!(dropped_on_receipt(&socket).unwrap(), 0);
+        const SENT: u32 = 2_000;
+        for _ in 0..SENT {
+            sender.send_to(&[0; 1_000], addr).unwrap();
+        }
+        let came = iter::from_fn(|| socket.recv_from(&mut [0; 1_000]).ok()).count() as u32;
+        assert!(came < SENT, "2 MB do not fit");
+        assert_eq!(came + dropped_on_receipt(&socket).unwrap(), SENT);
     }
 
     #[test]

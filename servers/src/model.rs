@@ -1,7 +1,7 @@
 //! The contract of a concurrency model: what it states of itself, what it is handed, what it owes.
 
 pub use crate::tuning::Tuning;
-use crate::{Counters, ServerConfig, Service, Stop};
+use crate::{Counters, Datagrams, ServerConfig, Service, Stop};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::{fmt, io};
@@ -32,6 +32,11 @@ pub trait ServerModel: Sync {
     /// Sockets that it listens on: several share the address (`SO_REUSEPORT`), and all listen before anybody is told so.
     fn listeners(&self, _: &ServerConfig) -> usize {
         1
+    }
+
+    /// How it serves datagrams, where it does: a model that is about connections has nothing to say of them.
+    fn datagrams(&self) -> Option<&'static Datagrams> {
+        None
     }
 
     /// Serves until asked to stop.

@@ -13,7 +13,7 @@ pub mod uring;
 
 use crate::Counters;
 use std::io;
-use std::os::fd::{BorrowedFd, IntoRawFd as _, RawFd};
+use std::os::fd::{AsRawFd as _, BorrowedFd, IntoRawFd as _, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use stop_state::StopState;
@@ -61,6 +61,26 @@ pub(crate) fn poll(entries: &mut [libc::pollfd], timeout_ms: libc::c_int) -> io:
     // answer POLLNVAL.
     let ready = unsafe { libc::poll(entries.as_mut_ptr(), count, timeout_ms) };
     if ready < 0 { Err(io::Error::last_os_error()) } else { Ok(ready as usize) }
+}
+
+/// Datagrams dropped at a socket for want of room (`SK_MEMINFO_DROPS` of `SO_MEMINFO`, Linux 4.12).
+///
+/// # Errors
+/// When the kernel does not tell.
+pub(crate) fn receive_drops(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    const DROPS: usize = 8; // linux/sock_diag.h
+    let mut values = [0_u32; DROPS + 1];
+    let mut length = size_of_val(&values) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes to an array of that size, and the length itself.
+    let told = unsafe {
+        let (values, length) = (values.as_mut_ptr().cast(), &raw mut length);
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_MEMINFO, values, length)
+    };
+    match told {
+        0 if length as usize == size_of_val(&values) => Ok(values[DROPS]),
+        0 => Err(io::Error::from(io::ErrorKind::Unsupported)),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Adds `listener` to the epoll instance `poll`, edge-triggered, so that one of those who wait at instances that share it is

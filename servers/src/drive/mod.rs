@@ -8,6 +8,7 @@ pub mod accept;
 pub mod blocking;
 pub mod buffers;
 pub(crate) mod completion;
+pub mod datagrams;
 pub(crate) mod nonblocking;
 pub mod offload;
 pub mod pool;

@@ -1,6 +1,8 @@
 //! Iterative: accept, serve to the end, accept the next (Stevens, UNP chapter 30, design 1). The baseline: no cost of
 //! concurrency at all, and total head-of-line blocking.
 
+use super::datagrams;
+use crate::Datagrams;
 use crate::drive::accept::accept_until_stop;
 use crate::drive::blocking::serve;
 use crate::drive::buffers::Buffers;
@@ -25,6 +27,10 @@ impl ServerModel for Iterative {
             tunings: &[],
             role: Role::Extra,
         }
+    }
+
+    fn datagrams(&self) -> Option<&'static Datagrams> {
+        Some(&datagrams::ITERATIVE)
     }
 
     fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {

@@ -9,6 +9,7 @@
 //! it keeps the deadline of a stop itself. The second may be stuck in a job when that deadline passes, and then somebody
 //! else must return: it serves on a thread of its own, under `drive::supervise`.
 
+use super::datagrams;
 use crate::drive::Key;
 use crate::drive::accept::{AcceptError, Backoff};
 use crate::drive::buffers::Buffers;
@@ -20,7 +21,7 @@ use crate::drive::registry::{FORCE_GRACE, Registry};
 use crate::drive::supervise::supervise;
 use crate::drive::timers::{Due, Timers};
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
-use crate::{Counters, JobOutput, Service, Stop, sys};
+use crate::{Counters, Datagrams, JobOutput, Service, Stop, sys};
 use mio::net::{TcpListener, TcpStream};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -47,6 +48,10 @@ impl ServerModel for MioEventLoop {
             tunings: &[Tuning::BlockingWorkers, Tuning::ComputeWorkers],
             role: Role::Standard,
         }
+    }
+
+    fn datagrams(&self) -> Option<&'static Datagrams> {
+        Some(&datagrams::EVENT_LOOP)
     }
 
     fn serve(&self, serving: Serving) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The registry of models: one file and one line each.
 
 mod coroutines;
+mod datagrams;
 mod fork_per_client;
 mod io_uring;
 mod iterative;

@@ -7,6 +7,7 @@
 //! listener in all loops whoever is free takes the next; `EPOLLEXCLUSIVE` keeps a connection from waking them all, and the loop
 //! that went to sleep last is woken first.
 
+use super::datagrams;
 use super::mio_event_loop::{Epoll, EventLoop};
 use crate::drive::nonblocking::Connection;
 use crate::drive::offload::Pools;
@@ -14,7 +15,7 @@ use crate::drive::readiness::Readiness;
 use crate::drive::registry::Registry;
 use crate::drive::supervise::side_by_side;
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
-use crate::{ServerConfig, Stop};
+use crate::{Datagrams, ServerConfig, Stop};
 use std::io;
 use std::iter;
 use std::net::TcpListener;
@@ -39,6 +40,10 @@ impl ServerModel for MultiReactor {
 
     fn listeners(&self, config: &ServerConfig) -> usize {
         reactors(config)
+    }
+
+    fn datagrams(&self) -> Option<&'static Datagrams> {
+        Some(&datagrams::MULTI_REACTOR)
     }
 
     fn serve(&self, mut serving: Serving) -> io::Result<()> {

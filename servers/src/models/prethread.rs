@@ -1,6 +1,8 @@
 //! Prethread: threads that exist before their clients, all of them in accept(2) on one listener, each of which serves what it
 //! accepted to its end (Stevens, UNP chapter 30, design 7, without its mutex: the kernel wakes one of those that wait).
 
+use super::datagrams;
+use crate::Datagrams;
 use crate::drive::accept::{accept_while_listening, retry_spawn};
 use crate::drive::blocking::serve;
 use crate::drive::buffers::Buffers;
@@ -25,6 +27,10 @@ impl ServerModel for Prethread {
             tunings: &[Tuning::PoolWorkers],
             role: Role::Extra,
         }
+    }
+
+    fn datagrams(&self) -> Option<&'static Datagrams> {
+        Some(&datagrams::PRETHREAD)
     }
 
     /// The calling thread serves nobody: a worker may be stuck in a job when the stop's deadline passes, and somebody must

@@ -4,16 +4,17 @@
 //! single-threaded runtime has no other, and the multi-threaded one leaves it to wait for the end. No job ever runs on a
 //! thread of the runtime, so nothing keeps it from seeing the stop and its deadline.
 
+mod datagrams;
 mod offload;
 pub(super) mod per_core;
 mod runtime;
 pub(super) mod shared_buffers;
 
-use crate::Stop;
 use crate::drive::accept::{AcceptError, Backoff};
 use crate::drive::buffers::{READ_SIZE, RETAINED, clear};
 use crate::drive::protocol::{Action, Protocol};
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
+use crate::{Datagrams, Stop};
 use offload::Offload;
 use runtime::{Alive, Shared, Socket, run, write_all};
 use std::io;
@@ -40,6 +41,10 @@ impl ServerModel for MultiThread {
         }
     }
 
+    fn datagrams(&self) -> Option<&'static Datagrams> {
+        Some(&datagrams::MULTI_THREAD)
+    }
+
     fn serve(&self, serving: Serving) -> io::Result<()> {
         let mut builder = Builder::new_multi_thread();
         builder.worker_threads(serving.config.runtime_workers.max(1));
@@ -62,6 +67,10 @@ impl ServerModel for CurrentThread {
             tunings: &[Tuning::BlockingWorkers, Tuning::ComputeWorkers],
             role: Role::Extra,
         }
+    }
+
+    fn datagrams(&self) -> Option<&'static Datagrams> {
+        Some(&datagrams::CURRENT_THREAD)
     }
 
     fn serve(&self, serving: Serving) -> io::Result<()> {

@@ -1,5 +1,5 @@
 //! The conformance suite: every model under every service, generated from the two registries; what only some models
-//! can do; and the ring that one of them is built on.
+//! can do; every model that serves datagrams under these; and the ring that one of them is built on.
 //!
 //! Left out, for time: a variant of another model ([`VARIANTS`]), which shares the code that drives a connection, is asked
 //! every case under `echo`, and under the other services only what depends on who does a request's work
@@ -11,6 +11,7 @@
 
 mod cases;
 mod client;
+mod datagrams;
 mod faulty;
 mod limits;
 mod poison;
@@ -124,7 +125,9 @@ fn cases_of(pair: &Pair) -> Vec<Case> {
     if is_variant && pair.service.name != "echo" {
         every.retain(|case| OF_JOBS.contains(&case.name));
     }
-    let all = [&every, limits::ALL, own].concat();
+    let by_datagrams = pair.service.name == "echo" && pair.model.datagrams().is_some();
+    let datagrams = if by_datagrams { datagrams::ALL } else { &[] };
+    let all = [&every, limits::ALL, own, datagrams].concat();
     all.into_iter().filter(|case| (case.applies)(pair)).collect()
 }
 

@@ -2,7 +2,8 @@
 
 use crate::{Pair, faulty};
 use bakeoff_servers::{
-    CounterSnapshot, Counters, ServerConfig, ServiceConfig, Serving, Stop, limits, listen, models, services,
+    CounterSnapshot, Counters, ServerConfig, ServiceConfig, Serving, ServingDatagrams, Stop, limits, listen,
+    models, services,
 };
 use procfs::process::Process;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit, setrlimit};
@@ -28,6 +29,8 @@ pub(crate) struct Options {
     pub(crate) model: String,
     pub(crate) service: String,
     pub(crate) config: ServerConfig,
+    /// Whether it serves datagrams.
+    pub(crate) datagrams: bool,
     /// Threads and processes that the server's user may have, the server running as a user of its own.
     pub(crate) max_processes: Option<u64>,
     /// The limit on descriptors it starts with, where not that of the test.
@@ -52,13 +55,9 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     let model = models::find(&options.model).expect("a model");
     let entry = services::find(&options.service).unwrap_or(&faulty::ENTRY);
     assert_eq!(entry.name, options.service, "a service");
-    let service = (entry.build)(&ServiceConfig::default());
     let stop = Stop::on_signals().expect("signal handlers");
     let counters = Counters::shared().expect("shared counters");
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
-    let count = model.listeners(&options.config);
-    let (listener, more_listeners) =
-        listen::bind_all(address, &listen::ListenOptions::default(), count).expect("bind");
     limits::refuse_core_dumps();
     if let Some(limit) = options.max_descriptors {
         let maximum = getrlimit(Resource::Nofile).maximum;
@@ -69,9 +68,20 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     }
     // The test that started us may die; its server must not stay.
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).expect("death signal");
-    println!("{}", listener.local_addr().expect("address").port());
-    let serving = Serving { listener, more_listeners, service, config: options.config, stop, counters };
-    model.serve(serving).expect("serve");
+    let config = options.config;
+    if options.datagrams {
+        let datagrams = model.datagrams().expect("it serves datagrams");
+        let sockets = listen::bind_datagrams(address, (datagrams.sockets)(&config)).expect("bind");
+        println!("{}", sockets[0].local_addr().expect("address").port());
+        datagrams.serve(ServingDatagrams { sockets, config, stop, counters }).expect("serve");
+    } else {
+        let (listener, more_listeners) =
+            listen::bind_all(address, &listen::ListenOptions::default(), model.listeners(&config))
+                .expect("bind");
+        println!("{}", listener.local_addr().expect("address").port());
+        let service = (entry.build)(&ServiceConfig::default());
+        model.serve(Serving { listener, more_listeners, service, config, stop, counters }).expect("serve");
+    }
     println!("{}", serde_json::to_string(&counters.snapshot()).expect("snapshot"));
     std::io::stdout().flush().expect("stdout");
     Some(ExitCode::SUCCESS)
@@ -116,11 +126,17 @@ impl Server {
         Self::start_with(pair, |_| {})
     }
 
+    /// A server of datagrams.
+    pub(crate) fn start_datagrams(pair: &Pair) -> Self {
+        Self::start_with(pair, |options| options.datagrams = true)
+    }
+
     pub(crate) fn start_with(pair: &Pair, adjust: impl FnOnce(&mut Options)) -> Self {
         let mut options = Options {
             model: pair.model.name().into(),
             service: pair.service.name.into(),
             config: config(),
+            datagrams: false,
             max_processes: None,
             max_descriptors: None,
         };

@@ -4,14 +4,14 @@
 //! its clients waiting while others idle. The runtimes share the pools for jobs: together they have as many threads as other
 //! models.
 
-use super::connection;
 use super::offload::{Blocking, Offload};
 use super::runtime::{Shared, build, serve_on};
+use super::{connection, datagrams};
 use crate::drive::offload::Pools;
 use crate::drive::registry::Registry;
 use crate::drive::supervise::side_by_side;
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
-use crate::{ServerConfig, Stop};
+use crate::{Datagrams, ServerConfig, Stop};
 use std::io;
 use std::iter;
 use std::sync::Arc;
@@ -36,6 +36,10 @@ impl ServerModel for PerCore {
 
     fn listeners(&self, config: &ServerConfig) -> usize {
         runtimes(config)
+    }
+
+    fn datagrams(&self) -> Option<&'static Datagrams> {
+        Some(&datagrams::PER_CORE)
     }
 
     fn serve(&self, serving: Serving) -> io::Result<()> {
