@@ -138,6 +138,7 @@ fn open(launcher: &Launcher, model: &str, clients: u32) -> Result<Pair, String> 
     config.pool_workers = config.pool_workers.max((clients as usize).min(10_000));
     let options = ServeOptions {
         service: "echo".into(),
+        transport: Default::default(),
         address: "127.0.0.1:0".parse().expect("an address"),
         backlog: 4096,
         congestion_control: Some("cubic".into()),

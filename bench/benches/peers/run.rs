@@ -61,6 +61,7 @@ impl Stage<'_> {
             Launcher { program: env!("CARGO_BIN_EXE_bakeoff").into(), interrupt: self.interrupt.clone() };
         let options = ServeOptions {
             service: "http".into(),
+            transport: Default::default(),
             address: "127.0.0.1:0".parse().expect("an address"),
             backlog: 1024,
             congestion_control: None, // the clients of others cannot choose theirs

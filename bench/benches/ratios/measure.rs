@@ -1,6 +1,6 @@
 //! One trial: a server of its own under one client, and what came of it.
 
-use crate::controls::{ClientPart, ClientSpec, Kind, run_client};
+use crate::controls::{ClientPart, ClientSpec, Kind, datagrams, run_client};
 use bakeoff::host::environment::pin;
 use bakeoff::host::topology::CpuPlan;
 use bakeoff::process::launch::{Interrupt, Launcher, die_with_parent};
@@ -10,7 +10,7 @@ use bakeoff::process::serving::ServeOptions;
 use bakeoff::process::workers::{PATIENCE, Workers, expect};
 use bakeoff::swarm::spec::WorkerSpec;
 use bakeoff::workload::command::Command;
-use bakeoff::workload::load::{DemandShape, Load, RequestShape, Timing};
+use bakeoff::workload::load::{DemandShape, Load, RequestShape, Timing, Transport};
 use bakeoff_reports::record::Measured;
 use bakeoff_servers::ServerConfig;
 use std::ffi::OsString;
@@ -28,10 +28,22 @@ const WARMUP: Duration = Duration::from_millis(100);
 pub(crate) enum Server {
     /// A model of the project.
     Model(&'static str),
-    /// The same, as a command that this program becomes.
+    /// The same over UDP.
+    Datagrams(&'static str),
+    /// A model, as a command that this program becomes.
     Command(&'static str),
     /// A control of this bench.
     Control(&'static str),
+}
+
+impl Server {
+    /// What carries its requests.
+    pub(crate) fn transport(self) -> Transport {
+        match self {
+            Self::Datagrams(_) | Self::Control(datagrams::NAME) => Transport::Udp,
+            Self::Model(_) | Self::Command(_) | Self::Control(_) => Transport::Tcp,
+        }
+    }
 }
 
 /// A client to measure with.
@@ -113,6 +125,7 @@ impl Stage {
         config.pool_workers = connections as usize;
         let options = ServeOptions {
             service: "echo".into(),
+            transport: server.transport(),
             address: "127.0.0.1:0".parse().expect("an address"),
             backlog: 1024,
             congestion_control: Some("cubic".into()),
@@ -120,7 +133,7 @@ impl Stage {
             config,
         };
         let (launcher, arguments, name) = match server {
-            Server::Model(model) => (&self.tool, options.arguments(model), model),
+            Server::Model(model) | Server::Datagrams(model) => (&self.tool, options.arguments(model), model),
             Server::Command(model) => return self.as_command(model, &options),
             Server::Control(name) => {
                 let pool = connections.to_string();
@@ -146,10 +159,16 @@ impl Stage {
     /// The swarm's record of a load on a server.
     pub(crate) fn by_swarm(&self, server: Server, load: Load, seed: u64) -> Result<Measured, String> {
         let clients = load.clients();
-        self.on(server, clients, |target| self.swarm(target, load, seed))
+        self.on(server, clients, |target| self.swarm(target, server.transport(), load, seed))
     }
 
-    fn swarm(&self, target: SocketAddr, load: Load, seed: u64) -> Result<Measured, String> {
+    fn swarm(
+        &self,
+        target: SocketAddr,
+        transport: Transport,
+        load: Load,
+        seed: u64,
+    ) -> Result<Measured, String> {
         let request = RequestShape::new(SIZE, DemandShape::None);
         let timing = Timing {
             warmup: WARMUP,
@@ -159,6 +178,7 @@ impl Stage {
         };
         let spec = WorkerSpec {
             seed,
+            transport,
             congestion_control: Some("cubic".into()),
             ..WorkerSpec::new(target, "echo", load, request, timing)
         };
@@ -170,7 +190,8 @@ impl Stage {
             measured
         };
         let measured = run().map_err(|e: bakeoff::process::launch::LaunchError| e.to_string())?;
-        if measured.counts.errors_total() > 0 {
+        let lost = measured.datagrams.as_ref().map_or(0, |datagrams| datagrams.lost);
+        if measured.counts.errors_total() + lost > 0 {
             return Err(format!("requests failed: {:?}", measured.counts));
         }
         Ok(measured)

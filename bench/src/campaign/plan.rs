@@ -34,7 +34,8 @@ impl Plan {
     /// each scenario names, or the default ones, and what it adds. Chosen commands run beside them.
     ///
     /// # Errors
-    /// An unknown model, two commands of one name, or nothing to run, also because none of the models can start here.
+    /// An unknown model, two commands of one name, or nothing to run, also because none of the models can start here or serve what
+    /// carries a workload's requests.
     pub fn new(scenarios: Vec<Scenario>, chosen: &Chosen, rounds: u32, seed: u64) -> Result<Self, String> {
         Self::without(|model| model.unavailable(), scenarios, chosen, rounds, seed)
     }
@@ -73,7 +74,23 @@ impl Plan {
         if cells.is_empty() {
             return Err("nothing to run: the scenarios name no models; give some with --model".into());
         }
-        Ok(Self { scenarios, contestants, refused, cells, rounds, budget: None, seed })
+        let mut plan = Self { scenarios, contestants, refused, cells, rounds, budget: None, seed };
+        plan.refuse_by_transport()?;
+        Ok(plan)
+    }
+
+    /// Takes contestants out of the workloads whose transport they do not serve.
+    fn refuse_by_transport(&mut self) -> Result<(), String> {
+        for contestant in 0..self.contestants.len() {
+            let serves = |at: &usize| self.contestants[contestant].refusal(self.scenarios[*at].transport);
+            let runs =
+                self.cells.iter().filter(|cell| cell.contestant == contestant).map(|cell| cell.scenario);
+            let unfit: Vec<usize> = runs.filter(|at| serves(at).is_some()).collect();
+            if let Some(why) = unfit.first().and_then(serves) {
+                self.refuse(contestant, &unfit, why)?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes a contestant out of some workloads, for a reason that the record keeps.

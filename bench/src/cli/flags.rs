@@ -11,7 +11,7 @@ use crate::workload::derive::Times;
 use crate::workload::http::{self, Header};
 use crate::workload::load::{DemandShape, RequestShape, check_request};
 use crate::workload::units::{parse_duration, parse_positive_duration, parse_size};
-use bakeoff_reports::record::{HttpExpectation, HttpRequest};
+use bakeoff_reports::record::{HttpExpectation, HttpRequest, Transport};
 use bakeoff_servers::services::{self, ServiceEntry};
 use clap::{Args, value_parser};
 use std::fs;
@@ -52,6 +52,13 @@ pub(super) struct SeedFlag {
     /// Seed of all schedules, orders and payloads
     #[arg(long, default_value_t = 1)]
     pub(super) seed: u64,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct TransportFlag {
+    /// What carries the requests: tcp, or udp, a datagram each (echo alone)
+    #[arg(long, value_name = "TRANSPORT", default_value = "tcp", value_parser = names::transport())]
+    pub(super) transport: Transport,
 }
 
 #[derive(Clone, Debug, Args)]

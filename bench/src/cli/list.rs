@@ -16,6 +16,8 @@ impl ListArgs {
         let mut text = String::new();
         let on_models: Vec<(&str, String)> = models::all().map(|m| (m.name(), line_on(m))).collect();
         section(&mut text, "MODELS (--model)", on_models.iter().map(|(name, line)| (*name, line.as_str())));
+        let over_udp = models::all().filter_map(|m| Some((m.name(), m.datagrams()?.summary)));
+        section(&mut text, "OVER UDP (--transport udp)", over_udp);
         section(&mut text, "SERVICES (--service)", services::ALL.iter().map(|s| (s.name, s.summary)));
         let _ = writeln!(text, "{SCENARIOS}\n");
         for group in Group::ALL {

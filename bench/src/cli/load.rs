@@ -1,7 +1,7 @@
 //! `bakeoff load`: the swarm alone, against any server that speaks one of the services.
 
 use super::Addresses;
-use super::flags::{CpuFlags, RequestFlags, SeedFlag};
+use super::flags::{CpuFlags, RequestFlags, SeedFlag, TransportFlag};
 use super::output;
 use super::setup::{launcher, loopback};
 use crate::exit::Exit;
@@ -11,11 +11,11 @@ use crate::process::context::Context;
 use crate::process::launch::LaunchError;
 use crate::swarm::spec::WorkerSpec;
 use crate::trial::judge;
-use crate::workload::bounds;
-use crate::workload::load::{Arrivals, Load, RateShape, Timing};
+use crate::workload::load::{Arrivals, Background, Load, RateShape, Timing};
 use crate::workload::units::{
-    parse_count, parse_duration, parse_positive_duration, parse_rate, show_duration,
+    parse_count, parse_duration, parse_positive_duration, parse_rate, parse_share, show_duration,
 };
+use crate::workload::{bounds, transport};
 use bakeoff_reports::record::{HttpFault, Invalid, Measured, Usage, WrongReplies};
 use bakeoff_reports::show::summary::Summary;
 use clap::{Args, value_parser};
@@ -26,6 +26,7 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  bakeoff load --addr 127.0.0.1:5000 --service line --clients 64\n  \
     bakeoff load --addr 127.0.0.1:7 --rate 20000 --for 10s\n  \
+    bakeoff load --addr 127.0.0.1:7 --rate 20000 --transport udp\n  \
     bakeoff load --addr 127.0.0.1:8080 --path /api/items --expect-same-body\n  \
     bakeoff load --addr 127.0.0.1:8080 --path /items --body x --expect-status 201")]
 pub(super) struct LoadArgs {
@@ -34,6 +35,11 @@ pub(super) struct LoadArgs {
     addr: Addresses,
     #[command(flatten)]
     request: RequestFlags,
+    #[command(flatten)]
+    transport: TransportFlag,
+    /// Lose this share of what comes back, such as 0.5%, as a network would: segments of TCP, which are sent again, or datagrams
+    #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = parse_share)]
+    loss: f64,
     /// Connections
     #[arg(long, short, value_name = "COUNT", default_value = "64", value_parser = parse_clients)]
     clients: u32,
@@ -92,7 +98,7 @@ impl LoadArgs {
         };
         let doubts =
             judge::doubts(&measured, &Usage::absent("another program's server"), &spec.load, &context.cpus);
-        let invalid = judge::of_strangers_server(&measured, || refuses(target));
+        let invalid = judge::of_strangers_server(&measured, || spec.transport.is_tcp() && refuses(target));
         let summary = Summary::new(&measured, invalid, doubts).map_err(|e| e.to_string())?;
         let text = if self.json {
             serde_json::to_string_pretty(&summary).expect("our own type, finite numbers") + "\n"
@@ -118,6 +124,7 @@ impl LoadArgs {
         let window = show_duration(self.window);
         let clients = match self.churn {
             Some(_) => format!("{} sessions at once", self.clients),
+            None if !spec.transport.is_tcp() => format!("{} sockets", workers.connected()),
             None => format!("{} connections", workers.connected()),
         };
         crate::print_to_stderr(&format!("{clients} to {}, measuring for {window}", spec.target));
@@ -128,10 +135,11 @@ impl LoadArgs {
         measured
     }
 
-    /// Where to: of a name with several addresses the first at which somebody listens.
+    /// Where to: of a name with several addresses the first at which somebody listens; over UDP nobody can be asked.
     fn target(&self) -> SocketAddr {
         let all = &self.addr.0;
-        let listens = |address: &&SocketAddr| all.len() == 1 || !refuses(**address);
+        let asks = all.len() > 1 && self.transport.transport.is_tcp();
+        let listens = |address: &&SocketAddr| !asks || !refuses(**address);
         *all.iter().find(listens).unwrap_or(&all[0])
     }
 
@@ -149,7 +157,12 @@ impl LoadArgs {
         let timing =
             Timing { warmup: self.warmup, window: self.window, timeout: self.timeout, drain: self.timeout };
         bounds::check(&load, &request, &timing, 0, 1).map_err(|e| e.to_string())?;
+        let (transport, loss) = (self.transport.transport, self.loss);
+        let service = self.request.service().name;
+        transport::check_service(transport, service)
+            .and_then(|()| transport::check(transport, loss, &load, &request, &Background::default()))
+            .map_err(|e| e.to_string())?;
         let seed = self.seed.seed;
-        Ok(WorkerSpec { seed, ..WorkerSpec::new(target, self.request.service().name, load, request, timing) })
+        Ok(WorkerSpec { seed, transport, loss, ..WorkerSpec::new(target, service, load, request, timing) })
     }
 }

@@ -3,6 +3,7 @@
 use crate::suggest;
 use crate::workload::contestant;
 use crate::workload::scenario::{BUILT_IN, REFERENCE};
+use bakeoff_reports::record::Transport;
 use bakeoff_servers::services::ServiceEntry;
 use bakeoff_servers::{TunedModel, models, services};
 use clap::builder::{PossibleValue, TypedValueParser};
@@ -55,6 +56,12 @@ pub(super) fn model() -> impl TypedValueParser<Value = TunedModel> {
 pub(super) fn service() -> impl TypedValueParser<Value = &'static ServiceEntry> {
     let known = NameParser::of("service", services::ALL.iter().map(|service| service.name));
     known.map(|name| services::find(&name).expect("one of the names that are taken"))
+}
+
+/// A transport, by its name.
+pub(super) fn transport() -> impl TypedValueParser<Value = Transport> {
+    let known = NameParser::of("transport", Transport::ALL.iter().map(|transport| transport.name()));
+    known.map(|name| Transport::of_name(&name).expect("one of the names that are taken"))
 }
 
 /// The name of a built-in scenario, or the path of a file.

@@ -1,11 +1,13 @@
 //! `bakeoff serve`: one model alone.
 
+use super::flags::TransportFlag;
 use super::names;
 use crate::exit::Exit;
 use crate::host::environment::allowed_cpus;
 use crate::host::preflight::require_loopback;
 use crate::process::serving::{Around, ServeOptions, serve};
 use crate::workload::server::{DEFAULT_BACKLOG, Key, ServerSettings};
+use crate::workload::transport::BY_DATAGRAMS;
 use bakeoff_servers::TunedModel;
 use bakeoff_servers::services::{Dotfiles, ServiceEntry};
 use bakeoff_servers::tuning::Tuning;
@@ -18,15 +20,18 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  bakeoff serve --model thread-per-client --service line\n  nc 127.0.0.1 5000\n\n  \
-    bakeoff serve --model tokio --service static --root DIR --addr 127.0.0.1:8000"
+    bakeoff serve --model tokio --service static --root DIR --addr 127.0.0.1:8000\n\n  \
+    bakeoff serve --model mio-event-loop --transport udp"
 )]
 pub(super) struct ServeArgs {
     /// The concurrency model (see `bakeoff list`)
     #[arg(long, short, value_parser = names::model(), hide_possible_values = true)]
     model: TunedModel,
-    /// The service (see `bakeoff list`)
-    #[arg(long, short, default_value = "line", value_parser = names::service(), hide_possible_values = true)]
-    service: &'static ServiceEntry,
+    /// The service (see `bakeoff list`) [default: line; echo over UDP]
+    #[arg(long, short, value_parser = names::service(), hide_possible_values = true)]
+    service: Option<&'static ServiceEntry>,
+    #[command(flatten)]
+    transport: TransportFlag,
     /// The folder that the service `static` serves, instead of its built-in site
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     root: Option<PathBuf>,
@@ -143,9 +148,12 @@ impl ServeArgs {
             require_loopback(self.addr.ip(), "say --allow-remote if others shall reach this server")?;
         }
         let cpus = if self.cpus.is_empty() { allowed_cpus().len() } else { self.cpus.len() };
+        let transport = self.transport.transport;
+        let usual = if transport.is_tcp() { "line" } else { BY_DATAGRAMS };
         let config = self.model.config(&self.settings.0.config(cpus));
         let options = ServeOptions {
-            service: self.service.name.into(),
+            service: self.service.map_or(usual, |service| service.name).into(),
+            transport,
             address: self.addr,
             backlog: self.settings.0.backlog(),
             congestion_control: self.congestion_control,

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 
 /// Check the harness on this machine against known answers
 ///
-/// Stalls, queues with analytic solutions, Little's law, arrivals, a server that fails by plan, and the generator's own
+/// Stalls, queues with analytic solutions, Little's law, arrivals, a server and a network that fail by plan, and the generator's own
 /// bias: expected, measured, and how far apart the two may be. Takes under a minute on a quiet machine; exits with 0 when every figure is
 /// right and with 3 when one is not.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use crate::host::topology::{CpuPlan, Topology};
 use crate::swarm::spec::WorkerSpec;
 use crate::workload::contestant::{Contestant, NamedCommand};
 use crate::workload::scenario::Scenario;
-use bakeoff_reports::record::{Reading, Work};
+use bakeoff_reports::record::{Reading, Transport, Work};
 use bakeoff_servers::ServerConfig;
 use rustix::net::sockopt;
 use std::borrow::Cow;
@@ -123,6 +123,7 @@ impl Context {
     pub fn serve_options(&self, service: &str, backlog: u32, config: ServerConfig) -> ServeOptions {
         ServeOptions {
             service: service.into(),
+            transport: Transport::Tcp,
             address: self.address,
             backlog,
             congestion_control: self.congestion_control().map(str::to_string),

@@ -10,17 +10,20 @@ use crate::host::preflight;
 use crate::print_to_stderr;
 use crate::suggest;
 use crate::sys;
+use crate::workload::transport;
+use bakeoff_reports::record::Transport;
 use bakeoff_servers::limits::refuse_core_dumps;
-use bakeoff_servers::listen::{ListenOptions, bind_all};
+use bakeoff_servers::listen::{ListenOptions, bind_all, bind_datagrams};
 use bakeoff_servers::model::Tuning;
 use bakeoff_servers::services::{Dotfiles, Hosts, ServiceConfig};
 use bakeoff_servers::{
-    CounterSnapshot, Counters, ServerConfig, ServerModel, Service, Serving, Stop, services,
+    CounterSnapshot, Counters, Datagrams, ServerConfig, ServerModel, Service, Serving, ServingDatagrams,
+    Stop, services,
 };
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +33,8 @@ use std::time::Duration;
 pub struct ServeOptions {
     /// Name of the service.
     pub service: String,
+    /// What carries it.
+    pub transport: Transport,
     /// Where to listen.
     pub address: SocketAddr,
     /// Listen backlog.
@@ -66,6 +71,9 @@ impl ServeOptions {
         let mut add = |name: &str, value: String| arguments.push(format!("--{name}={value}").into());
         add("model", model.into());
         add("service", self.service.clone());
+        if !self.transport.is_tcp() {
+            add("transport", self.transport.to_string());
+        }
         add("addr", self.address.to_string());
         add("backlog", self.backlog.to_string());
         for tuning in Tuning::ALL {
@@ -115,6 +123,13 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
     if let Some(reason) = model.unavailable() {
         return Err(reason); // before anybody is told that it serves
     }
+    transport::check_service(options.transport, entry.name).map_err(|e| e.to_string())?;
+    if let Some(reason) = transport::refusal(model, options.transport) {
+        return Err(reason);
+    }
+    if !options.transport.is_tcp() && tax > Duration::ZERO {
+        return Err("busy time can be added to the requests of connections alone".into());
+    }
     let hosts = if options.address.ip().is_loopback() { Hosts::Loopback } else { Hosts::Any };
     let config = ServiceConfig { hosts, ..ServiceConfig::default() };
     let service = match root {
@@ -131,14 +146,8 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
         format!("holding {} MiB of memory failed: {e}; give less --ballast", options.config.ballast_mib)
     })?;
     refuse_core_dumps();
-    let listen = ListenOptions {
-        backlog: i32::try_from(options.backlog).unwrap_or(i32::MAX),
-        congestion_control: options.congestion_control.clone(),
-    };
-    let count = model.listeners(&options.config);
-    let (listener, more_listeners) = bind_all(options.address, &listen, count).map_err(|e| e.to_string())?;
-    let address =
-        listener.local_addr().map_err(|e| format!("asking for the port that was bound failed: {e}"))?;
+    let door = Door::open(model, options)?;
+    let address = door.address().map_err(|e| format!("asking for the port that was bound failed: {e}"))?;
     let stop = Stop::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
     let counters = Counters::shared().map_err(|e| format!("making memory for the counters failed: {e}"))?;
     if parent.is_some() {
@@ -147,11 +156,18 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
             return Ok(());
         }
     } else {
-        invite(model.name(), entry.name, address);
+        invite(model.name(), entry.name, options.transport, address);
     }
-    let serving =
-        Serving { listener, more_listeners, service, config: options.config.clone(), stop, counters };
-    model.serve(serving).map_err(|e| format!("{} could not serve: {e}", model.name()))?;
+    let config = options.config.clone();
+    let served = match door {
+        Door::Connections(listener, more_listeners) => {
+            model.serve(Serving { listener, more_listeners, service, config, stop, counters })
+        }
+        Door::Datagrams(datagrams, sockets) => {
+            datagrams.serve(ServingDatagrams { sockets, config, stop, counters })
+        }
+    };
+    served.map_err(|e| format!("{} could not serve: {e}", model.name()))?;
     let counters = counters.snapshot();
     if parent.is_some() {
         say(&FromServer::Served { counters });
@@ -164,6 +180,35 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
         }
     }
     Ok(())
+}
+
+/// Where a server is asked: what is bound before anybody is told of it.
+enum Door {
+    Connections(TcpListener, Vec<TcpListener>),
+    Datagrams(&'static Datagrams, Vec<UdpSocket>),
+}
+
+impl Door {
+    fn open(model: &dyn ServerModel, options: &ServeOptions) -> Result<Self, String> {
+        if let (Transport::Udp, Some(datagrams)) = (options.transport, model.datagrams()) {
+            let sockets = bind_datagrams(options.address, (datagrams.sockets)(&options.config));
+            return Ok(Self::Datagrams(datagrams, sockets.map_err(|e| e.to_string())?));
+        }
+        let listen = ListenOptions {
+            backlog: i32::try_from(options.backlog).unwrap_or(i32::MAX),
+            congestion_control: options.congestion_control.clone(),
+        };
+        let bound = bind_all(options.address, &listen, model.listeners(&options.config));
+        let (listener, more) = bound.map_err(|e| e.to_string())?;
+        Ok(Self::Connections(listener, more))
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Connections(listener, _) => listener.local_addr(),
+            Self::Datagrams(_, sockets) => sockets[0].local_addr(),
+        }
+    }
 }
 
 /// The service that serves a folder.
@@ -187,8 +232,9 @@ fn serve_folder(
 }
 
 /// Tells a person what is there and how to try it.
-fn invite(model: &str, service: &str, address: SocketAddr) {
-    print_to_stderr(&format!("{model} serves {service} on {address}; Ctrl-C stops it"));
+fn invite(model: &str, service: &str, transport: Transport, address: SocketAddr) {
+    let over = if transport.is_tcp() { "" } else { " over UDP" };
+    print_to_stderr(&format!("{model} serves {service}{over} on {address}; Ctrl-C stops it"));
     let (ip, port) = (address.ip(), address.port());
     match service {
         "http" => print_to_stderr(&format!("try: curl -v http://{address}/")),
@@ -196,6 +242,7 @@ fn invite(model: &str, service: &str, address: SocketAddr) {
             print_to_stderr(&format!("open http://localhost:{port}/"));
         }
         "static" | "dynamic" => print_to_stderr(&format!("open http://{address}/")),
+        _ if !transport.is_tcp() => print_to_stderr(&format!("try: nc -u {ip} {port}")),
         "line" => print_to_stderr(&format!("try: nc {ip} {port}   (a line `exit` closes the connection)")),
         _ => {}
     }

@@ -8,6 +8,7 @@
 //!
 //! A socket never becomes both ends of its connection: where that would happen nobody listens.
 
+use super::loss::Loss;
 use crate::host::clock;
 use crate::host::connect::meets_itself;
 use rustix::fd::OwnedFd;
@@ -37,6 +38,7 @@ const TRIES: u32 = 32;
 pub(super) struct Dialer {
     target: SocketAddr,
     congestion_control: Option<String>,
+    loss: Option<Loss>,
     sources: Vec<IpAddr>,
     turn: u64,
 }
@@ -54,7 +56,12 @@ impl Dialer {
         // Swarms of different processes against one server should not walk the same ports in step.
         let first = u64::from(std::process::id()).wrapping_mul(7_919) + u64::from(shard) * STRIDE;
         let turn = first % PORTS * sources.len().max(1) as u64;
-        Self { target, congestion_control, sources, turn }
+        Self { target, congestion_control, loss: None, sources, turn }
+    }
+
+    /// The same where some of what comes back is lost.
+    pub(super) fn with_loss(self, loss: Option<Loss>) -> Self {
+        Self { loss, ..self }
     }
 
     /// Begins a connection. It is established, or has failed, when its socket becomes writable. Says, too, when the connecting
@@ -83,6 +90,9 @@ impl Dialer {
         let mut last = Errno::ADDRNOTAVAIL;
         for _ in 0..TRIES {
             let socket = self.socket()?;
+            if let Some(loss) = self.loss {
+                loss.of_segments(&socket)?;
+            }
             prepare(&socket)?;
             if let Some(source) = self.next_source() {
                 sockopt::set_socket_reuseaddr(&socket, true)?;

@@ -1,17 +1,14 @@
 //! The event loop of a worker: one thread that sends when it is time and reads when there is something.
 //!
 //! Edge-triggered epoll, each socket registered once for both directions: a request costs one send, one receive and
-//! its share of a wait, and nothing else. Near a send time the loop spins (it waits with a timeout of zero), because
-//! a sleep overshoots by tens of microseconds. Never allocates while it runs, never touches memory of other workers.
+//! its share of a wait ([`Clockwork`]), and nothing else. Never allocates while it runs, never touches memory of other workers.
 //!
 //! The clock is read after every receive that completes a reply, never once for a batch of events: a stamp taken before
 //! the receive would flatter the server. In a closed loop that reading is also the send time of the request that
 //! follows at once, which makes its service time longer by the few tens of nanoseconds in between, never shorter.
-//!
-//! Times are nanoseconds from the common start, except during set-up, when they are of the monotonic clock itself.
 
-use super::alarm::{self, Alarm};
 use super::background::BackgroundConnections;
+use super::clockwork::{Clockwork, SPIN_NS};
 use super::deadlines::Deadlines;
 use super::dial::Dialer;
 use super::http_replies::HttpBooks;
@@ -20,24 +17,18 @@ use super::recorder::Books;
 use super::schedule::Schedule;
 use super::slot::{Phase, Slot};
 use super::wire;
-use crate::host::clock::{self, nanoseconds};
+use crate::host::clock::nanoseconds;
 use crate::swarm::spec::WorkerSpec;
 use crate::workload::load::Load;
 use bakeoff_reports::record::{self, Measured};
 use bakeoff_servers::exchange::{Exchange, Request};
-use rustix::event::epoll::{self, Event, EventData, EventFlags};
+use rustix::event::epoll::EventFlags;
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::io;
 
-/// How long before a send time the loop stops sleeping and spins: sleeps overshoot by up to so much.
-const SPIN_NS: u64 = 60_000;
-/// What is further away than this is left to the alarm.
-const FAR_NS: u64 = 10_000_000;
-/// Events taken in one wait.
-const EVENTS: usize = 256;
 /// The one receive buffer of a worker.
 const BUFFER_BYTES: usize = 64 << 10;
 /// What a hang-up or an error of a socket looks like.
@@ -95,16 +86,9 @@ pub(super) struct Engine<'a> {
     pub(super) noticed: usize,
     /// When slots that pause go on.
     pub(super) pauses: BinaryHeap<Reverse<(u64, u32)>>,
-    pub(super) end_ns: u64,
+    pub(super) clock: Clockwork,
     /// Connections dropped since the common start: what they carried can no longer be asked for.
     pub(super) dropped: u64,
-    window_begins_ns: u64,
-    give_up_ns: u64,
-    origin_ns: u64,
-    alarm: Alarm,
-    epoll: OwnedFd,
-    cpu_at_window: [Option<u64>; 2],
-    events: Vec<Event>,
 }
 
 impl<'a> Engine<'a> {
@@ -124,9 +108,6 @@ impl<'a> Engine<'a> {
         };
         let churn = matches!(mode, Mode::Churn { .. });
         let timing = &spec.timing;
-        let window_begins_ns = nanoseconds(timing.warmup);
-        let end_ns = window_begins_ns + nanoseconds(timing.window);
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let background = BackgroundConnections::new(spec, exchange)?;
         let sockets = count + background.as_ref().map_or(0, BackgroundConnections::count);
         Ok(Self {
@@ -140,7 +121,8 @@ impl<'a> Engine<'a> {
             books: Books::new(timing, spec.slices, slots),
             http: exchange.expected(&NO_REQUEST).map(|_| HttpBooks::new()).unwrap_or_default(),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
-            dialer: Dialer::new(spec.target, spec.congestion_control.clone(), spec.shard, sockets, churn),
+            dialer: Dialer::new(spec.target, spec.congestion_control.clone(), spec.shard, sockets, churn)
+                .with_loss(spec.loss()),
             background_due_ns: if background.is_some() { 0 } else { u64::MAX },
             background,
             background_counts: record::Background::default(),
@@ -148,75 +130,50 @@ impl<'a> Engine<'a> {
             given: 0,
             noticed: 0,
             pauses: BinaryHeap::with_capacity(slots),
-            end_ns,
+            clock: Clockwork::new(timing)?,
             dropped: 0,
-            window_begins_ns,
-            give_up_ns: end_ns + nanoseconds(timing.drain),
-            origin_ns: 0,
-            alarm: Alarm::new(&epoll)?,
-            epoll,
-            cpu_at_window: [None; 2],
-            events: vec![Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }; EVENTS],
         })
     }
 
     /// The time now.
     #[inline]
     pub(super) fn now(&self) -> u64 {
-        self.since_start(clock::monotonic_ns())
+        self.clock.now()
     }
 
     /// A reading of the monotonic clock as a time of [`now`](Self::now).
     pub(super) fn since_start(&self, monotonic_ns: u64) -> u64 {
-        monotonic_ns.saturating_sub(self.origin_ns)
+        self.clock.since_start(monotonic_ns)
     }
 
     /// Whether the common start is past: before it no request is sent.
     pub(super) fn has_begun(&self) -> bool {
-        self.origin_ns > 0
+        self.clock.has_begun()
     }
 
     /// Watches the socket of a slot for the rest of its life, both directions, by edges.
     pub(super) fn watch(&self, index: u32, generation: u32, socket: &OwnedFd) -> Result<(), Errno> {
-        let token = EventData::new_u64(u64::from(generation) << 32 | u64::from(index));
+        let token = u64::from(generation) << 32 | u64::from(index);
         let edges = EventFlags::IN | EventFlags::OUT | EventFlags::RDHUP | EventFlags::ET;
-        epoll::add(&self.epoll, socket, token, edges)
+        self.clock.watch(socket, token, edges)
     }
 
     /// Waits for events, at most `timeout_ns`. Returns how many there are; [`event`](Self::event) gives them.
     pub(super) fn wait(&mut self, timeout_ns: u64) -> io::Result<usize> {
-        self.wait_at_most(Some(timeout_ns))
-    }
-
-    fn wait_at_most(&mut self, timeout_ns: Option<u64>) -> io::Result<usize> {
-        let timeout = timeout_ns.map(clock::timespec);
-        match epoll::wait(&self.epoll, &mut self.events, timeout.as_ref()) {
-            Ok(count) => Ok(count),
-            Err(Errno::INTR) => Ok(0),
-            Err(error) => Err(error.into()),
-        }
+        self.clock.wait(timeout_ns)
     }
 
     /// Event `at` of the last wait: its slot, and what happened; `None` if it is about a connection that is gone.
     #[inline]
     pub(super) fn event(&self, at: usize) -> Option<(u32, EventFlags)> {
-        let event = self.events[at];
-        let token = event.data.u64();
-        if token == alarm::TOKEN {
-            return None;
-        }
+        let (token, flags) = self.clock.event(at)?;
         let index = token as u32;
-        (self.slots[index as usize].generation == (token >> 32) as u32).then_some((index, event.flags))
+        (self.slots[index as usize].generation == (token >> 32) as u32).then_some((index, flags))
     }
 
     /// Runs the trial that starts when CLOCK_MONOTONIC shows `start_ns`, to its end. Allocates nothing.
     pub(super) fn run(&mut self, start_ns: u64) -> io::Result<()> {
-        clock::sleep_until(start_ns.saturating_sub(SPIN_NS));
-        while clock::monotonic_ns() < start_ns {
-            std::hint::spin_loop();
-        }
-        self.origin_ns = start_ns;
-        self.note_cpu(0);
+        self.clock.start(start_ns);
         let thinks = self.thinks();
         for index in 0..self.slots.len() as u32 {
             let now = self.now();
@@ -224,14 +181,14 @@ impl<'a> Engine<'a> {
         }
         loop {
             let now = self.now();
-            self.note_cpu(now);
+            self.clock.note_cpu(now);
             // Each hands on the newest reading of the clock, which becomes a send time in the next.
             let now = self.end_pauses(now);
             let now = self.expire(now);
             let now = self.step_background(now);
             let now = self.dispatch(now);
             // With the reading that ends the loop: the window may have ended since the one above.
-            self.note_cpu(now);
+            self.clock.note_cpu(now);
             if self.finished(now) {
                 if let Some(background) = &mut self.background {
                     self.background_counts = background.account()?;
@@ -319,18 +276,13 @@ impl<'a> Engine<'a> {
     /// Whether every request of the window has its outcome, or the drain is over.
     fn finished(&self, now: u64) -> bool {
         let all_due = self.noticed == self.schedule.offsets_ns().len();
-        now >= self.end_ns && (now >= self.give_up_ns || all_due && self.books.outstanding() == 0)
+        self.clock.finished(now, all_due && self.books.outstanding() == 0)
     }
 
     /// Waits for events, or until there is something to do.
     fn rest(&mut self, now: u64) -> io::Result<usize> {
         let sleep_ns = self.sleep_ns(now);
-        if sleep_ns < FAR_NS || self.spins() {
-            return self.wait(sleep_ns);
-        }
-        let now = self.origin_ns + now;
-        self.alarm.by(now + sleep_ns, now)?;
-        self.wait_at_most(None)
+        self.clock.rest(now, sleep_ns, self.spins())
     }
 
     /// How long the loop may sleep: to a little before the next send, or exactly to what else comes next.
@@ -339,8 +291,7 @@ impl<'a> Engine<'a> {
         let pause = self.pauses.peek().map(|&Reverse((due_ns, _))| due_ns);
         // The end of a think time is a send time; the end of a back-off need not be met exactly.
         let sharp = if self.thinks() { pause } else { send };
-        let marks = [self.window_begins_ns, self.end_ns, self.give_up_ns];
-        let mark = marks.into_iter().find(|&mark| mark > now);
+        let mark = self.clock.next_mark(now);
         let deadline = self.deadlines.oldest().map(|(_, deadline_ns)| deadline_ns);
         let sharp = sharp.map(|at| at.saturating_sub(SPIN_NS));
         let piped = self.pipes.next_deadline_ns();
@@ -359,19 +310,6 @@ impl<'a> Engine<'a> {
         matches!(self.mode, Mode::Closed { think_ns } if think_ns > 0)
     }
 
-    /// Notes this thread's CPU time once when the window begins and once when it ends.
-    #[inline]
-    fn note_cpu(&mut self, now: u64) {
-        if self.cpu_at_window[1].is_none() && now >= self.window_begins_ns {
-            if self.cpu_at_window[0].is_none() {
-                self.cpu_at_window[0] = Some(clock::thread_cpu_ns());
-            }
-            if now >= self.end_ns {
-                self.cpu_at_window[1] = Some(clock::thread_cpu_ns());
-            }
-        }
-    }
-
     /// What was measured, and the slots, which still hold their connections.
     ///
     /// # Panics
@@ -379,13 +317,10 @@ impl<'a> Engine<'a> {
     pub(super) fn close(self) -> (Measured, IdleConnections) {
         let spins = self.spins();
         let never_written = (self.noticed - self.given) as u64 + self.pipes.never_written();
-        let [Some(begin), Some(end)] = self.cpu_at_window else {
-            panic!("the loop ends after both readings of its CPU time: {:?}", self.cpu_at_window)
-        };
         debug_assert!(self.slots.iter().all(|slot| slot.phase != Phase::Busy || slot.connection.is_some()));
         let churn = matches!(self.mode, Mode::Churn { .. });
         let wire = wire::read(&self.slots, churn, self.dropped);
-        let mut measured = self.books.close(never_written, end - begin, spins, wire);
+        let mut measured = self.books.close(never_written, self.clock.window_cpu_ns(), spins, wire);
         measured.background = self.background_counts;
         measured.http = self.http.close(self.exchange.expected(&NO_REQUEST).as_ref());
         (measured, IdleConnections { _slots: self.slots, _background: self.background })

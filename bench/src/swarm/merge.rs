@@ -86,6 +86,10 @@ pub fn merge(mut parts: Vec<WorkerPart>) -> Result<Measured, MergeError> {
         wire: super::wire::merge(parts.iter().map(|part| &part.measured.wire)),
         background: parts.iter().fold(Background::default(), |sum, part| sum.plus(part.measured.background)),
         http: parts.iter().fold(HttpReplies::default(), |sum, part| sum.plus(&part.measured.http)),
+        datagrams: parts
+            .iter()
+            .filter_map(|part| part.measured.datagrams.clone())
+            .reduce(|sum, part| sum.plus(&part)),
         swarm_cpu_ns: parts.iter().map(|part| part.measured.swarm_cpu_ns).sum(),
         swarm_workers: parts.len() as u32,
         swarm_spins: parts.iter().any(|part| part.measured.swarm_spins),

@@ -9,7 +9,9 @@
 
 mod alarm;
 mod background;
+mod clockwork;
 mod connection;
+mod datagrams;
 mod deadlines;
 pub mod defect;
 mod dial;
@@ -17,6 +19,7 @@ pub(crate) mod draw;
 mod engine;
 pub mod http_exchange;
 pub mod http_replies;
+pub mod loss;
 pub mod merge;
 mod pipeline;
 mod pipelining;

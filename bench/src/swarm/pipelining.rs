@@ -46,7 +46,7 @@ impl Engine<'_> {
         let pipe = &mut self.pipes.pipes[index as usize];
         // The connect held it up, and the books know.
         (pipe.len, pipe.noted) = (1, 1);
-        if now < self.end_ns {
+        if now < self.clock.end_ns {
             self.pipes.make_room(index, now);
         }
         self.top_up(index);
@@ -116,7 +116,7 @@ impl Engine<'_> {
             self.slots[index as usize].failures = 0;
             self.books.answered(index as usize, reply.len(), intended_ns, sent_ns, now);
             self.pipes.pop(index);
-            if now < self.end_ns {
+            if now < self.clock.end_ns {
                 self.pipes.make_room(index, now);
             }
         }

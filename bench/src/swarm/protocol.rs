@@ -103,6 +103,7 @@ pub fn run_worker(
             SwarmError::NothingConnected { reason, .. } if by_the_server(reason.kind()) => {
                 WorkerMessage::NothingConnected
             }
+            SwarmError::NothingAnswered(_) => WorkerMessage::NothingConnected,
             _ => WorkerMessage::Failed,
         };
         // If even this cannot be said, the caller still gets the error.

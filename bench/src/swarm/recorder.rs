@@ -289,6 +289,7 @@ impl Books {
             wire,
             background: Background::default(),
             http: HttpReplies::default(),
+            datagrams: None,
             swarm_cpu_ns,
             swarm_workers: 1,
             swarm_spins: spins,

@@ -34,7 +34,7 @@ impl Engine<'_> {
             return self.offer(index, now);
         }
         let slot = &mut self.slots[index as usize];
-        if due_ns >= self.end_ns {
+        if due_ns >= self.clock.end_ns {
             slot.phase = Phase::Free;
             return;
         }

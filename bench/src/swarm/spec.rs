@@ -1,8 +1,10 @@
 //! What a swarm worker is told to do.
 
 use super::defect::Defect;
+use super::loss::Loss;
 use crate::workload::load::{Background, Load, RequestShape, Timing};
 use crate::workload::scenario::Scenario;
+use bakeoff_reports::record::Transport;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -13,6 +15,12 @@ pub struct WorkerSpec {
     pub target: SocketAddr,
     /// Name of the service it speaks.
     pub service: String,
+    /// What carries its requests.
+    #[serde(default)]
+    pub transport: Transport,
+    /// The share of what comes back that is lost on the way, 0 to 1 (see [`Loss`]).
+    #[serde(default)]
+    pub loss: f64,
     /// The load, of the whole swarm (not of this shard).
     pub load: Load,
     /// The requests.
@@ -48,6 +56,8 @@ impl WorkerSpec {
         Self {
             target,
             service: service.into(),
+            transport: Transport::Tcp,
+            loss: 0.0,
             load,
             request,
             timing,
@@ -62,10 +72,17 @@ impl WorkerSpec {
         }
     }
 
+    /// The loss, if there is any.
+    pub fn loss(&self) -> Option<Loss> {
+        Loss::new(self.loss, self.seed)
+    }
+
     /// The whole load of a scenario.
     pub fn of(scenario: &Scenario, target: SocketAddr, seed: u64, congestion_control: Option<&str>) -> Self {
         let (load, request) = (scenario.load.clone(), scenario.request.clone());
         Self {
+            transport: scenario.transport,
+            loss: scenario.loss,
             slices: scenario.slices,
             seed,
             background: scenario.background,

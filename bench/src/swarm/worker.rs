@@ -4,6 +4,7 @@
 //! waits for the common start and returns the worker's part. Both work on the calling thread, and change its CPU
 //! affinity and timer slack for good: a worker owns its thread.
 
+use super::datagrams::{DatagramEngine, Flow};
 use super::defect::Defect;
 use super::engine::{Engine, IdleConnections};
 use super::merge::WorkerPart;
@@ -13,6 +14,8 @@ use crate::host::clock;
 use crate::host::environment;
 use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::load::Load;
+use crate::workload::transport::{self, TransportError};
+use bakeoff_reports::record::{Measured, Transport};
 use bakeoff_servers::exchange::Exchange;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -30,6 +33,9 @@ pub enum SwarmError {
     /// The schedule cannot be made.
     #[error("the schedule cannot be made: {0}")]
     Schedule(#[from] ScheduleError),
+    /// The transport cannot carry it.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
     /// Slices outside 1 to [`MAX_SLICES`].
     #[error("{0} slices: give 1 to {MAX_SLICES}")]
     Slices(u32),
@@ -72,6 +78,9 @@ pub enum SwarmError {
         /// How the last attempt failed.
         reason: io::Error,
     },
+    /// No datagram came back.
+    #[error("no datagram came back from {0}: does a server answer there over UDP?")]
+    NothingAnswered(std::net::SocketAddr),
     /// A call to the system failed.
     #[error("{doing} failed: {source}")]
     System {
@@ -107,11 +116,17 @@ fn what_to_do_about(reason: &io::Error) -> &'static str {
 
 /// A worker that is ready to start.
 pub struct Prepared<'a> {
-    engine: Engine<'a>,
+    engine: AnyEngine<'a>,
     connected: u32,
     congestion_control: Option<String>,
     shard: u32,
     shards: u32,
+}
+
+/// What drives a load, by what carries it.
+enum AnyEngine<'a> {
+    Connections(Box<Engine<'a>>),
+    Datagrams(Box<DatagramEngine<'a>>),
 }
 
 impl fmt::Debug for Prepared<'_> {
@@ -131,6 +146,8 @@ impl fmt::Debug for Prepared<'_> {
 pub fn check(spec: &WorkerSpec, exchange: &dyn Exchange) -> Result<(), SwarmError> {
     bounds::check(&spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
     bounds::check_background(&spec.load, &spec.background)?;
+    transport::check_service(spec.transport, &spec.service)?;
+    transport::check(spec.transport, spec.loss, &spec.load, &spec.request, &spec.background)?;
     if spec.slices == 0 || spec.slices > MAX_SLICES {
         return Err(SwarmError::Slices(spec.slices));
     }
@@ -162,13 +179,31 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
     environment::pin(&spec.cpus)
         .map_err(|source| SwarmError::System { doing: "pinning the worker to its CPUs", source })?;
     clock::sharpen_timers();
-    let failed = |doing| move |source| SwarmError::System { doing, source };
-    let mut engine =
-        Engine::new(spec, schedule, exchange).map_err(failed("making the worker's poll instance"))?;
+    let mut prepared = match spec.transport {
+        Transport::Tcp => connect(spec, schedule, exchange),
+        Transport::Udp => reach(spec, schedule, exchange),
+    }?;
     if let Some(defect) = spec.defect {
         defect.spoil_timers();
-        engine.books.spoil(defect);
+        prepared.engine.spoil(defect);
     }
+    Ok(prepared)
+}
+
+/// A call to the system that failed while doing this.
+fn failed(doing: &'static str) -> impl Fn(io::Error) -> SwarmError {
+    move |source| SwarmError::System { doing, source }
+}
+
+/// Opens the connections of a load and those beside it.
+fn connect<'a>(
+    spec: &WorkerSpec,
+    schedule: Schedule,
+    exchange: &'a dyn Exchange,
+) -> Result<Prepared<'a>, SwarmError> {
+    let connections = schedule.connections();
+    let mut engine =
+        Engine::new(spec, schedule, exchange).map_err(failed("making the worker's poll instance"))?;
     if let Some(background) = &mut engine.background {
         let limit = super::setup_limit(background.count());
         let opened = background.open(&mut engine.dialer, limit);
@@ -184,11 +219,57 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
         }
     }
     let congestion_control = engine.dialer.congestion_control_in_use();
+    let engine = AnyEngine::Connections(Box::new(engine));
     Ok(Prepared { engine, connected, congestion_control, shard: spec.shard, shards: spec.shards })
 }
 
+/// Opens the sockets of a load of datagrams, and makes sure that somebody answers.
+fn reach<'a>(
+    spec: &WorkerSpec,
+    schedule: Schedule,
+    exchange: &'a dyn Exchange,
+) -> Result<Prepared<'a>, SwarmError> {
+    let engine = DatagramEngine::new(spec, schedule, exchange);
+    let mut engine = engine.map_err(failed("making the sockets for datagrams"))?;
+    if !engine.reach().map_err(failed("sending a first datagram"))? {
+        return Err(SwarmError::NothingAnswered(spec.target));
+    }
+    let connected = engine.flows();
+    let engine = AnyEngine::Datagrams(Box::new(engine));
+    Ok(Prepared { engine, connected, congestion_control: None, shard: spec.shard, shards: spec.shards })
+}
+
+impl AnyEngine<'_> {
+    fn spoil(&mut self, defect: Defect) {
+        match self {
+            Self::Connections(engine) => engine.books.spoil(defect),
+            Self::Datagrams(engine) => engine.books().spoil(defect),
+        }
+    }
+
+    fn run(&mut self, start_ns: u64) -> io::Result<()> {
+        match self {
+            Self::Connections(engine) => engine.run(start_ns),
+            Self::Datagrams(engine) => engine.run(start_ns),
+        }
+    }
+
+    fn close(self) -> (Measured, Held) {
+        match self {
+            Self::Connections(engine) => {
+                let (measured, held) = engine.close();
+                (measured, Held::Connections { _held: held })
+            }
+            Self::Datagrams(engine) => {
+                let (measured, held) = engine.close();
+                (measured, Held::Datagrams { _held: held })
+            }
+        }
+    }
+}
+
 impl<'a> Prepared<'a> {
-    /// Connections that are open; 0 for churn.
+    /// Connections that are open, or sockets for datagrams; 0 for churn.
     pub fn connected(&self) -> u32 {
         self.connected
     }
@@ -252,7 +333,13 @@ impl Driven<'_> {
 /// The connections of a worker whose trial is over. They close when this is dropped.
 #[derive(Debug)]
 pub struct HeldConnections {
-    _held: IdleConnections,
+    _held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    Connections { _held: IdleConnections },
+    Datagrams { _held: Vec<Flow> },
 }
 
 /// Raises the soft limit of descriptors where the connections need it.

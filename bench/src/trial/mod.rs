@@ -9,6 +9,7 @@ use crate::process::context::Context;
 use crate::process::launch::{Interrupted, LaunchError};
 use crate::process::program::Program;
 use crate::process::server::Server;
+use crate::process::serving::ServeOptions;
 use crate::process::workers::PATIENCE;
 use crate::swarm::schedule;
 use crate::swarm::spec::WorkerSpec;
@@ -123,6 +124,7 @@ impl Conditions<'_> {
     ) -> Result<(), Interrupted> {
         let config = scenario.server.config(self.context.cpus.server.len());
         let options = self.context.serve_options(&scenario.service, scenario.server.backlog(), config);
+        let options = ServeOptions { transport: scenario.transport, ..options };
         let mut server = match program.start(&options) {
             Ok(started) => started,
             Err(LaunchError::Interrupted) => return Err(Interrupted),
@@ -234,7 +236,9 @@ impl Conditions<'_> {
         }
         let mut workers = context.spawn_workers(&spec)?;
         let connected = workers.connected();
-        self.await_accepts(target);
+        if scenario.transport.is_tcp() {
+            self.await_accepts(target);
+        }
         watch.rehearse();
         let window = workers.start()?;
         watch.window(spec.timing.warmup, (window.begin, window.end), |at| workers.sleep_until(at))?;

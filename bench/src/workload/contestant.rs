@@ -2,8 +2,9 @@
 //! two crates on either side do not know each other, so their words are matched here, once.
 
 use super::command::Command;
+use super::transport;
 use crate::suggest;
-use bakeoff_reports::record::{self, Facts, ModelRecord, ServerSetup};
+use bakeoff_reports::record::{self, Facts, ModelRecord, ServerSetup, Transport};
 use bakeoff_servers::model::{Concurrency, PerClient, Role, Tuning};
 use bakeoff_servers::tuning::{Sizes, TuningError};
 use bakeoff_servers::{Meta, ServerConfig, TunedModel, models};
@@ -50,6 +51,17 @@ impl Contestant {
         match self {
             Self::Model(tuned) => Some(tuned),
             Self::Command(_) => None,
+        }
+    }
+
+    /// Why it does not serve over this transport, if so.
+    pub fn refusal(&self, transport: Transport) -> Option<String> {
+        match self {
+            Self::Model(tuned) => transport::refusal(tuned.model(), transport),
+            Self::Command(_) if transport.is_tcp() => None,
+            Self::Command(one) => {
+                Some(format!("{} is a command, and commands are asked over TCP alone", one.name))
+            }
         }
     }
 

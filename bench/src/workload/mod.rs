@@ -12,4 +12,5 @@ pub mod orderings;
 pub(crate) mod rate_clock;
 pub mod scenario;
 pub mod server;
+pub mod transport;
 pub mod units;

@@ -193,9 +193,11 @@ fn caveats(a: &Analysis, b: &Analysis) -> Vec<String> {
 /// Why two workloads of one name are not the same work.
 fn other_work(a: &ScenarioRecord, b: &ScenarioRecord) -> Option<Why> {
     let asks = |one: &ScenarioRecord| {
-        let ScenarioRecord { service, load, background, request, work, timing, server, .. } = one.clone();
+        let ScenarioRecord {
+            service, transport, loss, load, background, request, work, timing, server, ..
+        } = one.clone();
         let times = (timing.timeout, timing.drain);
-        (service, load, background, request, work, times, server)
+        ((service, transport, loss), load, background, request, work, times, server)
     };
     if asks(a) != asks(b) {
         return Some(Why::OtherWork(Box::new([a.clone(), b.clone()])));

@@ -6,7 +6,7 @@
 use crate::cells::recovery::{self, Recovery};
 use crate::metric::Figures;
 use crate::record::histogram::Recorder;
-use crate::record::{Doubt, ErrorKind, HttpReplies, Metric, Reading};
+use crate::record::{Datagrams, Doubt, ErrorKind, HttpReplies, Metric, Reading};
 use crate::stats::censored::Censored;
 use crate::stats::estimate::{Estimate, Subject};
 use crate::stats::quantile::{Distribution, Quantile};
@@ -173,6 +173,8 @@ pub struct Merged {
     pub errors: BTreeMap<ErrorKind, u64>,
     /// The replies by status, where they were read as HTTP.
     pub http: HttpReplies,
+    /// What became of the datagrams, summed over rounds; absent where requests go over connections.
+    pub datagrams: Option<Datagrams>,
     /// Requests given up after the timeout.
     pub timeouts: u64,
     /// Requests without an answer when the trial ended.

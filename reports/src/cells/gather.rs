@@ -188,6 +188,10 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
         connect: of(&sum.connect),
         errors,
         http: valid.iter().fold(HttpReplies::default(), |sum, (_, measured)| sum.plus(&measured.http)),
+        datagrams: valid
+            .iter()
+            .filter_map(|(_, measured)| measured.datagrams.clone())
+            .reduce(|sum, more| sum.plus(&more)),
         timeouts: total(|m| m.counts.timeouts),
         pending: total(|m| m.counts.in_flight_at_end),
         connections: total(|m| m.spread.connections),

@@ -14,6 +14,7 @@ mod comparison;
 mod contestant;
 mod costs;
 mod cpus;
+mod datagrams;
 pub mod envelope;
 mod findings;
 pub mod histogram;
@@ -35,6 +36,7 @@ pub use contestant::{
 };
 pub use costs::{Counted, Switches, Usage, WARMUP_SLICES, Wire};
 pub use cpus::{ChosenBy, CoreCounts, CpuChoice, CpuReason, cpu_list};
+pub use datagrams::{Datagrams, Transport};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use http::{HttpExpectation, HttpFault, HttpReplies, HttpRequest, StatusCount, WrongReplies};
 pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing};
@@ -251,6 +253,9 @@ pub struct Measured {
     /// The replies by status and fault; empty where none had to be read as HTTP, as those of our own servers.
     #[serde(default, skip_serializing_if = "HttpReplies::is_empty")]
     pub http: HttpReplies,
+    /// What became of the datagrams; absent where requests go over connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub datagrams: Option<Datagrams>,
     /// CPU time of the swarm's workers in the window, in nanoseconds, summed.
     pub swarm_cpu_ns: u64,
     /// Workers (processes, one thread each).

@@ -1,6 +1,8 @@
 //! A workload that was run, and what a question can be held against: its figures, and where a point of a sweep lies.
 
-use super::{Background, Facts, Load, Metric, ModelRecord, RequestShape, Run, ServerSetup, Timing, Work, ns};
+use super::{
+    Background, Facts, Load, Metric, ModelRecord, RequestShape, Run, ServerSetup, Timing, Transport, Work, ns,
+};
 use serde::{Deserialize, Serialize};
 
 /// A workload that was run.
@@ -13,6 +15,12 @@ pub struct ScenarioRecord {
     pub about: String,
     /// The service the servers ran.
     pub service: String,
+    /// What carries its requests.
+    #[serde(default, skip_serializing_if = "Transport::is_tcp")]
+    pub transport: Transport,
+    /// The share of what comes back to the swarm that is lost on the way (TCP: segments; UDP: datagrams), 0 to 1.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub loss: f64,
     /// How requests arrive, over how many connections.
     pub load: Load,
     /// Connections that are held beside these.
@@ -43,6 +51,10 @@ pub struct ScenarioRecord {
     /// The scenario as it was written, a TOML document, for people: with the seed it makes the schedule again. Nothing here
     /// reads it.
     pub toml: String,
+}
+
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 impl ScenarioRecord {

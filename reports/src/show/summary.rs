@@ -2,9 +2,10 @@
 //! terminal. Neither puts a zero where there is no figure, and the document never rounds.
 
 use crate::record::histogram::{HistogramError, Recorder};
-use crate::record::{Counts, Doubt, EncodedHistogram, HttpReplies, Invalid, Measured, Reading};
+use crate::record::{Counts, Datagrams, Doubt, EncodedHistogram, HttpReplies, Invalid, Measured, Reading};
 use crate::show::layout::push;
 use crate::show::units;
+use crate::show::words::datagrams::{KEY, fates};
 use crate::show::words::{http, quantile};
 use crate::stats::quantile::{Distribution, Quantile};
 use serde::{Serialize, Serializer};
@@ -31,6 +32,9 @@ pub struct Summary {
     /// The replies by status and fault; left out where none had to be read as HTTP.
     #[serde(skip_serializing_if = "HttpReplies::is_empty")]
     pub http: HttpReplies,
+    /// What became of the datagrams; left out where requests go over connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub datagrams: Option<Datagrams>,
     /// Requests before the window that came to an outcome.
     pub warmup_sent: u64,
     /// From the intended send time to the end of the reply, over all requests sent.
@@ -120,6 +124,7 @@ impl Summary {
             reply_bytes_per_s: measured.reply_bytes_in_window as f64 / seconds,
             counts: measured.counts.clone(),
             http: measured.http.clone(),
+            datagrams: measured.datagrams.clone(),
             warmup_sent: measured.warmup_sent,
             response: Times::new(&measured.response, Some(sent))?,
             service: Times::new(&measured.service, Some(sent))?,
@@ -186,6 +191,9 @@ impl Summary {
         if !self.http.is_empty() {
             push(&mut out, &by_status(&self.http), WIDTH, "");
         }
+        if let Some(datagrams) = &self.datagrams {
+            push(&mut out, &format!("datagrams: {}", fates(datagrams, None)), WIDTH, "");
+        }
         let _ = write!(out, "\n{:NAME$}", "");
         for share in [0.5, 0.9, 0.99, 0.999, 0.9999] {
             let _ = write!(out, "{:>11}", units::percentile(share));
@@ -210,6 +218,9 @@ impl Summary {
         let key = "Response time counts from when a request was due, service time from when it was sent. Send lag is \
                    between; its own part is the load generator's fault, the rest waited for a free connection.";
         push(&mut out, key, WIDTH, "");
+        if self.datagrams.is_some() {
+            push(&mut out, KEY, WIDTH, "");
+        }
         for reason in &self.invalid {
             push(&mut out, &reason.to_string(), WIDTH, "invalid: ");
         }
@@ -275,6 +286,7 @@ mod tests {
             spread: Spread::default(),
             background: Default::default(),
             http: HttpReplies::default(),
+            datagrams: None,
             swarm_cpu_ns: answered * 7_000,
             swarm_workers: 1,
             swarm_spins: false,

@@ -4,6 +4,7 @@ mod advise;
 mod advise_distance;
 mod browser;
 mod bundle;
+mod datagrams;
 mod envelope;
 mod exports;
 mod gate;

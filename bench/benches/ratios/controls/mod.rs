@@ -7,6 +7,7 @@
 mod client;
 mod clock;
 mod coroutines;
+pub(crate) mod datagrams;
 mod epoll;
 mod mio;
 mod ping;
@@ -19,10 +20,10 @@ pub(crate) use client::{ClientPart, ClientSpec, Kind, run_client};
 use bakeoff::host::environment::{allowed_cpus, pin};
 use bakeoff::process::launch::die_with_parent;
 use bakeoff::process::serving::FromServer;
-use bakeoff_servers::listen::{ListenOptions, bind};
+use bakeoff_servers::listen::{ListenOptions, bind, bind_datagrams};
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{self, Write as _};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::thread;
 
 /// Size of every control's read buffer, as the models have it.
@@ -69,12 +70,21 @@ pub(crate) fn run_server(name: &str, connections: usize, cpus: &[u32], parent: u
     die_with_parent(parent)?;
     pin(cpus).map_err(|e| e.to_string())?;
     bakeoff::host::preflight::raise_descriptor_limit();
+    let any = "127.0.0.1:0".parse().expect("an address");
+    let ready = |address: io::Result<SocketAddr>| {
+        let address = address.map_err(|e| e.to_string())?;
+        let ready = serde_json::to_string(&FromServer::Ready { address }).expect("our own type");
+        writeln!(io::stdout(), "{ready}").map_err(|e| e.to_string())
+    };
+    if name == datagrams::NAME {
+        let socket = bind_datagrams(any, 1).map_err(|e| e.to_string())?.remove(0);
+        ready(socket.local_addr())?;
+        return datagrams::serve(&socket).map_err(|e| e.to_string());
+    }
     let (_, serve) =
         SERVERS.iter().find(|(n, _)| *n == name).ok_or_else(|| format!("no control `{name}`"))?;
     let options = ListenOptions { backlog: 1024, congestion_control: Some("cubic".into()) };
-    let listener = bind("127.0.0.1:0".parse().expect("an address"), &options).map_err(|e| e.to_string())?;
-    let address = listener.local_addr().map_err(|e| e.to_string())?;
-    let ready = serde_json::to_string(&FromServer::Ready { address }).expect("our own type");
-    writeln!(io::stdout(), "{ready}").map_err(|e| e.to_string())?;
+    let listener = bind(any, &options).map_err(|e| e.to_string())?;
+    ready(listener.local_addr())?;
     serve(listener, connections).map_err(|e| e.to_string())
 }

@@ -78,7 +78,11 @@ impl Point {
             if matches!(scenario.load, Load::Churn { .. } | Load::Pipelined { .. }) {
                 point.load = scenario.load.clone();
             }
-            point.untold = untold(&scenario.service);
+            point.untold = if scenario.transport.is_tcp() {
+                untold(&scenario.service)
+            } else {
+                Some("requests go over UDP, and the null server takes connections")
+            };
             let same = |known: &&mut Self| {
                 (known.payload, &known.load, known.untold) == (point.payload, &point.load, point.untold)
             };

@@ -12,6 +12,7 @@ pub mod finding;
 pub mod mutants;
 pub mod oracles;
 pub mod peer;
+pub mod relay;
 pub mod rig;
 mod sentinel;
 pub mod simulate;

@@ -9,12 +9,13 @@ use crate::host::usage::{Between, Mark};
 use crate::process::context::Context;
 use crate::process::launch::LaunchError;
 use crate::process::server::Server;
+use crate::process::serving::ServeOptions;
 use crate::process::workers::{Window, Workers};
 use crate::swarm::defect::Defect;
 use crate::swarm::schedule::seed_of_round;
 use crate::swarm::spec::WorkerSpec;
 use crate::trial::judge::{FOREIGN_SHARE, STEAL_SHARE};
-use crate::workload::load::{DemandShape, Load, RequestShape, Timing};
+use crate::workload::load::{DemandShape, Load, RequestShape, Timing, Transport};
 use crate::workload::server::DEFAULT_BACKLOG;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{EncodedHistogram, Measured, Reading};
@@ -122,6 +123,19 @@ impl Rig<'_> {
         }
         let model = models::first(|meta| kind.is(meta)).expect("a model of each kind").name();
         let options = self.context.serve_options(service, DEFAULT_BACKLOG, config);
+        let mut server = self.context.model(model).start(&options)?;
+        server.go()?;
+        Ok(server)
+    }
+
+    /// Starts a model as a server of datagrams on the server CPUs.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn serve_datagrams(&self, model: &str) -> Result<Server, LaunchError> {
+        let config = ServerConfig::for_cpus(self.context.cpus.server.len());
+        let options = self.context.serve_options("echo", DEFAULT_BACKLOG, config);
+        let options = ServeOptions { transport: Transport::Udp, ..options };
         let mut server = self.context.model(model).start(&options)?;
         server.go()?;
         Ok(server)

@@ -118,9 +118,16 @@ pub fn judge(measured: &Measured, usage: &Usage, terms: &Terms<'_>) -> Judgement
 /// What makes a trial invalid by its counts alone.
 fn miscounted(measured: &Measured) -> Vec<Invalid> {
     let (counts, kinds) = (&measured.counts, &measured.http.wrong);
-    let of = |kind| counts.errors.get(&kind).copied().filter(|count| *count > 0);
-    let wrong = of(ErrorKind::Corrupt).map(|replies| Invalid::WrongReply { replies, kinds: kinds.clone() });
-    let short = of(ErrorKind::Shortage).map(|requests| Invalid::GeneratorShort { requests });
+    let datagrams = measured.datagrams.as_ref();
+    // A reply to nothing that was sent is as wrong as a wrong byte, and one that the swarm had no room for is its own want.
+    let unasked = datagrams.map_or(0, |datagrams| datagrams.unasked);
+    let overflowed = datagrams.and_then(|datagrams| datagrams.overflowed.value()).copied().unwrap_or(0);
+    let of = |kind, beside| {
+        Some(counts.errors.get(&kind).copied().unwrap_or(0) + beside).filter(|count| *count > 0)
+    };
+    let wrong =
+        of(ErrorKind::Corrupt, unasked).map(|replies| Invalid::WrongReply { replies, kinds: kinds.clone() });
+    let short = of(ErrorKind::Shortage, overflowed).map(|requests| Invalid::GeneratorShort { requests });
     let unbalanced = (!counts.balanced()).then_some(Invalid::Unbalanced);
     wrong.into_iter().chain(short).chain(unbalanced).collect()
 }

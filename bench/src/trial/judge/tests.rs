@@ -35,6 +35,7 @@ fn measured() -> Measured {
         wire: Reading::Absent("not measured in this test".into()),
         background: Default::default(),
         http: Default::default(),
+        datagrams: None,
         swarm_cpu_ns: 500_000_000,
         swarm_workers: 1,
         swarm_spins: false,

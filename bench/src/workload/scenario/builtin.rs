@@ -80,7 +80,8 @@ macro_rules! built_in {
 }
 
 built_in! {
-    Bytes: "small-echo-closed" DEFAULT, "small-echo-open" NAMED, "pipelined" NAMED, "large-echo" NAMED, "huge-echo" NAMED;
+    Bytes: "small-echo-closed" DEFAULT, "small-echo-open" NAMED, "pipelined" NAMED, "large-echo" NAMED, "huge-echo" NAMED,
+        "tcp-steady" NAMED, "udp-steady" NAMED, "tcp-loss" NAMED, "udp-loss" NAMED;
     Connections: "churn" DEFAULT, "churn-ten" DEFAULT, "idle-mass" DEFAULT;
     Work: "compute-fixed" NAMED, "compute-bimodal" DEFAULT, "heavy-tail" NAMED, "wait" NAMED, "block" DEFAULT;
     Web: "static-site" NAMED, "dynamic-page" DEFAULT;

@@ -7,8 +7,11 @@ use super::{Counting, DEFAULT_TIMING, Scenario};
 use crate::suggest;
 use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::contestant::{Contestant, NamedCommand};
-use crate::workload::load::{DemandShape, Load, RequestError, RequestShape, Timing, check_request};
+use crate::workload::load::{
+    Background, DemandShape, Load, RequestError, RequestShape, Timing, Transport, check_request,
+};
 use crate::workload::server::{Key, ServerSettings};
+use crate::workload::transport;
 use crate::workload::units::{PositiveSpan, Share, Size, Span, Whole};
 use bakeoff_reports::record::Metric;
 use bakeoff_servers::services::{self, ServiceEntry};
@@ -22,6 +25,8 @@ struct File {
     name: Spanned<String>,
     about: String,
     service: Spanned<String>,
+    transport: Option<Spanned<Transport>>,
+    loss: Option<Spanned<Share>>,
     merit: Spanned<Metric>,
     objective: Option<PositiveSpan>,
     models: Option<Spanned<Vec<Spanned<FileModel>>>>,
@@ -156,6 +161,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     bounds::check(&load, &request, &timing, 0, 1)
         .and_then(|()| bounds::check_background(&load, &background))
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
+    let (transport, loss) = transport(&check, &file, &load, &request, &background)?;
     let asked_merit = merit(&check, &file, &load)?;
     // What the server sets the pace of asks as much as it answers: nobody knows before.
     let planned = load.rate_per_s(timing.window).map(|rate| rate * timing.window.as_secs_f64());
@@ -172,6 +178,8 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         asked_merit,
         counting: if merit.is_counted() { Counting::EveryRound } else { Counting::FirstRounds },
         service,
+        transport,
+        loss,
         objective: file.objective.map(|span| span.0),
         sweep: None,
         load,
@@ -179,6 +187,23 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         timing,
         toml: text.into(),
     })
+}
+
+/// What carries the requests, and how much of what comes back is lost.
+fn transport(
+    check: &Checker<'_>,
+    file: &File,
+    load: &Load,
+    request: &RequestShape,
+    background: &Background,
+) -> Checked<(Transport, f64)> {
+    let carrier = file.transport.as_ref().map_or_else(Transport::default, |transport| *transport.get_ref());
+    let loss = file.loss.as_ref().map_or(0.0, |loss| loss.get_ref().0);
+    let at = file.transport.as_ref().map(Spanned::span).or(file.loss.as_ref().map(Spanned::span));
+    transport::check_service(carrier, file.service.get_ref())
+        .and_then(|()| transport::check(carrier, loss, load, request, background))
+        .map_err(|error| check.error(at.map_or(0, |span| span.start), error.to_string()))?;
+    Ok((carrier, loss))
 }
 
 /// The figure of merit, where the workload can have it.
@@ -200,6 +225,9 @@ fn merit(check: &Checker<'_>, file: &File, load: &Load) -> Checked<Metric> {
             "the share answered needs a load of kind \"open\": other clients stop asking where nobody answers, and what \
              they did not ask would not count against the server",
         ),
+        Metric::MemoryPerConnection if file.transport.as_ref().is_some_and(|one| !one.get_ref().is_tcp()) => {
+            refuse("memory per connection needs connections, and over UDP there are none")
+        }
         Metric::MemoryPerConnection if matches!(load, Load::Churn { .. }) => {
             refuse("memory per connection needs connections that stay: a load of kind \"closed\" or \"open\"")
         }

@@ -14,8 +14,9 @@ pub use check::ScenarioError;
 
 use crate::host::clock::nanoseconds;
 use crate::workload::contestant::{self, Contestant};
-use crate::workload::load::{Background, DemandShape, Load, POISON, RequestShape, Timing};
+use crate::workload::load::{Background, DemandShape, Load, POISON, RequestShape, Timing, Transport};
 use crate::workload::server::ServerSettings;
+use crate::workload::transport;
 use bakeoff_reports::ask::theory::arithmetic::{self, Known};
 use bakeoff_reports::record::{Metric, ScenarioRecord, SweepPoint, Work};
 use bakeoff_servers::services::{self, ServiceConfig};
@@ -42,6 +43,10 @@ pub struct Scenario {
     pub about: String,
     /// The service the servers run.
     pub service: String,
+    /// What carries its requests.
+    pub transport: Transport,
+    /// The share of what comes back to the swarm that is lost on the way, 0 to 1.
+    pub loss: f64,
     /// The figure that decides: the one asked for, or a lower percentile where a block of it asks too few requests for that
     /// one (see [`Metric::decided_by`]).
     pub merit: Metric,
@@ -114,8 +119,12 @@ impl Scenario {
         let own = self.models.clone();
         // A request that is spelled out is for a server that knows it, as ours as a rule do not.
         let serves = self.request.http.is_none();
-        let standard =
-            || models::standard().filter(|_| serves).map(|model| Contestant::Model(model.into())).collect();
+        let standard = || {
+            models::standard()
+                .filter(|model| serves && transport::refusal(*model, self.transport).is_none())
+                .map(|model| Contestant::Model(model.into()))
+                .collect()
+        };
         let mut contestants = own.unwrap_or_else(standard);
         contestants.extend(self.also.iter().cloned());
         contestants
@@ -150,6 +159,8 @@ impl Scenario {
             name: self.name.clone(),
             about: self.about.clone(),
             service: self.service.clone(),
+            transport: self.transport,
+            loss: self.loss,
             load: self.load.clone(),
             background: self.background,
             request,

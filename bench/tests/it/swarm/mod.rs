@@ -199,6 +199,8 @@ pub(crate) fn spec(target: SocketAddr, load: Load) -> WorkerSpec {
     WorkerSpec {
         target,
         service: "echo".into(),
+        transport: Default::default(),
+        loss: 0.0,
         load,
         request: RequestShape::new(64, DemandShape::None),
         timing: Timing {

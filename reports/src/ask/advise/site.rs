@@ -124,11 +124,15 @@ pub(super) fn sites<'a>(sources: &'a [Source], question: &Question) -> Vec<Site<
     all
 }
 
-/// Whether a workload is evidence for ordinary requests: none of them crashes the server, their rate is steady, and no slow
-/// client sits beside them.
+/// Whether a workload is evidence for ordinary requests: they go over connections that lose nothing, none of them crashes the
+/// server, their rate is steady, and no slow client sits beside them.
 pub fn is_ordinary(scenario: &ScenarioRecord) -> bool {
     let Background { idle: _, slow_readers, slow_senders } = scenario.background;
-    scenario.work != Some(Work::Poison) && !scenario.load.varies() && slow_readers + slow_senders == 0
+    scenario.transport.is_tcp()
+        && scenario.loss == 0.0
+        && scenario.work != Some(Work::Poison)
+        && !scenario.load.varies()
+        && slow_readers + slow_senders == 0
 }
 
 /// A point of a sweep and the next one above it, how far up between them the question lies, and the profile there.

@@ -67,7 +67,9 @@ pub fn known<'a>(
             }),
         }));
         let most = one.facts.as_ref().and_then(|facts| facts.most_served(&one.setup(&scenario.server)));
-        let starves = most.filter(|most| *most < connections && profile.pacing != Pacing::Churn);
+        // Over UDP no worker holds a client.
+        let holds = profile.pacing != Pacing::Churn && scenario.transport.is_tcp();
+        let starves = most.filter(|most| *most < connections && holds);
         known.extend(starves.map(|workers| Known::Starves {
             contestant: one.name.clone(),
             workers,

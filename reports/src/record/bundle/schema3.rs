@@ -7,7 +7,7 @@
 
 use crate::record::{
     Arrivals, Background, Concurrency, DemandShape, Facts, Load, PerClient, RateShape, RequestShape, Role,
-    Run, SCHEMA_VERSION, ScenarioRecord, ServerSetup, SweepPoint, Timing, Tuning, Work,
+    Run, SCHEMA_VERSION, ScenarioRecord, ServerSetup, SweepPoint, Timing, Transport, Tuning, Work,
 };
 use jiff::SignedDuration;
 use serde::Deserialize;
@@ -197,6 +197,8 @@ fn scenario_of(old: OldScenario) -> Result<ScenarioRecord, String> {
     };
     let new = ScenarioRecord {
         load: load(file.load),
+        transport: Transport::Tcp,
+        loss: 0.0,
         background: Background { idle, slow_readers, slow_senders },
         request: RequestShape::new(old.profile.payload_bytes, demand),
         calibration: None,

@@ -2,7 +2,7 @@
 //!
 //! Lines end with CR and LF. A figure that could not be measured is empty, never 0; a time of what was never answered is
 //! `inf`. A head ends with the unit, and with what it is counted per; one without either is a plain number or a name. Where replies
-//! were read as HTTP there is a column more, with their statuses.
+//! were read as HTTP there is a column more, with their statuses; where requests are datagrams, one for each thing that became of them.
 
 use super::Source;
 use super::measure;
@@ -10,7 +10,7 @@ use super::text::field;
 use crate::analysis::Analysis;
 use crate::cells::cell::RoundFigures;
 use crate::cells::gather;
-use crate::record::{Measured, Metric, ScenarioRecord, Trial};
+use crate::record::{Datagrams, Measured, Metric, ScenarioRecord, Trial};
 use crate::show::words::{http, joined};
 use std::collections::BTreeMap;
 
@@ -36,8 +36,13 @@ pub(super) fn table(source: Source<'_>) -> String {
     let analysed = analysed(source.analysis);
     let is_http = |trial: &Trial| trial.measured.value().is_some_and(|measured| !measured.http.is_empty());
     let any_http = source.bundle.trials.iter().any(is_http);
-    let mut text =
-        line(&[head(), any_http.then(|| "http_statuses".to_owned()).into_iter().collect()].concat());
+    let mut names = head();
+    names.extend(any_http.then(|| "http_statuses".to_owned()));
+    let any_datagrams = source.bundle.trials.iter().any(|trial| datagrams(trial).is_some());
+    if any_datagrams {
+        names.extend(Datagrams::default().rows().map(|(name, _)| format!("datagrams_{name}")));
+    }
+    let mut text = line(&names);
     for trial in &source.bundle.trials {
         let left_out = excluded.get(&trial.index);
         let figures = match analysed.get(&key(&trial.scenario, &trial.model, trial.round)) {
@@ -52,9 +57,20 @@ pub(super) fn table(source: Source<'_>) -> String {
             let replies = trial.measured.value().map(|measured| http::statuses(&measured.http));
             row.push(field(&replies.unwrap_or_default()));
         }
+        if any_datagrams {
+            let counts = datagrams(trial).map(|datagrams| datagrams.rows().map(|(_, count)| count));
+            let counts =
+                counts.unwrap_or_default().map(|count| count.map_or_else(String::new, |n| n.to_string()));
+            row.extend(counts);
+        }
         text.push_str(&line(&row));
     }
     text
+}
+
+/// What became of a trial's datagrams, if it had any.
+fn datagrams(trial: &Trial) -> Option<&Datagrams> {
+    trial.measured.value().and_then(|measured| measured.datagrams.as_ref())
 }
 
 /// A round of a model under a workload.

@@ -9,7 +9,7 @@ use super::cells::{self, Counted};
 use super::measure;
 use super::text::label;
 use crate::cells::cell::RoundFigures;
-use crate::record::{Measured, Metric};
+use crate::record::{Datagrams, Measured, Metric};
 use std::fmt::Write as _;
 
 /// What became of the requests of the window, which is no metric of the table: samples of a family by a label.
@@ -17,6 +17,9 @@ const REQUESTS: &str = "bakeoff_requests";
 
 /// The replies by status, where they were read as HTTP: another such family.
 const REPLIES: &str = "bakeoff_http_replies";
+
+/// What became of datagrams, where requests are datagrams.
+const DATAGRAMS: &str = "bakeoff_datagrams";
 
 /// A family of metrics: all gauges.
 struct Family {
@@ -37,6 +40,11 @@ fn family(metric: Metric) -> (Family, f64) {
 fn replies(measured: &Measured) -> Vec<(String, f64)> {
     let each = measured.http.statuses.iter();
     each.map(|one| (format!(",status=\"{}\"", one.status), one.replies as f64)).collect()
+}
+
+fn datagrams(measured: &Measured) -> Vec<(String, f64)> {
+    let rows = measured.datagrams.iter().flat_map(Datagrams::rows);
+    rows.filter_map(|(fate, count)| Some((format!(",fate=\"{fate}\""), count? as f64))).collect()
 }
 
 fn requests(round: &RoundFigures) -> Vec<(String, f64)> {
@@ -61,6 +69,9 @@ pub(super) fn exposition(source: Source<'_>) -> String {
     let help = "replies to the requests of the window by status".to_owned();
     let statuses = Family { name: REPLIES.to_owned(), unit: "", help };
     push(&mut text, &statuses, &cells, |measured, _| replies(measured));
+    let help = "datagrams of the window by what became of them beyond being answered in time".to_owned();
+    let fates = Family { name: DATAGRAMS.to_owned(), unit: "", help };
+    push(&mut text, &fates, &cells, |measured, _| datagrams(measured));
     for metric in Metric::ALL {
         let (family, scale) = family(metric);
         push(&mut text, &family, &cells, |_, round| {
@@ -121,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_name_ends_with_its_unit_and_is_there_once() {
-        let mut names = BTreeSet::from([REQUESTS, REPLIES].map(str::to_owned));
+        let mut names = BTreeSet::from([REQUESTS, REPLIES, DATAGRAMS].map(str::to_owned));
         for (family, _) in Metric::ALL.map(family) {
             assert!(
                 family.unit.is_empty() || family.name.ends_with(&format!("_{}", family.unit)),

@@ -25,6 +25,7 @@ pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> M
                 fields.push(lag(workload, merged.dispatch_lag.p99()));
                 fields.push(Field::count(merged.unanswered()));
                 fields.extend(cell.recovery().map(recovery));
+                fields.extend((!workload.scenario.transport.is_tcp()).then(|| datagrams(cell)));
                 fields.extend(reads_http(workload).then(|| Field::text(words::http::statuses(&merged.http))));
             }
             _ => fields.extend((2..columns.len()).map(|_| Field::absent("no valid trial"))),
@@ -66,8 +67,17 @@ fn columns(workload: &Workload) -> Vec<String> {
     columns.extend(shown(workload).map(|metric| metric.label().trim_start_matches("response ").to_owned()));
     columns.extend(["generator lag p99", "unanswered"].map(str::to_owned));
     columns.extend(workload.scenario.load.surge().map(|_| "recovery".to_owned()));
+    columns.extend((!workload.scenario.transport.is_tcp()).then(|| "datagrams".to_owned()));
     columns.extend(reads_http(workload).then(|| "replies by status".to_owned()));
     columns
+}
+
+/// What became of the datagrams of all rounds beyond being answered in time.
+fn datagrams(cell: &Cell) -> Field {
+    match words::datagrams::of(cell) {
+        Some(fates) => Field::text(fates),
+        None => Field::absent("the record does not tell"),
+    }
 }
 
 /// Whether replies of some server were read as HTTP, so that their statuses are known.
@@ -99,6 +109,10 @@ fn explained(workload: &Workload) -> String {
     if let Some(objective) = workload.scenario.objective_ns {
         let objective = units::time(objective as f64);
         text += &format!("Goodput is how many correct replies a second came within {objective}. ");
+    }
+    if !workload.scenario.transport.is_tcp() {
+        text += words::datagrams::KEY;
+        text.push(' ');
     }
     if let Some(surge) = workload.scenario.load.surge() {
         let lasting = surge.end_ns.saturating_sub(surge.begin_ns) as f64;

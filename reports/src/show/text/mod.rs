@@ -24,7 +24,7 @@ use crate::rules::workload::Workload;
 pub use crate::show::layout::wrapped;
 use crate::show::layout::{clean, cut, left, push, push_wrapped, width};
 use crate::show::units;
-use crate::show::words::{capital, cpus, joined, limit, recovery, stops};
+use crate::show::words::{self, capital, cpus, joined, limit, recovery, stops};
 use crate::stats::estimate::Estimate;
 use grid::{Column, Grid};
 use std::fmt::Write as _;
@@ -119,7 +119,7 @@ fn facts(out: &mut String, analysis: &Analysis, style: Style) {
     if let Some(text) = cpus::of(&run.environment) {
         push_wrapped(out, &capital(&format!("{text}.")), style.width, "", |line| style.dim(line));
     }
-    push_wrapped(out, &crate::show::words::probe::brief(&run.probe), style.width, "", |line| style.dim(line));
+    push_wrapped(out, &words::probe::brief(&run.probe), style.width, "", |line| style.dim(line));
     if let Some(text) = stops::brief(analysis) {
         push_wrapped(out, &text, style.width, "", |line| style.dim(line));
     }
@@ -144,6 +144,9 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
     if let Some(recovery) = recovery(workload) {
         push(out, &recovery, style.width, "    ");
     }
+    if let Some(datagrams) = datagrams(workload) {
+        push(out, &datagrams, style.width, "    ");
+    }
     if let Some(limit) = limit(workload) {
         push_wrapped(out, &limit, style.width, "    ", |line| style.warn(line));
     }
@@ -159,6 +162,15 @@ fn figures(workload: &Workload) -> String {
     };
     let all: Vec<String> = verdict.standings.iter().map(of).collect();
     format!("{}: {}.", capital(verdict.merit.label()), all.join(", "))
+}
+
+/// What became of each model's datagrams, in the order of the verdict.
+fn datagrams(workload: &Workload) -> Option<String> {
+    let standings = workload.verdict.standings.iter();
+    let cells = standings.filter_map(|standing| workload.cell(&standing.model));
+    let each: Vec<String> =
+        cells.filter_map(|cell| Some(format!("{} {}", cell.model, words::datagrams::of(cell)?))).collect();
+    (!each.is_empty()).then(|| format!("Datagrams: {}.", each.join("; ")))
 }
 
 /// A factor without its sign, which the heading of the matrix says.

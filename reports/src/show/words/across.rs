@@ -4,7 +4,7 @@ use super::workload;
 use crate::ask::across::{AcrossError, Difference, LeftOut, Which, Why};
 use crate::record::ScenarioRecord;
 use crate::show::layout::clean;
-use crate::show::units::time;
+use crate::show::units::{share, time};
 use std::fmt;
 
 impl LeftOut {
@@ -40,10 +40,13 @@ impl LeftOut {
 fn rows(scenario: &ScenarioRecord) -> Vec<(&'static str, String)> {
     let mut rows = vec![
         ("the service", scenario.service.clone()),
+        ("the transport", scenario.transport.to_string()),
+        ("the loss on the way", share(scenario.loss)),
         ("the load", workload::load(&scenario.load)),
         ("background", workload::background(scenario.background).unwrap_or_else(|| "none".to_owned())),
     ];
-    rows.extend(workload::parameters(scenario).into_iter().filter(|(name, _)| *name != "background"));
+    let told = ["background", "transport", "loss"];
+    rows.extend(workload::parameters(scenario).into_iter().filter(|(name, _)| !told.contains(name)));
     rows
 }
 

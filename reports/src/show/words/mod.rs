@@ -9,6 +9,7 @@ pub mod anatomy;
 pub(crate) mod caveats;
 pub(crate) mod contestant;
 pub mod cpus;
+pub(crate) mod datagrams;
 pub(crate) mod envelope;
 pub mod envelopes;
 pub mod exclusion;

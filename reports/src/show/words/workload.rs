@@ -1,10 +1,11 @@
 //! What a workload asks, in words: its load, and everything else about it as names and values.
 
 use crate::record::{
-    Arrivals, Background, DemandShape, Load, RateShape, ScenarioRecord, ServerSetup, Tuning, Work, cpu_list,
+    Arrivals, Background, DemandShape, Load, RateShape, ScenarioRecord, ServerSetup, Transport, Tuning, Work,
+    cpu_list,
 };
 use crate::rules::workload::Workload;
-use crate::show::units::{bytes_exact, grouped, plural, span};
+use crate::show::units::{bytes_exact, grouped, plural, share, span};
 use crate::stats::quantile;
 
 /// The load on one line: "open loop, 20,000 requests/s, Poisson, 32 connections".
@@ -75,6 +76,8 @@ pub fn parameters(scenario: &ScenarioRecord) -> Vec<(&'static str, String)> {
             ("demand", demand(scenario.work, &scenario.request.demand)),
         ],
     };
+    rows.extend((!scenario.transport.is_tcp()).then(|| ("transport", scenario.transport.to_string())));
+    rows.extend((scenario.loss > 0.0).then(|| ("loss", loss(scenario))));
     rows.extend(background(scenario.background).map(|words| ("background", words)));
     rows.extend([
         ("request timeout", span(scenario.timing.timeout)),
@@ -85,6 +88,15 @@ pub fn parameters(scenario: &ScenarioRecord) -> Vec<(&'static str, String)> {
     rows.extend((!scenario.server_cpus.is_empty()).then(|| ("server CPUs", cpu_list(&scenario.server_cpus))));
     rows.extend((*ballast_mib > 0).then(|| ("ballast", format!("{ballast_mib} MiB"))));
     rows
+}
+
+/// How much is lost on the way, and of what.
+fn loss(scenario: &ScenarioRecord) -> String {
+    let of = match scenario.transport {
+        Transport::Tcp => "segments, which are sent again",
+        Transport::Udp => "datagrams",
+    };
+    format!("{} of what comes to the swarm: {of}", share(scenario.loss))
 }
 
 /// What a size of a server is called.

@@ -4,6 +4,7 @@
 mod bias;
 mod closed;
 mod faults;
+mod loss;
 mod poisson;
 mod queues;
 mod stall;
@@ -74,6 +75,12 @@ pub static ALL: &[Oracle] = &[
         about: "a server that fails by plan: every request is counted as what it was",
         statistical: 0,
         run: faults::run,
+    },
+    Oracle {
+        name: "loss",
+        about: "a relay that loses, doubles, holds back and delays datagrams by plan: each is called what it was",
+        statistical: 0,
+        run: loss::run,
     },
     Oracle {
         name: "bias",
