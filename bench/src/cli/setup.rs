@@ -62,11 +62,7 @@ pub(super) fn command_line() -> Vec<String> {
 
 /// Refuses what this machine's limits cannot hold, and says what is left out of the plan.
 pub(super) fn check_plan(plan: &Plan) -> Result<(), String> {
-    for Refused { model, why, .. } in &plan.refused {
-        crate::print_to_stderr(&format!(
-            "{model} is left out because it cannot start on this machine: {why}"
-        ));
-    }
+    tell_left_out(&plan.refused);
     let mut all = plan.scenarios.iter().enumerate();
     all.try_for_each(|(at, scenario)| check_scenario(scenario, &plan.models_of(at)))
 }
@@ -89,10 +85,18 @@ pub(super) fn admit(plan: &mut Plan, context: &Context) -> Result<Admission, Str
         Err(AdmissionError::Interrupted) => return Ok(Admission::Interrupted),
         Err(AdmissionError::Refused(why)) => return Err(why),
     }
-    for Refused { model, why, scenarios } in &plan.refused[before..] {
-        crate::print_to_stderr(&format!("{model} is left out of {}: {why}", units::all_of(scenarios)));
-    }
+    tell_left_out(&plan.refused[before..]);
     Ok(Admission::Done)
+}
+
+/// Says who is left out: of some workloads, or of all.
+fn tell_left_out(refused: &[Refused]) {
+    for Refused { model, why, scenarios } in refused {
+        crate::print_to_stderr(&match &scenarios[..] {
+            [] => format!("{model} is left out because it cannot start on this machine: {why}"),
+            some => format!("{model} is left out of {}: {why}", units::all_of(some)),
+        });
+    }
 }
 
 /// As [`check_plan`], for one scenario; `models` are the models of ours that serve it.
