@@ -35,7 +35,7 @@ pub fn check(data: &[u8]) {
     let back: ScenarioRecord = serde_json::from_str(&line).expect("our own line");
     assert_eq!(back, record, "it is another one when it is recorded");
     let _ = scenario.known(contestants.iter(), 2);
-    if let Ok(points) = curves::points(&scenario, Default::default()) {
+    if let Ok(points) = curves::points(&scenario, Default::default(), true) {
         for point in points {
             assert_eq!(point.service, scenario.service);
         }

@@ -35,13 +35,11 @@ fn exported(bundle: &Bundle, format: Format) -> String {
 fn fates_are_in_text_page_and_exports() {
     let over_udp = bundle(Transport::Udp);
     let analysis = analyse(&over_udp);
-    let rounds = analysis.workloads[0].cells[0].rounds.len();
+    let best = &analysis.workloads[0].verdict.standings[0].model;
+    let rounds = analysis.workloads[0].cell(best).expect("it ran").rounds.len();
     let fates = format!("{} lost ({} of these by the workload's loss", 3 * rounds, 2 * rounds);
     let text = summary(&analysis, &SummaryOptions { width: 400, ..SummaryOptions::default() });
-    assert!(
-        text.contains(&format!("Datagrams: {} {fates}", analysis.workloads[0].verdict.standings[0].model)),
-        "{text}"
-    );
+    assert!(text.contains(&format!("Datagrams: {best} {fates}")), "{text}");
     assert!(text.contains("dropped by the server's full receive buffer"), "{text}");
     let page = html::report(&analysis);
     for words in [&*fates, "over UDP", "0.5 % of what comes to the swarm: datagrams", "RFC 4737"] {
