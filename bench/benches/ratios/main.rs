@@ -157,7 +157,7 @@ fn field() -> Vec<Comparison> {
     ));
     for name in ["iterative", "mio-event-loop", "tokio-current-thread"] {
         let over_udp = Contender { server: Server::Datagrams(name), client: Client::Swarm };
-        let pair = format!("{name} over UDP / bare recvfrom and sendto");
+        let pair = format!("{name} over UDP / bare recvfrom, sendto");
         comparisons.push(Comparison::new(pair, over_udp, control(controls::datagrams::NAME), 0.97));
     }
     let bare = Contender { client: Client::Bare, ..epoll };

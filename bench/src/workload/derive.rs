@@ -239,6 +239,10 @@ mod tests {
         };
         for built_in in BUILT_IN.iter().filter(|built_in| built_in.name != "pipelined") {
             let base = Scenario::built_in(built_in.name).expect("built in");
+            if !base.transport.is_tcp() {
+                assert!(asking(&base, &request).expect_err(built_in.name).contains("http needs connections"));
+                continue;
+            }
             let asking = asking(&base, &request).expect(built_in.name);
             assert_eq!(asking.request.http.as_ref(), Some(&request), "{}", built_in.name);
             assert_eq!((&asking.load, asking.timing, &asking.models), (&base.load, base.timing, &None));

@@ -14,7 +14,7 @@ pub(super) fn serve(socket: &UdpSocket) -> io::Result<()> {
     loop {
         match recvfrom(socket, &mut buffer, RecvFlags::empty()) {
             Ok((_, length, Some(peer))) => {
-                drop(sendto(socket, &buffer[..length], SendFlags::empty(), &peer)?)
+                sendto(socket, &buffer[..length], SendFlags::empty(), &peer)?;
             }
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
