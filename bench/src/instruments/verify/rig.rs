@@ -3,7 +3,7 @@
 //! The swarm under test is the real one, in worker processes. Never judges a figure; says only whether something
 //! foreign disturbed the trial it comes from.
 
-use super::finding::Finding;
+use super::finding::{Finding, Status};
 use super::sentinel::Sentinel;
 use crate::host::usage::{Between, Mark};
 use crate::process::context::Context;
@@ -237,9 +237,11 @@ impl Rig<'_> {
             let told = finding.disturbed.is_some() || finding.void.is_some();
             (told && self.scale != Scale::Quick) || finding.may_be_held_up()
         };
+        // What no stall explains is told, whatever else is off beside it.
+        let is_wrong = |finding: &Finding| finding.verdict() == Status::Fail && !finding.may_be_held_up();
         let mut findings = trials(self.seed)?;
         for again in 1..TRIES {
-            if !findings.iter().any(is_spoiled) {
+            if !findings.iter().any(is_spoiled) || findings.iter().any(is_wrong) {
                 break;
             }
             findings = trials(seed_of_round(self.seed, again))?;
