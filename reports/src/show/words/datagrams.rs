@@ -1,30 +1,17 @@
 //! What became of datagrams, in words.
 
 use crate::cells::cell::Cell;
-use crate::record::{Datagrams, Reading};
+use crate::record::Datagrams;
 use crate::show::units::grouped;
 
-/// All that happened to them but being answered in time: "52 lost (50 of these by the workload's loss), 3 late". `server` is how many
-/// found the server's receive buffer full, where it tells.
+/// All that happened to them but being answered in time: "52 lost (50 of these by the workload's loss), 3 late". Full receive buffers
+/// are told apart, since they count over the whole trial; `server` is how many found the server's full, where it tells.
 pub(crate) fn fates(datagrams: &Datagrams, server: Option<u64>) -> String {
     let Datagrams { lost, dropped, late, duplicated, reordered, strangers, unasked, overflowed } = datagrams;
-    let mut reasons = Vec::new();
+    let mut text = format!("{} lost", grouped(*lost));
     if *dropped > 0 {
-        reasons.push(format!("{} of these by the workload's loss", grouped(*dropped)));
+        text += &format!(" ({} of these by the workload's loss)", grouped(*dropped));
     }
-    if let Some(server) = server.filter(|count| *count > 0) {
-        reasons.push(format!("{} dropped by the server's full receive buffer", grouped(server)));
-    }
-    let overflow = match overflowed {
-        Reading::Value(count) => *count,
-        Reading::Absent(_) => 0,
-    };
-    if overflow > 0 {
-        reasons
-            .push(format!("{} dropped by the load generator's own full receive buffers", grouped(overflow)));
-    }
-    let why = if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-    let mut text = format!("{} lost{why}", grouped(*lost));
     for (count, what) in [
         (late, "late"),
         (duplicated, "duplicated"),
@@ -35,6 +22,13 @@ pub(crate) fn fates(datagrams: &Datagrams, server: Option<u64>) -> String {
         if *count > 0 {
             text += &format!(", {} {what}", grouped(*count));
         }
+    }
+    let swarm = overflowed.value().copied().unwrap_or(0);
+    let full = [(server.unwrap_or(0), "the server"), (swarm, "the load generator itself")];
+    let full = full.into_iter().filter(|(count, _)| *count > 0);
+    let full: Vec<String> = full.map(|(count, whose)| format!("{} at {whose}", grouped(count))).collect();
+    if !full.is_empty() {
+        text += &format!(", full receive buffers (warm-up included): {}", full.join(", "));
     }
     text
 }
@@ -53,6 +47,7 @@ pub(crate) const KEY: &str = "A datagram is lost when it is not back by the end 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Reading;
 
     #[test]
     fn every_fate_that_occurred_is_named_and_no_other() {
@@ -69,9 +64,8 @@ mod tests {
         };
         assert_eq!(
             fates(&many, Some(7)),
-            "5,200 lost (50 of these by the workload's loss, 7 dropped by the server's full receive buffer, 9 dropped by \
-             the load generator's own full receive buffers), 3 late, 2 duplicated, 4 reordered, 1 from strangers, ignored, 6 \
-             that reply to nothing"
+            "5,200 lost (50 of these by the workload's loss), 3 late, 2 duplicated, 4 reordered, 1 from strangers, ignored, 6 \
+             that reply to nothing, full receive buffers (warm-up included): 7 at the server, 9 at the load generator itself"
         );
     }
 }
