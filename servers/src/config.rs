@@ -9,6 +9,10 @@ use std::time::Duration;
 pub struct ServerConfig {
     /// Threads or processes of a pool, each of which holds a connection or a request; 1 to 10,000.
     pub pool_workers: usize,
+    /// Threads that an elastic pool keeps, whatever the load; 1 to 10,000.
+    pub pool_floor: usize,
+    /// Threads that an elastic pool has at most, its floor where that is larger; 1 to 10,000.
+    pub pool_ceiling: usize,
     /// Threads that an asynchronous model gives to blocking jobs; 1 to 10,000.
     pub blocking_workers: usize,
     /// Threads that an asynchronous model gives to computing jobs: normally one per CPU; 1 to 1,024.
@@ -27,6 +31,8 @@ impl ServerConfig {
         let cpus = cpus.max(1);
         Self {
             pool_workers: 64,
+            pool_floor: 4,
+            pool_ceiling: 64,
             blocking_workers: 16,
             compute_workers: cpus,
             runtime_workers: cpus,

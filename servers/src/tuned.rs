@@ -117,6 +117,7 @@ mod tests {
             ("tokio[compute_workers=0]", "from 1 to 1024"),
             ("tokio[compute_workers=many]", "`many`"),
             ("tokio[compute_workers=1,compute_workers=2]", "twice"),
+            ("elastic-pool[pool_ceiling=3,pool_floor=4]", "`pool_floor` is 4 and `pool_ceiling` is 3"),
             ("tokio[compute_workers=8", "write it as in"),
             ("tokio[8]", "write it as in"),
             ("tokio[]", "write it as in"),

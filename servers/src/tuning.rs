@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 pub enum Tuning {
     /// [`ServerConfig::pool_workers`].
     PoolWorkers,
+    /// [`ServerConfig::pool_floor`].
+    PoolFloor,
+    /// [`ServerConfig::pool_ceiling`].
+    PoolCeiling,
     /// [`ServerConfig::blocking_workers`].
     BlockingWorkers,
     /// [`ServerConfig::compute_workers`].
@@ -18,13 +22,21 @@ pub enum Tuning {
 
 impl Tuning {
     /// Every one, in the order of [`ServerConfig`].
-    pub const ALL: [Self; 4] =
-        [Self::PoolWorkers, Self::BlockingWorkers, Self::ComputeWorkers, Self::RuntimeWorkers];
+    pub const ALL: [Self; 6] = [
+        Self::PoolWorkers,
+        Self::PoolFloor,
+        Self::PoolCeiling,
+        Self::BlockingWorkers,
+        Self::ComputeWorkers,
+        Self::RuntimeWorkers,
+    ];
 
     /// Its name, in snake case as in scenario files and in the names of tuned models.
     pub fn name(self) -> &'static str {
         match self {
             Self::PoolWorkers => "pool_workers",
+            Self::PoolFloor => "pool_floor",
+            Self::PoolCeiling => "pool_ceiling",
             Self::BlockingWorkers => "blocking_workers",
             Self::ComputeWorkers => "compute_workers",
             Self::RuntimeWorkers => "runtime_workers",
@@ -37,6 +49,8 @@ impl Tuning {
             Self::PoolWorkers => {
                 "Threads or processes of a pool, each of which holds a connection or a request"
             }
+            Self::PoolFloor => "Threads that an elastic pool keeps, whatever the load",
+            Self::PoolCeiling => "Threads that an elastic pool has at most, its floor where that is larger",
             Self::BlockingWorkers => "Threads that the asynchronous models give to blocking jobs",
             Self::ComputeWorkers => "Threads that the asynchronous models give to computing jobs",
             Self::RuntimeWorkers => "Threads that each run tasks or an event loop, in models of several",
@@ -46,7 +60,7 @@ impl Tuning {
     /// The largest size; the smallest is 1.
     pub fn most(self) -> usize {
         match self {
-            Self::PoolWorkers | Self::BlockingWorkers => 10_000,
+            Self::PoolWorkers | Self::PoolFloor | Self::PoolCeiling | Self::BlockingWorkers => 10_000,
             Self::ComputeWorkers | Self::RuntimeWorkers => 1_024,
         }
     }
@@ -55,6 +69,8 @@ impl Tuning {
     pub fn of(self, config: &ServerConfig) -> usize {
         match self {
             Self::PoolWorkers => config.pool_workers,
+            Self::PoolFloor => config.pool_floor,
+            Self::PoolCeiling => config.pool_ceiling,
             Self::BlockingWorkers => config.blocking_workers,
             Self::ComputeWorkers => config.compute_workers,
             Self::RuntimeWorkers => config.runtime_workers,
@@ -64,6 +80,8 @@ impl Tuning {
     fn set(self, config: &mut ServerConfig, size: usize) {
         *match self {
             Self::PoolWorkers => &mut config.pool_workers,
+            Self::PoolFloor => &mut config.pool_floor,
+            Self::PoolCeiling => &mut config.pool_ceiling,
             Self::BlockingWorkers => &mut config.blocking_workers,
             Self::ComputeWorkers => &mut config.compute_workers,
             Self::RuntimeWorkers => &mut config.runtime_workers,
@@ -79,12 +97,18 @@ impl Sizes {
     /// Sets one.
     ///
     /// # Errors
-    /// One that was set before, or a size out of range.
+    /// One that was set before, a size out of range, a floor above its ceiling.
     pub fn set(&mut self, tuning: Tuning, size: usize) -> Result<(), TuningError> {
         if !(1..=tuning.most()).contains(&size) {
             return Err(TuningError::Size { tuning, given: size.to_string() });
         }
-        self.0.insert(tuning, size).map_or(Ok(()), |_| Err(TuningError::Twice(tuning)))
+        if self.0.insert(tuning, size).is_some() {
+            return Err(TuningError::Twice(tuning));
+        }
+        match (self.0.get(&Tuning::PoolFloor), self.0.get(&Tuning::PoolCeiling)) {
+            (Some(&floor), Some(&ceiling)) if floor > ceiling => Err(TuningError::Floor { floor, ceiling }),
+            _ => Ok(()),
+        }
     }
 
     /// What is set, in the order of [`Tuning::ALL`].
@@ -146,6 +170,16 @@ pub enum TuningError {
         tuning: Tuning,
         /// The size asked for.
         given: String,
+    },
+    /// A floor above its ceiling.
+    #[error(
+        "`pool_floor` is {floor} and `pool_ceiling` is {ceiling}; a pool cannot keep more threads than it may have"
+    )]
+    Floor {
+        /// The floor.
+        floor: usize,
+        /// The ceiling.
+        ceiling: usize,
     },
     /// It is written in another way.
     #[error("`{0}` is no tuning; write it as in tokio[compute_workers=8,blocking_workers=16]")]

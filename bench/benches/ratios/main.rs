@@ -140,6 +140,7 @@ fn field() -> Vec<Comparison> {
         ("tokio-shared-buffers", "tokio"),
         ("prefork-fd-passing", "prefork"),
         ("multi-reactor-shared", "multi-reactor"),
+        ("elastic-pool", "thread-pool-per-request"),
     ] {
         let pair = format!("{name} / the plain {plain} server");
         comparisons.push(Comparison::new(pair, model(name), control(plain), 0.98));

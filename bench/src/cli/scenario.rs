@@ -97,7 +97,7 @@ fn in_words(file: &str, scenario: &Scenario) -> String {
     record.server.workers.retain(|size, _| match size {
         Tuning::ComputeWorkers => given.sizes.has(tuning::Tuning::ComputeWorkers),
         Tuning::RuntimeWorkers => given.sizes.has(tuning::Tuning::RuntimeWorkers),
-        Tuning::PoolWorkers | Tuning::BlockingWorkers => true,
+        Tuning::PoolWorkers | Tuning::PoolFloor | Tuning::PoolCeiling | Tuning::BlockingWorkers => true,
     });
     rows.extend(
         words::workload::parameters(&record).into_iter().map(|(name, value)| (name.to_owned(), value)),

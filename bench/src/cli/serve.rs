@@ -70,6 +70,8 @@ fn flag(key: Key) -> Arg {
         Key::Backlog => "backlog",
         Key::Ballast => "ballast",
         Key::Size(Tuning::PoolWorkers) => "pool-workers",
+        Key::Size(Tuning::PoolFloor) => "pool-floor",
+        Key::Size(Tuning::PoolCeiling) => "pool-ceiling",
         Key::Size(Tuning::BlockingWorkers) => "blocking-workers",
         Key::Size(Tuning::ComputeWorkers) => "compute-workers",
         Key::Size(Tuning::RuntimeWorkers) => "runtime-workers",

@@ -18,7 +18,7 @@ use bakeoff_servers::model::Tuning;
 use bakeoff_servers::services::{Dotfiles, Hosts, ServiceConfig};
 use bakeoff_servers::{
     CounterSnapshot, Counters, Datagrams, ServerConfig, ServerModel, Service, Serving, ServingDatagrams,
-    Stop, services,
+    Stop, models, services,
 };
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -76,7 +76,15 @@ impl ServeOptions {
         }
         add("addr", self.address.to_string());
         add("backlog", self.backlog.to_string());
-        for tuning in Tuning::ALL {
+        // Those that it reads alone: another build may not know the others. Of a model that only that build knows, those that
+        // are not what it takes without being told.
+        let default = ServerConfig::for_cpus(self.cpus.len());
+        let reads = models::find(model).map(|model| model.meta().tunings);
+        let tells = |tuning: &Tuning| match reads {
+            Some(reads) => reads.contains(tuning),
+            None => tuning.of(c) != tuning.of(&default),
+        };
+        for tuning in Tuning::ALL.into_iter().filter(tells) {
             add(&tuning.name().replace('_', "-"), tuning.of(c).to_string());
         }
         if c.ballast_mib > 0 {

@@ -267,6 +267,8 @@ pub fn setup(config: &ServerConfig, backlog: u32) -> ServerSetup {
 fn tuning(tuning: Tuning) -> record::Tuning {
     match tuning {
         Tuning::PoolWorkers => record::Tuning::PoolWorkers,
+        Tuning::PoolFloor => record::Tuning::PoolFloor,
+        Tuning::PoolCeiling => record::Tuning::PoolCeiling,
         Tuning::BlockingWorkers => record::Tuning::BlockingWorkers,
         Tuning::ComputeWorkers => record::Tuning::ComputeWorkers,
         Tuning::RuntimeWorkers => record::Tuning::RuntimeWorkers,

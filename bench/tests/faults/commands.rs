@@ -32,6 +32,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     serves("serve-threads", "thread-per-client"),
     serves("serve-pool", "thread-pool"),
     serves("serve-requests", "thread-pool-per-request"),
+    serves("serve-elastic", "elastic-pool"),
     serves("serve-prethread", "prethread"),
     serves("serve-prefork", "prefork"),
     serves("serve-passing", "prefork-fd-passing"),

@@ -67,6 +67,7 @@ const ROWS: &[Row] = &[
     row("static-site", STEADY, None, OWN_PACE),
     row("dynamic-page", STEADY, None, OWN_PACE),
     peculiar(row("bursts", BURSTS, None, Some(NoQueue::Bursts))),
+    waits(64, peculiar(row("block-surge", SURGE, Some(Work::Block), Some(NoQueue::Surge)))),
     peculiar(row("slow-readers", STEADY, None, NO_COMPUTING)),
     peculiar(row("slow-senders", STEADY, None, NO_COMPUTING)),
     peculiar(row("crash", STEADY, Some(Work::Poison), NO_COMPUTING)),

@@ -127,6 +127,10 @@ pub enum Role {
 pub enum Tuning {
     /// Threads or processes of a pool, each of which holds a connection or a request.
     PoolWorkers,
+    /// Threads that an elastic pool keeps, whatever the load.
+    PoolFloor,
+    /// Threads that an elastic pool has at most.
+    PoolCeiling,
     /// Threads for blocking jobs.
     BlockingWorkers,
     /// Threads for computing jobs.

@@ -2,6 +2,7 @@
 
 mod coroutines;
 mod datagrams;
+mod elastic_pool;
 mod fork_per_client;
 mod io_uring;
 mod iterative;
@@ -26,6 +27,7 @@ pub static ALL: &[&dyn ServerModel] = &[
     &thread_per_client::ThreadPerClient,
     &thread_pool::ThreadPool,
     &thread_pool_per_request::ThreadPoolPerRequest,
+    &elastic_pool::ElasticPool,
     &prethread::Prethread,
     &prefork::Prefork,
     &prefork_fd_passing::PreforkFdPassing,

@@ -49,22 +49,66 @@ impl ServerModel for ThreadPoolPerRequest {
         }
     }
 
-    fn serve(&self, Serving { listener, service, config, stop, counters, .. }: Serving) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        let poll = epoll::create(CreateFlags::CLOEXEC)?;
-        epoll::add(&poll, &listener, data(Source::Listener), EventFlags::IN)?;
-        let dispatcher = Dispatcher {
-            listener: Arc::new(listener),
-            service,
-            registry: Registry::new(counters),
-            pool: Pool::new("worker", config.pool_workers),
-            shared: Arc::new(Shared { poll, parked: Mutex::default() }),
-            accept_again: None,
-            grow_again: Some(Instant::now()),
-            backoff: Backoff::new(),
-        };
-        dispatcher.run(&stop, config.stop_deadline)
+    fn serve(&self, serving: Serving) -> io::Result<()> {
+        let workers = Pool::new("worker", serving.config.pool_workers);
+        serve_with(workers, serving)
     }
+}
+
+/// The workers that serve what clients have sent: a fixed number of them here, a changing one in
+/// [`elastic_pool`](super::elastic_pool). One thread hands them tasks and tends them.
+pub(super) trait Workers {
+    /// Queues a task, which must not panic.
+    fn spawn(&self, task: impl FnOnce() + Send + 'static);
+
+    /// When to tend them, as seen at `now`; `None` while there is nothing to do.
+    fn due(&self, now: Instant) -> Option<Instant>;
+
+    /// Starts those that are missing, joins those that have ended.
+    ///
+    /// # Errors
+    /// At the first for which there is no room, and counts that.
+    fn tend(&self, counters: &Counters) -> io::Result<()>;
+
+    /// Ends them and joins them, when they have done what is queued.
+    fn join(self);
+}
+
+impl Workers for Pool {
+    fn spawn(&self, task: impl FnOnce() + Send + 'static) {
+        Self::spawn(self, task);
+    }
+
+    fn due(&self, now: Instant) -> Option<Instant> {
+        self.is_short().then_some(now)
+    }
+
+    fn tend(&self, counters: &Counters) -> io::Result<()> {
+        self.grow(counters)
+    }
+
+    fn join(self) {
+        Self::join(self);
+    }
+}
+
+/// Serves with these workers until asked to stop.
+pub(super) fn serve_with(workers: impl Workers, serving: Serving) -> io::Result<()> {
+    let Serving { listener, service, config, stop, counters, .. } = serving;
+    listener.set_nonblocking(true)?;
+    let poll = epoll::create(CreateFlags::CLOEXEC)?;
+    epoll::add(&poll, &listener, data(Source::Listener), EventFlags::IN)?;
+    let dispatcher = Dispatcher {
+        listener: Arc::new(listener),
+        service,
+        registry: Registry::new(counters),
+        workers,
+        shared: Arc::new(Shared { poll, parked: Mutex::default() }),
+        accept_again: None,
+        tend_not_before: None,
+        backoff: Backoff::new(),
+    };
+    dispatcher.run(&stop, config.stop_deadline)
 }
 
 fn data(source: Source) -> EventData {
@@ -123,16 +167,16 @@ const ACCEPTS_A_TURN: usize = 64;
 const STOP_CHECK: Duration = Duration::from_millis(5);
 
 /// The thread that waits.
-struct Dispatcher {
+struct Dispatcher<W> {
     listener: Arc<TcpListener>,
     service: Arc<dyn Service>,
     registry: Arc<Registry>,
-    pool: Pool,
+    workers: W,
     shared: Arc<Shared>,
     /// When to accept again, where it cannot now.
     accept_again: Option<Instant>,
-    /// When to start the workers that are missing.
-    grow_again: Option<Instant>,
+    /// When to try to start workers again, where there was no room for one.
+    tend_not_before: Option<Instant>,
     backoff: Backoff,
 }
 
@@ -144,7 +188,7 @@ enum Stopping {
     Forced(Instant),
 }
 
-impl Dispatcher {
+impl<W: Workers> Dispatcher<W> {
     fn run(mut self, stop: &Stop, stop_deadline: Duration) -> io::Result<()> {
         let listener = Arc::clone(&self.listener);
         let unblocked = stop.unblock(&*listener)?; // makes an event, too
@@ -162,7 +206,7 @@ impl Dispatcher {
                 match Source::of(event.data.u64() as usize) {
                     Source::Connection(key) => {
                         let shared = Arc::clone(&self.shared);
-                        self.pool.spawn(move || shared.serve(key));
+                        self.workers.spawn(move || shared.serve(key));
                     }
                     _ => self.accept(stop),
                 }
@@ -170,7 +214,7 @@ impl Dispatcher {
         }
         drop(unblocked);
         if self.registry.is_empty() {
-            self.pool.join();
+            self.workers.join();
         } else {
             self.registry.abort(); // somebody is stuck in a job
         }
@@ -200,17 +244,24 @@ impl Dispatcher {
     /// How long to wait for an event at most.
     fn limit(&self, stopping: Stopping) -> Option<Duration> {
         let checked = (!matches!(stopping, Stopping::NotYet)).then(|| Instant::now() + STOP_CHECK);
-        let next = [self.accept_again, self.grow_again, checked].into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(Instant::now()))
+        let now = Instant::now();
+        let next = [self.accept_again, self.tend_at(now), checked].into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(now))
     }
 
-    /// Does what was put off: starts workers, accepts again.
+    /// When the workers need tending.
+    fn tend_at(&self, now: Instant) -> Option<Instant> {
+        let due = self.workers.due(now)?;
+        Some(self.tend_not_before.map_or(due, |at| at.max(due)))
+    }
+
+    /// Does what was put off: tends the workers, accepts again.
     fn catch_up(&mut self) {
         let now = Instant::now();
         let counters = self.registry.counters();
-        if self.grow_again.is_some_and(|at| at <= now) {
-            let grown = self.pool.grow(counters);
-            self.grow_again = grown.is_err().then(|| now + self.backoff.pause(counters));
+        if self.tend_at(now).is_some_and(|at| at <= now) {
+            let tended = self.workers.tend(counters);
+            self.tend_not_before = tended.is_err().then(|| now + self.backoff.pause(counters));
         }
         if self.accept_again.is_some_and(|at| at <= now) {
             self.accept_again = None;

@@ -58,6 +58,7 @@ const VARIANTS: &[(&str, &str)] = &[
     ("fork-per-client", "thread-per-client"),
     ("thread-pool", "thread-per-client"),
     ("thread-pool-per-request", "thread-per-client"),
+    ("elastic-pool", "thread-per-client"),
     ("prethread", "thread-per-client"),
     ("prefork", "thread-per-client"),
     ("prefork-fd-passing", "thread-per-client"),

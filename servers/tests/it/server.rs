@@ -41,6 +41,8 @@ pub(crate) struct Options {
 pub(crate) fn config() -> ServerConfig {
     ServerConfig {
         pool_workers: 8,
+        pool_floor: 6,
+        pool_ceiling: 8,
         blocking_workers: 4,
         compute_workers: 2,
         runtime_workers: 2,

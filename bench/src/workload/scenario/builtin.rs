@@ -85,7 +85,7 @@ built_in! {
     Connections: "churn" DEFAULT, "churn-ten" DEFAULT, "idle-mass" DEFAULT;
     Work: "compute-fixed" NAMED, "compute-bimodal" DEFAULT, "heavy-tail" NAMED, "wait" NAMED, "block" DEFAULT;
     Web: "static-site" NAMED, "dynamic-page" DEFAULT;
-    Trouble: "bursts" NAMED, "slow-readers" NAMED, "slow-senders" NAMED, "crash" DEFAULT, "overload" NAMED;
+    Trouble: "bursts" NAMED, "block-surge" NAMED, "slow-readers" NAMED, "slow-senders" NAMED, "crash" DEFAULT, "overload" NAMED;
 }
 
 /// A scenario that shows every key with its range.
@@ -155,11 +155,8 @@ mod tests {
                     assert!(all_served && config.compute_workers == config.pool_workers, "{}", built_in.name);
                 }
                 Some(Work::Block) => {
-                    assert!(
-                        all_served && config.blocking_workers == config.pool_workers,
-                        "{}",
-                        built_in.name
-                    );
+                    let equal = [config.blocking_workers, config.pool_ceiling] == [config.pool_workers; 2];
+                    assert!(all_served && equal, "{}", built_in.name);
                 }
                 Some(Work::Wait) => assert!(all_served, "{}", built_in.name),
                 Some(Work::Poison) | None => {}

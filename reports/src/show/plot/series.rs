@@ -11,7 +11,7 @@ pub(super) const LAP: usize = 24;
 const DISTINCT: usize = 2 * LAP;
 
 /// The models of this project by their series. A model keeps its place for ever; a new one goes to the end.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "iterative",
     "thread-per-client",
     "fork-per-client",
@@ -31,6 +31,7 @@ const KNOWN: [&str; 19] = [
     "tokio-per-core",
     "coroutines",
     "thread-pool-per-request",
+    "elastic-pool",
 ];
 
 /// Colours of the style sheet: series so many apart share one, with another mark.

@@ -103,6 +103,8 @@ fn loss(scenario: &ScenarioRecord) -> String {
 pub fn tuning(tuning: Tuning) -> &'static str {
     match tuning {
         Tuning::PoolWorkers => "pool workers",
+        Tuning::PoolFloor => "pool floor",
+        Tuning::PoolCeiling => "pool ceiling",
         Tuning::BlockingWorkers => "blocking workers",
         Tuning::ComputeWorkers => "compute workers",
         Tuning::RuntimeWorkers => "runtime workers",
