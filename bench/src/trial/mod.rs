@@ -224,6 +224,9 @@ impl Conditions<'_> {
         };
         let (context, target) = (self.context, server.address);
         let mut watch = Watch::new(server.pid(), &context.cpus.server, &context.cpus.swarm, depth);
+        if scenario.load.varies() {
+            watch.follow_threads(scenario.slices);
+        }
         server.go()?;
         watch.at_rest();
         let seed = schedule::seed_of_round(self.seed, round);

@@ -82,7 +82,7 @@ pub struct RoundFigures {
     pub figures: Figures,
     /// Bounds of the figure of merit, with its metric, where no more than bounds are known of it.
     pub bounded: Option<(Metric, Censored)>,
-    /// When it was back to normal after the surge; `None` where the workload has none.
+    /// When it was back to normal after the surge, or done with its bursts; `None` where the workload has neither.
     pub recovery: Option<Recovery>,
     /// Whether the server ended before it was asked to.
     pub server_died: bool,
@@ -121,6 +121,8 @@ pub struct Moment {
     pub response: Latency,
     /// The same as counts: band (see [`band_ends_ns`]) and replies in it, ascending, without empty bands.
     pub bands: Vec<(i32, u64)>,
+    /// Threads of the server at the slice's end, the median of the rounds; `None` where they were not read.
+    pub threads: Option<f64>,
 }
 
 /// Bands of response time per factor of ten, in pictures of counts.
@@ -266,7 +268,8 @@ impl Cell {
         Estimate::of(&self.values(metric), &subject)
     }
 
-    /// When it was back to normal after the surge, at the median of the rounds; `None` where the workload has none.
+    /// When it was back to normal after the surge, or done with a burst, at the median of the rounds; `None` where the workload has
+    /// neither.
     pub fn recovery(&self) -> Option<Recovery> {
         recovery::of_cell(self.rounds.iter().filter_map(|round| round.recovery.as_ref()))
     }

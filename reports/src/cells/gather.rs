@@ -10,8 +10,9 @@ use crate::cells::recovery;
 use crate::metric::{Figures, Round};
 use crate::record::histogram::Recorder;
 use crate::record::{
-    Doubt, EncodedHistogram, HttpReplies, Invalid, Measured, Reading, ScenarioRecord, Trial,
+    Doubt, EncodedHistogram, HttpReplies, Invalid, Measured, Reading, ScenarioRecord, Slice, Trial,
 };
+use crate::stats::median;
 use crate::stats::quantile::Distribution;
 use std::collections::BTreeMap;
 
@@ -122,10 +123,7 @@ fn open(trial: &Trial) -> Result<(&Measured, Opened), Exclusion> {
     let decode = |of: &'static str, encoded: &EncodedHistogram| {
         Recorder::decode(encoded).map_err(|error| Exclusion::Histogram { of, why: error.to_string() })
     };
-    let slices = measured.slices.iter().map(|slice| {
-        let middle = slice.start_ns.saturating_add(slice.length_ns / 2);
-        Ok((middle, decode("slice", &slice.response)?))
-    });
+    let slices = measured.slices.iter().map(|slice| Ok((middle(slice), decode("slice", &slice.response)?)));
     let opened = Opened {
         response: decode("response", &measured.response)?,
         service: decode("service", &measured.service)?,
@@ -155,7 +153,7 @@ fn figures(scenario: &ScenarioRecord, trial: &Trial, measured: &Measured, opened
             .censored(scenario.merit)
             .filter(|figure| !figure.is_known())
             .map(|figure| (scenario.merit, figure)),
-        recovery: scenario.load.surge().map(|surge| recovery::of_round(measured, responses(), surge)),
+        recovery: recovery::of_round(measured, responses(), &scenario.load),
         server_died: trial.doubts.iter().any(|doubt| matches!(doubt, Doubt::ServerDied { .. })),
         response: Latency::of(&opened.response, measured.counts.sent, false),
         steal_share: trial.usage.steal_share.clone(),
@@ -173,8 +171,13 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
         let sum = errors.entry(*kind).or_insert(0_u64);
         *sum = sum.saturating_add(*count);
     }
-    let moments =
-        sum.slices.iter().map(|(at, slice)| Moment { at_ns: *at, response: of(slice), bands: bands(slice) });
+    let threads = threads(valid);
+    let moments = sum.slices.iter().map(|(at, slice)| Moment {
+        at_ns: *at,
+        response: of(slice),
+        bands: bands(slice),
+        threads: threads.get(at).and_then(|counts| median(counts)),
+    });
     Merged {
         means: means(valid),
         response: Latency::of(&sum.response, total(|m| m.counts.sent), true),
@@ -212,6 +215,23 @@ fn means(valid: &[(&Trial, &Measured)]) -> Option<Means> {
         service_ns: mean(|m| &m.service)?,
         connection_ns: (mean(|m| &m.send_lag)? - mean(|m| &m.dispatch_lag)?).max(0.0),
     })
+}
+
+/// The threads of the rounds' servers at the ends of the slices, by the middles of these.
+fn threads(valid: &[(&Trial, &Measured)]) -> BTreeMap<u64, Vec<f64>> {
+    let mut threads: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+    for (trial, measured) in valid {
+        let counts = trial.usage.threads_by_slice.as_ref().and_then(Reading::value);
+        for (slice, count) in measured.slices.iter().zip(counts.into_iter().flatten()) {
+            threads.entry(middle(slice)).or_default().push(*count as f64);
+        }
+    }
+    threads
+}
+
+/// Where a slice is drawn, in nanoseconds from the window's begin.
+fn middle(slice: &Slice) -> u64 {
+    slice.start_ns.saturating_add(slice.length_ns / 2)
 }
 
 /// The servers' own counters over the rounds.

@@ -1,6 +1,6 @@
-//! How long a server takes to be itself again after a surge: the rule in prose, then in code.
+//! How long a server takes to be itself again after a surge or a burst: the rules in prose, then in code.
 //!
-//! # The rule
+//! # After a surge
 //! 1. What is normal is told by the slices of the window that end before the surge begins: the median response time of
 //!    the replies completed in them, and how many those were a slice.
 //! 2. A slice is *back* when the median of its own replies is at most [`RECOVERED_FACTOR`] = 2 times that, and when it
@@ -12,11 +12,20 @@
 //!
 //! The requests of the surge keep their due times, so the backlog that it leaves is in the response times after it.
 //!
+//! # After a burst
+//! Between bursts nothing is due, so a server is done with a burst when its last reply is out.
+//! 1. The recovery time of a burst that ends at e, where the next one begins at b, is max { end(s) - e } over the slices s with
+//!    e < end(s) <= b in which a reply was completed, and 0 where there is none. So it is an upper bound, known to one slice.
+//! 2. When the last of these slices has a reply, the recovery is censored: it took longer than the pause, b - e.
+//! 3. That of a round is the median of its bursts whose pause lies in the window. A round in which a request was given up or in
+//!    flight at the end is censored: some burst was never over.
+//!
 //! This file must not measure, and must not guess where the slices do not tell.
 
 use crate::record::histogram::Recorder;
-use crate::record::{Measured, Slice, Surge};
+use crate::record::{Load, Measured, RateShape, Slice, Surge};
 use crate::stats::median;
+use std::time::Duration;
 
 /// A slice is back when its median response is at most so many times what it was before the surge.
 pub const RECOVERED_FACTOR: f64 = 2.0;
@@ -24,25 +33,62 @@ pub const RECOVERED_FACTOR: f64 = 2.0;
 /// A slice is back when it has at least this share of the replies that a slice had before the surge.
 pub const RECOVERED_REPLIES: f64 = 0.5;
 
-/// When a server was back to normal after a surge.
+/// When a server was back to normal after a surge, or done with a burst.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recovery {
-    /// At most so many nanoseconds after the surge's end.
+    /// At most so many nanoseconds after its end.
     Within(f64),
-    /// Not in what was left of the window: so many nanoseconds.
+    /// Not in what was left of the window, or in the pause: so many nanoseconds.
     NotWithin(f64),
     /// The slices do not tell, for this reason.
     Unknown(String),
 }
 
-/// Applies the rule to a round. `responses` are the decoded response times of the slices, in their order.
+/// Applies the rules to a round under this load; `None` where its rate does not change. `responses` are the decoded
+/// response times of the slices, in their order.
 pub(crate) fn of_round<'a>(
+    measured: &Measured,
+    responses: impl Iterator<Item = &'a Recorder>,
+    load: &Load,
+) -> Option<Recovery> {
+    match load.shape() {
+        RateShape::Steady => None,
+        RateShape::Bursts { on, off } => Some(after_bursts(measured, on, off)),
+        RateShape::Surge { .. } => load.surge().map(|surge| after_surge(measured, responses, surge)),
+    }
+}
+
+fn end(slice: &Slice) -> u64 {
+    slice.start_ns.saturating_add(slice.length_ns)
+}
+
+fn after_bursts(measured: &Measured, on: Duration, off: Duration) -> Recovery {
+    let [on_ns, off_ns] = [on, off].map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
+    let cycle_ns = on_ns.saturating_add(off_ns).max(1);
+    let after = |burst: u64| {
+        let (ended, next) = (burst * cycle_ns + on_ns, (burst + 1) * cycle_ns);
+        let pause: Vec<_> = measured.slices.iter().filter(|s| ended < end(s) && end(s) <= next).collect();
+        let last = pause.last()?;
+        Some(match pause.iter().rev().find(|slice| slice.completed > 0) {
+            None => Recovery::Within(0.0),
+            Some(slice) if end(slice) == end(last) => Recovery::NotWithin(off_ns as f64),
+            Some(slice) => Recovery::Within((end(slice) - ended) as f64),
+        })
+    };
+    let bursts: Vec<Recovery> = (0..measured.window_ns / cycle_ns).filter_map(after).collect();
+    if measured.counts.timeouts > 0 || measured.counts.in_flight_at_end > 0 {
+        return Recovery::NotWithin(off_ns as f64);
+    }
+    let unknown = || Recovery::Unknown("no slice of the window ends in a pause between bursts".to_owned());
+    of_cell(bursts.iter()).unwrap_or_else(unknown)
+}
+
+fn after_surge<'a>(
     measured: &Measured,
     responses: impl Iterator<Item = &'a Recorder>,
     surge: Surge,
 ) -> Recovery {
     let unknown = |why: &str| Recovery::Unknown(why.to_owned());
-    let end = |slice: &Slice| slice.start_ns.saturating_add(slice.length_ns);
     let slices: Vec<(&Slice, &Recorder)> = measured.slices.iter().zip(responses).collect();
     let before: Vec<_> = slices.iter().filter(|(slice, _)| end(slice) <= surge.begin_ns).collect();
     let mut normal = Recorder::coarse();
@@ -66,8 +112,8 @@ pub(crate) fn of_round<'a>(
     }
 }
 
-/// The median of rounds, where one that is censored is longer than any that is not; `None` without a round that had a
-/// surge. Rounds that do not tell are left out while others do.
+/// The median of rounds (or of the bursts of one), where one that is censored is longer than any that is not; `None` without any.
+/// Those that do not tell are left out while others do.
 pub(crate) fn of_cell<'a>(rounds: impl Iterator<Item = &'a Recovery>) -> Option<Recovery> {
     let (mut times, mut left, mut why) = (Vec::new(), f64::INFINITY, None);
     for round in rounds {
@@ -90,7 +136,7 @@ pub(crate) fn of_cell<'a>(rounds: impl Iterator<Item = &'a Recovery>) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Reading;
+    use crate::record::{Arrivals, Reading};
     use crate::sample::{Spec, bundle};
 
     const SLICE_NS: u64 = 10_000_000;
@@ -115,7 +161,45 @@ mod tests {
         };
         measured.slices = responses.iter().enumerate().map(slice).collect();
         let surge = Surge { begin_ns: 2 * SLICE_NS, end_ns: 4 * SLICE_NS, factor: 3.0 };
-        of_round(&measured, responses.iter(), surge)
+        after_surge(&measured, responses.iter(), surge)
+    }
+
+    /// The same with bursts of 10 ms every 40 ms, the first from the begin on; replies of each slice, and requests in flight at
+    /// the end.
+    fn after_bursts_of(replies: &[u64], in_flight_at_end: u64) -> Option<Recovery> {
+        let trial = bundle(&Spec { scenarios: 1, models: 1, rounds: 1, ..Spec::default() }).trials.remove(0);
+        let Reading::Value(mut measured) = trial.measured else { panic!("the sample measures") };
+        let slice = |(at, completed): (usize, &u64)| Slice {
+            start_ns: at as u64 * SLICE_NS,
+            length_ns: SLICE_NS,
+            completed: *completed,
+            response: Recorder::coarse().encode(),
+        };
+        measured.slices = replies.iter().enumerate().map(slice).collect();
+        measured.window_ns = replies.len() as u64 * SLICE_NS;
+        (measured.counts.timeouts, measured.counts.in_flight_at_end) = (0, in_flight_at_end);
+        let (on, off) = (Duration::from_nanos(SLICE_NS), Duration::from_nanos(3 * SLICE_NS));
+        let shape = RateShape::Bursts { on, off };
+        let load = Load::Open { clients: 1, rate_per_s: 1.0, arrivals: Arrivals::Fixed, shape };
+        of_round(&measured, std::iter::empty(), &load)
+    }
+
+    #[test]
+    fn a_burst_is_over_with_its_last_reply() {
+        let within = |slices: u64| Some(Recovery::Within((slices * SLICE_NS) as f64));
+        assert_eq!(after_bursts_of(&[9, 0, 0, 0], 0), within(0), "answered while it lasts");
+        assert_eq!(after_bursts_of(&[5, 3, 1, 0], 0), within(2));
+        assert_eq!(after_bursts_of(&[5, 0, 1, 0], 0), within(2), "a straggler counts");
+        assert_eq!(after_bursts_of(&[5, 1, 0, 0, 5, 1, 1, 0, 6, 0, 0, 0], 0), within(1), "the median");
+        assert_eq!(after_bursts_of(&[5, 1, 0, 0, 5, 1, 1], 0), within(1), "the last pause is cut off");
+    }
+
+    #[test]
+    fn a_burst_that_meets_the_next_or_loses_a_request_is_censored() {
+        let never = Some(Recovery::NotWithin(3.0 * SLICE_NS as f64));
+        assert_eq!(after_bursts_of(&[5, 4, 4, 1], 0), never);
+        assert_eq!(after_bursts_of(&[5, 0, 0, 0], 1), never);
+        assert!(matches!(after_bursts_of(&[5, 4], 0), Some(Recovery::Unknown(_))), "no whole pause");
     }
 
     #[test]

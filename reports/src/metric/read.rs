@@ -125,6 +125,21 @@ pub(super) fn memory_per_connection(round: &Round<'_>) -> Value {
     }
 }
 
+/// The integral of the threads over the window: each reading stands for the slice that it ends.
+pub(super) fn thread_seconds(round: &Round<'_>) -> Value {
+    let slices = &round.measured.slices;
+    match &round.trial.usage.threads_by_slice {
+        None => Err("threads are read over the window only where the load comes and goes".to_owned()),
+        Some(Reading::Absent(why)) => Err(why.clone()),
+        Some(Reading::Value(counts)) if counts.len() == slices.len() => {
+            Ok(counts.iter().zip(slices).map(|(count, slice)| *count as f64 * slice.length_ns as f64).sum())
+        }
+        Some(Reading::Value(counts)) => {
+            Err(format!("{} readings of threads are not of {} slices", counts.len(), slices.len()))
+        }
+    }
+}
+
 /// The squared sum over n times the sum of squares. Absent without replies, and for sums that no replies can have: by
 /// Cauchy's inequality the index is 1 at most.
 pub(super) fn jain(round: &Round<'_>) -> Value {

@@ -281,6 +281,14 @@ pub(super) const TABLE: [Def; Metric::ALL.len()] = [
         ..HELD
     },
     Def {
+        metric: ThreadSeconds,
+        label: "thread-seconds",
+        about: "threads of the server added up over the window, where the load comes and goes: ten for half a second are 5 s",
+        unit: Unit::Time,
+        read: read::thread_seconds,
+        ..HELD
+    },
+    Def {
         metric: Processes,
         label: "processes",
         about: "processes of the server at the end of the window",

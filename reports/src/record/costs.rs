@@ -62,6 +62,10 @@ pub struct Usage {
     pub socket_buffer_bytes: Reading<u64>,
     /// Threads in the tree at the window's end.
     pub threads: Reading<u64>,
+    /// Threads of the server at the end of each slice of the window, in order, where its load comes in bursts or has a surge;
+    /// `None` where the rate does not change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub threads_by_slice: Option<Reading<Vec<u64>>>,
     /// Processes in the tree at the window's end.
     pub processes: Reading<u64>,
     /// Connections that the kernel could not queue because a listen queue was full, from before the clients connected
@@ -185,6 +189,7 @@ impl Usage {
             held_own_bytes: absent(),
             socket_buffer_bytes: absent(),
             threads: absent(),
+            threads_by_slice: None,
             processes: absent(),
             listen_overflows: absent(),
             listen_drops: absent(),

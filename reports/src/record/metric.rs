@@ -79,6 +79,8 @@ pub enum Metric {
     SocketBuffers,
     /// Threads.
     Threads,
+    /// Threads over the window, added up over time.
+    ThreadSeconds,
     /// Processes.
     Processes,
     /// Descriptors.

@@ -279,7 +279,7 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         server: ServerSetup {
             backlog: 1_024,
             ballast_mib: 0,
-            workers: Tuning::VARIANTS.iter().copied().zip([16, 16, 1, 1]).collect(),
+            workers: Tuning::VARIANTS.iter().copied().zip([16, 4, 64, 16, 1, 1]).collect(),
         },
         merit: row.2,
         objective_ns: (row.0 == "echo-paced").then_some(120_000),
@@ -459,6 +459,7 @@ fn usage(model: &ModelRow, clients: u64, completed: u64, requests: u64, drift: f
         held_own_bytes: Reading::Value(pss_bytes / 2 + 16_384 * model.5),
         socket_buffer_bytes: Reading::Value(8_192 * clients),
         threads: Reading::Value(model.5),
+        threads_by_slice: None,
         processes: Reading::Value(model.6),
         listen_overflows: Reading::Value(0),
         listen_drops: Reading::Value(0),

@@ -172,6 +172,57 @@ fn a_recovery_is_told_in_terminal_and_page() {
 }
 
 #[test]
+fn threads_over_the_window_are_drawn_and_added_up() {
+    let mut bundle = with_throughput(&[&[1000; 6], &[1000; 6]]);
+    let (on, off) = (Duration::from_millis(100), Duration::from_millis(150));
+    let shape = RateShape::Bursts { on, off };
+    bundle.run.scenarios[0].load =
+        Load::Open { clients: 64, rate_per_s: 2_000.0, arrivals: Arrivals::Poisson, shape };
+    let names = [0, 1].map(|at| bundle.run.models[at].name.clone());
+    for trial in &mut bundle.trials {
+        let measured = measured(&mut trial.measured);
+        let slice = |at: u64| bakeoff_reports::record::Slice {
+            start_ns: at * 50_000_000,
+            length_ns: 50_000_000,
+            completed: 0,
+            response: Recorder::coarse().encode(),
+        };
+        measured.slices = (0..10).map(slice).collect();
+        let counts =
+            if trial.model == names[0] { vec![64; 10] } else { vec![5, 41, 41, 9, 5, 5, 41, 41, 5, 5] };
+        // Of one round they could not be read.
+        let reading = match trial.round {
+            0 => Reading::Absent("held up".to_owned()),
+            _ => Reading::Value(counts),
+        };
+        trial.usage.threads_by_slice = Some(reading);
+    }
+    let analysis = analyse(&bundle);
+    let paid: Vec<_> =
+        analysis.workloads[0].cells.iter().map(|cell| cell.value(Metric::ThreadSeconds)).collect();
+    assert_eq!(paid, [Some(64.0 * 500e6), Some(198.0 * 50e6)], "threads times the length of a slice");
+    let text = summary(&analysis, &SummaryOptions::default());
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains("Threads over the window (thread-seconds):"), "{text}");
+    assert!(flat.contains("64 (32.0 s)") && flat.contains("5 to 41 (9.90 s)"), "{text}");
+    let page = html::report(&analysis);
+    let (_, figure) = page.split_once("Threads over the window").expect("drawn");
+    let figure = figure.split("</figure>").next().expect("a figure");
+    assert_eq!(figure.matches(">41</td>").count(), 4, "{figure}");
+    assert!(page.contains("the last slice of the pause") && page.contains(">thread-seconds<"));
+    // A load that is steady has no such picture, and no such cost.
+    bundle.run.scenarios[0].load = Load::Open {
+        clients: 64,
+        rate_per_s: 2_000.0,
+        arrivals: Arrivals::Poisson,
+        shape: RateShape::Steady,
+    };
+    bundle.trials.iter_mut().for_each(|trial| trial.usage.threads_by_slice = None);
+    let page = html::report(&analyse(&bundle));
+    assert!(!page.contains("Threads over the window") && !page.contains("thread-seconds"));
+}
+
+#[test]
 fn system_calls_per_request_decide_like_any_other_metric() {
     let mut bundle = answers([(1000, 1000, 0), (1000, 1000, 0)]);
     bundle.run.scenarios[0].merit = Metric::SystemCallsPerRequest;

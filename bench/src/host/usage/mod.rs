@@ -1,7 +1,8 @@
 //! What a server's process tree uses, read from outside: CPU time, memory, threads, waiting, counters of the kernel.
 //!
-//! Nothing is read, and nothing counts, while the window is measured: marks are taken just outside its edges, memory
-//! after it, and event counters (which cost a few per cent) are closed before it begins. Reading never stops the tree.
+//! Nothing is read, and nothing counts, while the window is measured, but how many threads a server has whose load comes and
+//! goes: marks are taken just outside its edges, memory after it, and event counters (which cost a few per cent) are closed
+//! before it begins. Reading never stops the tree.
 //! What cannot be read is absent with the reason.
 
 mod counting;
@@ -12,6 +13,7 @@ mod mark;
 mod memory;
 mod network;
 mod switches;
+mod threads;
 mod tree;
 mod watch;
 

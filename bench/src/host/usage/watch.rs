@@ -7,13 +7,14 @@
 //! | the clients are connected | how long a mark takes; context switches so far |
 //! | load, before the window | event counters run and are closed ([`super::Counters`]) |
 //! | just before the window | CPU time, waits |
-//! | the window | nothing |
+//! | the window | nothing; where the load comes and goes, at the end of each slice the threads ([`super::threads`]) |
 //! | just after it | CPU time, waits, context switches, threads, socket buffers, listen queues |
 //! | load over, connections held | memory, descriptors |
 
 use super::counting::Tally;
 use super::mark::tree_cpu_time;
 use super::network::socket_buffer_bytes;
+use super::threads::ThreadReadings;
 use super::{Between, Counters, Division, Footprint, ListenQueue, Mark, Population, Proc, SwitchMark, Waits};
 use crate::host::environment;
 use crate::host::quota::Throttling;
@@ -83,6 +84,9 @@ pub struct Watch {
     socket_buffer_bytes: Reading<u64>,
     overflows: (Reading<u64>, Reading<u64>),
     held: Option<Footprint>,
+    /// Slices of the window at whose ends the threads are read; 0 where they are not.
+    slices: u32,
+    threads: Option<ThreadReadings>,
 }
 
 /// Marks of one moment.
@@ -127,7 +131,14 @@ impl Watch {
             socket_buffer_bytes: absent(),
             overflows: (absent(), absent()),
             held: None,
+            slices: 0,
+            threads: None,
         }
+    }
+
+    /// Reads the threads, too, at the end of each of so many slices of the window, where costs are wanted.
+    pub fn follow_threads(&mut self, slices: u32) {
+        self.slices = slices;
     }
 
     /// Reads the server at rest. It serves, and nobody has connected yet.
@@ -174,6 +185,8 @@ impl Watch {
     /// Tries out how long a mark takes, so that the one before the window can end when the window begins. The clients
     /// are connected, and the load has not begun.
     pub fn rehearse(&mut self) {
+        self.threads = (self.costs && self.slices > 0)
+            .then(|| ThreadReadings::new(&self.proc, self.server, self.slices));
         self.switches[0] = self.costs.then(|| SwitchMark::take(&self.proc, self.server));
         self.mark_takes = self.try_mark();
         if self.mark_takes > LONGEST_MARK && self.waits {
@@ -219,6 +232,9 @@ impl Watch {
             sleep_until(begin - self.mark_takes * 2)?;
             self.before = Some(self.edge());
             self.late = Instant::now().saturating_duration_since(begin);
+        }
+        if let Some(threads) = &mut self.threads {
+            threads.follow((begin, end), &sleep_until)?;
         }
         sleep_until(end)?;
         self.after = Some(self.edge());
@@ -338,12 +354,16 @@ impl Watch {
 
     /// What was seen, with what the swarm measured meanwhile in a window of that length. What only the end of the
     /// server can tell is absent.
-    pub fn usage(self, window: Duration, measured: &Measured) -> Usage {
+    pub fn usage(mut self, window: Duration, measured: &Measured) -> Usage {
         let mut usage = Usage::absent("the server was not seen to end");
         let unseen = self.enter_window(&mut usage, window, measured.swarm_cpu_ns);
         if let Some(population) = self.population {
             (usage.threads, usage.processes) = (population.threads, population.processes);
         }
+        usage.threads_by_slice = match self.threads.take() {
+            Some(threads) => Some(threads.reading(&self.proc, self.server)),
+            None => (self.slices > 0).then(|| Reading::Absent(NOT_WANTED.into())),
+        };
         if let Some(held) = self.held {
             usage.held_own_bytes = held.own_bytes();
             usage.pss_bytes = held.pss_bytes;

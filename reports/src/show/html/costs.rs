@@ -21,8 +21,11 @@ struct Group {
 }
 
 impl Group {
-    fn metrics(&self) -> impl Iterator<Item = Metric> {
-        Metric::ALL.into_iter().filter(|metric| metric.group() == self.group)
+    /// Those that a workload can have.
+    fn metrics(&self, workload: &Workload) -> impl Iterator<Item = Metric> {
+        let varies = workload.scenario.load.varies();
+        let own = Metric::ALL.into_iter().filter(|metric| metric.group() == self.group);
+        own.filter(move |metric| varies || *metric != Metric::ThreadSeconds)
     }
 }
 
@@ -63,7 +66,7 @@ pub(super) fn costs(workload: &Workload, series: &impl Fn(&str) -> usize) -> Mar
 
 fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> Markup {
     let measured = |cost: &Metric| workload.cells.iter().any(|cell| cell.value(*cost).is_some());
-    let shown: Vec<Metric> = group.metrics().filter(measured).collect();
+    let shown: Vec<Metric> = group.metrics(workload).filter(measured).collect();
     let served = group.group == metric::Group::Wire;
     let row = |cell: &Cell| {
         let field = |cost: &Metric| match cell.get(*cost) {
@@ -109,7 +112,7 @@ fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> M
 /// Which costs are absent and why: by reason, each with the costs it concerns.
 fn absent(workload: &Workload, group: &Group) -> Vec<String> {
     let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for cost in group.metrics() {
+    for cost in group.metrics(workload) {
         for cell in &workload.cells {
             if let Reading::Absent(why) = cell.get(cost) {
                 let names = reasons.entry(why).or_default();

@@ -7,7 +7,7 @@ use super::model::{named, ordered};
 use crate::cells::cell::Cell;
 use crate::cells::recovery::{RECOVERED_FACTOR, Recovery};
 use crate::metric::Group;
-use crate::record::{Metric, Reading};
+use crate::record::{Metric, RateShape, Reading};
 use crate::rules::probe::NEAR_SHARE;
 use crate::rules::workload::Workload;
 use crate::show::{units, words};
@@ -66,7 +66,7 @@ fn columns(workload: &Workload) -> Vec<String> {
     let mut columns: Vec<String> = ["model", "rounds"].map(str::to_owned).to_vec();
     columns.extend(shown(workload).map(|metric| metric.label().trim_start_matches("response ").to_owned()));
     columns.extend(["generator lag p99", "unanswered"].map(str::to_owned));
-    columns.extend(workload.scenario.load.surge().map(|_| "recovery".to_owned()));
+    columns.extend(workload.scenario.load.varies().then(|| "recovery".to_owned()));
     columns.extend((!workload.scenario.transport.is_tcp()).then(|| "datagrams".to_owned()));
     columns.extend(reads_http(workload).then(|| "replies by status".to_owned()));
     columns
@@ -124,6 +124,15 @@ fn explained(workload: &Workload) -> String {
             units::quantity(surge.factor),
             units::time(lasting),
             units::quantity(RECOVERED_FACTOR)
+        );
+    }
+    if let RateShape::Bursts { on, off } = workload.scenario.load.shape() {
+        text += &format!(
+            "Requests are due for {}, then none for {}. Recovery is the time from the end of a burst to the end of the last \
+             slice before the next in which a reply was completed, the median of the bursts; > where that was the last slice of \
+             the pause, or a request was never answered. ",
+            units::time(on.as_secs_f64() * 1e9),
+            units::time(off.as_secs_f64() * 1e9)
         );
     }
     text

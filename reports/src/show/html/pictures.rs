@@ -28,6 +28,9 @@ pub(super) fn pictures(
             (picture(plot::processes(workload, series, &format!("{id}-e")), "Every process"))
             (picture(plot::split(workload, &format!("{id}-d")), "Where the time goes"))
             (picture(plot::over_time(workload, series, &format!("{id}-c")), "Response time over the window"))
+            @if workload.scenario.load.varies() {
+                (picture(plot::threads(workload, series, &format!("{id}-f")), "Threads over the window"))
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use canvas::swatch;
 pub(crate) use dots::{Dots, Row, dots};
 pub(crate) use heat::{Column, LEVELS, columns, heat};
 pub(crate) use history::history;
-pub(crate) use over_time::over_time;
+pub(crate) use over_time::{over_time, threads};
 pub(crate) use overview::overview;
 pub(crate) use paired::pairs_by_round;
 pub(crate) use percentile::by_percentile;

@@ -24,7 +24,7 @@ use crate::rules::workload::Workload;
 pub use crate::show::layout::wrapped;
 use crate::show::layout::{clean, cut, left, push, push_wrapped, width};
 use crate::show::units;
-use crate::show::words::{self, capital, cpus, joined, limit, recovery, stops};
+use crate::show::words::{self, capital, cpus, joined, limit, recovery, stops, threads};
 use crate::stats::estimate::Estimate;
 use grid::{Column, Grid};
 use std::fmt::Write as _;
@@ -141,8 +141,8 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
     let text = format!("{} {}", verdict.lead(), workload.reason());
     push(out, text.trim(), style.width, "    ");
     push_wrapped(out, &figures(workload), style.width, "    ", |line| style.dim(line));
-    if let Some(recovery) = recovery(workload) {
-        push(out, &recovery, style.width, "    ");
+    for sentence in [recovery(workload), threads(workload)].into_iter().flatten() {
+        push(out, &sentence, style.width, "    ");
     }
     if let Some(datagrams) = datagrams(workload) {
         push(out, &datagrams, style.width, "    ");

@@ -28,9 +28,11 @@ pub(crate) mod verdict;
 pub(crate) mod waiting;
 pub mod workload;
 
-use crate::cells::cell::CellDoubt;
+use crate::cells::cell::{Cell, CellDoubt};
 use crate::cells::recovery::Recovery;
-use crate::record::{Doubt, ErrorKind, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
+use crate::record::{
+    Doubt, ErrorKind, FOREIGN_SHARE, Invalid, Metric, RateShape, SCHEDULE_SHARE, STEAL_SHARE,
+};
 use crate::rules::workload::Workload;
 use crate::show::units;
 use crate::stats::quantile::Quantile;
@@ -289,18 +291,40 @@ pub(crate) fn limit(workload: &Workload) -> Option<String> {
     ))
 }
 
-/// When each model was back to normal after the surge, in a sentence; `None` for a workload without one.
+/// When each model was back to normal after the surge, or done with a burst, in a sentence; `None` for a workload with neither.
 pub(crate) fn recovery(workload: &Workload) -> Option<String> {
-    workload.scenario.load.surge()?;
+    let what = match workload.scenario.load.shape() {
+        RateShape::Steady => return None,
+        RateShape::Surge { .. } => "Back to normal after the surge",
+        RateShape::Bursts { .. } => "Done with a burst after its end",
+    };
+    let told = of_each(workload, |cell| cell.recovery().map(|recovery| recovery.to_string()));
+    let told = if told.is_empty() { "unknown, no valid trial".to_owned() } else { told };
+    Some(format!("{what}: {told}."))
+}
+
+/// How many threads each model had over the window, in a sentence; `None` where none was read.
+pub(crate) fn threads(workload: &Workload) -> Option<String> {
+    let told = of_each(workload, |cell| {
+        let moments = &cell.merged.as_ref()?.moments;
+        let counts = || moments.iter().filter_map(|moment| moment.threads).map(|count| count.round() as u64);
+        let (fewest, most) = (counts().min()?, counts().max()?);
+        let range = match fewest == most {
+            true => units::grouped(most),
+            false => format!("{} to {}", units::grouped(fewest), units::grouped(most)),
+        };
+        let paid = cell.value(Metric::ThreadSeconds)?;
+        Some(format!("{range} ({})", Metric::ThreadSeconds.show(paid)))
+    });
+    (!told.is_empty()).then(|| format!("Threads over the window (thread-seconds): {told}."))
+}
+
+/// What there is to say of each model, in the order of its standing.
+fn of_each(workload: &Workload, say: impl Fn(&Cell) -> Option<String>) -> String {
     let standings = workload.verdict.standings.iter();
-    let told: Vec<String> = standings
-        .filter_map(|standing| {
-            let recovery = workload.cell(&standing.model)?.recovery()?;
-            Some(format!("{} {recovery}", standing.model))
-        })
-        .collect();
-    let told = if told.is_empty() { "unknown, no valid trial".to_owned() } else { told.join(", ") };
-    Some(format!("Back to normal after the surge: {told}."))
+    let told = standings
+        .filter_map(|standing| Some(format!("{} {}", standing.model, say(workload.cell(&standing.model)?)?)));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 impl ErrorKind {
