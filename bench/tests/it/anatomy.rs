@@ -53,7 +53,9 @@ const WAIT: &[&str] = &["epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "pp
 
 /// Whether a model waits for readiness before it reads.
 fn is_loop(model: &str) -> bool {
-    ["mio", "tokio", "reactor", "coroutines", "per-request"].iter().any(|kind| model.contains(kind))
+    ["mio", "tokio", "reactor", "coroutines", "per-request", "elastic"]
+        .iter()
+        .any(|kind| model.contains(kind))
 }
 
 #[test]

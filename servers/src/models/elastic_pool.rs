@@ -79,6 +79,8 @@ struct State {
     tasks: VecDeque<(Instant, Task)>,
     /// Idle workers, the one that has just become idle last.
     idle: Vec<Idle>,
+    /// Workers that were called and have not woken: each has a task.
+    called: usize,
     /// Workers that have not ended.
     workers: usize,
     /// Workers ever started.
@@ -97,9 +99,15 @@ struct Idle {
 }
 
 impl State {
-    /// When the oldest task has waited too long, by what is known now. After each growth the pool waits for what it does.
+    /// Tasks for which nobody was called.
+    fn unclaimed(&self) -> usize {
+        self.tasks.len().saturating_sub(self.called)
+    }
+
+    /// When the oldest task has waited too long, by what is known now, where there are more than workers were called for. After
+    /// each growth the pool waits for what it does.
     fn delayed_at(&self) -> Option<Instant> {
-        let (since, _) = self.tasks.front()?;
+        let (since, _) = self.tasks.front().filter(|_| self.unclaimed() > 0)?;
         let grown = self.grown.map_or(*since, |(at, _)| at.max(*since));
         Some(grown + LONGEST_WAIT)
     }
@@ -119,7 +127,7 @@ impl State {
             _ => 1,
         };
         self.grown = Some((now, step));
-        step.min(self.tasks.len()).min(ceiling - self.workers)
+        step.min(self.unclaimed()).min(ceiling - self.workers)
     }
 }
 
@@ -166,6 +174,7 @@ impl Workers for Pool {
         let mut state = lock(&self.state);
         state.tasks.push_back((Instant::now(), Box::new(task)));
         if let Some(worker) = state.idle.pop() {
+            state.called += 1;
             worker.called.notify_one();
         }
     }
@@ -231,6 +240,8 @@ fn work(number: u64, shared: &Mutex<State>, floor: usize) {
             if state.workers > floor {
                 break;
             }
+        } else {
+            state.called -= 1;
         }
     }
     state.workers -= 1;
@@ -265,6 +276,12 @@ mod tests {
         let mut few = state(2, 1, begin);
         few.grown = Some((begin, 4));
         assert_eq!(few.missing(2, 20, begin + MS), 1, "no more than there are tasks");
+        let mut called = State { called: 3, ..state(8, 3, begin) };
+        assert_eq!(
+            (called.delayed_at(), called.missing(2, 20, begin + 9 * MS)),
+            (None, 0),
+            "each has its worker"
+        );
     }
 
     #[test]
