@@ -4,6 +4,7 @@
 //! and replies are described as [`Parts`] that borrow from a block made once: sending copies nothing, and verifying
 //! every byte is a `memcmp`.
 
+use crate::services::Stages;
 pub use crate::services::http::expected::{Content, Digest, HttpExpected, Wrong};
 pub use crate::services::http::reply::{HttpReply, Progress};
 
@@ -15,8 +16,17 @@ pub struct Request {
     /// Payload length in bytes, at least the service's [`min_payload`](Exchange::min_payload).
     pub size: u32,
     /// What the request demands of the server, in (nominal) nanoseconds; 0 leaves it to the server's own default.
-    /// Services that do no work ignore it.
+    /// Services that do no work ignore it; one that does several kinds of work takes it for a third of each.
     pub demand_ns: u64,
+    /// What the request demands of such a service, one stage after the other, in place of a single time. The others ignore it.
+    pub stages: Stages,
+}
+
+impl Request {
+    /// A request that demands one time, or nothing.
+    pub const fn new(id: u64, size: u32, demand_ns: u64) -> Self {
+        Self { id, size, demand_ns, stages: Stages::NONE }
+    }
 }
 
 /// A message in up to three pieces: a short head, a borrowed body, a borrowed tail. Any piece may be empty.

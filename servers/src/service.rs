@@ -34,7 +34,8 @@ pub trait Session: Send {
     /// Takes the result of the job it last asked for, appends the reply to `output`, says what comes next.
     ///
     /// A reply that is larger than one should hold in memory is made in pieces: each but the last is answered with
-    /// [`Next::Run`] for the next one, which runs when the piece is sent. The request counts as completed with the last.
+    /// [`Next::Run`] for the next one, which runs when the piece is sent. So is each stage but the last of a request that asks for
+    /// several, without a piece. The request counts as completed with the last.
     /// Not called where no job is asked for.
     fn complete(&mut self, result: JobOutput, output: &mut Vec<u8>) -> Next {
         let _ = (result, output);

@@ -13,7 +13,7 @@ const SIZE: u32 = 64;
 /// The first request of a run. A service that works is asked for next to nothing; any demand would kill a server of the
 /// poisonous one.
 fn request(entry: &ServiceEntry, id: u64) -> Request {
-    Request { id, size: SIZE, demand_ns: u64::from(entry.works()) }
+    Request::new(id, SIZE, u64::from(entry.works()))
 }
 
 /// One request through the session: parsed, worked on, answered. What only waits or blocks is skipped, what a job brings

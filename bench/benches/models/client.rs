@@ -54,7 +54,7 @@ impl Question {
     }
 
     fn request(&self, id: u64) -> Request {
-        Request { id, size: self.size, demand_ns: self.demand_ns }
+        Request::new(id, self.size, self.demand_ns)
     }
 }
 

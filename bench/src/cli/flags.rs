@@ -9,10 +9,10 @@ use crate::workload::bounds::MAX_SIZE_BYTES;
 use crate::workload::contestant::{Chosen, NamedCommand};
 use crate::workload::derive::Times;
 use crate::workload::http::{self, Header};
-use crate::workload::load::{DemandShape, RequestShape, check_request};
+use crate::workload::load::{DemandShape, RequestShape, check_request, of_each_kind};
 use crate::workload::units::{parse_duration, parse_positive_duration, parse_size};
 use bakeoff_reports::record::{HttpExpectation, HttpRequest, Transport};
-use bakeoff_servers::services::{self, ServiceEntry};
+use bakeoff_servers::services::{self, STAGES, ServiceEntry};
 use clap::{Args, value_parser};
 use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -307,7 +307,11 @@ impl RequestFlags {
             };
         }
         let demand = self.demand.map_or(DemandShape::None, |value| DemandShape::Fixed { value });
-        let shape = RequestShape::new(self.size.unwrap_or(USUAL_SIZE), demand);
+        let size = self.size.unwrap_or(USUAL_SIZE);
+        let shape = match self.service().demand {
+            Some(STAGES) => of_each_kind(size, self.demand),
+            _ => RequestShape::new(size, demand),
+        };
         check_request(&shape, self.service()).map_err(|e| e.to_string())?;
         Ok(shape)
     }

@@ -10,7 +10,7 @@ use crate::host::topology::{CpuPlan, Topology};
 use crate::swarm::spec::WorkerSpec;
 use crate::workload::contestant::{Contestant, NamedCommand};
 use crate::workload::scenario::Scenario;
-use bakeoff_reports::record::{Reading, Transport, Work};
+use bakeoff_reports::record::{Reading, Transport};
 use bakeoff_servers::ServerConfig;
 use rustix::net::sockopt;
 use std::borrow::Cow;
@@ -136,7 +136,7 @@ impl Context {
     /// nominal time could be timed.
     pub fn calibration(&self, scenario: &Scenario) -> Option<f64> {
         let nominal = *self.compute_ns_per_nominal_us.value()?;
-        (scenario.work() == Some(Work::Compute)).then(|| 1_000.0 / nominal)
+        scenario.computes().then(|| 1_000.0 / nominal)
     }
 
     /// Starts as many workers as a load needs here, each connected when this returns.

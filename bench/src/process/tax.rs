@@ -78,7 +78,7 @@ mod tests {
     fn a_request_with_a_job_pays_when_it_is_complete() {
         let entry = services::find("hash").expect("a service");
         let exchange = (entry.exchange)(64);
-        let request = bakeoff_servers::Request { id: 1, size: 8, demand_ns: 1_000 };
+        let request = bakeoff_servers::Request::new(1, 8, 1_000);
         let bytes = exchange.request(&request).to_vec();
         let tax = Duration::from_millis(5);
         let (mut session, mut output) = (session("hash", tax), Vec::new());

@@ -288,7 +288,7 @@ fn asks(spec: &WorkerSpec, exchange: &dyn Exchange) -> (Vec<u8>, usize, usize) {
     let harmless =
         kind.is_none_or(|kind| kind == POISON) || matches!(spec.request.demand, DemandShape::Poison { .. });
     let demand_ns = u64::from(!harmless);
-    let number = |id: usize| Request { id: id as u64, size: spec.request.size, demand_ns };
+    let number = |id: usize| Request::new(id as u64, spec.request.size, demand_ns);
     let reply = exchange.reply(&number(0)).len();
     let request = exchange.request(&number(0)).len();
     // Of a reply that nobody knows beforehand, as many as may be.

@@ -45,6 +45,11 @@ impl Stream {
         Self { state: Self { state: of_purpose }.bits(lane) }
     }
 
+    /// A stream of its own for part `number` of what the stream draws for, begun from a draw that nobody comes to.
+    pub(crate) fn branch(self, number: u64) -> Self {
+        Self { state: self.bits(u64::MAX - 1 - number) }
+    }
+
     /// Draw `index`: 64 even bits.
     pub(crate) fn bits(self, index: u64) -> u64 {
         mix(self.state.wrapping_add(GOLDEN_GAMMA.wrapping_mul(index.wrapping_add(1))))

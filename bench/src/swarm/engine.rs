@@ -35,7 +35,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub(super) const HANGUP: EventFlags = EventFlags::RDHUP.union(EventFlags::HUP).union(EventFlags::ERR);
 
 /// A request that nobody sends, to ask an exchange what it expects of any.
-const NO_REQUEST: Request = Request { id: 0, size: 0, demand_ns: 0 };
+const NO_REQUEST: Request = Request::new(0, 0, 0);
 
 /// What a slot does after a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

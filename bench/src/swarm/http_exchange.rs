@@ -119,7 +119,7 @@ mod tests {
     fn asked(http: HttpRequest, id: u64) -> String {
         let http_service = services::find("http").expect("a service");
         let exchange = exchange(http_service, &RequestShape::http(http), 7);
-        let request = exchange.request(&Request { id, size: 0, demand_ns: 0 }).to_vec();
+        let request = exchange.request(&Request::new(id, 0, 0)).to_vec();
         String::from_utf8(request).expect("text")
     }
 
@@ -151,7 +151,7 @@ mod tests {
     fn content_that_must_be_alike_is_not_kept() {
         let expect = HttpExpectation { same_body: true, ..HttpExpectation::default() };
         let exchange = HttpRequests::new(HttpRequest { expect, ..get(&["/"]) }, 7);
-        let expected = exchange.expected(&Request { id: 0, size: 0, demand_ns: 0 }).expect("of HTTP");
+        let expected = exchange.expected(&Request::new(0, 0, 0)).expect("of HTTP");
         let (length, piece) = (4 << 20, [b'x'; 64 << 10]);
         let used = allocation_counter::measure(|| {
             // Two at once, before either teaches.
@@ -176,7 +176,7 @@ mod tests {
             let exchange = HttpRequests::new(request.clone(), 7);
             let mut times = BTreeMap::new();
             for id in twice_each(&request, 7, 100) {
-                let head = &exchange.path(&Request { id, size: 0, demand_ns: 0 }).0;
+                let head = &exchange.path(&Request::new(id, 0, 0)).0;
                 *times.entry(head.clone()).or_insert(0) += 1;
             }
             assert_eq!(times.len(), distinct, "of {paths}");

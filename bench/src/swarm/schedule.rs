@@ -10,9 +10,12 @@
 use super::draw::{Purpose, Stream};
 use crate::host::clock::nanoseconds;
 use crate::workload::bounds::{ScheduleError, check};
-use crate::workload::load::{Arrivals, DemandShape, EXPONENTIAL_CUT, Load, RequestShape, Timing};
+use crate::workload::load::{
+    Arrivals, DemandShape, EXPONENTIAL_CUT, Load, RequestShape, Stage, Timing, Work,
+};
 use crate::workload::rate_clock::RateClock;
 use bakeoff_servers::exchange::Request;
+use bakeoff_servers::services::{self as servers, StageKind, Stages};
 
 /// The seed of the schedule of a round (from 0) of a run: every round has one of its own, so that a comparison over
 /// rounds is not about a single draw; all models of a round share it.
@@ -25,6 +28,7 @@ pub fn seed_of_round(seed: u64, round: u32) -> u64 {
 pub struct Schedule {
     size: u32,
     demand: DemandShape,
+    stages: Vec<Stage>,
     seed: u64,
     clients: u32,
     shard: u32,
@@ -55,7 +59,8 @@ impl Schedule {
             Load::Closed { .. } | Load::Pipelined { .. } | Load::Churn { .. } => Vec::new(),
         };
         let clients = load.clients();
-        Ok(Self { size: request.size, demand: request.demand, seed, clients, shard, shards, offsets_ns })
+        let RequestShape { size, demand, ref stages, .. } = *request;
+        Ok(Self { size, demand, stages: stages.clone(), seed, clients, shard, shards, offsets_ns })
     }
 
     /// How many connections (or concurrent sessions) are this shard's.
@@ -77,33 +82,54 @@ impl Schedule {
     /// Open loop: the request of this shard's arrival `index`.
     pub fn arrival(&self, index: usize) -> Request {
         let k = u64::from(self.shard) + index as u64 * u64::from(self.shards);
-        Request { id: k, size: self.size, demand_ns: self.demand_ns(Purpose::ArrivalDemand, 0, k) }
+        self.request(k, Purpose::ArrivalDemand, 0, k)
     }
 
     /// Closed loop and churn: request `j` of connection (or session slot) `connection`, swarm-wide number.
     pub fn request_of(&self, connection: u32, j: u64) -> Request {
         let lane = u64::from(connection);
-        let id = lane + j * u64::from(self.clients);
-        Request { id, size: self.size, demand_ns: self.demand_ns(Purpose::ConnectionDemand, lane, j) }
+        self.request(lane + j * u64::from(self.clients), Purpose::ConnectionDemand, lane, j)
     }
 
-    /// Demand number `index` of a lane, in nanoseconds. Draws only where there is something to draw.
-    fn demand_ns(&self, purpose: Purpose, lane: u64, index: u64) -> u64 {
+    /// The request with demand number `index` of a lane. Draws only where there is something to draw.
+    fn request(&self, id: u64, purpose: Purpose, lane: u64, index: u64) -> Request {
         let stream = || Stream::new(self.seed, purpose, lane);
-        match self.demand {
-            DemandShape::None => 0,
-            DemandShape::Fixed { value } => nanoseconds(value),
-            DemandShape::Exponential { mean } => {
-                let times_mean = stream().exponential(index).min(EXPONENTIAL_CUT);
-                // Zero would ask for the server's default.
-                ((times_mean * nanoseconds(mean) as f64).round() as u64).max(1)
-            }
-            DemandShape::Bimodal { short, long, long_share } => {
-                nanoseconds(if stream().unit(index) <= long_share { long } else { short })
-            }
-            DemandShape::Pareto { .. } => self.demand.quantile_ns(stream().unit(index)).round() as u64,
-            DemandShape::Poison { share } => u64::from(stream().unit(index) <= share),
+        let demand_ns = draw_ns(&self.demand, stream, index);
+        let stage = |(number, stage): (u64, &Stage)| servers::Stage {
+            kind: match stage.work {
+                Work::Compute => StageKind::Compute,
+                Work::Block => StageKind::Block,
+                Work::Wait | Work::Stages | Work::Poison => StageKind::Wait, // no other is let in
+            },
+            demand_ns: draw_ns(&stage.demand, || stream().branch(number), index).min(MOST_NS),
+        };
+        let stages = if self.stages.is_empty() {
+            Stages::NONE
+        } else {
+            Stages::new((0..).zip(&self.stages).map(stage))
+        };
+        Request { id, size: self.size, demand_ns, stages }
+    }
+}
+
+/// The longest stage that a request can ask for.
+const MOST_NS: u64 = servers::MAX_DEMAND.as_nanos() as u64;
+
+/// Draw number `index` of a demand, in nanoseconds.
+fn draw_ns(demand: &DemandShape, stream: impl Fn() -> Stream, index: u64) -> u64 {
+    match *demand {
+        DemandShape::None => 0,
+        DemandShape::Fixed { value } => nanoseconds(value),
+        DemandShape::Exponential { mean } => {
+            let times_mean = stream().exponential(index).min(EXPONENTIAL_CUT);
+            // Zero would ask for the server's default.
+            ((times_mean * nanoseconds(mean) as f64).round() as u64).max(1)
         }
+        DemandShape::Bimodal { short, long, long_share } => {
+            nanoseconds(if stream().unit(index) <= long_share { long } else { short })
+        }
+        DemandShape::Pareto { .. } => demand.quantile_ns(stream().unit(index)).round() as u64,
+        DemandShape::Poison { share } => u64::from(stream().unit(index) <= share),
     }
 }
 

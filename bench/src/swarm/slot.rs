@@ -49,7 +49,7 @@ impl Slot {
             phase: Phase::Free,
             connection: None,
             generation: 0,
-            request: Request { id: 0, size: 0, demand_ns: 0 },
+            request: Request::new(0, 0, 0),
             intended_ns: 0,
             sent_ns: 0,
             next: 0,

@@ -232,7 +232,7 @@ impl Conditions<'_> {
         let seed = schedule::seed_of_round(self.seed, round);
         let mut spec = WorkerSpec::of(scenario, target, seed, context.congestion_control());
         if let Some(factor) = context.calibration(scenario) {
-            spec.request.demand = scenario.demand().scaled(factor);
+            spec.request = scenario.calibrated(factor);
         }
         if depth == Depth::Events {
             spec.timing.warmup += COUNTING;

@@ -4,7 +4,8 @@ use super::load::RateShape;
 use super::load::{Background, DemandShape, Load, RequestShape, Timing};
 use super::rate_clock::RateClock;
 use crate::host::clock::nanoseconds;
-use bakeoff_servers::services::MAX_MESSAGE;
+use bakeoff_reports::record::moments_of_sum;
+use bakeoff_servers::services::{MAX_MESSAGE, Stages};
 use std::time::Duration;
 
 /// Most requests an open loop may schedule, warm-up included. At 8 bytes each in memory: 400 MB.
@@ -146,7 +147,7 @@ pub fn check(
         Load::Churn { requests_per_connection: 0, .. } => return Err(ScheduleError::EmptySession),
         Load::Churn { .. } => {}
     }
-    check_request(request)
+    check_request(request, timing)
 }
 
 /// Checks that the background connections of a load are not too many.
@@ -214,11 +215,31 @@ fn check_times(timing: &Timing) -> Result<(), ScheduleError> {
     Ok(())
 }
 
-fn check_request(request: &RequestShape) -> Result<(), ScheduleError> {
+fn check_request(request: &RequestShape, timing: &Timing) -> Result<(), ScheduleError> {
     if request.size > MAX_SIZE_BYTES {
         return Err(ScheduleError::Size(request.size));
     }
-    match request.demand {
+    if request.stages.len() > Stages::MOST {
+        let (stages, most) = (request.stages.len(), Stages::MOST);
+        return Err(ScheduleError::Demand(format!(
+            "`demand` has {stages} stages; a request can have {most} at most"
+        )));
+    }
+    check_demand(&request.demand)?;
+    request.stages.iter().try_for_each(|stage| check_demand(&stage.demand))?;
+    // Where the mean takes longer than the window, next to no request that begins in it ends in it.
+    let (mean_ns, _) = moments_of_sum(&request.stages);
+    let (mean, window) = (Duration::from_nanos(mean_ns as u64), timing.window);
+    if mean > window {
+        let reason =
+            format!("the stages of a request take {mean:?} on average, and the window is {window:?}");
+        return Err(ScheduleError::Demand(reason));
+    }
+    Ok(())
+}
+
+fn check_demand(demand: &DemandShape) -> Result<(), ScheduleError> {
+    match *demand {
         DemandShape::None => Ok(()),
         DemandShape::Fixed { value } => not_too_long("the demand", value),
         DemandShape::Exponential { mean } => not_too_long("the mean demand", mean),

@@ -87,8 +87,14 @@ fn a_proposal_says_what_a_scenario_cannot_ask() {
     let proposal = advise(&question, &sources, &Machine::default()).proposal;
     Scenario::parse(&proposal.toml, "question.toml")
         .unwrap_or_else(|error| panic!("{error}:\n{}", proposal.toml));
-    for words in
-        ["one kind of work", "4194304 B was taken", "64 was taken", "no schedule", "more than 100 ms"]
+    let stages = "demand = [{ compute = { kind = \"bimodal\", ";
+    assert!(
+        proposal.toml.contains(stages) && proposal.toml.contains(", { wait = { kind"),
+        "{}",
+        proposal.toml
+    );
+    assert!(proposal.toml.contains("service = \"stages\""), "{}", proposal.toml);
+    for words in ["in which order", "4194304 B was taken", "64 was taken", "no schedule", "more than 100 ms"]
     {
         assert!(proposal.notes.iter().any(|note| note.contains(words)), "{words}: {:?}", proposal.notes);
     }

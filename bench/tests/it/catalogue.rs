@@ -16,6 +16,11 @@ fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
         assert!(TINY.contains(from), "{from}");
         TINY.replacen(from, to, 1)
     };
+    let stages = |demand: &str| {
+        let size = "size = \"64 B\"";
+        change(size, &format!("{size}\ndemand = {demand}"))
+            .replace("service = \"echo\"", "service = \"stages\"")
+    };
     for (text, line, words) in [
         (change("clients = 4", "clinets = 4"), 8, "unknown field `clinets`"),
         (change("clients = 4", "clients = 0"), 8, "must be from 1"),
@@ -39,6 +44,40 @@ fn a_bad_scenario_file_is_refused_with_file_line_and_reason() {
             11,
             "no work",
         ),
+        (stages("[]"), 11, "empty list"),
+        (
+            stages("[{ sleep = \"2ms\" }]"),
+            11,
+            "unknown field `sleep`, expected one of `compute`, `wait`, `block`",
+        ),
+        (stages("[{}]"), 11, "a stage of `demand` is empty"),
+        (stages("[{ compute = \"2ms\", wait = \"1ms\" }]"), 11, "two kinds"),
+        (stages("[{ compute = \"-2ms\" }]"), 11, "negative"),
+        (stages("[{ wait = \"0ms\" }]"), 11, "zero"),
+        (stages("[{ wait = 5 }]"), 11, "a time such as"),
+        (stages("[{ wait = { kind = \"normal\", mean = \"2ms\" } }]"), 11, "unknown variant `normal`"),
+        (
+            stages("[{ wait = { kind = \"poison\", share = 0.1 } }]"),
+            11,
+            "computes, waits or blocks for a time",
+        ),
+        (
+            stages(&format!("[{}]", ["{ wait = \"1ms\" }"; 7].join(", "))),
+            11,
+            "7 stages; a request can have 6",
+        ),
+        (
+            stages("[{ wait = \"40ms\" }, { block = \"11ms\" }]"),
+            11,
+            "take 51ms on average, and the window is 50ms",
+        ),
+        (stages("{ kind = \"fixed\", value = \"1ms\" }"), 11, "takes a list of demands"),
+        (
+            change("size = \"64 B\"", "size = \"64 B\"\ndemand = [{ wait = \"1ms\" }]"),
+            11,
+            "is for the service stages; echo",
+        ),
+        (change("service = \"echo\"", "service = \"stages\""), 9, "needs `demand`"),
         (change("merit = \"throughput\"", "merit = \"beauty\""), 5, "beauty"),
         (change("merit = \"throughput\"", "merit = \"threads\""), 5, "only describes"),
         (change("merit = \"throughput\"", "merit = \"goodput\""), 5, "needs `objective`"),

@@ -70,7 +70,7 @@ fn the_contract_names_every_service_and_its_numbers_are_right() {
     }
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
     let exchange = |name: &str| (services::find(name).expect("a service").exchange)(65_536);
-    let block = exchange("http").reply(&bakeoff_servers::Request { id: 0, size: 16, demand_ns: 0 }).to_vec();
+    let block = exchange("http").reply(&bakeoff_servers::Request::new(0, 16, 0)).to_vec();
     assert!(contract.contains(&hex(&block[block.len() - 16..])), "the block begins otherwise");
     // What a hash of `hello` is can be asked of a session alone: the client's payloads are random.
     let entry = services::find("hash").expect("a service");

@@ -108,7 +108,7 @@ fn answer_all(mut stream: TcpStream, words: Words) {
             line.split(' ').nth(1).and_then(|target| target.strip_prefix("/bytes/")).expect("a target");
         let (size, id) = target.split_once("?id=").expect("a number");
         let (size, id) = (size.parse().expect("a size"), id.parse().expect("a number"));
-        let reply = exchange.reply(&Request { id, size, demand_ns: 0 });
+        let reply = exchange.reply(&Request::new(id, size, 0));
         let (message, closes) = words(reply.body);
         if stream.write_all(&message).is_err() || closes {
             return;

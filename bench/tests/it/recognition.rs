@@ -63,6 +63,7 @@ const ROWS: &[Row] = &[
     row("compute-bimodal", STEADY, Some(Work::Compute), None),
     row("heavy-tail", STEADY, Some(Work::Compute), None),
     waits(128, row("wait", STEADY, Some(Work::Wait), NO_COMPUTING)),
+    waits(64, row("compute-and-wait", STEADY, Some(Work::Stages), Some(NoQueue::ComputesAgain(2)))),
     waits(64, row("block", STEADY, Some(Work::Block), NO_COMPUTING)),
     row("static-site", STEADY, None, OWN_PACE),
     row("dynamic-page", STEADY, None, OWN_PACE),
@@ -84,6 +85,8 @@ const ROWS: &[Row] = &[
     row("one-client", STEADY, None, OWN_PACE),
     row("thousand", STEADY, None, OWN_PACE),
     row("zerohttpd", STEADY, None, OWN_PACE),
+    row("spread", STEADY, None, OWN_PACE),
+    row("files", STEADY, None, OWN_PACE),
 ];
 
 /// Every scenario of the program: each name once.

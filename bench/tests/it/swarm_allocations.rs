@@ -25,7 +25,7 @@ fn drive(spec: &WorkerSpec) -> (AllocationInfo, Measured) {
     let worker = spawn(move || {
         let worker = prepare(&spec, &Echo).expect("the server is there");
         // The test's own payload block is made by its first use.
-        Echo.request(&Request { id: 0, size: 1, demand_ns: 0 });
+        Echo.request(&Request::new(0, 1, 0));
         let mut driven = None;
         let taken = measure(|| driven = Some(worker.drive(monotonic_ns() + 1_000_000)));
         let driven = driven.expect("measured").expect("the worker ends");

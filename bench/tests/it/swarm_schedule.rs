@@ -6,8 +6,9 @@
 use bakeoff::swarm::schedule::{Schedule, seed_of_round};
 use bakeoff::workload::bounds::{ScheduleError, check};
 use bakeoff::workload::load::{
-    Arrivals, DemandShape, EXPONENTIAL_CUT, Load, RateShape, RequestShape, Timing,
+    Arrivals, DemandShape, EXPONENTIAL_CUT, Load, RateShape, RequestShape, Stage, Timing, Work,
 };
+use bakeoff_servers::services::StageKind;
 use proptest::prelude::*;
 use std::collections::HashSet;
 use std::time::Duration;
@@ -358,4 +359,43 @@ fn every_round_has_a_schedule_of_its_own_which_the_seed_decides() {
     all.sort_unstable();
     all.dedup();
     assert_eq!(all.len(), 2000);
+}
+
+/// Stages are drawn each for itself: those of fixed length as stated, one of another law by its own draws, whatever the shards.
+#[test]
+fn stages_are_drawn_each_from_a_stream_of_its_own() {
+    let law = DemandShape::Exponential { mean: Duration::from_micros(10) };
+    let fixed = |us| DemandShape::Fixed { value: Duration::from_micros(us) };
+    let stage = |work, demand| Stage { work, demand };
+    let stages = vec![
+        stage(Work::Compute, fixed(2)),
+        stage(Work::Wait, law),
+        stage(Work::Block, fixed(3)),
+        stage(Work::Compute, law),
+    ];
+    let request = RequestShape::of_stages(64, stages);
+    let load = open(2, 20_000.0, Arrivals::Fixed);
+    let whole = schedule(7, &load, &request, 1_000);
+    let drawn: Vec<Vec<(StageKind, u64)>> = (0..20_000)
+        .map(|k| whole.arrival(k).stages.iter().map(|stage| (stage.kind, stage.demand_ns)).collect())
+        .collect();
+    use StageKind::{Block, Compute, Wait};
+    for stages in &drawn {
+        assert_eq!((stages.len(), stages[0], stages[2]), (4, (Compute, 2_000), (Block, 3_000)));
+        assert_eq!((stages[1].0, stages[3].0), (Wait, Compute));
+    }
+    let of = |at: usize| drawn.iter().map(|stages| stages[at].1 as f64 / 1e4).collect::<Vec<_>>();
+    let (waits, computes) = (of(1), of(3));
+    for draws in [&waits, &computes] {
+        let mean = draws.iter().sum::<f64>() / draws.len() as f64;
+        assert!((mean - 1.0).abs() < 0.03, "4 standard errors of 1 / sqrt(20,000): {mean}");
+    }
+    let product = waits.iter().zip(&computes).map(|(a, b)| (a - 1.0) * (b - 1.0)).sum::<f64>() / 2e4;
+    assert!(product.abs() < 0.03, "they are drawn independently: {product}");
+    let halves =
+        [0, 1].map(|shard| Schedule::new(7, &load, &request, &timing(1_000), shard, 2).expect("valid"));
+    for k in 0..20_000 {
+        assert_eq!(halves[k % 2].arrival(k / 2), whole.arrival(k));
+    }
+    assert_eq!(whole.arrival(0).demand_ns, 0, "there is no single time beside them");
 }

@@ -43,7 +43,7 @@ pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing};
 pub use metric::Metric;
 pub use objective::Objective;
 pub use probe::{Ceiling, CoRun, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
-pub use request::{DemandShape, EXPONENTIAL_CUT, RequestShape, Work};
+pub use request::{DemandShape, EXPONENTIAL_CUT, RequestShape, Stage, Work, moments_of_sum};
 pub use stops::{Ended, EndedCell, LookRecord, PlannedLook, Sequential};
 pub use workload::{Axis, Pacing, Profile, ScenarioRecord, Surge, SweepPoint};
 

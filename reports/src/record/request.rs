@@ -15,8 +15,11 @@ pub struct RequestShape {
     /// Payload in bytes; of requests that are spelled out, their body or the content that is expected, the larger.
     #[serde(rename = "size_bytes")]
     pub size: u32,
-    /// Demand.
+    /// Demand, where a request does one kind of work.
     pub demand: DemandShape,
+    /// What a request does one after the other, where it does several kinds of work; then it has no `demand`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
     /// The request itself, where the workload spells it out; absent where the service makes it of the payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http: Option<HttpRequest>,
@@ -25,15 +28,66 @@ pub struct RequestShape {
 impl RequestShape {
     /// A request that the service makes of a payload of `size` bytes.
     pub fn new(size: u32, demand: DemandShape) -> Self {
-        Self { size, demand, http: None }
+        Self { size, demand, stages: Vec::new(), http: None }
+    }
+
+    /// A request that does several kinds of work, one after the other.
+    pub fn of_stages(size: u32, stages: Vec<Stage>) -> Self {
+        Self { stages, ..Self::new(size, DemandShape::None) }
     }
 
     /// A request of HTTP as it is spelled out.
     pub fn http(request: HttpRequest) -> Self {
         let expected = request.expect.length.unwrap_or_default();
         let size = u32::try_from(expected.max(request.body.len() as u64)).unwrap_or(u32::MAX);
-        Self { size, demand: DemandShape::None, http: Some(request) }
+        Self { http: Some(request), ..Self::new(size, DemandShape::None) }
     }
+
+    /// What a request does, one stage after the other, where the service's own work is `own`: none where it does no work that
+    /// takes time.
+    pub fn stages(&self, own: Option<Work>) -> Vec<Stage> {
+        match own {
+            None | Some(Work::Poison) => Vec::new(),
+            Some(Work::Stages) => self.stages.clone(),
+            Some(work) => vec![Stage { work, demand: self.demand }],
+        }
+    }
+
+    /// The same request with all that it computes `factor` times as long, where the service's own work is `own`.
+    #[must_use]
+    pub fn computing_scaled(&self, own: Option<Work>, factor: f64) -> Self {
+        let scaled = |demand: &DemandShape, work| match work {
+            Some(Work::Compute) => demand.scaled(factor),
+            _ => *demand,
+        };
+        let stage = |stage: &Stage| Stage { demand: scaled(&stage.demand, Some(stage.work)), ..*stage };
+        Self {
+            demand: scaled(&self.demand, own),
+            stages: self.stages.iter().map(stage).collect(),
+            ..self.clone()
+        }
+    }
+}
+
+/// One kind of work of a request that does several, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// What it makes the server do: compute, wait or block.
+    pub work: Work,
+    /// How long, by a law of its own.
+    pub demand: DemandShape,
+}
+
+/// The mean in nanoseconds and the squared coefficient of variation of the sum of stages whose demands are drawn each for itself;
+/// (0, 0) of none.
+pub fn moments_of_sum<'a>(stages: impl IntoIterator<Item = &'a Stage>) -> (f64, f64) {
+    let (mut mean, mut variance) = (0.0, 0.0);
+    for (of_one, scv) in stages.into_iter().map(|stage| stage.demand.moments()) {
+        mean += of_one;
+        variance += scv * of_one * of_one;
+    }
+    (mean, if mean > 0.0 { variance / (mean * mean) } else { 0.0 })
 }
 
 /// What the demand of a request makes the server do.
@@ -46,6 +100,8 @@ pub enum Work {
     Wait,
     /// Hold its thread without using a CPU.
     Block,
+    /// Several of these, one after the other: the stages of the request.
+    Stages,
     /// Kill the process that handles it.
     Poison,
 }
@@ -188,6 +244,28 @@ fn pareto_moment(shape: f64, log_ratio: f64, power: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stages_add_means_and_variances_and_are_scaled_where_they_compute() {
+        let stage = |work, demand| Stage { work, demand };
+        let compute = stage(Work::Compute, DemandShape::Fixed { value: us(2_000) });
+        let wait = stage(Work::Wait, DemandShape::Exponential { mean: us(10_000) });
+        let request = RequestShape::of_stages(64, vec![compute, wait, compute]);
+        let stages = request.stages(Some(Work::Stages));
+        // 14 ms, of which the variance is that of the wait: (10 / 14)^2.
+        let (mean, scv) = moments_of_sum(&stages);
+        assert!((mean - 14e6).abs() < 1e-3 && (scv - 100.0 / 196.0).abs() < 1e-12, "{mean} {scv}");
+        assert_eq!(moments_of_sum([&compute]), (2e6, 0.0));
+        assert_eq!(moments_of_sum([]), (0.0, 0.0));
+        let scaled = request.computing_scaled(Some(Work::Stages), 1.5).stages;
+        let longer = stage(Work::Compute, DemandShape::Fixed { value: us(3_000) });
+        assert_eq!(scaled, [longer, wait, longer]);
+        // A service of one kind of work has one stage, and one that does none has none.
+        let plain = RequestShape::new(64, wait.demand);
+        assert_eq!(plain.stages(Some(Work::Wait)), [wait]);
+        assert_eq!(plain.computing_scaled(Some(Work::Wait), 1.5), plain);
+        assert!(plain.stages(None).is_empty() && plain.stages(Some(Work::Poison)).is_empty());
+    }
 
     fn us(us: u64) -> Duration {
         Duration::from_micros(us)

@@ -1,7 +1,8 @@
 //! A workload that was run, and what a question can be held against: its figures, and where a point of a sweep lies.
 
 use super::{
-    Background, Facts, Load, Metric, ModelRecord, RequestShape, Run, ServerSetup, Timing, Transport, Work, ns,
+    Background, Facts, Load, Metric, ModelRecord, RequestShape, Run, ServerSetup, Timing, Transport, Work,
+    moments_of_sum, ns,
 };
 use serde::{Deserialize, Serialize};
 
@@ -87,8 +88,9 @@ impl ScenarioRecord {
                 (Pacing::Churn, Some(requests_per_connection.into()))
             }
         };
-        let (mean_ns, demand_scv) = self.request.demand.moments();
-        let of = |work: Work| if self.work == Some(work) { mean_ns } else { 0.0 };
+        let stages = self.request.stages(self.work);
+        let (_, demand_scv) = moments_of_sum(&stages);
+        let of = |work: Work| moments_of_sum(stages.iter().filter(|stage| stage.work == work)).0;
         Profile {
             pacing,
             active_connections: self.clients(),
@@ -148,7 +150,7 @@ pub struct Profile {
     pub wait_ns: f64,
     /// Mean time that a request holds its thread without using the CPU.
     pub block_ns: f64,
-    /// Variance of that demand over its squared mean: 0 fixed, 1 exponential, above it a heavy tail.
+    /// Variance of all that work together over its squared mean: 0 fixed, 1 exponential, above it a heavy tail.
     pub demand_scv: f64,
 }
 

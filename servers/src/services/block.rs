@@ -4,6 +4,7 @@ use super::framing::{Framed, FramedExchange, Work};
 use super::{ServiceConfig, ServiceEntry};
 use crate::{Exchange, Job, JobOutput, Service};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The registry's line.
 pub(super) static ENTRY: ServiceEntry = ServiceEntry {
@@ -15,13 +16,16 @@ pub(super) static ENTRY: ServiceEntry = ServiceEntry {
 };
 
 fn build(config: &ServiceConfig) -> Arc<dyn Service> {
-    let job = |_: &[u8], demand| {
-        Job::block(move || {
-            std::thread::sleep(demand);
-            JobOutput::NOTHING
-        })
-    };
-    Arc::new(Framed::new(Work { job, without_demand: |_| 0, replies_result: false }, config))
+    let work = Work { job: |_, demand| job(demand), without_demand: |_| 0, replies_result: false };
+    Arc::new(Framed::new(work, config))
+}
+
+/// A call that blocks its thread for so long.
+pub(super) fn job(demand: Duration) -> Job {
+    Job::block(move || {
+        std::thread::sleep(demand);
+        JobOutput::NOTHING
+    })
 }
 
 fn exchange(max_payload: u32) -> Box<dyn Exchange> {

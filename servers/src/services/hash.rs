@@ -62,12 +62,12 @@ pub fn compute(seed: u64, nominal_ns: u64) -> u64 {
 }
 
 /// Steps of the chain in so many nominal nanoseconds.
-fn steps(nominal_ns: u64) -> u64 {
+pub(super) fn steps(nominal_ns: u64) -> u64 {
     nominal_ns.saturating_mul(STEPS_PER_5_NS) / 5
 }
 
 /// What `n` steps from `x` lead to.
-fn jump(x: u64, mut n: u64) -> u64 {
+pub(super) fn jump(x: u64, mut n: u64) -> u64 {
     let (mut a, mut c) = (A, C); // the step squared again and again
     let (mut a_n, mut c_n) = (1_u64, 0_u64); // the composition so far
     while n > 0 {
@@ -83,7 +83,7 @@ fn jump(x: u64, mut n: u64) -> u64 {
 }
 
 /// Folds a payload to the chain's start: the same affine mixing, eight bytes at a time. Not cryptographic.
-fn fold(payload: &[u8]) -> u64 {
+pub(super) fn fold(payload: &[u8]) -> u64 {
     let (words, rest) = payload.as_chunks::<8>();
     let mut x = payload.len() as u64;
     for word in words {

@@ -9,10 +9,12 @@ pub(crate) mod http;
 mod line;
 pub mod payload;
 mod poison;
+mod stages;
 mod static_files;
 mod wait;
 mod web;
 
+pub use stages::{Stage, StageKind, Stages};
 pub use static_files::{Dotfiles, folder};
 
 use crate::{Exchange, Service};
@@ -56,13 +58,16 @@ pub const MAX_MESSAGE: u32 = 4 * 1024 * 1024;
 /// The kind of demand that is no work: any demand but zero kills the process that handles the request.
 pub const POISON: &str = "poison";
 
+/// The kind of demand of the service whose requests ask for several [`Stages`], one after the other.
+pub const STAGES: &str = "stages";
+
 /// The line of a service in the registry.
 pub struct ServiceEntry {
     /// Its name.
     pub name: &'static str,
     /// One line on what it does.
     pub summary: &'static str,
-    /// The kind of demand its requests carry: `compute`, `block`, `wait` or [`POISON`]; `None` when it does no work.
+    /// The kind of demand its requests carry: `compute`, `block`, `wait`, [`STAGES`] or [`POISON`]; `None` when it does no work.
     pub demand: Option<&'static str>,
     /// Makes the server's half.
     pub build: fn(&ServiceConfig) -> Arc<dyn Service>,
@@ -87,6 +92,7 @@ pub static ALL: &[&ServiceEntry] = &[
     &hash::ENTRY,
     &wait::ENTRY,
     &block::ENTRY,
+    &stages::ENTRY,
     &poison::ENTRY,
 ];
 

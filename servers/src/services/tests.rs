@@ -34,7 +34,7 @@ pub(super) fn converse(service: &dyn Service, pieces: &[&[u8]]) -> (Vec<u8>, u32
 }
 
 fn requests(sizes: &[u32]) -> Vec<Request> {
-    let request = |(id, &size)| Request { id: id as u64 * 7 + 1, size, demand_ns: 1 + id as u64 * 50 };
+    let request = |(id, &size)| Request::new(id as u64 * 7 + 1, size, 1 + id as u64 * 50);
     sizes.iter().enumerate().map(request).collect()
 }
 
@@ -125,7 +125,7 @@ fn without_a_demand_the_default_holds() {
     let at_once = ServiceConfig { default_demand: Duration::ZERO, ..ServiceConfig::default() };
     for entry in [&wait::ENTRY, &block::ENTRY] {
         let exchange = (entry.exchange)(16);
-        let request = Request { id: 5, size: 16, demand_ns: 0 };
+        let request = Request::new(5, 16, 0);
         let mut protocol = Protocol::new((entry.build)(&at_once).open());
         let mut output = Vec::new();
         let action = protocol.on_data(&exchange.request(&request).to_vec(), &mut output);
@@ -142,7 +142,7 @@ fn only_a_stated_demand_is_poison() {
     let config = ServiceConfig { default_demand: Duration::from_secs(1), ..ServiceConfig::default() };
     let exchange = (poison::ENTRY.exchange)(16);
     for (demand_ns, kills) in [(0, false), (1, true)] {
-        let request = Request { id: 5, size: 16, demand_ns };
+        let request = Request::new(5, 16, demand_ns);
         let mut protocol = Protocol::new((poison::ENTRY.build)(&config).open());
         let action = protocol.on_data(&exchange.request(&request).to_vec(), &mut Vec::new());
         assert_eq!(matches!(action, Action::Run(_)), kills, "demand {demand_ns}");

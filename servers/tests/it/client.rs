@@ -38,7 +38,7 @@ impl Exchange for Harmless {
 
 /// A request with next to no demand.
 pub(crate) fn request(id: u64, size: u32) -> Request {
-    Request { id, size, demand_ns: 1_000 }
+    Request::new(id, size, 1_000)
 }
 
 /// Whether a request of the service brings next to nothing, whatever it asks for. Such requests all fit into what the

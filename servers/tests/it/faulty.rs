@@ -88,7 +88,7 @@ impl Exchange for Byte {
 }
 
 fn byte(byte: u8) -> Request {
-    Request { id: u64::from(byte), size: 1, demand_ns: 0 }
+    Request::new(u64::from(byte), 1, 0)
 }
 
 /// The connection ends without a byte more, in order or by a reset (the server may have left something unread).

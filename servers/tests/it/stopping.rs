@@ -14,7 +14,7 @@ pub(crate) const ALL: &[Case] =
 /// compute ten times slower than nominal.
 fn busy_request(pair: &Pair) -> Request {
     let demand_ns = if pair.service.demand == Some("compute") { 20_000_000 } else { 200_000_000 };
-    Request { id: 3, size: 1000, demand_ns }
+    Request::new(3, 1000, demand_ns)
 }
 
 fn stop_while_busy(pair: &Pair) {
@@ -71,7 +71,7 @@ fn stop_past_the_deadline(pair: &Pair) {
     let mut client = Client::connect_narrow(&server, &*exchange);
     client.exchange(&request(1, 64));
     if pair.service.works() {
-        client.send(&Request { id: 3, size: 1000, demand_ns: 50_000_000_000 });
+        client.send(&Request::new(3, 1000, 50_000_000_000));
     } else if asks_for_more(&*exchange) {
         client.send_until_stuck(&server, |id| request(id, 16 * 1024), MOST_THAT_ASK_FOR_MORE);
         until("the server is stuck in a write", || client.left_unread(&server));

@@ -54,7 +54,7 @@ impl Question {
     fn request(&self, number: u64) -> Request {
         const FIRST: u64 = 1_000_000_000;
         let number = if self.exchange.sizes().is_empty() { number } else { 0 };
-        Request { id: FIRST + number, size: self.size, demand_ns: self.demand_ns }
+        Request::new(FIRST + number, self.size, self.demand_ns)
     }
 }
 

@@ -38,7 +38,7 @@ impl Subject {
     /// A request of about so many payload bytes that demands next to nothing.
     pub(super) fn request(&self, id: u64, size: u32) -> Request {
         let demand_ns = if self.service.works() { 1_000 } else { 0 };
-        Request { id, size: size.max(self.exchange.min_payload()), demand_ns }
+        Request::new(id, size.max(self.exchange.min_payload()), demand_ns)
     }
 
     /// The bytes of a request.

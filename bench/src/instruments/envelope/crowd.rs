@@ -135,7 +135,7 @@ impl<'a> Clients<'a> {
 
     fn make(&mut self, ask: ClientRequest) -> (Request, Vec<u8>) {
         let demand_ns = if let ClientRequest::Whole { demand_ns } = ask { demand_ns } else { 0 };
-        let request = Request { id: self.next_id, size: self.size, demand_ns };
+        let request = Request::new(self.next_id, self.size, demand_ns);
         self.next_id += 1;
         let mut bytes = self.exchange.request(&request).to_vec();
         if ask == ClientRequest::Half {

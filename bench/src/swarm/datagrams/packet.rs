@@ -36,7 +36,7 @@ impl Head {
     }
 
     fn message<'a>(self, exchange: &'a dyn Exchange, size: u32) -> Parts<'a> {
-        let request = Request { id: self.number, size: size - HEAD as u32, demand_ns: 0 };
+        let request = Request::new(self.number, size - HEAD as u32, 0);
         Parts::new(&self.bytes(), exchange.request(&request).body, &[])
     }
 

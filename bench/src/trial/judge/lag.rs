@@ -4,13 +4,12 @@
 //! of a slow one. It must never look at what a server did to exclude a trial.
 
 use super::{Judgement, Terms, quantile};
-use crate::workload::load::{DemandShape, POISON};
+use crate::workload::load::DemandShape;
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::metric::Group;
 use bakeoff_reports::record::{Doubt, Invalid, Measured, Metric};
 use bakeoff_reports::rules::probe::Bounds;
-use bakeoff_servers::services::{self, ServiceConfig};
-use std::time::Duration;
+use bakeoff_servers::services::ServiceConfig;
 
 /// The typical send must not be later than this share of the least typical response there can be, or the response time says
 /// more of the generator than of the server. Of a model's own tail the same share is a doubt.
@@ -34,28 +33,30 @@ pub struct Least {
 impl Least {
     /// What a probe and a workload say of it.
     pub fn of(bounds: &Bounds, scenario: &Scenario) -> Self {
-        let kind = services::find(&scenario.service).and_then(|service| service.demand);
-        let works = kind.is_some_and(|kind| kind != POISON);
-        let demand =
-            if works { &scenario.request.demand } else { &DemandShape::Fixed { value: Duration::ZERO } };
-        Self::from_parts(bounds.floor_ns, demand)
+        let stages = scenario.request.stages(scenario.work());
+        Self::from_parts(bounds.floor_ns, &stages.iter().map(|stage| stage.demand).collect::<Vec<_>>())
     }
 
-    fn from_parts(floor_ns: Option<(f64, f64)>, demand: &DemandShape) -> Self {
+    /// Of a request that asks for these demands, one after the other.
+    fn from_parts(floor_ns: Option<(f64, f64)>, demands: &[DemandShape]) -> Self {
         let floor = floor_ns.unwrap_or(FLOOR_NS);
         Self {
-            p50_ns: floor.0.min(FLOOR_NS.0) + demand_ns(demand, 0.5),
-            p99_ns: floor.1.min(FLOOR_NS.1) + demand_ns(demand, 0.99),
+            p50_ns: floor.0.min(FLOOR_NS.0) + demand_ns(demands, 0.5),
+            p99_ns: floor.1.min(FLOOR_NS.1) + demand_ns(demands, 0.99),
         }
     }
 }
 
-/// A quantile of what requests ask for, in nanoseconds.
-fn demand_ns(demand: &DemandShape, share: f64) -> f64 {
-    match demand {
+/// A quantile of what requests ask for, in nanoseconds: exact for one demand, and for several no more than that of their sum, which
+/// is at least that of any of them with the least of all others.
+fn demand_ns(demands: &[DemandShape], share: f64) -> f64 {
+    let of = |demand: &DemandShape, share| match demand {
         DemandShape::None => ServiceConfig::default().default_demand.as_nanos() as f64,
         stated => stated.quantile_ns(share),
-    }
+    };
+    let least: f64 = demands.iter().map(|demand| of(demand, 0.0)).sum();
+    let beyond = demands.iter().map(|demand| of(demand, share) - of(demand, 0.0));
+    least + beyond.fold(0.0, f64::max)
 }
 
 /// Whether a figure of merit is made of times, or of how many requests there were to a time.
@@ -94,13 +95,15 @@ pub(super) fn judge(measured: &Measured, terms: &Terms<'_>, judgement: &mut Judg
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn no_server_is_faster_than_the_floor_and_the_demand() {
-        let least = |floor, demand| {
-            let Least { p50_ns, p99_ns } = Least::from_parts(floor, &demand);
+        let several = |floor, demands: &[DemandShape]| {
+            let Least { p50_ns, p99_ns } = Least::from_parts(floor, demands);
             (p50_ns.round(), p99_ns.round())
         };
+        let least = |floor, demand: DemandShape| several(floor, &[demand]);
         let (us, ms) = (Duration::from_micros, Duration::from_millis);
         let floor = Some((55_000.0, 82_000.0));
         let nothing = DemandShape::Fixed { value: Duration::ZERO };
@@ -113,6 +116,13 @@ mod tests {
         // ln 2 and ln 100 means: 0.6931 and 4.6052.
         let exponential = DemandShape::Exponential { mean: ms(1) };
         assert_eq!(least(floor, exponential), (55_000.0 + 693_147.0, 82_000.0 + 4_605_170.0));
+        // Two of them take at least what the longer one takes, and the least of the other.
+        let stages = [bimodal(0.02), DemandShape::Fixed { value: ms(1) }, exponential];
+        assert_eq!(
+            several(floor, &stages),
+            (55_000.0 + 1_050_000.0 + 693_147.0, 82_000.0 + 1_050_000.0 + 9_950_000.0)
+        );
+        assert_eq!(several(floor, &[]), (55_000.0, 82_000.0));
         let mut scenario = Scenario::built_in("wait").expect("built in");
         assert_eq!(Least::of(&Bounds::default(), &scenario).p50_ns, FLOOR_NS.0 + 5e6);
         scenario.service = "echo".into();

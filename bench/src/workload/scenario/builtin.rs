@@ -83,7 +83,7 @@ built_in! {
     Bytes: "small-echo-closed" DEFAULT, "small-echo-open" NAMED, "pipelined" NAMED, "large-echo" NAMED, "huge-echo" NAMED,
         "tcp-steady" NAMED, "udp-steady" NAMED, "tcp-loss" NAMED, "udp-loss" NAMED;
     Connections: "churn" DEFAULT, "churn-ten" DEFAULT, "idle-mass" DEFAULT;
-    Work: "compute-fixed" NAMED, "compute-bimodal" DEFAULT, "heavy-tail" NAMED, "wait" NAMED, "block" DEFAULT;
+    Work: "compute-fixed" NAMED, "compute-bimodal" DEFAULT, "heavy-tail" NAMED, "wait" NAMED, "compute-and-wait" NAMED, "block" DEFAULT;
     Web: "static-site" NAMED, "dynamic-page" DEFAULT;
     Trouble: "bursts" NAMED, "block-surge" NAMED, "slow-readers" NAMED, "slow-senders" NAMED, "crash" DEFAULT, "overload" NAMED;
 }
@@ -151,7 +151,7 @@ mod tests {
             let (config, clients) = (scenario.server.config(1), scenario.load.clients() as usize);
             let all_served = config.pool_workers >= clients;
             match scenario.work() {
-                Some(Work::Compute) => {
+                Some(Work::Compute | Work::Stages) => {
                     assert!(all_served && config.compute_workers == config.pool_workers, "{}", built_in.name);
                 }
                 Some(Work::Block) => {

@@ -1,6 +1,7 @@
 //! The scenario file: its keys, their ranges, and errors that say file, line and reason.
 
 use super::check::{Checked, Checker};
+use super::demand_keys::FileDemands;
 use super::http_keys::{self, FileHttp};
 use super::load_keys::{self, FileBackground, FileLoad};
 use super::{Counting, DEFAULT_TIMING, Scenario};
@@ -50,18 +51,8 @@ const HTTP: &str = "http";
 #[serde(deny_unknown_fields)]
 struct FileRequest {
     size: Option<Spanned<Size>>,
-    demand: Option<Spanned<FileDemand>>,
+    demand: Option<Spanned<FileDemands>>,
     http: Option<Spanned<FileHttp>>,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
-enum FileDemand {
-    Fixed { value: PositiveSpan },
-    Exponential { mean: PositiveSpan },
-    Bimodal { short: PositiveSpan, long: PositiveSpan, long_share: Share },
-    Pareto { least: PositiveSpan, most: PositiveSpan, shape: f64 },
-    Poison { share: Share },
 }
 
 /// A contestant: `"tokio"`, `"tokio[compute_workers=8]"`, `{ model = "tokio", compute_workers = 8 }`, or
@@ -281,27 +272,12 @@ fn request(
             return Err(check.at(spanned, "`size` is missing: the payload of a request, such as \"64 B\""));
         }
     };
-    let demand = match file.demand.as_ref().map(Spanned::get_ref) {
-        None => DemandShape::None,
-        Some(FileDemand::Fixed { value }) => DemandShape::Fixed { value: value.0 },
-        Some(FileDemand::Exponential { mean }) => DemandShape::Exponential { mean: mean.0 },
-        Some(FileDemand::Bimodal { short, long, long_share }) => {
-            DemandShape::Bimodal { short: short.0, long: long.0, long_share: long_share.0 }
-        }
-        Some(FileDemand::Pareto { least, most, shape }) => {
-            DemandShape::Pareto { least: least.0, most: most.0, shape: *shape }
-        }
-        Some(FileDemand::Poison { share }) => DemandShape::Poison { share: share.0 },
-    };
     let at_demand = file.demand.as_ref().map_or(spanned.span().start, |demand| demand.span().start);
-    if let DemandShape::Bimodal { long_share, .. } = demand
-        && !(long_share > 0.0 && long_share < 1.0)
-    {
-        return Err(
-            check.error(at_demand, format!("`long_share` is {long_share}; it must lie between 0 and 1"))
-        );
-    }
-    let request = RequestShape::new(size.get_ref().0, demand);
+    let stated = file.demand.as_ref().map(|demand| demand.get_ref().request(size.get_ref().0));
+    let request = match stated {
+        None => RequestShape::new(size.get_ref().0, DemandShape::None),
+        Some(request) => request.map_err(|why| check.error(at_demand, why))?,
+    };
     check_request(&request, service).map_err(|error| match &error {
         RequestError::Size(_) => check.at(size, error.to_string()),
         RequestError::Demand(_) => check.error(at_demand, error.to_string()),

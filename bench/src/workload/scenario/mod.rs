@@ -5,6 +5,7 @@
 
 mod builtin;
 mod check;
+mod demand_keys;
 mod file;
 mod http_keys;
 mod load_keys;
@@ -19,7 +20,7 @@ use crate::workload::server::ServerSettings;
 use crate::workload::transport;
 use bakeoff_reports::ask::theory::arithmetic::{self, Known};
 use bakeoff_reports::record::{Metric, ScenarioRecord, SweepPoint, Work};
-use bakeoff_servers::services::{self, ServiceConfig};
+use bakeoff_servers::services::{self, STAGES, ServiceConfig};
 use bakeoff_servers::{ServerConfig, models};
 use std::time::Duration;
 
@@ -93,6 +94,7 @@ fn work(kind: &str) -> Work {
         "compute" => Work::Compute,
         "wait" => Work::Wait,
         "block" => Work::Block,
+        STAGES => Work::Stages,
         POISON => Work::Poison,
         other => unreachable!("a service states a demand of the kind `{other}`"),
     }
@@ -133,11 +135,22 @@ impl Scenario {
     /// What a request demands: what the service does of itself where the file states nothing.
     pub fn demand(&self) -> DemandShape {
         match self.request.demand {
-            DemandShape::None if self.work().is_some_and(|work| work != Work::Poison) => {
+            DemandShape::None if matches!(self.work(), Some(Work::Compute | Work::Wait | Work::Block)) => {
                 DemandShape::Fixed { value: ServiceConfig::default().default_demand }
             }
             stated => stated,
         }
+    }
+
+    /// What a request asks for, with all that it computes `factor` times as long.
+    pub fn calibrated(&self, factor: f64) -> RequestShape {
+        let request = RequestShape { demand: self.demand(), ..self.request.clone() };
+        request.computing_scaled(self.work(), factor)
+    }
+
+    /// Whether a request computes.
+    pub fn computes(&self) -> bool {
+        self.request.stages(self.work()).iter().any(|stage| stage.work == Work::Compute)
     }
 
     /// What a demand makes the server do; `None` for a service that does no work.

@@ -73,21 +73,36 @@ fn rounds(question: &Question, models: &[ModelAnswer]) -> u32 {
 }
 
 fn window_s(question: &Question) -> f64 {
-    let window = question.rate_per_s.map_or(1.0, |rate| ENOUGH_REQUESTS / rate);
+    let window = question.rate_per_s.map_or(1.0, |rate| ENOUGH_REQUESTS / rate).clamp(0.3, 5.0);
+    // A scenario's window holds the work of a request, of which each kind is cut at a tenth of the longest demand.
+    let work = question.work_ns().min(3.0 * MOST_DEMAND_NS / 10.0) / 1e9 + 0.001;
     // In whole milliseconds, as the file says it.
-    (window.clamp(0.3, 5.0) * 1000.0).ceil() / 1000.0
+    (window.max(work) * 1000.0).ceil() / 1000.0
 }
 
-/// Compute, wait or block: what dominates, its service, and its mean.
-fn work(question: &Question, notes: &mut Vec<String>) -> Option<(&'static str, f64)> {
-    let kinds = [("hash", question.compute_ns), ("wait", question.wait_ns), ("block", question.block_ns)];
-    let some: Vec<(&str, f64)> =
-        kinds.into_iter().filter_map(|(service, ns)| Some((service, ns.filter(|ns| *ns > 0.0)?))).collect();
-    let most = some.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    if some.len() > 1 {
-        notes.push("a request of a scenario does one kind of work; the longest of yours was kept".to_owned());
+/// The service for the work of a request, and its demand as a scenario says it; `None` where there is no work.
+fn work(question: &Question, notes: &mut Vec<String>) -> Option<(&'static str, String)> {
+    let kinds = [
+        ("hash", "compute", question.compute_ns),
+        ("wait", "wait", question.wait_ns),
+        ("block", "block", question.block_ns),
+    ];
+    let some = kinds.into_iter().filter_map(|(service, kind, ns)| {
+        let ns = ns.filter(|ns| *ns > 0.0)?;
+        Some((service, kind, demand(question.variability, ns, notes)))
+    });
+    match some.collect::<Vec<_>>().as_slice() {
+        [] => None,
+        [(service, _, demand)] => Some((service, demand.clone())),
+        several => {
+            notes.push(
+                "in which order a request does its work is not known: each kind once was taken".to_owned(),
+            );
+            let stages: Vec<String> =
+                several.iter().map(|(_, kind, demand)| format!("{{ {kind} = {demand} }}")).collect();
+            Some(("stages", format!("[{}]", stages.join(", "))))
+        }
     }
-    Some(most)
 }
 
 fn toml(question: &Question, window_s: f64, notes: &mut Vec<String>) -> String {
@@ -109,14 +124,15 @@ fn toml(question: &Question, window_s: f64, notes: &mut Vec<String>) -> String {
     let mut text = String::from("# Proposed by `bakeoff advise`: the question as a workload.\n");
     let _ = writeln!(text, "name = \"question\"");
     let _ = writeln!(text, "about = {:?}", question.in_words());
-    let _ = writeln!(text, "service = {:?}\nmerit = {merit:?}", work.map_or("echo", |(service, _)| service));
+    let service = work.as_ref().map_or("echo", |(service, _)| service);
+    let _ = writeln!(text, "service = {service:?}\nmerit = {merit:?}");
     if let Some(ns) = question.p99_ns {
         let _ = writeln!(text, "objective = {:?}", span(ns.min(LONGEST_NS)));
     }
     load(&mut text, question, clients, notes);
     let _ = writeln!(text, "\n[request]\nsize = \"{payload} B\"");
-    if let Some((_, mean_ns)) = work {
-        let _ = writeln!(text, "demand = {}", demand(question.variability, mean_ns, notes));
+    if let Some((_, demand)) = work {
+        let _ = writeln!(text, "demand = {demand}");
     }
     let _ = writeln!(text, "\n[trial]\nwindow = {:?}", span(window_s * 1e9));
     text
@@ -166,7 +182,10 @@ fn demand(variability: Option<Variability>, mean_ns: f64, notes: &mut Vec<String
     let ns = |factor: f64| span(mean_ns.min(most) * factor);
     if mean_ns > most {
         let most = units::time(most);
-        notes.push(format!("work of more than {most} a request is not possible: that was taken"));
+        let note = format!("work of more than {most} a request is not possible: that was taken");
+        if !notes.contains(&note) {
+            notes.push(note); // once, for however many kinds of work
+        }
     }
     match variability.unwrap_or(Variability::Fixed) {
         Variability::Fixed => format!("{{ kind = \"fixed\", value = \"{}\" }}", ns(1.0)),

@@ -6,7 +6,9 @@
 
 use super::{closed_bound_per_s, demand_bound_per_s, mg1_sharing_response, mg1_wait};
 use crate::cells::cell::Cell;
-use crate::record::{Arrivals, Load, Metric, ModelRecord, Pacing, RateShape, Run, ScenarioRecord};
+use crate::record::{
+    Arrivals, Load, Metric, ModelRecord, Pacing, RateShape, Run, ScenarioRecord, Work, moments_of_sum,
+};
 use crate::rules::workload::Workload;
 
 /// A limit of throughput.
@@ -77,6 +79,10 @@ pub enum NoQueue {
     Surge,
     /// No computing of known length is asked for.
     NoComputing,
+    /// A request comes to the CPU this many times.
+    ComputesAgain(usize),
+    /// A request blocks a thread besides, of which there are so many: what comes from there is no Poisson process.
+    Blocks,
     /// The server was not pinned to CPUs.
     NotPinned,
     /// It had this many CPUs, and the formula is of one.
@@ -172,18 +178,30 @@ pub fn queue(run: &Run, workload: &Workload) -> Result<Queue, NoQueue> {
     if mean <= 0.0 {
         return Err(NoQueue::NoComputing);
     }
+    // Stages that occupy nobody leave arrivals Poisson (Mirasol, "The output of an M/G/inf queue is Poisson", 1963) and add
+    // what they take.
+    let scenario = &workload.scenario;
+    let profile = scenario.profile();
+    let mut computing = scenario.request.stages(scenario.work);
+    computing.retain(|stage| stage.work == Work::Compute);
+    if computing.len() > 1 {
+        return Err(NoQueue::ComputesAgain(computing.len()));
+    }
+    if profile.block_ns > 0.0 {
+        return Err(NoQueue::Blocks);
+    }
     match run.server_cpus(&workload.scenario).len() {
         1 => {}
         0 => return Err(NoQueue::NotPinned),
         n => return Err(NoQueue::ManyCpus(n)),
     }
     let lambda = rate_per_s / 1e9;
-    let scv = workload.scenario.profile().demand_scv;
+    let (_, scv) = moments_of_sum(&computing);
     Ok(Queue {
         utilisation: lambda * mean,
         work_ns: mean,
-        in_turn_ns: mean + mg1_wait(lambda, mean, mean * mean * (1.0 + scv)),
-        shared_ns: mg1_sharing_response(lambda, mean),
+        in_turn_ns: profile.wait_ns + mean + mg1_wait(lambda, mean, mean * mean * (1.0 + scv)),
+        shared_ns: profile.wait_ns + mg1_sharing_response(lambda, mean),
     })
 }
 
@@ -191,6 +209,7 @@ pub fn queue(run: &Run, workload: &Workload) -> Result<Queue, NoQueue> {
 mod tests {
     use super::*;
     use crate::analysis::analyse;
+    use crate::record::{DemandShape, RequestShape, Stage};
     use crate::sample::{self, Spec};
     use std::time::Duration;
 
@@ -214,6 +233,37 @@ mod tests {
         let clients = common(&run, &workload);
         // 128 clients that wait 5 ms and what the null server takes, 20.3 µs.
         assert!((clients[0].per_s / (128.0 / 5.0203e-3) - 1.0).abs() < 1e-9, "{clients:?}");
+    }
+
+    #[test]
+    fn stages_add_what_they_wait_and_a_second_turn_on_the_cpu_has_no_formula() {
+        let (run, mut workload) = workload("compute-bimodal");
+        let plain = queue(&run, &workload).expect("one kind of work");
+        let compute = workload.scenario.request.stages(workload.scenario.work)[0];
+        let ms = |ms| DemandShape::Fixed { value: Duration::from_millis(ms) };
+        let (wait, block) =
+            (Stage { work: Work::Wait, demand: ms(5) }, Stage { work: Work::Block, demand: ms(3) });
+        workload.scenario.work = Some(Work::Stages);
+        let mut of = |stages: &[Stage]| {
+            workload.scenario.request = RequestShape::of_stages(64, stages.to_vec());
+            (queue(&run, &workload), workload.scenario.profile())
+        };
+        let (waits, profile) = of(&[wait, compute]);
+        let waits = waits.expect("what waits occupies nobody");
+        assert_eq!((waits.work_ns, waits.utilisation), (plain.work_ns, plain.utilisation));
+        assert!((waits.in_turn_ns - plain.in_turn_ns - 5e6).abs() < 1e-3, "{waits:?}");
+        assert!((waits.shared_ns - plain.shared_ns - 5e6).abs() < 1e-3, "{waits:?}");
+        assert_eq!((profile.wait_ns, profile.block_ns), (5e6, 0.0));
+        assert_eq!(of(&[compute, wait, compute]).0, Err(NoQueue::ComputesAgain(2)));
+        assert_eq!(of(&[compute, block]).0, Err(NoQueue::Blocks));
+        assert_eq!(of(&[wait, block]).0, Err(NoQueue::NoComputing));
+        // A request holds its worker of the pool through both, and it is asked whether there are enough.
+        let pool = of_model(&run, &workload, workload.cell("thread-pool").expect("in the sample"));
+        let held = pool.iter().find_map(|limit| match limit.bound {
+            Bound::Workers { held_ns, .. } => Some(held_ns),
+            _ => None,
+        });
+        assert_eq!(held, Some(8e6));
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub(crate) fn no_queue(why: NoQueue) -> String {
         NoQueue::Bursts => "its arrivals come in bursts, and the formula is of a steady rate".to_owned(),
         NoQueue::Surge => "its rate surges, and the formula is of a steady rate".to_owned(),
         NoQueue::NoComputing => "it asks for no computing of known length".to_owned(),
+        NoQueue::ComputesAgain(times) => format!("a request comes to the CPU {times} times"),
+        NoQueue::Blocks => "a request blocks a thread, too".to_owned(),
         NoQueue::NotPinned => "the server was not pinned".to_owned(),
         NoQueue::ManyCpus(cpus) => format!("the server had {cpus} CPUs, and the formula is of one"),
     }

@@ -1,8 +1,8 @@
 //! What a workload asks, in words: its load, and everything else about it as names and values.
 
 use crate::record::{
-    Arrivals, Background, DemandShape, Load, RateShape, ScenarioRecord, ServerSetup, Transport, Tuning, Work,
-    cpu_list,
+    Arrivals, Background, DemandShape, Load, RateShape, RequestShape, ScenarioRecord, ServerSetup, Transport,
+    Tuning, Work, cpu_list,
 };
 use crate::rules::workload::Workload;
 use crate::show::units::{bytes_exact, grouped, plural, share, span};
@@ -71,10 +71,7 @@ pub fn parameters(scenario: &ScenarioRecord) -> Vec<(&'static str, String)> {
     let ServerSetup { backlog, ballast_mib, workers } = &scenario.server;
     let mut rows = match &scenario.request.http {
         Some(http) => vec![("request", http.to_string()), ("right replies", http.expect.to_string())],
-        None => vec![
-            ("payload", bytes_exact(scenario.request.size)),
-            ("demand", demand(scenario.work, &scenario.request.demand)),
-        ],
+        None => vec![("payload", bytes_exact(scenario.request.size)), ("demand", demand_of(scenario))],
     };
     rows.extend((!scenario.transport.is_tcp()).then(|| ("transport", scenario.transport.to_string())));
     rows.extend((scenario.loss > 0.0).then(|| ("loss", loss(scenario))));
@@ -111,6 +108,19 @@ pub fn tuning(tuning: Tuning) -> &'static str {
     }
 }
 
+/// What a request demands: a demand, or one after the other those of its stages.
+fn demand_of(scenario: &ScenarioRecord) -> String {
+    let RequestShape { demand: one, stages, .. } = &scenario.request;
+    match stages.as_slice() {
+        [] => demand(scenario.work, one),
+        stages => {
+            let each: Vec<String> =
+                stages.iter().map(|stage| demand(Some(stage.work), &stage.demand)).collect();
+            each.join(", then ")
+        }
+    }
+}
+
 /// A demand, and what it makes the server do.
 fn demand(work: Option<Work>, demand: &DemandShape) -> String {
     let time = match *demand {
@@ -129,7 +139,7 @@ fn demand(work: Option<Work>, demand: &DemandShape) -> String {
         Some(Work::Compute) => " of computing",
         Some(Work::Wait) => " of waiting",
         Some(Work::Block) => " of blocking",
-        Some(Work::Poison) | None => "",
+        Some(Work::Stages | Work::Poison) | None => "",
     };
     time + of
 }

@@ -84,7 +84,7 @@ fn the_client_asks_for_pages_of_about_the_size() {
     let exchange = exchange(SEARCH_PAGE);
     for (size, least, most) in [(ITEM_PAGE, 700, 1_400), (SEARCH_PAGE, 6_500, 9_500)] {
         for id in 0..u64::from(ASKED_ITEMS) {
-            let request = Request { id, size, demand_ns: 0 };
+            let request = Request::new(id, size, 0);
             let reply = exchange.reply(&request).len();
             assert!((least..most).contains(&reply), "{reply} B for {id}");
             assert_eq!(exchange.request(&request).head().len(), exchange.request(&request).len());

@@ -145,11 +145,11 @@ fn many_large_replies_are_made_in_batches() {
 #[test]
 fn the_exchange_is_plain_http() {
     let exchange = exchange(4 << 20);
-    let largest = Request { id: 65_520, size: 4 << 20, demand_ns: 0 };
+    let largest = Request::new(65_520, 4 << 20, 0);
     let asked = exchange.request(&largest);
     assert_eq!(asked.head(), b"GET /bytes/4194304?id=65520 HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert_eq!(asked.len(), asked.head().len(), "one piece, one plain send");
-    let small = exchange.reply(&Request { id: 65_521, size: 5, demand_ns: 0 });
+    let small = exchange.reply(&Request::new(65_521, 5, 0));
     assert_eq!(small.head(), b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
     assert_eq!(small.body, Block::repeating(5).payload(0, 5), "numbers are told apart up to 65,521");
 }

@@ -322,7 +322,7 @@ fn the_exchange_asks_for_the_largest_file_that_fits() {
     let exchange = exchange(1 << 20);
     for (size, expected) in [(0, 1 << 10), (1 << 10, 1 << 10), (65_535, 8 << 10), (1 << 20, 1 << 20)] {
         for id in 0..4 {
-            let request = Request { id, size, demand_ns: 0 };
+            let request = Request::new(id, size, 0);
             let reply = exchange.reply(&request).to_vec();
             let asked = exchange.request(&request);
             assert_eq!(asked.head().len(), asked.len(), "one piece");
@@ -330,7 +330,7 @@ fn the_exchange_asks_for_the_largest_file_that_fits() {
             assert_eq!(reply.len() - end, expected);
         }
     }
-    assert!(super::exchange(100).reply(&Request { id: 1, size: 100, demand_ns: 0 }).len() > 1 << 10);
+    assert!(super::exchange(100).reply(&Request::new(1, 100, 0)).len() > 1 << 10);
 }
 
 /// Targets that try the walls: segments of every sort, some encoded.
