@@ -2,6 +2,9 @@
 //! ceiling, serves what was sent. The thread that waits is that of [`thread_pool_per_request`](super::thread_pool_per_request);
 //! what differs is the pool, and that is all of this file.
 //!
+//! It cannot tell a request that waits for a thread from one that waits for a CPU: where the CPUs are what is short, it goes to its
+//! ceiling, which helps nobody.
+//!
 //! # The rule
 //! - *Grow on queueing delay*: when the oldest request has waited [`LONGEST_WAIT`] = 1 ms for a worker, one is started; where that
 //!   does not end the wait within another millisecond 2 are, then 4, 8 ..., never more than there are requests waiting, and never
@@ -33,6 +36,9 @@ const LONGEST_WAIT: Duration = Duration::from_millis(1);
 /// so that a pool keeps what it will need again, and short against the seconds for which loads rise and fall.
 const KEEP_ALIVE: Duration = Duration::from_millis(100);
 
+/// The most workers that are started before the thread that starts them looks after its clients again: some 2 ms.
+const MOST_AT_ONCE: usize = 32;
+
 /// The server whose threads follow the load.
 #[derive(Debug)]
 pub(super) struct ElasticPool;
@@ -51,14 +57,14 @@ impl ServerModel for ElasticPool {
     }
 
     fn serve(&self, serving: Serving) -> io::Result<()> {
-        let floor = floor(&serving.config);
-        let pool = Pool::new(floor, serving.config.pool_ceiling.max(floor));
+        let pool = Pool::new(floor(&serving.config), serving.config.pool_ceiling.max(1));
         serve_with(pool, serving)
     }
 }
 
+/// Never beyond the ceiling, which is what a record and the arithmetic of c workers go by.
 fn floor(config: &ServerConfig) -> usize {
-    config.pool_floor.max(1)
+    config.pool_floor.min(config.pool_ceiling).max(1)
 }
 
 /// What a worker does; it must not panic.
@@ -121,13 +127,18 @@ impl State {
         if self.delayed_at().is_none_or(|at| at > now) {
             return 0;
         }
-        // A delay that the last growth did not end.
+        // A delay that the last growth did not end: of a request that waited before it.
+        let oldest = self.tasks.front().map(|(since, _)| *since);
         let step = match self.grown {
-            Some((at, step)) if now.saturating_duration_since(at) <= 2 * LONGEST_WAIT => step * 2,
+            Some((at, step))
+                if now.saturating_duration_since(at) <= 2 * LONGEST_WAIT && oldest <= Some(at) =>
+            {
+                step.saturating_mul(2).min(ceiling)
+            }
             _ => 1,
         };
         self.grown = Some((now, step));
-        step.min(self.unclaimed()).min(ceiling - self.workers)
+        step.min(self.unclaimed()).min(ceiling - self.workers).min(MOST_AT_ONCE)
     }
 }
 
@@ -282,6 +293,30 @@ mod tests {
             (None, 0),
             "each has its worker"
         );
+    }
+
+    #[test]
+    fn requests_that_each_wait_for_the_next_worker_double_nothing() {
+        let begin = Instant::now();
+        let mut pool = state(2, 0, begin);
+        for ms in (0..200).step_by(2) {
+            pool.tasks.clear();
+            pool.tasks.push_back((begin + ms * MS, Box::new(|| {})));
+            assert_eq!(pool.missing(2, 4_096, begin + (ms + 1) * MS), 1, "after {ms} ms");
+            pool.workers += 1;
+        }
+        let mut many = state(2, 10_000, begin);
+        many.grown = Some((begin, usize::MAX));
+        assert_eq!(many.missing(2, 4_096, begin + MS), MOST_AT_ONCE);
+        assert_eq!(many.grown, Some((begin + MS, 4_096)), "no step is beyond the ceiling");
+    }
+
+    #[test]
+    fn a_floor_is_never_beyond_its_ceiling() {
+        let of = |pool_floor, pool_ceiling| {
+            floor(&ServerConfig { pool_floor, pool_ceiling, ..ServerConfig::for_cpus(1) })
+        };
+        assert_eq!([of(4, 64), of(8, 4), of(0, 0)], [4, 4, 1]);
     }
 
     #[test]

@@ -107,6 +107,7 @@ pub(super) fn serve_with(workers: impl Workers, serving: Serving) -> io::Result<
         accept_again: None,
         tend_not_before: None,
         backoff: Backoff::new(),
+        tending: Backoff::new(),
     };
     dispatcher.run(&stop, config.stop_deadline)
 }
@@ -178,6 +179,8 @@ struct Dispatcher<W> {
     /// When to try to start workers again, where there was no room for one.
     tend_not_before: Option<Instant>,
     backoff: Backoff,
+    /// The pauses after failures to tend the workers.
+    tending: Backoff,
 }
 
 /// How far a stop has come, and until when it may take.
@@ -261,7 +264,13 @@ impl<W: Workers> Dispatcher<W> {
         let counters = self.registry.counters();
         if self.tend_at(now).is_some_and(|at| at <= now) {
             let tended = self.workers.tend(counters);
-            self.tend_not_before = tended.is_err().then(|| now + self.backoff.pause(counters));
+            self.tend_not_before = match tended {
+                Ok(()) => {
+                    self.tending.reset();
+                    None
+                }
+                Err(_) => Some(now + self.tending.pause(counters)),
+            };
         }
         if self.accept_again.is_some_and(|at| at <= now) {
             self.accept_again = None;

@@ -4,7 +4,8 @@
 //! Request: payload length (u32), number of stages (u32; 0 leaves them to the server), the stages, payload. A stage is a word (u64) with
 //! its kind in the highest byte (1 computes, 2 waits, 3 blocks) and its nanoseconds in the others. Reply: length (u32), digest (u64).
 //! All little-endian. The digest is that of `hash`: its chain goes on, in each stage that computes, from where the one before it ended,
-//! so that none can be left out.
+//! so that none of these can be left out. Stages that wait or block leave no trace in it: a server that skips them is faster and wrong,
+//! and not found out.
 
 use super::hash::{compute, fold, jump, steps as steps_of_chain};
 use super::payload::Block;

@@ -150,6 +150,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         return Err(check.at(&file.load, why));
     }
     bounds::check(&load, &request, &timing, 0, 1)
+        .and_then(|()| bounds::check_stages(&request, &timing))
         .and_then(|()| bounds::check_background(&load, &background))
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
     let (transport, loss) = transport(&check, &file, &load, &request, &background)?;

@@ -148,7 +148,11 @@ pub(super) fn workers_of(record: &ModelRecord, scenario: &ScenarioRecord) -> Opt
     let (facts, setup) = (record.facts.as_ref()?, record.setup(&scenario.server));
     let profile = scenario.profile();
     let (workers, held_ns) = match facts.request_workers(&setup) {
-        Some(workers) => (workers, profile.wait_ns + profile.block_ns),
+        // What only computes is bounded by the CPUs.
+        Some(workers) if profile.wait_ns + profile.block_ns > 0.0 => {
+            (workers, profile.compute_ns + profile.wait_ns + profile.block_ns)
+        }
+        Some(_) => return None,
         None => (facts.blocking_workers(&setup)?, profile.block_ns),
     };
     let per_s = demand_bound_per_s(workers as f64, held_ns);
@@ -258,12 +262,20 @@ mod tests {
         assert_eq!(of(&[compute, block]).0, Err(NoQueue::Blocks));
         assert_eq!(of(&[wait, block]).0, Err(NoQueue::NoComputing));
         // A request holds its worker of the pool through both, and it is asked whether there are enough.
-        let pool = of_model(&run, &workload, workload.cell("thread-pool").expect("in the sample"));
-        let held = pool.iter().find_map(|limit| match limit.bound {
-            Bound::Workers { held_ns, .. } => Some(held_ns),
-            _ => None,
-        });
-        assert_eq!(held, Some(8e6));
+        let held = |workload: &Workload| {
+            let pool = of_model(&run, workload, workload.cell("thread-pool").expect("in the sample"));
+            pool.iter().find_map(|limit| match limit.bound {
+                Bound::Workers { held_ns, .. } => Some(held_ns),
+                _ => None,
+            })
+        };
+        assert_eq!(held(&workload), Some(8e6));
+        workload.scenario.request = RequestShape::of_stages(64, vec![compute, wait]);
+        let computing = workload.scenario.profile().compute_ns;
+        assert!(
+            computing > 0.0 && held(&workload) == Some(computing + 5e6),
+            "what it computes it holds it for, too"
+        );
     }
 
     #[test]
