@@ -23,6 +23,7 @@ pub mod stop;
 mod sync;
 #[doc(hidden)] // for the tests of the ring alone
 pub mod sys;
+pub mod tls;
 pub mod tuned;
 pub mod tuning;
 

@@ -41,6 +41,11 @@ pub trait Session: Send {
         let _ = (result, output);
         Next::Read
     }
+
+    /// The client sends no more, and the connection is about to close: appends what the protocol says in parting, if anything.
+    fn end(&mut self, output: &mut Vec<u8>) {
+        let _ = output;
+    }
 }
 
 /// What one call of [`Session::advance`] did.

@@ -143,6 +143,7 @@ fn open(launcher: &Launcher, model: &str, clients: u32) -> Result<Pair, String> 
         backlog: 4096,
         congestion_control: Some("cubic".into()),
         cpus: cpus.server.clone(),
+        tls: false,
         config,
     };
     let server = Server::start(launcher, model, options.arguments(model), Speaks::Counters);

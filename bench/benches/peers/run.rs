@@ -66,6 +66,7 @@ impl Stage<'_> {
             backlog: 1024,
             congestion_control: None, // the clients of others cannot choose theirs
             cpus: self.cpus.server[..1].to_vec(),
+            tls: false,
             config: ServerConfig::for_cpus(1),
         };
         Server::start(&tool, model, options.arguments(model), Speaks::Counters).map_err(|e| e.to_string())

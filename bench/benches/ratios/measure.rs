@@ -8,7 +8,7 @@ use bakeoff::process::program::Program;
 use bakeoff::process::server::{Server as Process, Speaks};
 use bakeoff::process::serving::ServeOptions;
 use bakeoff::process::workers::{PATIENCE, Workers, expect};
-use bakeoff::swarm::spec::WorkerSpec;
+use bakeoff::swarm::spec::{ClientTls, WorkerSpec};
 use bakeoff::workload::command::Command;
 use bakeoff::workload::load::{DemandShape, Load, RequestShape, Timing, Transport};
 use bakeoff_reports::record::Measured;
@@ -30,6 +30,8 @@ pub(crate) enum Server {
     Model(&'static str),
     /// The same over UDP.
     Datagrams(&'static str),
+    /// The same, over TLS.
+    Encrypted(&'static str),
     /// A model, as a command that this program becomes.
     Command(&'static str),
     /// A control of this bench.
@@ -112,10 +114,10 @@ impl Stage {
         &self,
         server: Server,
         connections: u32,
-        client: impl FnOnce(SocketAddr) -> Result<T, String>,
+        client: impl FnOnce(&Process) -> Result<T, String>,
     ) -> Result<T, String> {
         let process = self.start(server, connections)?;
-        let brought = client(process.address);
+        let brought = client(&process);
         process.stop(PATIENCE);
         brought.map_err(|e| format!("{server:?} with {connections} connections: {e}"))
     }
@@ -130,10 +132,13 @@ impl Stage {
             backlog: 1024,
             congestion_control: Some("cubic".into()),
             cpus: self.cpus.server.clone(),
+            tls: matches!(server, Server::Encrypted(_)),
             config,
         };
         let (launcher, arguments, name) = match server {
-            Server::Model(model) | Server::Datagrams(model) => (&self.tool, options.arguments(model), model),
+            Server::Model(model) | Server::Datagrams(model) | Server::Encrypted(model) => {
+                (&self.tool, options.arguments(model), model)
+            }
             Server::Command(model) => return self.as_command(model, &options),
             Server::Control(name) => {
                 let pool = connections.to_string();
@@ -159,12 +164,12 @@ impl Stage {
     /// The swarm's record of a load on a server.
     pub(crate) fn by_swarm(&self, server: Server, load: Load, seed: u64) -> Result<Measured, String> {
         let clients = load.clients();
-        self.on(server, clients, |target| self.swarm(target, server.transport(), load, seed))
+        self.on(server, clients, |process| self.swarm(process, server.transport(), load, seed))
     }
 
     fn swarm(
         &self,
-        target: SocketAddr,
+        server: &Process,
         transport: Transport,
         load: Load,
         seed: u64,
@@ -180,7 +185,8 @@ impl Stage {
             seed,
             transport,
             congestion_control: Some("cubic".into()),
-            ..WorkerSpec::new(target, "echo", load, request, timing)
+            tls: server.fingerprint.map(|one| ClientTls { resume: true, fingerprint: Some(one) }),
+            ..WorkerSpec::new(server.address, "echo", load, request, timing)
         };
         let run = || {
             let mut workers = Workers::spawn(&self.tool, &spec, 1, &self.cpus.swarm)?;
@@ -204,7 +210,7 @@ impl Stage {
         connections: u32,
         kind: Kind,
     ) -> Result<ClientPart, String> {
-        self.on(server, connections, |target| self.bare(target, connections, kind))
+        self.on(server, connections, |server| self.bare(server.address, connections, kind))
     }
 
     fn bare(&self, target: SocketAddr, clients: u32, kind: Kind) -> Result<ClientPart, String> {

@@ -72,7 +72,7 @@ fn serve(fault: &str) -> ExitCode {
     } else {
         address
     };
-    say(&FromServer::Ready { address: named });
+    say(&FromServer::Ready { address: named, fingerprint: None });
     if fault == "never-accepts" {
         wait_for(&stop);
         drop(listener);

@@ -7,6 +7,7 @@ use super::plan::Plan;
 use crate::instruments::conform::{SpeaksError, speaks};
 use crate::process::context::Context;
 use crate::process::launch::LaunchError;
+use crate::process::program::ASK_IT;
 use crate::workload::scenario::Scenario;
 use std::collections::BTreeMap;
 
@@ -31,6 +32,7 @@ pub fn admit(plan: &mut Plan, context: &Context) -> Result<(), AdmissionError> {
         let is_ours = plan.contestants[contestant].tuned().is_some();
         // The points of a sweep ask the same requests: once is enough.
         let mut kinds: Vec<Vec<usize>> = Vec::new();
+        let mut encrypted: Vec<usize> = Vec::new();
         for cell in plan.cells.iter().filter(|cell| cell.contestant == contestant) {
             let asked = |at: usize| {
                 let Scenario { service, request, .. } = &plan.scenarios[at];
@@ -40,12 +42,22 @@ pub fn admit(plan: &mut Plan, context: &Context) -> Result<(), AdmissionError> {
             if is_ours && asked(cell.scenario).2.is_none() {
                 continue;
             }
+            if plan.scenarios[cell.scenario].tls.is_some() {
+                encrypted.push(cell.scenario);
+                continue;
+            }
             match kinds.iter_mut().find(|kind| asked(kind[0]) == asked(cell.scenario)) {
                 Some(kind) => kind.push(cell.scenario),
                 None => kinds.push(vec![cell.scenario]),
             }
         }
         let mut unfit: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        if !encrypted.is_empty() {
+            unfit.insert(
+                format!("a command, and a request that is spelled out, is asked without TLS; {ASK_IT}"),
+                encrypted,
+            );
+        }
         for scenarios in kinds {
             let program = context.program(&plan.contestants[contestant]);
             match speaks(context, program, &plan.scenarios[scenarios[0]]) {

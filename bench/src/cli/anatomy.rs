@@ -29,6 +29,9 @@ pub(super) struct AnatomyArgs {
     contestant: Option<NamedCommand>,
     #[command(flatten)]
     request: RequestFlags,
+    /// Over TLS, with the handshake as a part of the connect; for models alone
+    #[arg(long, conflicts_with = "contestant")]
+    tls: bool,
     /// Requests to trace, to say what is typical
     #[arg(long, default_value_t = 10, value_parser = value_parser!(u32).range(1..=1000))]
     repeats: u32,
@@ -72,6 +75,7 @@ impl AnatomyArgs {
         let shape = self.request.shape()?;
         Ok(AnatomyOptions {
             service: self.request.service(),
+            tls: self.tls,
             request: shape,
             demand: self.request.demand.unwrap_or_default(),
             repeats: self.repeats,

@@ -44,7 +44,7 @@ impl BecomeArgs {
         preflight::raise_descriptor_limit();
         refuse_core_dumps();
         let address = free_address(self.addr)?;
-        say(&FromServer::Ready { address });
+        say(&FromServer::Ready { address, fingerprint: None });
         if !was_told_to_go()? {
             return Ok(Exit::Fine);
         }

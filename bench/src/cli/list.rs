@@ -18,7 +18,11 @@ impl ListArgs {
         section(&mut text, "MODELS (--model)", on_models.iter().map(|(name, line)| (*name, line.as_str())));
         let over_udp = models::all().filter_map(|m| Some((m.name(), m.datagrams()?.summary)));
         section(&mut text, "OVER UDP (--transport udp)", over_udp);
-        section(&mut text, "SERVICES (--service)", services::ALL.iter().map(|s| (s.name, s.summary)));
+        section(
+            &mut text,
+            "SERVICES (--service; each over TLS, too: --tls)",
+            services::ALL.iter().map(|s| (s.name, s.summary)),
+        );
         let _ = writeln!(text, "{SCENARIOS}\n");
         for group in Group::ALL {
             let rows: Vec<(String, String)> = BUILT_IN.iter().filter(|b| b.group == group).map(row).collect();

@@ -9,7 +9,7 @@ use crate::host::connect::refuses;
 use crate::host::preflight::require_loopback;
 use crate::process::context::Context;
 use crate::process::launch::LaunchError;
-use crate::swarm::spec::WorkerSpec;
+use crate::swarm::spec::{ClientTls, WorkerSpec};
 use crate::trial::judge;
 use crate::workload::load::{Arrivals, Background, Load, RateShape, Timing};
 use crate::workload::units::{
@@ -18,6 +18,7 @@ use crate::workload::units::{
 use crate::workload::{bounds, transport};
 use bakeoff_reports::record::{HttpFault, Invalid, Measured, Usage, WrongReplies};
 use bakeoff_reports::show::summary::Summary;
+use bakeoff_servers::tls::Fingerprint;
 use clap::{Args, value_parser};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,7 +29,8 @@ use std::time::Duration;
     bakeoff load --addr 127.0.0.1:7 --rate 20000 --for 10s\n  \
     bakeoff load --addr 127.0.0.1:7 --rate 20000 --transport udp\n  \
     bakeoff load --addr 127.0.0.1:8080 --path /api/items --expect-same-body\n  \
-    bakeoff load --addr 127.0.0.1:8080 --path /items --body x --expect-status 201")]
+    bakeoff load --addr 127.0.0.1:8080 --path /items --body x --expect-status 201\n  \
+    bakeoff load --addr 127.0.0.1:8443 --path / --tls --churn 1")]
 pub(super) struct LoadArgs {
     /// The server's address, or a name of one, and port
     #[arg(long, value_name = "ADDR", value_parser = super::parse_addresses)]
@@ -40,6 +42,15 @@ pub(super) struct LoadArgs {
     /// Lose this share of what comes back, such as 0.5%, as a network would: segments of TCP, which are sent again, or datagrams
     #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = parse_share)]
     loss: f64,
+    /// Speak TLS. Without a fingerprint any certificate will do: it measures, it does not protect
+    #[arg(long)]
+    tls: bool,
+    /// Accept the certificate with this SHA-256 fingerprint alone, such as `bakeoff serve --tls` prints
+    #[arg(long, value_name = "SHA256", requires = "tls")]
+    tls_fingerprint: Option<Fingerprint>,
+    /// Make each handshake a full one, instead of resuming sessions where the server lets it
+    #[arg(long, requires = "tls")]
+    tls_full_handshakes: bool,
     /// Connections
     #[arg(long, short, value_name = "COUNT", default_value = "64", value_parser = parse_clients)]
     clients: u32,
@@ -127,7 +138,14 @@ impl LoadArgs {
             None if !spec.transport.is_tcp() => format!("{} sockets", workers.connected()),
             None => format!("{} connections", workers.connected()),
         };
-        crate::print_to_stderr(&format!("{clients} to {}, measuring for {window}", spec.target));
+        let over = match spec.tls {
+            None => "",
+            Some(ClientTls { fingerprint: Some(_), .. }) => " over TLS",
+            Some(ClientTls { fingerprint: None, .. }) => {
+                " over TLS with whatever certificate it has, unchecked"
+            }
+        };
+        crate::print_to_stderr(&format!("{clients} to {}{over}, measuring for {window}", spec.target));
         let window = workers.start()?;
         workers.sleep_until(window.end)?;
         let measured = workers.collect();
@@ -162,7 +180,16 @@ impl LoadArgs {
         transport::check_service(transport, service)
             .and_then(|()| transport::check(transport, loss, &load, &request, &Background::default()))
             .map_err(|e| e.to_string())?;
+        bounds::check_tls(self.tls, transport, &load, &Background::default()).map_err(|e| e.to_string())?;
         let seed = self.seed.seed;
-        Ok(WorkerSpec { seed, transport, loss, ..WorkerSpec::new(target, service, load, request, timing) })
+        let resume = !self.tls_full_handshakes;
+        let tls = self.tls.then_some(ClientTls { resume, fingerprint: self.tls_fingerprint });
+        Ok(WorkerSpec {
+            seed,
+            transport,
+            loss,
+            tls,
+            ..WorkerSpec::new(target, service, load, request, timing)
+        })
     }
 }

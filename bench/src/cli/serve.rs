@@ -21,7 +21,8 @@ use std::time::Duration;
 #[command(
     after_help = "Examples:\n  bakeoff serve --model thread-per-client --service line\n  nc 127.0.0.1 5000\n\n  \
     bakeoff serve --model tokio --service static --root DIR --addr 127.0.0.1:8000\n\n  \
-    bakeoff serve --model mio-event-loop --transport udp"
+    bakeoff serve --model mio-event-loop --transport udp\n  \
+    bakeoff serve --model tokio --service http --tls\n  curl -k https://127.0.0.1:5000/"
 )]
 pub(super) struct ServeArgs {
     /// The concurrency model (see `bakeoff list`)
@@ -38,6 +39,9 @@ pub(super) struct ServeArgs {
     /// Serve what begins with a dot in that folder, too, such as .git and .env
     #[arg(long, requires = "root")]
     dotfiles: bool,
+    /// Speak TLS (1.3 and 1.2), with a self-signed certificate that is new with each start
+    #[arg(long)]
+    tls: bool,
     /// Where to listen; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:5000", value_parser = super::parse_address)]
     addr: SocketAddr,
@@ -160,6 +164,7 @@ impl ServeArgs {
             backlog: self.settings.0.backlog(),
             congestion_control: self.congestion_control,
             cpus: self.cpus,
+            tls: self.tls,
             config,
         };
         let dotfiles = if self.dotfiles { Dotfiles::Served } else { Dotfiles::Hidden };

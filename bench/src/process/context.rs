@@ -128,6 +128,7 @@ impl Context {
             backlog,
             congestion_control: self.congestion_control().map(str::to_string),
             cpus: self.cpus.server.clone(),
+            tls: false,
             config,
         }
     }

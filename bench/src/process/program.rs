@@ -37,6 +37,9 @@ pub enum Program<'a> {
     },
 }
 
+/// How a command is asked over TLS none the less.
+pub const ASK_IT: &str = "start it yourself, and `bakeoff load --tls` asks any server";
+
 /// The hidden subcommand that becomes a command.
 pub const BECOME: &str = "become";
 
@@ -70,6 +73,11 @@ impl Program<'_> {
                     arguments.push(format!("--tax-ns={tax_ns}").into());
                 }
                 Server::start(launcher, &format!("server {model}"), arguments, Speaks::Counters)
+            }
+            Self::Command { name, .. } if options.tls => {
+                return Err(LaunchError::Refused(format!(
+                    "{name} is a command, which is asked without TLS; {ASK_IT}"
+                )));
             }
             Self::Command { launcher, name, command } => {
                 let arguments = arguments_to_become(command, options);

@@ -11,6 +11,7 @@ use crate::print_to_stderr;
 use crate::sys::Ended;
 use bakeoff_reports::record::Reading;
 use bakeoff_servers::CounterSnapshot;
+use bakeoff_servers::tls::Fingerprint;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -33,6 +34,8 @@ pub struct Server {
     speaks: Speaks,
     /// Where it listens, or will once it is told to go.
     pub address: SocketAddr,
+    /// Of its certificate, where it speaks TLS.
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// What is known of a server once it is gone.
@@ -61,9 +64,11 @@ impl Server {
     ) -> Result<Self, LaunchError> {
         let child = launcher.start(name, arguments)?;
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Self { child, name: name.into(), speaks, address: nowhere };
+        let mut server = Self { child, name: name.into(), speaks, address: nowhere, fingerprint: None };
         match expect(&mut server.child, name, PATIENCE)? {
-            FromServer::Ready { address } => server.address = address,
+            FromServer::Ready { address, fingerprint } => {
+                (server.address, server.fingerprint) = (address, fingerprint);
+            }
             other => return Err(LaunchError::Unexpected { name: name.into(), said: format!("{other:?}") }),
         }
         Ok(server)

@@ -16,6 +16,7 @@ use bakeoff_servers::limits::refuse_core_dumps;
 use bakeoff_servers::listen::{ListenOptions, bind_all, bind_datagrams};
 use bakeoff_servers::model::Tuning;
 use bakeoff_servers::services::{Dotfiles, Hosts, ServiceConfig};
+use bakeoff_servers::tls::{Fingerprint, Identity, TlsError, over_tls};
 use bakeoff_servers::{
     CounterSnapshot, Counters, Datagrams, ServerConfig, ServerModel, Service, Serving, ServingDatagrams,
     Stop, models, services,
@@ -43,6 +44,8 @@ pub struct ServeOptions {
     pub congestion_control: Option<String>,
     /// CPUs to stay on; empty for any.
     pub cpus: Vec<u32>,
+    /// Whether it speaks TLS, with a certificate made at the start.
+    pub tls: bool,
     /// Sizes.
     pub config: ServerConfig,
 }
@@ -55,6 +58,9 @@ pub enum FromServer {
     Ready {
         /// Where.
         address: SocketAddr,
+        /// Of its certificate, where it speaks TLS.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fingerprint: Option<Fingerprint>,
     },
     /// It has stopped; this is what it counted.
     Served {
@@ -96,6 +102,9 @@ impl ServeOptions {
         if !self.cpus.is_empty() {
             add("cpus", self.cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(","));
         }
+        if self.tls {
+            arguments.push("--tls".into());
+        }
         arguments
     }
 }
@@ -135,6 +144,9 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
     if let Some(reason) = transport::refusal(model, options.transport) {
         return Err(reason);
     }
+    if !options.transport.is_tcp() && options.tls {
+        return Err("TLS goes over connections: leave out one of --tls and --transport udp".into());
+    }
     if !options.transport.is_tcp() && tax > Duration::ZERO {
         return Err("busy time can be added to the requests of connections alone".into());
     }
@@ -144,7 +156,10 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
         Some(root) => serve_folder(entry.name, root, dotfiles, &config)?,
         None => (entry.build)(&config),
     };
-    let service = taxed(service, tax);
+    let (service, fingerprint) = match options.tls {
+        true => encrypted(taxed(service, tax)).map_err(|e| e.to_string())?,
+        false => (taxed(service, tax), None),
+    };
     if let Some(parent) = parent {
         launch::die_with_parent(parent)?;
     }
@@ -159,12 +174,12 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
     let stop = Stop::on_signals().map_err(|e| format!("installing the signal handlers failed: {e}"))?;
     let counters = Counters::shared().map_err(|e| format!("making memory for the counters failed: {e}"))?;
     if parent.is_some() {
-        say(&FromServer::Ready { address });
+        say(&FromServer::Ready { address, fingerprint });
         if await_go && !was_told_to_go()? {
             return Ok(());
         }
     } else {
-        invite(model.name(), entry.name, options.transport, address);
+        invite(model.name(), entry.name, options.transport, address, fingerprint);
     }
     let config = options.config.clone();
     let served = match door {
@@ -239,17 +254,43 @@ fn serve_folder(
     })
 }
 
+/// The service over TLS, and the fingerprint of the certificate that it was given.
+fn encrypted(service: Arc<dyn Service>) -> Result<(Arc<dyn Service>, Option<Fingerprint>), TlsError> {
+    let identity = Identity::self_signed()?;
+    Ok((over_tls(service, &identity)?, Some(identity.fingerprint())))
+}
+
 /// Tells a person what is there and how to try it.
-fn invite(model: &str, service: &str, transport: Transport, address: SocketAddr) {
-    let over = if transport.is_tcp() { "" } else { " over UDP" };
+fn invite(
+    model: &str,
+    service: &str,
+    transport: Transport,
+    address: SocketAddr,
+    fingerprint: Option<Fingerprint>,
+) {
+    let (over, scheme, curl) = match fingerprint {
+        Some(_) => (" over TLS", "https", "curl -kv"),
+        None if transport.is_tcp() => ("", "http", "curl -v"),
+        None => (" over UDP", "", ""),
+    };
     print_to_stderr(&format!("{model} serves {service}{over} on {address}; Ctrl-C stops it"));
+    if let Some(fingerprint) = fingerprint {
+        let what = "its certificate is self-signed and new with each start, so clients warn; SHA-256";
+        print_to_stderr(&format!("{what} {fingerprint}"));
+    }
     let (ip, port) = (address.ip(), address.port());
     match service {
-        "http" => print_to_stderr(&format!("try: curl -v http://{address}/")),
+        "http" => print_to_stderr(&format!("try: {curl} {scheme}://{address}/")),
         "static" | "dynamic" if ip.is_unspecified() => {
-            print_to_stderr(&format!("open http://localhost:{port}/"));
+            print_to_stderr(&format!("open {scheme}://localhost:{port}/"));
         }
-        "static" | "dynamic" => print_to_stderr(&format!("open http://{address}/")),
+        "static" | "dynamic" if fingerprint.is_some() => {
+            print_to_stderr(&format!("open {scheme}://{address}/ or try: {curl} {scheme}://{address}/"));
+        }
+        "static" | "dynamic" => print_to_stderr(&format!("open {scheme}://{address}/")),
+        "echo" | "line" if fingerprint.is_some() => {
+            print_to_stderr(&format!("try: openssl s_client -quiet -connect {address}"));
+        }
         _ if !transport.is_tcp() => print_to_stderr(&format!("try: nc -u {ip} {port}")),
         "line" => print_to_stderr(&format!("try: nc {ip} {port}   (a line `exit` closes the connection)")),
         _ => {}

@@ -53,6 +53,10 @@ impl Session for TaxedSession {
         self.pay(u32::from(!matches!(next, Next::Run(_))));
         next
     }
+
+    fn end(&mut self, output: &mut Vec<u8>) {
+        self.session.end(output);
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! checks every byte of the reply against the parts that it must equal. Never allocates (but once a connection for a server that
 //! words its replies otherwise than ours), never decides what is asked next.
 
+use super::tls::TlsStream;
 use bakeoff_reports::record::ErrorKind;
 use bakeoff_servers::exchange::{HttpExpected, HttpReply, Parts, Progress, Wrong};
 use rustix::fd::OwnedFd;
@@ -43,12 +44,58 @@ pub(super) struct Connection {
     sent_whole: bool,
     /// What reads the replies of a server that words them otherwise than ours, from its first on.
     other_words: Option<Box<HttpReply>>,
+    tls: Option<Box<TlsStream>>,
 }
 
 impl Connection {
     /// A connection over `socket`, which must be connected (or connecting) and non-blocking.
     pub(super) fn new(socket: OwnedFd) -> Self {
-        Self { socket, sent: 0, sent_whole: false, received: 0, other_words: None }
+        Self { socket, sent: 0, sent_whole: false, received: 0, other_words: None, tls: None }
+    }
+
+    /// The same, over TLS: before the first request it takes a [handshake](Self::handshake).
+    pub(super) fn over_tls(socket: OwnedFd, tls: Box<TlsStream>) -> Self {
+        Self { tls: Some(tls), ..Self::new(socket) }
+    }
+
+    /// Its end of TLS.
+    pub(super) fn tls(&self) -> Option<&TlsStream> {
+        self.tls.as_deref()
+    }
+
+    /// Takes what has come while nothing was asked: whether it was something that the server should not have said, or the end.
+    /// Without TLS all of it is, and is left unread.
+    pub(super) fn is_unsolicited(&mut self, buffer: &mut [u8]) -> Result<bool, Errno> {
+        let Some(tls) = &mut self.tls else { return Ok(true) };
+        match tls.receive(&self.socket, buffer) {
+            Ok((0, _)) => Err(Errno::CONNRESET),
+            Ok(_) => Ok(true),
+            Err(Errno::AGAIN) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Goes on with the handshake of TLS as far as the socket lets it; says whether all that comes before a request is done.
+    pub(super) fn handshake(&mut self, buffer: &mut [u8]) -> Result<bool, Errno> {
+        match &mut self.tls {
+            None => Ok(true),
+            Some(tls) => tls.handshake(&self.socket, buffer),
+        }
+    }
+
+    /// Takes leave, where the protocol has a word for it. Closing is for the drop.
+    pub(super) fn say_goodbye(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.say_goodbye(&self.socket);
+        }
+    }
+
+    /// One read: how many bytes came (none: the end), and whether the socket is known to hold no more.
+    fn read(&mut self, buffer: &mut [u8]) -> Result<(usize, bool), Errno> {
+        match &mut self.tls {
+            None => recv(&self.socket, &mut *buffer, RecvFlags::empty()).map(|(_, n)| (n, n < buffer.len())),
+            Some(tls) => tls.receive(&self.socket, buffer),
+        }
     }
 
     /// The socket.
@@ -66,6 +113,10 @@ impl Connection {
 
     /// Sends what the socket takes of the request, with `scratch` to put it together in. Says whether all of it is sent.
     pub(super) fn send(&mut self, request: &Parts<'_>, scratch: &mut [u8]) -> Result<bool, ErrorKind> {
+        if let Some(tls) = &mut self.tls {
+            self.sent_whole = tls.send(&self.socket, request, &mut self.sent).map_err(error_kind)?;
+            return Ok(self.sent_whole);
+        }
         let length = request.len() as u32;
         while self.sent < length {
             match send_from(&self.socket, request, self.sent as usize, scratch) {
@@ -111,8 +162,12 @@ impl Connection {
         to_the_end: bool,
     ) -> Result<Received, ErrorKind> {
         loop {
-            match recv(&self.socket, &mut *buffer, RecvFlags::empty()) {
-                Ok((_, 0)) => {
+            match self.read(buffer) {
+                Ok((0, _)) => {
+                    // Whoever cuts a connection over TLS can cut a reply (RFC 9112, 9.8).
+                    if self.tls.as_ref().is_some_and(|tls| tls.is_truncated()) {
+                        return Err(ErrorKind::Closed);
+                    }
                     let ends = self.other_words.as_mut().zip(expected());
                     return match ends.and_then(|(reader, expected)| reader.on_end(&expected)) {
                         Some(_) if !self.sent_whole => Err(self.early()),
@@ -121,7 +176,7 @@ impl Connection {
                         _ => Err(ErrorKind::Closed),
                     };
                 }
-                Ok((_, n)) => {
+                Ok((n, is_empty)) => {
                     let bytes = &buffer[..n];
                     let as_ours =
                         self.other_words.is_none() && reply.verify(self.received as usize, bytes) == Ok(n);
@@ -142,7 +197,7 @@ impl Connection {
                         Progress::Wrong { closes } => return Ok(Received::Wrong { closes }),
                         Progress::Part => {}
                     }
-                    if n < buffer.len() && !to_the_end {
+                    if is_empty && !to_the_end {
                         return Ok(Received::Part);
                     }
                 }
@@ -208,9 +263,15 @@ pub(super) fn send_from(
         third.copy_from_slice(tail);
         return send(socket, &scratch[offset..length], flags);
     }
+    let (slices, pieces) = rest(message, offset);
+    sendmsg(socket, &slices[..pieces], &mut SendAncillaryBuffer::default(), flags)
+}
+
+/// What is left of a message from `offset` on, and in how many pieces.
+pub(super) fn rest<'a>(message: &'a Parts<'_>, offset: usize) -> ([IoSlice<'a>; 3], usize) {
     let mut rest: [&[u8]; 3] = [&[]; 3];
     let (mut pieces, mut skip) = (0, offset);
-    for piece in [head, body, tail] {
+    for piece in message.pieces() {
         let skipped = skip.min(piece.len());
         skip -= skipped;
         if skipped < piece.len() {
@@ -218,8 +279,7 @@ pub(super) fn send_from(
             pieces += 1;
         }
     }
-    let slices = rest.map(IoSlice::new);
-    sendmsg(socket, &slices[..pieces], &mut SendAncillaryBuffer::default(), flags)
+    (rest.map(IoSlice::new), pieces)
 }
 
 /// How an error of a connected socket is counted.
@@ -227,6 +287,8 @@ pub(super) fn error_kind(error: Errno) -> ErrorKind {
     match error {
         Errno::CONNREFUSED => ErrorKind::Refused,
         Errno::CONNRESET | Errno::PIPE | Errno::CONNABORTED => ErrorKind::Reset,
+        // No socket says that: what came was no TLS, or damaged.
+        Errno::BADMSG => ErrorKind::Corrupt,
         _ => ErrorKind::Other,
     }
 }
@@ -252,7 +314,7 @@ pub(super) fn connect_error_kind(error: Errno) -> ErrorKind {
         return ErrorKind::Shortage;
     }
     match error_kind(error) {
-        ErrorKind::Other => ErrorKind::Connect,
+        ErrorKind::Other | ErrorKind::Corrupt => ErrorKind::Connect,
         kind => kind,
     }
 }

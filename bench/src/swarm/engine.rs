@@ -16,6 +16,7 @@ use super::pipeline::Pipes;
 use super::recorder::Books;
 use super::schedule::Schedule;
 use super::slot::{Phase, Slot};
+use super::tls::TlsClient;
 use super::wire;
 use crate::host::clock::nanoseconds;
 use crate::swarm::spec::WorkerSpec;
@@ -72,6 +73,8 @@ pub(super) struct Engine<'a> {
     pub(super) http: HttpBooks,
     pub(super) buffer: Box<[u8]>,
     pub(super) dialer: Dialer,
+    /// What makes its connections clients of TLS, where they are.
+    pub(super) tls: Option<TlsClient>,
     /// The connections beside the load, if there are any.
     pub(super) background: Option<BackgroundConnections>,
     /// When the slow ones among them are stepped next.
@@ -109,6 +112,7 @@ impl<'a> Engine<'a> {
         let churn = matches!(mode, Mode::Churn { .. });
         let timing = &spec.timing;
         let background = BackgroundConnections::new(spec, exchange)?;
+        let tls = spec.tls.map(|tls| TlsClient::new(tls, spec.target, slots)).transpose();
         let sockets = count + background.as_ref().map_or(0, BackgroundConnections::count);
         Ok(Self {
             exchange,
@@ -118,11 +122,12 @@ impl<'a> Engine<'a> {
             slots: (0..slots).map(|_| Slot::new()).collect(),
             deadlines: Deadlines::new(slots),
             pipes,
-            books: Books::new(timing, spec.slices, slots),
+            books: Books::new(timing, spec.slices, slots, spec.tls.is_some()),
             http: exchange.expected(&NO_REQUEST).map(|_| HttpBooks::new()).unwrap_or_default(),
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             dialer: Dialer::new(spec.target, spec.congestion_control.clone(), spec.shard, sockets, churn)
                 .with_loss(spec.loss()),
+            tls: tls.map_err(io::Error::other)?,
             background_due_ns: if background.is_some() { 0 } else { u64::MAX },
             background,
             background_counts: record::Background::default(),

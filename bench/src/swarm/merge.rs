@@ -5,7 +5,7 @@
 
 use bakeoff_reports::record::histogram::{HistogramError, Recorder, replies_per_connection};
 use bakeoff_reports::record::{
-    Background, Counts, EncodedHistogram, HttpReplies, Measured, Slice, Spread, WARMUP_SLICES,
+    Background, Counts, EncodedHistogram, Handshakes, HttpReplies, Measured, Slice, Spread, WARMUP_SLICES,
 };
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,7 @@ pub fn merge(mut parts: Vec<WorkerPart>) -> Result<Measured, MergeError> {
         send_lag: merge_histograms(&parts, |part| &part.measured.send_lag)?,
         dispatch_lag: merge_histograms(&parts, |part| &part.measured.dispatch_lag)?,
         connect: merge_histograms(&parts, |part| &part.measured.connect)?,
+        handshakes: parts.iter().filter_map(|part| part.measured.handshakes).reduce(Handshakes::plus),
         slices: merge_slices(&parts)?,
         spread: merge_spread(&parts)?,
         wire: super::wire::merge(parts.iter().map(|part| &part.measured.wire)),
@@ -218,7 +219,7 @@ mod tests {
     fn part(events: &[Event], shard: u32, shards: u32) -> WorkerPart {
         let mine = |slot: usize| slot as u32 % shards == shard;
         let slots = (0..SLOTS).filter(|&slot| mine(slot)).count();
-        let mut books = Books::new(&timing(), 7, slots);
+        let mut books = Books::new(&timing(), 7, slots, false);
         let mut never_written = 0;
         // A worker sees completions in order of time.
         let mut events = events.to_vec();

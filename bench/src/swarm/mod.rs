@@ -31,6 +31,7 @@ mod setup;
 mod slot;
 pub mod spec;
 mod spoil;
+mod tls;
 mod wire;
 pub mod worker;
 

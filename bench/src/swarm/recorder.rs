@@ -10,7 +10,8 @@ use crate::host::clock::nanoseconds;
 use crate::workload::load::Timing;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{
-    Background, Counts, ErrorKind, HttpReplies, Measured, Reading, Slice, Spread, WARMUP_SLICES, Wire,
+    Background, Counts, ErrorKind, Handshakes, HttpReplies, Measured, Reading, Slice, Spread, WARMUP_SLICES,
+    Wire,
 };
 
 /// Kinds of error, in the order of their counters.
@@ -62,6 +63,8 @@ pub(super) struct Books {
     late_lag: Recorder,
     late_dispatch: Recorder,
     connect: Recorder,
+    /// Handshakes of TLS in the window, where connections take one.
+    handshakes: Option<Handshakes>,
     replies: Vec<u64>,
     /// Of each slot: whether it was given a request, and whether it got a right reply, at any time.
     seen: Vec<(bool, bool)>,
@@ -70,8 +73,8 @@ pub(super) struct Books {
 }
 
 impl Books {
-    /// Empty books for `slots` connections (or sessions) and a window cut into `slices`.
-    pub(super) fn new(timing: &Timing, slices: u32, slots: usize) -> Self {
+    /// Empty books for `slots` connections (or sessions), over TLS or not, and a window cut into `slices`.
+    pub(super) fn new(timing: &Timing, slices: u32, slots: usize, tls: bool) -> Self {
         let begin_ns = nanoseconds(timing.warmup);
         let window_ns = nanoseconds(timing.window);
         let slice_ends = (1..=u128::from(slices))
@@ -100,6 +103,7 @@ impl Books {
             late_lag: Recorder::fine(),
             late_dispatch: Recorder::fine(),
             connect: Recorder::fine(),
+            handshakes: tls.then(Handshakes::default),
             replies: vec![0; slots],
             seen: vec![(false, false); slots],
             defect: None,
@@ -223,10 +227,14 @@ impl Books {
         self.connect.record(took_ns);
     }
 
-    /// A connection was made during the run.
-    pub(super) fn connected(&mut self, took_ns: u64, now_ns: u64) {
+    /// A connection was made during the run. `resumed`: of one over TLS, whether its handshake resumed a session.
+    pub(super) fn connected(&mut self, took_ns: u64, now_ns: u64, resumed: Option<bool>) {
         if now_ns >= self.begin_ns && now_ns < self.end_ns {
             self.connect.record(took_ns);
+            if let (Some(handshakes), Some(resumed)) = (&mut self.handshakes, resumed) {
+                let kind = if resumed { &mut handshakes.resumed } else { &mut handshakes.full };
+                *kind += 1;
+            }
         }
     }
 
@@ -284,6 +292,7 @@ impl Books {
             send_lag: send_lag.encode(),
             dispatch_lag: dispatch_lag.encode(),
             connect: self.connect.encode(),
+            handshakes: self.handshakes,
             slices: slices.collect(),
             spread: spread(&self.replies, &self.seen),
             wire,

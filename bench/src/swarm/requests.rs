@@ -96,7 +96,10 @@ impl Engine<'_> {
         slot.generation = generation;
         slot.phase = Phase::Connecting;
         slot.sent_ns = began_ns;
-        slot.connection = Some(Connection::new(socket));
+        slot.connection = Some(match &self.tls {
+            None => Connection::new(socket),
+            Some(client) => Connection::over_tls(socket, client.open()?),
+        });
         if let Mode::Churn { session } = self.mode {
             slot.left = session;
         }
@@ -104,15 +107,21 @@ impl Engine<'_> {
         Ok(())
     }
 
-    /// How a connection attempt ended, and how long it took.
-    pub(super) fn connect_outcome(&self, index: u32) -> (Result<(), Errno>, u64) {
-        let slot = &self.slots[index as usize];
-        let took_ns = self.now() - slot.sent_ns;
-        let outcome = match &slot.connection {
-            Some(connection) => socket_error(connection.socket()).unwrap_or_else(Err),
+    /// How a connection attempt ended, and how long it took; `None` while its handshake goes on.
+    pub(super) fn connect_outcome(&mut self, index: u32) -> Option<(Result<(), Errno>, u64)> {
+        let slot = &mut self.slots[index as usize];
+        let began_ns = slot.sent_ns;
+        let outcome = match &mut slot.connection {
+            Some(connection) => socket_error(connection.socket())
+                .unwrap_or_else(Err)
+                .and_then(|()| connection.handshake(&mut self.buffer)),
             None => Err(Errno::NOTCONN),
         };
-        (outcome, took_ns)
+        let outcome = match outcome {
+            Ok(false) => return None,
+            outcome => outcome.map(drop),
+        };
+        Some((outcome, self.now() - began_ns))
     }
 
     /// Sends the slot's request now, or as much of it as the socket takes.
@@ -146,22 +155,41 @@ impl Engine<'_> {
                 }
             }
             Phase::Free | Phase::Pausing if flags.intersects(HANGUP) => self.retire(index),
-            Phase::Free | Phase::Pausing => self.slots[index as usize].unsolicited |= readable,
+            Phase::Free | Phase::Pausing if readable => self.spoken_to(index),
+            Phase::Free | Phase::Pausing => {}
+        }
+    }
+
+    /// Something has come for a slot that asked nothing.
+    #[cold]
+    fn spoken_to(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        let Some(connection) = &mut slot.connection else { return };
+        match connection.is_unsolicited(&mut self.buffer) {
+            Ok(is_unsolicited) => slot.unsolicited |= is_unsolicited,
+            Err(Errno::BADMSG) => slot.unsolicited = true,
+            Err(_) => self.retire(index),
         }
     }
 
     fn connected(&mut self, index: u32) {
-        match self.connect_outcome(index) {
-            (Ok(()), took_ns) => {
+        let Some((outcome, took_ns)) = self.connect_outcome(index) else { return };
+        match outcome {
+            Ok(()) => {
                 let now = self.now();
-                self.books.connected(took_ns, now);
+                self.books.connected(took_ns, now, self.is_resumed(index));
                 match self.mode {
                     Mode::Pipelined => self.open_pipe(index, now),
                     Mode::Closed { .. } | Mode::Open | Mode::Churn { .. } => self.transmit(index, now),
                 }
             }
-            (Err(error), _) => self.fail(index, connect_error_kind(error)),
+            Err(error) => self.fail(index, connect_error_kind(error)),
         }
+    }
+
+    /// Whether the connection of a slot has resumed a session of TLS; `None` where it does not speak it.
+    pub(super) fn is_resumed(&self, index: u32) -> Option<bool> {
+        self.slots[index as usize].connection.as_ref()?.tls()?.is_resumed()
     }
 
     /// Goes on with a request under way: reads what there is, sends what is left.
@@ -286,7 +314,9 @@ impl Engine<'_> {
         let begun = self.has_begun();
         let slot = &mut self.slots[index as usize];
         self.dropped += u64::from(begun && slot.connection.is_some());
-        slot.connection = None;
+        if let Some(mut connection) = slot.connection.take() {
+            connection.say_goodbye();
+        }
         slot.generation = slot.generation.wrapping_add(1);
         slot.unsolicited = false;
     }

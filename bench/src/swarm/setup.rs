@@ -2,7 +2,7 @@
 //!
 //! At most [`BATCH`] at once, so that no sensible backlog is overrun; each tried [`ATTEMPTS`] times; all within a
 //! bounded time. A connection that cannot be opened is left to its first request, which tries again and, failing,
-//! counts. Never sends a byte.
+//! counts. Never sends a byte but those of a handshake of TLS.
 
 use super::engine::Engine;
 use super::slot::Phase;
@@ -73,8 +73,9 @@ impl Engine<'_> {
                     self.on_event(index, flags);
                     continue;
                 }
-                match self.connect_outcome(index) {
-                    (Ok(()), took_ns) => {
+                let Some((outcome, took_ns)) = self.connect_outcome(index) else { continue };
+                match outcome {
+                    Ok(()) => {
                         self.books.connected_in_setup(took_ns);
                         self.deadlines.clear(index);
                         self.slots[index as usize].phase = Phase::Free;
@@ -83,7 +84,7 @@ impl Engine<'_> {
                         // What came with the same edge must not be lost: a server that spoke first, or hung up.
                         self.on_event(index, flags);
                     }
-                    (Err(error), _) => {
+                    Err(error) => {
                         self.deadlines.clear(index);
                         failed.push((index, error));
                     }

@@ -2,9 +2,10 @@
 
 use super::defect::Defect;
 use super::loss::Loss;
-use crate::workload::load::{Background, Load, RequestShape, Timing};
+use crate::workload::load::{Background, Load, RequestShape, Timing, Tls};
 use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::Transport;
+use bakeoff_servers::tls::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -42,9 +43,22 @@ pub struct WorkerSpec {
     pub cpus: Vec<u32>,
     /// Congestion control to ask for; `None` leaves the system's.
     pub congestion_control: Option<String>,
+    /// How it speaks TLS; `None` where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<ClientTls>,
     /// A way to measure wrongly, for `bakeoff verify`; `None` everywhere else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defect: Option<Defect>,
+}
+
+/// How a swarm speaks TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientTls {
+    /// Whether connections after the first resume a session where the server lets them.
+    pub resume: bool,
+    /// The only certificate that it accepts; `None` for any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 /// Slices of a window unless more or fewer are asked for.
@@ -68,6 +82,7 @@ impl WorkerSpec {
             background: Background::default(),
             cpus: Vec::new(),
             congestion_control: None,
+            tls: None,
             defect: None,
         }
     }
@@ -86,6 +101,7 @@ impl WorkerSpec {
             slices: scenario.slices,
             seed,
             background: scenario.background,
+            tls: scenario.tls.map(|Tls { resume }| ClientTls { resume, fingerprint: None }),
             congestion_control: congestion_control.map(str::to_string),
             ..Self::new(target, &scenario.service, load, request, scenario.timing)
         }

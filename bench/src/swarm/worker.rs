@@ -110,6 +110,9 @@ fn what_to_do_about(reason: &io::Error) -> &'static str {
         Some(Errno::MFILE | Errno::NFILE) => {
             "no descriptor is free; raise the limit (ulimit -n) or ask for fewer"
         }
+        Some(Errno::BADMSG | Errno::PROTO) => {
+            "the handshake of TLS failed; does the server speak TLS, with the certificate that is expected?"
+        }
         _ => "is the server running?",
     }
 }
@@ -148,6 +151,7 @@ pub fn check(spec: &WorkerSpec, exchange: &dyn Exchange) -> Result<(), SwarmErro
     bounds::check_background(&spec.load, &spec.background)?;
     transport::check_service(spec.transport, &spec.service)?;
     transport::check(spec.transport, spec.loss, &spec.load, &spec.request, &spec.background)?;
+    bounds::check_tls(spec.tls.is_some(), spec.transport, &spec.load, &spec.background)?;
     if spec.slices == 0 || spec.slices > MAX_SLICES {
         return Err(SwarmError::Slices(spec.slices));
     }

@@ -123,8 +123,11 @@ impl Conditions<'_> {
         program: Program<'_>,
     ) -> Result<(), Interrupted> {
         let config = scenario.server.config(self.context.cpus.server.len());
-        let options = self.context.serve_options(&scenario.service, scenario.server.backlog(), config);
-        let options = ServeOptions { transport: scenario.transport, ..options };
+        let options = ServeOptions {
+            transport: scenario.transport,
+            tls: scenario.tls.is_some(),
+            ..self.context.serve_options(&scenario.service, scenario.server.backlog(), config)
+        };
         let mut server = match program.start(&options) {
             Ok(started) => started,
             Err(LaunchError::Interrupted) => return Err(Interrupted),
@@ -231,6 +234,9 @@ impl Conditions<'_> {
         watch.at_rest();
         let seed = schedule::seed_of_round(self.seed, round);
         let mut spec = WorkerSpec::of(scenario, target, seed, context.congestion_control());
+        if let Some(tls) = &mut spec.tls {
+            tls.fingerprint = server.fingerprint;
+        }
         if let Some(factor) = context.calibration(scenario) {
             spec.request = scenario.calibrated(factor);
         }

@@ -1,7 +1,7 @@
 //! How much a load may ask: the bounds of every value, and what is said of one that breaks them.
 
 use super::load::RateShape;
-use super::load::{Background, DemandShape, Load, RequestShape, Timing};
+use super::load::{Background, DemandShape, Load, RequestShape, Timing, Transport};
 use super::rate_clock::RateClock;
 use crate::host::clock::nanoseconds;
 use bakeoff_reports::record::moments_of_sum;
@@ -78,6 +78,9 @@ pub enum ScheduleError {
         /// Background connections.
         background: u64,
     },
+    /// TLS with what the swarm does on bare sockets alone.
+    #[error("{0} cannot go over TLS yet: leave one of the two out")]
+    NotOverTls(&'static str),
     /// Sessions without requests.
     #[error("0 requests per connection: give at least 1")]
     EmptySession,
@@ -160,6 +163,25 @@ pub fn check_background(load: &Load, background: &Background) -> Result<(), Sche
         return Err(ScheduleError::TooManyInBackground { clients, background });
     }
     Ok(())
+}
+
+/// Checks that what a load does can go over TLS.
+///
+/// # Errors
+/// What cannot.
+pub fn check_tls(
+    tls: bool,
+    transport: Transport,
+    load: &Load,
+    background: &Background,
+) -> Result<(), ScheduleError> {
+    match load {
+        _ if !tls => Ok(()),
+        _ if !transport.is_tcp() => Err(ScheduleError::NotOverTls("UDP")),
+        Load::Pipelined { .. } => Err(ScheduleError::NotOverTls("a pipeline of requests")),
+        _ if background.total() > 0 => Err(ScheduleError::NotOverTls("background connections")),
+        Load::Closed { .. } | Load::Open { .. } | Load::Churn { .. } => Ok(()),
+    }
 }
 
 fn check_pipeline(clients: u32, depth: u32) -> Result<(), ScheduleError> {

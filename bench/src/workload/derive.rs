@@ -237,7 +237,8 @@ mod tests {
                 same_body: true,
             },
         };
-        for built_in in BUILT_IN.iter().filter(|built_in| built_in.name != "pipelined") {
+        let refused = ["pipelined", "churn-tls", "churn-tls-resumed"];
+        for built_in in BUILT_IN.iter().filter(|built_in| !refused.contains(&built_in.name)) {
             let base = Scenario::built_in(built_in.name).expect("built in");
             if !base.transport.is_tcp() {
                 assert!(asking(&base, &request).expect_err(built_in.name).contains("http needs connections"));
@@ -249,8 +250,10 @@ mod tests {
             let point = point(&asking, Axis::Clients, 3.0, Times::default()).expect(built_in.name);
             assert_eq!(point.request, asking.request);
         }
-        let pipelined = Scenario::built_in("pipelined").expect("built in");
-        assert!(asking(&pipelined, &request).expect_err("it pipelines").contains("`pipeline`"));
+        for (name, key) in refused.into_iter().zip(["`pipeline`", "`tls`", "`tls`"]) {
+            let base = Scenario::built_in(name).expect("built in");
+            assert!(asking(&base, &request).expect_err(name).contains(key), "{name}");
+        }
     }
 
     #[test]

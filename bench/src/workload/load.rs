@@ -1,7 +1,7 @@
 //! What the swarm is asked to do: the load, the requests and the times of a record, and what a worker must know besides.
 
 pub use bakeoff_reports::record::{
-    Arrivals, Background, DemandShape, EXPONENTIAL_CUT, Load, RateShape, RequestShape, Stage, Timing,
+    Arrivals, Background, DemandShape, EXPONENTIAL_CUT, Load, RateShape, RequestShape, Stage, Timing, Tls,
     Transport, Work,
 };
 

@@ -47,6 +47,8 @@ pub enum Group {
     Connection,
     /// The wire, and who was served.
     Wire,
+    /// The handshakes of TLS, of workloads that speak it.
+    Tls,
 }
 
 /// A metric's entry in the table.

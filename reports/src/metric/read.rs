@@ -5,7 +5,7 @@
 
 use super::Round;
 use crate::record::histogram::replies_per_connection;
-use crate::record::{Reading, Wire};
+use crate::record::{Handshakes, Reading, Wire};
 use crate::stats::quantile::Quantile;
 
 /// A value, or why there is none.
@@ -66,6 +66,11 @@ pub(super) fn percentile(round: &Round<'_>, p: f64) -> Value {
         Quantile::NeverAnswered => Ok(f64::INFINITY),
         Quantile::Insufficient { have, need } => Err(format!("{have} requests, and {need} are needed")),
     }
+}
+
+/// Handshakes of TLS of a kind in the window, per second.
+pub(super) fn handshakes(round: &Round<'_>, kind: fn(Handshakes) -> u64) -> Value {
+    rate(round, kind(round.measured.handshakes.ok_or("the workload speaks no TLS")?))
 }
 
 pub(super) fn cpu(round: &Round<'_>) -> Value {

@@ -48,6 +48,7 @@ const CPU: Def = Def { unit: Unit::Time, floor: CPU_FLOOR, ..PER_REQUEST };
 const COUNTED: Def = Def { counted: true, ..PER_REQUEST };
 const HELD: Def = Def { unit: Unit::Bytes, group: Group::Connection, floor: MEMORY_FLOOR, ..PER_REQUEST };
 const WIRE: Def = Def { group: Group::Wire, ..PER_REQUEST };
+const HANDSHAKES: Def = Def { group: Group::Tls, decides: false, ..RATE };
 const COUNT: Def = Def { unit: Unit::Count, least: 1.0, ..WIRE };
 
 /// Every metric, at its own place.
@@ -377,6 +378,22 @@ pub(super) const TABLE: [Def; Metric::ALL.len()] = [
         unit: Unit::Quantity,
         read: read::busiest_accepts,
         ..WIRE
+    },
+    Def {
+        metric: FullHandshakes,
+        label: "full handshakes",
+        short: "full/s",
+        about: "full handshakes of TLS completed in the window",
+        read: |r| read::handshakes(r, |h| h.full),
+        ..HANDSHAKES
+    },
+    Def {
+        metric: ResumedHandshakes,
+        label: "resumed handshakes",
+        short: "res/s",
+        about: "handshakes of TLS completed in the window that resumed a session",
+        read: |r| read::handshakes(r, |h| h.resumed),
+        ..HANDSHAKES
     },
 ];
 

@@ -15,6 +15,9 @@ pub struct Anatomy {
     pub model: String,
     /// Name of the service.
     pub service: String,
+    /// Whether it went over TLS; segments then carry ciphertext, and the handshake is a part of the connect.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tls: bool,
     /// What each request demanded of the server; 0 for the service's default, or for one that does no work.
     pub demand_ns: u64,
     /// Bytes the client hands to its socket for a request, framing included.
@@ -27,6 +30,10 @@ pub struct Anatomy {
     pub untraced: Reading<Untraced>,
     /// Segments on the wire, as the client's socket counted them, of requests that were not traced.
     pub wire: Reading<ConnectionWire>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A part of a connection's life.
@@ -214,6 +221,7 @@ impl Anatomy {
         Self {
             model: model.to_owned(),
             service: service.to_owned(),
+            tls: false,
             demand_ns: 0,
             request_bytes: 0,
             reply_bytes: 0,

@@ -89,6 +89,14 @@ pub enum RateShape {
     },
 }
 
+/// How the connections of a workload are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// Whether a client resumes a session that it had with the server before; else every handshake is a full one.
+    pub resume: bool,
+}
+
 impl Load {
     /// Connections open at once.
     pub fn clients(&self) -> u32 {

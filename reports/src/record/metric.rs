@@ -103,6 +103,10 @@ pub enum Metric {
     NeverServed,
     /// Connections that the busiest of a server's workers accepted, over the mean of its workers.
     BusiestAccepts,
+    /// Full handshakes of TLS per second.
+    FullHandshakes,
+    /// Handshakes of TLS per second that resumed a session.
+    ResumedHandshakes,
 }
 
 impl Metric {

@@ -39,7 +39,7 @@ pub use cpus::{ChosenBy, CoreCounts, CpuChoice, CpuReason, cpu_list};
 pub use datagrams::{Datagrams, Transport};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use http::{HttpExpectation, HttpFault, HttpReplies, HttpRequest, StatusCount, WrongReplies};
-pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing};
+pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing, Tls};
 pub use metric::Metric;
 pub use objective::Objective;
 pub use probe::{Ceiling, CoRun, Overshoot, Probe, Reached, RoundRecord, RoundTrip, Scatter, System};
@@ -238,8 +238,12 @@ pub struct Measured {
     /// The part of the send lag that is the generator's own fault: from the intended send time until the swarm acted
     /// on the request, that is wrote it, queued it because every connection was busy, or began to connect for it.
     pub dispatch_lag: EncodedHistogram,
-    /// Time of each TCP connect in the window (set-up connects for loads that keep their connections).
+    /// Time of each connect in the window (set-up connects for loads that keep their connections): of TCP, and where a workload
+    /// speaks TLS of its handshake.
     pub connect: EncodedHistogram,
+    /// Handshakes of TLS completed in the window; absent where the workload speaks none. The time of each is in `connect`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshakes: Option<Handshakes>,
     /// The window in equal slices, in order.
     pub slices: Vec<Slice>,
     /// How the replies spread over connections.
@@ -302,6 +306,27 @@ impl Counts {
         let outcomes = [self.ok, self.timeouts, self.in_flight_at_end];
         let total: u128 = outcomes.iter().chain(self.errors.values()).map(|count| u128::from(*count)).sum();
         u128::from(self.sent) == total && self.never_written <= self.in_flight_at_end
+    }
+}
+
+/// Handshakes of TLS, by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Handshakes {
+    /// In which the server proved its identity by a signature.
+    pub full: u64,
+    /// That resumed an earlier session by a ticket.
+    pub resumed: u64,
+}
+
+impl Handshakes {
+    /// Both together; stays at `u64::MAX` should they exceed it.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            full: self.full.saturating_add(other.full),
+            resumed: self.resumed.saturating_add(other.resumed),
+        }
     }
 }
 

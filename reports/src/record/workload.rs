@@ -1,8 +1,8 @@
 //! A workload that was run, and what a question can be held against: its figures, and where a point of a sweep lies.
 
 use super::{
-    Background, Facts, Load, Metric, ModelRecord, RequestShape, Run, ServerSetup, Timing, Transport, Work,
-    moments_of_sum, ns,
+    Background, Facts, Load, Metric, ModelRecord, RequestShape, Run, ServerSetup, Timing, Tls, Transport,
+    Work, moments_of_sum, ns,
 };
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,9 @@ pub struct ScenarioRecord {
     pub load: Load,
     /// Connections that are held beside these.
     pub background: Background,
+    /// How its connections are encrypted; absent where they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
     /// What a request is made of; where it states no demand and the service has one of its own, that one.
     pub request: RequestShape,
     /// Nominal time asked for each unit of its demand of computing, so that it takes the time stated on this machine; absent

@@ -22,6 +22,7 @@ fn anatomy(at: usize, model: &str) -> Anatomy {
     Anatomy {
         model: model.into(),
         service: "echo".into(),
+        tls: false,
         demand_ns: 0,
         request_bytes: 64,
         reply_bytes: 64,

@@ -266,6 +266,7 @@ fn scenario(row: &ScenarioRow, models: &[String]) -> ScenarioRecord {
         loss: 0.0,
         load,
         background: Background::default(),
+        tls: None,
         request: RequestShape::new(64, demand),
         calibration: None,
         work,
@@ -383,6 +384,7 @@ fn measure(
         send_lag: send_lag.encode(),
         dispatch_lag: dispatch_lag.encode(),
         connect: connect.encode(),
+        handshakes: None,
         slices: slices.iter().enumerate().map(|(at, slice)| encode_slice(spec, at, slice)).collect(),
         spread: Spread {
             connections: clients,

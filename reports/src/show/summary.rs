@@ -2,11 +2,13 @@
 //! terminal. Neither puts a zero where there is no figure, and the document never rounds.
 
 use crate::record::histogram::{HistogramError, Recorder};
-use crate::record::{Counts, Datagrams, Doubt, EncodedHistogram, HttpReplies, Invalid, Measured, Reading};
+use crate::record::{
+    Counts, Datagrams, Doubt, EncodedHistogram, Handshakes, HttpReplies, Invalid, Measured, Reading,
+};
 use crate::show::layout::push;
 use crate::show::units;
 use crate::show::words::datagrams::{KEY, fates};
-use crate::show::words::{http, quantile};
+use crate::show::words::{self, http, quantile};
 use crate::stats::quantile::{Distribution, Quantile};
 use serde::{Serialize, Serializer};
 use std::fmt::Write as _;
@@ -45,8 +47,11 @@ pub struct Summary {
     pub send_lag: Times,
     /// The part of the send lag that the generator caused.
     pub dispatch_lag: Times,
-    /// Of the TCP connects.
+    /// Of the connects: of TCP, and over TLS of the handshake.
     pub connect: Times,
+    /// Handshakes of TLS completed in the window; left out where there is no TLS.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handshakes: Option<Handshakes>,
     /// CPU time of the swarm's workers in the window.
     pub swarm_cpu_ns: u64,
     /// The same for each reply completed in the window.
@@ -134,6 +139,7 @@ impl Summary {
             )?,
             dispatch_lag: Times::new(&measured.dispatch_lag, None)?,
             connect: Times::new(&measured.connect, None)?,
+            handshakes: measured.handshakes,
             swarm_cpu_ns: measured.swarm_cpu_ns,
             swarm_cpu_ns_per_request: match completed {
                 0 => Reading::Absent("no reply was completed in the window".into()),
@@ -193,6 +199,10 @@ impl Summary {
         }
         if let Some(datagrams) = &self.datagrams {
             push(&mut out, &format!("datagrams: {}", fates(datagrams, None)), WIDTH, "");
+        }
+        if let Some(handshakes) = self.handshakes {
+            let seconds = self.window_ns.max(1) as f64 / 1e9;
+            push(&mut out, &words::workload::handshakes(handshakes, seconds), WIDTH, "");
         }
         let _ = write!(out, "\n{:NAME$}", "");
         for share in [0.5, 0.9, 0.99, 0.999, 0.9999] {
@@ -282,6 +292,7 @@ mod tests {
             send_lag: times.encode(),
             dispatch_lag: times.encode(),
             connect: Recorder::fine().encode(),
+            handshakes: None,
             slices: Vec::new(),
             spread: Spread::default(),
             background: Default::default(),
@@ -313,6 +324,15 @@ mod tests {
         assert!(absent(&summary.response.p99_9_ns, "1000 of the 3838"), "{:?}", summary.response);
         let document = serde_json::to_value(&summary).expect("JSON");
         assert_eq!(document["response"]["max_ns"]["value"], 1_000_000);
+    }
+
+    #[test]
+    fn handshakes_are_told_by_kind_and_per_second() {
+        let mut encrypted = measured(1_000, 0);
+        encrypted.handshakes = Some(Handshakes { full: 16, resumed: 984 });
+        let text = Summary::new(&encrypted, Vec::new(), Vec::new()).expect("sound histograms").table();
+        let line = "TLS: 2,000 handshakes/s: 16 full, 984 resumed";
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

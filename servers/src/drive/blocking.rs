@@ -120,7 +120,7 @@ fn drive(
                 let received = receive(stream, &mut buffers.input, flags);
                 waits.on_read(received);
                 match received {
-                    Ok(0) => protocol.on_end(),
+                    Ok(0) => protocol.on_end(&mut buffers.output),
                     Ok(n) => {
                         meter.received(n);
                         protocol.on_data(&buffers.input, &mut buffers.output)

@@ -232,7 +232,7 @@ impl Connection {
                     self.state = State::Reading;
                     match self.ended {
                         None => return Step::Wait,
-                        Some(Ok(())) => self.protocol.on_end(),
+                        Some(Ok(())) => self.protocol.on_end(output),
                         Some(Err(_)) => return self.fail(),
                     }
                 }

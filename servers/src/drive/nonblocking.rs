@@ -196,7 +196,7 @@ impl Connection {
     fn read(&mut self, Buffers { input, output, .. }: &mut Buffers) -> Result<Action, Errno> {
         input.clear();
         match recv(&self.socket.stream, spare_capacity(input), RecvFlags::empty()) {
-            Ok((0, _)) => Ok(self.protocol.on_end()),
+            Ok((0, _)) => Ok(self.protocol.on_end(output)),
             Ok((n, _)) => {
                 if n < READ_SIZE && !self.read_closed {
                     self.readable = false;

@@ -12,7 +12,7 @@ use std::fmt;
 
 /// Replies are written when so many bytes of them are made, though more requests have arrived: small replies to all
 /// that one read brings still go out in one write.
-const BATCH: usize = 4 * READ_SIZE;
+pub(crate) const BATCH: usize = 4 * READ_SIZE;
 
 /// What the driver of a connection does next.
 #[derive(Debug)]
@@ -82,9 +82,11 @@ impl Protocol {
         self.resume(output)
     }
 
-    /// The client will send no more: what is answered is answered, a partial request is dropped.
-    pub fn on_end(&mut self) -> Action {
-        Action::Close
+    /// The client will send no more: what is answered is answered, a partial request is dropped. What the session says in
+    /// parting goes into the empty `output`.
+    pub fn on_end(&mut self, output: &mut Vec<u8>) -> Action {
+        self.session.end(output);
+        self.act_on(Next::Close, output)
     }
 
     /// The job is done; replies go into the empty `output`.

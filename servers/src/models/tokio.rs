@@ -126,7 +126,7 @@ async fn exchange(socket: &mut Socket, protocol: &mut Protocol, offload: &Offloa
             Action::Read => {
                 input.clear();
                 match socket.stream.read_buf(&mut input).await? {
-                    0 => protocol.on_end(),
+                    0 => protocol.on_end(&mut output),
                     n => {
                         socket.meter().received(n);
                         protocol.on_data(&input, &mut output)

@@ -87,7 +87,7 @@ fn one_mebibyte(pair: &Pair) {
     assert_counted(pair, &server.stop_clean(1), &requests);
 }
 
-fn many_requests() -> Vec<Request> {
+pub(crate) fn many_requests() -> Vec<Request> {
     (0..200).map(|id| Request::new(id, 1 + (id as u32 * 37) % 700, 1 + id * 10)).collect()
 }
 
@@ -165,7 +165,7 @@ fn two_hundred_clients_at_once(pair: &Pair) {
 }
 
 /// Resident memory of the server and its children.
-fn resident_bytes(server: &Server) -> u64 {
+pub(crate) fn resident_bytes(server: &Server) -> u64 {
     let pages: u64 =
         server.tree().iter().filter_map(|process| process.statm().ok()).map(|m| m.resident).sum();
     pages * rustix::param::page_size() as u64

@@ -18,6 +18,7 @@ mod poison;
 mod ring;
 mod server;
 mod stopping;
+mod tls;
 
 use bakeoff_servers::model::{Concurrency, Isolation};
 use bakeoff_servers::{ServerModel, ServiceEntry, models, services};
@@ -128,7 +129,7 @@ fn cases_of(pair: &Pair) -> Vec<Case> {
     }
     let by_datagrams = pair.service.name == "echo" && pair.model.datagrams().is_some();
     let datagrams = if by_datagrams { datagrams::ALL } else { &[] };
-    let all = [&every, limits::ALL, own, datagrams].concat();
+    let all = [&every, limits::ALL, tls::ALL, own, datagrams].concat();
     all.into_iter().filter(|case| (case.applies)(pair)).collect()
 }
 

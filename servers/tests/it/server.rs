@@ -1,6 +1,7 @@
 //! A server in a process of its own, seen from both sides: the child that serves, and the handle a test holds.
 
 use crate::{Pair, faulty};
+use bakeoff_servers::tls::{Fingerprint, Identity, over_tls};
 use bakeoff_servers::{
     CounterSnapshot, Counters, ServerConfig, ServiceConfig, Serving, ServingDatagrams, Stop, limits, listen,
     models, services,
@@ -35,6 +36,15 @@ pub(crate) struct Options {
     pub(crate) max_processes: Option<u64>,
     /// The limit on descriptors it starts with, where not that of the test.
     pub(crate) max_descriptors: Option<u64>,
+    /// Whether it serves over TLS.
+    pub(crate) tls: bool,
+}
+
+/// What the child says when it listens.
+#[derive(Serialize, Deserialize)]
+struct Ready {
+    port: u16,
+    fingerprint: Option<Fingerprint>,
 }
 
 /// The configuration of every server here: small pools, so that tests fill them.
@@ -49,6 +59,11 @@ pub(crate) fn config() -> ServerConfig {
         ballast_mib: 0,
         stop_deadline: Duration::from_secs(10),
     }
+}
+
+fn say(address: std::io::Result<SocketAddr>, fingerprint: Option<Fingerprint>) {
+    let port = address.expect("address").port();
+    println!("{}", serde_json::to_string(&Ready { port, fingerprint }).expect("a line"));
 }
 
 /// Serves and returns the exit code, if this process was started to be a server.
@@ -74,14 +89,20 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     if options.datagrams {
         let datagrams = model.datagrams().expect("it serves datagrams");
         let sockets = listen::bind_datagrams(address, (datagrams.sockets)(&config)).expect("bind");
-        println!("{}", sockets[0].local_addr().expect("address").port());
+        say(sockets[0].local_addr(), None);
         datagrams.serve(ServingDatagrams { sockets, config, stop, counters }).expect("serve");
     } else {
         let (listener, more_listeners) =
             listen::bind_all(address, &listen::ListenOptions::default(), model.listeners(&config))
                 .expect("bind");
-        println!("{}", listener.local_addr().expect("address").port());
-        let service = (entry.build)(&ServiceConfig::default());
+        let mut fingerprint = None;
+        let mut service = (entry.build)(&ServiceConfig::default());
+        if options.tls {
+            let identity = Identity::self_signed().expect("a certificate");
+            service = over_tls(service, &identity).expect("TLS");
+            fingerprint = Some(identity.fingerprint());
+        }
+        say(listener.local_addr(), fingerprint);
         model.serve(Serving { listener, more_listeners, service, config, stop, counters }).expect("serve");
     }
     println!("{}", serde_json::to_string(&counters.snapshot()).expect("snapshot"));
@@ -120,6 +141,8 @@ pub(crate) struct Server {
     child: Child,
     stdout: BufReader<ChildStdout>,
     pub(crate) addr: SocketAddr,
+    /// Of its certificate, where it serves over TLS.
+    pub(crate) fingerprint: Option<Fingerprint>,
     ended: bool,
 }
 
@@ -141,6 +164,7 @@ impl Server {
             datagrams: false,
             max_processes: None,
             max_descriptors: None,
+            tls: false,
         };
         adjust(&mut options);
         let mut child = Command::new(std::env::current_exe().expect("own path"))
@@ -153,8 +177,9 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         stdout.read_line(&mut line).expect("the ready line");
-        let port: u16 = line.trim().parse().expect("a port");
-        Self { child, stdout, addr: SocketAddr::from(([127, 0, 0, 1], port)), ended: false }
+        let Ready { port, fingerprint } = serde_json::from_str(&line).expect("where it listens");
+        let addr = SocketAddr::from(([127, 0, 0, 1], port));
+        Self { child, stdout, addr, fingerprint, ended: false }
     }
 
     /// Changes the limit of a server that was started with `max_processes`.

@@ -12,6 +12,7 @@ mod epoll;
 mod mio;
 mod ping;
 mod requests;
+mod rustls;
 mod threads;
 mod tokio;
 
@@ -21,6 +22,7 @@ use bakeoff::host::environment::{allowed_cpus, pin};
 use bakeoff::process::launch::die_with_parent;
 use bakeoff::process::serving::FromServer;
 use bakeoff_servers::listen::{ListenOptions, bind, bind_datagrams};
+use bakeoff_servers::tls::Identity;
 use socket2::{Domain, SockRef, Socket, Type};
 use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
@@ -65,15 +67,23 @@ pub(crate) const SERVERS: &[(&str, Serve)] = &[
     ("tokio-per-core", |listener, _| on_each_cpu(listener, tokio::serve_current_thread)),
 ];
 
+/// The control server over TLS: the limit of the models there.
+pub(crate) const OVER_TLS: &str = "epoll-rustls";
+
 /// Runs a control server until it is ended.
 pub(crate) fn run_server(name: &str, connections: usize, cpus: &[u32], parent: u32) -> Result<(), String> {
     die_with_parent(parent)?;
     pin(cpus).map_err(|e| e.to_string())?;
     bakeoff::host::preflight::raise_descriptor_limit();
+    let identity = match name {
+        OVER_TLS => Some(Identity::self_signed().map_err(|e| e.to_string())?),
+        _ => None,
+    };
+    let fingerprint = identity.as_ref().map(Identity::fingerprint);
     let any = "127.0.0.1:0".parse().expect("an address");
     let ready = |address: io::Result<SocketAddr>| {
         let address = address.map_err(|e| e.to_string())?;
-        let ready = serde_json::to_string(&FromServer::Ready { address }).expect("our own type");
+        let ready = serde_json::to_string(&FromServer::Ready { address, fingerprint }).expect("our own type");
         writeln!(io::stdout(), "{ready}").map_err(|e| e.to_string())
     };
     if name == datagrams::NAME {
@@ -81,10 +91,13 @@ pub(crate) fn run_server(name: &str, connections: usize, cpus: &[u32], parent: u
         ready(socket.local_addr())?;
         return datagrams::serve(&socket).map_err(|e| e.to_string());
     }
-    let (_, serve) =
-        SERVERS.iter().find(|(n, _)| *n == name).ok_or_else(|| format!("no control `{name}`"))?;
     let options = ListenOptions { backlog: 1024, congestion_control: Some("cubic".into()) };
     let listener = bind(any, &options).map_err(|e| e.to_string())?;
     ready(listener.local_addr())?;
-    serve(listener, connections).map_err(|e| e.to_string())
+    let served = match (identity, SERVERS.iter().find(|(n, _)| *n == name)) {
+        (Some(identity), _) => rustls::serve(listener, &identity),
+        (None, Some((_, serve))) => serve(listener, connections),
+        (None, None) => return Err(format!("no control `{name}`")),
+    };
+    served.map_err(|e| e.to_string())
 }

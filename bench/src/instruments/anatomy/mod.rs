@@ -8,6 +8,7 @@
 mod objects;
 mod peer;
 mod phases;
+mod stream;
 mod trace;
 mod untraced;
 
@@ -17,11 +18,13 @@ use crate::host::usage::Population;
 use crate::process::context::Context;
 use crate::process::launch::{Interrupt, LaunchError};
 use crate::process::program::Program;
+use crate::process::serving::ServeOptions;
 use crate::process::workers::PATIENCE;
 use crate::workload::load::{DemandShape, RequestShape};
 use crate::workload::server::{DEFAULT_BACKLOG, ServerSettings};
 use bakeoff_reports::record::{Anatomy, Part, Phase, Reading};
 use bakeoff_servers::services::{self, ServiceEntry};
+use bakeoff_servers::tls::Fingerprint;
 use peer::{Peer, Question};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -35,6 +38,8 @@ const TRACED_WARM_UP: u32 = 3;
 pub struct AnatomyOptions {
     /// The service.
     pub service: &'static ServiceEntry,
+    /// Whether it goes over TLS.
+    pub tls: bool,
     /// What is asked; its demand stands beside it.
     pub request: RequestShape,
     /// What a request demands of the server; zero leaves it to the service.
@@ -50,6 +55,7 @@ impl AnatomyOptions {
     pub fn small_echo() -> Self {
         Self {
             service: services::find("echo").expect("echo is always there"),
+            tls: false,
             request: RequestShape::new(64, DemandShape::None),
             demand: Duration::ZERO,
             repeats: 5,
@@ -62,6 +68,8 @@ impl AnatomyOptions {
 struct Subject<'a> {
     server: u32,
     address: SocketAddr,
+    /// Of the server, where it speaks TLS.
+    certificate: Option<Fingerprint>,
     question: &'a Question,
     congestion_control: Option<&'a str>,
     interrupt: &'a Interrupt,
@@ -71,7 +79,7 @@ struct Subject<'a> {
 
 impl<'a> Subject<'a> {
     fn connect(&self) -> Result<Peer<'a>, String> {
-        Peer::connect(self.question, self.address, self.congestion_control)
+        Peer::connect(self.question, self.address, self.congestion_control, self.certificate)
     }
 
     fn go_on(&self) -> Result<(), String> {
@@ -96,12 +104,16 @@ pub fn take(
     let demand_ns = clock::nanoseconds(options.demand);
     let question = Question::new(options.service, &options.request, demand_ns);
     let config = ServerSettings::default().config(context.cpus.server.len());
-    let serve = context.serve_options(options.service.name, DEFAULT_BACKLOG, config);
+    let serve = ServeOptions {
+        tls: options.tls,
+        ..context.serve_options(options.service.name, DEFAULT_BACKLOG, config)
+    };
     let mut server = program.start(&serve)?;
     server.go()?;
     let subject = Subject {
         server: server.pid(),
         address: server.address,
+        certificate: server.fingerprint,
         question: &question,
         congestion_control: context.congestion_control(),
         interrupt: &context.launcher.interrupt,
@@ -125,6 +137,7 @@ pub fn take(
     Ok(Anatomy {
         model: program.name().into(),
         service: options.service.name.into(),
+        tls: options.tls,
         demand_ns,
         request_bytes,
         reply_bytes,
@@ -142,7 +155,7 @@ fn follow(subject: &Subject<'_>, repeats: u32) -> Result<Vec<Phase>, String> {
     tracer.until(interrupt, limit, || Ok(true))?;
     tracer.phase();
     let mut peer = subject.connect()?;
-    tracer.until(interrupt, limit, || Ok(true))?;
+    tracer.until(interrupt, limit, || peer.is_ready())?;
     let connect = phases::steps(tracer.phase(), &tracer);
     let mut request = |tracer: &mut Tracer| {
         peer.begin();

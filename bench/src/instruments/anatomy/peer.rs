@@ -3,6 +3,7 @@
 //!
 //! It never blocks by itself, so that whoever traces the server can let the server go on in between.
 
+use super::stream::Stream;
 use crate::host::connect::connect;
 use crate::swarm::http_exchange::exchange;
 use crate::swarm::http_replies::fault;
@@ -11,11 +12,12 @@ use crate::workload::load::RequestShape;
 use bakeoff_reports::record::Segments;
 use bakeoff_servers::exchange::{HttpReply, Progress, Wrong};
 use bakeoff_servers::services::ServiceEntry;
+use bakeoff_servers::tls::Fingerprint;
 use bakeoff_servers::{Exchange, Parts, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::sockopt;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -61,7 +63,7 @@ impl Question {
 /// An open connection.
 pub(super) struct Peer<'a> {
     question: &'a Question,
-    stream: TcpStream,
+    stream: Stream,
     next: u64,
     /// Of the current request: its bytes, how many are sent, how many of the reply have come.
     bytes: Vec<u8>,
@@ -74,11 +76,12 @@ pub(super) struct Peer<'a> {
 }
 
 impl<'a> Peer<'a> {
-    /// Connects.
+    /// Connects; over TLS where the server has a certificate, with a handshake that [`Self::is_ready`] carries on.
     pub(super) fn connect(
         question: &'a Question,
         address: SocketAddr,
         congestion_control: Option<&str>,
+        certificate: Option<Fingerprint>,
     ) -> Result<Self, String> {
         let failed = |e: std::io::Error| format!("connecting to the server at {address} failed: {e}");
         let stream = connect(address, Duration::from_secs(5)).map_err(failed)?;
@@ -86,9 +89,24 @@ impl<'a> Peer<'a> {
         if let Some(name) = congestion_control {
             sockopt::set_tcp_congestion(&stream, name).map_err(|e| failed(e.into()))?;
         }
+        let stream = Stream::new(stream, address.ip(), certificate).map_err(failed)?;
         let buffer = vec![0; 64 * 1024];
         let (bytes, other_words) = (Vec::new(), None);
         Ok(Self { question, stream, next: 0, bytes, sent: 0, received: 0, whole: false, other_words, buffer })
+    }
+
+    /// Whether the first request can be sent.
+    pub(super) fn is_ready(&mut self) -> Result<bool, String> {
+        self.stream.is_ready().map_err(|e| format!("the handshake of TLS failed: {e}"))
+    }
+
+    /// Waits until the first request can be sent.
+    pub(super) fn wait_ready(&mut self, limit: Duration) -> Result<(), String> {
+        let begin = Instant::now();
+        while !self.is_ready()? {
+            self.wait(begin, limit)?;
+        }
+        Ok(())
     }
 
     /// Begins the next request; [`Self::advance`] carries it on.
@@ -184,7 +202,7 @@ impl<'a> Peer<'a> {
             (self.bytes, self.sent) = (b"exit\n".to_vec(), 0);
             return self.send();
         }
-        self.stream.shutdown(Shutdown::Write).map_err(|e| format!("closing the connection failed: {e}"))
+        self.stream.end().map_err(|e| format!("closing the connection failed: {e}"))
     }
 
     /// Whether the server has ended its side too.
@@ -216,15 +234,15 @@ impl<'a> Peer<'a> {
             return Err(format!("the server did not answer within {limit:.1?}"));
         }
         let mut flags = PollFlags::IN;
-        flags.set(PollFlags::OUT, self.sent < self.bytes.len());
+        flags.set(PollFlags::OUT, self.sent < self.bytes.len() || self.stream.wants_write());
         // An interrupted or failed wait is looked at by the next read.
-        let _ = poll(&mut [PollFd::new(&self.stream, flags)], Some(&LOOK));
+        let _ = poll(&mut [PollFd::new(self.stream.socket(), flags)], Some(&LOOK));
         Ok(())
     }
 
     /// What the kernel knows of the connection.
     pub(super) fn info(&self) -> Result<TcpInfo, String> {
-        tcp_info(self.stream.as_fd()).map_err(|e| format!("TCP_INFO cannot be read: {e}"))
+        tcp_info(self.stream.socket().as_fd()).map_err(|e| format!("TCP_INFO cannot be read: {e}"))
     }
 }
 

@@ -68,6 +68,7 @@ pub(super) fn pass(
     span: Duration,
 ) -> Result<(Untraced, Reading<ConnectionWire>), String> {
     let mut peer = subject.connect()?;
+    peer.wait_ready(subject.limit)?;
     let connected = peer.info();
     let begin = Instant::now();
     for _ in 0..WARM_UP {

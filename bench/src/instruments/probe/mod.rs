@@ -78,10 +78,12 @@ impl Point {
             if matches!(scenario.load, Load::Churn { .. } | Load::Pipelined { .. }) {
                 point.load = scenario.load.clone();
             }
-            point.untold = if scenario.transport.is_tcp() {
-                untold(&scenario.service)
-            } else {
+            point.untold = if !scenario.transport.is_tcp() {
                 Some("requests go over UDP, and the null server takes connections")
+            } else if scenario.tls.is_some() {
+                Some("the workload goes over TLS, which the null server does not speak")
+            } else {
+                untold(&scenario.service)
             };
             let same = |known: &&mut Self| {
                 (known.payload, &known.load, known.untold) == (point.payload, &point.load, point.untold)

@@ -63,7 +63,8 @@ pub fn run(options: &NullOptions, parent: u32) -> Result<(), String> {
         ListenOptions { congestion_control: options.congestion_control.clone(), ..ListenOptions::default() };
     let listener = bind(options.address, &listen).map_err(|e| e.to_string())?;
     let address = listener.local_addr().map_err(|e| format!("asking for the bound port failed: {e}"))?;
-    let ready = serde_json::to_string(&FromServer::Ready { address }).expect("our own type");
+    let ready =
+        serde_json::to_string(&FromServer::Ready { address, fingerprint: None }).expect("our own type");
     writeln!(io::stdout(), "{ready}").map_err(|e| format!("telling the runner the address failed: {e}"))?;
     serve(listener).map_err(|e| format!("the null server's event loop failed: {e}"))
 }

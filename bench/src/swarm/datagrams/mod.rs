@@ -101,7 +101,7 @@ impl<'a> DatagramEngine<'a> {
             loss: spec.loss(),
             flows,
             flights: Flights::new(spec.shard, spec.shards, timeout_ns, expected),
-            books: Books::new(&spec.timing, spec.slices, count),
+            books: Books::new(&spec.timing, spec.slices, count, false),
             seen: Datagrams::default(),
             clock,
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),

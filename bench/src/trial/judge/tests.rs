@@ -34,6 +34,7 @@ fn measured() -> Measured {
         spread: Spread { connections: 1, replies: 1000, ..Spread::default() },
         wire: Reading::Absent("not measured in this test".into()),
         background: Default::default(),
+        handshakes: None,
         http: Default::default(),
         datagrams: None,
         swarm_cpu_ns: 500_000_000,

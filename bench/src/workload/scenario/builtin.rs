@@ -82,7 +82,8 @@ macro_rules! built_in {
 built_in! {
     Bytes: "small-echo-closed" DEFAULT, "small-echo-open" NAMED, "pipelined" NAMED, "large-echo" NAMED, "huge-echo" NAMED,
         "tcp-steady" NAMED, "udp-steady" NAMED, "tcp-loss" NAMED, "udp-loss" NAMED;
-    Connections: "churn" DEFAULT, "churn-ten" DEFAULT, "idle-mass" DEFAULT;
+    Connections: "churn" DEFAULT, "churn-ten" DEFAULT, "churn-tls" NAMED,
+        "churn-tls-resumed" NAMED, "idle-mass" DEFAULT;
     Work: "compute-fixed" NAMED, "compute-bimodal" DEFAULT, "heavy-tail" NAMED, "wait" NAMED, "compute-and-wait" NAMED, "block" DEFAULT;
     Web: "static-site" NAMED, "dynamic-page" DEFAULT;
     Trouble: "bursts" NAMED, "block-surge" NAMED, "slow-readers" NAMED, "slow-senders" NAMED, "crash" DEFAULT, "overload" NAMED;

@@ -9,7 +9,7 @@ use crate::suggest;
 use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::contestant::{Contestant, NamedCommand};
 use crate::workload::load::{
-    Background, DemandShape, Load, RequestError, RequestShape, Timing, Transport, check_request,
+    Background, DemandShape, Load, RequestError, RequestShape, Timing, Tls, Transport, check_request,
 };
 use crate::workload::server::{Key, ServerSettings};
 use crate::workload::transport;
@@ -37,11 +37,26 @@ struct File {
     // As it was called up to version 0.1.
     #[serde(alias = "beside")]
     background: Option<Spanned<FileBackground>>,
+    tls: Option<Spanned<FileTls>>,
     request: Spanned<FileRequest>,
     #[serde(default)]
     server: FileServer,
     #[serde(default)]
     trial: FileTrial,
+}
+
+/// `true`, `false`, or `{ resume = false }`.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "`tls` is true, false, or a table such as { resume = false }")]
+enum FileTls {
+    Spoken(bool),
+    As(FileTlsTable),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileTlsTable {
+    resume: bool,
 }
 
 /// The service whose requests may be spelled out.
@@ -149,11 +164,14 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         let why = "`pipeline` is not for a request that `[request.http]` spells out: few servers answer several at once";
         return Err(check.at(&file.load, why));
     }
+    let tls = tls(&check, &file, &request)?;
     bounds::check(&load, &request, &timing, 0, 1)
         .and_then(|()| bounds::check_stages(&request, &timing))
         .and_then(|()| bounds::check_background(&load, &background))
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
     let (transport, loss) = transport(&check, &file, &load, &request, &background)?;
+    bounds::check_tls(tls.is_some(), transport, &load, &background)
+        .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
     let asked_merit = merit(&check, &file, &load)?;
     // What the server sets the pace of asks as much as it answers: nobody knows before.
     let planned = load.rate_per_s(timing.window).map(|rate| rate * timing.window.as_secs_f64());
@@ -176,6 +194,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         sweep: None,
         load,
         background,
+        tls,
         timing,
         toml: text.into(),
     })
@@ -196,6 +215,26 @@ fn transport(
         .and_then(|()| transport::check(carrier, loss, load, request, background))
         .map_err(|error| check.error(at.map_or(0, |span| span.start), error.to_string()))?;
     Ok((carrier, loss))
+}
+
+/// How the connections are encrypted, where they can be.
+fn tls(check: &Checker<'_>, file: &File, request: &RequestShape) -> Checked<Option<Tls>> {
+    let Some(spanned) = &file.tls else { return Ok(None) };
+    let tls = match spanned.get_ref() {
+        FileTls::Spoken(false) => return Ok(None),
+        // As a browser or a pool of connections does.
+        FileTls::Spoken(true) => Tls { resume: true },
+        FileTls::As(FileTlsTable { resume }) => Tls { resume: *resume },
+    };
+    let named = file.models.iter().flat_map(|models| models.get_ref()).chain(&file.also);
+    if request.http.is_some()
+        || named.into_iter().any(|model| matches!(model.get_ref(), FileModel::Command(_)))
+    {
+        let why = "`tls` is for the models: servers of somebody else's, and the requests spelled out for them, are asked \
+                   without it; `bakeoff load --tls` asks any server";
+        return Err(check.at(spanned, why));
+    }
+    Ok(Some(tls))
 }
 
 /// The figure of merit, where the workload can have it.
@@ -289,6 +328,7 @@ fn request(
 /// Where in the file an error of the schedule comes from.
 fn position(error: &ScheduleError, file: &File) -> usize {
     match (error, &file.request.get_ref().demand) {
+        (ScheduleError::NotOverTls(_), _) => file.tls.as_ref().map_or(0, |tls| tls.span().start),
         (ScheduleError::Demand(_), Some(demand)) => demand.span().start,
         _ => load_keys::position(error, &file.load),
     }

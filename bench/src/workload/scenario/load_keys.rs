@@ -178,6 +178,7 @@ pub(super) fn position(error: &ScheduleError, load: &Spanned<FileLoad>) -> usize
         ScheduleError::Shape(_) => at(file.bursts.as_ref()).or_else(|| at(file.surge.as_ref())),
         ScheduleError::EmptySession => at(file.requests_per_connection.as_ref()),
         ScheduleError::TooLong { .. }
+        | ScheduleError::NotOverTls(_)
         | ScheduleError::Zero(_)
         | ScheduleError::Size(_)
         | ScheduleError::Share(_)

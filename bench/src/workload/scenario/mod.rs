@@ -15,7 +15,7 @@ pub use check::ScenarioError;
 
 use crate::host::clock::nanoseconds;
 use crate::workload::contestant::{self, Contestant};
-use crate::workload::load::{Background, DemandShape, Load, POISON, RequestShape, Timing, Transport};
+use crate::workload::load::{Background, DemandShape, Load, POISON, RequestShape, Timing, Tls, Transport};
 use crate::workload::server::ServerSettings;
 use crate::workload::transport;
 use bakeoff_reports::ask::theory::arithmetic::{self, Known};
@@ -67,6 +67,8 @@ pub struct Scenario {
     pub load: Load,
     /// Background connections.
     pub background: Background,
+    /// How its connections are encrypted, if they are.
+    pub tls: Option<Tls>,
     /// The requests.
     pub request: RequestShape,
     /// What it sets on the servers of all its contestants, where it differs from the default.
@@ -176,6 +178,7 @@ impl Scenario {
             loss: self.loss,
             load: self.load.clone(),
             background: self.background,
+            tls: self.tls,
             request,
             calibration: None,
             work: self.work(),

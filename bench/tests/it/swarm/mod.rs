@@ -216,6 +216,7 @@ pub(crate) fn spec(target: SocketAddr, load: Load) -> WorkerSpec {
         background: Background::default(),
         cpus: Vec::new(),
         congestion_control: None,
+        tls: None,
         defect: None,
     }
 }

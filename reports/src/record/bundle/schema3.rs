@@ -201,6 +201,7 @@ fn scenario_of(old: OldScenario) -> Result<ScenarioRecord, String> {
         loss: 0.0,
         background: Background { idle, slow_readers, slow_senders },
         request: RequestShape::new(old.profile.payload_bytes, demand),
+        tls: None,
         calibration: None,
         work,
         timing: Timing {

@@ -29,7 +29,7 @@ impl Group {
     }
 }
 
-const GROUPS: [Group; 3] = [
+const GROUPS: [Group; 4] = [
     Group {
         heading: "What a request costs",
         group: metric::Group::Request,
@@ -57,11 +57,20 @@ const GROUPS: [Group; 3] = [
                Least / median is the fewest replies of a connection over what half of them got at most. Never served is \
                the share of connections without any reply.",
     },
+    Group {
+        heading: "Handshakes of TLS",
+        group: metric::Group::Tls,
+        note: "Completed in the window, per second; those of connections that are kept came before it. A full handshake costs \
+               the server a signature, one that resumes a session does not. Their times are in the connect times above; what \
+               encryption costs a request is in its CPU time.",
+    },
 ];
 
 /// What the servers used, per request, per connection and as a whole.
 pub(super) fn costs(workload: &Workload, series: &impl Fn(&str) -> usize) -> Markup {
-    html! { @for group in &GROUPS { (one(workload, group, series)) } }
+    let encrypted = workload.scenario.tls.is_some();
+    let shown = GROUPS.iter().filter(|group| encrypted || group.group != metric::Group::Tls);
+    html! { @for group in shown { (one(workload, group, series)) } }
 }
 
 fn one(workload: &Workload, group: &Group, series: &impl Fn(&str) -> usize) -> Markup {

@@ -39,7 +39,7 @@ fn section(analysis: &Analysis, workload: &Workload, number: usize) -> Markup {
         section id=(id) class="workload" {
             h3 { (scenario.name) }
             p.lede {
-                (scenario.about) ". Service " code { (scenario.service) } @if !scenario.transport.is_tcp() { " over " (scenario.transport.name().to_uppercase()) } ", " (words::workload::load(&scenario.load)) "; a window of "
+                (scenario.about) ". Service " code { (scenario.service) } @if !scenario.transport.is_tcp() { " over " (scenario.transport.name().to_uppercase()) } (words::workload::tls(scenario.tls)) ", " (words::workload::load(&scenario.load)) "; a window of "
                 (units::time(scenario.window_ns() as f64)) " after " (units::time(scenario.warmup_ns() as f64)) " of warm-up. "
                 @if analysis.gate.is_some() { "Judged" } @else { "Decided" } " by " (scenario.merit.label())
                 @if let Some(beyond) = words::workload::beyond(workload) { ", " (beyond) }

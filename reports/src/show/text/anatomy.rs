@@ -4,7 +4,7 @@ use crate::record::{Anatomy, Phase, Reading};
 use crate::show::layout::{clean, cut, wrap};
 use crate::show::units;
 use crate::show::words::anatomy::{
-    Layer, Row, calls_sum, costs, followed, parts, provenance, rows, title, wire_sum,
+    Layer, Row, calls_sum, costs, followed, over, parts, provenance, rows, title, wire_sum,
 };
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -17,8 +17,12 @@ const LONGEST_FIGURE: usize = 15;
 /// The table, no wider than `width` (at least 60) unless a single word is.
 pub fn table(anatomy: &Anatomy, width: usize) -> String {
     let width = width.max(60);
-    let mut out =
-        format!("Anatomy of a request: {}, service {}\n", clean(&anatomy.model), clean(&anatomy.service));
+    let mut out = format!(
+        "Anatomy of a request: {}, service {}{}\n",
+        clean(&anatomy.model),
+        clean(&anatomy.service),
+        over(anatomy)
+    );
     if let Some(sum) = wire_sum(anatomy) {
         paragraph(&mut out, &sum, width);
     }

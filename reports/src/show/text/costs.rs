@@ -11,8 +11,10 @@ use crate::record::Metric;
 use crate::show::layout::{clean, cut, left, push_wrapped, width};
 
 /// The columns, the most telling first, each with what a reader should know of it.
-const COLUMNS: [(Metric, &str); 8] = [
+const COLUMNS: [(Metric, &str); 10] = [
     (Metric::CpuPerRequest, "CPU time of the server's whole process tree"),
+    (Metric::FullHandshakes, "full handshakes of TLS per second"),
+    (Metric::ResumedHandshakes, "handshakes per second that resumed a session"),
     (Metric::UserCpuPerRequest, "the part of it in user mode"),
     (Metric::SystemCallsPerRequest, "system calls"),
     (Metric::SwitchesPerRequest, "context switches"),

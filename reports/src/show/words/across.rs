@@ -39,7 +39,7 @@ impl LeftOut {
 /// What a workload asks, as names and values: the same names for every workload, so that two can be laid side by side.
 fn rows(scenario: &ScenarioRecord) -> Vec<(&'static str, String)> {
     let mut rows = vec![
-        ("the service", scenario.service.clone()),
+        ("the service", format!("{}{}", scenario.service, workload::tls(scenario.tls))),
         ("the transport", scenario.transport.to_string()),
         ("the loss on the way", share(scenario.loss)),
         ("the load", workload::load(&scenario.load)),

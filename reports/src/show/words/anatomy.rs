@@ -127,6 +127,11 @@ pub(crate) fn rows(anatomy: &Anatomy, phase: &Phase) -> Vec<Row> {
     rows
 }
 
+/// What stands between client and service, to go behind the service's name.
+pub fn over(anatomy: &Anatomy) -> &'static str {
+    if anatomy.tls { " over TLS" } else { "" }
+}
+
 fn all_rows(anatomy: &Anatomy, phase: &Phase) -> Vec<Row> {
     let server: Vec<Row> = phase.steps.iter().map(Row::server).collect();
     match phase.part {
@@ -140,6 +145,10 @@ fn all_rows(anatomy: &Anatomy, phase: &Phase) -> Vec<Row> {
                 let why = if (out, r#in) == (2, 1) { "SYN, SYN-ACK, ACK: no program takes part" } else { "" };
                 rows.push(Row::kernel(what, exact_bytes(bytes), why.into()));
             }
+            if anatomy.tls {
+                let why = "two flights each way; the server signs in its first";
+                rows.push(Row::client("handshake", "done".into(), why));
+            }
             rows.extend(server);
             rows
         }
@@ -147,6 +156,11 @@ fn all_rows(anatomy: &Anatomy, phase: &Phase) -> Vec<Row> {
             let exit = anatomy.service == "line";
             let mut rows = vec![match exit {
                 true => Row::client("write", "5 B".into(), "the line `exit`: the server shall close"),
+                false if anatomy.tls => Row::client(
+                    "write",
+                    "done".into(),
+                    "close_notify of TLS, then a shutdown: no request will follow",
+                ),
                 false => Row::client("shutdown", "done".into(), "say that no request will follow"),
             }];
             rows.extend(server);
@@ -164,8 +178,14 @@ fn all_rows(anatomy: &Anatomy, phase: &Phase) -> Vec<Row> {
 }
 
 fn request_rows(anatomy: &Anatomy, phase: &Phase, server: Vec<Row>) -> Vec<Row> {
-    let mut rows =
-        vec![Row::client("write", exact_bytes(anatomy.request_bytes), "hand the request to its kernel")];
+    let (hand, take) = match anatomy.tls {
+        true => (
+            "encrypt the request and hand it to its kernel",
+            "the whole reply, decrypted, byte for byte as due",
+        ),
+        false => ("hand the request to its kernel", "the whole reply, byte for byte as due"),
+    };
+    let mut rows = vec![Row::client("write", exact_bytes(anatomy.request_bytes), hand)];
     let wire = anatomy.wire.value().filter(|_| phase.part == Part::Request);
     rows.extend(wire.and_then(|wire| one_way(wire, Way::Out)));
     let reply = wire.and_then(|wire| one_way(wire, Way::In));
@@ -176,7 +196,7 @@ fn request_rows(anatomy: &Anatomy, phase: &Phase, server: Vec<Row>) -> Vec<Row> 
             rows.extend(reply.clone());
         }
     }
-    rows.push(Row::client("read", exact_bytes(anatomy.reply_bytes), "the whole reply, byte for byte as due"));
+    rows.push(Row::client("read", exact_bytes(anatomy.reply_bytes), take));
     rows
 }
 

@@ -1,8 +1,8 @@
 //! What a workload asks, in words: its load, and everything else about it as names and values.
 
 use crate::record::{
-    Arrivals, Background, DemandShape, Load, RateShape, RequestShape, ScenarioRecord, ServerSetup, Transport,
-    Tuning, Work, cpu_list,
+    Arrivals, Background, DemandShape, Handshakes, Load, RateShape, RequestShape, ScenarioRecord,
+    ServerSetup, Tls, Transport, Tuning, Work, cpu_list,
 };
 use crate::rules::workload::Workload;
 use crate::show::units::{bytes_exact, grouped, plural, share, span};
@@ -32,6 +32,23 @@ pub fn load(load: &Load) -> String {
             format!("churn, {} at once, {requests} per connection", plural(clients.into(), "session"))
         }
     }
+}
+
+/// How its connections are encrypted, to go behind the name of its service; nothing where they are not.
+pub fn tls(tls: Option<Tls>) -> &'static str {
+    match tls {
+        None => "",
+        Some(Tls { resume: true }) => " over TLS, sessions resumed",
+        Some(Tls { resume: false }) => " over TLS, each handshake a full one",
+    }
+}
+
+/// The handshakes of a window of so many seconds: "TLS: 2,000 handshakes/s: 16 full, 984 resumed".
+pub fn handshakes(handshakes: Handshakes, seconds: f64) -> String {
+    let Handshakes { full, resumed } = handshakes;
+    let per_s = full.saturating_add(resumed) as f64 / seconds;
+    let (full, resumed) = (grouped(full), grouped(resumed));
+    format!("TLS: {} handshakes/s: {full} full, {resumed} resumed", grouped(per_s.round() as u64))
 }
 
 /// How firm the percentile is that decides: "with at least 312 requests beyond it in each block"; `None` where none decides.

@@ -92,12 +92,13 @@ impl Connection {
             let mut buffer = ReadBuf::uninit(input.spare_capacity_mut());
             ready!(Pin::new(&mut self.socket.stream).poll_read(cx, &mut buffer))?;
             let received = buffer.filled();
-            if received.is_empty() {
-                return Poll::Ready(Ok(self.protocol.on_end()));
-            }
-            self.socket.meter().received(received.len());
             output.clear(); // a session that panicked may have left something
-            let action = self.protocol.on_data(received, output);
+            let action = if received.is_empty() {
+                self.protocol.on_end(output)
+            } else {
+                self.socket.meter().received(received.len());
+                self.protocol.on_data(received, output)
+            };
             if !matches!(action, Action::Write) {
                 return Poll::Ready(Ok(action));
             }
