@@ -43,7 +43,7 @@ impl Server {
     pub(crate) fn transport(self) -> Transport {
         match self {
             Self::Datagrams(_) | Self::Control(datagrams::NAME) => Transport::Udp,
-            Self::Model(_) | Self::Command(_) | Self::Control(_) => Transport::Tcp,
+            Self::Model(_) | Self::Command(_) | Self::Control(_) | Self::Encrypted(_) => Transport::Tcp,
         }
     }
 }
