@@ -62,6 +62,8 @@ const ROWS: &[Row] = &[
     peculiar(row("udp-loss", STEADY, None, NO_COMPUTING)),
     row("churn", STEADY, None, OWN_PACE),
     row("churn-ten", STEADY, None, OWN_PACE),
+    peculiar(row("churn-tls", STEADY, None, OWN_PACE)),
+    peculiar(row("churn-tls-resumed", STEADY, None, OWN_PACE)),
     row("idle-mass", STEADY, None, NO_COMPUTING),
     row("compute-fixed", STEADY, Some(Work::Compute), None),
     row("compute-bimodal", STEADY, Some(Work::Compute), None),

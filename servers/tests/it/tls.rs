@@ -170,6 +170,10 @@ fn over_tls_a_client_that_does_not_read(pair: &Pair) {
     let exchange = exchange(pair);
     let mut greedy = Client::connect(&server, &trusting(&server));
     greedy.ask(&*exchange, &[request(0, 64)]);
+    // Workers that start later are no memory of this client.
+    until("the workers have started and sleep", || {
+        server.children().len() >= pair.processes() && server.asleep().is_some()
+    });
     let before = resident_bytes(&server);
     let requests: Vec<Request> = (0..MOST_THAT_ASK_FOR_MORE).map(|id| request(id, 8 * 1024)).collect();
     let bytes: Vec<u8> = requests.iter().flat_map(|r| exchange.request(r).to_vec()).collect();
