@@ -4,13 +4,13 @@
 //! checks every byte of the reply against the parts that it must equal. Never allocates (but once a connection for a server that
 //! words its replies otherwise than ours), never decides what is asked next.
 
+use super::pieces::rest;
 use super::tls::TlsStream;
 use bakeoff_reports::record::ErrorKind;
 use bakeoff_servers::exchange::{HttpExpected, HttpReply, Parts, Progress, Wrong};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
-use std::io::IoSlice;
 
 /// What became of the reply when the socket was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,21 +265,6 @@ pub(super) fn send_from(
     }
     let (slices, pieces) = rest(message, offset);
     sendmsg(socket, &slices[..pieces], &mut SendAncillaryBuffer::default(), flags)
-}
-
-/// What is left of a message from `offset` on, and in how many pieces.
-pub(super) fn rest<'a>(message: &'a Parts<'_>, offset: usize) -> ([IoSlice<'a>; 3], usize) {
-    let mut rest: [&[u8]; 3] = [&[]; 3];
-    let (mut pieces, mut skip) = (0, offset);
-    for piece in message.pieces() {
-        let skipped = skip.min(piece.len());
-        skip -= skipped;
-        if skipped < piece.len() {
-            rest[pieces] = &piece[skipped..];
-            pieces += 1;
-        }
-    }
-    (rest.map(IoSlice::new), pieces)
 }
 
 /// How an error of a connected socket is counted.

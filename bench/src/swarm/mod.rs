@@ -21,6 +21,7 @@ pub mod http_exchange;
 pub mod http_replies;
 pub mod loss;
 pub mod merge;
+mod pieces;
 mod pipeline;
 mod pipelining;
 pub mod protocol;

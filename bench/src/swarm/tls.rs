@@ -3,7 +3,7 @@
 //! A connection without TLS pays one branch for this. With it, a handshake and each record allocate, as they do in any client
 //! of rustls: what a load over TLS measures has the client's cryptography in it, and the generator's limits say so.
 
-use super::connection::rest;
+use super::pieces::rest;
 use crate::swarm::spec::ClientTls;
 use bakeoff_servers::exchange::Parts;
 use bakeoff_servers::tls::{TlsError, client_config};
