@@ -11,7 +11,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[$doc:meta])* $name:ident $(: $absent:ident)?,)*) => {
         /// The live counters of a server process tree.
         #[derive(Debug, Default)]
         #[repr(C)]
@@ -23,9 +23,9 @@ macro_rules! counters {
 
         /// The values of the counters at one moment.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(deny_unknown_fields, default)] // another build may not know the newest of them
+        #[serde(deny_unknown_fields)]
         pub struct CounterSnapshot {
-            $($(#[$doc])* pub $name: u64,)*
+            $($(#[$doc])* $(#[serde($absent)])? pub $name: u64,)*
             /// Of the connections accepted, those that each worker accepted, where workers accept: by their numbers.
             #[serde(default, skip_serializing_if = "Vec::is_empty")]
             pub accepted_by_worker: Vec<u64>,
@@ -42,14 +42,17 @@ macro_rules! counters {
         }
 
         impl CounterSnapshot {
-            /// Name and value of each counter of the whole server, in a fixed order.
+            /// Name and value of each counter of the whole server, in a fixed order; without what the kernel did not tell.
             pub fn rows(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name),)*]
+                let mut rows = vec![$((stringify!($name), self.$name),)*];
+                rows.retain(|(name, _)| *name != "overflowed" || self.overflows_untold == 0);
+                rows
             }
         }
     };
 }
 
+// Those that another build may not know say `default`.
 counters! {
     /// Connections accepted.
     accepted,
@@ -92,9 +95,11 @@ counters! {
     cut_at_stop,
     /// Datagrams that came and found the receive buffer of their socket full: the counter of `SO_RXQ_OVFL` (socket(7)), read at
     /// the end.
-    overflowed,
+    overflowed: default,
+    /// Sockets of which the kernel does not tell that (`SO_MEMINFO`, since Linux 4.12).
+    overflows_untold: default,
     /// Replies to datagrams that the kernel did not take: those of non-blocking models that found the send buffer full, too.
-    unsent,
+    unsent: default,
 }
 
 /// What each worker of a server counts, where workers accept. A fixed table, for it lies in memory that is mapped before the

@@ -194,6 +194,7 @@ mod tests {
     fn what_finds_the_buffer_full_is_counted_to_the_datagram() {
         let socket = bind_datagrams(loopback(), 1).unwrap().remove(0);
         socket.set_nonblocking(true).unwrap();
+        sockopt::set_socket_recv_buffer_size(&socket, 1 << 17).unwrap(); // whatever the host's default is
         let (addr, sender) = (socket.local_addr().unwrap(), UdpSocket::bind(loopback()).unwrap());
         assert_eq!(dropped_on_receipt(&socket).unwrap(), 0);
         const SENT: u32 = 2_000;

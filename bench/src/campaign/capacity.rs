@@ -215,6 +215,8 @@ fn check(trial: &Trial, objective: &Objective) -> ObjectiveCheck {
                 | Invalid::GeneratorTail { .. }
                 | Invalid::GeneratorBound { .. }
                 | Invalid::BehindSchedule { .. }
+                | Invalid::GeneratorShort { .. }
+                | Invalid::GeneratorOverflowed { .. }
         )
     };
     // A server that does not survive a rate does not carry it, although there is nothing to compare.

@@ -96,6 +96,9 @@ fn parse_clients(text: &str) -> Result<u32, String> {
 
 impl LoadArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
+        for address in &self.addr.0 {
+            transport::check_address(self.transport.transport, address.ip()).map_err(|e| e.to_string())?;
+        }
         for address in self.addr.0.iter().filter(|_| !self.allow_remote) {
             require_loopback(address.ip(), "say --allow-remote if the server there is yours to load")?;
         }
@@ -178,7 +181,9 @@ impl LoadArgs {
         let (transport, loss) = (self.transport.transport, self.loss);
         let service = self.request.service().name;
         transport::check_service(transport, service)
-            .and_then(|()| transport::check(transport, loss, &load, &request, &Background::default()))
+            .and_then(|()| {
+                transport::check(transport, loss, &load, &request, &Background::default(), &timing)
+            })
             .map_err(|e| e.to_string())?;
         bounds::check_tls(self.tls, transport, &load, &Background::default()).map_err(|e| e.to_string())?;
         let seed = self.seed.seed;

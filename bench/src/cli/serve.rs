@@ -7,7 +7,8 @@ use crate::host::environment::allowed_cpus;
 use crate::host::preflight::require_loopback;
 use crate::process::serving::{Around, ServeOptions, serve};
 use crate::workload::server::{DEFAULT_BACKLOG, Key, ServerSettings};
-use crate::workload::transport::BY_DATAGRAMS;
+use crate::workload::transport::{self, BY_DATAGRAMS};
+use bakeoff_reports::record::Transport;
 use bakeoff_servers::TunedModel;
 use bakeoff_servers::services::{Dotfiles, ServiceEntry};
 use bakeoff_servers::tuning::Tuning;
@@ -144,17 +145,45 @@ impl RunnerServeArgs {
     }
 }
 
+/// Why nobody else may reach a server of datagrams.
+const REFLECTS: &str = "over UDP nobody proves where a datagram comes from, and a server that echoes it to whom it names can be made to \
+    flood others: serve on loopback";
+
 impl ServeArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         self.serve(Around::default())
     }
 
+    /// Refuses what does not go over this transport, or does nothing there; the runner says only what does something.
+    fn check_transport(&self, carrier: Transport) -> Result<(), String> {
+        if carrier.is_tcp() {
+            return Ok(());
+        }
+        if self.allow_remote {
+            return Err(format!("{REFLECTS}, without --allow-remote"));
+        }
+        require_loopback(self.addr.ip(), REFLECTS)?;
+        if self.congestion_control.is_some() {
+            return Err("--congestion-control is of connections: leave it out over UDP".into());
+        }
+        if self.settings.0.backlog.is_some() {
+            return Err("--backlog is of connections, and over UDP there are none: leave it out".into());
+        }
+        let (model, set) = (self.model.model(), &self.settings.0.sizes);
+        if let Some(why) = transport::refusal(model, carrier) {
+            return Err(why);
+        }
+        let mut sizes = [self.model.sizes(), set].into_iter();
+        sizes.try_for_each(|sizes| transport::check_sizes(model, sizes, carrier)).map_err(|e| e.to_string())
+    }
+
     fn serve(self, around: Around<'_>) -> Result<Exit, String> {
+        let transport = self.transport.transport;
+        self.check_transport(transport)?;
         if !self.allow_remote {
             require_loopback(self.addr.ip(), "say --allow-remote if others shall reach this server")?;
         }
         let cpus = if self.cpus.is_empty() { allowed_cpus().len() } else { self.cpus.len() };
-        let transport = self.transport.transport;
         let usual = if transport.is_tcp() { "line" } else { BY_DATAGRAMS };
         let config = self.model.config(&self.settings.0.config(cpus));
         let options = ServeOptions {

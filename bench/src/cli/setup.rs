@@ -12,7 +12,7 @@ use crate::workload::scenario::Scenario;
 use bakeoff_reports::record::Refused;
 use bakeoff_reports::show::text::wrapped;
 use bakeoff_reports::show::{units, words};
-use bakeoff_servers::listen::{ListenOptions, bind};
+use bakeoff_servers::listen::{ListenOptions, bind, bind_datagrams};
 use std::net::SocketAddr;
 
 /// Starts this program again as servers and workers, until a signal ends it all.
@@ -79,6 +79,7 @@ pub(super) enum Admission {
 /// Takes the commands of a plan out of the workloads that they do not speak, and says so.
 pub(super) fn admit(plan: &mut Plan, context: &Context) -> Result<Admission, String> {
     check_cpus(plan, context)?;
+    check_datagram_port(&plan.scenarios, context)?;
     let before = plan.refused.len();
     match admission::admit(plan, context) {
         Ok(()) => {}
@@ -115,6 +116,14 @@ pub(super) fn check_cpus(plan: &Plan, context: &Context) -> Result<(), String> {
 /// A fixed port must be free before the first trial, not fail each of them.
 fn check_port(address: SocketAddr) -> Result<(), String> {
     bind(address, &ListenOptions::default()).map(drop).map_err(|e| e.to_string())
+}
+
+/// The same over UDP, which has ports of its own, if a workload goes over it.
+pub(super) fn check_datagram_port(scenarios: &[Scenario], context: &Context) -> Result<(), String> {
+    if scenarios.iter().any(|scenario| !scenario.transport.is_tcp()) {
+        bind_datagrams(context.address, 1).map_err(|e| format!("over UDP: {e}"))?;
+    }
+    Ok(())
 }
 
 /// Says what arithmetic decides of the workloads of a plan, before anything is measured.

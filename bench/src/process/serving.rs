@@ -81,11 +81,13 @@ impl ServeOptions {
             add("transport", self.transport.to_string());
         }
         add("addr", self.address.to_string());
-        add("backlog", self.backlog.to_string());
+        if self.transport.is_tcp() {
+            add("backlog", self.backlog.to_string());
+        }
         // Those that it reads alone: another build may not know the others. Of a model that only that build knows, those that
         // are not what it takes without being told.
         let default = ServerConfig::for_cpus(self.cpus.len());
-        let reads = models::find(model).map(|model| model.meta().tunings);
+        let reads = models::find(model).map(|model| transport::tunings(model, self.transport));
         let tells = |tuning: &Tuning| match reads {
             Some(reads) => reads.contains(tuning),
             None => tuning.of(c) != tuning.of(&default),
@@ -96,7 +98,7 @@ impl ServeOptions {
         if c.ballast_mib > 0 {
             add("ballast", c.ballast_mib.to_string());
         }
-        if let Some(name) = &self.congestion_control {
+        if let Some(name) = self.congestion_control.as_ref().filter(|_| self.transport.is_tcp()) {
             add("congestion-control", name.clone());
         }
         if !self.cpus.is_empty() {

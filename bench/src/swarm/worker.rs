@@ -150,7 +150,7 @@ pub fn check(spec: &WorkerSpec, exchange: &dyn Exchange) -> Result<(), SwarmErro
     bounds::check(&spec.load, &spec.request, &spec.timing, spec.shard, spec.shards)?;
     bounds::check_background(&spec.load, &spec.background)?;
     transport::check_service(spec.transport, &spec.service)?;
-    transport::check(spec.transport, spec.loss, &spec.load, &spec.request, &spec.background)?;
+    transport::check(spec.transport, spec.loss, &spec.load, &spec.request, &spec.background, &spec.timing)?;
     bounds::check_tls(spec.tls.is_some(), spec.transport, &spec.load, &spec.background)?;
     if spec.slices == 0 || spec.slices > MAX_SLICES {
         return Err(SwarmError::Slices(spec.slices));
@@ -304,8 +304,8 @@ impl<'a> Prepared<'a> {
         Ok(self.drive(start_ns)?.close())
     }
 
-    /// The load alone, without making its part up: from the common start to the end of the drain. Allocates nothing,
-    /// however many requests there are.
+    /// The load alone, without making its part up: from the common start to the end of the drain. Over connections it allocates
+    /// nothing, however many requests there are; over UDP what goes with the datagrams that are unanswered.
     ///
     /// # Errors
     /// As [`run`](Self::run).

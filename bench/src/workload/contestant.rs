@@ -57,7 +57,10 @@ impl Contestant {
     /// Why it does not serve over this transport, if so.
     pub fn refusal(&self, transport: Transport) -> Option<String> {
         match self {
-            Self::Model(tuned) => transport::refusal(tuned.model(), transport),
+            Self::Model(tuned) => transport::refusal(tuned.model(), transport).or_else(|| {
+                let sizes = transport::check_sizes(tuned.model(), tuned.sizes(), transport);
+                sizes.err().map(|error| error.to_string())
+            }),
             Self::Command(_) if transport.is_tcp() => None,
             Self::Command(one) => {
                 Some(format!("{} is a command, and commands are asked over TCP alone", one.name))

@@ -1,8 +1,12 @@
 //! What can go over a transport: which services, loads and requests, and which models serve it.
 
-use super::load::{Background, Load, RequestShape, Transport};
+use super::load::{Background, Load, RequestShape, Timing, Transport};
+use super::server::Key;
+use super::units::show_duration;
 use bakeoff_servers::datagrams::LONGEST;
+use bakeoff_servers::tuning::{Sizes, Tuning, TuningError};
 use bakeoff_servers::{ServerModel, models};
+use std::net::IpAddr;
 
 /// Least payload of a datagram of the swarm in bytes: its number and its stamp.
 pub const MIN_DATAGRAM: u32 = 16;
@@ -40,6 +44,7 @@ pub fn check(
     load: &Load,
     request: &RequestShape,
     background: &Background,
+    timing: &Timing,
 ) -> Result<(), TransportError> {
     let refuse = |why: String| Err(TransportError(why));
     if !(0.0..1.0).contains(&loss) {
@@ -60,6 +65,12 @@ pub fn check(
         _ if background.total() > 0 => {
             refuse("over UDP there are no background connections: leave them out".into())
         }
+        _ if timing.drain < timing.timeout => refuse(format!(
+            "a drain of {} is shorter than the timeout of {}, and over UDP a datagram is not known to be lost before its timeout: \
+             raise `drain` or lower `timeout`",
+            show_duration(timing.drain),
+            show_duration(timing.timeout)
+        )),
         _ if clients > MAX_FLOWS => {
             refuse(format!("{clients} clients over UDP: {MAX_FLOWS} are the most, for each has a port"))
         }
@@ -68,6 +79,64 @@ pub fn check(
         )),
         _ => Ok(()),
     }
+}
+
+/// Checks that what is at an address can be loaded over a transport.
+///
+/// # Errors
+/// Over UDP an address that stands for all of a machine's: replies would come from another than was asked.
+pub fn check_address(transport: Transport, address: IpAddr) -> Result<(), TransportError> {
+    if transport.is_tcp() || !address.is_unspecified() {
+        return Ok(());
+    }
+    let why = format!(
+        "{address} stands for all addresses of a machine, and over UDP a reply may come from another than was asked: give the \
+         address itself"
+    );
+    Err(TransportError(why))
+}
+
+/// The sizes that a model reads when it serves over a transport.
+pub fn tunings(model: &dyn ServerModel, transport: Transport) -> &'static [Tuning] {
+    match transport {
+        Transport::Tcp => model.meta().tunings,
+        Transport::Udp => model.datagrams().map_or(&[], |datagrams| datagrams.tunings),
+    }
+}
+
+/// Checks that what is set on the servers of a workload does something over its transport, for some model at least.
+///
+/// # Errors
+/// Over UDP what is of connections, and a size that nobody reads there.
+pub fn check_key(transport: Transport, key: Key) -> Result<(), TransportError> {
+    let name = key.name();
+    let why = match key {
+        _ if transport.is_tcp() => return Ok(()),
+        Key::Backlog => format!("`{name}` is of connections, and over UDP there are none: leave it out"),
+        Key::Size(size) if models::all().all(|model| !tunings(model, transport).contains(&size)) => {
+            format!("`{name}` is read by no model over UDP: leave it out")
+        }
+        Key::Cpus | Key::Ballast | Key::Size(_) => return Ok(()),
+    };
+    Err(TransportError(why))
+}
+
+/// Checks that a model reads the sizes over a transport that it is told by name.
+///
+/// # Errors
+/// The first that it does not read, with those that it does.
+pub fn check_sizes(
+    model: &dyn ServerModel,
+    sizes: &Sizes,
+    transport: Transport,
+) -> Result<(), TransportError> {
+    let reads = tunings(model, transport);
+    let unread = sizes.iter().find(|(size, _)| !reads.contains(size));
+    unread.map_or(Ok(()), |(size, _)| {
+        let (model, name) = (model.name(), size.name().into());
+        let error = TuningError::NotRead { model, name, reads };
+        Err(TransportError(format!("over {} {error}", transport.to_string().to_uppercase())))
+    })
 }
 
 /// Why a model does not serve over this transport, if so.
@@ -89,14 +158,21 @@ pub fn who_serves_datagrams() -> String {
 mod tests {
     use super::*;
     use crate::workload::load::{Arrivals, DemandShape, RateShape};
+    use bakeoff_servers::TunedModel;
     use std::time::Duration;
 
     #[test]
     fn what_udp_does_not_have_is_refused_with_what_it_has() {
         let (closed, none) = (Load::Closed { clients: 4, think: Duration::ZERO }, Background::default());
+        let second = Duration::from_secs(1);
+        let timing = Timing { warmup: second, window: second, timeout: second, drain: second };
+        let request = |size| RequestShape::new(size, DemandShape::None);
         let over_udp = |loss, load: &Load, size, beside: &Background| {
-            check(Transport::Udp, loss, load, &RequestShape::new(size, DemandShape::None), beside)
+            check(Transport::Udp, loss, load, &request(size), beside, &timing)
         };
+        let hasty = Timing { drain: second / 2, ..timing };
+        let drained = |transport| check(transport, 0.0, &closed, &request(64), &none, &hasty);
+        assert_eq!(drained(Transport::Tcp), Ok(()));
         let open =
             Load::Open { clients: 4, rate_per_s: 1.0, arrivals: Arrivals::Fixed, shape: RateShape::Steady };
         for (load, size) in [(&closed, 16), (&open, 1_472), (&closed, 65_507)] {
@@ -105,6 +181,7 @@ mod tests {
         let crowd = Load::Closed { clients: MAX_FLOWS + 1, think: Duration::ZERO };
         let beside = Background { idle: 1, ..none };
         for (refused, word) in [
+            (drained(Transport::Udp), "raise `drain`"),
             (over_udp(1.0, &closed, 64, &none), "less than 1"),
             (over_udp(-0.1, &closed, 64, &none), "at least 0"),
             (over_udp(f64::NAN, &closed, 64, &none), "NaN"),
@@ -123,6 +200,29 @@ mod tests {
         }
         assert!(
             check_service(Transport::Udp, "line").is_err() && check_service(Transport::Tcp, "line").is_ok()
+        );
+    }
+
+    #[test]
+    fn a_size_that_nobody_reads_over_udp_is_refused_with_those_that_are_read() {
+        let all = Key::all();
+        let unfit: Vec<&str> =
+            all.filter(|key| check_key(Transport::Udp, *key).is_err()).map(Key::name).collect();
+        assert!(unfit.contains(&"backlog") && unfit.contains(&"compute_workers"), "{unfit:?}");
+        assert!(
+            ["cpus", "ballast_mib", "pool_workers", "runtime_workers"].iter().all(|key| !unfit.contains(key))
+        );
+        assert!(Key::all().all(|key| check_key(Transport::Tcp, key).is_ok()));
+        let check = |name, transport| {
+            let tuned = TunedModel::parse(name).expect(name);
+            check_sizes(tuned.model(), tuned.sizes(), transport).map_err(|error| error.to_string())
+        };
+        assert_eq!(check("prethread[pool_workers=4]", Transport::Udp), Ok(()));
+        assert_eq!(check("tokio[compute_workers=4]", Transport::Tcp), Ok(()));
+        let why = check("tokio[compute_workers=4]", Transport::Udp).expect_err("echo computes nothing");
+        assert!(
+            why.contains("over UDP the model tokio has no tuning `compute_workers`; it has: runtime_workers"),
+            "{why}"
         );
     }
 

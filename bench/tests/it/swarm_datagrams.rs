@@ -199,6 +199,35 @@ fn what_comes_after_its_timeout_is_late_and_not_lost() {
 }
 
 #[test]
+fn a_reply_to_another_client_is_no_reply() {
+    // The first two datagrams are of two clients, whose replies change places; those after them are right.
+    let server = Server::start(|answers, ordinal| match (ordinal, answers.kept.take()) {
+        (0, _) => *answers.kept = Some((answers.client, answers.bytes.to_vec())),
+        (1, Some((client, bytes))) => {
+            answers.socket.send_to(&bytes, answers.client).expect("loopback takes it");
+            answers.socket.send_to(answers.bytes, client).expect("loopback takes it");
+        }
+        _ => answers.reply(),
+    });
+    let mut spec = hasty(&server, Load::Closed { clients: 2, think: Duration::from_millis(5) });
+    (spec.timing.timeout, spec.timing.drain) = (Duration::from_millis(100), Duration::from_millis(900));
+    let measured = run(&spec);
+    let seen = datagrams(&measured);
+    assert_eq!((seen.unasked, seen.duplicated), (2, 0), "{seen:?}");
+    assert!(seen.lost >= 2, "neither had a reply of its own: {seen:?}");
+    assert_eq!(measured.spread.never_served, 0, "both go on: {:?}", measured.spread);
+}
+
+#[test]
+fn a_drain_that_is_shorter_than_the_timeout_is_refused() {
+    let server = Server::start(|_, _| {});
+    let mut spec = over_udp(&server, paced());
+    spec.timing.drain = spec.timing.timeout / 2;
+    let error = prepare(&spec, &Echo).expect_err("what is lost would be in flight").to_string();
+    assert!(error.contains("raise `drain`"), "{error}");
+}
+
+#[test]
 fn wrong_bytes_are_wrong_and_foreign_numbers_are_asked_by_nobody() {
     let server = Server::start(|answers, ordinal| {
         match ordinal {
@@ -208,6 +237,10 @@ fn wrong_bytes_are_wrong_and_foreign_numbers_are_asked_by_nobody() {
             40 => {
                 let shorter = &answers.bytes[..8];
                 answers.socket.send_to(shorter, answers.client).expect("loopback takes it");
+            }
+            45 => {
+                answers.reply();
+                answers.bytes[40] ^= 1; // no copy of what came
             }
             50 => {
                 let shorter = &answers.bytes[..63];
@@ -221,7 +254,7 @@ fn wrong_bytes_are_wrong_and_foreign_numbers_are_asked_by_nobody() {
     let measured = run(&hasty(&server, paced()));
     assert_eq!(measured.counts.errors.get(&ErrorKind::Corrupt), Some(&2), "{:?}", measured.counts);
     let seen = datagrams(&measured);
-    assert_eq!((seen.unasked, seen.lost, measured.counts.ok), (3, 2, 146), "{seen:?}");
+    assert_eq!((seen.unasked, seen.lost, measured.counts.ok), (4, 2, 146), "{seen:?}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_server_of_datagrams_is_loaded_and_told_of() {
             "--for",
             "200ms",
             "--timeout",
-            "300ms",
+            "1s",
         ];
         succeeds(&[&usual, more].concat())
     };
@@ -69,10 +69,51 @@ fn what_does_not_go_over_udp_is_refused_with_what_does() {
         (&["load", "--addr", "127.0.0.1:9", "--transport", "udp", "--size", "8 B"], "give 16"),
         (&["load", "--addr", "127.0.0.1:9", "--transport", "udp", "--churn", "1"], "nobody connects"),
         (&["load", "--addr", "127.0.0.1:9", "--transport", "udp", "--service", "line"], "there is echo"),
+        (
+            &["serve", "--model", "tokio", "--transport", "udp", "--addr", "0.0.0.0:0"],
+            "flood others: serve on loopback",
+        ),
+        (&["serve", "--model", "tokio", "--transport", "udp", "--addr", "192.0.2.1:0"], "serve on loopback"),
+        (&["serve", "--model", "tokio", "--transport", "udp", "--allow-remote"], "without --allow-remote"),
+        (&["serve", "--model", "tokio", "--transport", "udp", "--backlog", "9"], "--backlog"),
+        (
+            &["serve", "--model", "tokio", "--transport", "udp", "--congestion-control", "reno"],
+            "--congestion",
+        ),
+        (
+            &["serve", "--model", "iterative", "--transport", "udp", "--pool-workers", "2"],
+            "iterative has no tuning `pool_workers`",
+        ),
+        (
+            &["serve", "--model", "tokio[compute_workers=2]", "--transport", "udp"],
+            "over UDP the model tokio has no tuning `compute_workers`; it has: runtime_workers",
+        ),
+        (&["load", "--addr", "0.0.0.0:9", "--allow-remote", "--transport", "udp"], "give the address itself"),
         (&["run", "udp-steady", "--model", "thread-per-client"], "thread-per-client"),
+        (
+            &["run", "udp-steady", "--model", "tokio[compute_workers=2]"],
+            "over UDP the model tokio has no tuning",
+        ),
     ] {
         let error = fails(arguments, 2);
         assert!(error.contains(word), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn a_scenario_over_udp_says_nothing_that_does_nothing_there() {
+    let folder = Folder::new();
+    let over_udp = TINY.replace("service = \"echo\"", "service = \"echo\"\ntransport = \"udp\"");
+    for (text, word) in [
+        (format!("{over_udp}\n[server]\nbacklog = 9\n"), "`backlog` is of connections"),
+        (
+            format!("{over_udp}\n[server]\ncompute_workers = 2\n"),
+            "`compute_workers` is read by no model over UDP",
+        ),
+        (over_udp.replace("window =", "timeout = \"2s\"\ndrain = \"1s\"\nwindow ="), "raise `drain`"),
+    ] {
+        let error = fails(&["run", &folder.file("udp.toml", &text), "--out", &folder.path("out")], 2);
+        assert!(error.contains(word), "{error}");
     }
 }
 

@@ -51,8 +51,8 @@ impl fmt::Display for Transport {
 pub struct Datagrams {
     /// Timed out, and not back when the drain was over: lost on the round trip (RFC 6673, 4). `timeouts = lost + late`.
     pub lost: u64,
-    /// Of those lost, the ones that the rule of the workload's `loss` takes: lost on the way, where all others are the server's
-    /// or a full buffer's.
+    /// Of those lost, the ones that the rule of the workload's `loss` takes: an upper bound of those lost on the way, for the server
+    /// or its full buffer may have lost one of them first. All others are the server's or a full buffer's.
     pub dropped: u64,
     /// Back after their timeout: given up, so infinite in the percentiles, and not lost.
     pub late: u64,
@@ -65,7 +65,8 @@ pub struct Datagrams {
     /// Datagrams from the server that are a reply to nothing that was sent, as their number and stamp tell; of the whole trial.
     pub unasked: u64,
     /// Replies that found the swarm's own receive buffers full (the counter of `SO_RXQ_OVFL`), of the whole trial: the load
-    /// generator's doing. The server's own are among what it counts, as `overflowed`.
+    /// generator's doing. Absent where there is a loss and it does not explain the kernel's count, which has both. The server's own are
+    /// among what it counts, as `overflowed`.
     pub overflowed: Reading<u64>,
 }
 

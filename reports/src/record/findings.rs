@@ -86,6 +86,11 @@ pub enum Invalid {
         /// How many.
         requests: u64,
     },
+    /// Replies over UDP that found the swarm's own receive buffers full, in the whole trial.
+    GeneratorOverflowed {
+        /// How many.
+        replies: u64,
+    },
     /// Half of the requests or more went unanswered, to a server that nothing else is held against.
     Unanswered {
         /// How many.
@@ -147,7 +152,7 @@ pub enum Doubt {
         /// Throughput of the second half over the first.
         ratio: f64,
     },
-    /// Some connections were never served.
+    /// Some clients were never served: connections, or sockets for datagrams.
     Starved {
         /// How many.
         connections: u64,

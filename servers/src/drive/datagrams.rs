@@ -79,7 +79,7 @@ impl Echo {
             Err(Errno::AGAIN) if self.stop.requested() => Ok(Turn::Ended),
             Err(Errno::AGAIN) => Ok(Turn::Empty),
             Err(Errno::INTR) => Ok(Turn::Again),
-            Err(Errno::NOMEM | Errno::NOBUFS) => {
+            Err(error) if is_short_of_memory(&error.into()) => {
                 self.rest();
                 Ok(Turn::Again)
             }
@@ -113,6 +113,11 @@ impl Echo {
     }
 }
 
+/// Whether the kernel had no memory to receive with, which passes.
+pub fn is_short_of_memory(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOMEM | Errno::NOBUFS))
+}
+
 impl Drop for Echo {
     fn drop(&mut self) {
         let Counters { requests, unsent, bytes_in, bytes_out, .. } = self.counters;
@@ -120,5 +125,17 @@ impl Drop for Echo {
         unsent.fetch_add(self.unsent, Relaxed);
         bytes_in.fetch_add(self.bytes_in, Relaxed);
         bytes_out.fetch_add(self.bytes_out, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_want_of_memory_passes_and_nothing_else_does() {
+        for (errno, passes) in [(Errno::NOMEM, true), (Errno::NOBUFS, true), (Errno::BADF, false)] {
+            assert_eq!(is_short_of_memory(&errno.into()), passes, "{errno}");
+        }
     }
 }

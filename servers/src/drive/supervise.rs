@@ -14,10 +14,12 @@ use std::time::Instant;
 
 /// Requests the stop when it is dropped: a thread that serves has it, so that the server ends when that does, for whatever
 /// reason.
-struct StopAtEnd(Stop);
+#[derive(Debug)]
+pub struct StopAtEnd(Stop);
 
 impl StopAtEnd {
-    fn new(stop: &Stop) -> Self {
+    /// For one that serves until this stop.
+    pub fn new(stop: &Stop) -> Self {
         Self(stop.clone())
     }
 

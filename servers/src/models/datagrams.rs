@@ -6,7 +6,8 @@
 use crate::datagrams::{Datagrams, ServingDatagrams};
 use crate::drive::accept::retry_spawn;
 use crate::drive::datagrams::{BUFFER, Echo, Turn};
-use crate::drive::supervise::side_by_side;
+use crate::drive::supervise::{StopAtEnd, side_by_side};
+use crate::tuning::Tuning;
 use crate::{ServerConfig, Stop};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -19,6 +20,7 @@ use std::{io, thread};
 pub(super) static ITERATIVE: Datagrams = Datagrams {
     summary: "one thread in recvfrom, then sendto (Stevens, UNP chapter 8)",
     sockets: |_| 1,
+    tunings: &[],
     answer: |mut serving| {
         let socket = serving.only_socket();
         let _unblocked = serving.stop.unblock(&socket)?;
@@ -30,6 +32,7 @@ pub(super) static ITERATIVE: Datagrams = Datagrams {
 pub(super) static PRETHREAD: Datagrams = Datagrams {
     summary: "threads that all wait in recvfrom on one socket",
     sockets: |_| 1,
+    tunings: &[Tuning::PoolWorkers],
     answer: prethread,
 };
 
@@ -37,6 +40,7 @@ pub(super) static PRETHREAD: Datagrams = Datagrams {
 pub(super) static EVENT_LOOP: Datagrams = Datagrams {
     summary: "one loop over one socket",
     sockets: |_| 1,
+    tunings: &[],
     answer: |mut serving| {
         let socket = serving.only_socket();
         reactor(&socket, Echo::new(&serving), &serving.stop)
@@ -47,6 +51,7 @@ pub(super) static EVENT_LOOP: Datagrams = Datagrams {
 pub(super) static MULTI_REACTOR: Datagrams = Datagrams {
     summary: "a loop for each core, each with a socket of its own (SO_REUSEPORT)",
     sockets: runtimes,
+    tunings: &[Tuning::RuntimeWorkers],
     answer: multi_reactor,
 };
 
@@ -66,8 +71,11 @@ fn prethread(mut serving: ServingDatagrams) -> io::Result<()> {
     let socket = Arc::new(serving.only_socket());
     let unblocked = serving.stop.unblock(&*socket)?;
     let spawn = |worker: usize| {
-        let (socket, echo) = (Arc::clone(&socket), Echo::new(&serving));
-        thread::Builder::new().name(format!("worker-{worker}")).spawn(move || answer(&socket, echo))
+        let (socket, echo, stop) = (Arc::clone(&socket), Echo::new(&serving), serving.stop.clone());
+        thread::Builder::new().name(format!("worker-{worker}")).spawn(move || {
+            let _at_end = StopAtEnd::new(&stop); // one that fails ends the server, which says so
+            answer(&socket, echo)
+        })
     };
     // One is enough to serve, and the others come when there is room for them.
     let threads: Vec<_> = (0..serving.config.pool_workers.max(1))
@@ -108,4 +116,23 @@ fn multi_reactor(mut serving: ServingDatagrams) -> io::Result<()> {
     });
     let bodies = bodies.collect();
     side_by_side("reactor", &serving.stop, bodies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Counters;
+    use std::os::fd::OwnedFd;
+
+    #[test]
+    fn threads_that_fail_end_the_server_which_says_so() {
+        let (pipe, _writer) = io::pipe().expect("a pipe"); // no socket, so that receiving fails
+        let error = PRETHREAD.serve(ServingDatagrams {
+            sockets: vec![UdpSocket::from(OwnedFd::from(pipe))],
+            config: ServerConfig { pool_workers: 2, ..ServerConfig::for_cpus(1) },
+            stop: Stop::on_signals().expect("handlers"),
+            counters: Counters::shared().expect("memory"),
+        });
+        assert!(error.expect_err("nobody answers").to_string().contains("socket"));
+    }
 }

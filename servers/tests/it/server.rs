@@ -89,6 +89,9 @@ pub(crate) fn serve_if_asked() -> Option<ExitCode> {
     if options.datagrams {
         let datagrams = model.datagrams().expect("it serves datagrams");
         let sockets = listen::bind_datagrams(address, (datagrams.sockets)(&config)).expect("bind");
+        // As large on every host, whatever net.core.rmem_default is.
+        let sized = |socket| rustix::net::sockopt::set_socket_recv_buffer_size(socket, 1 << 18);
+        sockets.iter().for_each(|socket| sized(socket).expect("a size"));
         say(sockets[0].local_addr(), None);
         datagrams.serve(ServingDatagrams { sockets, config, stop, counters }).expect("serve");
     } else {

@@ -4,7 +4,7 @@ mod selftest;
 
 use super::flags::{CampaignFlags, CostFlag};
 use super::results::Results;
-use super::setup::check_scenario;
+use super::setup::{check_datagram_port, check_scenario};
 use super::{names, output, report, workloads};
 use crate::campaign::budget;
 use crate::campaign::pairs;
@@ -121,6 +121,7 @@ impl AbArgs {
         require_loopback(flags.listen.addr.ip(), "two builds are compared on this machine only")?;
         let plan = self.plan()?;
         let context = flags.context()?;
+        check_datagram_port(&plan.scenarios, &context)?;
         if let Some(gates) = self.self_test {
             return self.test_itself(&plan, gates, &context);
         }

@@ -1,9 +1,9 @@
 //! Which datagrams are under way, and what a reply is: the first in time, late, or a copy.
 //!
-//! Datagrams of a worker are numbered in the order they are sent, in steps of the number of workers, so that a number says where
-//! its flight is. Those that time out are kept apart until the end: what has not come back by then is lost.
+//! Datagrams of a worker are numbered in the order they are sent, in steps of the number of workers. Those that time out are kept
+//! apart until the end: what has not come back by then is lost. Memory goes with what is unanswered, and not with what was sent.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 
 /// A datagram that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,13 +12,16 @@ pub(super) struct Flight {
     pub(super) sent_ns: u64,
     /// The socket it left from.
     pub(super) flow: u32,
-    /// It has been answered, or was not sent.
-    settled: bool,
 }
 
 impl Flight {
     pub(super) fn new(intended_ns: u64, sent_ns: u64, flow: u32) -> Self {
-        Self { intended_ns, sent_ns, flow, settled: false }
+        Self { intended_ns, sent_ns, flow }
+    }
+
+    /// Whether a reply that came to this socket with this stamp is to it.
+    fn is_of(&self, flow: u32, sent_ns: u64) -> bool {
+        (self.flow, self.sent_ns) == (flow, sent_ns)
     }
 }
 
@@ -29,9 +32,9 @@ pub(super) enum Arrival {
     InTime(Flight),
     /// The first, and this datagram had been given up.
     Late(Flight),
-    /// A copy of one that came before.
+    /// A copy of one that came before, if its payload says so, too.
     Copy,
-    /// Nothing was ever sent that this is a reply to.
+    /// Nothing was ever sent from this socket that this is a reply to.
     Unasked,
 }
 
@@ -41,28 +44,29 @@ pub(super) struct Flights {
     shard: u64,
     shards: u64,
     timeout_ns: u64,
-    /// How many were begun before the first of `under_way`.
-    before: u64,
-    under_way: VecDeque<Flight>,
-    /// Those that timed out and have not come back, by the order they were sent in.
+    /// How many were begun.
+    begun: u64,
+    /// Those that have no reply and have time, by the order they were sent in.
+    under_way: BTreeMap<u64, Flight>,
+    /// Those that timed out and have not come back, by the same.
     missing: HashMap<u64, Flight>,
 }
 
 impl Flights {
-    pub(super) fn new(shard: u32, shards: u32, timeout_ns: u64, expected: usize) -> Self {
+    pub(super) fn new(shard: u32, shards: u32, timeout_ns: u64) -> Self {
         Self {
             shard: shard.into(),
             shards: shards.into(),
             timeout_ns,
-            before: 0,
-            under_way: VecDeque::with_capacity(expected),
+            begun: 0,
+            under_way: BTreeMap::new(),
             missing: HashMap::with_capacity(1024),
         }
     }
 
     /// The number of the next datagram.
     pub(super) fn next_number(&self) -> u64 {
-        self.number(self.before + self.under_way.len() as u64)
+        self.number(self.begun)
     }
 
     fn number(&self, ordinal: u64) -> u64 {
@@ -71,51 +75,44 @@ impl Flights {
 
     /// The next datagram leaves.
     pub(super) fn push(&mut self, flight: Flight) {
-        self.under_way.push_back(flight);
+        self.under_way.insert(self.begun, flight);
+        self.begun += 1;
     }
 
     /// The last datagram could not be sent after all.
     pub(super) fn withdraw(&mut self) {
-        if let Some(last) = self.under_way.back_mut() {
-            last.settled = true;
-        }
+        self.under_way.pop_last();
     }
 
-    /// A reply with this number, stamped with this send time, has come; those that had timed out by then were taken before.
-    pub(super) fn arrived(&mut self, number: u64, sent_ns: u64) -> Arrival {
+    /// A reply with this number, stamped with this send time, has come to the socket of `flow`; those that had timed out by then were
+    /// taken before.
+    pub(super) fn arrived(&mut self, number: u64, sent_ns: u64, flow: u32) -> Arrival {
         let offset = number.wrapping_sub(self.shard);
-        if !offset.is_multiple_of(self.shards) || number < self.shard {
+        let ordinal = offset / self.shards;
+        if !offset.is_multiple_of(self.shards) || number < self.shard || ordinal >= self.begun {
             return Arrival::Unasked;
         }
-        let ordinal = offset / self.shards;
-        if ordinal < self.before {
-            return match self.missing.get(&ordinal).copied() {
-                Some(flight) if flight.sent_ns == sent_ns => {
-                    self.missing.remove(&ordinal);
-                    Arrival::Late(flight)
-                }
-                Some(_) => Arrival::Unasked,
-                None => Arrival::Copy,
-            };
-        }
-        match self.under_way.get_mut((ordinal - self.before) as usize) {
-            Some(flight) if flight.sent_ns != sent_ns => Arrival::Unasked,
-            Some(flight) if flight.settled => Arrival::Copy,
-            Some(flight) => {
-                flight.settled = true;
-                Arrival::InTime(*flight)
+        if let Some(flight) = self.under_way.get(&ordinal).copied() {
+            if !flight.is_of(flow, sent_ns) {
+                return Arrival::Unasked;
             }
-            None => Arrival::Unasked,
+            self.under_way.remove(&ordinal);
+            return Arrival::InTime(flight);
+        }
+        match self.missing.get(&ordinal).copied() {
+            Some(flight) if flight.is_of(flow, sent_ns) => {
+                self.missing.remove(&ordinal);
+                Arrival::Late(flight)
+            }
+            Some(_) => Arrival::Unasked,
+            None => Arrival::Copy,
         }
     }
 
     /// When the next one times out, if any is under way.
-    pub(super) fn next_deadline_ns(&mut self) -> Option<u64> {
-        while self.under_way.front()?.settled {
-            self.under_way.pop_front();
-            self.before += 1;
-        }
-        Some(self.under_way.front()?.sent_ns + self.timeout_ns)
+    pub(super) fn next_deadline_ns(&self) -> Option<u64> {
+        let (_, first) = self.under_way.first_key_value()?;
+        Some(first.sent_ns + self.timeout_ns)
     }
 
     /// Takes the next one that has timed out at `now_ns`.
@@ -123,9 +120,8 @@ impl Flights {
         if self.next_deadline_ns()? > now_ns {
             return None;
         }
-        let flight = self.under_way.pop_front()?;
-        self.missing.insert(self.before, flight);
-        self.before += 1;
+        let (ordinal, flight) = self.under_way.pop_first()?;
+        self.missing.insert(ordinal, flight);
         Some(flight)
     }
 
@@ -136,8 +132,7 @@ impl Flights {
 
     /// The numbers of all that have had no reply.
     pub(super) fn unanswered(&self) -> impl Iterator<Item = u64> {
-        let under_way = (self.before..).zip(&self.under_way).filter(|(_, flight)| !flight.settled);
-        let under_way = under_way.map(|(ordinal, _)| self.number(ordinal));
+        let under_way = self.under_way.keys().map(|ordinal| self.number(*ordinal));
         under_way.chain(self.lost().map(|(number, _)| number))
     }
 
@@ -155,7 +150,7 @@ mod tests {
 
     /// The second of three workers, with datagrams sent at 10, 20 and 30.
     fn flights() -> Flights {
-        let mut flights = Flights::new(1, 3, TIMEOUT_NS, 4);
+        let mut flights = Flights::new(1, 3, TIMEOUT_NS);
         for (at, number) in [(10, 1), (20, 4), (30, 7)] {
             assert_eq!(flights.next_number(), number);
             flights.push(Flight::new(at, at, 0));
@@ -166,18 +161,38 @@ mod tests {
     #[test]
     fn a_reply_is_the_first_late_a_copy_or_unasked() {
         let mut flights = flights();
-        assert!(matches!(flights.arrived(4, 20), Arrival::InTime(flight) if flight.intended_ns == 20));
-        assert_eq!(flights.arrived(4, 20), Arrival::Copy);
+        assert!(matches!(flights.arrived(4, 20, 0), Arrival::InTime(flight) if flight.intended_ns == 20));
+        assert_eq!(flights.arrived(4, 20, 0), Arrival::Copy);
         assert_eq!(flights.expired(109), None);
         assert_eq!(flights.expired(110).map(|flight| flight.sent_ns), Some(10));
         assert_eq!(flights.expired(110), None, "the second has its reply, the third has time");
-        assert!(matches!(flights.arrived(1, 10), Arrival::Late(flight) if flight.sent_ns == 10));
-        assert_eq!(flights.arrived(1, 10), Arrival::Copy, "late and once more");
-        assert_eq!(flights.arrived(4, 20), Arrival::Copy, "long gone");
+        assert!(matches!(flights.arrived(1, 10, 0), Arrival::Late(flight) if flight.sent_ns == 10));
+        assert_eq!(flights.arrived(1, 10, 0), Arrival::Copy, "late and once more");
+        assert_eq!(flights.arrived(4, 20, 0), Arrival::Copy, "long gone");
         for (number, sent_ns) in [(7, 31), (10, 30), (0, 10), (2, 10), (u64::MAX, 0)] {
-            assert_eq!(flights.arrived(number, sent_ns), Arrival::Unasked, "{number}");
+            assert_eq!(flights.arrived(number, sent_ns, 0), Arrival::Unasked, "{number}");
         }
         assert_eq!((flights.lost().count(), flights.unanswered().collect::<Vec<_>>()), (0, vec![7]));
+    }
+
+    #[test]
+    fn a_reply_to_another_socket_is_unasked_and_settles_nothing() {
+        let mut flights = flights();
+        assert_eq!(flights.arrived(4, 20, 1), Arrival::Unasked);
+        assert!(matches!(flights.arrived(4, 20, 0), Arrival::InTime(_)));
+        assert!(flights.expired(110).is_some());
+        assert_eq!(flights.arrived(1, 10, 1), Arrival::Unasked, "given up, and still nobody else's");
+        assert!(matches!(flights.arrived(1, 10, 0), Arrival::Late(_)));
+    }
+
+    #[test]
+    fn one_that_is_missing_holds_no_memory_of_those_behind_it() {
+        let mut flights = Flights::new(0, 1, TIMEOUT_NS);
+        for number in 0..1_000 {
+            flights.push(Flight::new(number, number, 0));
+            assert!(number == 0 || matches!(flights.arrived(number, number, 0), Arrival::InTime(_)));
+        }
+        assert_eq!((flights.under_way.len(), flights.unanswered().collect::<Vec<_>>()), (1, vec![0]));
     }
 
     #[test]
@@ -185,7 +200,7 @@ mod tests {
         let mut flights = flights();
         flights.push(Flight::new(40, 40, 0));
         flights.withdraw();
-        flights.arrived(4, 20);
+        flights.arrived(4, 20, 0);
         while flights.expired(1_000).is_some() {}
         let mut lost: Vec<u64> = flights.lost().map(|(number, _)| number).collect();
         lost.sort_unstable();

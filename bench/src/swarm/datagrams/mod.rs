@@ -32,7 +32,7 @@ use rustix::net::{
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Receive buffer asked for at each socket, in bytes; the system grants `net.core.rmem_max` at most.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -91,7 +91,6 @@ impl<'a> DatagramEngine<'a> {
         };
         let flows = (0..count).map(flow).collect::<io::Result<Vec<_>>>()?;
         let timeout_ns = nanoseconds(spec.timing.timeout);
-        let expected = schedule.offsets_ns().len().clamp(count, 1 << 16);
         Ok(Self {
             exchange,
             schedule,
@@ -100,7 +99,7 @@ impl<'a> DatagramEngine<'a> {
             think_ns,
             loss: spec.loss(),
             flows,
-            flights: Flights::new(spec.shard, spec.shards, timeout_ns, expected),
+            flights: Flights::new(spec.shard, spec.shards, timeout_ns),
             books: Books::new(&spec.timing, spec.slices, count, false),
             seen: Datagrams::default(),
             clock,
@@ -164,6 +163,7 @@ impl<'a> DatagramEngine<'a> {
             self.send_due();
             let now = self.clock.now();
             self.clock.note_cpu(now);
+            self.expire(now); // what had its whole timeout is lost, and not in flight
             if self.is_finished(now) {
                 return Ok(());
             }
@@ -266,14 +266,15 @@ impl<'a> DatagramEngine<'a> {
         if head.number == PROBE {
             return;
         }
-        let (flight, in_time) = match self.flights.arrived(head.number, head.sent_ns) {
+        let (flight, in_time) = match self.flights.arrived(head.number, head.sent_ns, flow) {
             Arrival::InTime(flight) => (flight, true),
             Arrival::Late(flight) => (flight, false),
-            Arrival::Copy => {
+            // The payload follows from the number, so that it tells a copy from a number that is wrong.
+            Arrival::Copy if head.is_whole(self.exchange, self.size, bytes) => {
                 self.seen.duplicated += u64::from(self.books.counts(head.sent_ns));
                 return;
             }
-            Arrival::Unasked => {
+            Arrival::Copy | Arrival::Unasked => {
                 self.seen.unasked += 1;
                 return;
             }
@@ -348,24 +349,75 @@ impl<'a> DatagramEngine<'a> {
         (measured, self.flows)
     }
 
-    /// Replies that found the receive buffers of the swarm full. What the kernel dropped by the rule of a loss is in its count, too,
-    /// and is taken off: the numbers say which those are.
+    /// Replies that found the receive buffers of the swarm full. The kernel counts what the rule of a loss takes with them, and a
+    /// datagram that the rule would have taken may never have come: where there is a loss, they are known to be none or not known.
     fn overflowed(&self) -> Reading<u64> {
         let dropped = self.flows.iter().map(|flow| dropped_on_receipt(&flow.socket).map(u64::from));
         let by_rule =
             |loss: Loss| self.flights.unanswered().filter(|number| loss.takes(*number)).count() as u64;
-        match dropped.sum::<io::Result<u64>>() {
-            Ok(dropped) => Reading::Value(dropped.saturating_sub(self.loss.map_or(0, by_rule))),
-            Err(error) => Reading::Absent(format!("asking a socket what it dropped failed: {error}")),
+        match (dropped.sum::<io::Result<u64>>(), self.loss.map(by_rule)) {
+            (Ok(dropped), None) => Reading::Value(dropped),
+            (Ok(dropped), Some(by_rule)) if dropped == 0 || dropped == by_rule => Reading::Value(0),
+            (Ok(dropped), Some(by_rule)) => Reading::Absent(format!(
+                "cannot be told apart under a loss: the kernel dropped {dropped}, and the rule explains {by_rule}"
+            )),
+            (Err(error), _) => Reading::Absent(format!("asking a socket what it dropped failed: {error}")),
         }
     }
 }
 
-/// A socket that takes datagrams from anybody.
+/// A socket that takes datagrams from anybody who reaches it: over loopback alone where the target is there.
 fn socket(target: SocketAddr) -> io::Result<OwnedFd> {
-    let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-    let socket = rustix::net::socket_with(family, SocketType::DGRAM, flags, Some(ipproto::UDP))?;
+    let host = match target {
+        SocketAddr::V4(v4) if v4.ip().is_loopback() => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(v6) if v6.ip().is_loopback() => Ipv6Addr::LOCALHOST.into(),
+        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    };
+    let bound = || {
+        let family = if target.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = rustix::net::socket_with(family, SocketType::DGRAM, flags, Some(ipproto::UDP))?;
+        rustix::net::bind(&socket, &SocketAddr::new(host, 0))?;
+        let port = SocketAddr::try_from(rustix::net::getsockname(&socket)?)?.port();
+        Ok((socket, port))
+    };
+    let socket = at_another_port(target.port(), bound)?;
     sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER)?;
     Ok(socket)
+}
+
+/// What `bound` makes at another port than this one: a socket at its target's would talk to itself.
+fn at_another_port<T>(port: u16, bound: impl Fn() -> io::Result<(T, u16)>) -> io::Result<T> {
+    let first = bound()?;
+    if first.1 != port {
+        return Ok(first.0);
+    }
+    bound().map(|(second, _)| second) // while the first holds that port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    #[test]
+    fn no_socket_is_at_the_port_of_its_target() {
+        let made = Cell::new(0_u16);
+        let bound = || {
+            made.set(made.get() + 1);
+            Ok((made.get(), 7_000 + made.get()))
+        };
+        assert_eq!(at_another_port(7_001, bound).expect("made"), 2);
+        assert_eq!(at_another_port(7_001, bound).expect("made"), 3);
+    }
+
+    #[test]
+    fn a_socket_for_a_target_on_loopback_is_there_itself() {
+        for target in ["127.0.0.1:9", "127.0.0.2:9"].map(|text| text.parse().expect("an address")) {
+            let socket = socket(target).expect("room");
+            let address = rustix::net::getsockname(&socket).expect("bound");
+            assert!(SocketAddr::try_from(address).expect("of IP").ip().is_loopback());
+        }
+    }
 }

@@ -56,6 +56,7 @@ pub fn is_transient(invalid: &[Invalid]) -> bool {
         | Invalid::BehindSchedule { .. }
         | Invalid::GeneratorBound { .. }
         | Invalid::GeneratorShort { .. }
+        | Invalid::GeneratorOverflowed { .. }
         | Invalid::Unsteady { .. }
         | Invalid::ForeignLoad { .. }
         | Invalid::Slowed { .. }
@@ -127,9 +128,10 @@ fn miscounted(measured: &Measured) -> Vec<Invalid> {
     };
     let wrong =
         of(ErrorKind::Corrupt, unasked).map(|replies| Invalid::WrongReply { replies, kinds: kinds.clone() });
-    let short = of(ErrorKind::Shortage, overflowed).map(|requests| Invalid::GeneratorShort { requests });
+    let short = of(ErrorKind::Shortage, 0).map(|requests| Invalid::GeneratorShort { requests });
+    let full = (overflowed > 0).then_some(Invalid::GeneratorOverflowed { replies: overflowed });
     let unbalanced = (!counts.balanced()).then_some(Invalid::Unbalanced);
-    wrong.into_iter().chain(short).chain(unbalanced).collect()
+    wrong.into_iter().chain(short).chain(full).chain(unbalanced).collect()
 }
 
 /// Why no figure of a load on somebody else's server can be relied on. In a trial that a server ends, or answers little, is its

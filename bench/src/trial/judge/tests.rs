@@ -2,7 +2,7 @@
 
 use super::*;
 use bakeoff_reports::metric::Group;
-use bakeoff_reports::record::{Counts, Spread};
+use bakeoff_reports::record::{Counts, Datagrams, Spread};
 
 /// 1,000 replies of 1 ms each over one second from one client: Little's law holds exactly.
 fn measured() -> Measured {
@@ -94,6 +94,18 @@ fn what_the_generator_had_no_port_for_disqualifies_and_is_tried_again() {
     let found = invalid(&m, &usage(0.0), &CLOSED);
     assert_eq!(found, [Invalid::GeneratorShort { requests: 7 }]);
     assert!(is_transient(&found), "ports come back");
+}
+
+#[test]
+fn full_receive_buffers_of_the_generator_are_a_reason_of_their_own() {
+    let mut m = measured();
+    let of = |overflowed| Some(Datagrams { overflowed, ..Datagrams::default() });
+    m.datagrams = of(Reading::Value(3));
+    let found = invalid(&m, &usage(0.0), &CLOSED);
+    assert_eq!(found, [Invalid::GeneratorOverflowed { replies: 3 }]);
+    assert!(is_transient(&found) && found[0].to_string().contains("net.core.rmem_max"));
+    m.datagrams = of(Reading::Absent("under a loss".into()));
+    assert_eq!(invalid(&m, &usage(0.0), &CLOSED), []);
 }
 
 #[test]

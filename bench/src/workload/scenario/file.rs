@@ -169,7 +169,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         .and_then(|()| bounds::check_stages(&request, &timing))
         .and_then(|()| bounds::check_background(&load, &background))
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
-    let (transport, loss) = transport(&check, &file, &load, &request, &background)?;
+    let (transport, loss) = transport(&check, &file, &load, &request, &background, &timing)?;
     bounds::check_tls(tls.is_some(), transport, &load, &background)
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
     let asked_merit = merit(&check, &file, &load)?;
@@ -207,12 +207,18 @@ fn transport(
     load: &Load,
     request: &RequestShape,
     background: &Background,
+    timing: &Timing,
 ) -> Checked<(Transport, f64)> {
     let carrier = file.transport.as_ref().map_or_else(Transport::default, |transport| *transport.get_ref());
     let loss = file.loss.as_ref().map_or(0.0, |loss| loss.get_ref().0);
+    for name in file.server.keys() {
+        let key = Key::all().find(|key| key.name() == name.get_ref());
+        key.map_or(Ok(()), |key| transport::check_key(carrier, key))
+            .map_err(|error| check.at(name, error.to_string()))?;
+    }
     let at = file.transport.as_ref().map(Spanned::span).or(file.loss.as_ref().map(Spanned::span));
     transport::check_service(carrier, file.service.get_ref())
-        .and_then(|()| transport::check(carrier, loss, load, request, background))
+        .and_then(|()| transport::check(carrier, loss, load, request, background, timing))
         .map_err(|error| check.error(at.map_or(0, |span| span.start), error.to_string()))?;
     Ok((carrier, loss))
 }

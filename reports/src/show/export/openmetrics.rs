@@ -69,7 +69,9 @@ pub(super) fn exposition(source: Source<'_>) -> String {
     let help = "replies to the requests of the window by status".to_owned();
     let statuses = Family { name: REPLIES.to_owned(), unit: "", help };
     push(&mut text, &statuses, &cells, |measured, _| replies(measured));
-    let help = "datagrams of the window by what became of them beyond being answered in time".to_owned();
+    let help = "datagrams by what became of them beyond being answered in time: of the window, but strangers, unasked and overflowed of the \
+         whole trial"
+        .to_owned();
     let fates = Family { name: DATAGRAMS.to_owned(), unit: "", help };
     push(&mut text, &fates, &cells, |measured, _| datagrams(measured));
     for metric in Metric::ALL {

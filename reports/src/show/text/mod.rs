@@ -170,7 +170,7 @@ fn datagrams(workload: &Workload) -> Option<String> {
     let cells = standings.filter_map(|standing| workload.cell(&standing.model));
     let each: Vec<String> =
         cells.filter_map(|cell| Some(format!("{} {}", cell.model, words::datagrams::of(cell)?))).collect();
-    (!each.is_empty()).then(|| format!("Datagrams: {}.", each.join("; ")))
+    (!each.is_empty()).then(|| format!("Datagrams: {}.", each.join(". ")))
 }
 
 /// A factor without its sign, which the heading of the matrix says.

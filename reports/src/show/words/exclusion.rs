@@ -50,6 +50,7 @@ impl Invalid {
             Self::GeneratorBound { .. } => "the swarm was slowed down",
             Self::BehindSchedule { .. } => "the swarm fell behind its schedule while the server was idle",
             Self::GeneratorShort { .. } => "the load generator ran out of ports, descriptors or memory",
+            Self::GeneratorOverflowed { .. } => "the load generator's own receive buffers were full",
             Self::Unanswered { .. } => "most requests went unanswered",
             Self::Throttled { .. } => "a CPU quota took too much of the pinned CPUs",
             Self::Unsteady { .. } => "there was no steady state",

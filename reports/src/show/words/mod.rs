@@ -84,6 +84,12 @@ impl fmt::Display for Invalid {
                 "the load generator itself ran out of ports, descriptors or memory for {}",
                 units::plural(*requests, "request")
             ),
+            Self::GeneratorOverflowed { replies } => write!(
+                f,
+                "the load generator's own receive buffers were full for {}, and it cannot tell these from lost ones: raise \
+                 net.core.rmem_max (it asks for 4 MiB a socket), or lower the rate or the size",
+                units::plural(*replies, "datagram")
+            ),
             Self::Unanswered { sent: 0, .. } => f.write_str("not one request was sent"),
             Self::Unanswered { requests, sent } => {
                 write!(
@@ -140,7 +146,7 @@ impl fmt::Display for Doubt {
                 )
             }
             Self::Starved { connections } => {
-                write!(f, "{} never served", units::plural(*connections, "connection"))
+                write!(f, "{} never served", units::plural(*connections, "client"))
             }
             Self::Unanswered { requests, sent } => {
                 write!(

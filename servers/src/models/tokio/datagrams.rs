@@ -2,9 +2,10 @@
 
 use super::runtime::build;
 use crate::datagrams::{Datagrams, ServingDatagrams};
-use crate::drive::datagrams::{BUFFER, Echo};
-use crate::drive::supervise::side_by_side;
+use crate::drive::datagrams::{BUFFER, Echo, is_short_of_memory};
+use crate::drive::supervise::{StopAtEnd, side_by_side};
 use crate::models::datagrams::runtimes;
+use crate::tuning::Tuning;
 use crate::{ServerConfig, Stop};
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 pub(super) static MULTI_THREAD: Datagrams = Datagrams {
     summary: "a task for each thread of the runtime, all on one socket",
     sockets: |_| 1,
+    tunings: &[Tuning::RuntimeWorkers],
     answer: |mut serving| {
         let tasks = runtimes(&serving.config);
         let mut builder = Builder::new_multi_thread();
@@ -29,6 +31,7 @@ pub(super) static MULTI_THREAD: Datagrams = Datagrams {
 pub(super) static CURRENT_THREAD: Datagrams = Datagrams {
     summary: "one task on one thread, over one socket",
     sockets: |_| 1,
+    tunings: &[],
     answer: |mut serving| {
         let socket = serving.only_socket();
         let echoes = vec![Echo::new(&serving)];
@@ -40,6 +43,7 @@ pub(super) static CURRENT_THREAD: Datagrams = Datagrams {
 pub(super) static PER_CORE: Datagrams = Datagrams {
     summary: "a single-threaded runtime for each core, each with a socket of its own (SO_REUSEPORT)",
     sockets: runtimes,
+    tunings: &[Tuning::RuntimeWorkers],
     answer: per_core,
 };
 
@@ -74,6 +78,7 @@ fn serve(runtime: &Runtime, socket: std::net::UdpSocket, echoes: Vec<Echo>, stop
 }
 
 async fn answer(socket: Arc<UdpSocket>, mut echo: Echo, stop: Stop) -> io::Result<()> {
+    let _at_end = StopAtEnd::new(&stop); // one that fails ends the server, which says so
     let mut buffer = vec![0; BUFFER];
     while !echo.is_over() {
         match socket.try_recv_from(&mut buffer) {
@@ -85,7 +90,7 @@ async fn answer(socket: Arc<UdpSocket>, mut echo: Echo, stop: Stop) -> io::Resul
             Err(error) if error.kind() == ErrorKind::WouldBlock && stop.requested() => return Ok(()),
             Err(error) if error.kind() == ErrorKind::WouldBlock => socket.readable().await?,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::OutOfMemory => echo.rest(),
+            Err(error) if is_short_of_memory(&error) => echo.rest(),
             Err(error) => return Err(error),
         }
     }

@@ -9,7 +9,7 @@ use crate::process::workers::PATIENCE;
 use crate::swarm::loss::Loss;
 use crate::swarm::spec::WorkerSpec;
 use crate::workload::load::{Arrivals, Load, RateShape, Timing, Transport};
-use bakeoff_reports::record::{Counts, Datagrams};
+use bakeoff_reports::record::{Counts, Datagrams, Reading};
 use bakeoff_servers::models;
 use std::time::Duration;
 
@@ -29,24 +29,37 @@ struct Seen {
     relayed: Relayed,
     counts: Counts,
     datagrams: Datagrams,
-    /// What the server counted as answered and as dropped by its buffer.
-    server: (u64, u64),
+    /// What the server counted as answered.
+    answered: u64,
+    /// What disturbed the trial, and why its figures cannot be told, if so.
+    spoiled: (Option<String>, Option<String>),
+}
+
+impl Seen {
+    fn exact(&self, figure: &str, expected: u64, measured: u64) -> Finding {
+        let (disturbed, void) = self.spoiled.clone();
+        Finding { disturbed, void, ..Finding::exact("loss", figure, expected, measured) }
+    }
+}
+
+/// Why a trial tells nothing: buffers of the relay, of the server or of the swarm lost something that no plan says. What the swarm cannot
+/// tell from the rule of a loss shows in the figures.
+fn void(relay: u64, server: u64, swarm: &Reading<u64>) -> Option<String> {
+    let full = relay + server + swarm.value().copied().unwrap_or(0);
+    (full > 0).then(|| format!("full buffers lost {full} datagrams on the way"))
 }
 
 /// Runs it.
 pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
     let delay = TIMEOUT + TIMEOUT / 2;
     let plan = RelayPlan { seed: rig.seed, faults: FAULTS, one_in: 40, delay };
-    let Seen { relayed, counts, datagrams, server } = trial(rig, plan, 0.0)?;
-    let void = relayed.overflowed + server.1;
-    let exact = |figure: &str, expected: u64, measured: u64| {
-        let lost = || format!("a full buffer lost {void} datagrams on the way");
-        Finding { void: (void > 0).then(lost), ..Finding::exact("loss", figure, expected, measured) }
-    };
+    let seen = trial(rig, plan, 0.0)?;
+    let exact = |figure: &str, expected, measured| seen.exact(figure, expected, measured);
+    let Seen { relayed, counts, datagrams, answered, .. } = &seen;
     let sent = relayed.numbers.len() as u64;
     let mut findings = vec![
         exact("datagrams sent", sent, counts.sent),
-        exact("reached the server", relayed.forwarded, server.0),
+        exact("reached the server", relayed.forwarded, *answered),
         exact("in time", sent - relayed.lost - relayed.late, counts.ok),
         exact("lost", relayed.lost, datagrams.lost),
         exact("late", relayed.late, datagrams.late),
@@ -57,7 +70,9 @@ pub(super) fn run(rig: &Rig<'_>) -> Result<Vec<Finding>, LaunchError> {
         exact("dropped by no rule", 0, datagrams.dropped),
     ];
     let sound = RelayPlan { faults: &[], ..plan };
-    let Seen { relayed, counts, datagrams, .. } = trial(rig, sound, SHARE)?;
+    let seen = trial(rig, sound, SHARE)?;
+    let exact = |figure: &str, expected, measured| seen.exact(figure, expected, measured);
+    let Seen { relayed, counts, datagrams, .. } = &seen;
     let rule = Loss::new(SHARE, rig.seed).expect("a share above zero");
     let taken = relayed.numbers.iter().filter(|number| rule.takes(**number)).count() as u64;
     findings.extend([
@@ -90,10 +105,27 @@ fn trial(rig: &Rig<'_>, plan: RelayPlan, loss: f64) -> Result<Seen, LaunchError>
     let datagrams = outcome.measured.datagrams.ok_or_else(|| {
         LaunchError::Refused("the swarm says nothing of the datagrams that it was to send".into())
     })?;
+    let void = void(relayed.overflowed, counters.overflowed, &datagrams.overflowed);
     Ok(Seen {
         relayed,
         counts: outcome.measured.counts,
         datagrams,
-        server: (counters.requests, counters.overflowed),
+        answered: counters.requests,
+        spoiled: (outcome.disturbed, void),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_full_buffer_voids_its_trial_and_an_untold_one_does_not() {
+        let none = Reading::Value(0);
+        assert_eq!(void(0, 0, &none), None);
+        assert_eq!(void(0, 0, &Reading::Absent("under a loss".into())), None);
+        for reason in [void(1, 0, &none), void(0, 1, &none), void(0, 0, &Reading::Value(1))] {
+            assert!(reason.is_some_and(|reason| reason.contains("lost 1 ")));
+        }
+    }
 }
