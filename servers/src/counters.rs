@@ -98,6 +98,8 @@ counters! {
     overflowed: default,
     /// Sockets of which the kernel does not tell that (`SO_MEMINFO`, since Linux 4.12).
     overflows_untold: default,
+    /// Members of a chat that were shut out because they had left too much unread.
+    shut_out: default,
     /// Replies to datagrams that the kernel did not take: those of non-blocking models that found the send buffer full, too.
     unsent: default,
 }

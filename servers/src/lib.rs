@@ -32,7 +32,7 @@ pub use counters::{CounterSnapshot, Counters};
 pub use datagrams::{Datagrams, ServingDatagrams};
 pub use exchange::{Exchange, Parts, Request};
 pub use model::{Meta, ServerModel, Serving};
-pub use service::{Advance, Demand, Job, JobOutput, Next, Service, Session};
+pub use service::{Advance, Demand, Job, JobOutput, Next, Post, Service, Session};
 pub use services::{Hosts, ServiceConfig, ServiceEntry};
 pub use stop::Stop;
 pub use tuned::TunedModel;

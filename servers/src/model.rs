@@ -122,6 +122,11 @@ impl Meta {
         }
     }
 
+    /// Whether its clients can reach each other: those of different processes cannot, for what one knows of its clients the others do not.
+    pub fn joins_clients(&self) -> bool {
+        self.isolation() == Isolation::Server
+    }
+
     /// Whether jobs run in bounded pools, apart from those who wait for bytes.
     pub fn offloads(&self) -> bool {
         self.tunings.contains(&Tuning::ComputeWorkers)

@@ -4,12 +4,25 @@
 //! bytes; work that occupies somebody for a time is handed out as a [`Job`], and the *model* decides where it runs.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A service: what the bytes of a connection mean. Shared by all connections of a server.
 pub trait Service: Send + Sync {
     /// Opens the state of one new connection.
     fn open(&self) -> Box<dyn Session>;
+
+    /// Whether its sessions talk to each other: then each is [attached](Session::attach) to a post before anything else.
+    fn talks(&self) -> bool {
+        false
+    }
+}
+
+/// A way to a client, for whoever has something to tell it: its own session and those of others.
+pub trait Post: Send + Sync {
+    /// Sends a message behind those before it; never waits, and never mixes the bytes of two. A client that has left too much unread is
+    /// shut out: its connection ends, and messages for it are dropped.
+    fn deliver(&self, message: &Arc<[u8]>);
 }
 
 impl<F: Fn() -> Box<dyn Session> + Send + Sync> Service for F {
@@ -40,6 +53,12 @@ pub trait Session: Send {
     fn complete(&mut self, result: JobOutput, output: &mut Vec<u8>) -> Next {
         let _ = (result, output);
         Next::Read
+    }
+
+    /// Hands the session the way to its client, over which all that it says must go from then on: `output` stays empty, since others
+    /// may be writing to the same client. Not called where no session [talks](Service::talks).
+    fn attach(&mut self, post: Arc<dyn Post>) {
+        let _ = post;
     }
 
     /// The client sends no more, and the connection is about to close: appends what the protocol says in parting, if anything.

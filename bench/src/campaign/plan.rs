@@ -75,14 +75,17 @@ impl Plan {
             return Err("nothing to run: the scenarios name no models; give some with --model".into());
         }
         let mut plan = Self { scenarios, contestants, refused, cells, rounds, budget: None, seed };
-        plan.refuse_by_transport()?;
+        plan.refuse_the_unfit()?;
         Ok(plan)
     }
 
-    /// Takes contestants out of the workloads whose transport they do not serve.
-    fn refuse_by_transport(&mut self) -> Result<(), String> {
+    /// Takes contestants out of the workloads whose service or transport they do not serve.
+    fn refuse_the_unfit(&mut self) -> Result<(), String> {
         for contestant in 0..self.contestants.len() {
-            let serves = |at: &usize| self.contestants[contestant].refusal(self.scenarios[*at].transport);
+            let serves = |at: &usize| {
+                let Scenario { service, transport, .. } = &self.scenarios[*at];
+                self.contestants[contestant].refusal(service, *transport)
+            };
             let runs =
                 self.cells.iter().filter(|cell| cell.contestant == contestant).map(|cell| cell.scenario);
             let unfit: Vec<usize> = runs.filter(|at| serves(at).is_some()).collect();

@@ -11,11 +11,12 @@ use crate::process::context::Context;
 use crate::process::launch::LaunchError;
 use crate::swarm::spec::{ClientTls, WorkerSpec};
 use crate::trial::judge;
-use crate::workload::load::{Arrivals, Background, Load, RateShape, Timing};
+use crate::workload::audience::Asked;
+use crate::workload::load::{Arrivals, Audience, AudienceKind, Background, Load, RateShape, Timing};
 use crate::workload::units::{
     parse_count, parse_duration, parse_positive_duration, parse_rate, parse_share, show_duration,
 };
-use crate::workload::{bounds, transport};
+use crate::workload::{audience, bounds, transport};
 use bakeoff_reports::record::{HttpFault, Invalid, Measured, Usage, WrongReplies};
 use bakeoff_reports::show::summary::Summary;
 use bakeoff_servers::tls::Fingerprint;
@@ -42,6 +43,9 @@ pub(super) struct LoadArgs {
     /// Lose this share of what comes back, such as 0.5%, as a network would: segments of TCP, which are sent again, or datagrams
     #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = parse_share)]
     loss: f64,
+    /// Have the clients of a chat speak to each other: to one other, or in a room or in groups of this size, such as room=100
+    #[arg(long, value_name = "WHOM", requires = "rate", value_parser = parse_audience)]
+    audience: Option<Audience>,
     /// Speak TLS. Without a fingerprint any certificate will do: it measures, it does not protect
     #[arg(long)]
     tls: bool,
@@ -85,6 +89,20 @@ pub(super) struct LoadArgs {
     /// Print one JSON document instead of a table; times in nanoseconds, as reports/SCHEMA.md says
     #[arg(long)]
     json: bool,
+}
+
+/// `one`, `room=100` or `group=10`.
+fn parse_audience(text: &str) -> Result<Audience, String> {
+    let (name, size) = text.split_once('=').map_or((text, None), |(name, size)| (name, Some(size)));
+    let kind = AudienceKind::ALL.into_iter().find(|kind| kind.name() == name);
+    let kind = kind.ok_or_else(|| format!("`{name}` is no audience; give one, room=SIZE or group=SIZE"))?;
+    let size = match (kind, size) {
+        (AudienceKind::One, None) => 2,
+        (AudienceKind::One, Some(_)) => return Err("a whisper is for one; leave the size out".into()),
+        (_, None) => return Err(format!("how large is the {name}? give {name}=SIZE")),
+        (_, Some(size)) => parse_clients(size)?,
+    };
+    Ok(Audience { kind, size })
 }
 
 fn parse_clients(text: &str) -> Result<u32, String> {
@@ -138,6 +156,9 @@ impl LoadArgs {
         let window = show_duration(self.window);
         let clients = match self.churn {
             Some(_) => format!("{} sessions at once", self.clients),
+            None if spec.audience.is_some() => {
+                format!("{} of {} members", workers.connected(), self.clients)
+            }
             None if !spec.transport.is_tcp() => format!("{} sockets", workers.connected()),
             None => format!("{} connections", workers.connected()),
         };
@@ -185,6 +206,16 @@ impl LoadArgs {
                 transport::check(transport, loss, &load, &request, &Background::default(), &timing)
             })
             .map_err(|e| e.to_string())?;
+        let background = Background::default();
+        let asked = Asked {
+            service,
+            load: &load,
+            request: &request,
+            background: &background,
+            timing: &timing,
+            is_plain: transport.is_tcp() && !self.tls && loss == 0.0,
+        };
+        audience::check(self.audience, &asked).map_err(|e| e.to_string())?;
         bounds::check_tls(self.tls, transport, &load, &Background::default()).map_err(|e| e.to_string())?;
         let seed = self.seed.seed;
         let resume = !self.tls_full_handshakes;
@@ -193,6 +224,7 @@ impl LoadArgs {
             seed,
             transport,
             loss,
+            audience: self.audience,
             tls,
             ..WorkerSpec::new(target, service, load, request, timing)
         })

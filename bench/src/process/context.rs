@@ -145,7 +145,9 @@ impl Context {
     /// # Errors
     /// When the load needs too many, or a worker cannot start or connect, with its words.
     pub fn spawn_workers(&self, spec: &WorkerSpec) -> Result<Workers, LaunchError> {
-        let shards = self.limits.workers(spec.load.clients(), spec.background.total(), self.cpus.swarm.len());
+        // Of a chat one worker must know all that is said.
+        let cpus = if spec.audience.is_some() { 1 } else { self.cpus.swarm.len() };
+        let shards = self.limits.workers(spec.load.clients(), spec.background.total(), cpus);
         Workers::spawn(&self.launcher, spec, shards.map_err(LaunchError::Refused)?, &self.cpus.swarm)
     }
 }

@@ -10,7 +10,7 @@ use crate::host::preflight;
 use crate::print_to_stderr;
 use crate::suggest;
 use crate::sys;
-use crate::workload::transport;
+use crate::workload::{audience, transport};
 use bakeoff_reports::record::Transport;
 use bakeoff_servers::limits::refuse_core_dumps;
 use bakeoff_servers::listen::{ListenOptions, bind_all, bind_datagrams};
@@ -143,8 +143,15 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
         return Err(reason); // before anybody is told that it serves
     }
     transport::check_service(options.transport, entry.name).map_err(|e| e.to_string())?;
-    if let Some(reason) = transport::refusal(model, options.transport) {
+    let unfit = || audience::refusal(model, entry.name);
+    if let Some(reason) = transport::refusal(model, options.transport).or_else(unfit) {
         return Err(reason);
+    }
+    if entry.talks() && options.tls {
+        return Err(format!(
+            "{} is served without TLS: others write to a client beside its own session",
+            entry.name
+        ));
     }
     if !options.transport.is_tcp() && options.tls {
         return Err("TLS goes over connections: leave out one of --tls and --transport udp".into());

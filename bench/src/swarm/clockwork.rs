@@ -74,6 +74,11 @@ impl Clockwork {
         epoll::add(&self.epoll, socket, EventData::new_u64(token), flags)
     }
 
+    /// Watches a socket no more.
+    pub(super) fn forget(&self, socket: &OwnedFd) {
+        let _ = epoll::delete(&self.epoll, socket); // fails for one that is not watched
+    }
+
     /// Waits for the instant when CLOCK_MONOTONIC shows `start_ns`, the common start.
     pub(super) fn start(&mut self, start_ns: u64) {
         clock::sleep_until(start_ns.saturating_sub(SPIN_NS));

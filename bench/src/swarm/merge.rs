@@ -5,7 +5,8 @@
 
 use bakeoff_reports::record::histogram::{HistogramError, Recorder, replies_per_connection};
 use bakeoff_reports::record::{
-    Background, Counts, EncodedHistogram, Handshakes, HttpReplies, Measured, Slice, Spread, WARMUP_SLICES,
+    Background, Counts, EncodedHistogram, FanOut, Handshakes, HttpReplies, Measured, Slice, Spread,
+    WARMUP_SLICES,
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +92,7 @@ pub fn merge(mut parts: Vec<WorkerPart>) -> Result<Measured, MergeError> {
             .iter()
             .filter_map(|part| part.measured.datagrams.clone())
             .reduce(|sum, part| sum.plus(&part)),
+        fan_out: merge_fan_out(&parts)?,
         swarm_cpu_ns: parts.iter().map(|part| part.measured.swarm_cpu_ns).sum(),
         swarm_workers: parts.len() as u32,
         swarm_spins: parts.iter().any(|part| part.measured.swarm_spins),
@@ -151,6 +153,17 @@ fn merge_histograms<'a>(
         }
     }
     sum.map(|recorder| recorder.encode()).ok_or(MergeError::Empty)
+}
+
+fn merge_fan_out(parts: &[WorkerPart]) -> Result<Option<FanOut>, MergeError> {
+    let mut sum: Option<FanOut> = None;
+    for part in parts {
+        let Some(more) = &part.measured.fan_out else { continue };
+        let plus = |sum: FanOut| sum.plus(more);
+        let both = sum.take().map_or_else(|| Ok(more.clone()), plus);
+        sum = Some(both.map_err(|source| MergeError::Histogram { shard: part.shard, source })?);
+    }
+    Ok(sum)
 }
 
 fn merge_slices(parts: &[WorkerPart]) -> Result<Vec<Slice>, MergeError> {

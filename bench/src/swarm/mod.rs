@@ -17,6 +17,7 @@ pub mod defect;
 mod dial;
 pub(crate) mod draw;
 mod engine;
+mod fan_out;
 pub mod http_exchange;
 pub mod http_replies;
 pub mod loss;

@@ -299,6 +299,7 @@ impl Books {
             background: Background::default(),
             http: HttpReplies::default(),
             datagrams: None,
+            fan_out: None,
             swarm_cpu_ns,
             swarm_workers: 1,
             swarm_spins: spins,

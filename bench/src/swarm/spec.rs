@@ -4,7 +4,7 @@ use super::defect::Defect;
 use super::loss::Loss;
 use crate::workload::load::{Background, Load, RequestShape, Timing, Tls};
 use crate::workload::scenario::Scenario;
-use bakeoff_reports::record::Transport;
+use bakeoff_reports::record::{Audience, Transport};
 use bakeoff_servers::tls::Fingerprint;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
@@ -22,6 +22,9 @@ pub struct WorkerSpec {
     /// The share of what comes back that is lost on the way, 0 to 1 (see [`Loss`]).
     #[serde(default)]
     pub loss: f64,
+    /// Whom its messages are for; `None` where a request is answered to whoever sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
     /// The load, of the whole swarm (not of this shard).
     pub load: Load,
     /// The requests.
@@ -72,6 +75,7 @@ impl WorkerSpec {
             service: service.into(),
             transport: Transport::Tcp,
             loss: 0.0,
+            audience: None,
             load,
             request,
             timing,
@@ -98,6 +102,7 @@ impl WorkerSpec {
         Self {
             transport: scenario.transport,
             loss: scenario.loss,
+            audience: scenario.audience,
             slices: scenario.slices,
             seed,
             background: scenario.background,

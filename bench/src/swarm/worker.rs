@@ -7,15 +7,17 @@
 use super::datagrams::{DatagramEngine, Flow};
 use super::defect::Defect;
 use super::engine::{Engine, IdleConnections};
+use super::fan_out::{FanOutEngine, Member};
 use super::merge::WorkerPart;
 use super::schedule::Schedule;
 use super::spec::WorkerSpec;
 use crate::host::clock;
 use crate::host::environment;
+use crate::workload::audience::{self, Asked, AudienceError};
 use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::load::Load;
 use crate::workload::transport::{self, TransportError};
-use bakeoff_reports::record::{Measured, Transport};
+use bakeoff_reports::record::{Audience, Measured, Transport};
 use bakeoff_servers::exchange::Exchange;
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -36,6 +38,9 @@ pub enum SwarmError {
     /// The transport cannot carry it.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// Messages that cannot be for others.
+    #[error(transparent)]
+    Audience(#[from] AudienceError),
     /// Slices outside 1 to [`MAX_SLICES`].
     #[error("{0} slices: give 1 to {MAX_SLICES}")]
     Slices(u32),
@@ -81,6 +86,12 @@ pub enum SwarmError {
     /// No datagram came back.
     #[error("no datagram came back from {0}: does a server answer there over UDP?")]
     NothingAnswered(std::net::SocketAddr),
+    /// A chat that lets nobody in.
+    #[error("{0} answers no member of a chat: does it serve one? (`bakeoff serve --service chat`)")]
+    NotLetIn(std::net::SocketAddr),
+    /// Several workers for one chat.
+    #[error("{0} workers for one chat: give one, for what one sends the others could not tell")]
+    Parted(u32),
     /// A call to the system failed.
     #[error("{doing} failed: {source}")]
     System {
@@ -130,6 +141,7 @@ pub struct Prepared<'a> {
 enum AnyEngine<'a> {
     Connections(Box<Engine<'a>>),
     Datagrams(Box<DatagramEngine<'a>>),
+    FanOut(Box<FanOutEngine>),
 }
 
 impl fmt::Debug for Prepared<'_> {
@@ -151,6 +163,20 @@ pub fn check(spec: &WorkerSpec, exchange: &dyn Exchange) -> Result<(), SwarmErro
     bounds::check_background(&spec.load, &spec.background)?;
     transport::check_service(spec.transport, &spec.service)?;
     transport::check(spec.transport, spec.loss, &spec.load, &spec.request, &spec.background, &spec.timing)?;
+    audience::check(
+        spec.audience,
+        &Asked {
+            service: &spec.service,
+            load: &spec.load,
+            request: &spec.request,
+            background: &spec.background,
+            timing: &spec.timing,
+            is_plain: spec.transport.is_tcp() && spec.tls.is_none() && spec.loss == 0.0,
+        },
+    )?;
+    if spec.audience.is_some() && spec.shards > 1 {
+        return Err(SwarmError::Parted(spec.shards));
+    }
     bounds::check_tls(spec.tls.is_some(), spec.transport, &spec.load, &spec.background)?;
     if spec.slices == 0 || spec.slices > MAX_SLICES {
         return Err(SwarmError::Slices(spec.slices));
@@ -183,9 +209,10 @@ pub fn prepare<'a>(spec: &WorkerSpec, exchange: &'a dyn Exchange) -> Result<Prep
     environment::pin(&spec.cpus)
         .map_err(|source| SwarmError::System { doing: "pinning the worker to its CPUs", source })?;
     clock::sharpen_timers();
-    let mut prepared = match spec.transport {
-        Transport::Tcp => connect(spec, schedule, exchange),
-        Transport::Udp => reach(spec, schedule, exchange),
+    let mut prepared = match (spec.audience, spec.transport) {
+        (Some(audience), _) => enter(spec, schedule, audience),
+        (None, Transport::Tcp) => connect(spec, schedule, exchange),
+        (None, Transport::Udp) => reach(spec, schedule, exchange),
     }?;
     if let Some(defect) = spec.defect {
         defect.spoil_timers();
@@ -243,11 +270,24 @@ fn reach<'a>(
     Ok(Prepared { engine, connected, congestion_control: None, shard: spec.shard, shards: spec.shards })
 }
 
+/// Has the members of a chat connect and enter.
+fn enter<'a>(spec: &WorkerSpec, schedule: Schedule, audience: Audience) -> Result<Prepared<'a>, SwarmError> {
+    let connections = schedule.connections();
+    let nobody = |reason| SwarmError::NothingConnected { connections, target: spec.target, reason };
+    let (engine, connected) = FanOutEngine::enter(spec, schedule, audience).map_err(nobody)?;
+    if connected == 0 {
+        return Err(SwarmError::NotLetIn(spec.target));
+    }
+    let engine = AnyEngine::FanOut(Box::new(engine));
+    Ok(Prepared { engine, connected, congestion_control: None, shard: spec.shard, shards: spec.shards })
+}
+
 impl AnyEngine<'_> {
     fn spoil(&mut self, defect: Defect) {
         match self {
             Self::Connections(engine) => engine.books.spoil(defect),
             Self::Datagrams(engine) => engine.books().spoil(defect),
+            Self::FanOut(engine) => engine.books().spoil(defect),
         }
     }
 
@@ -255,6 +295,7 @@ impl AnyEngine<'_> {
         match self {
             Self::Connections(engine) => engine.run(start_ns),
             Self::Datagrams(engine) => engine.run(start_ns),
+            Self::FanOut(engine) => engine.run(start_ns),
         }
     }
 
@@ -267,6 +308,10 @@ impl AnyEngine<'_> {
             Self::Datagrams(engine) => {
                 let (measured, held) = engine.close();
                 (measured, Held::Datagrams { _held: held })
+            }
+            Self::FanOut(engine) => {
+                let (measured, held) = engine.close();
+                (measured, Held::Members { _held: held })
             }
         }
     }
@@ -344,6 +389,7 @@ pub struct HeldConnections {
 enum Held {
     Connections { _held: IdleConnections },
     Datagrams { _held: Vec<Flow> },
+    Members { _held: Vec<Member> },
 }
 
 /// Raises the soft limit of descriptors where the connections need it.

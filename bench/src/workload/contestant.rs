@@ -1,6 +1,7 @@
 //! Who takes part, and what a record keeps of it: what a model states of itself, a command's text, how servers were set up. The
 //! two crates on either side do not know each other, so their words are matched here, once.
 
+use super::audience;
 use super::command::Command;
 use super::transport;
 use crate::suggest;
@@ -54,13 +55,15 @@ impl Contestant {
         }
     }
 
-    /// Why it does not serve over this transport, if so.
-    pub fn refusal(&self, transport: Transport) -> Option<String> {
+    /// Why it does not serve this service over this transport, if so.
+    pub fn refusal(&self, service: &str, transport: Transport) -> Option<String> {
         match self {
-            Self::Model(tuned) => transport::refusal(tuned.model(), transport).or_else(|| {
-                let sizes = transport::check_sizes(tuned.model(), tuned.sizes(), transport);
-                sizes.err().map(|error| error.to_string())
-            }),
+            Self::Model(tuned) => transport::refusal(tuned.model(), transport)
+                .or_else(|| audience::refusal(tuned.model(), service))
+                .or_else(|| {
+                    let sizes = transport::check_sizes(tuned.model(), tuned.sizes(), transport);
+                    sizes.err().map(|error| error.to_string())
+                }),
             Self::Command(_) if transport.is_tcp() => None,
             Self::Command(one) => {
                 Some(format!("{} is a command, and commands are asked over TCP alone", one.name))

@@ -108,8 +108,9 @@ pub fn asking(base: &Scenario, request: &HttpRequest) -> Result<Scenario, String
     ] {
         table.insert(key.into(), Value::String(text));
     }
-    table.remove("models");
-    table.remove("also");
+    for of_its_own in ["models", "also", "audience"] {
+        table.remove(of_its_own);
+    }
     let http = [("http".to_owned(), Value::Table(spelled_out(request)))];
     table.insert("request".into(), Value::Table(http.into_iter().collect()));
     parse(&table, &name)
@@ -209,15 +210,17 @@ mod tests {
             // Longer than any window of the catalogue: bursts and surges must still fit.
             let window = 2 * base.timing.window;
             let times = Times { window: Some(window), warmup: Some(Duration::from_millis(20)) };
-            let point = point(&base, Axis::Clients, 3.0, times).expect(built_in.name);
-            assert_eq!(point.name, format!("{} @ 3 clients", base.name));
-            assert_eq!((point.load.clients(), point.timing.window), (3, window));
+            // Members of a chat come in circles of one size.
+            let clients = if base.audience.is_some() { 20 } else { 3 };
+            let point = point(&base, Axis::Clients, clients.into(), times).expect(built_in.name);
+            assert_eq!(point.name, format!("{} @ {clients} clients", base.name));
+            assert_eq!((point.load.clients(), point.timing.window), (clients, window));
             assert_eq!(
                 (&point.request, &point.server, point.merit),
                 (&base.request, &base.server, base.merit)
             );
             let place = point.sweep.clone().expect("a point");
-            assert_eq!((place.of, place.axis, place.value), (base.name, Axis::Clients, 3.0));
+            assert_eq!((place.of, place.axis, place.value), (base.name, Axis::Clients, f64::from(clients)));
             let back = Scenario::parse(&point.toml, "test").expect("parses back");
             assert_eq!(Scenario { sweep: point.sweep.clone(), merit: base.merit, ..back }, point);
         }

@@ -1,8 +1,8 @@
 //! What the swarm is asked to do: the load, the requests and the times of a record, and what a worker must know besides.
 
 pub use bakeoff_reports::record::{
-    Arrivals, Background, DemandShape, EXPONENTIAL_CUT, Load, RateShape, RequestShape, Stage, Timing, Tls,
-    Transport, Work,
+    Arrivals, Audience, AudienceKind, Background, DemandShape, EXPONENTIAL_CUT, Load, RateShape,
+    RequestShape, Stage, Timing, Tls, Transport, Work,
 };
 
 use bakeoff_servers::services::{self, STAGES, ServiceConfig, ServiceEntry};

@@ -1,5 +1,6 @@
 //! What is asked of a server: scenario files checked into loads, demands and times. It opens no socket.
 
+pub mod audience;
 pub mod axis;
 pub mod bounds;
 pub mod command;

@@ -26,6 +26,7 @@ mod support;
 mod swarm;
 mod swarm_allocations;
 mod swarm_background;
+mod swarm_chat;
 mod swarm_datagrams;
 mod swarm_pipeline;
 mod swarm_schedule;

@@ -6,7 +6,7 @@
 use crate::cells::recovery::{self, Recovery};
 use crate::metric::Figures;
 use crate::record::histogram::Recorder;
-use crate::record::{Datagrams, Doubt, ErrorKind, HttpReplies, Metric, Reading};
+use crate::record::{Datagrams, Doubt, ErrorKind, FanOut, HttpReplies, Metric, Reading};
 use crate::stats::censored::Censored;
 use crate::stats::estimate::{Estimate, Subject};
 use crate::stats::quantile::{Distribution, Quantile};
@@ -177,6 +177,8 @@ pub struct Merged {
     pub http: HttpReplies,
     /// What became of the datagrams, summed over rounds; absent where requests go over connections.
     pub datagrams: Option<Datagrams>,
+    /// What became of the deliveries of messages, over all rounds; absent where nobody hears what others say.
+    pub fan_out: Option<FanOut>,
     /// Requests given up after the timeout.
     pub timeouts: u64,
     /// Requests without an answer when the trial ended.

@@ -10,7 +10,7 @@ use crate::cells::recovery;
 use crate::metric::{Figures, Round};
 use crate::record::histogram::Recorder;
 use crate::record::{
-    Doubt, EncodedHistogram, HttpReplies, Invalid, Measured, Reading, ScenarioRecord, Slice, Trial,
+    Doubt, EncodedHistogram, FanOut, HttpReplies, Invalid, Measured, Reading, ScenarioRecord, Slice, Trial,
 };
 use crate::stats::median;
 use crate::stats::quantile::Distribution;
@@ -195,12 +195,20 @@ fn merged(sum: &Sum, valid: &[(&Trial, &Measured)]) -> Merged {
             .iter()
             .filter_map(|(_, measured)| measured.datagrams.clone())
             .reduce(|sum, more| sum.plus(&more)),
+        fan_out: fan_out(valid),
         timeouts: total(|m| m.counts.timeouts),
         pending: total(|m| m.counts.in_flight_at_end),
         connections: total(|m| m.spread.connections),
         never_served: total(|m| m.spread.never_served),
         moments: moments.collect(),
     }
+}
+
+/// The deliveries of all rounds; `None` where there are none, or one round's cannot be read.
+fn fan_out(valid: &[(&Trial, &Measured)]) -> Option<FanOut> {
+    let mut rounds = valid.iter().filter_map(|(_, measured)| measured.fan_out.as_ref());
+    let first = rounds.next()?.clone();
+    rounds.try_fold(first, |sum, more| sum.plus(more)).ok()
 }
 
 fn means(valid: &[(&Trial, &Measured)]) -> Option<Means> {

@@ -16,6 +16,7 @@ mod costs;
 mod cpus;
 mod datagrams;
 pub mod envelope;
+mod fan_out;
 mod findings;
 pub mod histogram;
 mod http;
@@ -37,6 +38,7 @@ pub use contestant::{
 pub use costs::{Counted, Switches, Usage, WARMUP_SLICES, Wire};
 pub use cpus::{ChosenBy, CoreCounts, CpuChoice, CpuReason, cpu_list};
 pub use datagrams::{Datagrams, Transport};
+pub use fan_out::{Audience, AudienceKind, FanOut};
 pub use findings::{Doubt, FOREIGN_SHARE, Invalid, SCHEDULE_SHARE, STEAL_SHARE};
 pub use http::{HttpExpectation, HttpFault, HttpReplies, HttpRequest, StatusCount, WrongReplies};
 pub use load::{Arrivals, Background, ConnectionCounts, Load, RateShape, Timing, Tls};
@@ -260,6 +262,9 @@ pub struct Measured {
     /// What became of the datagrams; absent where requests go over connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datagrams: Option<Datagrams>,
+    /// What became of the deliveries of messages; absent where a request is answered to whoever sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fan_out: Option<FanOut>,
     /// CPU time of the swarm's workers in the window, in nanoseconds, summed.
     pub swarm_cpu_ns: u64,
     /// Workers (processes, one thread each).

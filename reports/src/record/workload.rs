@@ -1,8 +1,8 @@
 //! A workload that was run, and what a question can be held against: its figures, and where a point of a sweep lies.
 
 use super::{
-    Background, Facts, Load, Metric, ModelRecord, RequestShape, Run, ServerSetup, Timing, Tls, Transport,
-    Work, moments_of_sum, ns,
+    Audience, Background, Facts, Load, Metric, ModelRecord, RequestShape, Run, ServerSetup, Timing, Tls,
+    Transport, Work, moments_of_sum, ns,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,9 @@ pub struct ScenarioRecord {
     /// The share of what comes back to the swarm that is lost on the way (TCP: segments; UDP: datagrams), 0 to 1.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub loss: f64,
+    /// Whom a message is for; absent where a request is answered to whoever sent it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Audience>,
     /// How requests arrive, over how many connections.
     pub load: Load,
     /// Connections that are held beside these.

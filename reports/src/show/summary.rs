@@ -3,7 +3,7 @@
 
 use crate::record::histogram::{HistogramError, Recorder};
 use crate::record::{
-    Counts, Datagrams, Doubt, EncodedHistogram, Handshakes, HttpReplies, Invalid, Measured, Reading,
+    Counts, Datagrams, Doubt, EncodedHistogram, FanOut, Handshakes, HttpReplies, Invalid, Measured, Reading,
 };
 use crate::show::layout::push;
 use crate::show::units;
@@ -37,6 +37,9 @@ pub struct Summary {
     /// What became of the datagrams; left out where requests go over connections.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub datagrams: Option<Datagrams>,
+    /// What became of the deliveries of messages; left out where nobody hears what others say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fan_out: Option<FanOut>,
     /// Requests before the window that came to an outcome.
     pub warmup_sent: u64,
     /// From the intended send time to the end of the reply, over all requests sent.
@@ -130,6 +133,7 @@ impl Summary {
             counts: measured.counts.clone(),
             http: measured.http.clone(),
             datagrams: measured.datagrams.clone(),
+            fan_out: measured.fan_out.clone(),
             warmup_sent: measured.warmup_sent,
             response: Times::new(&measured.response, Some(sent))?,
             service: Times::new(&measured.service, Some(sent))?,
@@ -200,6 +204,9 @@ impl Summary {
         if let Some(datagrams) = &self.datagrams {
             push(&mut out, &format!("datagrams: {}", fates(datagrams, None)), WIDTH, "");
         }
+        if let Some(fan_out) = &self.fan_out {
+            push(&mut out, &format!("messages: {}", words::fan_out::deliveries(fan_out)), WIDTH, "");
+        }
         if let Some(handshakes) = self.handshakes {
             let seconds = self.window_ns.max(1) as f64 / 1e9;
             push(&mut out, &words::workload::handshakes(handshakes, seconds), WIDTH, "");
@@ -230,6 +237,9 @@ impl Summary {
         push(&mut out, key, WIDTH, "");
         if self.datagrams.is_some() {
             push(&mut out, KEY, WIDTH, "");
+        }
+        if self.fan_out.is_some() {
+            push(&mut out, words::fan_out::KEY, WIDTH, "");
         }
         for reason in &self.invalid {
             push(&mut out, &reason.to_string(), WIDTH, "invalid: ");
@@ -298,6 +308,7 @@ mod tests {
             background: Default::default(),
             http: HttpReplies::default(),
             datagrams: None,
+            fan_out: None,
             swarm_cpu_ns: answered * 7_000,
             swarm_workers: 1,
             swarm_spins: false,

@@ -5,6 +5,7 @@
 //! never decides which thread that is.
 
 use super::buffers::Buffers;
+use super::outbox;
 use super::protocol::{Action, Protocol};
 use super::registry::{Meter, Tracked};
 use crate::{Job, JobOutput, Service, Session};
@@ -62,7 +63,10 @@ impl Waits for OneRead {
 /// Serves a connection to its end. A session or job that panics ends its own connection only, and is counted.
 pub fn serve(connection: &Tracked<TcpStream>, service: &dyn Service, buffers: &mut Buffers) {
     let meter = connection.meter();
-    let attempt = AssertUnwindSafe(|| serve_session(&connection.stream, service.open(), meter, buffers));
+    let attempt = AssertUnwindSafe(|| match outbox::open(service, &connection.stream, meter) {
+        Ok(session) => serve_session(&connection.stream, session, meter, buffers),
+        Err(error) => meter.refused(&error),
+    });
     if catch_unwind(attempt).is_err() {
         meter.crashed();
         *buffers = Buffers::new();

@@ -236,6 +236,12 @@ impl Connection {
                         Some(Err(_)) => return self.fail(),
                     }
                 }
+                // Nothing to hand to the kernel: what was answered went another way.
+                Action::Write if output.is_empty() => {
+                    let (answered, next) = self.protocol.on_written(output);
+                    self.socket.meter().answered(answered);
+                    next
+                }
                 Action::Write => {
                     self.state = State::Writing;
                     return Step::Send;

@@ -19,7 +19,7 @@ pub(crate) const BATCH: usize = 4 * READ_SIZE;
 pub enum Action {
     /// Read, then call [`Protocol::on_data`] or [`Protocol::on_end`].
     Read,
-    /// Write the whole output, then call [`Protocol::on_written`].
+    /// Write the whole output, which may be nothing, then call [`Protocol::on_written`].
     Write,
     /// Do the job, then call [`Protocol::on_result`].
     Run(Job),
@@ -158,7 +158,8 @@ impl Protocol {
     #[inline]
     fn act_on(&mut self, next: Next, output: &[u8]) -> Action {
         match next {
-            Next::Read if output.is_empty() => Action::Read,
+            // What was answered by another way than the output must be counted, too.
+            Next::Read if output.is_empty() && self.unwritten == 0 => Action::Read,
             Next::Read => Action::Write,
             next => self.act_on_unusual(next, output),
         }

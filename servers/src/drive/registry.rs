@@ -117,6 +117,11 @@ impl Meter {
         Counters::count(&self.counters.crashed);
     }
 
+    /// Counts that the client was shut out for what it had left unread.
+    pub fn shut_out(&self) {
+        Counters::count(&self.counters.shut_out);
+    }
+
     /// Adds what was counted to the shared counters.
     #[cold]
     pub fn flush(&self) {

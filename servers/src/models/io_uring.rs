@@ -10,12 +10,13 @@ use crate::drive::accept::{AcceptError, Backoff};
 use crate::drive::buffers::{RETAINED_SHARED, clear};
 use crate::drive::completion::{Connection, Receive, Step};
 use crate::drive::offload::{Offload, Pools};
+use crate::drive::outbox;
 use crate::drive::readiness::{Source, Wake};
 use crate::drive::registry::{FORCE_GRACE, Registry};
 use crate::drive::timers::{Due, Timers};
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
 use crate::sys::uring::{Descriptor, Event, Filled, Ring};
-use crate::{JobOutput, Service, Stop};
+use crate::{Counters, JobOutput, Service, Stop};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use slotmap::SlotMap;
@@ -183,8 +184,14 @@ impl Proactor {
     fn open(&mut self, socket: Descriptor) {
         let socket = self.registry.track(socket);
         // A service that panics here takes the socket along, and its guard counts that.
-        let connection = catch_unwind(AssertUnwindSafe(|| Connection::new(socket, self.service.open())));
-        if let Ok(connection) = connection {
+        let connection = catch_unwind(AssertUnwindSafe(|| {
+            let session = outbox::open(&*self.service, &socket.stream, socket.meter())?;
+            io::Result::Ok(Connection::new(socket, session))
+        }));
+        if let Ok(Err(_)) = connection {
+            Counters::count(&self.registry.counters().connection_errors);
+        }
+        if let Ok(Ok(connection)) = connection {
             let key = self.connections.insert(connection);
             self.regulate(key);
         }

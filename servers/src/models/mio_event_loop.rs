@@ -15,6 +15,7 @@ use crate::drive::accept::{AcceptError, Backoff};
 use crate::drive::buffers::Buffers;
 use crate::drive::nonblocking::{Connection, Step, Turns};
 use crate::drive::offload::{Offload, Pools};
+use crate::drive::outbox;
 use crate::drive::pool::run_caught;
 use crate::drive::readiness::{Readiness, Ready, Source, Wake};
 use crate::drive::registry::{FORCE_GRACE, Registry};
@@ -272,7 +273,7 @@ impl<R: Readiness, C: Turns> EventLoop<R, C> {
         let open = AssertUnwindSafe(|| {
             connections.try_insert_with_key(|key| {
                 // First, since it may panic: a list of descriptors would go on reporting one that is closed.
-                let session = service.open();
+                let session = outbox::open(&**service, &socket.stream, socket.meter())?;
                 readiness.register(&mut socket.stream, key)?;
                 C::new(socket, session)
             })

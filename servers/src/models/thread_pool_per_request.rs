@@ -11,6 +11,7 @@
 use crate::drive::accept::{AcceptError, Backoff};
 use crate::drive::blocking::serve_turn;
 use crate::drive::buffers::Buffers;
+use crate::drive::outbox;
 use crate::drive::pool::Pool;
 use crate::drive::protocol::Protocol;
 use crate::drive::readiness::Source;
@@ -307,10 +308,14 @@ impl<W: Workers> Dispatcher<W> {
         let service = &self.service;
         // A service that panics here takes the socket along, and its guard counts that.
         let opened = catch_unwind(AssertUnwindSafe(move || {
-            let protocol = Protocol::new(service.open());
-            Connection { socket: Arc::new(socket), protocol }
+            let session = outbox::open(&**service, &socket.stream, socket.meter())?;
+            io::Result::Ok(Connection { socket: Arc::new(socket), protocol: Protocol::new(session) })
         }));
-        let Ok(connection) = opened else { return };
+        let connection = match opened {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(_)) => return Counters::count(&self.registry.counters().connection_errors),
+            Err(_) => return,
+        };
         let socket = Arc::clone(&connection.socket);
         let key = lock(&self.shared.parked).insert(Some(connection));
         if epoll::add(&self.shared.poll, &socket.stream, data(Source::Connection(key)), INPUT_ONCE).is_err() {

@@ -7,6 +7,7 @@
 mod datagrams;
 mod offload;
 pub(super) mod per_core;
+mod post;
 mod runtime;
 pub(super) mod shared_buffers;
 
@@ -113,9 +114,15 @@ async fn accept<F: Future<Output = ()> + Send + 'static>(
 
 /// Serves one client to its end.
 async fn connection(mut socket: Socket, shared: Arc<Shared>) {
-    let mut protocol = Protocol::new(shared.service.open());
+    let (session, writer) = match post::open(&*shared.service, &socket) {
+        Ok(opened) => opened,
+        Err(error) => return socket.meter().refused(&error),
+    };
+    let mut protocol = Protocol::new(session);
     let result = exchange(&mut socket, &mut protocol, &shared.offload).await;
     socket.meter().ended(result.is_err(), protocol.rejected().is_some());
+    drop(protocol);
+    post::written(writer).await;
 }
 
 async fn exchange(socket: &mut Socket, protocol: &mut Protocol, offload: &Offload) -> io::Result<()> {

@@ -19,8 +19,7 @@ fn build(_: &ServiceConfig) -> Arc<dyn Service> {
 }
 
 fn exchange(max_payload: u32) -> Box<dyn Exchange> {
-    const PRINTABLE: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"; // no lower case: never `exit`
-    Box::new(LineExchange(Block::new(max_payload, |byte| PRINTABLE[usize::from(byte % 32)])))
+    Box::new(LineExchange(Block::printable(max_payload)))
 }
 
 struct LineSession {
@@ -31,28 +30,49 @@ struct LineSession {
 
 impl Session for LineSession {
     fn advance(&mut self, input: &[u8], output: &mut Vec<u8>) -> Advance {
-        let mut consumed = 0;
-        let mut completed = 0;
-        let mut scanned = std::mem::take(&mut self.scanned);
-        while let Some(at) = find_line_feed(&input[consumed + scanned..]) {
-            let line = &input[consumed..=consumed + scanned + at];
-            scanned = 0;
-            if line.len() > MAX_MESSAGE as usize {
-                return too_long(output, input, consumed, completed);
+        let (mut consumed, mut completed) = (0, 0);
+        let next = loop {
+            match next_line(&input[consumed..], &mut self.scanned) {
+                Line::Whole(b"exit\n" | b"exit\r\n") => break Next::Close,
+                Line::Whole(line) => {
+                    consumed += line.len();
+                    completed += 1;
+                }
+                Line::Part => break Next::Read,
+                Line::TooLong => break TOO_LONG,
             }
-            consumed += line.len();
-            if matches!(line, b"exit\n" | b"exit\r\n") {
-                output.extend_from_slice(&input[..consumed - line.len()]);
-                return Advance { consumed, completed, next: Next::Close };
-            }
-            completed += 1;
-        }
-        if input.len() - consumed > MAX_MESSAGE as usize {
-            return too_long(output, input, consumed, completed);
-        }
-        self.scanned = input.len() - consumed;
+        };
         output.extend_from_slice(&input[..consumed]);
-        Advance { consumed, completed, next: Next::Read }
+        Advance { consumed, completed, next }
+    }
+}
+
+/// What the front of some input is.
+pub(super) enum Line<'a> {
+    /// A line, with its end.
+    Whole(&'a [u8]),
+    /// The beginning of one, or nothing.
+    Part,
+    /// More than the longest line has.
+    TooLong,
+}
+
+/// What becomes of a client that sends one.
+pub(super) const TOO_LONG: Next = Next::Reject("a line longer than 4 MiB");
+
+/// The line at the front of `input`. `scanned`: bytes there that are known to hold no line feed.
+pub(super) fn next_line<'a>(input: &'a [u8], scanned: &mut usize) -> Line<'a> {
+    let from = std::mem::take(scanned);
+    let end = find_line_feed(&input[from..]).map(|at| from + at + 1);
+    if end.unwrap_or(input.len()) > MAX_MESSAGE as usize {
+        return Line::TooLong;
+    }
+    match end {
+        Some(end) => Line::Whole(&input[..end]),
+        None => {
+            *scanned = input.len();
+            Line::Part
+        }
     }
 }
 
@@ -64,12 +84,6 @@ fn find_line_feed(bytes: &[u8]) -> Option<usize> {
     let (blocks, _) = bytes.as_chunks::<BLOCK>();
     let without = blocks.iter().take_while(|block| !holds(block)).count() * BLOCK;
     bytes[without..].iter().position(|&byte| byte == b'\n').map(|at| without + at)
-}
-
-/// The lines before it are answered, then the connection is closed.
-fn too_long(output: &mut Vec<u8>, input: &[u8], consumed: usize, completed: u32) -> Advance {
-    output.extend_from_slice(&input[..consumed]);
-    Advance { consumed, completed, next: Next::Reject("a line longer than 4 MiB") }
 }
 
 struct LineExchange(Block);

@@ -1,6 +1,7 @@
 //! The registry of services: one file and one line each.
 
 mod block;
+mod chat;
 mod dynamic;
 mod echo;
 mod framing;
@@ -61,6 +62,9 @@ pub const POISON: &str = "poison";
 /// The kind of demand of the service whose requests ask for several [`Stages`], one after the other.
 pub const STAGES: &str = "stages";
 
+/// The service whose clients hear each other.
+pub const CHAT: &str = "chat";
+
 /// The line of a service in the registry.
 pub struct ServiceEntry {
     /// Its name.
@@ -94,12 +98,18 @@ pub static ALL: &[&ServiceEntry] = &[
     &block::ENTRY,
     &stages::ENTRY,
     &poison::ENTRY,
+    &chat::ENTRY,
 ];
 
 impl ServiceEntry {
     /// Whether its requests ask for work that takes time: the poisonous kind of demand asks for none.
     pub fn works(&self) -> bool {
         self.demand.is_some_and(|kind| kind != POISON)
+    }
+
+    /// Whether its clients hear each other, so that whoever serves them must be able to reach them all.
+    pub fn talks(&self) -> bool {
+        self.name == CHAT
     }
 }
 

@@ -44,6 +44,12 @@ impl Block {
         Self { bytes }
     }
 
+    /// A block of capital letters and digits for payloads of up to `max_payload` bytes: no line feed, and never `exit`.
+    pub fn printable(max_payload: u32) -> Self {
+        const PRINTABLE: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        Self::new(max_payload, |byte| PRINTABLE[usize::from(byte % 32)])
+    }
+
     /// A block whose bytes repeat, for payloads of up to `max_payload` bytes: any size can be had from the smallest
     /// such block by [`Self::append_repeating`]. The price: bytes of one payload that trade places over a multiple of
     /// 65,521 bytes are the same bytes.

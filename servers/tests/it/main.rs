@@ -10,6 +10,7 @@
 //! that cannot run here is ignored, with the reason before its name.
 
 mod cases;
+mod chat;
 mod client;
 mod datagrams;
 mod faulty;
@@ -120,9 +121,17 @@ fn cases_of(pair: &Pair) -> Vec<Case> {
     let own = match pair.service.name {
         "faulty" => return faulty::ALL.to_vec(),
         "poison" => poison::ALL,
+        "chat" => chat::ALL,
         _ => &[],
     };
     let mut every = [cases::ALL, stopping::ALL].concat();
+    if pair.service.talks() {
+        if !pair.model.meta().joins_clients() {
+            return Vec::new(); // no process can reach the clients of another
+        }
+        // Who does not read is shut out, which is asked apart; so nothing is owed to it at a stop.
+        every.retain(|case| !["a_client_that_stops_reading", "stop_past_the_deadline"].contains(&case.name));
+    }
     let is_variant = VARIANTS.iter().any(|(variant, _)| *variant == pair.model.name());
     if is_variant && pair.service.name != "echo" {
         every.retain(|case| OF_JOBS.contains(&case.name));

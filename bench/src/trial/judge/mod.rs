@@ -121,7 +121,8 @@ fn miscounted(measured: &Measured) -> Vec<Invalid> {
     let (counts, kinds) = (&measured.counts, &measured.http.wrong);
     let datagrams = measured.datagrams.as_ref();
     // A reply to nothing that was sent is as wrong as a wrong byte, and one that the swarm had no room for is its own want.
-    let unasked = datagrams.map_or(0, |datagrams| datagrams.unasked);
+    let unasked = datagrams.map_or(0, |datagrams| datagrams.unasked)
+        + measured.fan_out.as_ref().map_or(0, |fan_out| fan_out.unasked);
     let overflowed = datagrams.and_then(|datagrams| datagrams.overflowed.value()).copied().unwrap_or(0);
     let of = |kind, beside| {
         Some(counts.errors.get(&kind).copied().unwrap_or(0) + beside).filter(|count| *count > 0)

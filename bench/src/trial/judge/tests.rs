@@ -37,6 +37,7 @@ fn measured() -> Measured {
         handshakes: None,
         http: Default::default(),
         datagrams: None,
+        fan_out: None,
         swarm_cpu_ns: 500_000_000,
         swarm_workers: 1,
         swarm_spins: false,

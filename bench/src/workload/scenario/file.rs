@@ -6,10 +6,12 @@ use super::http_keys::{self, FileHttp};
 use super::load_keys::{self, FileBackground, FileLoad};
 use super::{Counting, DEFAULT_TIMING, Scenario};
 use crate::suggest;
+use crate::workload::audience::{self, Asked};
 use crate::workload::bounds::{self, ScheduleError};
 use crate::workload::contestant::{Contestant, NamedCommand};
 use crate::workload::load::{
-    Background, DemandShape, Load, RequestError, RequestShape, Timing, Tls, Transport, check_request,
+    Audience, AudienceKind, Background, DemandShape, Load, RequestError, RequestShape, Timing, Tls,
+    Transport, check_request,
 };
 use crate::workload::server::{Key, ServerSettings};
 use crate::workload::transport;
@@ -28,6 +30,7 @@ struct File {
     service: Spanned<String>,
     transport: Option<Spanned<Transport>>,
     loss: Option<Spanned<Share>>,
+    audience: Option<Spanned<FileAudience>>,
     merit: Spanned<Metric>,
     objective: Option<PositiveSpan>,
     models: Option<Spanned<Vec<Spanned<FileModel>>>>,
@@ -43,6 +46,14 @@ struct File {
     server: FileServer,
     #[serde(default)]
     trial: FileTrial,
+}
+
+/// `{ kind = "room", size = 100 }`; everybody, where no size is stated, and of whispers a pair.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileAudience {
+    kind: AudienceKind,
+    size: Option<Spanned<Whole>>,
 }
 
 /// `true`, `false`, or `{ resume = false }`.
@@ -172,6 +183,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     let (transport, loss) = transport(&check, &file, &load, &request, &background, &timing)?;
     bounds::check_tls(tls.is_some(), transport, &load, &background)
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
+    let audience = audience(&check, &file, &request, &background, &timing, &load)?;
     let asked_merit = merit(&check, &file, &load)?;
     // What the server sets the pace of asks as much as it answers: nobody knows before.
     let planned = load.rate_per_s(timing.window).map(|rate| rate * timing.window.as_secs_f64());
@@ -190,6 +202,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
         service,
         transport,
         loss,
+        audience,
         objective: file.objective.map(|span| span.0),
         sweep: None,
         load,
@@ -221,6 +234,31 @@ fn transport(
         .and_then(|()| transport::check(carrier, loss, load, request, background, timing))
         .map_err(|error| check.error(at.map_or(0, |span| span.start), error.to_string()))?;
     Ok((carrier, loss))
+}
+
+/// Whom messages are for.
+fn audience(
+    check: &Checker<'_>,
+    file: &File,
+    request: &RequestShape,
+    background: &Background,
+    timing: &Timing,
+    load: &Load,
+) -> Checked<Option<Audience>> {
+    let Some(spanned) = &file.audience else { return Ok(None) };
+    let FileAudience { kind, size } = spanned.get_ref();
+    let size = match (size, kind) {
+        (Some(size), _) => check.whole("size", size, 2, audience::MAX_CIRCLE.into())?,
+        (None, AudienceKind::One) => 2,
+        (None, AudienceKind::Group | AudienceKind::Room) => load.clients(),
+    };
+    let is_plain = file.transport.as_ref().is_none_or(|one| one.get_ref().is_tcp())
+        && file.tls.is_none()
+        && file.loss.as_ref().is_none_or(|loss| loss.get_ref().0 == 0.0);
+    let asked = Asked { service: file.service.get_ref(), load, request, background, timing, is_plain };
+    let audience = Audience { kind: *kind, size };
+    audience::check(Some(audience), &asked).map_err(|error| check.at(spanned, error.to_string()))?;
+    Ok(Some(audience))
 }
 
 /// How the connections are encrypted, where they can be.

@@ -15,9 +15,10 @@ pub use check::ScenarioError;
 
 use crate::host::clock::nanoseconds;
 use crate::workload::contestant::{self, Contestant};
-use crate::workload::load::{Background, DemandShape, Load, POISON, RequestShape, Timing, Tls, Transport};
+use crate::workload::load::{
+    Audience, Background, DemandShape, Load, POISON, RequestShape, Timing, Tls, Transport,
+};
 use crate::workload::server::ServerSettings;
-use crate::workload::transport;
 use bakeoff_reports::ask::theory::arithmetic::{self, Known};
 use bakeoff_reports::record::{Metric, ScenarioRecord, SweepPoint, Work};
 use bakeoff_servers::services::{self, STAGES, ServiceConfig};
@@ -48,6 +49,8 @@ pub struct Scenario {
     pub transport: Transport,
     /// The share of what comes back to the swarm that is lost on the way, 0 to 1.
     pub loss: f64,
+    /// Whom its messages are for; `None` where a request is answered to whoever sent it.
+    pub audience: Option<Audience>,
     /// The figure that decides: the one asked for, or a lower percentile where a block of it asks too few requests for that
     /// one (see [`Metric::decided_by`]).
     pub merit: Metric,
@@ -125,8 +128,8 @@ impl Scenario {
         let serves = self.request.http.is_none();
         let standard = || {
             models::standard()
-                .filter(|model| serves && transport::refusal(*model, self.transport).is_none())
                 .map(|model| Contestant::Model(model.into()))
+                .filter(|one| serves && one.refusal(&self.service, self.transport).is_none())
                 .collect()
         };
         let mut contestants = own.unwrap_or_else(standard);
@@ -176,6 +179,7 @@ impl Scenario {
             service: self.service.clone(),
             transport: self.transport,
             loss: self.loss,
+            audience: self.audience,
             load: self.load.clone(),
             background: self.background,
             tls: self.tls,

@@ -201,6 +201,7 @@ pub(crate) fn spec(target: SocketAddr, load: Load) -> WorkerSpec {
         service: "echo".into(),
         transport: Default::default(),
         loss: 0.0,
+        audience: None,
         load,
         request: RequestShape::new(64, DemandShape::None),
         timing: Timing {

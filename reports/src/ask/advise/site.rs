@@ -124,12 +124,13 @@ pub(super) fn sites<'a>(sources: &'a [Source], question: &Question) -> Vec<Site<
     all
 }
 
-/// Whether a workload is evidence for ordinary requests: they go over connections that lose nothing and are not encrypted, none of them crashes the
+/// Whether a workload is evidence for ordinary requests: whoever asks is answered, over connections that lose nothing and are not encrypted, none of them crashes the
 /// server, their rate is steady, and no slow client sits beside them.
 pub fn is_ordinary(scenario: &ScenarioRecord) -> bool {
     let Background { idle: _, slow_readers, slow_senders } = scenario.background;
     scenario.transport.is_tcp()
         && scenario.loss == 0.0
+        && scenario.audience.is_none()
         && scenario.tls.is_none()
         && scenario.work != Some(Work::Poison)
         && !scenario.load.varies()

@@ -199,6 +199,7 @@ fn scenario_of(old: OldScenario) -> Result<ScenarioRecord, String> {
         load: load(file.load),
         transport: Transport::Tcp,
         loss: 0.0,
+        audience: None,
         background: Background { idle, slow_readers, slow_senders },
         request: RequestShape::new(old.profile.payload_bytes, demand),
         tls: None,

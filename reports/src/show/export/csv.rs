@@ -2,7 +2,8 @@
 //!
 //! Lines end with CR and LF. A figure that could not be measured is empty, never 0; a time of what was never answered is
 //! `inf`. A head ends with the unit, and with what it is counted per; one without either is a plain number or a name. Where replies
-//! were read as HTTP there is a column more, with their statuses; where requests are datagrams, one for each thing that became of them.
+//! were read as HTTP there is a column more, with their statuses; where requests are datagrams, or messages that others hear, one for
+//! each thing that became of them.
 
 use super::Source;
 use super::measure;
@@ -10,7 +11,7 @@ use super::text::field;
 use crate::analysis::Analysis;
 use crate::cells::cell::RoundFigures;
 use crate::cells::gather;
-use crate::record::{Datagrams, Measured, Metric, ScenarioRecord, Trial};
+use crate::record::{Datagrams, FanOut, Measured, Metric, ScenarioRecord, Trial};
 use crate::show::words::{http, joined};
 use std::collections::BTreeMap;
 
@@ -42,6 +43,10 @@ pub(super) fn table(source: Source<'_>) -> String {
     if any_datagrams {
         names.extend(Datagrams::default().rows().map(|(name, _)| format!("datagrams_{name}")));
     }
+    let any_fan_out = source.bundle.trials.iter().any(|trial| fan_out(trial).is_some());
+    if any_fan_out {
+        names.extend(FanOut::default().rows().map(|(name, _)| format!("deliveries_{name}")));
+    }
     let mut text = line(&names);
     for trial in &source.bundle.trials {
         let left_out = excluded.get(&trial.index);
@@ -63,6 +68,10 @@ pub(super) fn table(source: Source<'_>) -> String {
                 counts.unwrap_or_default().map(|count| count.map_or_else(String::new, |n| n.to_string()));
             row.extend(counts);
         }
+        if any_fan_out {
+            let counts = fan_out(trial).map(|fan_out| fan_out.rows().map(|(_, count)| count.to_string()));
+            row.extend(counts.unwrap_or_default());
+        }
         text.push_str(&line(&row));
     }
     text
@@ -71,6 +80,11 @@ pub(super) fn table(source: Source<'_>) -> String {
 /// What became of a trial's datagrams, if it had any.
 fn datagrams(trial: &Trial) -> Option<&Datagrams> {
     trial.measured.value().and_then(|measured| measured.datagrams.as_ref())
+}
+
+/// What became of the deliveries of a trial's messages, if others heard them.
+fn fan_out(trial: &Trial) -> Option<&FanOut> {
+    trial.measured.value().and_then(|measured| measured.fan_out.as_ref())
 }
 
 /// A round of a model under a workload.

@@ -9,7 +9,7 @@ use super::cells::{self, Counted};
 use super::measure;
 use super::text::label;
 use crate::cells::cell::RoundFigures;
-use crate::record::{Datagrams, Measured, Metric};
+use crate::record::{Datagrams, FanOut, Measured, Metric};
 use std::fmt::Write as _;
 
 /// What became of the requests of the window, which is no metric of the table: samples of a family by a label.
@@ -20,6 +20,9 @@ const REPLIES: &str = "bakeoff_http_replies";
 
 /// What became of datagrams, where requests are datagrams.
 const DATAGRAMS: &str = "bakeoff_datagrams";
+
+/// What became of the deliveries of messages, where others hear them.
+const DELIVERIES: &str = "bakeoff_deliveries";
 
 /// A family of metrics: all gauges.
 struct Family {
@@ -45,6 +48,11 @@ fn replies(measured: &Measured) -> Vec<(String, f64)> {
 fn datagrams(measured: &Measured) -> Vec<(String, f64)> {
     let rows = measured.datagrams.iter().flat_map(Datagrams::rows);
     rows.filter_map(|(fate, count)| Some((format!(",fate=\"{fate}\""), count? as f64))).collect()
+}
+
+fn deliveries(measured: &Measured) -> Vec<(String, f64)> {
+    let rows = measured.fan_out.iter().flat_map(FanOut::rows);
+    rows.map(|(fate, count)| (format!(",fate=\"{fate}\""), count as f64)).collect()
 }
 
 fn requests(round: &RoundFigures) -> Vec<(String, f64)> {
@@ -74,6 +82,9 @@ pub(super) fn exposition(source: Source<'_>) -> String {
         .to_owned();
     let fates = Family { name: DATAGRAMS.to_owned(), unit: "", help };
     push(&mut text, &fates, &cells, |measured, _| datagrams(measured));
+    let help = "deliveries of the window\u{2019}s messages by what became of them".to_owned();
+    let fates = Family { name: DELIVERIES.to_owned(), unit: "", help };
+    push(&mut text, &fates, &cells, |measured, _| deliveries(measured));
     for metric in Metric::ALL {
         let (family, scale) = family(metric);
         push(&mut text, &family, &cells, |_, round| {

@@ -25,7 +25,10 @@ pub(super) fn figures(workload: &Workload, series: &impl Fn(&str) -> usize) -> M
                 fields.push(lag(workload, merged.dispatch_lag.p99()));
                 fields.push(Field::count(merged.unanswered()));
                 fields.extend(cell.recovery().map(recovery));
-                fields.extend((!workload.scenario.transport.is_tcp()).then(|| datagrams(cell)));
+                fields.extend(
+                    (!workload.scenario.transport.is_tcp()).then(|| told(words::datagrams::of(cell))),
+                );
+                fields.extend(workload.scenario.audience.map(|_| told(words::fan_out::of(cell))));
                 fields.extend(reads_http(workload).then(|| Field::text(words::http::statuses(&merged.http))));
             }
             _ => fields.extend((2..columns.len()).map(|_| Field::absent("no valid trial"))),
@@ -68,14 +71,15 @@ fn columns(workload: &Workload) -> Vec<String> {
     columns.extend(["generator lag p99", "unanswered"].map(str::to_owned));
     columns.extend(workload.scenario.load.varies().then(|| "recovery".to_owned()));
     columns.extend((!workload.scenario.transport.is_tcp()).then(|| "datagrams".to_owned()));
+    columns.extend(workload.scenario.audience.map(|_| "deliveries".to_owned()));
     columns.extend(reads_http(workload).then(|| "replies by status".to_owned()));
     columns
 }
 
-/// What became of the datagrams of all rounds beyond being answered in time.
-fn datagrams(cell: &Cell) -> Field {
-    match words::datagrams::of(cell) {
-        Some(fates) => Field::text(fates),
+/// What became of the datagrams or deliveries of all rounds.
+fn told(words: Option<String>) -> Field {
+    match words {
+        Some(words) => Field::text(words),
         None => Field::absent("the record does not tell"),
     }
 }
@@ -112,6 +116,10 @@ fn explained(workload: &Workload) -> String {
     }
     if !workload.scenario.transport.is_tcp() {
         text += words::datagrams::KEY;
+        text.push(' ');
+    }
+    if workload.scenario.audience.is_some() {
+        text += words::fan_out::KEY;
         text.push(' ');
     }
     if let Some(surge) = workload.scenario.load.surge() {

@@ -19,6 +19,7 @@ mod style;
 mod sweep;
 
 use crate::analysis::Analysis;
+use crate::cells::cell::Cell;
 use crate::rules::verdict::{LEVEL, Place, Standing, Status};
 use crate::rules::workload::Workload;
 pub use crate::show::layout::wrapped;
@@ -144,8 +145,12 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
     for sentence in [recovery(workload), threads(workload)].into_iter().flatten() {
         push(out, &sentence, style.width, "    ");
     }
-    if let Some(datagrams) = datagrams(workload) {
-        push(out, &datagrams, style.width, "    ");
+    let each = [
+        ("Datagrams", words::datagrams::of as fn(&Cell) -> Option<String>),
+        ("Deliveries", words::fan_out::of),
+    ];
+    for told in each.into_iter().filter_map(|(what, words)| of_each(workload, what, words)) {
+        push(out, &told, style.width, "    ");
     }
     if let Some(limit) = limit(workload) {
         push_wrapped(out, &limit, style.width, "    ", |line| style.warn(line));
@@ -164,13 +169,13 @@ fn figures(workload: &Workload) -> String {
     format!("{}: {}.", capital(verdict.merit.label()), all.join(", "))
 }
 
-/// What became of each model's datagrams, in the order of the verdict.
-fn datagrams(workload: &Workload) -> Option<String> {
+/// What became of what each model was sent, or sent on, in the order of the verdict.
+fn of_each(workload: &Workload, what: &str, words: fn(&Cell) -> Option<String>) -> Option<String> {
     let standings = workload.verdict.standings.iter();
     let cells = standings.filter_map(|standing| workload.cell(&standing.model));
     let each: Vec<String> =
-        cells.filter_map(|cell| Some(format!("{} {}", cell.model, words::datagrams::of(cell)?))).collect();
-    (!each.is_empty()).then(|| format!("Datagrams: {}.", each.join(". ")))
+        cells.filter_map(|cell| Some(format!("{} {}", cell.model, words(cell)?))).collect();
+    (!each.is_empty()).then(|| format!("{what}: {}.", each.join(". ")))
 }
 
 /// A factor without its sign, which the heading of the matrix says.

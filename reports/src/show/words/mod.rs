@@ -14,6 +14,7 @@ pub(crate) mod envelope;
 pub mod envelopes;
 pub mod exclusion;
 pub mod explain;
+pub(crate) mod fan_out;
 pub(crate) mod gate;
 pub(crate) mod history;
 pub(crate) mod http;

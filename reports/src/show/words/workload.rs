@@ -91,6 +91,7 @@ pub fn parameters(scenario: &ScenarioRecord) -> Vec<(&'static str, String)> {
         None => vec![("payload", bytes_exact(scenario.request.size)), ("demand", demand_of(scenario))],
     };
     rows.extend((!scenario.transport.is_tcp()).then(|| ("transport", scenario.transport.to_string())));
+    rows.extend(scenario.audience.map(|audience| ("audience", audience.to_string())));
     rows.extend((scenario.loss > 0.0).then(|| ("loss", loss(scenario))));
     rows.extend(background(scenario.background).map(|words| ("background", words)));
     rows.extend([

@@ -5,6 +5,7 @@
 //! and only what the socket did not take becomes the connection's own.
 
 use super::offload::Offload;
+use super::post;
 use super::runtime::{Shared, Socket, run, write_all};
 use crate::drive::buffers::{Buffers, RETAINED_SHARED, clear};
 use crate::drive::protocol::{Action, Protocol};
@@ -56,10 +57,17 @@ struct Connection {
 
 /// Serves one client to its end.
 async fn connection(socket: Socket, shared: Arc<Shared>) {
-    let protocol = Protocol::new(shared.service.open());
-    let mut connection = Connection { protocol, unsent: Vec::new(), socket };
+    let (session, writer) = match post::open(&*shared.service, &socket) {
+        Ok(opened) => opened,
+        Err(error) => return socket.meter().refused(&error),
+    };
+    let mut connection = Connection { protocol: Protocol::new(session), unsent: Vec::new(), socket };
     let result = connection.serve(&shared.offload).await;
     connection.socket.meter().ended(result.is_err(), connection.protocol.rejected().is_some());
+    let Connection { protocol, socket, .. } = connection;
+    drop(protocol);
+    post::written(writer).await;
+    drop(socket);
 }
 
 impl Connection {

@@ -3,6 +3,7 @@
 
 mod bias;
 mod closed;
+mod fan_out;
 mod faults;
 mod loss;
 mod poisson;
@@ -81,6 +82,12 @@ pub static ALL: &[Oracle] = &[
         about: "a relay that loses, doubles, holds back and delays datagrams by plan: each is called what it was",
         statistical: 0,
         run: loss::run,
+    },
+    Oracle {
+        name: "fan-out",
+        about: "a chat: everybody hears what is said exactly once; in a pool too small, those who are held and nobody else",
+        statistical: 0,
+        run: fan_out::run,
     },
     Oracle {
         name: "bias",

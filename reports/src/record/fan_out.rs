@@ -1,0 +1,146 @@
+//! Whom a message of a chat is for, and who heard it.
+
+use super::EncodedHistogram;
+use super::histogram::{HistogramError, Recorder};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Whom a message is for: the members of a chat form circles of one size, and who speaks in one is heard by all others in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audience {
+    /// How it is reached.
+    pub kind: AudienceKind,
+    /// Members of a circle, the speaker included; 2 or more.
+    pub size: u32,
+}
+
+/// How an audience is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudienceKind {
+    /// Unicast: a whisper to one member.
+    One,
+    /// Multicast: to a group of members that may be in any room.
+    Group,
+    /// Broadcast: to a whole room.
+    Room,
+}
+
+impl AudienceKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::One, Self::Group, Self::Room];
+
+    /// Its name, as in scenario files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Group => "group",
+            Self::Room => "room",
+        }
+    }
+}
+
+impl Audience {
+    /// Members that hear a message.
+    pub fn hearers(self) -> u32 {
+        self.size.saturating_sub(1)
+    }
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            AudienceKind::One => f.write_str("unicast: a whisper to one member"),
+            AudienceKind::Group => write!(f, "multicast: groups of {}", self.size),
+            AudienceKind::Room => write!(f, "broadcast: rooms of {}", self.size),
+        }
+    }
+}
+
+/// What became of the deliveries of a window's messages: one for each member that should hear a message.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FanOut {
+    /// Messages times hearers.
+    pub expected: u64,
+    /// Heard before the message was given up.
+    pub received: u64,
+    /// Heard after that.
+    pub late: u64,
+    /// Heard once more.
+    pub duplicated: u64,
+    /// Heard by a member that had heard something later of the same speaker.
+    pub reordered: u64,
+    /// Lines that nobody said, or that were for somebody else; of the whole trial.
+    pub unasked: u64,
+    /// Members whose connection the server has ended, of the whole trial: those that it shut out are among them.
+    pub gone: u64,
+    /// From when a message was due until the first member heard it; absent where nobody heard any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<EncodedHistogram>,
+}
+
+impl FanOut {
+    /// The share of the deliveries that were made in time, 0 to 1; `None` where none was expected.
+    pub fn reach(&self) -> Option<f64> {
+        (self.expected > 0).then(|| self.received as f64 / self.expected as f64)
+    }
+
+    /// Each count by its name, in a fixed order.
+    pub fn rows(&self) -> [(&'static str, u64); 7] {
+        [
+            ("expected", self.expected),
+            ("received", self.received),
+            ("late", self.late),
+            ("duplicated", self.duplicated),
+            ("reordered", self.reordered),
+            ("unasked", self.unasked),
+            ("gone", self.gone),
+        ]
+    }
+
+    /// The counts and times of both.
+    ///
+    /// # Errors
+    /// A histogram that cannot be read.
+    pub fn plus(&self, other: &Self) -> Result<Self, HistogramError> {
+        let first = match (&self.first, &other.first) {
+            (Some(one), Some(other)) => {
+                let mut both = Recorder::decode(one)?;
+                both.merge(&Recorder::decode(other)?);
+                Some(both.encode())
+            }
+            (one, other) => one.as_ref().or(other.as_ref()).cloned(),
+        };
+        Ok(Self {
+            expected: self.expected.saturating_add(other.expected),
+            received: self.received.saturating_add(other.received),
+            late: self.late.saturating_add(other.late),
+            duplicated: self.duplicated.saturating_add(other.duplicated),
+            reordered: self.reordered.saturating_add(other.reordered),
+            unasked: self.unasked.saturating_add(other.unasked),
+            gone: self.gone.saturating_add(other.gone),
+            first,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reach_is_what_was_heard_of_what_should_have_been() {
+        let mut first = Recorder::fine();
+        first.record(7);
+        let first = Some(first.encode());
+        let one = FanOut { expected: 400, received: 300, late: 2, first, ..FanOut::default() };
+        let other = FanOut { expected: 100, received: 100, gone: 1, ..FanOut::default() };
+        let sum = one.plus(&other).expect("sound histograms");
+        assert_eq!((sum.reach(), sum.late, sum.gone), (Some(0.8), 2, 1));
+        assert_eq!(sum.first, one.first);
+        assert_eq!(sum.plus(&one).expect("sound histograms").first.map(|first| first.count), Some(2));
+        assert_eq!(FanOut::default().reach(), None);
+    }
+}

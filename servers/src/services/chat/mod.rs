@@ -1,0 +1,123 @@
+//! `chat`: what a client says, the others in its room hear. Usable with `nc`.
+//!
+//! A line is said to everybody else in the room; whoever connects is in [`LOBBY`]. Lines that begin with a slash are commands, which
+//! [`HELP`] lists; what the server itself says begins with `*`, or with `!` where it refuses. `exit` ends the connection; the
+//! room stays, and who comes back finds it.
+//!
+//! A message reaches every member of a room in the same order, since the room is locked while it is handed round; one
+//! that is whispered, or said to another room or group, may overtake it. Who leaves more unread than a
+//! [`Post`] keeps is shut out, and nobody waits for it.
+//!
+//! This is the client's line of the protocol; [`hall`] knows who is where.
+
+mod hall;
+
+use super::line::{Line, TOO_LONG, next_line};
+use super::payload::Block;
+use super::{ServiceConfig, ServiceEntry};
+use crate::{Advance, Exchange, Next, Parts, Post, Request, Service, Session};
+use hall::{Guest, Hall};
+use std::sync::Arc;
+
+/// The room of whoever has joined no other.
+const LOBBY: &str = "lobby";
+
+/// What a client can say, a line each.
+const HELP: &str = "\
+* TEXT               say it to everybody else in your room
+* /name NAME         be called so
+* /join ROOM         go to a room; there is always one
+* /leave             go back to the lobby
+* /whisper NAME TEXT tell one member, wherever it is
+* /enter GROUP       hear what is said to a group, too; as many as you like
+* /quit GROUP        hear it no more
+* /to GROUP TEXT     say it to everybody else in a group
+* /who               who is in your room
+* /echo TEXT         hear it yourself
+* exit               end the connection
+";
+
+/// The registry's line.
+pub(super) static ENTRY: ServiceEntry = ServiceEntry {
+    name: super::CHAT,
+    summary: "what a client says, the others in its room hear; rooms, groups, whispers",
+    demand: None,
+    build,
+    exchange,
+};
+
+struct Chat(Arc<Hall>);
+
+impl Service for Chat {
+    fn open(&self) -> Box<dyn Session> {
+        Box::new(ChatSession { hall: Arc::clone(&self.0), guest: None, scanned: 0 })
+    }
+
+    fn talks(&self) -> bool {
+        true
+    }
+}
+
+fn build(_: &ServiceConfig) -> Arc<dyn Service> {
+    Arc::new(Chat(Arc::default()))
+}
+
+struct ChatSession {
+    hall: Arc<Hall>,
+    /// The client in the hall, once it can be reached.
+    guest: Option<Guest>,
+    /// Bytes at the front of the next input that are known to hold no line feed.
+    scanned: usize,
+}
+
+impl Session for ChatSession {
+    fn attach(&mut self, post: Arc<dyn Post>) {
+        self.guest = Some(self.hall.enter(post));
+    }
+
+    fn advance(&mut self, input: &[u8], _: &mut Vec<u8>) -> Advance {
+        let (mut consumed, mut completed) = (0, 0);
+        let guest = self.guest.as_mut().expect("its driver has attached it");
+        let next = loop {
+            match next_line(&input[consumed..], &mut self.scanned) {
+                Line::Whole(line) => {
+                    consumed += line.len();
+                    let line = line.strip_suffix(b"\n").unwrap_or(line);
+                    let line = line.strip_suffix(b"\r").unwrap_or(line);
+                    if line == b"exit" {
+                        break Next::Close;
+                    }
+                    guest.says(line);
+                    completed += 1;
+                }
+                Line::Part => break Next::Read,
+                Line::TooLong => break TOO_LONG,
+            }
+        };
+        Advance { consumed, completed, next }
+    }
+}
+
+/// A client that hears itself: what any client can do without another.
+struct Echoed(Block);
+
+/// What a client says to hear the rest of the line itself.
+const ECHO: &[u8] = b"/echo ";
+
+fn exchange(max_payload: u32) -> Box<dyn Exchange> {
+    Box::new(Echoed(Block::printable(max_payload)))
+}
+
+impl Exchange for Echoed {
+    fn min_payload(&self) -> u32 {
+        1
+    }
+
+    fn request(&self, request: &Request) -> Parts<'_> {
+        Parts::new(ECHO, self.0.payload(request.id, request.size.saturating_sub(1)), b"\n")
+    }
+
+    fn reply(&self, request: &Request) -> Parts<'_> {
+        Parts::new(&[], self.0.payload(request.id, request.size.saturating_sub(1)), b"\n")
+    }
+}
