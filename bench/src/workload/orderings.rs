@@ -43,7 +43,7 @@ pub fn claims() -> impl Iterator<Item = (u8, &'static str)> {
 pub fn scenarios(orderings: &[u8]) -> Vec<Scenario> {
     let about = |name: &str| {
         let asked = EXPECTED.iter().filter(|one| orderings.contains(&one.ordering));
-        asked.flat_map(|one| [Some(one.of), one.by]).flatten().any(|side| side.workload == name)
+        asked.flat_map(|one| [Some(one.of), one.by, one.above]).flatten().any(|side| side.workload == name)
     };
     let parse = |(name, toml): &(&str, &str)| Scenario::parse(toml, name).expect("checked by a test");
     WORKLOADS.iter().filter(|(name, _)| about(name)).map(parse).collect()
@@ -61,7 +61,7 @@ mod tests {
             assert_eq!(scenario.name, *name);
         }
         for one in EXPECTED {
-            for side in [Some(one.of), one.by].into_iter().flatten() {
+            for side in [Some(one.of), one.by, one.above].into_iter().flatten() {
                 let scenario = scenarios.iter().find(|scenario| scenario.name == side.workload);
                 let models =
                     scenario.and_then(|scenario| scenario.models.clone()).expect("it names its models");

@@ -188,9 +188,10 @@ fn key(trial: &Trial) -> Key<'_> {
     (&trial.scenario, &trial.model)
 }
 
-/// Whether somebody took from the pinned CPUs, and nothing else is wrong.
+/// Whether somebody took from the pinned CPUs, and nothing else is wrong but what comes of that.
 fn is_disturbed(trial: &Trial) -> bool {
-    !trial.invalid.is_empty() && trial.invalid.iter().all(Invalid::is_disturbance)
+    let comes_of_it = |one: &Invalid| one.is_disturbance() || one.is_late_generator();
+    trial.invalid.iter().any(Invalid::is_disturbance) && trial.invalid.iter().all(comes_of_it)
 }
 
 fn measured(run: &Run, trial: &Trial) -> bool {

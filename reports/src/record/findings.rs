@@ -136,6 +136,12 @@ impl Invalid {
     pub fn is_disturbance(&self) -> bool {
         matches!(self, Self::ForeignLoad { .. } | Self::Stolen { .. } | Self::Throttled { .. })
     }
+
+    /// Whether the swarm sent too late. Beside a disturbance that is its doing: the lateness is then in the times of all models alike, and
+    /// makes the factor between two of them smaller, never larger.
+    pub fn is_late_generator(&self) -> bool {
+        matches!(self, Self::GeneratorLate { .. } | Self::GeneratorTail { .. })
+    }
 }
 
 /// A reason for caution about a trial.

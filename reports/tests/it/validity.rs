@@ -41,6 +41,25 @@ fn a_disturbed_block_is_left_out_whole_and_the_others_decide() {
 }
 
 #[test]
+fn a_generator_that_others_made_late_counts_as_disturbed_and_one_late_by_itself_does_not() {
+    let late = Invalid::GeneratorTail { lag_p99_ns: 900_000, limit_ns: 200_000 };
+    let mut bundle = disturbed(4, 4);
+    bundle
+        .trials
+        .iter_mut()
+        .filter(|trial| !trial.invalid.is_empty())
+        .for_each(|trial| trial.invalid.push(late.clone()));
+    let verdict = &analyse(&bundle).workloads[0].verdict;
+    assert_eq!((verdict.status, verdict.disturbed_blocks), (Status::Provisional, 4));
+    for trial in &mut bundle.trials {
+        trial.invalid.retain(|reason| *reason == late);
+    }
+    let analysis = analyse(&bundle);
+    assert_ne!(analysis.workloads[0].verdict.status, Status::Provisional);
+    assert_eq!(analysis.excluded.len(), 4, "nobody else is to blame");
+}
+
+#[test]
 fn where_all_blocks_are_disturbed_the_answer_is_provisional_and_says_what_it_rests_on() {
     let mut bundle = disturbed(4, 4);
     for trial in &mut bundle.trials {

@@ -26,6 +26,8 @@ pub struct Expectation {
     pub of: Side,
     /// Whose figure it is divided by, in the same round; `None` for a law that states the figure itself.
     pub by: Option<Side>,
+    /// Whose figure is taken off both before they are divided, where the source states what lies above a baseline.
+    pub above: Option<Side>,
     /// The least and the most that is as expected; `None` where sources contradict each other and nothing is expected.
     pub band: Option<(f64, f64)>,
     /// Who says so.
@@ -45,7 +47,8 @@ const PRETHREAD: &str = "prethread";
 const MIO: &str = "mio-event-loop";
 const POLL: &str = "poll-reactor";
 
-const STEVENS: &str = "Stevens, UNIX Network Programming, 3rd ed., fig. 30.1, and a later rerun";
+const STEVENS: &str = "Stevens, UNIX Network Programming, 3rd ed., fig. 30.1, which states the CPU time above the iterative server's, \
+                       and a later rerun";
 const SPREAD: &str = "Stevens, fig. 30.2: of 5,000 clients each of 15 children that accept got about 333; of those whose parent hands \
                       the clients on, the first free one first, the first got 1,006, the last none";
 const PARIAG: &str = "Pariag and others, EuroSys 2007: event-driven about 18 % above a thread for each connection once each is tuned";
@@ -63,7 +66,7 @@ const MANY: &str =
 
 /// All of them, in order.
 pub const EXPECTED: &[Expectation] = &[
-    ratio(
+    above_iterative(ratio(
         1,
         "fork costs more CPU a connection than thread",
         Metric::CpuPerRequest,
@@ -71,8 +74,8 @@ pub const EXPECTED: &[Expectation] = &[
         side("churn", THREAD),
         (4.0, 20.0),
         STEVENS,
-    ),
-    ratio(
+    )),
+    above_iterative(ratio(
         1,
         "fork costs more CPU a connection than pool",
         Metric::CpuPerRequest,
@@ -80,7 +83,7 @@ pub const EXPECTED: &[Expectation] = &[
         side("churn", POOL),
         (10.0, INF),
         STEVENS,
-    ),
+    )),
     ratio(
         1,
         "pool costs more CPU a connection than iterative",
@@ -90,7 +93,7 @@ pub const EXPECTED: &[Expectation] = &[
         (1.0, INF),
         STEVENS,
     ),
-    ratio(
+    above_iterative(ratio(
         1,
         "fork costs more CPU a connection than prefork",
         Metric::CpuPerRequest,
@@ -98,16 +101,20 @@ pub const EXPECTED: &[Expectation] = &[
         side("churn", PREFORK),
         (4.0, INF),
         STEVENS,
-    ),
-    ratio(
-        1,
-        "passing descriptors costs more than prefork",
-        Metric::CpuPerRequest,
-        side("churn", "prefork-fd-passing"),
-        side("churn", PREFORK),
-        (1.0, INF),
-        STEVENS,
-    ),
+    )),
+    // The book has it dearer on each of its machines, the rerun a little cheaper: nothing is expected.
+    Expectation {
+        band: None,
+        ..above_iterative(ratio(
+            1,
+            "passing against prefork (1.2 to 3.4; rerun 0.95)",
+            Metric::CpuPerRequest,
+            side("churn", "prefork-fd-passing"),
+            side("churn", PREFORK),
+            (0.0, INF),
+            STEVENS,
+        ))
+    },
     Expectation {
         band: None,
         ..ratio(
@@ -357,7 +364,12 @@ const fn ratio(
     band: (f64, f64),
     source: &'static str,
 ) -> Expectation {
-    Expectation { ordering, claim, figure, of, by: Some(by), band: Some(band), source }
+    Expectation { ordering, claim, figure, of, by: Some(by), above: None, band: Some(band), source }
+}
+
+/// What both cost above the server that does nothing but accept and serve.
+const fn above_iterative(one: Expectation) -> Expectation {
+    Expectation { above: Some(side("churn", "iterative")), ..one }
 }
 
 const fn law(
@@ -368,5 +380,5 @@ const fn law(
     band: (f64, f64),
     source: &'static str,
 ) -> Expectation {
-    Expectation { ordering, claim, figure, of, by: None, band: Some(band), source }
+    Expectation { ordering, claim, figure, of, by: None, above: None, band: Some(band), source }
 }

@@ -1,7 +1,8 @@
 //! Known orderings, held against a run: what came out as the literature says, what did not, what cannot be told.
 //!
 //! # The rule
-//! Every figure is taken round by round. A ratio divides the figures of two models in the same round. Of the rounds that
+//! Every figure is taken round by round. A ratio divides the figures of two models in the same round, each less that of a baseline where
+//! the source states what lies above one; where the second lies below it, the ratio is infinite. Of the rounds that
 //! have it, the median and its 95 % bootstrap interval are compared with the band of the expectation:
 //! *as expected* when the median lies in the band; *otherwise* when the whole interval lies outside; in between, and with
 //! fewer than 4 rounds or with too much of the run left out, it *cannot be told*. Where nothing is expected, the figure is
@@ -45,7 +46,7 @@ pub struct Finding {
 /// Holds the expectations whose workloads the run has against it.
 pub fn judge(analysis: &Analysis) -> Vec<Finding> {
     let ran = |side: &Side| cell(analysis, side).is_some();
-    let asked = |one: &&Expectation| ran(&one.of) && one.by.is_none_or(|by| ran(&by));
+    let asked = |one: &&Expectation| ran(&one.of) && [one.by, one.above].iter().flatten().all(ran);
     EXPECTED.iter().filter(asked).map(|expectation| finding(analysis, expectation)).collect()
 }
 
@@ -87,14 +88,22 @@ fn measured(analysis: &Analysis, expectation: &Expectation) -> Option<Estimate> 
     let (of, metric) = (cell(analysis, &expectation.of)?, expectation.figure);
     let Some(by) = expectation.by else { return of.estimate(metric) };
     let other = cell(analysis, &by)?;
+    let base = expectation.above.map(|side| cell(analysis, &side).ok_or(())).transpose().ok()?;
     let ratio = |round: &RoundFigures| {
-        let other = other.rounds.iter().find(|other| other.round == round.round)?;
-        Some(round.value(metric)? / other.value(metric)?).filter(|ratio| !ratio.is_nan())
+        let value = |cell: &Cell| cell.rounds.iter().find(|one| one.round == round.round)?.value(metric);
+        let base = base.map_or(Some(0.0), value)?;
+        above(base, round.value(metric)?, value(other)?)
     };
     let contestants = [of.model.as_str(), by.workload, by.model];
     let workload = expectation.of.workload;
     let subject = Subject { seed: analysis.run.seed, workload, contestants: &contestants, metric };
     Estimate::of(&of.rounds.iter().filter_map(ratio).collect::<Vec<_>>(), &subject)
+}
+
+/// How many times as far above a baseline one figure lies as another; `None` where neither lies above it.
+fn above(base: f64, one: f64, other: f64) -> Option<f64> {
+    let (one, other) = (one - base, (other - base).max(0.0));
+    Some(one / other).filter(|ratio| !ratio.is_nan() && one >= 0.0)
 }
 
 #[cfg(test)]
@@ -120,6 +129,14 @@ mod tests {
         assert_eq!(weigh(None, of(1.0, 1.0, 1.0, 8)), Reported);
         let boundless = Some((10.0, f64::INFINITY));
         assert_eq!(weigh(boundless, of(f64::INFINITY, 20.0, f64::INFINITY, 8)), AsExpected);
+    }
+
+    #[test]
+    fn a_baseline_is_taken_off_both_figures() {
+        assert_eq!(above(0.0, 6.0, 3.0), Some(2.0));
+        assert_eq!(above(2.0, 6.0, 3.0), Some(4.0));
+        assert_eq!(above(3.5, 6.0, 3.0), Some(f64::INFINITY), "the second costs nothing above it");
+        assert_eq!((above(3.0, 3.0, 3.0), above(6.0, 5.0, 7.0)), (None, None));
     }
 
     #[test]

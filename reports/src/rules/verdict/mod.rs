@@ -32,7 +32,8 @@
 //!    the clean ones of a workload do not decide it, all of its blocks are judged in the same way and the status is
 //!    *provisional*: only "behind" is claimed, and it takes more. In a closed loop the replies per second of server CPU are
 //!    compared, beyond a further [`CPU_ALLOWANCE`] = 1.10, with throughput on the same side; for all else but memory the interval
-//!    must lie beyond what the others took, as if they had taken it from one contestant alone.
+//!    must lie beyond what the others took, as if they had taken it from one contestant alone. A generator that was late beside them
+//!    was made late by them: its lateness is in the times of all contestants, and only makes factors smaller.
 //! 7. *The reason* is read off the costs: context switches, system calls, page faults, CPU and segments per request, where the first
 //!    model behind needs more by a factor of at least [`TELLING`] = 1.2, and of at least the lead to the power of
 //!    [`OF_THE_LEAD`] = 0.5. Then where its requests wait, then who was left without a reply. It is what was measured, not a proof.
