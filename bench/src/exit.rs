@@ -67,6 +67,7 @@ impl Exit {
                 ("run, sweep, capacity", "no model that was asked for can start here"),
                 ("load", "no connection could be opened"),
                 ("conform", "the server does not start or does not listen"),
+                ("balance", "no balancer that was asked for is installed, or one does not start"),
             ],
             Self::Invalid => &[
                 ("run, sweep, capacity", "too many trials without a valid try for a verdict"),
@@ -80,6 +81,7 @@ impl Exit {
                 ("probe", "the machine is unfit to measure on, which a run only says"),
                 ("verify", "a wrong or unknown figure"),
                 ("conform", "the server does not do what it must"),
+                ("balance", "a balancer, or a server that was not to die, ended in the window"),
                 ("advise", "undecided, or nothing near enough was measured"),
                 ("history import", "an invalid measurement was not recorded"),
             ],

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 const GROUPS: [(&str, &[&str]); 6] = [
     ("Measure", &["run", "continue", "replicate", "sweep", "capacity", "list", "scenario"]),
     ("Serve and load", &["serve", "load", "conform"]),
-    ("Understand", &["report", "advise", "anatomy", "envelope", "export"]),
+    ("Understand", &["report", "advise", "anatomy", "envelope", "balance", "export"]),
     ("Gate", &["ab", "compare", "history"]),
     ("Trust", &["probe", "verify"]),
     ("This tool", &["completions", "man", "help"]),

@@ -2,7 +2,9 @@
 
 use super::output;
 use crate::exit::Exit;
+use crate::instruments::balance::{Balancer, find_program};
 use crate::workload::scenario::{BUILT_IN, BuiltIn, Group, Scenario};
+use bakeoff_reports::record::balance::Policy;
 use bakeoff_servers::{ServerModel, models, services};
 use clap::Args;
 use std::fmt::Write as _;
@@ -23,6 +25,12 @@ impl ListArgs {
             "SERVICES (--service; each over TLS, too: --tls)",
             services::ALL.iter().map(|s| (s.name, s.summary)),
         );
+        let balancers =
+            Balancer::USUAL.map(|balancer| (balancer.name().to_owned(), line_on_balancer(&balancer)));
+        let rows = balancers.iter().map(|(name, line)| (name.as_str(), line.as_str()));
+        section(&mut text, "BALANCERS (bakeoff balance --balancer)", rows);
+        let policies = Policy::ALL.iter().map(|policy| (policy.name(), policy.about()));
+        section(&mut text, "POLICIES (bakeoff balance --policy)", policies);
         let _ = writeln!(text, "{SCENARIOS}\n");
         for group in Group::ALL {
             let rows: Vec<(String, String)> = BUILT_IN.iter().filter(|b| b.group == group).map(row).collect();
@@ -52,6 +60,15 @@ fn line_on(model: &dyn ServerModel) -> String {
     match model.unavailable() {
         None => model.meta().summary.to_owned(),
         Some(reason) => format!("{}. {reason}", model.meta().summary),
+    }
+}
+
+/// What a balancer is, and that it is not installed here where that is so.
+fn line_on_balancer(balancer: &Balancer) -> String {
+    let about = balancer.about();
+    match balancer.program().is_some_and(|name| find_program(name).is_none()) {
+        true => format!("{about}. It is not installed here"),
+        false => about.to_owned(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod ab;
 mod advise;
 mod anatomy;
+mod balance;
 mod become_command;
 mod build_command;
 mod capacity;
@@ -100,6 +101,7 @@ enum Command {
     Load(load::LoadArgs),
     Anatomy(anatomy::AnatomyArgs),
     Envelope(envelope::EnvelopeArgs),
+    Balance(balance::BalanceArgs),
     Ab(Box<ab::AbArgs>),
     Compare(compare::CompareArgs),
     Conform(conform::ConformArgs),
@@ -172,6 +174,7 @@ impl Cli {
             Some(Command::Load(args)) => args.run(),
             Some(Command::Anatomy(args)) => args.run(),
             Some(Command::Envelope(args)) => args.run(),
+            Some(Command::Balance(args)) => args.run(),
             Some(Command::Ab(args)) => args.run(),
             Some(Command::Compare(args)) => args.run(),
             Some(Command::Conform(args)) => args.run(),

@@ -132,6 +132,9 @@ pub(super) struct RunnerServeArgs {
     /// Busy time added to every request, in nanoseconds: a known slowdown, for tests of the gate
     #[arg(long, default_value_t = 0)]
     tax_ns: u64,
+    /// Say when the first reply has been made
+    #[arg(long)]
+    tell_first_reply: bool,
     /// Process id of the runner; the server ends with it
     #[arg(long)]
     parent: u32,
@@ -140,7 +143,13 @@ pub(super) struct RunnerServeArgs {
 impl RunnerServeArgs {
     pub(super) fn run(self) -> Result<Exit, String> {
         let tax = Duration::from_nanos(self.tax_ns);
-        let runner = Around { parent: Some(self.parent), await_go: self.await_go, tax, ..Around::default() };
+        let runner = Around {
+            parent: Some(self.parent),
+            await_go: self.await_go,
+            tax,
+            tells_first_reply: self.tell_first_reply,
+            ..Around::default()
+        };
         self.serve.serve(runner)
     }
 }

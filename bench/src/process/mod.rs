@@ -2,6 +2,7 @@
 
 pub mod building;
 pub mod context;
+mod first_reply;
 pub mod launch;
 pub mod orphans;
 pub mod program;

@@ -58,6 +58,14 @@ impl Program<'_> {
     /// # Errors
     /// It cannot be started, ends at once, with its words, or names an address that it was not given.
     pub fn start(&self, options: &ServeOptions) -> Result<Server, LaunchError> {
+        self.start_with(options, &[])
+    }
+
+    /// The same; a model's server gets `more` arguments of `bakeoff serve`, which the program must know.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(&self, options: &ServeOptions, more: &[&str]) -> Result<Server, LaunchError> {
         let server = match *self {
             Self::Model { launcher, model, tax_ns } => {
                 // A build of another version may have models that this one does not know: their names go on as they are.
@@ -69,6 +77,7 @@ impl Program<'_> {
                     Err(_) => options.arguments(model),
                 };
                 arguments.push(AWAIT_GO.into());
+                arguments.extend(more.iter().map(Into::into));
                 if tax_ns > 0 {
                     arguments.push(format!("--tax-ns={tax_ns}").into());
                 }
@@ -94,7 +103,7 @@ impl Program<'_> {
 }
 
 /// What makes this program become a command.
-fn arguments_to_become(command: &Command, options: &ServeOptions) -> Vec<OsString> {
+pub(crate) fn arguments_to_become(command: &Command, options: &ServeOptions) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec![
         BECOME.into(),
         format!("--addr={}", options.address).into(),

@@ -36,6 +36,7 @@ pub struct Server {
     pub address: SocketAddr,
     /// Of its certificate, where it speaks TLS.
     pub fingerprint: Option<Fingerprint>,
+    first_reply_ns: Option<u64>,
 }
 
 /// What is known of a server once it is gone.
@@ -49,6 +50,8 @@ pub struct Stopped {
     pub killed: bool,
     /// What it left behind outside of its process group, which was ended.
     pub left: Vec<String>,
+    /// When it had made its first reply, as CLOCK_MONOTONIC showed, of one that was to say so and did.
+    pub first_reply_ns: Option<u64>,
 }
 
 impl Server {
@@ -64,7 +67,14 @@ impl Server {
     ) -> Result<Self, LaunchError> {
         let child = launcher.start(name, arguments)?;
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut server = Self { child, name: name.into(), speaks, address: nowhere, fingerprint: None };
+        let mut server = Self {
+            child,
+            name: name.into(),
+            speaks,
+            address: nowhere,
+            fingerprint: None,
+            first_reply_ns: None,
+        };
         match expect(&mut server.child, name, PATIENCE)? {
             FromServer::Ready { address, fingerprint } => {
                 (server.address, server.fingerprint) = (address, fingerprint);
@@ -159,14 +169,19 @@ impl Server {
         };
         let (ended, killed) = self.child.reap(deadline);
         let left = orphans::end_all(Some(self.pid()));
-        Stopped { counters, ended, killed, left }
+        Stopped { counters, ended, killed, left, first_reply_ns: self.first_reply_ns }
     }
 
     fn counters(&mut self, deadline: Instant) -> Result<CounterSnapshot, LaunchError> {
         const NAME: &str = "server";
-        match expect(&mut self.child, NAME, deadline.saturating_duration_since(Instant::now()))? {
-            FromServer::Served { counters } => Ok(counters),
-            other => Err(LaunchError::Unexpected { name: NAME.into(), said: format!("{other:?}") }),
+        loop {
+            match expect(&mut self.child, NAME, deadline.saturating_duration_since(Instant::now()))? {
+                FromServer::Served { counters } => return Ok(counters),
+                FromServer::FirstReply { at_ns } => self.first_reply_ns = Some(at_ns),
+                other => {
+                    return Err(LaunchError::Unexpected { name: NAME.into(), said: format!("{other:?}") });
+                }
+            }
         }
     }
 

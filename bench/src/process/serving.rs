@@ -3,6 +3,7 @@
 //! To the runner a server says two lines of JSON on standard output: that it is ready and where, and at its end what it
 //! counted. To a person it says the same in words.
 
+use super::first_reply::announced;
 use super::launch;
 use super::tax::taxed;
 use crate::host::environment;
@@ -62,6 +63,11 @@ pub enum FromServer {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fingerprint: Option<Fingerprint>,
     },
+    /// It has made its first reply.
+    FirstReply {
+        /// When, as CLOCK_MONOTONIC showed.
+        at_ns: u64,
+    },
     /// It has stopped; this is what it counted.
     Served {
         /// The counters.
@@ -115,6 +121,9 @@ impl ServeOptions {
 /// or a child, for a line on standard input.
 pub const AWAIT_GO: &str = "--await-go";
 
+/// The argument of `bakeoff serve` that makes it say when it has made its first reply.
+pub const TELL_FIRST_REPLY: &str = "--tell-first-reply";
+
 /// What a server is told besides what to serve.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Around<'a> {
@@ -129,6 +138,8 @@ pub struct Around<'a> {
     pub await_go: bool,
     /// Busy time added to every request, to test who should notice.
     pub tax: Duration,
+    /// Whether it tells the runner when it has made its first reply.
+    pub tells_first_reply: bool,
 }
 
 /// Serves with a model until asked to stop (SIGTERM, Ctrl-C), then says what was counted.
@@ -136,7 +147,7 @@ pub struct Around<'a> {
 /// # Errors
 /// Unknown services, a folder that cannot be served, a port that is taken, CPUs or limits that are unavailable.
 pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>) -> Result<(), String> {
-    let Around { root, dotfiles, parent, await_go, tax } = around;
+    let Around { root, dotfiles, parent, await_go, tax, tells_first_reply } = around;
     let entry = services::find(&options.service)
         .ok_or_else(|| suggest::unknown("service", &options.service, services::ALL.iter().map(|s| s.name)))?;
     if let Some(reason) = model.unavailable() {
@@ -164,6 +175,12 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
     let service = match root {
         Some(root) => serve_folder(entry.name, root, dotfiles, &config)?,
         None => (entry.build)(&config),
+    };
+    let service = match tells_first_reply {
+        true => {
+            announced(service).map_err(|e| format!("making memory to note the first reply in failed: {e}"))?
+        }
+        false => service,
     };
     let (service, fingerprint) = match options.tls {
         true => encrypted(taxed(service, tax)).map_err(|e| e.to_string())?,

@@ -174,6 +174,7 @@ fn merge_slices(parts: &[WorkerPart]) -> Result<Vec<Slice>, MergeError> {
             length_ns: slice.length_ns,
             completed: parts.iter().map(|part| part.measured.slices[index].completed).sum(),
             response: merge_histograms(parts, |part| &part.measured.slices[index].response)?,
+            failed: parts.iter().map(|part| part.measured.slices[index].failed).sum(),
         })
     });
     merged.collect()
@@ -250,8 +251,8 @@ mod tests {
             }
             match fate {
                 0..3 => books.answered(slot / shards as usize, 64, intended, sent, done),
-                3 => books.failed(intended, ErrorKind::Reset),
-                4 => books.timed_out(intended),
+                3 => books.failed(intended, done, ErrorKind::Reset),
+                4 => books.timed_out(intended, done),
                 5 if books.counts(intended) => never_written += 1,
                 _ => {}
             }
@@ -278,6 +279,8 @@ mod tests {
             let parts = (0..shards).rev().map(|shard| part(&events, shard, shards)).collect();
             let merged = merge(parts).expect("all parts");
             prop_assert!(merged.counts.balanced());
+            let failed: u64 = merged.slices.iter().map(|slice| slice.failed).sum();
+            prop_assert_eq!(failed, merged.counts.errors_total() + merged.counts.timeouts);
             prop_assert_eq!(merged, Measured { swarm_workers: shards, ..whole });
         }
 

@@ -240,9 +240,10 @@ impl Engine<'_> {
     fn break_off(&mut self, index: u32, kind: ErrorKind) {
         // A wrong reply is one request's; it is the swarm that then leaves, and takes the others with it.
         let others = if kind == ErrorKind::Corrupt { ErrorKind::Abandoned } else { kind };
+        let now = self.now();
         for at in 0..self.pipes.pipes[index as usize].len {
             let intended_ns = self.pipes.flight(index, at).intended_ns;
-            self.books.failed(intended_ns, if at == 0 { kind } else { others });
+            self.books.failed(intended_ns, now, if at == 0 { kind } else { others });
         }
         self.pipes.clear(index);
         self.abandon(index);
@@ -288,9 +289,9 @@ impl Engine<'_> {
         for at in 0..pipe.len {
             let Flight { intended_ns, sent_ns } = *self.pipes.flight(index, at);
             if at == 0 || at < pipe.begun && sent_ns + self.timeout_ns <= until {
-                self.books.timed_out(intended_ns);
+                self.books.timed_out(intended_ns, until);
             } else {
-                self.books.failed(intended_ns, ErrorKind::Abandoned);
+                self.books.failed(intended_ns, until, ErrorKind::Abandoned);
             }
         }
         self.pipes.clear(index);

@@ -42,6 +42,8 @@ pub(super) struct Books {
     slice_ends: Vec<u64>,
     slice: usize,
     slices: Vec<Recorder>,
+    /// Requests that were found in each slice to have failed, or given up in it.
+    failed_by_slice: Vec<u64>,
     pub(super) sent: u64,
     pub(super) ok: u64,
     errors: [u64; KINDS.len()],
@@ -86,6 +88,7 @@ impl Books {
             slice_ends,
             slice: 0,
             slices: (0..slices).map(|_| Recorder::coarse()).collect(),
+            failed_by_slice: vec![0; slices as usize],
             sent: 0,
             ok: 0,
             errors: [0; KINDS.len()],
@@ -199,8 +202,8 @@ impl Books {
         }
     }
 
-    /// A request failed.
-    pub(super) fn failed(&mut self, intended_ns: u64, mut kind: ErrorKind) {
+    /// A request was found to have failed at `now_ns`.
+    pub(super) fn failed(&mut self, intended_ns: u64, now_ns: u64, mut kind: ErrorKind) {
         if self.counts(intended_ns) {
             if let Some(defect) = self.defect {
                 let Some(spoilt) = self.spoilt_failure(defect, kind) else { return };
@@ -208,18 +211,29 @@ impl Books {
             }
             let position = KINDS.iter().position(|&other| other == kind).expect("every kind is listed");
             self.errors[position] += 1;
+            self.enter_failure(now_ns);
         } else {
             self.warmup_open -= 1;
         }
     }
 
-    /// A request was given up.
-    pub(super) fn timed_out(&mut self, intended_ns: u64) {
+    /// A request was given up at `now_ns`.
+    pub(super) fn timed_out(&mut self, intended_ns: u64, now_ns: u64) {
         if self.counts(intended_ns) {
             self.timeouts += 1;
+            self.enter_failure(now_ns);
         } else {
             self.warmup_open -= 1;
         }
+    }
+
+    /// By when it was found out, as replies are by when they came: what was due may have waited long for a connection. What is found
+    /// out after the window is in its last slice.
+    #[cold]
+    fn enter_failure(&mut self, now_ns: u64) {
+        let slice = self.slice_ends.partition_point(|end| *end <= now_ns);
+        let last = self.failed_by_slice.len() - 1;
+        self.failed_by_slice[slice.min(last)] += 1;
     }
 
     /// A connection was made before the start.
@@ -270,12 +284,14 @@ impl Books {
         dispatch_lag.merge(&self.late_dispatch);
         let mut start_ns = 0;
         let ends = self.slice_ends.iter().map(|end| end - self.begin_ns);
-        let slices = ends.zip(&self.slices).map(|(end, recorder)| {
+        let counted = self.slices.iter().zip(&self.failed_by_slice);
+        let slices = ends.zip(counted).map(|(end, (recorder, failed))| {
             let slice = Slice {
                 start_ns,
                 length_ns: end - start_ns,
                 completed: recorder.count(),
                 response: recorder.encode(),
+                failed: *failed,
             };
             start_ns = end;
             slice

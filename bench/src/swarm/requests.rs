@@ -241,7 +241,7 @@ impl Engine<'_> {
         let now = self.now();
         self.deadlines.clear(index);
         self.enter_http(index, closes);
-        self.books.failed(self.slots[index as usize].intended_ns, ErrorKind::Corrupt);
+        self.books.failed(self.slots[index as usize].intended_ns, now, ErrorKind::Corrupt);
         self.replied(index, now, closes || hangup);
     }
 
@@ -277,16 +277,18 @@ impl Engine<'_> {
 
     /// The slot's request has failed.
     pub(super) fn fail(&mut self, index: u32, kind: ErrorKind) {
-        self.books.failed(self.slots[index as usize].intended_ns, kind);
+        let now = self.now();
+        self.books.failed(self.slots[index as usize].intended_ns, now, kind);
         self.abandon(index);
     }
 
     /// The slot's request, or the connection for it, has taken too long.
     pub(super) fn time_out(&mut self, index: u32) {
+        let now = self.now();
         let slot = &self.slots[index as usize];
         match slot.phase {
-            Phase::Connecting => self.books.failed(slot.intended_ns, ErrorKind::Connect),
-            _ => self.books.timed_out(slot.intended_ns),
+            Phase::Connecting => self.books.failed(slot.intended_ns, now, ErrorKind::Connect),
+            _ => self.books.timed_out(slot.intended_ns, now),
         }
         self.abandon(index);
     }

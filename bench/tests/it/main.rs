@@ -4,6 +4,7 @@ mod ab;
 mod advise;
 mod anatomy;
 mod any_http;
+mod balance;
 mod budget;
 mod catalogue;
 mod cli;

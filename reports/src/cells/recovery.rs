@@ -158,6 +158,7 @@ mod tests {
             length_ns: SLICE_NS,
             completed: response.count(),
             response: response.encode(),
+            failed: 0,
         };
         measured.slices = responses.iter().enumerate().map(slice).collect();
         let surge = Surge { begin_ns: 2 * SLICE_NS, end_ns: 4 * SLICE_NS, factor: 3.0 };
@@ -174,6 +175,7 @@ mod tests {
             length_ns: SLICE_NS,
             completed: *completed,
             response: Recorder::coarse().encode(),
+            failed: 0,
         };
         measured.slices = replies.iter().enumerate().map(slice).collect();
         measured.window_ns = replies.len() as u64 * SLICE_NS;

@@ -56,12 +56,8 @@ pub struct HttpReplies {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wrong: Vec<WrongReplies>,
     /// Replies behind which the server closed the connection, so that the next request made another.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "super::number::is_zero")]
     pub closes: u64,
-}
-
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 impl HttpReplies {

@@ -9,6 +9,7 @@
 //! Units stand in the names: `_ns`, `_bytes`, `_per_s`. Counts have no suffix.
 
 mod anatomy;
+pub mod balance;
 pub mod bundle;
 mod comparison;
 mod contestant;
@@ -370,6 +371,10 @@ pub struct Slice {
     pub completed: u64,
     /// Response times of the replies completed in it (two significant digits).
     pub response: EncodedHistogram,
+    /// Requests of the window that were found to have failed in it, or given up; in the last slice those after the window, too. All
+    /// slices together have `errors + timeouts`.
+    #[serde(default, skip_serializing_if = "number::is_zero")]
+    pub failed: u64,
 }
 
 /// How replies spread over connections, in a form that merges exactly.

@@ -3,6 +3,12 @@
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize as _, Serializer};
 
+/// For a count that is left out of a record where it is zero.
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+pub(crate) fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 const INFINITE: &str = "infinite";
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 //! Pure decisions over cells, each with its rule in prose beside its constants. No room above this one may be used here.
 
+pub mod balance;
 pub mod gate;
 pub mod probe;
 pub mod sweep;

@@ -409,7 +409,8 @@ fn measure(
 
 fn encode_slice(spec: &Spec, at: usize, slice: &Recorder) -> Slice {
     let length_ns = WINDOW_NS / u64::from(spec.slices.max(1));
-    Slice { start_ns: at as u64 * length_ns, length_ns, completed: slice.count(), response: slice.encode() }
+    let (start_ns, response) = (at as u64 * length_ns, slice.encode());
+    Slice { start_ns, length_ns, completed: slice.count(), response, failed: 0 }
 }
 
 /// Two segments with payload a request, an acknowledgement now and then, and the three of the set-up.

@@ -1,6 +1,7 @@
 //! From values to people: the only room with prose. Terminal, page, plots and formats of other tools.
 
 pub mod answers;
+pub mod balance;
 pub mod export;
 pub mod html;
 pub mod layout;

@@ -151,7 +151,8 @@ fn a_recovery_is_told_in_terminal_and_page() {
         let mut recorder = Recorder::coarse();
         recorder.record_n(us * 1_000, 100);
         let (start_ns, length_ns) = (at * 50_000_000, 50_000_000);
-        bakeoff_reports::record::Slice { start_ns, length_ns, completed: 100, response: recorder.encode() }
+        let response = recorder.encode();
+        bakeoff_reports::record::Slice { start_ns, length_ns, completed: 100, response, failed: 0 }
     };
     for trial in &mut bundle.trials {
         // Slow from the surge on; the first model until 300 ms, the second to the end at 500 ms.
@@ -186,6 +187,7 @@ fn threads_over_the_window_are_drawn_and_added_up() {
             length_ns: 50_000_000,
             completed: 0,
             response: Recorder::coarse().encode(),
+            failed: 0,
         };
         measured.slices = (0..10).map(slice).collect();
         let counts =

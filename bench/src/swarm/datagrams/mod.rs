@@ -233,7 +233,7 @@ impl<'a> DatagramEngine<'a> {
             // Out of buffers, ports or memory: the generator's own want.
             let short = [Errno::AGAIN, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
             let kind = if short.contains(&error) { ErrorKind::Shortage } else { error_kind(error) };
-            self.books.failed(intended_ns, kind);
+            self.books.failed(intended_ns, now, kind);
             self.go_on(flow, now, AFTER_A_FAILURE_NS);
         }
     }
@@ -291,7 +291,7 @@ impl<'a> DatagramEngine<'a> {
         if head.is_whole(self.exchange, self.size, bytes) {
             self.books.answered(flow as usize, length, flight.intended_ns, flight.sent_ns, now);
         } else {
-            self.books.failed(flight.intended_ns, ErrorKind::Corrupt);
+            self.books.failed(flight.intended_ns, now, ErrorKind::Corrupt);
         }
         self.go_on(flow, now, 0);
     }
@@ -299,7 +299,7 @@ impl<'a> DatagramEngine<'a> {
     /// Gives up what has waited too long at `now`.
     fn expire(&mut self, now: u64) {
         while let Some(flight) = self.flights.expired(now) {
-            self.books.timed_out(flight.intended_ns);
+            self.books.timed_out(flight.intended_ns, now);
             self.go_on(flight.flow, now, 0);
         }
     }

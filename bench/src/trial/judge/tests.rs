@@ -17,6 +17,7 @@ fn measured() -> Measured {
         length_ns: 500_000_000,
         completed: 500,
         response: Recorder::coarse().encode(),
+        failed: 0,
     };
     Measured {
         window_ns: 1_000_000_000,
@@ -282,8 +283,9 @@ fn a_swarm_behind_its_schedule_disqualifies_unless_the_server_is_what_is_slow() 
 
 /// A window in slices with so many replies each.
 fn sliced(completed: [u64; 10]) -> Measured {
+    let response = Recorder::coarse().encode();
     let slice =
-        |completed| Slice { start_ns: 0, length_ns: 1, completed, response: Recorder::coarse().encode() };
+        |completed| Slice { start_ns: 0, length_ns: 1, completed, response: response.clone(), failed: 0 };
     Measured { slices: completed.map(slice).to_vec(), ..measured() }
 }
 

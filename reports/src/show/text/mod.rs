@@ -7,6 +7,7 @@
 pub mod across;
 pub mod advise;
 pub mod anatomy;
+pub mod balance;
 mod costs;
 pub mod envelope;
 pub mod gate;
