@@ -14,14 +14,15 @@ use crate::workload::load::{Arrivals, DemandShape, Load, RateShape, RequestShape
 use crate::workload::units::{parse_duration, parse_positive_duration, parse_rate, parse_size};
 use bakeoff_reports::record::balance::{BalanceSetup, BalanceTrial, LeftOut, Policy};
 use bakeoff_reports::show::balance::{BALANCE_VERSION, BalanceReport, BalanceSummary};
-use bakeoff_reports::show::text;
+use bakeoff_reports::show::{html, text};
 use clap::builder::TypedValueParser;
 use clap::{Args, value_parser};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Put HAProxy and nginx before several servers, and kill one of these under load
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  bakeoff balance --kill-at 3s --back-at 6s\n  \
+#[command(after_help = "Examples:\n  bakeoff balance --kill-at 3s --back-at 6s --out balance.html\n  \
     bakeoff balance --balancer haproxy --policy round-robin --policy two-choices\n  \
     bakeoff balance --servers 1 --kill-at 3s --back-at 4s\n  \
     bakeoff balance --balancer direct --balancer mine='./relay {port} {servers}'")]
@@ -71,6 +72,9 @@ pub(super) struct BalanceArgs {
     seed: SeedFlag,
     #[command(flatten)]
     cpus: CpuFlags,
+    /// Write an HTML page with pictures over time, too
+    #[arg(long, short, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    out: Option<PathBuf>,
     /// Print one JSON document instead of a table; times in nanoseconds
     #[arg(long)]
     json: bool,
@@ -107,6 +111,11 @@ impl BalanceArgs {
             true => serde_json::to_string_pretty(&report).expect("our own type, finite numbers") + "\n",
             false => text::balance::table(&report, crate::terminal_width()),
         })?;
+        if let Some(page) = &self.out {
+            output::replace(page, &html::balance(&report)).map_err(|e| {
+                format!("writing the page {} failed: {e}; choose another file with --out", page.display())
+            })?;
+        }
         Ok(ending)
     }
 

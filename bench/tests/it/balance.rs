@@ -5,7 +5,7 @@ use crate::support;
 
 use serde_json::Value;
 use std::process::Output;
-use support::{bakeoff, children_of, example, fails, signal, wait_for};
+use support::{Folder, bakeoff, children_of, example, fails, signal, wait_for};
 
 /// A comparison of a relay, and of whatever `more` asks for, in a window of a second without a warm-up.
 fn balance(more: &[&str]) -> Output {
@@ -148,10 +148,14 @@ fn what_cannot_be_asked_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn the_table_says_who_died_and_what_it_cost() {
+fn table_and_page_say_who_died_and_what_it_cost() {
+    let folder = Folder::new();
     let relay = format!("relay={} {{port}} {{servers}}", example("relay").display());
     let arguments = ["balance", "--balancer", &relay, "--rate", "400", "--clients", "8", "--for", "500ms"];
-    let output = bakeoff(&[&arguments[..], &["--kill-at", "100ms"]].concat()).env("COLUMNS", "80").output();
+    let output =
+        bakeoff(&[&arguments[..], &["--kill-at", "100ms", "--out", &folder.path("page.html")]].concat())
+            .env("COLUMNS", "80")
+            .output();
     let output = output.expect("the tool can be started");
     let text = String::from_utf8(output.stdout).expect("text");
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -161,6 +165,11 @@ fn the_table_says_who_died_and_what_it_cost() {
         assert!(flat.contains(words), "{words}: {text}");
     }
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let page = std::fs::read_to_string(folder.path("page.html")).expect("a page");
+    assert!(
+        page.contains("Replies over the window") && page.contains("What each balancer was told"),
+        "{page}"
+    );
 }
 
 #[test]

@@ -154,3 +154,81 @@ fn name(balancer: Option<&BalancerRecord>) -> String {
         Some(BalancerRecord { name, policy: None, .. }) => name.clone(),
     }
 }
+
+/// A report for tests of those who show one.
+#[cfg(test)]
+pub(crate) mod example {
+    use super::*;
+    use crate::record::balance::Policy;
+    use crate::record::{ErrorKind, HttpFault, WrongReplies};
+    use crate::rules::balance::TimeToNone;
+    use crate::stats::quantile::Quantile;
+    use std::collections::BTreeMap;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// One trial, in which the first of two servers dies and is back.
+    pub(crate) fn report() -> BalanceReport {
+        let setup = BalanceSetup {
+            servers: 2,
+            rate_per_s: 2_000.0,
+            clients: 64,
+            reply_bytes: 64,
+            window_ns: 10 * SECOND,
+            warmup_ns: SECOND,
+            timeout_ns: 2 * SECOND,
+            retries: false,
+            kill_at_ns: Some(3 * SECOND),
+            back_at_ns: Some(6 * SECOND),
+            server_cpus: vec![0],
+            swarm_cpus: vec![1],
+            seed: 1,
+        };
+        let first = HttpFault::Status { status: 502 };
+        let http = HttpReplies { wrong: vec![WrongReplies { first, replies: 12 }], ..HttpReplies::default() };
+        let errors = BTreeMap::from([(ErrorKind::Corrupt, 12), (ErrorKind::Reset, 2)]);
+        let counts = Counts { sent: 20_000, ok: 19_985, errors, timeouts: 1, ..Counts::default() };
+        let times = Percentiles {
+            p50_ns: Time(Quantile::Value(300_000)),
+            p95_ns: Time(Quantile::Value(500_000)),
+            p99_ns: Time(Quantile::NeverAnswered),
+        };
+        let time_to_none = TimeToNone::Within(440_000_000);
+        let outage = Outage { failed_before: 0, failed_gone: 14, failed_back: 1, time_to_none };
+        let figures = Figures {
+            replies_per_s: 1_998.5,
+            counts,
+            http,
+            undisturbed: times,
+            whole_window: times,
+            outage: Some(outage),
+            slice_ns: SECOND / 50,
+            completed_by_slice: vec![40; 500],
+            failed_by_slice: (0..500).map(|at| u64::from((150..165).contains(&at))).collect(),
+        };
+        let server = |requests| ServerRecord { address: "127.0.0.1:1".to_owned(), requests };
+        let absent = || Reading::Absent("no request reached it before the end".to_owned());
+        let balancer = BalancerRecord {
+            name: "nginx".to_owned(),
+            version: Reading::Value("nginx/1.22.1".to_owned()),
+            policy: Some(Policy::LeastConnections),
+            configuration: "daemon off; # <b>".to_owned(),
+        };
+        let trial = BalanceSummary {
+            name: "nginx least-connections".to_owned(),
+            model: "tokio".to_owned(),
+            balancer: Some(balancer),
+            figures: Reading::Value(figures),
+            kill: Some(Kill {
+                killed_ns: 3 * SECOND,
+                back_ns: Reading::Value(6 * SECOND),
+                first_reply_ns: absent(),
+            }),
+            servers: vec![server(Reading::Value(0)), server(Reading::Value(15_000))],
+            jain: Reading::Absent("fewer than two servers lived throughout".to_owned()),
+            ended_early: vec!["the balancer nginx was killed by signal 9".to_owned()],
+            doubts: Vec::new(),
+        };
+        BalanceReport { balance_version: BALANCE_VERSION, setup, left_out: Vec::new(), trials: vec![trial] }
+    }
+}

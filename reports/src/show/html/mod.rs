@@ -4,6 +4,7 @@
 
 mod anatomy;
 mod answer;
+mod balance;
 mod contents;
 mod costs;
 mod costs_overview;
@@ -25,5 +26,6 @@ mod theory;
 mod trust;
 mod workload;
 
+pub use balance::balance;
 pub use history::history;
 pub use page::{report, report_beside};

@@ -6,6 +6,7 @@
 //! because plotters rounds to whole pixels; the picture scales by its viewBox and has no width or height.
 
 mod axis;
+mod balance;
 mod canvas;
 mod dots;
 mod heat;
@@ -23,6 +24,7 @@ mod split;
 mod sweep;
 mod throughput;
 
+pub(crate) use balance::{Counted, balance};
 pub(crate) use canvas::swatch;
 pub(crate) use dots::{Dots, Row, dots};
 pub(crate) use heat::{Column, LEVELS, columns, heat};

@@ -6,7 +6,7 @@
 mod across;
 mod advise;
 pub mod anatomy;
-mod balance;
+pub(crate) mod balance;
 pub(crate) mod caveats;
 pub(crate) mod contestant;
 pub mod cpus;
