@@ -206,7 +206,7 @@ impl FanOutEngine {
             let member = &mut self.members[speaker as usize];
             if member.gone {
                 self.messages.give_up(number);
-                self.books.failed(intended_ns, ErrorKind::Closed);
+                self.books.failed(intended_ns, now, ErrorKind::Closed);
                 continue;
             }
             let was_behind = member.is_behind();
@@ -217,7 +217,7 @@ impl FanOutEngine {
             if let Err(error) = member.flush() {
                 self.lose(speaker);
                 self.messages.give_up(number);
-                self.books.failed(intended_ns, error_kind(error));
+                self.books.failed(intended_ns, now, error_kind(error));
             } else if member.is_behind() {
                 self.behind.push(speaker);
             }
@@ -312,7 +312,7 @@ impl FanOutEngine {
                 self.seen.reordered += u64::from(!in_order) * one;
                 if !is_whole {
                     self.messages.give_up(number);
-                    self.books.failed(intended_ns, ErrorKind::Corrupt);
+                    self.books.failed(intended_ns, now, ErrorKind::Corrupt);
                     return;
                 }
                 if is_first && one > 0 {
@@ -335,7 +335,7 @@ impl FanOutEngine {
     /// Gives up what has waited too long at `now`.
     fn expire(&mut self, now: u64) {
         while let Some(intended_ns) = self.messages.expired(now) {
-            self.books.timed_out(intended_ns);
+            self.books.timed_out(intended_ns, now);
         }
     }
 
