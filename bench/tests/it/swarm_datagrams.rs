@@ -271,6 +271,19 @@ fn the_loss_of_a_workload_takes_what_its_rule_says_and_nothing_else() {
 }
 
 #[test]
+fn what_a_full_buffer_took_is_untold_where_the_rule_of_a_loss_does_not_explain_what_the_kernel_dropped() {
+    // The rule takes the copies, too, so that the kernel drops more than there are datagrams to lose.
+    let server = Server::start(|answers, _| (0..2).for_each(|_| answers.reply()));
+    let measured = run(&WorkerSpec { loss: 0.3, ..hasty(&server, paced()) });
+    let seen = measured.datagrams.as_ref().expect("it was over UDP");
+    assert!(seen.dropped > 0 && seen.dropped == seen.lost, "{seen:?}");
+    assert!(
+        matches!(&seen.overflowed, Reading::Absent(why) if why.contains("the rule explains")),
+        "{seen:?}"
+    );
+}
+
+#[test]
 fn tcp_loses_nothing_where_segments_are_lost() {
     let server = swarm::Server::start(swarm::Fault::None);
     let spec = WorkerSpec { loss: 0.2, ..spec(server.address, open(4, 300.0, Arrivals::Fixed)) };

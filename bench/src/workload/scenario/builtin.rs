@@ -108,6 +108,7 @@ mod tests {
     use crate::workload::derive::{Times, with_times};
     use crate::workload::scenario::Scenario;
     use bakeoff_reports::record::{Metric, Work};
+    use std::time::Duration;
 
     #[test]
     fn the_reference_is_a_valid_scenario_that_names_every_key() {
@@ -167,6 +168,28 @@ mod tests {
                 Some(Work::Wait) => assert!(all_served, "{}", built_in.name),
                 Some(Work::Poison) | None => {}
             }
+        }
+    }
+
+    #[test]
+    fn a_loss_moves_what_its_workload_is_decided_by() {
+        const LEAST_RETRANSMISSION: Duration = Duration::from_millis(200); // TCP_RTO_MIN
+        let lossy = BUILT_IN
+            .iter()
+            .filter_map(|built_in| Scenario::built_in(built_in.name))
+            .filter(|one| one.loss > 0.0);
+        let lossy: Vec<Scenario> = lossy.collect();
+        assert_eq!(lossy.len(), 2);
+        for Scenario { name, merit, objective, load, server, .. } in &lossy {
+            // Half a percent moves no p99, and all of what is answered in time.
+            assert!(
+                *merit == Metric::Goodput && objective.is_some_and(|time| time < LEAST_RETRANSMISSION),
+                "{name}"
+            );
+            assert!(
+                server.config(1).pool_workers >= load.clients() as usize,
+                "{name}: no client waits for a thread"
+            );
         }
     }
 
