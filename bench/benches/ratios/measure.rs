@@ -20,8 +20,13 @@ use std::time::Duration;
 
 /// Payload of every request.
 const SIZE: u32 = 64;
-/// Before every window.
+/// Before every window: so much, and for each connection what a pool needs to start the process that holds it.
 const WARMUP: Duration = Duration::from_millis(100);
+const WARMUP_EACH: Duration = Duration::from_millis(1);
+
+fn warmup(connections: u32) -> Duration {
+    WARMUP + WARMUP_EACH * connections
+}
 
 /// A server to measure.
 #[derive(Clone, Copy, Debug)]
@@ -176,7 +181,7 @@ impl Stage {
     ) -> Result<Measured, String> {
         let request = RequestShape::new(SIZE, DemandShape::None);
         let timing = Timing {
-            warmup: WARMUP,
+            warmup: warmup(load.clients()),
             window: self.window,
             timeout: Duration::from_secs(5),
             drain: Duration::from_millis(200),
@@ -219,13 +224,13 @@ impl Stage {
             target,
             clients: clients as usize,
             size: SIZE as usize,
-            warmup_ns: bakeoff::host::clock::nanoseconds(WARMUP),
+            warmup_ns: bakeoff::host::clock::nanoseconds(warmup(clients)),
             window_ns: bakeoff::host::clock::nanoseconds(self.window),
         };
         let run = || {
             let mut client = self.this.start("bare client", control(&["--bare-client"], &self.cpus.swarm))?;
             client.send(&serde_json::to_string(&spec).expect("our own type"))?;
-            expect(&mut client, "bare client", WARMUP + self.window + PATIENCE)
+            expect(&mut client, "bare client", warmup(clients) + self.window + PATIENCE)
         };
         run().map_err(|e: bakeoff::process::launch::LaunchError| e.to_string())
     }
