@@ -2,10 +2,11 @@
 
 use bakeoff_servers::exchange::Request;
 use bakeoff_servers::services::{self, ServiceConfig, ServiceEntry};
-use bakeoff_servers::{JobOutput, Next, Session};
+use bakeoff_servers::{JobOutput, Next, Post, Session};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use std::cell::LazyCell;
 use std::hint::black_box;
+use std::sync::{Arc, Mutex};
 
 /// Payload in bytes; where there are only certain sizes, the smallest.
 const SIZE: u32 = 64;
@@ -27,6 +28,16 @@ fn answer(session: &mut dyn Session, input: &[u8], output: &mut Vec<u8>, idle: b
     }
 }
 
+/// The post of a client that keeps what it heard last.
+#[derive(Default)]
+struct LastHeard(Mutex<Arc<[u8]>>);
+
+impl Post for LastHeard {
+    fn deliver(&self, message: &Arc<[u8]>) {
+        *self.0.lock().expect("no panic") = Arc::clone(message);
+    }
+}
+
 /// The server's half: from the bytes of a request to the bytes of its reply.
 pub(crate) fn server(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("codec");
@@ -40,8 +51,13 @@ pub(crate) fn server(criterion: &mut Criterion) {
             let (service, exchange) = &*halves;
             let bytes = exchange.request(&request).to_vec();
             let mut session = service.open();
+            let heard = Arc::new(LastHeard::default());
+            if service.talks() {
+                session.attach(Arc::clone(&heard) as Arc<dyn Post>);
+            }
             let mut output = Vec::new();
             bencher.iter(|| answer(&mut *session, black_box(&bytes), &mut output, idle));
+            output.extend_from_slice(&heard.0.lock().expect("no panic"));
             let reply = exchange.reply(&request);
             assert_eq!(reply.verify(0, &output), Ok(reply.len()), "{}: not the reply", entry.name);
             assert_eq!(output.len(), reply.len(), "{}: more than the reply", entry.name);

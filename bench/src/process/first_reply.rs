@@ -3,7 +3,7 @@
 
 use super::serving::{FromServer, say};
 use crate::host::clock::monotonic_ns;
-use bakeoff_servers::{Advance, Counters, JobOutput, Next, Service, Session};
+use bakeoff_servers::{Advance, Counters, JobOutput, Next, Post, Service, Session};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,6 +25,10 @@ struct Announced {
 impl Service for Announced {
     fn open(&self) -> Box<dyn Session> {
         Box::new(AnnouncedSession { session: self.service.open(), replies: self.replies, is_told: false })
+    }
+
+    fn talks(&self) -> bool {
+        self.service.talks()
     }
 }
 
@@ -57,6 +61,10 @@ impl Session for AnnouncedSession {
         let next = self.session.complete(result, output);
         self.note(!matches!(next, Next::Run(_)));
         next
+    }
+
+    fn attach(&mut self, post: Arc<dyn Post>) {
+        self.session.attach(post);
     }
 
     fn end(&mut self, output: &mut Vec<u8>) {

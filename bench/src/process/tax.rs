@@ -3,7 +3,7 @@
 //! Time and not work, so that the cost is what it says on every machine. A request that asks for a job pays when the job is
 //! done; one that is answered at once pays at once. It is never on but where the gate itself is tested.
 
-use bakeoff_servers::{Advance, JobOutput, Next, Service, Session};
+use bakeoff_servers::{Advance, JobOutput, Next, Post, Service, Session};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,10 @@ struct Taxed {
 impl Service for Taxed {
     fn open(&self) -> Box<dyn Session> {
         Box::new(TaxedSession { session: self.service.open(), tax: self.tax })
+    }
+
+    fn talks(&self) -> bool {
+        self.service.talks()
     }
 }
 
@@ -54,6 +58,10 @@ impl Session for TaxedSession {
         next
     }
 
+    fn attach(&mut self, post: Arc<dyn Post>) {
+        self.session.attach(post);
+    }
+
     fn end(&mut self, output: &mut Vec<u8>) {
         self.session.end(output);
     }
@@ -76,6 +84,15 @@ mod tests {
         let advance = session("echo", tax).advance(b"hello", &mut output);
         assert!(begin.elapsed() >= tax);
         assert_eq!((output.as_slice(), advance.completed), (b"hello".as_slice(), 1));
+    }
+
+    #[test]
+    fn who_talks_through_a_tax_is_reached_through_it() {
+        let chat = services::find(services::CHAT).expect("a service");
+        let talks = |entry: &services::ServiceEntry| {
+            taxed((entry.build)(&ServiceConfig::default()), Duration::from_nanos(1)).talks()
+        };
+        assert!(talks(chat) && services::ALL.iter().all(|entry| talks(entry) == entry.talks()));
     }
 
     #[test]

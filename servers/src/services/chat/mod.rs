@@ -77,7 +77,9 @@ impl Session for ChatSession {
 
     fn advance(&mut self, input: &[u8], _: &mut Vec<u8>) -> Advance {
         let (mut consumed, mut completed) = (0, 0);
-        let guest = self.guest.as_mut().expect("its driver has attached it");
+        let Some(guest) = &mut self.guest else {
+            return Advance { consumed, completed, next: Next::Reject("nobody can be reached from here") };
+        };
         let next = loop {
             match next_line(&input[consumed..], &mut self.scanned) {
                 Line::Whole(line) => {
