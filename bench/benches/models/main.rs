@@ -54,6 +54,9 @@ fn all(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(1)).sampling_mode(SamplingMode::Flat);
         for clients in CLIENTS {
             for model in &runnable {
+                if service.talks() && !model.meta().joins_clients() {
+                    continue; // it refuses, and says why
+                }
                 if model.meta().most_served(&stage.config()).is_none_or(|most| most >= clients) {
                     bench(&mut group, &stage, *model, service, clients);
                 }

@@ -22,7 +22,7 @@ impl ListArgs {
         section(&mut text, "OVER UDP (--transport udp)", over_udp);
         section(
             &mut text,
-            "SERVICES (--service; each over TLS, too: --tls)",
+            "SERVICES (--service; all but chat over TLS, too: --tls)",
             services::ALL.iter().map(|s| (s.name, s.summary)),
         );
         let balancers =

@@ -13,6 +13,7 @@ use bakeoff_reports::record::Refused;
 use bakeoff_reports::show::text::wrapped;
 use bakeoff_reports::show::{units, words};
 use bakeoff_servers::listen::{ListenOptions, bind, bind_datagrams};
+use bakeoff_servers::services;
 use std::net::SocketAddr;
 
 /// Starts this program again as servers and workers, until a signal ends it all.
@@ -104,7 +105,10 @@ fn tell_left_out(refused: &[Refused]) {
 pub(super) fn check_scenario(scenario: &Scenario, models: &[String]) -> Result<(), String> {
     let limits = Limits::of_this_system();
     let (clients, beside) = (scenario.load.clients(), scenario.background.total());
-    limits.check(&scenario.name, clients, beside, models)?;
+    // A client of a chat has a second descriptor, by which others reach it; under tokio a third.
+    let talks = services::find(&scenario.service).is_some_and(|service| service.talks());
+    let descriptors_beside = beside + if talks { 2 * u64::from(clients) } else { 0 };
+    limits.check(&scenario.name, clients, descriptors_beside, models)?;
     limits.workers(clients, beside, allowed_cpus().len()).map(drop)
 }
 

@@ -92,6 +92,9 @@ impl TlsStream {
     /// One read: the plaintext that it completes, at the front of `buffer`, and whether the socket is known to hold no more;
     /// `None` at the end.
     fn read(&mut self, socket: &OwnedFd, buffer: &mut [u8]) -> Result<Option<(usize, bool)>, Errno> {
+        if self.has_ended() {
+            return Ok(None); // it may keep the socket open and send nothing more
+        }
         let middle = buffer.len() - CIPHERTEXT;
         let (plaintext, ciphertext) = buffer.split_at_mut(middle);
         let (_, count) = match recv(socket, &mut *ciphertext, RecvFlags::empty()) {

@@ -89,6 +89,11 @@ pub enum SwarmError {
     /// A chat that lets nobody in.
     #[error("{0} answers no member of a chat: does it serve one? (`bakeoff serve --service chat`)")]
     NotLetIn(std::net::SocketAddr),
+    /// A chat with members of the same names.
+    #[error(
+        "the chat at {0} has members of the same names: somebody else loads it, or the members of a load before have not left; try again"
+    )]
+    NamesTaken(std::net::SocketAddr),
     /// Several workers for one chat.
     #[error("{0} workers for one chat: give one, for what one sends the others could not tell")]
     Parted(u32),
@@ -273,7 +278,10 @@ fn reach<'a>(
 /// Has the members of a chat connect and enter.
 fn enter<'a>(spec: &WorkerSpec, schedule: Schedule, audience: Audience) -> Result<Prepared<'a>, SwarmError> {
     let connections = schedule.connections();
-    let nobody = |reason| SwarmError::NothingConnected { connections, target: spec.target, reason };
+    let nobody = |reason: io::Error| match reason.kind() {
+        io::ErrorKind::AlreadyExists => SwarmError::NamesTaken(spec.target),
+        _ => SwarmError::NothingConnected { connections, target: spec.target, reason },
+    };
     let (engine, connected) = FanOutEngine::enter(spec, schedule, audience).map_err(nobody)?;
     if connected == 0 {
         return Err(SwarmError::NotLetIn(spec.target));

@@ -80,6 +80,10 @@ fn serve(stream: &TcpStream, members: &Members, conduct: Conduct) {
         let mut members = members.lock().expect("no panic");
         let (command, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match command {
+            "/name" if members.contains_key(rest) => {
+                let mut stream = stream.try_clone().expect("a descriptor");
+                let _ = writeln!(stream, "! somebody is called {rest}");
+            }
             "/name" => {
                 name = rest.to_owned();
                 let mut stream = stream.try_clone().expect("a descriptor");
@@ -215,6 +219,12 @@ fn a_changed_word_is_a_wrong_reply_and_an_end_is_the_end_of_a_member() {
     let measured = run(&hasty(|ordinal| if ordinal == 3 { Fate::Garbled } else { Fate::Delivered }));
     let wrong: u64 = measured.counts.errors.values().sum();
     assert!((1..=12).contains(&wrong) && wrong + measured.counts.ok == measured.counts.sent, "{measured:?}");
+    let fan_out = heard(&measured);
+    assert_eq!(
+        (fan_out.wrong, fan_out.late, fan_out.expected - fan_out.received),
+        (12, 0, 12),
+        "one for each member"
+    );
     let measured = run(&hasty(|ordinal| if ordinal == 3 { Fate::CutOff } else { Fate::Delivered }));
     // Three words are heard by all, the fourth ends eight members, and the next of who is left three: nobody is left to end the last.
     assert_eq!((heard(&measured).gone, measured.counts.ok), (11, 3), "{measured:?}");
@@ -227,6 +237,11 @@ fn who_serves_no_chat_is_told_apart() {
     let none = refused(&among(nobody, AudienceKind::Room, 12));
     assert!(matches!(none, SwarmError::NothingConnected { .. }), "{none}");
     let address = chat(|_| Fate::Delivered);
+    let named = TcpStream::connect(address).expect("it listens");
+    writeln!(&named, "/name m3").expect("send");
+    BufReader::new(&named).read_line(&mut String::new()).expect("its name");
+    let taken = refused(&among(address, AudienceKind::Room, 12));
+    assert!(matches!(taken, SwarmError::NamesTaken(_)), "{taken}");
     let parted = WorkerSpec { shards: 2, ..among(address, AudienceKind::Room, 12) };
     assert!(matches!(refused(&parted), SwarmError::Parted(2)));
     let uneven = among(address, AudienceKind::Room, 5);

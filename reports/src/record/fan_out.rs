@@ -64,10 +64,12 @@ impl fmt::Display for Audience {
 pub struct FanOut {
     /// Messages times hearers.
     pub expected: u64,
-    /// Heard before the message was given up.
+    /// Heard, rightly, before the message was given up.
     pub received: u64,
     /// Heard after that.
     pub late: u64,
+    /// Heard with wrong bytes; the message has failed, and is waited for no more.
+    pub wrong: u64,
     /// Heard once more.
     pub duplicated: u64,
     /// Heard by a member that had heard something later of the same speaker.
@@ -88,11 +90,12 @@ impl FanOut {
     }
 
     /// Each count by its name, in a fixed order.
-    pub fn rows(&self) -> [(&'static str, u64); 7] {
+    pub fn rows(&self) -> [(&'static str, u64); 8] {
         [
             ("expected", self.expected),
             ("received", self.received),
             ("late", self.late),
+            ("wrong", self.wrong),
             ("duplicated", self.duplicated),
             ("reordered", self.reordered),
             ("unasked", self.unasked),
@@ -117,6 +120,7 @@ impl FanOut {
             expected: self.expected.saturating_add(other.expected),
             received: self.received.saturating_add(other.received),
             late: self.late.saturating_add(other.late),
+            wrong: self.wrong.saturating_add(other.wrong),
             duplicated: self.duplicated.saturating_add(other.duplicated),
             reordered: self.reordered.saturating_add(other.reordered),
             unasked: self.unasked.saturating_add(other.unasked),

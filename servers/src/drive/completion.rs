@@ -59,8 +59,9 @@ enum State {
 }
 
 pub(crate) struct Connection {
-    socket: Tracked<Descriptor>,
+    /// Before the socket, so that a client has left a chat before it counts as closed.
     protocol: Protocol,
+    socket: Tracked<Descriptor>,
     state: State,
     /// Input that came while it did something else, or that more was coming after.
     pending: Vec<u8>,

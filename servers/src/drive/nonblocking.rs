@@ -66,8 +66,9 @@ enum State {
 
 /// A connection that is a state machine.
 pub(crate) struct Connection {
-    socket: Tracked<TcpStream>,
+    /// Before the socket, so that a client has left a chat before it counts as closed.
     protocol: Protocol,
+    socket: Tracked<TcpStream>,
     state: State,
     /// Replies that the socket did not take at once, from `sent` on.
     unsent: Vec<u8>,

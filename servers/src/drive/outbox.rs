@@ -62,20 +62,15 @@ impl Post for Direct {
                     self.0.shut_out(&mut state);
                 }
             }
-            Err(_) => state.close(), // whoever reads from it meets the error, too
+            Err(_) => self.0.end(&mut state),
         }
     }
 }
 
 impl Drop for Direct {
+    /// Nothing more is taken. What waits still goes out: the postman keeps the descriptor, and so the connection, until it has.
     fn drop(&mut self) {
-        let mut state = lock(&self.0.state);
-        let is_waited_for = state.waiting() > 0;
-        state.close();
-        drop(state);
-        if is_waited_for {
-            Postman::wake();
-        }
+        lock(&self.0.state).closed = true;
     }
 }
 
@@ -92,7 +87,7 @@ struct State {
     /// What the kernel did not take, from `sent` on.
     unsent: Vec<u8>,
     sent: usize,
-    /// Nothing is sent any more.
+    /// No message is taken any more.
     closed: bool,
 }
 
@@ -101,6 +96,7 @@ impl State {
         self.unsent.len() - self.sent
     }
 
+    /// Takes no message any more and drops those that wait.
     fn close(&mut self) {
         *self = Self { closed: true, ..Self::default() };
     }
@@ -137,10 +133,15 @@ impl Outbox {
         state.unsent.extend_from_slice(message);
     }
 
-    /// Ends the connection: whoever reads from it finds its end.
+    /// Ends the connection of a client that has left too much unread.
     fn shut_out(&self, state: &mut State) {
-        state.close();
         self.meter.shut_out();
+        self.end(state);
+    }
+
+    /// Ends the connection: whoever reads from it finds its end.
+    fn end(&self, state: &mut State) {
+        state.close();
         sys::shutdown_both(self.stream.as_raw_fd());
     }
 
@@ -149,7 +150,7 @@ impl Outbox {
         let mut state = lock(&self.state);
         match self.send(&state.unsent[state.sent..]) {
             Ok(sent) => state.sent += sent,
-            Err(_) => state.close(),
+            Err(_) => self.end(&mut state),
         }
         if state.waiting() == 0 {
             (state.unsent, state.sent) = (Vec::new(), 0); // a client that was slow once keeps no memory

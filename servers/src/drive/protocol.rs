@@ -176,7 +176,7 @@ impl Protocol {
                 Action::Close
             }
         };
-        if output.is_empty() {
+        if output.is_empty() && self.unwritten == 0 {
             return action;
         }
         self.after_write = action;

@@ -119,8 +119,9 @@ fn data(source: Source) -> EventData {
 
 /// A connection between its requests.
 struct Connection {
-    socket: Arc<Tracked<TcpStream>>,
+    /// Before the socket, so that a client has left a chat before it counts as closed.
     protocol: Protocol,
+    socket: Arc<Tracked<TcpStream>>,
 }
 
 /// What the thread that waits and the workers share.

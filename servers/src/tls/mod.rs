@@ -25,6 +25,11 @@ pub enum TlsError {
     /// No certificate.
     #[error("making a self-signed certificate failed: {0}")]
     Certificate(#[from] rcgen::Error),
+    /// A service whose sessions talk to each other: others would write plaintext to a client beside its own session.
+    #[error(
+        "a service whose clients hear each other is served without TLS: others write to a client beside its own session"
+    )]
+    Talks,
     /// A configuration that cannot work.
     #[error("setting TLS up failed: {0}")]
     Setup(#[from] rustls::Error),
@@ -50,8 +55,11 @@ struct Tls {
 /// encrypted by, so that each can resume what another began. No session is kept in memory.
 ///
 /// # Errors
-/// When the identity cannot be used, or the system gives no randomness.
+/// When sessions of the service talk to each other, the identity cannot be used, or the system gives no randomness.
 pub fn over_tls(inner: Arc<dyn Service>, identity: &Identity) -> Result<Arc<dyn Service>, TlsError> {
+    if inner.talks() {
+        return Err(TlsError::Talks);
+    }
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

@@ -9,6 +9,7 @@ use std::thread;
 
 pub(crate) const ALL: &[Case] = &[
     case!(everybody_hears_what_is_said_and_nobody_himself, |pair| pair.concurrency() >= CROWD),
+    case!(what_was_said_before_an_end_is_heard, |pair| pair.concurrency() >= CROWD),
     case!(a_client_joins_a_room_and_leaves_it, |pair| pair.concurrency() >= CROWD),
     case!(the_server_stays_when_clients_go, |pair| pair.concurrency() >= CROWD),
     case!(a_client_comes_back, |pair| pair.concurrency() >= CROWD),
@@ -73,6 +74,25 @@ fn everybody_hears_what_is_said_and_nobody_himself(pair: &Pair) {
     drop((ann, bob, eve));
     let counters = server.stop_clean(3);
     assert_eq!((counters.requests, counters.shut_out), (8, 0), "{counters:?}");
+}
+
+/// A line and `exit` in one packet, and more than the kernel takes at once before the end: all is said, heard and counted.
+fn what_was_said_before_an_end_is_heard(pair: &Pair) {
+    let server = Server::start(pair);
+    let [mut ann, mut bob, mut eve] = ["ann", "bob", "eve"].map(|name| Talker::called(&server, name));
+    ann.heard.get_mut().write_all(b"bye\nexit\n").expect("send");
+    bob.hears("ann: bye");
+    assert_eq!(ann.heard.read_to_end(&mut Vec::new()).expect("an end"), 0);
+    let long = "x".repeat(3 << 20);
+    writeln!(eve.heard.get_mut(), "/echo {long}").expect("send");
+    eve.heard.get_mut().shutdown(std::net::Shutdown::Write).expect("half-close");
+    eve.hears("ann: bye");
+    eve.hears(&long);
+    assert_eq!(eve.heard.read_to_end(&mut Vec::new()).expect("an end"), 0);
+    bob.has_heard_all();
+    drop((ann, bob, eve));
+    let counters = server.stop_clean(3);
+    assert_eq!((counters.requests, counters.shut_out), (6, 0), "{counters:?}");
 }
 
 fn a_client_joins_a_room_and_leaves_it(pair: &Pair) {
@@ -169,6 +189,7 @@ fn what_cannot_be_done_is_refused(pair: &Pair) {
     let too_long = format!("/join {}", "x".repeat(33));
     for (line, answer) in [
         ("/name bob", "! somebody is called bob"),
+        ("/name ann", "* you are ann"),
         ("/name", rule),
         ("/name two words", rule),
         ("/join ..", rule),

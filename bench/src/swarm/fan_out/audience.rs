@@ -55,15 +55,20 @@ impl Circles {
         format!("/name m{member}\n{place}").into()
     }
 
-    /// What it is answered at last, when it is in.
+    /// All that it is answered until it is in.
     pub(super) fn welcome(&self, member: u32) -> Vec<u8> {
         let circle = member / self.size;
-        let last = match self.kind {
+        let place = match self.kind {
             AudienceKind::Room => format!("* you are in r{circle}\n"),
             AudienceKind::Group => format!("* you hear g{circle}\n"),
-            AudienceKind::One => format!("* you are m{member}\n"),
+            AudienceKind::One => String::new(),
         };
-        last.into()
+        format!("* you are m{member}\n{place}").into()
+    }
+
+    /// Whether a line is one of those.
+    pub(super) fn greets(&self, member: u32, line: &[u8]) -> bool {
+        self.welcome(member).split_inclusive(|&byte| byte == b'\n').any(|one| one == line)
     }
 
     /// Appends what the speaker of a message sends.

@@ -12,7 +12,12 @@ pub(super) enum Delivery {
         /// The member has heard nothing later of the same speaker.
         in_order: bool,
     },
-    /// It was given up before.
+    /// One whose bytes are wrong.
+    Wrong {
+        /// The message was waited for, and has failed.
+        fails: bool,
+    },
+    /// The message had timed out.
     Late,
     /// The member has heard it before.
     Copy,
@@ -23,8 +28,10 @@ struct Message {
     sent_ns: u64,
     /// Members that have not heard it.
     missing: u32,
-    /// It is answered or was given up: nothing waits for it.
+    /// It is answered, has failed or was given up: nothing waits for it.
     settled: bool,
+    /// It took too long.
+    timed_out: bool,
 }
 
 /// All messages of a trial, by their numbers. All memory is taken at once.
@@ -61,7 +68,13 @@ impl Messages {
 
     /// The next message is said.
     pub(super) fn said(&mut self, intended_ns: u64, sent_ns: u64) {
-        self.said.push(Message { intended_ns, sent_ns, missing: self.hearers, settled: false });
+        self.said.push(Message {
+            intended_ns,
+            sent_ns,
+            missing: self.hearers,
+            settled: false,
+            timed_out: false,
+        });
     }
 
     /// When a message was due.
@@ -74,8 +87,15 @@ impl Messages {
         self.said[number].sent_ns
     }
 
-    /// A member hears a message: the one at `place` in its circle, from the one at `speaker`.
-    pub(super) fn heard(&mut self, number: usize, hearer: u32, place: u32, speaker: u32) -> Delivery {
+    /// A member hears a message, with all its bytes or not: the one at `place` in its circle, from the one at `speaker`.
+    pub(super) fn heard(
+        &mut self,
+        number: usize,
+        hearer: u32,
+        place: u32,
+        speaker: u32,
+        is_whole: bool,
+    ) -> Delivery {
         let word = &mut self.heard[number * self.words + (place / 64) as usize];
         let bit = 1 << (place % 64);
         if *word & bit != 0 {
@@ -87,15 +107,16 @@ impl Messages {
         *last = (*last).max(number as u32 + 1);
         let message = &mut self.said[number];
         message.missing -= 1;
-        if message.settled {
+        if message.timed_out {
             return Delivery::Late;
         }
-        message.settled = message.missing == 0;
-        Delivery::InTime {
-            is_first: message.missing + 1 == self.hearers,
-            is_last: message.missing == 0,
-            in_order,
+        if !is_whole {
+            return Delivery::Wrong { fails: !std::mem::replace(&mut message.settled, true) };
         }
+        // Of one that has failed nobody is the last: it is not answered.
+        let is_last = message.missing == 0 && !message.settled;
+        message.settled |= is_last;
+        Delivery::InTime { is_first: message.missing + 1 == self.hearers, is_last, in_order }
     }
 
     /// Waits for a message no more.
@@ -117,7 +138,7 @@ impl Messages {
             return None;
         }
         let message = &mut self.said[self.oldest];
-        message.settled = true;
+        (message.settled, message.timed_out) = (true, true);
         Some(message.intended_ns)
     }
 }
@@ -134,9 +155,9 @@ mod tests {
     fn a_message_is_answered_when_the_last_has_heard_it() {
         let mut messages = Messages::new(3, 3, 3, 100);
         messages.said(10, 12);
-        assert_eq!(messages.heard(0, 1, 1, 0), in_time(true, false, true));
-        assert_eq!(messages.heard(0, 1, 1, 0), Delivery::Copy);
-        assert_eq!(messages.heard(0, 2, 2, 0), in_time(false, true, true));
+        assert_eq!(messages.heard(0, 1, 1, 0, true), in_time(true, false, true));
+        assert_eq!(messages.heard(0, 1, 1, 0, true), Delivery::Copy);
+        assert_eq!(messages.heard(0, 2, 2, 0, true), in_time(false, true, true));
         assert_eq!((messages.next_deadline_ns(), messages.expired(1_000)), (None, None));
         assert_eq!((messages.intended_ns(0), messages.sent_ns(0)), (10, 12));
     }
@@ -146,10 +167,28 @@ mod tests {
         let mut messages = Messages::new(3, 3, 3, 100);
         (0..3).for_each(|at| messages.said(at, at));
         // 0 and 2 are of one speaker, 1 of another.
-        assert_eq!(messages.heard(2, 1, 1, 0), in_time(true, false, true));
-        assert_eq!(messages.heard(1, 1, 1, 2), in_time(true, false, true), "of another speaker");
-        assert_eq!(messages.heard(0, 1, 1, 0), in_time(true, false, false), "overtaken");
-        assert_eq!(messages.heard(0, 2, 2, 0), in_time(false, true, true), "by nobody here");
+        assert_eq!(messages.heard(2, 1, 1, 0, true), in_time(true, false, true));
+        assert_eq!(messages.heard(1, 1, 1, 2, true), in_time(true, false, true), "of another speaker");
+        assert_eq!(messages.heard(0, 1, 1, 0, true), in_time(true, false, false), "overtaken");
+        assert_eq!(messages.heard(0, 2, 2, 0, true), in_time(false, true, true), "by nobody here");
+    }
+
+    #[test]
+    fn a_wrong_word_fails_its_message_once_and_the_others_are_still_in_time() {
+        let mut messages = Messages::new(2, 4, 4, 100);
+        messages.said(10, 12);
+        assert_eq!(messages.heard(0, 1, 1, 0, true), in_time(true, false, true));
+        assert_eq!(messages.heard(0, 2, 2, 0, false), Delivery::Wrong { fails: true });
+        assert_eq!(messages.heard(0, 3, 3, 0, true), in_time(false, false, true), "never answered");
+        messages.said(20, 22);
+        for (hearer, is_whole, delivery) in [
+            (1, true, in_time(true, false, true)),
+            (2, true, in_time(false, false, true)),
+            (3, false, Delivery::Wrong { fails: true }),
+        ] {
+            assert_eq!(messages.heard(1, hearer, hearer, 1, is_whole), delivery, "the last is wrong");
+        }
+        assert_eq!(messages.expired(1_000), None);
     }
 
     #[test]
@@ -158,12 +197,12 @@ mod tests {
         messages.said(10, 20);
         messages.said(11, 21);
         for hearer in 1..129 {
-            assert_eq!(messages.heard(0, hearer, hearer, 0), in_time(hearer == 1, false, true));
+            assert_eq!(messages.heard(0, hearer, hearer, 0, true), in_time(hearer == 1, false, true));
         }
         assert_eq!(messages.expired(119), None);
         assert_eq!((messages.expired(120), messages.expired(120)), (Some(10), None));
-        assert_eq!(messages.heard(0, 129, 129, 0), Delivery::Late);
-        assert_eq!(messages.heard(0, 129, 129, 0), Delivery::Copy);
+        assert_eq!(messages.heard(0, 129, 129, 0, true), Delivery::Late);
+        assert_eq!(messages.heard(0, 129, 129, 0, true), Delivery::Copy);
         messages.give_up(1);
         assert_eq!(messages.expired(1_000), None);
     }

@@ -71,7 +71,7 @@ impl FanOutEngine {
     /// An engine for a checked `spec` with its members connected, of which it returns how many were let in.
     ///
     /// # Errors
-    /// Nobody could connect, or the system has no descriptor left.
+    /// Somebody could not connect, the system has no descriptor left, or ([`io::ErrorKind::AlreadyExists`]) others have the names.
     pub(super) fn enter(
         spec: &WorkerSpec,
         schedule: Schedule,
@@ -120,7 +120,11 @@ impl FanOutEngine {
         };
         let entered = engine.await_welcome(until)?;
         for (index, member) in engine.members.iter().enumerate() {
-            engine.clock.watch(&member.socket, index as u64, EventFlags::IN)?;
+            if member.gone {
+                engine.seen.gone += 1;
+            } else {
+                engine.clock.watch(&member.socket, index as u64, EventFlags::IN)?;
+            }
         }
         Ok((engine, entered))
     }
@@ -141,7 +145,10 @@ impl FanOutEngine {
                     }
                     Ok(None) => {}
                 }
-                if !entered[index] && member.line.ends_with(&self.circles.welcome(index as u32)) {
+                if member.line.starts_with(b"!") {
+                    return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+                }
+                if !entered[index] && member.line == self.circles.welcome(index as u32) {
                     entered[index] = true;
                     member.line.clear();
                 }
@@ -296,25 +303,27 @@ impl FanOutEngine {
     /// A member hears a line.
     fn take_line(&mut self, hearer: u32, line: &[u8], now: u64) {
         let Some((number, is_whole)) = self.circles.read(hearer, line, self.noticed) else {
-            self.seen.unasked += 1;
+            // A member that is let in late is still greeted.
+            self.seen.unasked += u64::from(!self.circles.greets(hearer, line));
             return;
         };
         let intended_ns = self.messages.intended_ns(number);
         let place = self.circles.place(hearer);
-        let delivery =
-            self.messages.heard(number, hearer, place, self.circles.place(self.circles.speaker(number)));
+        let speaker = self.circles.place(self.circles.speaker(number));
+        let delivery = self.messages.heard(number, hearer, place, speaker, is_whole);
         let one = self.counted(intended_ns, 1);
         match delivery {
             Delivery::Copy => self.seen.duplicated += one,
             Delivery::Late => self.seen.late += one,
+            Delivery::Wrong { fails } => {
+                self.seen.wrong += one;
+                if fails {
+                    self.books.failed(intended_ns, now, ErrorKind::Corrupt);
+                }
+            }
             Delivery::InTime { is_first, is_last, in_order } => {
                 self.seen.received += one;
                 self.seen.reordered += u64::from(!in_order) * one;
-                if !is_whole {
-                    self.messages.give_up(number);
-                    self.books.failed(intended_ns, now, ErrorKind::Corrupt);
-                    return;
-                }
                 if is_first && one > 0 {
                     self.first.record(now.saturating_sub(intended_ns));
                 }

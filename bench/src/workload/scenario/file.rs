@@ -183,7 +183,7 @@ pub(super) fn parse(text: &str, origin: &str) -> Checked<Scenario> {
     let (transport, loss) = transport(&check, &file, &load, &request, &background, &timing)?;
     bounds::check_tls(tls.is_some(), transport, &load, &background)
         .map_err(|error| check.error(position(&error, &file), error.to_string()))?;
-    let audience = audience(&check, &file, &request, &background, &timing, &load)?;
+    let audience = audience(&check, &file, &request, &background, &timing, &load, tls)?;
     let asked_merit = merit(&check, &file, &load)?;
     // What the server sets the pace of asks as much as it answers: nobody knows before.
     let planned = load.rate_per_s(timing.window).map(|rate| rate * timing.window.as_secs_f64());
@@ -244,6 +244,7 @@ fn audience(
     background: &Background,
     timing: &Timing,
     load: &Load,
+    tls: Option<Tls>,
 ) -> Checked<Option<Audience>> {
     let Some(spanned) = &file.audience else { return Ok(None) };
     let FileAudience { kind, size } = spanned.get_ref();
@@ -253,7 +254,7 @@ fn audience(
         (None, AudienceKind::Group | AudienceKind::Room) => load.clients(),
     };
     let is_plain = file.transport.as_ref().is_none_or(|one| one.get_ref().is_tcp())
-        && file.tls.is_none()
+        && tls.is_none()
         && file.loss.as_ref().is_none_or(|loss| loss.get_ref().0 == 0.0);
     let asked = Asked { service: file.service.get_ref(), load, request, background, timing, is_plain };
     let audience = Audience { kind: *kind, size };
@@ -270,6 +271,10 @@ fn tls(check: &Checker<'_>, file: &File, request: &RequestShape) -> Checked<Opti
         FileTls::Spoken(true) => Tls { resume: true },
         FileTls::As(FileTlsTable { resume }) => Tls { resume: *resume },
     };
+    if services::find(file.service.get_ref()).is_some_and(ServiceEntry::talks) {
+        let why = "a chat is served without TLS: others write to a client beside its own session";
+        return Err(check.at(spanned, why));
+    }
     let named = file.models.iter().flat_map(|models| models.get_ref()).chain(&file.also);
     if request.http.is_some()
         || named.into_iter().any(|model| matches!(model.get_ref(), FileModel::Command(_)))

@@ -14,9 +14,10 @@ pub(crate) fn deliveries(fan_out: &FanOut) -> String {
         let half = first.histogram().value_at_quantile(0.5);
         text += &format!(", by the first after {}", units::time(half as f64));
     }
-    let FanOut { late, duplicated, reordered, unasked, gone, .. } = fan_out;
+    let FanOut { late, wrong, duplicated, reordered, unasked, gone, .. } = fan_out;
     for (count, what) in [
         (late, "too late"),
+        (wrong, "wrong"),
         (duplicated, "twice"),
         (reordered, "out of order"),
         (unasked, "that nobody said"),

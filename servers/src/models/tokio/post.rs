@@ -1,7 +1,7 @@
 //! Messages for a client of tokio: a channel, and a task that writes what comes out of it.
 
 use super::runtime::Socket;
-use crate::drive::buffers::READ_SIZE;
+use crate::drive::buffers::{READ_SIZE, RETAINED, clear};
 use crate::drive::outbox::MOST_UNREAD;
 use crate::drive::registry::Meter;
 use crate::service::Post;
@@ -86,11 +86,15 @@ async fn write(mut stream: TcpStream, mut messages: UnboundedReceiver<Arc<[u8]>>
         {
             together.extend_from_slice(&message);
         }
-        if stream.write_all(&together).await.is_err() {
-            return; // whoever reads from it meets the error, too
+        let mut left = together.as_slice();
+        while !left.is_empty() {
+            let Ok(written) = stream.write(left).await else {
+                return; // whoever reads from it meets the error, too
+            };
+            client.meter.sent(written);
+            client.unwritten.fetch_sub(written, Ordering::Relaxed);
+            left = &left[written..];
         }
-        client.meter.sent(together.len());
-        client.unwritten.fetch_sub(together.len(), Ordering::Relaxed);
-        together.clear();
+        clear(&mut together, RETAINED);
     }
 }

@@ -1,7 +1,8 @@
 //! Who is in which room and group, and how a message is handed round.
 //!
-//! Two kinds of lock, taken in this order and never the other way: the directory's, while somebody comes, goes or is looked up by
-//! name; and a circle's, while a message is handed round in it. Nobody who only speaks takes the first.
+//! Two kinds of lock, taken in this order and never the other way: the directory's, while somebody comes, goes, moves or is looked up by
+//! name, as for each whisper; and a circle's, while a message is handed round in it. Who speaks in its room or to its groups does
+//! not take the first; who moves waits, with it, for a message that is being handed round where it leaves or enters.
 
 use super::{ECHO, HELP, LOBBY};
 use crate::Post;
@@ -137,6 +138,9 @@ impl Guest {
 
     fn be_called(&mut self, name: &[u8]) -> Answer {
         let name = named(name)?;
+        if name == &*self.name {
+            return Ok(format!("* you are {name}\n"));
+        }
         let mut directory = lock(&self.hall.directory);
         if directory.members.contains_key(name) {
             return Err(format!("somebody is called {name}"));
