@@ -92,8 +92,10 @@ impl Protocol {
     /// The job is done; replies go into the empty `output`.
     pub fn on_result(&mut self, result: JobOutput, output: &mut Vec<u8>) -> Action {
         let next = self.session.complete(result, output);
-        // A job after a job is for the next piece of the reply: the request goes on.
-        self.unwritten += u32::from(!matches!(next, Next::Run(_)));
+        // A job after a job is for the next piece of the reply: the request goes on. One that ends without a word has no reply.
+        let goes_on = matches!(next, Next::Run(_));
+        let is_dropped = matches!(next, Next::Close | Next::Reject(_)) && output.is_empty();
+        self.unwritten += u32::from(!goes_on && !is_dropped);
         match next {
             Next::Read => self.resume(output),
             next => self.act_on(next, output),

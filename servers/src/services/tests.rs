@@ -2,12 +2,26 @@
 
 use super::*;
 use crate::drive::protocol::{Action, Protocol};
-use crate::{Parts, Request};
+use crate::{Parts, Post, Request};
 use proptest::prelude::*;
+
+/// What a client hears by its post.
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<u8>>);
+
+impl Post for Heard {
+    fn deliver(&self, message: &Arc<[u8]>) {
+        self.0.lock().expect("no panic").extend_from_slice(message);
+    }
+}
 
 /// Feeds `pieces` as a driver would and returns the output, the requests answered, and whether it ended.
 pub(super) fn converse(service: &dyn Service, pieces: &[&[u8]]) -> (Vec<u8>, u32, bool) {
-    let mut protocol = Protocol::new(service.open());
+    let (mut session, heard) = (service.open(), Arc::new(Heard::default()));
+    if service.talks() {
+        session.attach(Arc::clone(&heard) as Arc<dyn Post>);
+    }
+    let mut protocol = Protocol::new(session);
     let (mut sent, mut answered) = (Vec::new(), 0);
     for piece in pieces {
         let mut output = Vec::new();
@@ -16,7 +30,7 @@ pub(super) fn converse(service: &dyn Service, pieces: &[&[u8]]) -> (Vec<u8>, u32
             action = match action {
                 Action::Read => break,
                 Action::Write => {
-                    assert!(!output.is_empty(), "a flush has something to send");
+                    assert!(!output.is_empty() || service.talks(), "a flush has something to send");
                     sent.append(&mut output);
                     let (requests, next) = protocol.on_written(&mut output);
                     answered += requests;
@@ -30,6 +44,7 @@ pub(super) fn converse(service: &dyn Service, pieces: &[&[u8]]) -> (Vec<u8>, u32
             }
         }
     }
+    sent.append(&mut heard.0.lock().expect("no panic"));
     (sent, answered, false)
 }
 
