@@ -4,11 +4,31 @@
 //! name, as for each whisper; and a circle's, while a message is handed round in it. Who speaks in its room or to its groups does
 //! not take the first; who moves waits, with it, for a message that is being handed round where it leaves or enters.
 
-use super::{ECHO, HELP, LOBBY};
 use crate::Post;
 use crate::sync::{Mutex, lock};
 use std::collections::HashMap;
 use std::sync::Arc;
+
+/// The room of whoever has joined no other.
+pub(super) const LOBBY: &str = "lobby";
+
+/// What a client can say, a line each.
+const HELP: &str = "\
+* TEXT               say it to everybody else in your room
+* /name NAME         be called so
+* /join ROOM         go to a room; there is always one
+* /leave             go back to the lobby
+* /whisper NAME TEXT tell one member, wherever it is
+* /enter GROUP       hear what is said to a group, too; as many as you like
+* /quit GROUP        hear it no more
+* /to GROUP TEXT     say it to everybody else in a group
+* /who               who is in your room
+* /echo TEXT         hear it yourself
+* exit               end the connection
+";
+
+/// What a client says to hear the rest of the line itself.
+pub(super) const ECHO: &[u8] = b"/echo ";
 
 /// Longest name of a member, a room or a group in bytes.
 const LONGEST_NAME: usize = 32;

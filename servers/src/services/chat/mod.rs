@@ -1,7 +1,7 @@
 //! `chat`: what a client says, the others in its room hear. Usable with `nc`.
 //!
-//! A line is said to everybody else in the room; whoever connects is in [`LOBBY`]. Lines that begin with a slash are commands, which
-//! [`HELP`] lists; what the server itself says begins with `*`, or with `!` where it refuses. `exit` ends the connection; the
+//! A line is said to everybody else in the room; whoever connects is in [the lobby](hall::LOBBY). Lines that begin with a slash are commands, which
+//! `/help` lists; what the server itself says begins with `*`, or with `!` where it refuses. `exit` ends the connection; the
 //! room stays, and who comes back finds it.
 //!
 //! A message reaches every member of a room in the same order, since the room is locked while it is handed round; one
@@ -16,26 +16,8 @@ use super::line::{Line, TOO_LONG, next_line};
 use super::payload::Block;
 use super::{ServiceConfig, ServiceEntry};
 use crate::{Advance, Exchange, Next, Parts, Post, Request, Service, Session};
-use hall::{Guest, Hall};
+use hall::{ECHO, Guest, Hall};
 use std::sync::Arc;
-
-/// The room of whoever has joined no other.
-const LOBBY: &str = "lobby";
-
-/// What a client can say, a line each.
-const HELP: &str = "\
-* TEXT               say it to everybody else in your room
-* /name NAME         be called so
-* /join ROOM         go to a room; there is always one
-* /leave             go back to the lobby
-* /whisper NAME TEXT tell one member, wherever it is
-* /enter GROUP       hear what is said to a group, too; as many as you like
-* /quit GROUP        hear it no more
-* /to GROUP TEXT     say it to everybody else in a group
-* /who               who is in your room
-* /echo TEXT         hear it yourself
-* exit               end the connection
-";
 
 /// The registry's line.
 pub(super) static ENTRY: ServiceEntry = ServiceEntry {
@@ -102,9 +84,6 @@ impl Session for ChatSession {
 
 /// A client that hears itself: what any client can do without another.
 struct Echoed(Block);
-
-/// What a client says to hear the rest of the line itself.
-const ECHO: &[u8] = b"/echo ";
 
 fn exchange(max_payload: u32) -> Box<dyn Exchange> {
     Box::new(Echoed(Block::printable(max_payload)))
