@@ -1,30 +1,31 @@
 //! A server's word to the runner that it has made its first reply, with the time: how long a server that comes back is left alone.
 //! It is said once for all processes of a server, and costs a request after it one look at a flag of its session.
 
-use super::serving::{FromServer, say};
 use crate::host::clock::monotonic_ns;
 use bakeoff_servers::{Advance, Counters, JobOutput, Next, Post, Service, Session};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-/// The service that says so.
+/// The service that says so: `tell` is given the time of the monotonic clock in nanoseconds.
 ///
 /// # Errors
 /// The system has no memory that forked children share.
-pub(super) fn announced(service: Arc<dyn Service>) -> io::Result<Arc<dyn Service>> {
-    Ok(Arc::new(Announced { service, replies: Counters::shared()? }))
+pub(super) fn announced(service: Arc<dyn Service>, tell: fn(u64)) -> io::Result<Arc<dyn Service>> {
+    Ok(Arc::new(Announced { service, replies: Counters::shared()?, tell }))
 }
 
 struct Announced {
     service: Arc<dyn Service>,
     /// Of these counters only the requests, and of each session only the first.
     replies: &'static Counters,
+    tell: fn(u64),
 }
 
 impl Service for Announced {
     fn open(&self) -> Box<dyn Session> {
-        Box::new(AnnouncedSession { session: self.service.open(), replies: self.replies, is_told: false })
+        let Self { service, replies, tell } = self;
+        Box::new(AnnouncedSession { session: service.open(), replies, tell: *tell, is_told: false })
     }
 
     fn talks(&self) -> bool {
@@ -35,6 +36,7 @@ impl Service for Announced {
 struct AnnouncedSession {
     session: Box<dyn Session>,
     replies: &'static Counters,
+    tell: fn(u64),
     is_told: bool,
 }
 
@@ -45,7 +47,7 @@ impl AnnouncedSession {
         }
         self.is_told = true;
         if self.replies.requests.fetch_add(1, Ordering::Relaxed) == 0 {
-            say(&FromServer::FirstReply { at_ns: monotonic_ns() });
+            (self.tell)(monotonic_ns());
         }
     }
 }

@@ -177,9 +177,8 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
         None => (entry.build)(&config),
     };
     let service = match tells_first_reply {
-        true => {
-            announced(service).map_err(|e| format!("making memory to note the first reply in failed: {e}"))?
-        }
+        true => announced(service, |at_ns| say(&FromServer::FirstReply { at_ns }))
+            .map_err(|e| format!("making memory to note the first reply in failed: {e}"))?,
         false => service,
     };
     let (service, fingerprint) = match options.tls {
