@@ -11,7 +11,7 @@ use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, recv, send, sendmsg};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind};
+use rustls::{ALL_VERSIONS, ClientConfig, ClientConnection, HandshakeKind};
 use std::io::{self, IoSlice, Read as _, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ impl TlsClient {
     pub(super) fn new(tls: ClientTls, target: SocketAddr, connections: usize) -> Result<Self, TlsError> {
         // A server sends two tickets as a rule, and some more; a connection takes one.
         let tickets = if tls.resume { 2 * connections + 8 } else { 0 };
-        Ok(Self { config: client_config(tls.fingerprint, tickets)?, server: target.ip().into() })
+        let config = client_config(tls.fingerprint, tickets, ALL_VERSIONS)?;
+        Ok(Self { config, server: target.ip().into() })
     }
 
     /// The client's end of a new connection.

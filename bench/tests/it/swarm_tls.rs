@@ -1,6 +1,7 @@
 //! A worker over TLS: handshakes full and resumed, and servers that break it.
 //!
-//! The server is the session of TLS that the models serve, in a blocking loop on a thread for each connection.
+//! The server is the session of TLS that the models serve, in a blocking loop on a thread for each connection; or one of rustls
+//! alone, for what ours does not do: to speak TLS 1.2 alone, and to take leave in the middle of a reply.
 
 use crate::swarm::{Echo, Fault, Server, churn, closed, hasty, open, run, spec};
 use bakeoff::swarm::spec::{ClientTls, WorkerSpec};
@@ -9,7 +10,10 @@ use bakeoff::workload::load::{Arrivals, Background, Load};
 use bakeoff_reports::record::{Counts, ErrorKind, Handshakes};
 use bakeoff_servers::tls::{Fingerprint, Identity, over_tls};
 use bakeoff_servers::{Next, Service, ServiceConfig, services};
-use std::io::{Read as _, Write as _};
+use rustls::crypto::ring;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::spawn;
@@ -29,15 +33,53 @@ fn start(breaks: Breaks) -> (SocketAddr, Fingerprint) {
     let identity = Identity::self_signed().expect("a certificate");
     let echo = services::find("echo").expect("it is built in");
     let service = over_tls((echo.build)(&ServiceConfig::default()), &identity).expect("TLS");
+    (listen(move |stream| serve(stream, &*service, breaks)), identity.fingerprint())
+}
+
+/// Serves each connection on a thread of its own.
+fn listen(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("loopback");
     let address = listener.local_addr().expect("bound");
+    let serve = Arc::new(serve);
     spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            let service = Arc::clone(&service);
-            spawn(move || serve(stream, &*service, breaks));
+            let serve = Arc::clone(&serve);
+            spawn(move || serve(stream));
         }
     });
-    (address, identity.fingerprint())
+    address
+}
+
+/// An echo of rustls alone that speaks one version. One that leaves sends half of a reply and its farewell in one write, and keeps
+/// the socket open.
+fn start_rustls(version: &'static SupportedProtocolVersion, leaves: bool) -> (SocketAddr, Fingerprint) {
+    let identity = Identity::self_signed().expect("a certificate");
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .expect("ring has it")
+        .with_no_client_auth()
+        .with_single_cert(vec![identity.certificate().clone()], identity.key())
+        .expect("a certificate and its key");
+    let config = Arc::new(config);
+    let echo = move |stream: TcpStream| -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let tls = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+        let (mut stream, mut buffer) = (StreamOwned::new(tls, stream), vec![0; 64 << 10]);
+        loop {
+            let count = stream.read(&mut buffer)?;
+            if leaves {
+                stream.conn.writer().write_all(&buffer[..count / 2])?;
+                stream.conn.send_close_notify();
+                stream.flush()?;
+                return stream.sock.read_to_end(&mut Vec::new()).map(drop);
+            }
+            match count {
+                0 => return Ok(()),
+                count => stream.write_all(&buffer[..count])?,
+            }
+        }
+    };
+    (listen(move |stream| drop(echo(stream))), identity.fingerprint())
 }
 
 fn serve(mut stream: TcpStream, service: &dyn Service, breaks: Breaks) {
@@ -88,14 +130,15 @@ fn kept_connections_shake_hands_before_the_window() {
 
 #[test]
 fn churn_resumes_sessions_or_does_not() {
-    let (address, fingerprint) = start(Breaks::Nothing);
-    for resume in [false, true] {
-        let part = run(&over(spec(address, churn(4, 1)), resume, Some(fingerprint)));
-        assert_eq!(part.counts.unanswered(), 0, "{:?}", part.counts);
-        let Handshakes { full, resumed } = part.handshakes.expect("over TLS");
-        assert_eq!(full + resumed, part.connect.count, "one for each connect");
-        let (wanted, other) = if resume { (resumed, full) } else { (full, resumed) };
-        assert!(wanted > 0 && other == 0, "{full} full, {resumed} resumed, asked to resume: {resume}");
+    for (address, fingerprint) in [start(Breaks::Nothing), start_rustls(&TLS12, false)] {
+        for resume in [false, true] {
+            let part = run(&over(spec(address, churn(4, 1)), resume, Some(fingerprint)));
+            assert_eq!(part.counts.unanswered(), 0, "{:?}", part.counts);
+            let Handshakes { full, resumed } = part.handshakes.expect("over TLS");
+            assert_eq!(full + resumed, part.connect.count, "one for each connect");
+            let (wanted, other) = if resume { (resumed, full) } else { (full, resumed) };
+            assert!(wanted > 0 && other == 0, "{full} full, {resumed} resumed, asked to resume: {resume}");
+        }
     }
 }
 
@@ -109,14 +152,25 @@ fn large_messages_come_through() {
     assert_eq!(part.reply_bytes_in_window, part.completed_in_window << 20);
 }
 
+/// Every reply is an error of this kind.
+fn fails_with(kind: ErrorKind, (address, fingerprint): (SocketAddr, Fingerprint)) {
+    let part = run(&hasty(over(spec(address, closed(2)), true, Some(fingerprint))));
+    let Counts { ok, errors, .. } = &part.counts;
+    assert!(*ok == 0 && errors.get(&kind).is_some_and(|count| *count > 0), "{:?}", part.counts);
+    assert!(errors.keys().all(|other| *other == kind), "{errors:?}");
+}
+
 #[test]
 fn a_broken_record_is_corrupt_and_a_cut_reply_closed() {
-    for (breaks, kind) in [(Breaks::Record, ErrorKind::Corrupt), (Breaks::Off, ErrorKind::Closed)] {
-        let (address, fingerprint) = start(breaks);
-        let part = run(&hasty(over(spec(address, closed(2)), true, Some(fingerprint))));
-        let Counts { ok, errors, .. } = &part.counts;
-        assert!(*ok == 0 && errors.get(&kind).is_some_and(|count| *count > 0), "{breaks:?}: {errors:?}");
-        assert!(errors.keys().all(|other| *other == kind), "{breaks:?}: {errors:?}");
+    fails_with(ErrorKind::Corrupt, start(Breaks::Record));
+    fails_with(ErrorKind::Closed, start(Breaks::Off));
+}
+
+/// The end need not be looked for in the socket, where nothing else may come.
+#[test]
+fn a_farewell_in_the_read_of_the_last_bytes_ends_the_connection() {
+    for version in [&TLS12, &TLS13] {
+        fails_with(ErrorKind::Closed, start_rustls(version, true));
     }
 }
 

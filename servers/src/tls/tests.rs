@@ -6,13 +6,13 @@ use crate::drive::protocol::{Action, BATCH, Protocol};
 use crate::services::{self, ServiceConfig};
 use crate::{Next, Request};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, HandshakeKind};
+use rustls::{ALL_VERSIONS, ClientConnection, HandshakeKind};
 use std::io::{Read as _, Write as _};
 
 fn service(name: &str) -> (Arc<dyn Service>, Arc<rustls::ClientConfig>) {
     let identity = Identity::self_signed().expect("a certificate");
     let inner = (services::find(name).expect("a service").build)(&ServiceConfig::default());
-    let config = client_config(Some(identity.fingerprint()), 4).expect("a configuration");
+    let config = client_config(Some(identity.fingerprint()), 4, ALL_VERSIONS).expect("a configuration");
     (over_tls(inner, &identity).expect("TLS"), config)
 }
 

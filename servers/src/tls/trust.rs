@@ -8,7 +8,10 @@ use rustls::client::{
 };
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, NamedGroup, SignatureScheme,
+    SupportedProtocolVersion,
+};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,15 +19,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// a listener in the middle that is no protection); the server must in either case prove that it has the certificate's key.
 ///
 /// With `tickets` above 0 it keeps so many to resume sessions by: two for each connection are enough, since a server of rustls
-/// sends two and a connection takes one.
+/// sends two and a connection takes one. `versions` are those it offers: [`rustls::ALL_VERSIONS`], if nothing speaks against one.
 ///
 /// # Errors
-/// When the cryptography here has nothing to offer, which does not happen.
-pub fn client_config(pinned: Option<Fingerprint>, tickets: usize) -> Result<Arc<ClientConfig>, TlsError> {
+/// When there is no version, or the cryptography here has nothing to offer for one.
+pub fn client_config(
+    pinned: Option<Fingerprint>,
+    tickets: usize,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<Arc<ClientConfig>, TlsError> {
     let provider = provider();
     let verifier = Verifier { pinned, algorithms: provider.signature_verification_algorithms };
     let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
+        .with_protocol_versions(versions)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier))
         .with_no_client_auth();

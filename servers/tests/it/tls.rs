@@ -9,7 +9,8 @@ use bakeoff_servers::tls::{Identity, client_config};
 use bakeoff_servers::{Exchange, Request};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, HandshakeKind};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ALL_VERSIONS, ClientConfig, ClientConnection, HandshakeKind, SupportedProtocolVersion};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -33,7 +34,13 @@ fn start(pair: &Pair) -> Server {
 
 /// A client that trusts this server alone and keeps tickets.
 fn trusting(server: &Server) -> Arc<ClientConfig> {
-    client_config(Some(server.fingerprint.expect("it serves over TLS")), 8).expect("a configuration")
+    speaking(server, ALL_VERSIONS)
+}
+
+/// The same, which offers these versions of TLS.
+fn speaking(server: &Server, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+    let pinned = server.fingerprint.expect("it serves over TLS");
+    client_config(Some(pinned), 8, versions).expect("a configuration")
 }
 
 struct Client {
@@ -195,21 +202,24 @@ fn over_tls_a_client_that_does_not_read(pair: &Pair) {
     server.stop_clean(1);
 }
 
-/// In whatever thread or process the next one is served.
+/// In whatever thread or process the next one is served, and in both versions: the tickets of 1.2 are others.
 fn over_tls_sessions_are_resumed(pair: &Pair) {
     const SESSIONS: usize = 12;
     let server = start(pair);
     let exchange = exchange(pair);
-    let config = trusting(&server);
-    for id in 0..SESSIONS as u64 {
-        let mut client = Client::connect(&server, &config);
-        client.ask(&*exchange, &[request(id, 100)]);
-        let expected = if id == 0 { HandshakeKind::Full } else { HandshakeKind::Resumed };
-        assert_eq!(client.tls.handshake_kind(), Some(expected), "session {id}");
-        client.say_goodbye();
-        client.expect_end();
+    for version in [&TLS13, &TLS12] {
+        let config = speaking(&server, &[version]);
+        for id in 0..SESSIONS as u64 {
+            let mut client = Client::connect(&server, &config);
+            client.ask(&*exchange, &[request(id, 100)]);
+            let expected = if id == 0 { HandshakeKind::Full } else { HandshakeKind::Resumed };
+            assert_eq!(client.tls.protocol_version(), Some(version.version));
+            assert_eq!(client.tls.handshake_kind(), Some(expected), "session {id} of {version:?}");
+            client.say_goodbye();
+            client.expect_end();
+        }
     }
-    server.stop_clean(SESSIONS);
+    server.stop_clean(2 * SESSIONS);
 }
 
 /// All that comes until the server closes.
@@ -240,7 +250,8 @@ fn over_tls_strangers_are_refused(pair: &Pair) {
     assert!(answer.starts_with(&FATAL), "{answer:?}");
     // A client that expects another certificate says so and leaves.
     let other = Identity::self_signed().expect("a certificate").fingerprint();
-    let mut deceived = Client::connect(&server, &client_config(Some(other), 0).expect("a configuration"));
+    let mut deceived =
+        Client::connect(&server, &client_config(Some(other), 0, ALL_VERSIONS).expect("a configuration"));
     let refused = deceived.converse(b"secret", 6).expect_err("it must not talk to this server");
     assert!(refused.to_string().contains("invalid peer certificate"), "{refused}");
     drop(deceived);

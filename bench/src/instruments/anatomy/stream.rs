@@ -1,7 +1,7 @@
 //! The client's socket of an anatomy, with or without TLS over it. It never blocks, and never connects by itself.
 
 use bakeoff_servers::tls::{Fingerprint, client_config};
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ALL_VERSIONS, ClientConnection, StreamOwned};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 
@@ -19,7 +19,7 @@ impl Stream {
         certificate: Option<Fingerprint>,
     ) -> io::Result<Self> {
         let Some(certificate) = certificate else { return Ok(Self::Plain(socket)) };
-        let config = client_config(Some(certificate), 0).map_err(io::Error::other)?;
+        let config = client_config(Some(certificate), 0, ALL_VERSIONS).map_err(io::Error::other)?;
         let tls = ClientConnection::new(config, server.into()).map_err(io::Error::other)?;
         Ok(Self::Tls(Box::new(StreamOwned::new(tls, socket))))
     }
