@@ -8,8 +8,9 @@ use rustix::process::Signal;
 use std::net::{Ipv4Addr, UdpSocket};
 
 pub(crate) const ALL: &[Case] = &[
-    case!(datagrams_of_every_size),
+    case!(datagrams_of_0_and_1472_and_65507_bytes),
     case!(datagrams_of_many_senders),
+    case!(a_datagram_from_a_stranger),
     case!(a_datagram_has_one_reply_from_the_address_it_was_sent_to),
     case!(datagrams_that_have_come_are_answered_at_the_stop),
     case!(a_full_buffer_is_told_apart),
@@ -42,7 +43,7 @@ fn stop(server: Server, answered: u64) -> CounterSnapshot {
     counters
 }
 
-fn datagrams_of_every_size(pair: &Pair) {
+fn datagrams_of_0_and_1472_and_65507_bytes(pair: &Pair) {
     let server = Server::start_datagrams(pair);
     let client = client(&server);
     let sizes = [0, 1, 64, FRAME, FRAME + 1, LONGEST, 0, LONGEST];
@@ -69,6 +70,24 @@ fn datagrams_of_many_senders(pair: &Pair) {
         }
     }
     assert_eq!(stop(server, 4 * u64::from(SENDERS)).overflowed, 0);
+}
+
+/// Who sends something in the middle of another's conversation is answered alone, and who is gone by then disturbs nobody.
+fn a_datagram_from_a_stranger(pair: &Pair) {
+    let server = Server::start_datagrams(pair);
+    let [known, stranger] = [(); 2].map(|()| client(&server));
+    for number in 0..20 {
+        known.send(&[number; 64]).expect("it fits");
+        stranger.send(&[number; 32]).expect("it fits");
+        client(&server).send(&[number; 16]).expect("it fits");
+        expect(&known, &[number; 64]);
+        expect(&stranger, &[number; 32]);
+    }
+    stop(server, 60);
+    for socket in [known, stranger] {
+        socket.set_nonblocking(true).expect("a flag");
+        assert!(socket.recv(&mut [0; 64]).is_err(), "its own replies alone");
+    }
 }
 
 fn a_datagram_has_one_reply_from_the_address_it_was_sent_to(pair: &Pair) {
