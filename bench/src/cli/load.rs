@@ -43,7 +43,8 @@ pub(super) struct LoadArgs {
     /// Lose this share of what comes back, such as 0.5%, as a network would: segments of TCP, which are sent again, or datagrams
     #[arg(long, value_name = "SHARE", default_value = "0%", value_parser = parse_share)]
     loss: f64,
-    /// Have the clients of a chat speak to each other: to one other, or in a room or in groups of this size, such as room=100
+    /// Have the clients of a chat speak to each other: to one other, or in a room or in groups of this size, such as room=100;
+    /// with room=100,slow=1 one member of each never reads
     #[arg(long, value_name = "WHOM", requires = "rate", value_parser = parse_audience)]
     audience: Option<Audience>,
     /// Speak TLS. Without a fingerprint any certificate will do: it measures, it does not protect
@@ -91,8 +92,17 @@ pub(super) struct LoadArgs {
     json: bool,
 }
 
-/// `one`, `room=100` or `group=10`.
+/// `one`, `room=100` or `group=10,slow=1`.
 fn parse_audience(text: &str) -> Result<Audience, String> {
+    let (text, slow) = match text.split_once(',') {
+        None => (text, 0),
+        Some((text, rest)) => {
+            let slow = rest.strip_prefix("slow=");
+            let slow =
+                slow.ok_or_else(|| format!("`{rest}` says nothing of an audience; give slow=COUNT"))?;
+            (text, parse_clients(slow)?)
+        }
+    };
     let (name, size) = text.split_once('=').map_or((text, None), |(name, size)| (name, Some(size)));
     let kind = AudienceKind::ALL.into_iter().find(|kind| kind.name() == name);
     let kind = kind.ok_or_else(|| format!("`{name}` is no audience; give one, room=SIZE or group=SIZE"))?;
@@ -102,7 +112,7 @@ fn parse_audience(text: &str) -> Result<Audience, String> {
         (_, None) => return Err(format!("how large is the {name}? give {name}=SIZE")),
         (_, Some(size)) => parse_clients(size)?,
     };
-    Ok(Audience { kind, size })
+    Ok(Audience { kind, size, slow })
 }
 
 fn parse_clients(text: &str) -> Result<u32, String> {

@@ -166,11 +166,15 @@ impl Conditions<'_> {
                 Err(_) => trial.invalid.push(Invalid::ServerDied { detail }),
             }
         }
-        if let Ok(observed) = observed {
+        trial.server = stopped.counts();
+        if let Ok(mut observed) = observed {
+            if let Some(fan_out) = &mut observed.measured.fan_out {
+                let counted = trial.server.value().and_then(|counts| counts.get("shut_out"));
+                fan_out.shut_out = counted.copied();
+            }
             let ended = stopped.ended.filter(|_| !stopped.killed && !died);
             self.enter(trial, scenario, observed, ended);
         }
-        trial.server = stopped.counts();
         trial.accepted_by_worker = stopped.accepted_by_worker();
         Ok(())
     }

@@ -42,7 +42,7 @@ pub struct Asked<'a> {
 /// # Errors
 /// What does not fit, with what would.
 pub fn check(audience: Option<Audience>, asked: &Asked<'_>) -> Result<(), AudienceError> {
-    let Some(Audience { kind, size }) = audience else { return Ok(()) };
+    let Some(audience @ Audience { kind, size, slow }) = audience else { return Ok(()) };
     let refuse = |why: String| Err(AudienceError(why));
     let (clients, bytes) = (asked.load.clients(), asked.request.size);
     if !services::find(asked.service).is_some_and(|service| service.talks()) {
@@ -66,6 +66,12 @@ pub fn check(audience: Option<Audience>, asked: &Asked<'_>) -> Result<(), Audien
     if !(2..=MAX_CIRCLE).contains(&size) || !clients.is_multiple_of(size) {
         return refuse(format!(
             "{clients} clients in circles of {size}: give a size of 2 to {MAX_CIRCLE} of which the clients are a multiple"
+        ));
+    }
+    if slow > 0 && audience.hearers() == 0 {
+        return refuse(format!(
+            "{slow} slow of {size} members leave none that hears another: give {} at most",
+            size - 2
         ));
     }
     if u64::from(clients) * u64::from(size) > MAX_PAIRS {
@@ -117,13 +123,12 @@ mod tests {
         load: &Load,
         adjust: impl FnOnce(Asked<'_>) -> Asked<'_>,
     ) -> String {
-        told_of(64, kind, size, load, adjust)
+        told_of(64, Audience { kind, size, slow: 0 }, load, adjust)
     }
 
     fn told_of(
         bytes: u32,
-        kind: AudienceKind,
-        size: u32,
+        audience: Audience,
         load: &Load,
         adjust: impl FnOnce(Asked<'_>) -> Asked<'_>,
     ) -> String {
@@ -137,8 +142,7 @@ mod tests {
             timing: &DEFAULT_TIMING,
             is_plain: true,
         });
-        check(Some(Audience { kind, size }), &asked)
-            .map_or_else(|error| error.to_string(), |()| String::new())
+        check(Some(audience), &asked).map_or_else(|error| error.to_string(), |()| String::new())
     }
 
     #[test]
@@ -147,6 +151,8 @@ mod tests {
         for (kind, size) in [(Room, 100), (Room, 2), (Group, 10), (One, 2)] {
             assert_eq!(told(kind, size, &open(100), |asked| asked), "");
         }
+        let room = |slow| Audience { kind: Room, size: 100, slow };
+        assert_eq!(told_of(64, room(98), &open(100), |asked| asked), "");
         let closed = Load::Closed { clients: 100, think: Duration::ZERO };
         for (said, word) in [
             (told(Room, 30, &open(100), |asked| asked), "multiple"),
@@ -155,7 +161,9 @@ mod tests {
             (told(Room, 100, &closed, |asked| asked), "open"),
             (told(Room, 100, &open(100), |asked| Asked { service: "line", ..asked }), "for the service chat"),
             (told(Room, 100, &open(100), |asked| Asked { is_plain: false, ..asked }), "without TLS"),
-            (told_of(15, Room, 100, &open(100), |asked| asked), "give 16 to 65536"),
+            (told_of(15, room(0), &open(100), |asked| asked), "give 16 to 65536"),
+            (told_of(64, room(99), &open(100), |asked| asked), "give 98 at most"),
+            (told_of(64, room(200), &open(100), |asked| asked), "give 98 at most"),
         ] {
             assert!(said.contains(word), "{said}");
         }

@@ -7,6 +7,7 @@ mod any_http;
 mod balance;
 mod budget;
 mod catalogue;
+mod chat;
 mod cli;
 mod conform;
 mod contestants;

@@ -78,6 +78,7 @@ const ROWS: &[Row] = &[
     peculiar(row("chat-room-10", STEADY, None, NO_COMPUTING)),
     peculiar(row("chat-room-100", STEADY, None, NO_COMPUTING)),
     peculiar(row("chat-room-1000", STEADY, None, NO_COMPUTING)),
+    peculiar(row("chat-slow-hearer", STEADY, None, NO_COMPUTING)),
     peculiar(row("bursts", BURSTS, None, Some(NoQueue::Bursts))),
     waits(64, peculiar(row("block-surge", SURGE, Some(Work::Block), Some(NoQueue::Surge)))),
     peculiar(row("slow-readers", STEADY, None, NO_COMPUTING)),

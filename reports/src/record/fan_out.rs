@@ -13,6 +13,13 @@ pub struct Audience {
     pub kind: AudienceKind,
     /// Members of a circle, the speaker included; 2 or more.
     pub size: u32,
+    /// Those of a circle that never read; nobody waits for them, and they say nothing. At least two others do read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub slow: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// How an audience is reached.
@@ -42,9 +49,14 @@ impl AudienceKind {
 }
 
 impl Audience {
-    /// Members that hear a message.
+    /// Members of a circle that read, and speak in turn.
+    pub fn readers(self) -> u32 {
+        self.size.saturating_sub(self.slow)
+    }
+
+    /// Members for whom a message waits: the others that read.
     pub fn hearers(self) -> u32 {
-        self.size.saturating_sub(1)
+        self.readers().saturating_sub(1)
     }
 }
 
@@ -54,7 +66,8 @@ impl fmt::Display for Audience {
             AudienceKind::One => f.write_str("unicast: a whisper to one member"),
             AudienceKind::Group => write!(f, "multicast: groups of {}", self.size),
             AudienceKind::Room => write!(f, "broadcast: rooms of {}", self.size),
-        }
+        }?;
+        if self.slow > 0 { write!(f, ", of which {} never read", self.slow) } else { Ok(()) }
     }
 }
 
@@ -62,7 +75,7 @@ impl fmt::Display for Audience {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FanOut {
-    /// Messages times hearers.
+    /// Messages times hearers; a slow member is none.
     pub expected: u64,
     /// Heard, rightly, before the message was given up.
     pub received: u64,
@@ -76,8 +89,17 @@ pub struct FanOut {
     pub reordered: u64,
     /// Lines that nobody said, or that were for somebody else; of the whole trial.
     pub unasked: u64,
-    /// Members whose connection the server has ended, of the whole trial: those that it shut out are among them.
+    /// Members that read and whose connection the server has ended, of the whole trial.
     pub gone: u64,
+    /// Members that never read, of the whole trial.
+    #[serde(default)]
+    pub slow: u64,
+    /// Of those, the ones that found an end when they read at last, after the trial.
+    #[serde(default)]
+    pub slow_gone: u64,
+    /// Members that the server has shut out by its own count, of the whole trial; absent where it does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shut_out: Option<u64>,
     /// From when a message was due until the first member heard it; absent where nobody heard any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<EncodedHistogram>,
@@ -89,17 +111,20 @@ impl FanOut {
         (self.expected > 0).then(|| self.received as f64 / self.expected as f64)
     }
 
-    /// Each count by its name, in a fixed order.
-    pub fn rows(&self) -> [(&'static str, u64); 8] {
+    /// Each count by its name, in a fixed order; `None` where it is not known.
+    pub fn rows(&self) -> [(&'static str, Option<u64>); 11] {
         [
-            ("expected", self.expected),
-            ("received", self.received),
-            ("late", self.late),
-            ("wrong", self.wrong),
-            ("duplicated", self.duplicated),
-            ("reordered", self.reordered),
-            ("unasked", self.unasked),
-            ("gone", self.gone),
+            ("expected", Some(self.expected)),
+            ("received", Some(self.received)),
+            ("late", Some(self.late)),
+            ("wrong", Some(self.wrong)),
+            ("duplicated", Some(self.duplicated)),
+            ("reordered", Some(self.reordered)),
+            ("unasked", Some(self.unasked)),
+            ("gone", Some(self.gone)),
+            ("slow", Some(self.slow)),
+            ("slow_gone", Some(self.slow_gone)),
+            ("shut_out", self.shut_out),
         ]
     }
 
@@ -125,6 +150,9 @@ impl FanOut {
             reordered: self.reordered.saturating_add(other.reordered),
             unasked: self.unasked.saturating_add(other.unasked),
             gone: self.gone.saturating_add(other.gone),
+            slow: self.slow.saturating_add(other.slow),
+            slow_gone: self.slow_gone.saturating_add(other.slow_gone),
+            shut_out: self.shut_out.zip(other.shut_out).map(|(one, other)| one.saturating_add(other)),
             first,
         })
     }
@@ -139,10 +167,16 @@ mod tests {
         let mut first = Recorder::fine();
         first.record(7);
         let first = Some(first.encode());
-        let one = FanOut { expected: 400, received: 300, late: 2, first, ..FanOut::default() };
-        let other = FanOut { expected: 100, received: 100, gone: 1, ..FanOut::default() };
+        let one =
+            FanOut { expected: 400, received: 300, late: 2, shut_out: Some(1), first, ..FanOut::default() };
+        let other = FanOut { expected: 100, received: 100, gone: 1, shut_out: Some(2), ..FanOut::default() };
         let sum = one.plus(&other).expect("sound histograms");
-        assert_eq!((sum.reach(), sum.late, sum.gone), (Some(0.8), 2, 1));
+        assert_eq!((sum.reach(), sum.late, sum.gone, sum.shut_out), (Some(0.8), 2, 1, Some(3)));
+        assert_eq!(
+            FanOut::default().plus(&one).expect("sound histograms").shut_out,
+            None,
+            "one does not tell"
+        );
         assert_eq!(sum.first, one.first);
         assert_eq!(sum.plus(&one).expect("sound histograms").first.map(|first| first.count), Some(2));
         assert_eq!(FanOut::default().reach(), None);

@@ -238,8 +238,8 @@ impl Summary {
         if self.datagrams.is_some() {
             push(&mut out, KEY, WIDTH, "");
         }
-        if self.fan_out.is_some() {
-            push(&mut out, words::fan_out::KEY, WIDTH, "");
+        if let Some(fan_out) = &self.fan_out {
+            push(&mut out, &words::fan_out::key(fan_out.slow > 0), WIDTH, "");
         }
         for reason in &self.invalid {
             push(&mut out, &reason.to_string(), WIDTH, "invalid: ");

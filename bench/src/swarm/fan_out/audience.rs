@@ -7,10 +7,9 @@ use std::io::Write as _;
 /// Bytes of a message's number in its text, in hexadecimal.
 const NUMBER: usize = 8;
 
-/// Members in circles of one size: member `m` is in circle `m / size`, at place `m % size`.
+/// Members in circles of one size: member `m` is in circle `m / size`, at place `m % size`. The last places are those of the slow.
 pub(super) struct Circles {
-    kind: AudienceKind,
-    size: u32,
+    audience: Audience,
     members: u32,
     /// Bytes of what is said, the line feed included.
     bytes: u32,
@@ -19,35 +18,41 @@ pub(super) struct Circles {
 
 impl Circles {
     pub(super) fn new(audience: Audience, members: u32, bytes: u32) -> Self {
-        Self { kind: audience.kind, size: audience.size, members, bytes, block: Block::printable(bytes) }
+        Self { audience, members, bytes, block: Block::printable(bytes) }
     }
 
     /// Members of a circle.
     pub(super) fn size(&self) -> u32 {
-        self.size
+        self.audience.size
     }
 
-    /// Members that hear a message.
+    /// Members that a message waits for.
     pub(super) fn hearers(&self) -> u32 {
-        self.size - 1
+        self.audience.hearers()
     }
 
-    /// Who says the message of that number: all members in turn, and those who follow each other in different circles.
+    /// Who says the message of that number: all members that read in turn, and those who follow each other in different circles.
     pub(super) fn speaker(&self, number: usize) -> u32 {
-        let turn = (number as u64 % u64::from(self.members)) as u32;
-        let circles = self.members / self.size;
-        (turn % circles) * self.size + turn / circles
+        let circles = self.members / self.size();
+        let speakers = circles * self.audience.readers();
+        let turn = (number as u64 % u64::from(speakers)) as u32;
+        (turn % circles) * self.size() + turn / circles
     }
 
     /// A member's place in its circle.
     pub(super) fn place(&self, member: u32) -> u32 {
-        member % self.size
+        member % self.size()
+    }
+
+    /// Whether a member never reads.
+    pub(super) fn is_slow(&self, member: u32) -> bool {
+        self.place(member) >= self.audience.readers()
     }
 
     /// What a member says at first.
     pub(super) fn introduction(&self, member: u32) -> Vec<u8> {
-        let circle = member / self.size;
-        let place = match self.kind {
+        let circle = member / self.size();
+        let place = match self.audience.kind {
             AudienceKind::Room => format!("/join r{circle}\n"),
             AudienceKind::Group => format!("/enter g{circle}\n"),
             AudienceKind::One => String::new(),
@@ -57,8 +62,8 @@ impl Circles {
 
     /// All that it is answered until it is in.
     pub(super) fn welcome(&self, member: u32) -> Vec<u8> {
-        let circle = member / self.size;
-        let place = match self.kind {
+        let circle = member / self.size();
+        let place = match self.audience.kind {
             AudienceKind::Room => format!("* you are in r{circle}\n"),
             AudienceKind::Group => format!("* you hear g{circle}\n"),
             AudienceKind::One => String::new(),
@@ -74,8 +79,8 @@ impl Circles {
     /// Appends what the speaker of a message sends.
     pub(super) fn write(&self, number: usize, to: &mut Vec<u8>) {
         let speaker = self.speaker(number);
-        let circle = speaker / self.size;
-        let _ = match self.kind {
+        let circle = speaker / self.size();
+        let _ = match self.audience.kind {
             AudienceKind::Room => Ok(()),
             AudienceKind::Group => write!(to, "/to g{circle} "),
             AudienceKind::One => write!(to, "/whisper m{} ", speaker ^ 1),
@@ -98,11 +103,11 @@ impl Circles {
         let number = std::str::from_utf8(&text[..NUMBER]).ok()?;
         let number = usize::from_str_radix(number, 16).ok().filter(|number| *number < said)?;
         let speaker = self.speaker(number);
-        let circle = speaker / self.size;
-        if speaker == hearer || circle != hearer / self.size {
+        let circle = speaker / self.size();
+        if speaker == hearer || circle != hearer / self.size() {
             return None;
         }
-        let expected = match self.kind {
+        let expected = match self.audience.kind {
             AudienceKind::Room => format!("m{speaker}: "),
             AudienceKind::Group => format!("m{speaker} (to g{circle}): "),
             AudienceKind::One => format!("m{speaker} (to you): "),
@@ -120,7 +125,7 @@ mod tests {
     use super::*;
 
     fn circles(kind: AudienceKind, size: u32) -> Circles {
-        Circles::new(Audience { kind, size }, 12, 32)
+        Circles::new(Audience { kind, size, slow: 0 }, 12, 32)
     }
 
     #[test]
@@ -132,6 +137,17 @@ mod tests {
             speakers.sort_unstable();
             assert_eq!(speakers, (0..12).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn the_slow_are_the_last_of_each_circle_and_say_nothing() {
+        let circles = Circles::new(Audience { kind: AudienceKind::Room, size: 4, slow: 1 }, 12, 32);
+        let slow: Vec<u32> = (0..12).filter(|member| circles.is_slow(*member)).collect();
+        assert_eq!((slow.as_slice(), circles.hearers()), ([3, 7, 11].as_slice(), 2));
+        let mut speakers: Vec<u32> = (0..9).map(|number| circles.speaker(number)).collect();
+        assert_eq!(circles.speaker(9), speakers[0]);
+        speakers.sort_unstable();
+        assert_eq!(speakers, [0, 1, 2, 4, 5, 6, 8, 9, 10]);
     }
 
     #[test]

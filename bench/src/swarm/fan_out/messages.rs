@@ -51,11 +51,11 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// Room for `count` messages among `members` in circles of `size`.
-    pub(super) fn new(count: usize, members: u32, size: u32, timeout_ns: u64) -> Self {
+    /// Room for `count` messages among `members` in circles of `size`, each with so many hearers.
+    pub(super) fn new(count: usize, members: u32, size: u32, hearers: u32, timeout_ns: u64) -> Self {
         let (members, size, words) = (members as usize, size as usize, size.div_ceil(64) as usize);
         Self {
-            hearers: size as u32 - 1,
+            hearers,
             timeout_ns,
             said: Vec::with_capacity(count),
             heard: vec![0; count * words],
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_message_is_answered_when_the_last_has_heard_it() {
-        let mut messages = Messages::new(3, 3, 3, 100);
+        let mut messages = Messages::new(3, 3, 3, 2, 100);
         messages.said(10, 12);
         assert_eq!(messages.heard(0, 1, 1, 0, true), in_time(true, false, true));
         assert_eq!(messages.heard(0, 1, 1, 0, true), Delivery::Copy);
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn order_is_that_of_each_speaker_at_each_hearer() {
-        let mut messages = Messages::new(3, 3, 3, 100);
+        let mut messages = Messages::new(3, 3, 3, 2, 100);
         (0..3).for_each(|at| messages.said(at, at));
         // 0 and 2 are of one speaker, 1 of another.
         assert_eq!(messages.heard(2, 1, 1, 0, true), in_time(true, false, true));
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_wrong_word_fails_its_message_once_and_the_others_are_still_in_time() {
-        let mut messages = Messages::new(2, 4, 4, 100);
+        let mut messages = Messages::new(2, 4, 4, 3, 100);
         messages.said(10, 12);
         assert_eq!(messages.heard(0, 1, 1, 0, true), in_time(true, false, true));
         assert_eq!(messages.heard(0, 2, 2, 0, false), Delivery::Wrong { fails: true });
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_not_all_hear_in_time_is_given_up_and_what_comes_then_is_late() {
-        let mut messages = Messages::new(2, 130, 130, 100);
+        let mut messages = Messages::new(2, 130, 130, 129, 100);
         messages.said(10, 20);
         messages.said(11, 21);
         for hearer in 1..129 {

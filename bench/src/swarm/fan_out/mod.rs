@@ -2,7 +2,8 @@
 //!
 //! A request is a message, and its reply is that everybody for whom it is has it: its response time ends with the last of them. What
 //! is said comes from the members in turn. Every line that comes is compared with what was said, byte by byte; order is kept
-//! where each member hears what one other says in the order in which it was said.
+//! where each member hears what one other says in the order in which it was said. A slow member reads its welcome and nothing else
+//! until the trial is over: no message waits for it, and then it is seen whether the server has ended its connection.
 //!
 //! One worker drives the whole load, since a message that one worker sent would have to be known to all that may hear it.
 
@@ -103,6 +104,7 @@ impl FanOutEngine {
             schedule.offsets_ns().len(),
             count,
             circles.size(),
+            circles.hearers(),
             nanoseconds(spec.timing.timeout),
         );
         let mut engine = Self {
@@ -120,9 +122,11 @@ impl FanOutEngine {
         };
         let entered = engine.await_welcome(until)?;
         for (index, member) in engine.members.iter().enumerate() {
+            let is_slow = engine.circles.is_slow(index as u32);
+            engine.seen.slow += u64::from(is_slow);
             if member.gone {
-                engine.seen.gone += 1;
-            } else {
+                *(if is_slow { &mut engine.seen.slow_gone } else { &mut engine.seen.gone }) += 1;
+            } else if !is_slow {
                 engine.clock.watch(&member.socket, index as u64, EventFlags::IN)?;
             }
         }
@@ -160,6 +164,38 @@ impl FanOutEngine {
                 return Ok(count as u32);
             }
             std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+
+    /// Has the slow members read at last, to the ends of their connections or until nothing more comes.
+    fn read_at_last(&mut self) {
+        const STANDSTILL: Duration = Duration::from_millis(200);
+        const MOST: Duration = Duration::from_secs(5); // for a server that goes on sending
+        let begin = Instant::now();
+        let mut last = begin;
+        loop {
+            let (mut open, before) = (0, last);
+            for index in (0..self.members.len()).filter(|index| self.circles.is_slow(*index as u32)) {
+                let member = &mut self.members[index];
+                if member.gone {
+                    continue;
+                }
+                open += 1;
+                match member.read(&mut self.received) {
+                    Ok(Some(0)) | Err(_) => {
+                        member.gone = true;
+                        self.seen.slow_gone += 1;
+                    }
+                    Ok(Some(_)) => last = Instant::now(),
+                    Ok(None) => {}
+                }
+            }
+            if open == 0 || last.elapsed() > STANDSTILL || begin.elapsed() > MOST {
+                return;
+            }
+            if last == before {
+                std::thread::sleep(Duration::from_micros(500));
+            }
         }
     }
 
@@ -357,6 +393,7 @@ impl FanOutEngine {
 
     /// What was measured, and the members, who stay connected.
     pub(super) fn close(mut self) -> (Measured, Vec<Member>) {
+        self.read_at_last();
         self.seen.first = (self.first.count() > 0).then(|| self.first.encode());
         let wire = Reading::Absent("the kernel's counts of a chat's connections are not read".into());
         let cpu_ns = self.clock.window_cpu_ns();

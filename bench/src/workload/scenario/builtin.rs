@@ -90,7 +90,8 @@ built_in! {
         "churn-tls-resumed" NAMED, "idle-mass" DEFAULT;
     Work: "compute-fixed" NAMED, "compute-bimodal" DEFAULT, "heavy-tail" NAMED, "wait" NAMED, "compute-and-wait" NAMED, "block" DEFAULT;
     Web: "static-site" NAMED, "dynamic-page" DEFAULT;
-    Chat: "chat-whisper" NAMED, "chat-groups" NAMED, "chat-room-10" NAMED, "chat-room-100" NAMED, "chat-room-1000" NAMED;
+    Chat: "chat-whisper" NAMED, "chat-groups" NAMED, "chat-room-10" NAMED, "chat-room-100" NAMED, "chat-room-1000" NAMED,
+        "chat-slow-hearer" NAMED;
     Trouble: "bursts" NAMED, "block-surge" NAMED, "slow-readers" NAMED, "slow-senders" NAMED, "crash" DEFAULT, "overload" NAMED;
 }
 

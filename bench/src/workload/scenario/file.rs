@@ -48,12 +48,13 @@ struct File {
     trial: FileTrial,
 }
 
-/// `{ kind = "room", size = 100 }`; everybody, where no size is stated, and of whispers a pair.
+/// `{ kind = "room", size = 100, slow = 1 }`; everybody, where no size is stated, and of whispers a pair; nobody slow.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileAudience {
     kind: AudienceKind,
     size: Option<Spanned<Whole>>,
+    slow: Option<Spanned<Whole>>,
 }
 
 /// `true`, `false`, or `{ resume = false }`.
@@ -247,17 +248,19 @@ fn audience(
     tls: Option<Tls>,
 ) -> Checked<Option<Audience>> {
     let Some(spanned) = &file.audience else { return Ok(None) };
-    let FileAudience { kind, size } = spanned.get_ref();
+    let FileAudience { kind, size, slow } = spanned.get_ref();
     let size = match (size, kind) {
         (Some(size), _) => check.whole("size", size, 2, audience::MAX_CIRCLE.into())?,
         (None, AudienceKind::One) => 2,
         (None, AudienceKind::Group | AudienceKind::Room) => load.clients(),
     };
+    let slow =
+        slow.as_ref().map_or(Ok(0), |slow| check.whole("slow", slow, 0, audience::MAX_CIRCLE.into()))?;
     let is_plain = file.transport.as_ref().is_none_or(|one| one.get_ref().is_tcp())
         && tls.is_none()
         && file.loss.as_ref().is_none_or(|loss| loss.get_ref().0 == 0.0);
     let asked = Asked { service: file.service.get_ref(), load, request, background, timing, is_plain };
-    let audience = Audience { kind: *kind, size };
+    let audience = Audience { kind: *kind, size, slow };
     audience::check(Some(audience), &asked).map_err(|error| check.at(spanned, error.to_string()))?;
     Ok(Some(audience))
 }

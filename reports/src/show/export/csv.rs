@@ -64,17 +64,20 @@ pub(super) fn table(source: Source<'_>) -> String {
         }
         if any_datagrams {
             let counts = datagrams(trial).map(|datagrams| datagrams.rows().map(|(_, count)| count));
-            let counts =
-                counts.unwrap_or_default().map(|count| count.map_or_else(String::new, |n| n.to_string()));
-            row.extend(counts);
+            row.extend(counts.unwrap_or_default().map(known));
         }
         if any_fan_out {
-            let counts = fan_out(trial).map(|fan_out| fan_out.rows().map(|(_, count)| count.to_string()));
-            row.extend(counts.unwrap_or_default());
+            let counts = fan_out(trial).map(|fan_out| fan_out.rows().map(|(_, count)| count));
+            row.extend(counts.unwrap_or_default().map(known));
         }
         text.push_str(&line(&row));
     }
     text
+}
+
+/// A count, empty where it is not known.
+fn known(count: Option<u64>) -> String {
+    count.map_or_else(String::new, |count| count.to_string())
 }
 
 /// What became of a trial's datagrams, if it had any.

@@ -52,7 +52,7 @@ fn datagrams(measured: &Measured) -> Vec<(String, f64)> {
 
 fn deliveries(measured: &Measured) -> Vec<(String, f64)> {
     let rows = measured.fan_out.iter().flat_map(FanOut::rows);
-    rows.map(|(fate, count)| (format!(",fate=\"{fate}\""), count as f64)).collect()
+    rows.filter_map(|(fate, count)| Some((format!(",fate=\"{fate}\""), count? as f64))).collect()
 }
 
 fn requests(round: &RoundFigures) -> Vec<(String, f64)> {

@@ -118,8 +118,8 @@ fn explained(workload: &Workload) -> String {
         text += words::datagrams::KEY;
         text.push(' ');
     }
-    if workload.scenario.audience.is_some() {
-        text += words::fan_out::KEY;
+    if let Some(audience) = workload.scenario.audience {
+        text += &words::fan_out::key(audience.slow > 0);
         text.push(' ');
     }
     if let Some(surge) = workload.scenario.load.surge() {

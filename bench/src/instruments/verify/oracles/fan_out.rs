@@ -66,7 +66,7 @@ fn trial(rig: &Rig<'_>, kind: Kind) -> Result<Seen, LaunchError> {
     let (clients, arrivals, shape) = (ROOM, Arrivals::Poisson, RateShape::Steady);
     let load = Load::Open { clients, rate_per_s: RATE_PER_S, arrivals, shape };
     let spec = WorkerSpec {
-        audience: Some(Audience { kind: AudienceKind::Room, size: ROOM }),
+        audience: Some(Audience { kind: AudienceKind::Room, size: ROOM, slow: 0 }),
         timing: Timing { warmup: Duration::ZERO, window, timeout: TIMEOUT, drain: TIMEOUT * 2 },
         ..rig.spec(server.address, CHAT, load, window)
     };
