@@ -18,11 +18,24 @@ pub trait Service: Send + Sync {
     }
 }
 
-/// A way to a client, for whoever has something to tell it: its own session and those of others.
-pub trait Post: Send + Sync {
-    /// Sends a message behind those before it; never waits, and never mixes the bytes of two. A client that has left too much unread is
-    /// shut out: its connection ends, and messages for it are dropped.
+/// A way to a client, for whoever has something to tell it: its own session and those of others. Never waits, keeps messages in
+/// their order, and never mixes the bytes of two.
+pub trait Post: fmt::Debug + Send + Sync {
+    /// Sends what others say to the client. One that has left too much of that unread is shut out: its connection ends, and messages
+    /// for it are dropped.
     fn deliver(&self, message: &Arc<[u8]>);
+
+    /// Sends what its own session answers the client, which is shut out for none of that: its session makes no further answer while
+    /// there is [no room](Self::flush), and waits for that by [`Next::Flush`].
+    fn answer(&self, message: &Arc<[u8]>) {
+        self.deliver(message);
+    }
+
+    /// Sends what the client has room for now; returns whether its session may answer more: next to nothing is kept of its answers,
+    /// or it is gone.
+    fn flush(&self) -> bool {
+        true
+    }
 }
 
 impl<F: Fn() -> Box<dyn Session> + Send + Sync> Service for F {
@@ -84,6 +97,8 @@ pub struct Advance {
 pub enum Next {
     /// More input.
     Read,
+    /// Room for more answers on this post, then more input: a client that does not read is read no further.
+    Flush(Arc<dyn Post>),
     /// This work done, then [`Session::complete`] called with its result.
     Run(Job),
     /// The replies sent, then the connection closed: the connection ends as the protocol says (`exit`).

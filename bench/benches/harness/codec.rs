@@ -29,7 +29,7 @@ fn answer(session: &mut dyn Session, input: &[u8], output: &mut Vec<u8>, idle: b
 }
 
 /// The post of a client that keeps what it heard last.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct LastHeard(Mutex<Arc<[u8]>>);
 
 impl Post for LastHeard {

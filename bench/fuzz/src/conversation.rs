@@ -52,6 +52,7 @@ pub(crate) fn converse(service: &dyn Service, pieces: &[&[u8]]) -> Conversation 
                     };
                     protocol.on_result(result, &mut output)
                 }
+                Action::AwaitRoom => panic!("no session here talks to others"),
                 Action::Close => {
                     let end = protocol.rejected().map_or(End::Closed, End::Rejected);
                     return Conversation { sent, answered, end };

@@ -10,10 +10,11 @@ use super::protocol::{Action, Protocol};
 use super::registry::{Meter, Tracked};
 use crate::{Job, JobOutput, Service, Session};
 use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::net::TcpStream;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// How whoever serves waits.
@@ -23,6 +24,11 @@ pub(crate) trait Waits {
 
     /// Comes back when a write may find room.
     fn writable(&mut self) {}
+
+    /// Comes back when there may be room in a socket for which somebody else has found none.
+    fn await_room(&mut self, stream: BorrowedFd<'_>) {
+        let _ = poll(&mut [PollFd::from_borrowed_fd(stream, PollFlags::OUT)], None); // interrupted, it is asked again
+    }
 
     /// A read has brought so many bytes, or found nothing.
     fn on_read(&mut self, _: Result<usize, Errno>) {}
@@ -139,6 +145,10 @@ fn drive(
                 let (answered, next) = protocol.on_written(&mut buffers.output);
                 meter.answered(answered);
                 next
+            }
+            Action::AwaitRoom => {
+                waits.await_room(stream.as_fd());
+                Action::Write
             }
             Action::Run(job) => protocol.on_result(waits.run(job), &mut buffers.output),
             Action::Close => return Ok(false),

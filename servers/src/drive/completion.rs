@@ -33,6 +33,8 @@ pub(crate) enum Step {
     Send,
     /// Send these bytes, from there on: the last send was partial.
     SendRest(Vec<u8>, usize),
+    /// Wait until its socket has room, then call [`Connection::on_room`].
+    AwaitRoom,
     /// Start this job, then call [`Connection::on_result`].
     Run(Job),
     /// Remove it.
@@ -217,6 +219,11 @@ impl Connection {
         self.go_on(action, output)
     }
 
+    /// Goes on where somebody else's way of writing was full.
+    pub(crate) fn on_room(&mut self, output: &mut Vec<u8>) -> Step {
+        self.go_on(Action::Write, output)
+    }
+
     fn fail(&self) -> Step {
         self.socket.meter().ended(true, false);
         Step::Close
@@ -246,6 +253,10 @@ impl Connection {
                 Action::Write => {
                     self.state = State::Writing;
                     return Step::Send;
+                }
+                Action::AwaitRoom => {
+                    self.state = State::Writing;
+                    return Step::AwaitRoom;
                 }
                 Action::Run(job) => {
                     self.state = State::InJob;

@@ -185,6 +185,10 @@ impl Connection {
                     }
                     next
                 }
+                Action::AwaitRoom => {
+                    (self.state, self.writable) = (State::Writing, false);
+                    return Ok(Step::Wait);
+                }
                 Action::Run(job) => {
                     self.state = State::InJob;
                     return Ok(Step::Run(job));
@@ -239,7 +243,7 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        if !own {
+        if !own && !buffers.output.is_empty() {
             std::mem::swap(&mut self.unsent, &mut buffers.output);
         }
         Ok(false)

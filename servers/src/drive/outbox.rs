@@ -1,8 +1,9 @@
 //! Writing to a client from whoever has something for it: the post of models whose threads and loops ask the kernel themselves.
 //!
 //! A message goes out at once, on the thread of its sender, under a lock of the receiver's: nothing is queued and nobody is
-//! woken. What the kernel does not take is kept, and a postman, a thread that the first slow client of a server starts, sends it
-//! when there is room. Whoever has left [`MOST_UNREAD`] bytes unread when one more message comes is shut out.
+//! woken. What the kernel does not take is kept, and a postman, a thread that a server's first client starts, sends it
+//! when there is room. Whoever has left [`MOST_UNREAD`] bytes of what others said unread when one more message comes is shut out; for
+//! what its own session answers, the session waits.
 //!
 //! Never reads, never waits for a client, and never knows what a message means.
 
@@ -15,17 +16,18 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use std::io;
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
-/// Bytes that a client may leave unread, beyond what the kernel keeps for it, before a message for it is one too many.
+/// Bytes of what others say that a client may leave unread, beyond what the kernel keeps for it, before a message for it is one too many.
 pub(crate) const MOST_UNREAD: usize = 1 << 20;
 
 /// Opens a session of `service` for the client at `stream`, with a post of its own if sessions talk to each other.
 ///
 /// # Errors
-/// No descriptor for the post.
+/// No descriptor for the post, or no thread for the postman, without whom what the kernel does not take would be lost.
 pub(crate) fn open(service: &dyn Service, stream: impl AsFd, meter: &Meter) -> io::Result<Box<dyn Session>> {
     let mut session = service.open();
     if service.talks() {
@@ -35,35 +37,42 @@ pub(crate) fn open(service: &dyn Service, stream: impl AsFd, meter: &Meter) -> i
 }
 
 /// The post of one client.
+#[derive(Debug)]
 struct Direct(Arc<Outbox>);
 
 impl Direct {
     /// For the client at `stream`, of which it keeps a descriptor: others may be about to write when the connection closes.
     fn new(stream: impl AsFd, meter: &Meter) -> io::Result<Self> {
+        let postman = Postman::hired()?;
         let stream = stream.as_fd().try_clone_to_owned()?;
-        Ok(Self(Arc::new(Outbox { stream, meter: meter.clone(), state: Mutex::default() })))
+        Ok(Self(Arc::new(Outbox { stream, meter: meter.clone(), postman, state: Mutex::default() })))
     }
 }
 
 impl Post for Direct {
     fn deliver(&self, message: &Arc<[u8]>) {
         let mut state = lock(&self.0.state);
-        if state.closed {
-            return;
+        // One message may be of any length, so it is what waited before that counts.
+        if state.unread() > MOST_UNREAD {
+            self.0.meter.shut_out();
+            return self.0.end(&mut state);
         }
-        if state.waiting() > 0 {
-            return self.0.keep(&mut state, message);
+        self.0.send_or_keep(&mut state, message);
+    }
+
+    fn answer(&self, message: &Arc<[u8]>) {
+        let mut state = lock(&self.0.state);
+        self.0.send_or_keep(&mut state, message);
+        let end = state.unsent.len();
+        state.answer = end.saturating_sub(message.len()).max(state.sent)..end;
+    }
+
+    fn flush(&self) -> bool {
+        let mut state = lock(&self.0.state);
+        if state.answer.end > state.sent {
+            self.0.flush(&mut state);
         }
-        match self.0.send(message) {
-            Ok(sent) if sent == message.len() => {}
-            Ok(sent) => {
-                state.unsent.extend_from_slice(&message[sent..]);
-                if Postman::take(&self.0).is_err() {
-                    self.0.shut_out(&mut state);
-                }
-            }
-            Err(_) => self.0.end(&mut state),
-        }
+        state.answer.end <= state.sent
     }
 }
 
@@ -75,20 +84,26 @@ impl Drop for Direct {
 }
 
 /// A client's side of its socket, for writing.
+#[derive(Debug)]
 struct Outbox {
     stream: OwnedFd,
     /// Counts bytes under the lock; the client's own thread or loop, whose replies come this way, too, counts none.
     meter: Meter,
+    postman: Arc<Postman>,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     /// What the kernel did not take, from `sent` on.
     unsent: Vec<u8>,
     sent: usize,
+    /// Where in it the last answer is.
+    answer: Range<usize>,
     /// No message is taken any more.
     closed: bool,
+    /// The postman looks after it.
+    with_postman: bool,
 }
 
 impl State {
@@ -96,9 +111,24 @@ impl State {
         self.unsent.len() - self.sent
     }
 
-    /// Takes no message any more and drops those that wait.
-    fn close(&mut self) {
-        *self = Self { closed: true, ..Self::default() };
+    /// What waits of others' messages.
+    fn unread(&self) -> usize {
+        self.waiting() - self.answer.end.saturating_sub(self.answer.start.max(self.sent))
+    }
+
+    /// Drops what waits. A client that was slow once keeps no memory.
+    fn clear(&mut self) {
+        (self.unsent, self.sent, self.answer) = (Vec::new(), 0, 0..0);
+    }
+
+    /// Forgets what is sent, where that is much.
+    fn compact(&mut self) {
+        if self.sent > MOST_UNREAD {
+            self.unsent.drain(..self.sent);
+            self.answer.start = self.answer.start.saturating_sub(self.sent);
+            self.answer.end = self.answer.end.saturating_sub(self.sent);
+            self.sent = 0;
+        }
     }
 }
 
@@ -120,85 +150,77 @@ impl Outbox {
         Ok(sent)
     }
 
-    /// Puts a message behind those that wait, or shuts the client out: one message may be of any length, so it is what waited before
-    /// that counts.
-    fn keep(&self, state: &mut State, message: &[u8]) {
-        if state.waiting() > MOST_UNREAD {
-            return self.shut_out(state);
+    /// Sends a message behind those that wait, or as much of it as the kernel takes, and leaves the rest to the postman.
+    fn send_or_keep(self: &Arc<Self>, state: &mut State, message: &[u8]) {
+        if state.closed {
+            return;
         }
-        if state.sent > MOST_UNREAD {
-            state.unsent.drain(..state.sent);
-            state.sent = 0;
+        match if state.waiting() == 0 { self.send(message) } else { Ok(0) } {
+            Ok(sent) if sent == message.len() => {}
+            Ok(sent) => {
+                state.compact();
+                state.unsent.extend_from_slice(&message[sent..]);
+                if !std::mem::replace(&mut state.with_postman, true) {
+                    self.postman.take(self);
+                }
+            }
+            Err(_) => self.end(state),
         }
-        state.unsent.extend_from_slice(message);
     }
 
-    /// Ends the connection of a client that has left too much unread.
-    fn shut_out(&self, state: &mut State) {
-        self.meter.shut_out();
-        self.end(state);
-    }
-
-    /// Ends the connection: whoever reads from it finds its end.
+    /// Ends the connection, takes no message any more and drops those that wait: whoever reads from it finds its end.
     fn end(&self, state: &mut State) {
-        state.close();
+        state.clear();
+        state.closed = true;
         sys::shutdown_both(self.stream.as_raw_fd());
     }
 
-    /// Sends what waits, as far as there is room; returns whether anything still waits.
-    fn flush(&self) -> bool {
-        let mut state = lock(&self.state);
+    /// Sends what waits, as far as there is room.
+    fn flush(&self, state: &mut State) {
         match self.send(&state.unsent[state.sent..]) {
             Ok(sent) => state.sent += sent,
-            Err(_) => self.end(&mut state),
+            Err(_) => self.end(state),
         }
         if state.waiting() == 0 {
-            (state.unsent, state.sent) = (Vec::new(), 0); // a client that was slow once keeps no memory
+            state.clear();
         }
-        state.waiting() > 0
-    }
-
-    fn waits(&self) -> bool {
-        lock(&self.state).waiting() > 0
     }
 }
 
 /// Sends what slow clients left, when there is room. One in a process; it ends with it.
+#[derive(Debug)]
 struct Postman {
     /// Those that it has not seen yet.
     new: Mutex<Vec<Arc<Outbox>>>,
     woken: OwnedFd,
 }
 
-static POSTMAN: OnceLock<io::Result<Postman>> = OnceLock::new();
+static POSTMAN: LazyLock<Mutex<Option<Arc<Postman>>>> = LazyLock::new(Mutex::default);
 
 impl Postman {
-    /// Gives it a client that has begun to be slow.
-    fn take(outbox: &Arc<Outbox>) -> Result<(), ()> {
-        let postman = POSTMAN.get_or_init(Self::hire).as_ref().map_err(|_| ())?;
-        lock(&postman.new).push(Arc::clone(outbox));
-        Self::wake();
-        Ok(())
-    }
-
-    /// Has it look at all its clients.
-    fn wake() {
-        if let Some(Ok(postman)) = POSTMAN.get() {
-            let _ = rustix::io::write(&postman.woken, &1_u64.to_ne_bytes()); // fails only when full, and then it is readable
+    /// The postman, who is hired before the first message, so that none is lost for want of one.
+    fn hired() -> io::Result<Arc<Self>> {
+        let mut hired = lock(&POSTMAN);
+        if let Some(postman) = &*hired {
+            return Ok(Arc::clone(postman));
         }
-    }
-
-    fn hire() -> io::Result<Self> {
         let woken = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let at_work = woken.try_clone()?;
-        thread::Builder::new().name("postman".into()).spawn(move || Self::work(&at_work))?;
-        Ok(Self { new: Mutex::default(), woken })
+        let postman = Arc::new(Self { new: Mutex::default(), woken });
+        let at_work = Arc::clone(&postman);
+        thread::Builder::new().name("postman".into()).spawn(move || at_work.work())?;
+        Ok(Arc::clone(hired.insert(postman)))
     }
 
-    fn work(woken: &OwnedFd) {
+    /// Gives it a client that has begun to be slow.
+    fn take(&self, outbox: &Arc<Outbox>) {
+        lock(&self.new).push(Arc::clone(outbox));
+        let _ = rustix::io::write(&self.woken, &1_u64.to_ne_bytes()); // fails only when full, and then it is readable
+    }
+
+    fn work(&self) {
         let mut slow: Vec<Arc<Outbox>> = Vec::new();
         loop {
-            let mut entries = vec![PollFd::new(woken, PollFlags::IN)];
+            let mut entries = vec![PollFd::new(&self.woken, PollFlags::IN)];
             entries.extend(slow.iter().map(|outbox| PollFd::new(&outbox.stream, PollFlags::OUT)));
             if poll(&mut entries, None).is_err() {
                 continue; // interrupted
@@ -206,12 +228,16 @@ impl Postman {
             let ready: Vec<bool> = entries[1..].iter().map(|entry| !entry.revents().is_empty()).collect();
             drop(entries);
             let mut ready = ready.into_iter();
-            // Those that have closed meanwhile wait for nothing any more.
-            slow.retain(|outbox| if ready.next() == Some(true) { outbox.flush() } else { outbox.waits() });
-            let _ = rustix::io::read(woken, &mut [0; 8]);
-            if let Some(Ok(postman)) = POSTMAN.get() {
-                slow.append(&mut lock(&postman.new));
-            }
+            slow.retain(|outbox| {
+                let mut state = lock(&outbox.state);
+                if ready.next() == Some(true) {
+                    outbox.flush(&mut state);
+                }
+                state.with_postman = state.waiting() > 0; // of those that have closed nothing does
+                state.with_postman
+            });
+            let _ = rustix::io::read(&self.woken, &mut [0; 8]);
+            slow.append(&mut lock(&self.new));
         }
     }
 }

@@ -3,12 +3,13 @@
 //!
 //! It keeps the order that bounds memory: replies are written before more is read, and a job starts only when the
 //! replies before it are gone. A client that stops reading therefore costs one batch of replies and what one read
-//! brought, never more: at most twice the service's largest message plus two reads. Requests that arrive together and
+//! brought, never more (where sessions talk, what others say to it, too, up to a bound): at most twice the service's largest message plus two reads. Requests that arrive together and
 //! ask for more than they bring (HTTP) are answered in batches, each written before the next is made.
 
 use super::buffers::{READ_SIZE, RETAINED, clear};
-use crate::{Job, JobOutput, Next, Session};
+use crate::{Job, JobOutput, Next, Post, Session};
 use std::fmt;
+use std::sync::Arc;
 
 /// Replies are written when so many bytes of them are made, though more requests have arrived: small replies to all
 /// that one read brings still go out in one write.
@@ -21,6 +22,8 @@ pub enum Action {
     Read,
     /// Write the whole output, which may be nothing, then call [`Protocol::on_written`].
     Write,
+    /// Wait until the client has room, then call [`Protocol::on_written`] again: somebody else's way of writing is full.
+    AwaitRoom,
     /// Do the job, then call [`Protocol::on_result`].
     Run(Job),
     /// Close the connection.
@@ -38,6 +41,8 @@ pub struct Protocol {
     after_write: Action,
     /// Whether requests that have arrived wait for the write.
     paused: bool,
+    /// By which an answer is being sent for which those requests wait, too.
+    flushed: Option<Arc<dyn Post>>,
     /// Requests answered in the output that is being written.
     unwritten: u32,
     rejected: Option<&'static str>,
@@ -52,6 +57,7 @@ impl Protocol {
             start: 0,
             after_write: Action::Read,
             paused: false,
+            flushed: None,
             unwritten: 0,
             rejected: None,
         }
@@ -106,15 +112,24 @@ impl Protocol {
     /// again, perhaps, with replies in the empty `output` to requests that had arrived before.
     #[inline]
     pub fn on_written(&mut self, output: &mut Vec<u8>) -> (u32, Action) {
-        let answered = std::mem::take(&mut self.unwritten);
         if self.paused {
-            self.paused = false;
-            return (answered, self.resume(output));
+            return self.on_paused(output);
         }
+        let answered = std::mem::take(&mut self.unwritten);
         match self.after_write {
             Action::Read => (answered, Action::Read), // nearly always; a job is not moved for nothing
             _ => (answered, std::mem::replace(&mut self.after_write, Action::Read)),
         }
+    }
+
+    /// The output before requests that wait is written; they go on when the answer before them is sent, too.
+    #[inline(never)]
+    fn on_paused(&mut self, output: &mut Vec<u8>) -> (u32, Action) {
+        if self.flushed.as_ref().is_some_and(|post| !post.flush()) {
+            return (0, Action::AwaitRoom);
+        }
+        (self.paused, self.flushed) = (false, None);
+        (std::mem::take(&mut self.unwritten), self.resume(output))
     }
 
     /// Why the client was rejected, if it was.
@@ -171,6 +186,10 @@ impl Protocol {
     fn act_on_unusual(&mut self, next: Next, output: &[u8]) -> Action {
         let action = match next {
             Next::Read => Action::Read,
+            Next::Flush(post) => {
+                (self.paused, self.flushed) = (true, Some(post));
+                return Action::Write;
+            }
             Next::Run(job) => Action::Run(job),
             Next::Close => Action::Close,
             Next::Reject(reason) => {

@@ -23,6 +23,7 @@ use rustix::io::Errno;
 use rustix::net::RecvFlags;
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::rc::Rc;
 
 /// The server of coroutines.
@@ -196,6 +197,11 @@ impl Waits for Suspended<'_> {
 
     fn on_full(&mut self) {
         self.change(|flags| flags.writable = false);
+    }
+
+    fn await_room(&mut self, _: BorrowedFd<'_>) {
+        self.on_full();
+        self.writable();
     }
 
     /// A job that panics has no result: the loop closes the connection instead of resuming this.

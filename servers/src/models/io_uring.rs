@@ -142,6 +142,7 @@ impl Proactor {
                     Event::Accepted { socket, more } => self.on_accepted(socket, more, stop),
                     Event::Received { key, input, more } => self.on_received(key, input, more),
                     Event::Sent { key, count, bytes } => self.on_sent(key, count, bytes),
+                    Event::Room { key } => self.act(key, Connection::on_room),
                     Event::Readable { source, more } => self.on_readable(source, more, stop),
                 }
             }
@@ -292,6 +293,7 @@ impl Proactor {
                 self.ring.send(connection.socket(), key, bytes, 0);
             }
             Step::SendRest(bytes, from) => drop(self.ring.send(connection.socket(), key, bytes, from)),
+            Step::AwaitRoom => drop(self.ring.await_room(connection.socket(), key)),
             Step::Run(job) => self.offload.start(key, job, &mut self.timers),
             Step::Close => return self.close(key),
         }

@@ -17,6 +17,7 @@ use crate::drive::protocol::{Action, Protocol};
 use crate::model::{Concurrency, Meta, PerClient, Role, ServerModel, Serving, Tuning};
 use crate::{Datagrams, Stop};
 use offload::Offload;
+use post::Writer;
 use runtime::{Alive, Shared, Socket, run, write_all};
 use std::io;
 use std::sync::Arc;
@@ -119,13 +120,20 @@ async fn connection(mut socket: Socket, shared: Arc<Shared>) {
         Err(error) => return socket.meter().refused(&error),
     };
     let mut protocol = Protocol::new(session);
-    let result = exchange(&mut socket, &mut protocol, &shared.offload).await;
+    let result = exchange(&mut socket, &mut protocol, &shared.offload, writer.as_ref()).await;
     socket.meter().ended(result.is_err(), protocol.rejected().is_some());
     drop(protocol);
-    post::written(writer).await;
+    if let Some(writer) = writer {
+        writer.end().await;
+    }
 }
 
-async fn exchange(socket: &mut Socket, protocol: &mut Protocol, offload: &Offload) -> io::Result<()> {
+async fn exchange(
+    socket: &mut Socket,
+    protocol: &mut Protocol,
+    offload: &Offload,
+    writer: Option<&Writer>,
+) -> io::Result<()> {
     let (mut input, mut output) = (Vec::with_capacity(READ_SIZE), Vec::new());
     let mut action = Action::Read;
     loop {
@@ -146,6 +154,12 @@ async fn exchange(socket: &mut Socket, protocol: &mut Protocol, offload: &Offloa
                 let (answered, next) = protocol.on_written(&mut output);
                 socket.meter().answered(answered);
                 next
+            }
+            Action::AwaitRoom => {
+                if let Some(writer) = writer {
+                    writer.room().await;
+                }
+                Action::Write
             }
             Action::Run(job) => match offload.run(job).await {
                 Some(result) => protocol.on_result(result, &mut output),

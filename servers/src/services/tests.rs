@@ -6,7 +6,7 @@ use crate::{Parts, Post, Request};
 use proptest::prelude::*;
 
 /// What a client hears by its post.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Heard(std::sync::Mutex<Vec<u8>>);
 
 impl Post for Heard {
@@ -40,6 +40,7 @@ pub(super) fn converse(service: &dyn Service, pieces: &[&[u8]]) -> (Vec<u8>, u32
                     assert!(output.is_empty(), "replies are gone before a job starts");
                     protocol.on_result(job.run(), &mut output)
                 }
+                Action::AwaitRoom => panic!("there is always room"),
                 Action::Close => return (sent, answered, true),
             }
         }

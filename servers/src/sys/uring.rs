@@ -45,6 +45,7 @@ enum InFlight {
     Accept { _listener: Descriptor },
     Receive { key: Key, group: Group, _socket: Descriptor },
     Send { key: Key, _socket: Descriptor, bytes: Vec<u8> },
+    AwaitRoom { key: Key, _socket: Descriptor },
     Watch { source: Source, _descriptor: Descriptor },
 }
 
@@ -63,6 +64,8 @@ pub enum Event {
     Received { key: Key, input: Result<Option<Filled>, Errno>, more: bool },
     /// So many of the bytes have been sent. Here they are back.
     Sent { key: Key, count: Result<usize, Errno>, bytes: Vec<u8> },
+    /// A socket has room, or an error that the next call on it reports.
+    Room { key: Key },
     /// A watched descriptor has turned readable. Unless there is `more` to come, it is watched no longer.
     Readable { source: Source, more: bool },
 }
@@ -136,6 +139,12 @@ impl Ring {
             .flags(libc::MSG_NOSIGNAL)
             .build();
         self.start(entry, InFlight::Send { key, _socket: Arc::clone(socket), bytes })
+    }
+
+    /// Tells once when a socket has room.
+    pub fn await_room(&mut self, socket: &Descriptor, key: Key) -> Operation {
+        let entry = opcode::PollAdd::new(Fd(socket.as_raw_fd()), libc::POLLOUT as u32).build();
+        self.start(entry, InFlight::AwaitRoom { key, _socket: Arc::clone(socket) })
     }
 
     /// Tells of a descriptor whenever it turns readable (an edge: it need not be read).
@@ -255,6 +264,7 @@ fn event_of(
             let (key, bytes) = (*key, std::mem::take(bytes));
             Event::Sent { key, count: result.map(|count| count as usize), bytes }
         }
+        InFlight::AwaitRoom { key, .. } => Event::Room { key: *key },
         InFlight::Watch { source, .. } => Event::Readable { source: *source, more },
     };
     if !more {

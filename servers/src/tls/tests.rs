@@ -41,6 +41,7 @@ fn talk(client: &mut ClientConnection, server: &mut Protocol, piece: usize) -> O
                     Action::Read => break,
                     Action::Write => server.on_written(&mut output).1,
                     Action::Run(job) => server.on_result(job.run(), &mut output),
+                    Action::AwaitRoom => panic!("there is always room"),
                     Action::Close => return None,
                 };
             }

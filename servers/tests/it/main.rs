@@ -125,12 +125,8 @@ fn cases_of(pair: &Pair) -> Vec<Case> {
         _ => &[],
     };
     let mut every = [cases::ALL, stopping::ALL].concat();
-    if pair.service.talks() {
-        if !pair.model.meta().joins_clients() {
-            return Vec::new(); // no process can reach the clients of another
-        }
-        // Who does not read is shut out, which is asked apart; so nothing is owed to it at a stop.
-        every.retain(|case| !["a_client_that_stops_reading", "stop_past_the_deadline"].contains(&case.name));
+    if pair.service.talks() && !pair.model.meta().joins_clients() {
+        return Vec::new(); // no process can reach the clients of another
     }
     let is_variant = VARIANTS.iter().any(|(variant, _)| *variant == pair.model.name());
     if is_variant && pair.service.name != "echo" {

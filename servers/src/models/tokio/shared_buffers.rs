@@ -5,7 +5,7 @@
 //! and only what the socket did not take becomes the connection's own.
 
 use super::offload::Offload;
-use super::post;
+use super::post::{self, Writer};
 use super::runtime::{Shared, Socket, run, write_all};
 use crate::drive::buffers::{Buffers, RETAINED_SHARED, clear};
 use crate::drive::protocol::{Action, Protocol};
@@ -62,16 +62,18 @@ async fn connection(socket: Socket, shared: Arc<Shared>) {
         Err(error) => return socket.meter().refused(&error),
     };
     let mut connection = Connection { protocol: Protocol::new(session), unsent: Vec::new(), socket };
-    let result = connection.serve(&shared.offload).await;
+    let result = connection.serve(&shared.offload, writer.as_ref()).await;
     connection.socket.meter().ended(result.is_err(), connection.protocol.rejected().is_some());
     let Connection { protocol, socket, .. } = connection;
     drop(protocol);
-    post::written(writer).await;
+    if let Some(writer) = writer {
+        writer.end().await;
+    }
     drop(socket);
 }
 
 impl Connection {
-    async fn serve(&mut self, offload: &Offload) -> io::Result<()> {
+    async fn serve(&mut self, offload: &Offload, writer: Option<&Writer>) -> io::Result<()> {
         let mut action = Action::Read;
         loop {
             action = match action {
@@ -79,6 +81,12 @@ impl Connection {
                 Action::Write => {
                     let unsent = std::mem::take(&mut self.unsent);
                     write_all(&mut self.socket, &unsent).await?;
+                    self.on_written()
+                }
+                Action::AwaitRoom => {
+                    if let Some(writer) = writer {
+                        writer.room().await;
+                    }
                     self.on_written()
                 }
                 Action::Run(job) => match offload.run(job).await {

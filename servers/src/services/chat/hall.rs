@@ -123,14 +123,20 @@ impl Hall {
 }
 
 impl Guest {
-    /// Deals with one line, without its end.
-    pub(super) fn says(&mut self, line: &[u8]) {
+    /// The way to the client.
+    pub(super) fn post(&self) -> &Arc<dyn Post> {
+        &self.post
+    }
+
+    /// Deals with one line, without its end; returns what it is answered, if anything.
+    pub(super) fn says(&mut self, line: &[u8]) -> Option<Arc<[u8]>> {
         if let Some(text) = line.strip_prefix(ECHO) {
-            return self.post.deliver(&[text, b"\n"].concat().into());
+            return Some([text, b"\n"].concat().into());
         }
         if line.first() != Some(&b'/') {
             let message = [self.name.as_bytes(), b": ", line, b"\n"].concat();
-            return self.room.1.tell(self.number, &message.into());
+            self.room.1.tell(self.number, &message.into());
+            return None;
         }
         let (command, rest) = split(line);
         let answer = match command {
@@ -145,11 +151,8 @@ impl Guest {
             b"/help" => Ok(HELP.into()),
             _ => Err("there is no such command; /help lists those there are".into()),
         };
-        match answer {
-            Ok(answer) if answer.is_empty() => {}
-            Ok(answer) => self.post.deliver(&answer.into_bytes().into()),
-            Err(why) => self.post.deliver(&format!("! {why}\n").into_bytes().into()),
-        }
+        let answer = answer.unwrap_or_else(|why| format!("! {why}\n"));
+        (!answer.is_empty()).then(|| answer.into_bytes().into())
     }
 
     fn member(&self) -> Member {

@@ -5,8 +5,9 @@
 //! room stays, and who comes back finds it.
 //!
 //! A message reaches every member of a room in the same order, since the room is locked while it is handed round; one
-//! that is whispered, or said to another room or group, may overtake it. Who leaves more unread than a
-//! [`Post`] keeps is shut out, and nobody waits for it.
+//! that is whispered, or said to another room or group, may overtake it. Who leaves more unread of what others say than a
+//! [`Post`] keeps is shut out, and nobody waits for it. What it is answered itself is never too much: its next line is
+//! not read before the answer to the last is sent.
 //!
 //! This is the client's line of the protocol; [`hall`] knows who is where.
 
@@ -71,8 +72,14 @@ impl Session for ChatSession {
                     if line == b"exit" {
                         break Next::Close;
                     }
-                    guest.says(line);
                     completed += 1;
+                    if let Some(answer) = guest.says(line) {
+                        let post = guest.post();
+                        post.answer(&answer);
+                        if !post.flush() {
+                            break Next::Flush(Arc::clone(post));
+                        }
+                    }
                 }
                 Line::Part => break Next::Read,
                 Line::TooLong => break TOO_LONG,
