@@ -4,7 +4,8 @@ use crate::support::measured;
 
 use bakeoff_reports::analysis::analyse;
 use bakeoff_reports::record::bundle::Bundle;
-use bakeoff_reports::record::{Datagrams, Reading, Transport};
+use bakeoff_reports::record::histogram::Recorder;
+use bakeoff_reports::record::{Counts, Datagrams, Metric, Reading, Transport};
 use bakeoff_reports::sample::{self, Spec};
 use bakeoff_reports::show::export::{Format, Source, export};
 use bakeoff_reports::show::html;
@@ -71,4 +72,30 @@ fn nothing_is_told_of_datagrams_over_connections() {
             && text.contains("segments, which are sent again")
     );
     assert!(!exported(&over_tcp, Format::Csv).contains("datagrams"));
+}
+
+#[test]
+fn percentiles_stand_beside_the_goodput_where_something_is_lost() {
+    for transport in [Transport::Tcp, Transport::Udp] {
+        let mut bundle = bundle(transport);
+        bundle.run.scenarios[0].merit = Metric::Goodput;
+        bundle.run.scenarios[0].objective_ns = Some(20_000_000);
+        for trial in &mut bundle.trials {
+            let mut response = Recorder::fine();
+            response.record_n(100_000, 380);
+            response.record_n(5_000_000, 12);
+            let measured = measured(&mut trial.measured);
+            measured.response = response.encode();
+            measured.counts = Counts { sent: 400, ok: 392, timeouts: 8, ..Counts::default() };
+        }
+        let told = |bundle: &Bundle| {
+            summary(&analyse(bundle), &SummaryOptions { width: 400, ..SummaryOptions::default() })
+        };
+        let text = told(&bundle);
+        let tails = text.lines().find(|line| line.trim_start().starts_with("Response p50 / p99 / p99.9: "));
+        let tails = tails.unwrap_or_else(|| panic!("{text}"));
+        assert_eq!(tails.matches(" 100 µs / never / ").count(), 2, "each model: {tails}");
+        bundle.run.scenarios[0].loss = 0.0;
+        assert!(!told(&bundle).contains("p50 / p99"));
+    }
 }

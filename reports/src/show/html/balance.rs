@@ -73,6 +73,9 @@ fn nanoseconds(time: TimeToNone) -> f64 {
 
 fn pictures(report: &BalanceReport) -> Markup {
     let body = html! {
+        ul.legend aria-label="Legend" {
+            @for (at, trial) in report.trials.iter().enumerate() { li { (named(at, &trial.name)) ", " (trial.model) } }
+        }
         div.plots {
             (picture(plot::balance(report, Counted::Replies, "replies"), "Replies over the window"))
             (picture(plot::balance(report, Counted::Failures, "failures"), "Failures over the window"))

@@ -1,7 +1,7 @@
 //! What came back and what failed over the window, before each balancer.
 
 use super::axis::Axis;
-use super::canvas::Canvas;
+use super::canvas::{Canvas, HPos};
 use super::picture::{Drawn, Plot};
 use crate::show::balance::{BalanceReport, Figures};
 use crate::show::units;
@@ -38,10 +38,12 @@ pub(crate) fn balance(report: &BalanceReport, counted: Counted, id: &str) -> Dra
     let x_ticks: Vec<_> = x.ticks(5).into_iter().map(label).collect();
     let y_ticks: Vec<_> = y.ticks(5).into_iter().map(|rate| (rate, units::rate(rate))).collect();
     let mut canvas = Canvas::new((x, &x_ticks, "time since the window began"), (y, &y_ticks, what));
-    let events = [(report.setup.kill_at_ns, "killed"), (report.setup.back_at_ns, "back")];
-    for (nth, (at_ns, label)) in (0..).zip(events) {
+    // The one to the left of its rule, the other to the right of it: however near, they stand apart.
+    let events =
+        [(report.setup.kill_at_ns, "killed", HPos::Right), (report.setup.back_at_ns, "back", HPos::Left)];
+    for (at_ns, label, anchor) in events {
         if let Some(at_ns) = at_ns {
-            canvas.rule_up(nth, at_ns as f64, label);
+            canvas.event(at_ns as f64, label, anchor);
         }
     }
     let mut rows = Vec::new();

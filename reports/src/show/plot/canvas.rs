@@ -219,6 +219,16 @@ impl Canvas {
         self.group("labels", &label);
     }
 
+    /// A rule up the frame with a label above it that ends or begins there: when something happened.
+    pub(super) fn event(&mut self, value: f64, label: &str, anchor: HPos) {
+        let x = self.across(value);
+        let rule = layer(|backend| line(backend, (x, TOP - 44), (x, BOTTOM), 3));
+        let beside = if matches!(anchor, HPos::Right) { -8 } else { 8 };
+        let label = layer(|backend| text(backend, label, (x + beside, TOP - 8), anchor, VPos::Bottom));
+        self.group("bound", &rule);
+        self.group("labels", &label);
+    }
+
     /// The finished picture; `id` must be unique in the page.
     pub(super) fn finish(self, id: &str, title: &str, description: &str) -> Markup {
         document((WIDTH, HEIGHT), id, (title, description), &self.body)

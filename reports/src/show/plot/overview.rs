@@ -15,6 +15,10 @@ const EDGE: f64 = 100.0;
 /// Where the axis begins: an interval that goes on is open to the left.
 const BEGIN: f64 = 0.5;
 
+/// Height of the rows together as long as they are few, and of one: in a low row the marks lie on each other.
+const ROWS: i32 = 640;
+const ROW: (i32, i32) = (66, 130);
+
 /// The picture; an error says why there is none.
 pub(crate) fn overview(workloads: &[Workload], series: impl Fn(&str) -> usize, id: &str) -> Drawn {
     let marks: Vec<Vec<Mark<'_>>> =
@@ -27,7 +31,8 @@ pub(crate) fn overview(workloads: &[Workload], series: impl Fn(&str) -> usize, i
     }
     let ticks: Vec<(f64, String)> = axis.ticks(6).into_iter().map(|at| (at, units::factor(at))).collect();
     let names: Vec<&str> = workloads.iter().map(|one| one.scenario.name.as_str()).collect();
-    let mut drawn = Rows::new(&names, 66, axis, &ticks, "times worse than the first of the row");
+    let height = (ROWS / names.len().max(1) as i32).clamp(ROW.0, ROW.1);
+    let mut drawn = Rows::new(&names, height, axis, &ticks, "times worse than the first of the row");
     drawn.rule(1.0);
     let mut rows = Vec::new();
     for (at, (workload, marks)) in workloads.iter().zip(&marks).enumerate() {

@@ -26,7 +26,7 @@ use crate::rules::workload::Workload;
 pub use crate::show::layout::wrapped;
 use crate::show::layout::{clean, cut, left, push, push_wrapped, width};
 use crate::show::units;
-use crate::show::words::{self, capital, cpus, joined, limit, recovery, stops, threads};
+use crate::show::words::{self, capital, cpus, joined, limit, recovery, stops, tails, threads};
 use crate::stats::estimate::Estimate;
 use grid::{Column, Grid};
 use std::fmt::Write as _;
@@ -143,7 +143,7 @@ fn answer(out: &mut String, workload: &Workload, style: Style) {
     let text = format!("{} {}", verdict.lead(), workload.reason());
     push(out, text.trim(), style.width, "    ");
     push_wrapped(out, &figures(workload), style.width, "    ", |line| style.dim(line));
-    for sentence in [recovery(workload), threads(workload)].into_iter().flatten() {
+    for sentence in [tails(workload), recovery(workload), threads(workload)].into_iter().flatten() {
         push(out, &sentence, style.width, "    ");
     }
     let each = [

@@ -327,6 +327,22 @@ pub(crate) fn threads(workload: &Workload) -> Option<String> {
     (!told.is_empty()).then(|| format!("Threads over the window (thread-seconds): {told}."))
 }
 
+/// How late the replies of each model were where something is lost on the way, in a sentence; `None` where nothing is. Goodput counts
+/// what came in time, and not what the rest waited for: with TCP for a segment that is sent again, with UDP for ever.
+pub(crate) fn tails(workload: &Workload) -> Option<String> {
+    const PERCENTILES: [Metric; 3] = [Metric::ResponseP50, Metric::ResponseP99, Metric::ResponseP999];
+    if workload.scenario.loss == 0.0 {
+        return None;
+    }
+    let told = of_each(workload, |cell| {
+        let each = PERCENTILES
+            .map(|metric| cell.value(metric).map_or_else(|| "-".to_owned(), |value| metric.show(value)));
+        cell.merged.as_ref().map(|_| each.join(" / "))
+    });
+    let what = PERCENTILES.map(|metric| metric.short()).join(" / ");
+    (!told.is_empty()).then(|| format!("Response {what}: {told}."))
+}
+
 /// What there is to say of each model, in the order of its standing.
 fn of_each(workload: &Workload, say: impl Fn(&Cell) -> Option<String>) -> String {
     let standings = workload.verdict.standings.iter();
