@@ -6,7 +6,7 @@
 //! ([`OF_JOBS`]). What the bytes of those services mean to that code is asked of the model it is a variant of.
 //!
 //! Each case runs its server in a process of its own, which is this same executable started again: a model may fork,
-//! and what it leaks shows in procfs. Nothing here asserts on elapsed time; timeouts are guards against hanging. A case
+//! and what it leaks shows in procfs. Nothing here asserts that something is fast; timeouts are guards against hanging. A case
 //! that cannot run here is ignored, with the reason before its name.
 
 mod cases;
@@ -18,6 +18,7 @@ mod limits;
 mod poison;
 mod ring;
 mod server;
+mod stages;
 mod stopping;
 mod tls;
 
@@ -122,6 +123,7 @@ fn cases_of(pair: &Pair) -> Vec<Case> {
         "faulty" => return faulty::ALL.to_vec(),
         "poison" => poison::ALL,
         "chat" => chat::ALL,
+        "stages" => stages::ALL,
         _ => &[],
     };
     let mut every = [cases::ALL, stopping::ALL].concat();
