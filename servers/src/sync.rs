@@ -23,15 +23,20 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Loom's condition variable with the methods of std's. Time does not pass: who waits in vain is found as a deadlock.
+/// Loom's condition variable with the methods of std's. Time passes where a test says so: who waits in vain is found as a deadlock.
 #[cfg(bakeoff_loom)]
 mod without_time {
     use loom::sync::MutexGuard;
     use std::sync::LockResult;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Duration;
 
     #[derive(Debug, Default)]
-    pub(crate) struct Condvar(loom::sync::Condvar);
+    pub(crate) struct Condvar {
+        inner: loom::sync::Condvar,
+        /// Whether the time of whoever waits is over. Not loom's: it is asked and said by whoever holds the mutex.
+        is_over: AtomicBool,
+    }
 
     impl Condvar {
         pub(crate) fn new() -> Self {
@@ -39,11 +44,11 @@ mod without_time {
         }
 
         pub(crate) fn notify_one(&self) {
-            self.0.notify_one();
+            self.inner.notify_one();
         }
 
         pub(crate) fn notify_all(&self) {
-            self.0.notify_all();
+            self.inner.notify_all();
         }
 
         pub(crate) fn wait_while<'a, T>(
@@ -52,7 +57,7 @@ mod without_time {
             mut condition: impl FnMut(&mut T) -> bool,
         ) -> LockResult<MutexGuard<'a, T>> {
             while condition(&mut guard) {
-                guard = self.0.wait(guard)?;
+                guard = self.inner.wait(guard)?;
             }
             Ok(guard)
         }
@@ -61,9 +66,17 @@ mod without_time {
             &self,
             guard: MutexGuard<'a, T>,
             _: Duration,
-            condition: impl FnMut(&mut T) -> bool,
+            mut condition: impl FnMut(&mut T) -> bool,
         ) -> LockResult<(MutexGuard<'a, T>, ())> {
-            Ok((self.wait_while(guard, condition).unwrap_or_else(std::sync::PoisonError::into_inner), ()))
+            self.is_over.store(false, Ordering::Relaxed);
+            let goes_on = |value: &mut T| condition(value) && !self.is_over.load(Ordering::Relaxed);
+            Ok((self.wait_while(guard, goes_on).unwrap_or_else(std::sync::PoisonError::into_inner), ()))
+        }
+
+        /// Lets the time of whoever waits here run out; to be called with the mutex held.
+        pub(crate) fn time_out(&self) {
+            self.is_over.store(true, Ordering::Relaxed);
+            self.inner.notify_one();
         }
     }
 }

@@ -413,4 +413,34 @@ mod loom {
             assert_eq!(done.load(Ordering::SeqCst), 2);
         });
     }
+
+    /// A worker beyond the floor whose time runs out while a task is handed over: either it takes the task or another does, before
+    /// anything else is asked of the pool, and one of the floor stays.
+    #[test]
+    fn no_task_is_lost_to_a_worker_that_leaves() {
+        let counters = Counters::shared().expect("room");
+        let mut orders = ::loom::model::Builder::new();
+        // Twelve seconds of CPU; with a fourth several minutes.
+        orders.preemption_bound = orders.preemption_bound.map(|most| most.min(3));
+        orders.check(|| {
+            let pool = Pool::new(1, 2);
+            (0..2).for_each(|_| pool.start(counters).expect("room for two threads"));
+            let done = Arc::new((Mutex::new(0), Condvar::new()));
+            for expected in 1..=2 {
+                lock(&pool.state).idle.iter().for_each(|worker| worker.called.time_out());
+                let hears = Arc::clone(&done);
+                pool.spawn(move || {
+                    *lock(&hears.0) += 1;
+                    hears.1.notify_one();
+                });
+                let waits = |count: &mut i32| *count < expected;
+                drop(done.1.wait_while(lock(&done.0), waits).expect("no panic"));
+            }
+            pool.tend(counters).expect("nothing to start");
+            let state = lock(&pool.state);
+            assert!((1..=2).contains(&state.workers), "{} workers", state.workers);
+            drop(state);
+            pool.join();
+        });
+    }
 }
