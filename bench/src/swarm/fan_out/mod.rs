@@ -8,6 +8,7 @@
 //! One worker drives the whole load, since a message that one worker sent would have to be known to all that may hear it.
 
 mod audience;
+mod member;
 mod messages;
 
 use super::clockwork::{Clockwork, SPIN_NS};
@@ -21,11 +22,9 @@ use crate::workload::audience::MAX_MESSAGE;
 use audience::Circles;
 use bakeoff_reports::record::histogram::Recorder;
 use bakeoff_reports::record::{Audience, ErrorKind, FanOut, Measured, Reading};
+pub(super) use member::Member;
 use messages::{Delivery, Messages};
 use rustix::event::epoll::EventFlags;
-use rustix::fd::OwnedFd;
-use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::io;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -38,18 +37,6 @@ const LONGEST_LINE: usize = (MAX_MESSAGE + 256) as usize;
 const READS_AT_ONCE: usize = 4;
 /// How soon a member that could not send all tries again.
 const AGAIN_NS: u64 = 200_000;
-
-/// A client of the chat.
-#[derive(Debug)]
-pub(super) struct Member {
-    socket: OwnedFd,
-    /// The part of a line that has come.
-    line: Vec<u8>,
-    /// What the kernel has not taken of what it says, from `sent` on.
-    unsent: Vec<u8>,
-    sent: usize,
-    gone: bool,
-}
 
 /// Everything that the worker holds.
 pub(super) struct FanOutEngine {
@@ -400,40 +387,6 @@ impl FanOutEngine {
         let mut measured = self.books.close(0, cpu_ns, true, wire);
         measured.fan_out = Some(self.seen);
         (measured, self.members)
-    }
-}
-
-impl Member {
-    fn is_behind(&self) -> bool {
-        self.sent < self.unsent.len()
-    }
-
-    /// Sends what the kernel takes.
-    fn flush(&mut self) -> Result<(), Errno> {
-        while self.is_behind() {
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            match send(&self.socket, &self.unsent[self.sent..], flags) {
-                Ok(n) => self.sent += n,
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
-        self.unsent.clear();
-        self.sent = 0;
-        Ok(())
-    }
-
-    /// Reads what there is: `None` when there is nothing, 0 bytes at the end.
-    fn read(&self, into: &mut [u8]) -> Result<Option<usize>, Errno> {
-        loop {
-            match recv(&self.socket, &mut *into, RecvFlags::DONTWAIT) {
-                Ok((n, _)) => return Ok(Some(n)),
-                Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(None),
-                Err(error) => return Err(error),
-            }
-        }
     }
 }
 

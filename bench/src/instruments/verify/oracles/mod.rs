@@ -85,7 +85,7 @@ pub static ALL: &[Oracle] = &[
     },
     Oracle {
         name: "fan-out",
-        about: "a chat: everybody hears what is said exactly once; in a pool too small, those who are held and nobody else",
+        about: "a chat: all hear what is said exactly once; in a pool too small, only who is held; who never reads delays nobody",
         statistical: 0,
         run: fan_out::run,
     },
