@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_name_ends_with_its_unit_and_is_there_once() {
-        let mut names = BTreeSet::from([REQUESTS, REPLIES, DATAGRAMS].map(str::to_owned));
+        let mut names = BTreeSet::from([REQUESTS, REPLIES, DATAGRAMS, DELIVERIES].map(str::to_owned));
         for (family, _) in Metric::ALL.map(family) {
             assert!(
                 family.unit.is_empty() || family.name.ends_with(&format!("_{}", family.unit)),
