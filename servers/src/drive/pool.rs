@@ -11,6 +11,7 @@ use crate::{Counters, Job, JobOutput};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
+use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 
@@ -70,8 +71,13 @@ impl Pool {
 
     /// Queues a task, which must not panic.
     pub fn spawn(&self, task: impl FnOnce() + Send + 'static) {
+        self.spawn_all(iter::once(task));
+    }
+
+    /// Queues tasks, which must not panic, and calls a thread for the first alone: see [`work`].
+    pub fn spawn_all(&self, tasks: impl Iterator<Item = impl FnOnce() + Send + 'static>) {
         let (queue, filled) = &*self.queue;
-        lock(queue).tasks.push_back(Box::new(task));
+        lock(queue).tasks.extend(tasks.map(|task| Box::new(task) as Task));
         filled.notify_one();
     }
 
@@ -95,12 +101,21 @@ impl Drop for Pool {
     }
 }
 
+/// The life of a thread. One that was called and leaves tasks behind calls the next, so that tasks that block get a thread
+/// each, while many that are done at once cost no thread each that finds nothing to do (as the workers of Go and tokio are
+/// woken).
 fn work((queue, filled): &(Mutex<Queue>, Condvar)) {
+    let is_idle = |queue: &mut Queue| queue.tasks.is_empty() && !queue.closed;
     loop {
-        let idle = |queue: &mut Queue| queue.tasks.is_empty() && !queue.closed;
-        let mut queue = filled.wait_while(lock(queue), idle).unwrap_or_else(PoisonError::into_inner);
+        let mut queue = lock(queue);
+        let was_idle = is_idle(&mut queue);
+        queue = filled.wait_while(queue, is_idle).unwrap_or_else(PoisonError::into_inner);
         let Some(task) = queue.tasks.pop_front() else { return };
+        let calls = was_idle && !queue.tasks.is_empty();
         drop(queue);
+        if calls {
+            filled.notify_one();
+        }
         task();
     }
 }

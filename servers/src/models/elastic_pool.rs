@@ -181,12 +181,14 @@ impl Pool {
 }
 
 impl Workers for Pool {
-    fn spawn(&self, task: impl FnOnce() + Send + 'static) {
-        let mut state = lock(&self.state);
-        state.tasks.push_back((Instant::now(), Box::new(task)));
-        if let Some(worker) = state.idle.pop() {
-            state.called += 1;
-            worker.called.notify_one();
+    fn spawn_all(&self, tasks: impl Iterator<Item = impl FnOnce() + Send + 'static>) {
+        for task in tasks {
+            let mut state = lock(&self.state);
+            state.tasks.push_back((Instant::now(), Box::new(task)));
+            if let Some(worker) = state.idle.pop() {
+                state.called += 1;
+                worker.called.notify_one();
+            }
         }
     }
 
@@ -262,6 +264,7 @@ fn work(number: u64, shared: &Mutex<State>, floor: usize) {
 #[cfg(all(test, not(bakeoff_loom)))]
 mod tests {
     use super::*;
+    use std::iter;
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::mpsc;
 
@@ -344,10 +347,10 @@ mod tests {
         let released = Arc::new(Mutex::new(released));
         for _ in 0..5 {
             let (running, released) = (running.clone(), Arc::clone(&released));
-            pool.spawn(move || {
+            pool.spawn_all(iter::once(move || {
                 running.send(()).expect("the test listens");
                 let _ = lock(&released).recv();
-            });
+            }));
         }
         let tend = || {
             let due = pool.due(Instant::now()).expect("it is not at rest");
@@ -379,9 +382,9 @@ mod tests {
         let (pool, done) = (Pool::new(3, 3), Arc::new(AtomicU32::new(0)));
         for _ in 0..100 {
             let done = Arc::clone(&done);
-            pool.spawn(move || {
+            pool.spawn_all(iter::once(move || {
                 done.fetch_add(1, Ordering::SeqCst);
-            });
+            }));
         }
         pool.tend(&Counters::default()).expect("room for three threads");
         pool.join();
@@ -392,6 +395,7 @@ mod tests {
 #[cfg(all(test, bakeoff_loom))]
 mod loom {
     use super::*;
+    use std::iter;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Loom ends a model when all its threads have ended, and tells a deadlock when one cannot: a call that no worker hears.
@@ -406,9 +410,9 @@ mod loom {
                     done.fetch_add(1, Ordering::SeqCst);
                 }
             };
-            pool.spawn(task());
+            pool.spawn_all(iter::once(task()));
             pool.tend(counters).expect("room for two threads");
-            pool.spawn(task());
+            pool.spawn_all(iter::once(task()));
             pool.join();
             assert_eq!(done.load(Ordering::SeqCst), 2);
         });

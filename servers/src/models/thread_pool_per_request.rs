@@ -59,8 +59,8 @@ impl ServerModel for ThreadPoolPerRequest {
 /// The workers that serve what clients have sent: a fixed number of them here, a changing one in
 /// [`elastic_pool`](super::elastic_pool). One thread hands them tasks and tends them.
 pub(super) trait Workers {
-    /// Queues a task, which must not panic.
-    fn spawn(&self, task: impl FnOnce() + Send + 'static);
+    /// Queues tasks, which must not panic.
+    fn spawn_all(&self, tasks: impl Iterator<Item = impl FnOnce() + Send + 'static>);
 
     /// When to tend them, as seen at `now`; `None` while there is nothing to do.
     fn due(&self, now: Instant) -> Option<Instant>;
@@ -76,8 +76,8 @@ pub(super) trait Workers {
 }
 
 impl Workers for Pool {
-    fn spawn(&self, task: impl FnOnce() + Send + 'static) {
-        Self::spawn(self, task);
+    fn spawn_all(&self, tasks: impl Iterator<Item = impl FnOnce() + Send + 'static>) {
+        Self::spawn_all(self, tasks);
     }
 
     fn due(&self, now: Instant) -> Option<Instant> {
@@ -207,14 +207,10 @@ impl<W: Workers> Dispatcher<W> {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
-            for event in &events {
-                match Source::of(event.data.u64() as usize) {
-                    Source::Connection(key) => {
-                        let shared = Arc::clone(&self.shared);
-                        self.workers.spawn(move || shared.serve(key));
-                    }
-                    _ => self.accept(stop),
-                }
+            let sources = || events.iter().map(|event| Source::of(event.data.u64() as usize));
+            self.hand_over(sources());
+            if sources().any(|source| !matches!(source, Source::Connection(_))) {
+                self.accept(stop);
             }
         }
         drop(unblocked);
@@ -277,6 +273,23 @@ impl<W: Workers> Dispatcher<W> {
         if self.accept_again.is_some_and(|at| at <= now) {
             self.accept_again = None;
             let _ = epoll::modify(&self.shared.poll, &self.listener, data(Source::Listener), EventFlags::IN);
+        }
+    }
+
+    /// Gives the connections that have sent something to the workers, all in one go.
+    fn hand_over(&self, sources: impl Iterator<Item = Source>) {
+        let mut tasks = sources
+            .filter_map(|source| match source {
+                Source::Connection(key) => Some(key),
+                _ => None,
+            })
+            .map(|key| {
+                let shared = Arc::clone(&self.shared);
+                move || shared.serve(key)
+            })
+            .peekable();
+        if tasks.peek().is_some() {
+            self.workers.spawn_all(tasks);
         }
     }
 
