@@ -107,6 +107,8 @@ fn compare(args: &Args) -> Result<(), String> {
         let mut comparisons = field();
         // A thousand datagrams at once do not fit the receive buffer that a server has by default.
         comparisons.retain(|c| connections <= MOST_FLOWS || c.subject.server.transport().is_tcp());
+        // Nobody hears whoever is alone in a room.
+        comparisons.retain(|c| connections > 1 || !matches!(c.subject.client, Client::Room));
         if let Some(filter) = &args.filter {
             comparisons.retain(|c| c.name.contains(filter.as_str()));
         }
@@ -177,6 +179,12 @@ fn field() -> Vec<Comparison> {
             model(name),
             0.0,
         ));
+    }
+    for name in ["mio-event-loop", "thread-per-client", "tokio"] {
+        let room = |server| Contender { server, client: Client::Room };
+        let limit = room(Server::Control(controls::room::NAME));
+        let pair = format!("{name} in a chat / bare epoll fan-out");
+        comparisons.push(Comparison::new(pair, room(Server::Room(name)), limit, 0.95));
     }
     let bare = Contender { client: Client::Bare, ..epoll };
     comparisons.push(Comparison::new("swarm / bare epoll client".into(), epoll, bare, 0.97));

@@ -22,7 +22,7 @@ use std::time::Duration;
 const SIZE: u32 = 64;
 /// Before every window: so much, and for each connection what a pool needs to start the process that holds it.
 const WARMUP: Duration = Duration::from_millis(100);
-const WARMUP_EACH: Duration = Duration::from_millis(1);
+const WARMUP_EACH: Duration = Duration::from_millis(2);
 
 fn warmup(connections: u32) -> Duration {
     WARMUP + WARMUP_EACH * connections
@@ -37,6 +37,8 @@ pub(crate) enum Server {
     Datagrams(&'static str),
     /// The same, over TLS.
     Encrypted(&'static str),
+    /// The same, with a chat.
+    Room(&'static str),
     /// A model, as a command that this program becomes.
     Command(&'static str),
     /// A control of this bench.
@@ -48,7 +50,9 @@ impl Server {
     pub(crate) fn transport(self) -> Transport {
         match self {
             Self::Datagrams(_) | Self::Control(datagrams::NAME) => Transport::Udp,
-            Self::Model(_) | Self::Command(_) | Self::Control(_) | Self::Encrypted(_) => Transport::Tcp,
+            Self::Model(_) | Self::Command(_) | Self::Control(_) | Self::Encrypted(_) | Self::Room(_) => {
+                Transport::Tcp
+            }
         }
     }
 }
@@ -60,6 +64,8 @@ pub(crate) enum Client {
     Swarm,
     /// The bare client of this bench.
     Bare,
+    /// Its members of a room.
+    Room,
 }
 
 /// What runs in a trial.
@@ -109,6 +115,10 @@ impl Stage {
                 let part = self.by_bare_client(contender.server, connections, Kind::Closed)?;
                 (part.completed, part.cpu_ns)
             }
+            Client::Room => {
+                let part = self.by_bare_client(contender.server, connections, Kind::Room)?;
+                (part.completed, part.cpu_ns)
+            }
         };
         let completed = completed as f64;
         Ok(Figures { rate: completed / self.window.as_secs_f64(), client_cpu_ns: cpu_ns as f64 / completed })
@@ -131,7 +141,7 @@ impl Stage {
         let mut config = ServerConfig::for_cpus(self.cpus.server.len());
         config.pool_workers = connections as usize;
         let options = ServeOptions {
-            service: "echo".into(),
+            service: if matches!(server, Server::Room(_)) { "chat" } else { "echo" }.into(),
             transport: server.transport(),
             address: "127.0.0.1:0".parse().expect("an address"),
             backlog: 1024,
@@ -141,9 +151,10 @@ impl Stage {
             config,
         };
         let (launcher, arguments, name) = match server {
-            Server::Model(model) | Server::Datagrams(model) | Server::Encrypted(model) => {
-                (&self.tool, options.arguments(model), model)
-            }
+            Server::Model(model)
+            | Server::Datagrams(model)
+            | Server::Encrypted(model)
+            | Server::Room(model) => (&self.tool, options.arguments(model), model),
             Server::Command(model) => return self.as_command(model, &options),
             Server::Control(name) => {
                 let pool = connections.to_string();

@@ -76,6 +76,7 @@ pub fn serve(connection: &Tracked<TcpStream>, service: &dyn Service, buffers: &m
     if catch_unwind(attempt).is_err() {
         meter.crashed();
         *buffers = Buffers::new();
+        outbox::send_pending();
     }
 }
 
@@ -93,6 +94,7 @@ pub fn serve_turn(connection: &Tracked<TcpStream>, protocol: &mut Protocol, buff
     catch_unwind(attempt).unwrap_or_else(|_| {
         meter.crashed();
         *buffers = Buffers::new();
+        outbox::send_pending();
         false
     })
 }
@@ -124,6 +126,7 @@ fn drive(
 ) -> Result<bool, Errno> {
     let mut action = Action::Read;
     loop {
+        outbox::send_pending();
         action = match action {
             Action::Read if !waits.readable() => return Ok(true),
             Action::Read => {

@@ -3,6 +3,7 @@
 //! It never waits and never runs a job.
 
 use super::buffers::{Buffers, READ_SIZE};
+use super::outbox;
 use super::protocol::{Action, Protocol};
 use super::readiness::{Interest, Ready};
 use super::registry::Tracked;
@@ -143,6 +144,9 @@ impl Turns for Connection {
 impl Connection {
     fn go_on(&mut self, action: Action, buffers: &mut Buffers) -> Step {
         let result = self.drive(action, buffers);
+        if !matches!(result, Ok(Step::Wait)) {
+            outbox::send_pending(); // it may close
+        }
         match result {
             Ok(Step::Close) => self.socket.meter().ended(false, self.protocol.rejected().is_some()),
             Ok(_) => {}
@@ -222,6 +226,9 @@ impl Connection {
     /// becomes this connection's own.
     fn write(&mut self, buffers: &mut Buffers) -> Result<bool, Errno> {
         let own = !self.unsent.is_empty();
+        if own || !buffers.output.is_empty() {
+            outbox::send_pending();
+        }
         while self.writable {
             let left = if own { &self.unsent[self.sent..] } else { &buffers.output[self.sent..] };
             if left.is_empty() {

@@ -1,10 +1,12 @@
 //! Writing to a client from whoever has something for it: the post of models whose threads and loops ask the kernel themselves.
 //!
-//! A message goes out at once, on the thread of its sender, under a lock of the receiver's: nothing is queued and nobody is
-//! woken. What the kernel does not take is kept, and a postman, a thread that a server's first client starts, sends it
+//! A message is put into its receiver's outbox, and who put the first one there sends all that is in it at the end of its own turn:
+//! messages that meet there go out in one write, as replies do in Redis (`handleClientsWithPendingWrites`), and nobody is
+//! woken for them. What the kernel does not take is kept, and a postman, a thread that a server's first client starts, sends it
 //! when there is room. Whoever has left [`MOST_UNREAD`] bytes of what others said unread when one more message comes is shut out; for
 //! what its own session answers, the session waits.
 //!
+//! Whoever drives sessions must call [`send_pending`] before it waits for anything, writes to a client itself, or closes.
 //! Never reads, never waits for a client, and never knows what a message means.
 
 use super::lock;
@@ -15,6 +17,7 @@ use crate::{Service, Session, sys};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
+use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
@@ -52,19 +55,23 @@ impl Direct {
 impl Post for Direct {
     fn deliver(&self, message: &Arc<[u8]>) {
         let mut state = lock(&self.0.state);
-        // One message may be of any length, so it is what waited before that counts.
+        // One message may be of any length, so it is what waited before that counts, and what the kernel was not offered does not.
+        if state.unread() > MOST_UNREAD && state.carrier == Carrier::Sender {
+            self.0.flush(&mut state);
+        }
         if state.unread() > MOST_UNREAD {
             self.0.meter.shut_out();
             return self.0.end(&mut state);
         }
-        self.0.send_or_keep(&mut state, message);
+        self.0.keep(&mut state, message);
     }
 
     fn answer(&self, message: &Arc<[u8]>) {
         let mut state = lock(&self.0.state);
-        self.0.send_or_keep(&mut state, message);
-        let end = state.unsent.len();
-        state.answer = end.saturating_sub(message.len()).max(state.sent)..end;
+        if self.0.keep(&mut state, message) {
+            let end = state.unsent.len();
+            state.answer = end - message.len()..end;
+        }
     }
 
     fn flush(&self) -> bool {
@@ -83,6 +90,27 @@ impl Drop for Direct {
     }
 }
 
+thread_local! {
+    /// Those for whom this thread has messages to send.
+    static PENDING: RefCell<Vec<Arc<Outbox>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Sends what sessions on this thread have delivered since the last call.
+#[inline]
+pub(crate) fn send_pending() {
+    if PENDING.with_borrow(|pending| !pending.is_empty()) {
+        send_all_pending();
+    }
+}
+
+#[cold]
+fn send_all_pending() {
+    let mut pending = PENDING.take();
+    pending.iter().for_each(Outbox::send_as_sender);
+    pending.clear();
+    PENDING.set(pending); // with its room
+}
+
 /// A client's side of its socket, for writing.
 #[derive(Debug)]
 struct Outbox {
@@ -95,16 +123,30 @@ struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What the kernel did not take, from `sent` on.
+    /// What the kernel was not offered or did not take, from `sent` on.
     unsent: Vec<u8>,
     sent: usize,
     /// Where in it the last answer is.
     answer: Range<usize>,
     /// No message is taken any more.
     closed: bool,
-    /// The postman looks after it.
-    with_postman: bool,
+    carrier: Carrier,
 }
+
+/// Who sends what is in an outbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Carrier {
+    /// Nothing is in it.
+    #[default]
+    Nobody,
+    /// The thread on which it came, at the end of its turn.
+    Sender,
+    /// The postman, when there is room.
+    Postman,
+}
+
+/// Bytes of room that an empty outbox keeps.
+const KEPT: usize = 1 << 10;
 
 impl State {
     fn waiting(&self) -> usize {
@@ -116,9 +158,11 @@ impl State {
         self.waiting() - self.answer.end.saturating_sub(self.answer.start.max(self.sent))
     }
 
-    /// Drops what waits. A client that was slow once keeps no memory.
+    /// Drops what waits. A client that was slow once keeps next to no memory.
     fn clear(&mut self) {
-        (self.unsent, self.sent, self.answer) = (Vec::new(), 0, 0..0);
+        self.unsent.clear();
+        self.unsent.shrink_to(KEPT);
+        (self.sent, self.answer) = (0, 0..0);
     }
 
     /// Forgets what is sent, where that is much.
@@ -150,21 +194,28 @@ impl Outbox {
         Ok(sent)
     }
 
-    /// Sends a message behind those that wait, or as much of it as the kernel takes, and leaves the rest to the postman.
-    fn send_or_keep(self: &Arc<Self>, state: &mut State, message: &[u8]) {
+    /// Puts a message behind those that wait; returns whether it was taken.
+    fn keep(self: &Arc<Self>, state: &mut State, message: &[u8]) -> bool {
         if state.closed {
-            return;
+            return false;
         }
-        match if state.waiting() == 0 { self.send(message) } else { Ok(0) } {
-            Ok(sent) if sent == message.len() => {}
-            Ok(sent) => {
-                state.compact();
-                state.unsent.extend_from_slice(&message[sent..]);
-                if !std::mem::replace(&mut state.with_postman, true) {
-                    self.postman.take(self);
-                }
-            }
-            Err(_) => self.end(state),
+        state.compact();
+        state.unsent.extend_from_slice(message);
+        if state.carrier == Carrier::Nobody {
+            state.carrier = Carrier::Sender;
+            PENDING.with_borrow_mut(|pending| pending.push(Arc::clone(self)));
+        }
+        true
+    }
+
+    /// The turn of the thread that had messages for the client is over: the postman gets what the kernel does not take.
+    fn send_as_sender(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        self.flush(&mut state);
+        state.carrier = Carrier::Nobody;
+        if state.waiting() > 0 {
+            state.carrier = Carrier::Postman;
+            self.postman.take(self);
         }
     }
 
@@ -233,11 +284,72 @@ impl Postman {
                 if ready.next() == Some(true) {
                     outbox.flush(&mut state);
                 }
-                state.with_postman = state.waiting() > 0; // of those that have closed nothing does
-                state.with_postman
+                if state.waiting() == 0 {
+                    state.carrier = Carrier::Nobody; // of those that have closed nothing waits
+                }
+                state.carrier == Carrier::Postman
             });
             let _ = rustix::io::read(&self.woken, &mut [0; 8]);
             slow.append(&mut lock(&self.new));
         }
+    }
+}
+
+#[cfg(all(test, not(bakeoff_loom)))]
+mod tests {
+    use super::*;
+    use crate::Counters;
+    use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair};
+
+    /// A post, and the client's end of its connection, at which each write is one packet.
+    fn post(kind: SocketType) -> (Direct, OwnedFd, &'static Counters) {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).expect("a pair of sockets");
+        let counters = Counters::shared().expect("room");
+        (Direct::new(ours, &Meter::new(counters)).expect("room for a post"), theirs, counters)
+    }
+
+    fn heard(client: &OwnedFd) -> Option<Vec<u8>> {
+        let mut packet = vec![0; 64];
+        let (length, _) = recv(client, &mut packet[..], RecvFlags::DONTWAIT).ok()?;
+        packet.truncate(length);
+        Some(packet)
+    }
+
+    fn say(post: &Direct, text: &[u8]) {
+        post.deliver(&text.into());
+    }
+
+    #[test]
+    fn messages_that_meet_in_an_outbox_go_out_in_one_write_when_the_turn_of_the_first_is_over() {
+        let (post, client, _) = post(SocketType::SEQPACKET);
+        say(&post, b"one ");
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                say(&post, b"two ");
+                send_pending(); // the others' turn is not over
+                assert_eq!(heard(&client), None);
+            });
+        });
+        say(&post, b"three");
+        send_pending();
+        assert_eq!(heard(&client).as_deref(), Some(&b"one two three"[..]));
+        assert_eq!(heard(&client), None);
+        say(&post, b"four");
+        drop(post);
+        send_pending();
+        assert_eq!(heard(&client).as_deref(), Some(&b"four"[..]), "a post that is gone has sent all");
+    }
+
+    #[test]
+    fn what_the_kernel_was_not_offered_yet_counts_as_unread_by_nobody() {
+        let (post, _client, counters) = post(SocketType::STREAM);
+        say(&post, &[b'x'; MOST_UNREAD + 1]);
+        say(&post, b"more"); // the kernel takes some of it now
+        assert_eq!(counters.snapshot().shut_out, 0);
+        say(&post, &[b'x'; MOST_UNREAD]);
+        say(&post, b"one too many");
+        assert_eq!(counters.snapshot().shut_out, 1);
+        send_pending();
     }
 }

@@ -135,6 +135,7 @@ impl Proactor {
                     return Ok(());
                 }
             }
+            outbox::send_pending();
             self.timers.arm()?;
             self.ring.wait(!self.unfinished.is_empty(), &mut events)?;
             for event in events.drain(..) {
@@ -281,6 +282,9 @@ impl Proactor {
 
     fn follow(&mut self, key: Key, step: Step) {
         let Some(connection) = self.connections.get_mut(key) else { return };
+        if matches!(step, Step::Send | Step::Close) {
+            outbox::send_pending();
+        }
         match step {
             Step::Wait => {}
             Step::Yield => {

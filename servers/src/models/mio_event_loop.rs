@@ -211,6 +211,7 @@ impl<R: Readiness, C: Turns> EventLoop<R, C> {
                     return Ok(());
                 }
             }
+            outbox::send_pending();
             self.timers.arm()?;
             ready.clear();
             self.readiness.wait(!self.unfinished.is_empty(), &mut ready)?;

@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     PingPong,
     /// A clock that is looked at at the times of a Poisson schedule.
     Clock { rate_per_s: f64 },
+    /// Members of a room.
+    Room,
 }
 
 /// What a bare client is asked to do.
@@ -34,7 +36,7 @@ pub(crate) struct ClientSpec {
 /// What a bare client measured in the window.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ClientPart {
-    /// Replies.
+    /// Replies, or what members of a room have heard.
     pub(crate) completed: u64,
     /// CPU time of the client's thread, in nanoseconds.
     pub(crate) cpu_ns: u64,
@@ -48,6 +50,7 @@ pub(crate) fn run_client(spec: &ClientSpec) -> io::Result<ClientPart> {
         Kind::Closed => run_closed(spec),
         Kind::PingPong => super::ping::run(spec),
         Kind::Clock { rate_per_s } => super::clock::run(spec, rate_per_s),
+        Kind::Room => super::room::run(spec),
     }
 }
 

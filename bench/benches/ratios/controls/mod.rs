@@ -12,6 +12,7 @@ mod epoll;
 mod mio;
 mod ping;
 mod requests;
+pub(crate) mod room;
 mod rustls;
 mod threads;
 mod tokio;
@@ -94,6 +95,9 @@ pub(crate) fn run_server(name: &str, connections: usize, cpus: &[u32], parent: u
     let options = ListenOptions { backlog: 1024, congestion_control: Some("cubic".into()) };
     let listener = bind(any, &options).map_err(|e| e.to_string())?;
     ready(listener.local_addr())?;
+    if name == room::NAME {
+        return room::serve(listener).map_err(|e| e.to_string());
+    }
     let served = match (identity, SERVERS.iter().find(|(n, _)| *n == name)) {
         (Some(identity), _) => rustls::serve(listener, &identity),
         (None, Some((_, serve))) => serve(listener, connections),
