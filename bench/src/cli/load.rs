@@ -153,10 +153,20 @@ impl LoadArgs {
             let spoke = |kinds: &[WrongReplies]| {
                 kinds.iter().any(|kind| !matches!(kind.first, HttpFault::NotHttp { .. }))
             };
-            let strange = matches!(reason, Invalid::WrongReply { kinds, .. } if !spoke(kinds));
-            let speaks = format!("; does {target} speak {}? (--service)", self.request.service().name);
-            let speaks = if strange { speaks.as_str() } else { "" };
-            crate::print_to_stderr(&format!("bakeoff: the measurement is invalid: {reason}{speaks}"));
+            let service = self.request.service().name;
+            let asks = match reason {
+                Invalid::WrongReply { kinds, .. } if !spoke(kinds) => {
+                    format!("; does {target} speak {service}? (--service)")
+                }
+                // A server of lines waits for the end of one.
+                Invalid::Unanswered { .. } => {
+                    format!(
+                        "; is {target} too slow for this load, or does it not speak {service}? (--service)"
+                    )
+                }
+                _ => String::new(),
+            };
+            crate::print_to_stderr(&format!("bakeoff: the measurement is invalid: {reason}{asks}"));
         }
         Ok(if summary.invalid.is_empty() { Exit::Fine } else { Exit::Invalid })
     }

@@ -224,10 +224,23 @@ pub fn serve(model: &dyn ServerModel, options: &ServeOptions, around: Around<'_>
             print_to_stderr(&format!("{name:>18} {count}"));
         }
         if !counters.accepted_by_worker.is_empty() {
-            print_to_stderr(&format!("accepted_by_worker {:?}", counters.accepted_by_worker));
+            let each = by_worker(&counters.accepted_by_worker);
+            print_to_stderr(&format!("accepted_by_worker {each}"));
         }
     }
     Ok(())
+}
+
+/// What the workers of a server have accepted, a number each, or in short where they are many.
+fn by_worker(accepted: &[u64]) -> String {
+    const MOST_SHOWN: usize = 16;
+    let of_none = accepted.iter().filter(|count| **count == 0).count();
+    match accepted.iter().filter(|count| **count > 0).min().zip(accepted.iter().max()) {
+        Some((least, most)) if accepted.len() > MOST_SHOWN => {
+            format!("{least} to {most} by {} workers, nothing by {of_none}", accepted.len() - of_none)
+        }
+        _ => accepted.iter().map(u64::to_string).collect::<Vec<_>>().join(" "),
+    }
 }
 
 /// Where a server is asked: what is bound before anybody is told of it.
@@ -342,4 +355,17 @@ pub(super) fn say_line(words: &impl Serialize) {
     let mut out = io::stdout().lock();
     // Nobody listens any more: then the runner is gone, and the kernel ends us.
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::by_worker;
+
+    #[test]
+    fn what_many_workers_accepted_is_told_in_a_line() {
+        assert_eq!(by_worker(&[3, 0, 1]), "3 0 1");
+        assert_eq!(by_worker(&[0; 20]), ["0"; 20].join(" "), "nobody accepted anything");
+        let many: Vec<u64> = (0..100).map(|number| u64::from(number < 40) * (1 + number % 3)).collect();
+        assert_eq!(by_worker(&many), "1 to 3 by 40 workers, nothing by 60");
+    }
 }
