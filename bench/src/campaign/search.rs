@@ -98,7 +98,7 @@ fn step(at: usize, check: ObjectiveCheck) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bakeoff_reports::record::Objective;
+    use bakeoff_reports::record::{Axis, Objective};
     use bakeoff_reports::rules::sweep::capacity::{End, Found, Tried, estimate};
     use bakeoff_reports::stats::median;
     use bakeoff_reports::stats::random::Random;
@@ -116,7 +116,7 @@ mod tests {
             let rate_per_s = rate(search.next());
             let met = rate_per_s <= capacity * (noise * random.normal()).exp();
             search.enter(if met { ObjectiveCheck::Met } else { ObjectiveCheck::Missed });
-            Tried { round, rate_per_s, met }
+            Tried { round, value: rate_per_s, met }
         };
         (0..rounds).map(trial).collect()
     }
@@ -124,7 +124,7 @@ mod tests {
     fn found(tried: Vec<Tried>) -> Found {
         let objective = Objective { of: "simulated".into(), percentile: 0.99, limit_ns: 1 };
         let why = |_: &str, _: f64| End::NotTried;
-        estimate(&objective, &[("server".into(), tried)], why, 1).models[0].found.clone()
+        estimate(&objective, Axis::Rate, &[("server".into(), tried)], why, 1).models[0].found.clone()
     }
 
     #[test]
@@ -135,11 +135,10 @@ mod tests {
         let (mut near, mut covered, mut widths) = (0, 0, Vec::new());
         for _ in 0..100 {
             let capacity = 800.0 * 50_f64.powf(random.unit());
-            let Found::Rate { rate_per_s, low, high } = found(search(capacity, 60, 24, 0.05, &mut random))
-            else {
+            let Found::At { value, low, high } = found(search(capacity, 60, 24, 0.05, &mut random)) else {
                 continue;
             };
-            near += usize::from((rate_per_s / capacity).ln().abs() < 1.1_f64.ln());
+            near += usize::from((value / capacity).ln().abs() < 1.1_f64.ln());
             covered += usize::from(low <= capacity && capacity <= high);
             widths.push(high / low);
         }
@@ -152,17 +151,17 @@ mod tests {
     #[test]
     fn the_ends_of_the_ladder_are_told_as_such() {
         let mut random = Random::new(6);
-        assert_eq!(found(search(1.0, 40, 12, 0.0, &mut random)), Found::Below { rate_per_s: rate(0) });
-        let Found::AtLeast { rate_per_s, .. } = found(search(1e9, 30, 12, 0.0, &mut random)) else {
+        assert_eq!(found(search(1.0, 40, 12, 0.0, &mut random)), Found::Below { value: rate(0) });
+        let Found::AtLeast { value, .. } = found(search(1e9, 30, 12, 0.0, &mut random)) else {
             panic!("at least")
         };
-        assert_eq!(rate_per_s, rate(30));
+        assert_eq!(value, rate(30));
     }
 
     #[test]
     fn most_trials_lie_near_the_boundary() {
         let tried = search(9_000.0, 60, 24, 0.0, &mut Random::new(7));
-        let near = tried.iter().filter(|one| (one.rate_per_s / 9_000.0).ln().abs() < 0.21).count();
+        let near = tried.iter().filter(|one| (one.value / 9_000.0).ln().abs() < 0.21).count();
         assert!(near >= 16, "{near} of 24 within two rungs: {tried:?}");
     }
 

@@ -23,12 +23,13 @@ use clap::{Args, value_parser};
     bakeoff sweep small-echo-closed\n  \
     bakeoff sweep churn --over clients=1,4,16,64 -m fork-per-client -m tokio\n  \
     bakeoff sweep small-echo-open --over rate=1k..50k:8\n  \
-    bakeoff sweep small-echo-closed --over cores=1,2,4")]
+    bakeoff sweep small-echo-closed --over cores=1,2,4\n  \
+    bakeoff sweep chat-room-100 --over room")]
 pub(super) struct SweepArgs {
     /// Name of a built-in scenario, or a scenario file (*.toml)
     #[arg(value_parser = names::scenario(), hide_possible_values = true)]
     scenario: String,
-    /// The parameter and its values: clients, rate, idle or cores (CPUs of the server, which its workers follow), with a list (clients=1,4,16), a geometric range
+    /// The parameter and its values: clients, rate, idle, cores (CPUs of the server, which its workers follow) or room (members of a chat, all in one), with a list (clients=1,4,16), a geometric range
     /// (rate=1k..50k, or with a number of points rate=1k..50k:8), or nothing for a sensible one [default: rate for an open
     /// loop, else clients]
     #[arg(long, value_name = "AXIS[=VALUES]")]

@@ -2,7 +2,7 @@
 
 use crate::workload::scenario::Scenario;
 use crate::workload::units::parse_number;
-use bakeoff_reports::record::Axis;
+use bakeoff_reports::record::{AudienceKind, Axis};
 use bakeoff_reports::show::{units, words};
 
 /// Points of a range that does not say how many.
@@ -13,6 +13,8 @@ const MOST_POINTS: usize = 64;
 const CLIENTS: (f64, f64) = (1.0, 256.0);
 /// Idle connections of a sweep that says no more; without any first, and from there on geometric.
 const IDLE: [f64; 4] = [0.0, 250.0, 1_000.0, 4_000.0];
+/// Members of the room in a sweep that says no more.
+const ROOM: (f64, f64) = (10.0, 2_000.0);
 /// Rates of a sweep that says no more, as multiples of the scenario's own.
 const RATES: (f64, f64) = (0.125, 2.0);
 
@@ -41,8 +43,9 @@ pub fn parse(text: &str, scenario: &Scenario, cpus: usize, granted: usize) -> Re
         "rate" => Axis::Rate,
         "idle" => Axis::Idle,
         "cores" => Axis::Cores,
+        "room" => Axis::Room,
         _ => {
-            let known = ["clients", "rate", "idle", "cores"].into_iter();
+            let known = ["clients", "rate", "idle", "cores", "room"].into_iter();
             return Err(crate::suggest::unknown("axis", name, known));
         }
     };
@@ -55,6 +58,7 @@ pub fn parse(text: &str, scenario: &Scenario, cpus: usize, granted: usize) -> Re
             words::workload::load(&scenario.load)
         ));
     }
+    check_room(axis, scenario)?;
     let values = match given {
         None => defaults(axis, own_rate, cpus.min(granted)),
         Some(given) => match given.split_once("..") {
@@ -71,6 +75,21 @@ pub fn parse(text: &str, scenario: &Scenario, cpus: usize, granted: usize) -> Re
     check(axis, text, values).map(|values| Values { axis, values })
 }
 
+/// Only messages to a room or a group have hearers whose number can be varied; and then it is not the number of clients that is.
+fn check_room(axis: Axis, scenario: &Scenario) -> Result<(), String> {
+    let name = &scenario.name;
+    let has_room = scenario.audience.is_some_and(|audience| audience.kind != AudienceKind::One);
+    match axis {
+        Axis::Room if !has_room => Err(format!(
+            "the scenario `{name}` has no room or group to sweep; take one that has, such as chat-room-100"
+        )),
+        Axis::Clients if has_room => Err(format!(
+            "in `{name}` clients are members of rooms: sweep `room`, whose members are all clients there are"
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn defaults(axis: Axis, own_rate: Option<f64>, cpus: usize) -> Vec<f64> {
     match axis {
         // Doubled as long as the other half is left to the swarm.
@@ -79,6 +98,7 @@ fn defaults(axis: Axis, own_rate: Option<f64>, cpus: usize) -> Vec<f64> {
             doubled.take_while(|cores| *cores <= (cpus / 2).max(2)).map(|cores| cores as f64).collect()
         }
         Axis::Clients => whole(geometric(CLIENTS.0, CLIENTS.1, POINTS)),
+        Axis::Room => whole(geometric(ROOM.0, ROOM.1, POINTS)),
         Axis::Idle => IDLE.to_vec(),
         Axis::Rate => {
             let rate = own_rate.unwrap_or_default();
@@ -152,6 +172,9 @@ pub fn number(axis: Axis, text: &str) -> Result<f64, String> {
         Axis::Cores if value < 1.0 || value.fract() != 0.0 => {
             Err(format!("{text} cores; it must be a whole number from 1 on"))
         }
+        Axis::Room if value < 2.0 || value.fract() != 0.0 => {
+            Err(format!("a room of {text}; it must be a whole number from 2 on"))
+        }
         Axis::Idle if value < 0.0 || value.fract() != 0.0 => {
             Err(format!("{text} idle connections; it must be a whole number from 0 on"))
         }
@@ -197,6 +220,22 @@ mod tests {
     }
 
     #[test]
+    fn rooms_are_swept_by_their_members_and_nothing_else_is() {
+        let of = |text: &str, name: &str| parse(text, &built_in(name), 8, 8).map(|values| values.values);
+        assert_eq!(of("room=2,100", "chat-room-100"), Ok(vec![2.0, 100.0]));
+        let usual = of("room", "chat-groups").expect("a sensible one");
+        assert!(usual.len() == 7 && usual[0] == 10.0, "{usual:?}");
+        for (text, name, words) in [
+            ("room=1,100", "chat-room-100", "from 2 on"),
+            ("room", "chat-whisper", "no room or group"),
+            ("clients", "chat-room-100", "sweep `room`"),
+        ] {
+            let error = of(text, name).expect_err(text);
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn what_is_left_out_is_geometric_and_ascends() {
         let own = built_in("small-echo-open").load.stated_rate().expect("open");
         for text in ["clients", "rate", "idle"] {
@@ -221,6 +260,7 @@ mod tests {
     fn bad_values_are_refused_with_what_would_be_right() {
         for (text, words) in [
             ("cleints=1,2", "did you mean `clients`"),
+            ("room=10,20", "has no room"),
             ("clients=4,1", "does not ascend"),
             ("clients=4,4", "twice"),
             ("clients=4", "at least two"),

@@ -36,6 +36,7 @@ pub fn point(base: &Scenario, axis: Axis, value: f64, times: Times) -> Result<Sc
         Axis::Rate => format!("{} @ {value}/s", base.name),
         Axis::Idle => format!("{} @ {value} idle", base.name),
         Axis::Cores => format!("{} @ {value} cores", base.name),
+        Axis::Room => format!("{} @ {value} members", base.name),
     };
     table.insert("name".into(), Value::String(name.clone()));
     match axis {
@@ -46,6 +47,10 @@ pub fn point(base: &Scenario, axis: Axis, value: f64, times: Times) -> Result<Sc
             section(&mut table, "load").insert("rate".into(), Value::Float(value));
         }
         Axis::Idle => idle(&mut table, value as i64),
+        Axis::Room => {
+            section(&mut table, "audience").remove("size"); // all clients
+            set_clients(&mut table, base, value as u32);
+        }
         Axis::Cores => {
             section(&mut table, "server").insert("cpus".into(), Value::Integer(value as i64));
         }
@@ -87,11 +92,15 @@ pub fn open_loop(base: &Scenario, rate_per_s: f64) -> Result<Scenario, String> {
 /// What its file would be refused for.
 pub fn with_clients(base: &Scenario, clients: u32) -> Result<Scenario, String> {
     let mut table = table_of(base)?;
-    section(&mut table, "load").insert("clients".into(), Value::Integer(clients.into()));
-    if base.server.config(1).pool_workers >= base.load.clients() as usize {
-        section(&mut table, "server").insert("pool_workers".into(), Value::Integer(clients.into()));
-    }
+    set_clients(&mut table, base, clients);
     parse(&table, &base.name)
+}
+
+fn set_clients(table: &mut Table, base: &Scenario, clients: u32) {
+    section(table, "load").insert("clients".into(), Value::Integer(clients.into()));
+    if base.server.config(1).pool_workers >= base.load.clients() as usize {
+        section(table, "server").insert("pool_workers".into(), Value::Integer(clients.into()));
+    }
 }
 
 /// The load of a scenario with another request, for contestants that are named elsewhere: those of the scenario serve its own.
@@ -288,6 +297,18 @@ mod tests {
         // It compares models at one budget of threads, which its file states.
         let set = at("compute-bimodal");
         assert_eq!((set.cpus, set.config(3).pool_workers, set.config(3).compute_workers), (Some(3), 64, 64));
+    }
+
+    #[test]
+    fn a_room_has_all_clients_and_a_pool_a_worker_for_each() {
+        for name in ["chat-room-100", "chat-groups"] {
+            let base = Scenario::built_in(name).expect("built in");
+            let point = point(&base, Axis::Room, 7.0, Times::default()).expect(name);
+            let audience = point.audience.expect("it has one");
+            assert_eq!((audience.size, point.load.clients()), (7, 7), "{name}");
+            assert_eq!(point.server.config(1).pool_workers, 7, "{name}");
+            assert_eq!(point.load.stated_rate(), base.load.stated_rate());
+        }
     }
 
     #[test]

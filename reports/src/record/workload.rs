@@ -179,7 +179,7 @@ pub struct SweepPoint {
     pub of: String,
     /// The parameter.
     pub axis: Axis,
-    /// Its value here: connections, or requests per second.
+    /// Its value here: connections, requests per second, CPUs or members.
     pub value: f64,
 }
 
@@ -195,6 +195,8 @@ pub enum Axis {
     Idle,
     /// CPUs of the server.
     Cores,
+    /// Members of a chat, who are all in one room or group.
+    Room,
 }
 
 /// A time in which the schedule asks for more than before and after it. Times are from the window's begin.

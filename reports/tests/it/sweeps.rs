@@ -127,9 +127,9 @@ fn a_search_finds_the_capacity_of_every_queue_and_the_winner(analysis: &Analysis
     assert_eq!(capacities.models.iter().map(|one| one.wins).collect::<Vec<_>>(), [true, false, false]);
     for one in &capacities.models {
         let model = MODELS.iter().position(|model| *model == one.model).expect("swept");
-        let Found::Rate { rate_per_s, low, high } = one.found else { panic!("{one:?}") };
+        let Found::At { value, low, high } = one.found else { panic!("{one:?}") };
         let truth = sample::sweep::capacity(&QUEUES[model]);
-        assert!(near(rate_per_s, truth, 0.1) && low < truth && truth < high, "{one:?} for {truth}");
+        assert!(near(value, truth, 0.1) && low < truth && truth < high, "{one:?} for {truth}");
     }
     assert!(
         search.crossovers.is_empty() && search.points.len() < 40,

@@ -145,8 +145,8 @@ fn between<'a>(workloads: &[&'a Workload], question: &Question) -> Vec<Between<'
         Axis::Clients => question.active().map(|n| n as f64),
         Axis::Rate => question.rate_per_s,
         Axis::Idle => question.idle().map(|n| n as f64),
-        // A question is about a number of cores that is there, not about one that might be.
-        Axis::Cores => None,
+        // A question is about a number of cores that is there, not about one that might be; and about no chat.
+        Axis::Cores | Axis::Room => None,
     };
     let mut found = Vec::new();
     for lower in workloads {
@@ -172,7 +172,7 @@ fn moved(mut profile: Profile, axis: Axis, value: f64) -> Profile {
         Axis::Clients => profile.active_connections = value.round() as u64,
         Axis::Rate => profile.rate_per_s = Some(value),
         Axis::Idle => profile.idle_connections = value.round() as u64,
-        Axis::Cores => {}
+        Axis::Cores | Axis::Room => {}
     }
     profile
 }

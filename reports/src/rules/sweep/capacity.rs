@@ -1,4 +1,5 @@
-//! Capacity: the highest rate at which a model still meets an objective on its response time, from trials at many rates.
+//! Capacity: the highest rate at which a model still meets an objective on its response time, from trials at many rates; or the
+//! largest room of a chat, from trials at many sizes. What is said of rates here holds of either.
 //!
 //! # Definition
 //! A trial meets the objective when the stated percentile of response time, over the requests *sent*, is at most the limit:
@@ -25,7 +26,7 @@
 
 use super::resample::{ends, over_rounds};
 use crate::record::histogram::{HistogramError, Recorder};
-use crate::record::{Measured, Metric, Objective};
+use crate::record::{Axis, Measured, Metric, Objective};
 use crate::stats::bootstrap::CONFIDENCE;
 use crate::stats::median;
 use crate::stats::paired::{Better, log_behind};
@@ -44,8 +45,8 @@ pub const KEPT: f64 = 0.95;
 pub struct Tried {
     /// The round.
     pub round: u32,
-    /// Requests per second that were asked for.
-    pub rate_per_s: f64,
+    /// What was asked for, on the axis.
+    pub value: f64,
     /// Whether the objective was met.
     pub met: bool,
 }
@@ -70,10 +71,10 @@ pub fn met(measured: &Measured, objective: &Objective) -> Result<Option<bool>, H
 pub enum End {
     /// No higher rate was tried.
     NotTried,
-    /// Trials at this rate had to be left out.
+    /// Trials at this higher one had to be left out.
     LeftOut {
-        /// Replies per second.
-        rate_per_s: f64,
+        /// Its value on the axis.
+        value: f64,
     },
     /// The load generator reaches no more than this.
     Generator {
@@ -85,10 +86,10 @@ pub enum End {
 /// What was found for a model.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Found {
-    /// The capacity, in requests per second.
-    Rate {
+    /// The capacity, on the axis.
+    At {
         /// The estimate.
-        rate_per_s: f64,
+        value: f64,
         /// Lower end of its interval.
         low: f64,
         /// Upper end of its interval; infinite where some resamples never miss the objective.
@@ -97,14 +98,14 @@ pub enum Found {
     /// The objective was met at the highest rate tried.
     AtLeast {
         /// That rate.
-        rate_per_s: f64,
+        value: f64,
         /// Why no higher one was tried.
         end: End,
     },
     /// It was missed at the lowest rate tried.
     Below {
         /// That rate.
-        rate_per_s: f64,
+        value: f64,
     },
     /// Too few trials to tell.
     Unknown {
@@ -134,8 +135,8 @@ pub struct Capacity {
 /// A rate that [`KEPT`] of the windows keep.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Kept {
-    /// Requests per second that were asked for.
-    pub rate_per_s: f64,
+    /// What was asked for, on the axis.
+    pub value: f64,
     /// Trials at it.
     pub windows: usize,
     /// Of these, the ones that missed the objective.
@@ -147,6 +148,8 @@ pub struct Kept {
 pub struct Capacities {
     /// The objective.
     pub objective: Objective,
+    /// What it is a capacity for: a rate, or the members of a room.
+    pub axis: Axis,
     /// The models.
     pub models: Vec<Capacity>,
 }
@@ -163,6 +166,7 @@ enum Edge {
 /// The estimates for all models. `limit` tells why no rate above the given one was tried for a model.
 pub fn estimate(
     objective: &Objective,
+    axis: Axis,
     models: &[(String, Vec<Tried>)],
     limit: impl Fn(&str, f64) -> End,
     seed: u64,
@@ -188,11 +192,11 @@ pub fn estimate(
         let (model, tried) = &models[at];
         let found = match edges[at] {
             None => Found::Unknown { trials: tried.len() },
-            Some(Edge::Below(rate_per_s)) => Found::Below { rate_per_s },
-            Some(Edge::Above(rate_per_s)) => Found::AtLeast { rate_per_s, end: limit(model, rate_per_s) },
-            Some(Edge::Between(_, _, rate_per_s)) => {
-                let (low, high) = ends(samples[at].clone()).unwrap_or((rate_per_s, rate_per_s));
-                Found::Rate { rate_per_s, low: low.min(rate_per_s), high: high.max(rate_per_s) }
+            Some(Edge::Below(value)) => Found::Below { value },
+            Some(Edge::Above(value)) => Found::AtLeast { value, end: limit(model, value) },
+            Some(Edge::Between(_, _, value)) => {
+                let (low, high) = ends(samples[at].clone()).unwrap_or((value, value));
+                Found::At { value, low: low.min(value), high: high.max(value) }
             }
         };
         let behind_by = best
@@ -203,7 +207,7 @@ pub fn estimate(
         let kept = edges[at].and_then(|_| counted[at].kept());
         Capacity { model: model.clone(), found, tried: rungs(tried), kept, behind_by, wins }
     };
-    Capacities { objective: objective.clone(), models: order.into_iter().map(one).collect() }
+    Capacities { objective: objective.clone(), axis, models: order.into_iter().map(one).collect() }
 }
 
 /// What the trials of a model say, ready to be resampled: its rates, and for each round the rungs tried with what was missed.
@@ -221,7 +225,7 @@ impl Counted {
         let rates: Vec<f64> = rungs.iter().map(|(rate, ..)| *rate).collect();
         let mut by_round = vec![Vec::new(); rounds.len()];
         for one in tried {
-            let rung = rates.partition_point(|rate| *rate < one.rate_per_s);
+            let rung = rates.partition_point(|rate| *rate < one.value);
             let at = rounds.partition_point(|round| *round < one.round);
             by_round[at].push((rung, !one.met));
         }
@@ -238,7 +242,7 @@ impl Counted {
         // The fit never falls, so these are the lowest rates.
         let rungs = missed.iter().take_while(|share| **share <= 1.0 - KEPT).count();
         let (missed, windows) = *self.all[..rungs].last()?;
-        Some(Kept { rate_per_s: self.rates[rungs - 1], windows: windows as usize, missed: missed as usize })
+        Some(Kept { value: self.rates[rungs - 1], windows: windows as usize, missed: missed as usize })
     }
 
     /// Over drawn rounds. A rate that was not drawn keeps, with next to no weight, what the whole search said of it: a resample
@@ -303,7 +307,7 @@ fn rungs(tried: &[Tried]) -> Vec<(f64, usize, usize)> {
     let mut rungs: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
     for one in tried {
         // The bits of positive numbers are ordered as the numbers are.
-        let rung = rungs.entry(one.rate_per_s.to_bits()).or_default();
+        let rung = rungs.entry(one.value.to_bits()).or_default();
         rung.0 += 1;
         rung.1 += usize::from(one.met);
     }
@@ -351,12 +355,12 @@ mod tests {
 
     fn tried(rates: &[(f64, &str)]) -> Vec<Tried> {
         let each = rates.iter().flat_map(|(rate, met)| met.chars().map(move |c| (*rate, c == '+')));
-        each.zip(0..).map(|((rate_per_s, met), round)| Tried { round, rate_per_s, met }).collect()
+        each.zip(0..).map(|((value, met), round)| Tried { round, value, met }).collect()
     }
 
     fn found(trials: Vec<Tried>) -> Found {
         let why = |_: &str, _: f64| End::NotTried;
-        estimate(&objective(), &[("one".into(), trials)], why, 1).models[0].found.clone()
+        estimate(&objective(), Axis::Rate, &[("one".into(), trials)], why, 1).models[0].found.clone()
     }
 
     #[test]
@@ -369,8 +373,8 @@ mod tests {
     #[test]
     fn a_clean_boundary_lies_between_its_two_rates() {
         let clean = tried(&[(1_000.0, "++"), (2_000.0, "+++"), (4_000.0, "---"), (8_000.0, "-")]);
-        let Found::Rate { rate_per_s, low, high } = found(clean) else { panic!("a boundary") };
-        assert!((rate_per_s / (2_000.0 * 4_000.0_f64).sqrt() - 1.0).abs() < 1e-9, "{rate_per_s}");
+        let Found::At { value, low, high } = found(clean) else { panic!("a boundary") };
+        assert!((value / (2_000.0 * 4_000.0_f64).sqrt() - 1.0).abs() < 1e-9, "{value}");
         assert!((1_000.0..2_300.0).contains(&low) && (3_600.0..=8_000.0).contains(&high), "{low} {high}");
     }
 
@@ -378,17 +382,17 @@ mod tests {
     fn what_nearly_all_windows_keep_is_the_highest_rate_up_to_which_few_miss() {
         let kept = |rates: &[(f64, &str)]| {
             let why = |_: &str, _: f64| End::NotTried;
-            estimate(&objective(), &[("one".into(), tried(rates))], why, 1).models[0].kept
+            estimate(&objective(), Axis::Rate, &[("one".into(), tried(rates))], why, 1).models[0].kept
         };
         let clean = [(1_000.0, "++++"), (2_000.0, "+++"), (4_000.0, "+-+"), (8_000.0, "--")];
-        assert_eq!(kept(&clean), Some(Kept { rate_per_s: 2_000.0, windows: 3, missed: 0 }));
+        assert_eq!(kept(&clean), Some(Kept { value: 2_000.0, windows: 3, missed: 0 }));
         // One of 25 is within a twentieth; one of 15 is not, although half of the windows at the next rate keep it, too.
         let often = "+".repeat(24) + "-";
         let few = [(1_000.0, "++++"), (2_000.0, often.as_str()), (4_000.0, "---")];
-        assert_eq!(kept(&few), Some(Kept { rate_per_s: 2_000.0, windows: 25, missed: 1 }));
+        assert_eq!(kept(&few), Some(Kept { value: 2_000.0, windows: 25, missed: 1 }));
         let seldom = "+".repeat(14) + "-";
         let more = [(1_000.0, "++++"), (2_000.0, seldom.as_str()), (4_000.0, "---")];
-        assert_eq!(kept(&more), Some(Kept { rate_per_s: 1_000.0, windows: 4, missed: 0 }));
+        assert_eq!(kept(&more), Some(Kept { value: 1_000.0, windows: 4, missed: 0 }));
         assert_eq!(kept(&[(1_000.0, "+-----")]), None);
         assert_eq!(kept(&[(1_000.0, "+++")]), None, "too few trials for anything");
     }
@@ -396,8 +400,8 @@ mod tests {
     #[test]
     fn ends_of_the_ladder_and_too_few_trials_are_told_apart() {
         let above = found(tried(&[(1_000.0, "+++"), (2_000.0, "+++")]));
-        assert_eq!(above, Found::AtLeast { rate_per_s: 2_000.0, end: End::NotTried });
-        assert_eq!(found(tried(&[(1_000.0, "------")])), Found::Below { rate_per_s: 1_000.0 });
+        assert_eq!(above, Found::AtLeast { value: 2_000.0, end: End::NotTried });
+        assert_eq!(found(tried(&[(1_000.0, "------")])), Found::Below { value: 1_000.0 });
         assert_eq!(found(tried(&[(1_000.0, "+++")])), Found::Unknown { trials: 3 });
     }
 
@@ -411,7 +415,7 @@ mod tests {
             ("none".to_owned(), tried(&[(500.0, "--------")])),
             ("few".to_owned(), tried(&[(500.0, "+")])),
         ];
-        let out = estimate(&objective(), &models, why, 1);
+        let out = estimate(&objective(), Axis::Rate, &models, why, 1);
         let names: Vec<&str> = out.models.iter().map(|one| one.model.as_str()).collect();
         assert_eq!(names, ["fast", "same", "slow", "none", "few"]);
         assert_eq!(
@@ -437,7 +441,7 @@ mod tests {
             ("near".to_owned(), tried(&[(1_950.0, "++++"), (2_100.0, "----")])),
             ("far".to_owned(), tried(&[(900.0, "++++"), (1_000.0, "----")])),
         ];
-        let out = estimate(&objective(), &models, why, 1);
+        let out = estimate(&objective(), Axis::Rate, &models, why, 1);
         assert_eq!(out.models.iter().map(|one| one.wins).collect::<Vec<_>>(), [true, true, false]);
         let (_, low, high) = out.models[2].behind_by.expect("a ratio");
         assert!((2.0..2.2).contains(&low) && high.is_infinite(), "{low} {high}");
@@ -448,6 +452,6 @@ mod tests {
     fn the_number_of_a_round_takes_no_memory() {
         let mut trials = tried(&[(1_000.0, "+++"), (2_000.0, "---")]);
         trials[5].round = u32::MAX;
-        assert!(matches!(found(trials), Found::Rate { .. }));
+        assert!(matches!(found(trials), Found::At { .. }));
     }
 }

@@ -74,6 +74,7 @@ pub(super) fn curve(model: &str, axis: Axis, points: &[Workload], seed: u64) -> 
     let knee = match axis {
         Axis::Idle => Knee::Untold("idle connections are no load".to_owned()),
         Axis::Cores => Knee::Untold("cores are no load".to_owned()),
+        Axis::Room => Knee::Untold("messages come as often in a larger room".to_owned()),
         Axis::Clients | Axis::Rate => {
             let power = power(&throughput, &response);
             // A search tries few rates with each model, and most of them once.
@@ -121,6 +122,7 @@ fn fit(axis: Axis, points: &[At], percentile: f64) -> Fit {
             queue::fit(&points, percentile).map_or_else(Fit::None, Fit::Queue)
         }
         Axis::Idle => Fit::None("there is no law of idle connections".to_owned()),
+        Axis::Room => Fit::None("there is no law of rooms".to_owned()),
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Sweep {
     pub curves: Vec<Curve>,
     /// Where models change places; empty for a capacity search, whose models meet at few rates.
     pub crossovers: Vec<Crossover>,
-    /// The highest rate under the objective, where there is one.
+    /// The highest rate, or the largest room, under the objective, where there is one.
     pub capacity: Option<Capacities>,
     /// Whether the rates were chosen while it ran, so that models were not all tried at all of them.
     pub searched: bool,
@@ -96,6 +96,7 @@ fn own_place(workload: &Workload, axis: Axis) -> Option<Workload> {
         Axis::Rate => workload.scenario.rate_per_s()?,
         Axis::Clients => f64::from(workload.scenario.load.clients()),
         Axis::Idle => f64::from(workload.scenario.background.idle),
+        Axis::Room => f64::from(workload.scenario.audience?.size),
         // The workload itself says nothing of cores: it had those of the run.
         Axis::Cores => return None,
     };
@@ -125,7 +126,7 @@ fn sweep(
     let capacity = objective.filter(|_| !withheld).map(|objective| {
         // The many blocks of the workload itself must not stand for the few at other rates.
         let points: Vec<Workload> = points.iter().filter(its_own).cloned().collect();
-        capacities(&objective, &models, &points, seed)
+        capacities(&objective, axis, &models, &points, seed)
     });
     Some(Sweep { of, axis, points, models, curves, crossovers, capacity, searched: goal.is_some(), withheld })
 }
@@ -134,7 +135,7 @@ fn sweep(
 fn stated(of: &str, axis: Axis, points: &[Workload]) -> Option<Objective> {
     let scenario = &points.first()?.scenario;
     let percentile = if scenario.merit == Metric::ResponseP50 { 0.5 } else { 0.99 };
-    let limit_ns = scenario.objective_ns.filter(|_| axis == Axis::Rate)?;
+    let limit_ns = scenario.objective_ns.filter(|_| matches!(axis, Axis::Rate | Axis::Room))?;
     Some(Objective { of: of.to_owned(), percentile, limit_ns })
 }
 
@@ -229,7 +230,13 @@ pub(crate) fn drowned(point: &Workload, model: &str) -> bool {
     back.is_some_and(|back| back < queue::KEPT_SHARE * place.value)
 }
 
-fn capacities(objective: &Objective, models: &[String], points: &[Workload], seed: u64) -> Capacities {
+fn capacities(
+    objective: &Objective,
+    axis: Axis,
+    models: &[String],
+    points: &[Workload],
+    seed: u64,
+) -> Capacities {
     let shown = SHOWN.iter().position(|share| *share == objective.percentile);
     let tried = |model: &String| {
         let mut tried = Vec::new();
@@ -238,26 +245,27 @@ fn capacities(objective: &Objective, models: &[String], points: &[Workload], see
                 let quantile =
                     shown.map_or(Quantile::Insufficient { have: 0, need: 0 }, |at| round.response.shown[at]);
                 if let Some(met) = capacity::meets(quantile, objective.limit_ns) {
-                    tried.push(Tried { round: round.round, rate_per_s: value(point), met });
+                    tried.push(Tried { round: round.round, value: value(point), met });
                 }
             }
         }
         (model.clone(), tried)
     };
     let models: Vec<(String, Vec<Tried>)> = models.iter().map(tried).collect();
-    capacity::estimate(objective, &models, |model, rate| limit(points, model, rate), seed)
+    capacity::estimate(objective, axis, &models, |model, last| limit(points, axis, model, last), seed)
 }
 
-/// Why nothing above a rate was tried, or counts, for a model.
-fn limit(points: &[Workload], model: &str, rate_per_s: f64) -> End {
-    let left_out = |point: &&Workload| {
-        value(point) > rate_per_s && point.cell(model).is_some_and(|cell| cell.excluded > 0)
-    };
+/// Why nothing above the last value was tried, or counts, for a model.
+fn limit(points: &[Workload], axis: Axis, model: &str, last: f64) -> End {
+    let left_out =
+        |point: &&Workload| value(point) > last && point.cell(model).is_some_and(|cell| cell.excluded > 0);
     if let Some(point) = points.iter().find(left_out) {
-        return End::LeftOut { rate_per_s: value(point) };
+        return End::LeftOut { value: value(point) };
     }
     match points.iter().rev().find_map(|point| point.bounds.ceiling_per_s) {
-        Some(ceiling) if rate_per_s * 1.25 > ceiling => End::Generator { rate_per_s: ceiling },
+        Some(ceiling) if axis == Axis::Rate && last * 1.25 > ceiling => {
+            End::Generator { rate_per_s: ceiling }
+        }
         _ => End::NotTried,
     }
 }

@@ -82,8 +82,8 @@ fn capacity_table(capacities: &Capacities, series: &impl Fn(&str) -> usize) -> M
                 text => Field::figure(text, place),
             };
             let fields = vec![
-                Field::figure(one.brief(), place),
-                Field::text(one.kept_words()),
+                Field::figure(one.brief(capacities.axis), place),
+                Field::text(one.kept_words(capacities.axis)),
                 behind,
                 Field::count(trials as u64),
             ];
@@ -93,12 +93,12 @@ fn capacity_table(capacities: &Capacities, series: &impl Fn(&str) -> usize) -> M
     let kept = format!("kept by {} of windows", units::share(KEPT));
     let columns = ["model", "capacity (interval)", &kept, "behind the best", "trials"];
     html! {
-        h3 { "Capacity: the highest rate with a " (objective(&capacities.objective)) }
+        h3 { "Capacity: " (capacities.axis.most()) " with a " (objective(&capacities.objective)) }
         (table("Capacity of each model", &columns, &rows))
         p.note {
-            "Capacity is the rate at which half of the trials keep the objective. The rate that nearly all windows keep is the highest \
-             that was tried and kept by the share in the column's heading; in brackets, how many windows at that rate kept it. Unanswered requests count as infinitely late. Intervals are \
-             bootstraps over the rounds and include the distance between the rates that were tried."
+            "At the capacity half of the trials keep the objective. What nearly all windows keep is the most that was tried and \
+             kept by the share in the column's heading; in brackets, how many windows there kept it. Unanswered requests count as infinitely late. \
+             Intervals are bootstraps over the rounds and include the distance between what was tried."
         }
     }
 }
@@ -106,12 +106,12 @@ fn capacity_table(capacities: &Capacities, series: &impl Fn(&str) -> usize) -> M
 fn pictures(sweep: &Sweep, series: &impl Fn(&str) -> usize, id: &str) -> Markup {
     let drawn = [
         sweep.capacity.as_ref().map(|_| ("Capacity", plot::capacities(sweep, series, &format!("{id}-a")))),
-        (sweep.axis != Axis::Rate)
+        (!matches!(sweep.axis, Axis::Rate | Axis::Room))
             .then(|| ("Throughput", plot::throughput_along(sweep, series, &format!("{id}-b")))),
         Some(("Response time", plot::response_along(sweep, series, &format!("{id}-c")))),
         (sweep.axis == Axis::Cores)
             .then(|| ("CPU per request", plot::cpu_along(sweep, series, &format!("{id}-e")))),
-        (!matches!(sweep.axis, Axis::Idle | Axis::Cores)).then(|| {
+        (!matches!(sweep.axis, Axis::Idle | Axis::Cores | Axis::Room)).then(|| {
             ("Throughput and response time", plot::throughput_response(sweep, series, &format!("{id}-d")))
         }),
     ];
@@ -125,7 +125,7 @@ fn has_knee(sweep: &Sweep) -> bool {
 
 /// Knee and law of every model.
 fn curves(sweep: &Sweep, series: &impl Fn(&str) -> usize) -> Markup {
-    if sweep.axis == Axis::Idle || sweep.withheld {
+    if matches!(sweep.axis, Axis::Idle | Axis::Room) || sweep.withheld {
         return html! {};
     }
     let rows: Vec<Row> = sweep
@@ -169,7 +169,7 @@ fn curves(sweep: &Sweep, series: &impl Fn(&str) -> usize) -> Markup {
                     "Fitted: Gunther's Universal Scalability Law, λN / (1 + σ(N−1) + κN(N−1)), where N counts the server's CPUs; σ is \
                      the share of the work that only one CPU at a time can do, κ what CPUs cost each other to stay coherent. "
                 }
-                Axis::Rate | Axis::Idle => {
+                Axis::Rate | Axis::Idle | Axis::Room => {
                     "Fitted: one queue before one server (M/M/1 or M/D/1, whichever is nearer), from the rates at which nearly all \
                      came back. "
                 }

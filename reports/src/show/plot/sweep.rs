@@ -25,7 +25,9 @@ fn across(sweep: &Sweep) -> Option<(Axis, Vec<(f64, String)>)> {
     let values = || sweep.curves.iter().flat_map(|curve| &curve.points).map(|at| at.value);
     let axis = match sweep.axis {
         record::Axis::Idle => Axis::from_zero(values()),
-        record::Axis::Clients | record::Axis::Rate | record::Axis::Cores => Axis::logarithmic(values()),
+        record::Axis::Clients | record::Axis::Rate | record::Axis::Cores | record::Axis::Room => {
+            Axis::logarithmic(values())
+        }
     }?;
     Some((axis, axis.ticks(6).into_iter().map(|at| (at, sweep.axis.bare(at))).collect()))
 }
@@ -189,18 +191,19 @@ pub(crate) fn capacities(sweep: &Sweep, series_of: impl Fn(&str) -> usize, id: &
         .models
         .iter()
         .filter_map(|one| match one.found {
-            Found::Rate { rate_per_s, low, high } => {
-                let top = one.tried.last().map_or(rate_per_s, |(rate, ..)| *rate);
-                Some((one.model.as_str(), rate_per_s, low.max(0.0), high.min(top.max(rate_per_s))))
+            Found::At { value, low, high } => {
+                let top = one.tried.last().map_or(value, |(last, ..)| *last);
+                Some((one.model.as_str(), value, low.max(0.0), high.min(top.max(value))))
             }
-            Found::AtLeast { rate_per_s, .. } => Some((&one.model, rate_per_s, rate_per_s, rate_per_s)),
+            Found::AtLeast { value, .. } => Some((&one.model, value, value, value)),
             Found::Below { .. } | Found::Unknown { .. } => None,
         })
         .collect();
     let x = Axis::from_zero(bars.iter().map(|(.., high)| *high)).ok_or("No model has a capacity.")?;
-    let x_ticks: Vec<_> = x.ticks(4).into_iter().map(|rate| (rate, units::rate(rate))).collect();
+    let x_ticks: Vec<_> = x.ticks(4).into_iter().map(|value| (value, capacities.axis.bare(value))).collect();
     let count = bars.len() as f64;
-    let mut canvas = Canvas::new((x, &x_ticks, "requests per second"), (Axis::exactly(0.0, count), &[], ""));
+    let mut canvas =
+        Canvas::new((x, &x_ticks, capacities.axis.label()), (Axis::exactly(0.0, count), &[], ""));
     for (at, (model, rate, low, high)) in bars.iter().enumerate() {
         let half = (0.9 / count).min(0.18);
         let y = count - at as f64 - 1.0 + half * 1.5;
@@ -208,22 +211,23 @@ pub(crate) fn capacities(sweep: &Sweep, series_of: impl Fn(&str) -> usize, id: &
     }
     let title = "Capacity".to_owned();
     let of = crate::show::words::sweep::objective(&capacities.objective);
+    let most = capital(capacities.axis.most());
     Ok(Plot {
         key: &[],
         svg: canvas.finish(
             id,
             &format!("{title}, {}", sweep.of),
-            &format!("The highest rate with a {of}, one bar for each model."),
+            &format!("{most} with a {of}, one bar for each model."),
         ),
         title,
-        caption: format!("The highest rate with a {of}; the fine line is the interval."),
+        caption: format!("{most} with a {of}; the fine line is the interval."),
         columns: ["model", "capacity", "trials"].map(str::to_owned).to_vec(),
         rows: capacities
             .models
             .iter()
             .map(|one| {
                 let trials: usize = one.tried.iter().map(|(_, trials, _)| trials).sum();
-                vec![one.model.clone(), one.brief(), trials.to_string()]
+                vec![one.model.clone(), one.brief(capacities.axis), trials.to_string()]
             })
             .collect(),
     })

@@ -50,7 +50,7 @@ fn capacities(out: &mut String, sweep: &Sweep, style: Style) {
             text => format!(", behind by {text}"),
         };
         let head = format!("    {:names$}  ", cut(&clean(&one.model), names));
-        let text = format!("{}{behind}", one.brief());
+        let text = format!("{}{behind}", one.brief(capacities.axis));
         // The name stands before the first line, blanks before the others.
         for (at, line) in wrap(&clean(&text), style.width, &" ".repeat(width(&head))).iter().enumerate() {
             let line = if at == 0 { format!("{head}{}", line.trim_start()) } else { line.clone() };
@@ -106,7 +106,7 @@ fn figure(point: &Workload, model: &str) -> String {
 }
 
 fn laws(out: &mut String, sweep: &Sweep, style: Style) {
-    if sweep.axis == Axis::Idle || sweep.searched {
+    if matches!(sweep.axis, Axis::Idle | Axis::Room) || sweep.searched {
         return;
     }
     let told = |curve: &Curve| match sweep.axis {

@@ -19,6 +19,18 @@ impl Axis {
             Self::Rate => "rate",
             Self::Idle => "idle",
             Self::Cores => "cores",
+            Self::Room => "members",
+        }
+    }
+
+    /// The most of it that keeps an objective.
+    pub(crate) fn most(self) -> &'static str {
+        match self {
+            Self::Rate => "the highest rate",
+            Self::Room => "the largest room",
+            Self::Clients => "the most clients",
+            Self::Idle => "the most idle connections",
+            Self::Cores => "the most cores",
         }
     }
 
@@ -29,6 +41,7 @@ impl Axis {
             Self::Rate => "requests per second",
             Self::Idle => "idle connections",
             Self::Cores => "server cores",
+            Self::Room => "members of a room",
         }
     }
 
@@ -36,7 +49,7 @@ impl Axis {
     pub fn bare(self, value: f64) -> String {
         match self {
             Self::Rate => units::rate(value),
-            Self::Clients | Self::Idle | Self::Cores => units::grouped(three(value)),
+            Self::Clients | Self::Idle | Self::Cores | Self::Room => units::grouped(three(value)),
         }
     }
 
@@ -49,6 +62,7 @@ impl Axis {
             Self::Idle => format!("{} idle connections", self.bare(value)),
             Self::Cores if three(value) == 1 => "1 core".to_owned(),
             Self::Cores => format!("{} cores", self.bare(value)),
+            Self::Room => format!("{} members", self.bare(value)),
         }
     }
 }
@@ -94,7 +108,7 @@ impl Flip {
         let interval = format!("({} to {})", axis.bare(low), axis.bare(high));
         let unit = match axis {
             Axis::Rate => String::new(),
-            Axis::Clients | Axis::Idle | Axis::Cores => format!(" {}", axis.label()),
+            Axis::Clients | Axis::Idle | Axis::Cores | Axis::Room => format!(" {}", axis.label()),
         };
         format!("{} until {} {interval}{unit}, then {}.", self.before, axis.bare(value), self.after)
     }
@@ -157,29 +171,27 @@ fn small(value: f64) -> String {
 }
 
 impl Capacity {
-    /// What was found, in a few words.
-    pub fn brief(&self) -> String {
+    /// What was found on an axis, in a few words.
+    pub fn brief(&self, axis: Axis) -> String {
+        let one = |value: &f64| axis.bare(*value);
         match &self.found {
-            Found::Rate { rate_per_s, low, high } if high.is_infinite() => {
-                format!("{} (at least {})", units::rate(*rate_per_s), units::rate(*low))
+            Found::At { value, low, high } if high.is_infinite() => {
+                format!("{} (at least {})", one(value), one(low))
             }
-            Found::Rate { rate_per_s, low, high } => {
-                format!("{} ({} to {})", units::rate(*rate_per_s), units::rate(*low), units::rate(*high))
-            }
-            Found::AtLeast { rate_per_s, end } => {
+            Found::At { value, low, high } => format!("{} ({} to {})", one(value), one(low), one(high)),
+            Found::AtLeast { value, end } => {
                 let why = match end {
-                    End::NotTried => "no higher rate was tried".to_owned(),
-                    End::LeftOut { rate_per_s } => format!(
-                        "trials at {} had to be left out; the discarded trials say why",
-                        units::rate(*rate_per_s)
-                    ),
+                    End::NotTried => "nothing above was tried".to_owned(),
+                    End::LeftOut { value } => {
+                        format!("trials at {} had to be left out; the discarded trials say why", one(value))
+                    }
                     End::Generator { rate_per_s } => {
                         format!("the generator's own ceiling is {}", units::rate(*rate_per_s))
                     }
                 };
-                format!("at least {}: {why}", units::rate(*rate_per_s))
+                format!("at least {}: {why}", one(value))
             }
-            Found::Below { rate_per_s } => format!("below {}", units::rate(*rate_per_s)),
+            Found::Below { value } => format!("below {}", one(value)),
             Found::Unknown { trials } => {
                 format!(
                     "unknown: {} valid, {} needed",
@@ -190,11 +202,11 @@ impl Capacity {
         }
     }
 
-    /// The rate that nearly all windows keep, with how many windows say so; empty where none was seen.
-    pub fn kept_words(&self) -> String {
+    /// What nearly all windows keep, with how many windows say so; empty where nothing was seen to be kept.
+    pub fn kept_words(&self, axis: Axis) -> String {
         self.kept.map_or_else(String::new, |kept| {
             let (kept_in, windows) = (kept.windows - kept.missed, kept.windows as u64);
-            format!("{} ({kept_in} of {})", units::rate(kept.rate_per_s), units::plural(windows, "window"))
+            format!("{} ({kept_in} of {})", axis.bare(kept.value), units::plural(windows, "window"))
         })
     }
 
@@ -229,11 +241,16 @@ impl Sweep {
             let winners: Vec<String> =
                 capacities.models.iter().filter(|one| one.wins).map(|one| one.model.clone()).collect();
             let objective = objective(&capacities.objective);
+            let (carry, carries, any) = match capacities.axis {
+                Axis::Room => ("serve", "serves", "any of the rooms"),
+                _ => ("carry", "carries", "any of the rates"),
+            };
+            let most = capacities.axis.most();
             vec![match winners.as_slice() {
-                [] => format!("No model was shown to carry any of the rates with a {objective}."),
-                [one] => format!("{one} carries the highest rate with a {objective}."),
+                [] => format!("No model was shown to {carry} {any} with a {objective}."),
+                [one] => format!("{one} {carries} {most} with a {objective}."),
                 several => format!(
-                    "{} carry the highest rate with a {objective}; they are not distinguishable with these trials.",
+                    "{} {carry} {most} with a {objective}; they are not distinguishable with these trials.",
                     units::all_of(several)
                 ),
             }]
