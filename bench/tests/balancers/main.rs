@@ -1,9 +1,14 @@
 //! Real balancers, those of the distribution, under every policy: each passes on what it should, and one that loses a server goes on.
 //! Nothing here asserts a time. A balancer that is not on this machine is ignored with that reason.
 
+#[allow(dead_code)] // other tests use the rest
+#[path = "../it/support/mod.rs"]
+mod support;
+
 use libtest_mimic::{Arguments, Failed, Trial};
 use serde_json::Value;
-use std::process::{Command, ExitCode};
+use std::process::{ExitCode, Stdio};
+use support::{bakeoff, children_of, signal, wait_for};
 
 use bakeoff::instruments::balance::find_program;
 use bakeoff_reports::record::balance::Policy;
@@ -21,7 +26,8 @@ fn main() -> ExitCode {
             .map(move |policy| (policy.name(), Box::new(move || passes_on(balancer, *policy)) as Box<_>));
         let survives = ("one_of_three_dies", Box::new(move || survives(balancer)) as Box<_>);
         let loses = ("the_only_server_dies", Box::new(move || loses(balancer)) as Box<_>);
-        passes.chain([survives, loses]).map(|(name, test)| trial(name, test)).collect::<Vec<_>>()
+        let dies = ("it_is_killed_itself", Box::new(move || dies(balancer)) as Box<_>);
+        passes.chain([survives, loses, dies]).map(|(name, test)| trial(name, test)).collect::<Vec<_>>()
     };
     libtest_mimic::run(&arguments, ["haproxy", "nginx"].into_iter().flat_map(of).collect()).exit_code()
 }
@@ -30,7 +36,7 @@ fn main() -> ExitCode {
 fn trial(balancer: &str, more: &[&str]) -> Result<Value, Failed> {
     let usual =
         ["balance", "--balancer", balancer, "--rate", "400", "--clients", "8", "--json", "--timeout", "10s"];
-    let output = Command::new(env!("CARGO_BIN_EXE_bakeoff")).args(usual).args(more).output();
+    let output = bakeoff(&usual).args(more).output();
     let output = output.map_err(|e| format!("the tool: {e}"))?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
@@ -83,4 +89,27 @@ fn loses(balancer: &str) -> Result<(), Failed> {
     let says_so = statuses.iter().any(|one| matches!(one["status"].as_u64(), Some(502..=504)));
     hold(says_so, "the balancer says so", &trial)?;
     hold(figures["outage"]["time_to_none"]["not_reached"].is_u64(), "to the end", &trial)
+}
+
+/// It is told how it ended, whether that was before the window or in it; nobody is left behind, and nothing passes for a result.
+fn dies(balancer: &str) -> Result<(), Failed> {
+    let mut tool = bakeoff(&["balance", "--balancer", balancer, "--servers", "2", "--for", "2s"]);
+    let tool = tool.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    // Not the one that was asked for its version.
+    let is_it = |pid: &i32| {
+        procfs::process::Process::new(*pid).is_ok_and(|one| {
+            let asked = one.cmdline().is_ok_and(|words| words.last().is_some_and(|word| word == "-v"));
+            !asked && one.stat().is_ok_and(|stat| stat.comm == balancer)
+        })
+    };
+    let mut it = None;
+    wait_for("the balancer", || {
+        it = children_of(tool.id()).into_iter().find(is_it);
+        it.is_some()
+    });
+    signal(it.ok_or("it was there")? as u32, 9);
+    let output = tool.wait_with_output()?;
+    let error = String::from_utf8_lossy(&output.stderr);
+    let told = matches!(output.status.code(), Some(2 | 3)) && error.contains("signal 9");
+    if told { Ok(()) } else { Err(format!("{}: {error}", output.status).into()) }
 }
