@@ -433,10 +433,10 @@ mod loom {
             for expected in 1..=2 {
                 lock(&pool.state).idle.iter().for_each(|worker| worker.called.time_out());
                 let hears = Arc::clone(&done);
-                pool.spawn(move || {
+                pool.spawn_all(iter::once(move || {
                     *lock(&hears.0) += 1;
                     hears.1.notify_one();
-                });
+                }));
                 let waits = |count: &mut i32| *count < expected;
                 drop(done.1.wait_while(lock(&done.0), waits).expect("no panic"));
             }
