@@ -38,7 +38,7 @@ pub(super) struct SweepArgs {
     #[arg(long)]
     with_workload: bool,
     /// Rounds; a round runs a block of every point: all models back to back, in an order of its own
-    #[arg(long, short, alias = "blocks", default_value_t = DEFAULT_BLOCKS, value_parser = value_parser!(u32).range(1..=1000))]
+    #[arg(long, short, alias = "blocks", short_alias = 'b', default_value_t = DEFAULT_BLOCKS, value_parser = value_parser!(u32).range(1..=1000))]
     rounds: u32,
     #[command(flatten)]
     contestants: ContestantFlag,

@@ -36,10 +36,12 @@ fn what_a_server_must_do_and_does_not_is_a_status_and_what_it_lacks_is_told() {
 
 #[test]
 fn the_last_words_of_a_server_are_told_and_drive_no_terminal() {
-    // It serves for as long as it takes to be asked, and dies with an escape sequence and two lines.
+    // It serves until a client has been there for a while, as one is that waits for a reply; then it dies with an escape sequence and
+    // two lines.
+    let asked = "grep -q \":$(printf %04X $0) [0-9A-F]*:[0-9A-F]* 01 \" /proc/net/tcp";
     let dying = format!(
-        "/bin/sh -c '(sleep 0.3; printf \"one\\\\033[31m\\\\ntwo\\\\n\" >&2; kill -9 $$) & exec {} serve --model mio-event-loop --service line \
-         --addr 127.0.0.1:$0' {{port}}",
+        "/bin/sh -c '(until {asked} && sleep 0.2 && {asked}; do sleep 0.02; done; printf \"one\\033[31m\\ntwo\\n\" >&2; kill -9 $$) & \
+         exec {} serve --model mio-event-loop --service line --addr 127.0.0.1:$0' {{port}}",
         tool()
     );
     // Of a framed request a server of lines awaits the end.
