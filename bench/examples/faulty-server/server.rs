@@ -114,6 +114,7 @@ fn converse(fault: &str, mut stream: TcpStream, replies: &AtomicU64) {
         let message = &mut buffer[..n];
         let sent = match fault {
             "closes-early" => return,
+            "panics" => panic!("no plan for a request"),
             "hangs" => Ok(()),
             "stops" => {
                 signal_hook::low_level::raise(signal_hook::consts::SIGSTOP).expect("a signal to ourselves");

@@ -280,6 +280,26 @@ fn keep_last_words(mut stderr: impl Read, words: &Mutex<VecDeque<u8>>) {
     }
 }
 
+/// What a program said, in one line: without the frames of a backtrace, which are of no use to who did not write it.
+fn one_line(words: &str) -> Option<String> {
+    const LONGEST: usize = 600;
+    let mut in_frames = false;
+    let lines = words.lines().map(str::trim).filter(|line| {
+        in_frames = match *line {
+            "stack backtrace:" => true,
+            // Frames are numbered, and each says where it is.
+            line => in_frames && (line.starts_with("at ") || line.starts_with(|c: char| c.is_ascii_digit())),
+        };
+        !in_frames && !line.is_empty() && !line.starts_with("note: ")
+    });
+    let mut told = lines.collect::<Vec<_>>().join("; ");
+    if let Some((end, _)) = told.char_indices().nth(LONGEST) {
+        told.truncate(end);
+        told.push('…');
+    }
+    (!told.is_empty()).then_some(told)
+}
+
 /// A running child. Dropping it kills its process group and reaps it.
 #[derive(Debug)]
 pub struct Child {
@@ -418,6 +438,12 @@ impl Child {
         }
     }
 
+    /// What it has said on standard error, in one line; `None` for nothing.
+    pub fn words(&self) -> Option<String> {
+        let words: Vec<u8> = self.words.lock().expect("no holder panics").iter().copied().collect();
+        one_line(&String::from_utf8_lossy(&words))
+    }
+
     fn how_it_ended(&mut self) -> LaunchError {
         let (ended, killed) = self.reap(Instant::now() + Duration::from_secs(1));
         let how = match ended {
@@ -425,10 +451,7 @@ impl Child {
             Some(ended) => ended.describe(),
             None => "is gone".into(),
         };
-        let words: Vec<u8> = self.words.lock().expect("no holder panics").iter().copied().collect();
-        let words = String::from_utf8_lossy(&words);
-        let said =
-            if words.trim().is_empty() { String::new() } else { format!(", saying: {}", words.trim()) };
+        let said = self.words().map_or_else(String::new, |words| format!(", saying: {words}"));
         LaunchError::Ended { name: self.name.clone(), how, said }
     }
 }

@@ -185,6 +185,11 @@ impl Server {
         }
     }
 
+    /// What it has said on standard error, in one line; `None` for nothing.
+    pub fn words(&self) -> Option<String> {
+        self.child.words()
+    }
+
     /// How it ended, with its words, if it does so within `patience` without being asked.
     pub fn early_end(&mut self, patience: Duration) -> Option<LaunchError> {
         match self.child.line(Instant::now() + patience) {

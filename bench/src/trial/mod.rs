@@ -138,6 +138,7 @@ impl Conditions<'_> {
         };
         let observed = self.load(scenario, trial.round, &mut server);
         let died = server.has_ended();
+        let words = server.words();
         let stopped = server.stop(options.config.stop_deadline);
         if self.context.interrupted() {
             return Err(Interrupted);
@@ -168,6 +169,9 @@ impl Conditions<'_> {
         }
         trial.server = stopped.counts();
         if let Ok(mut observed) = observed {
+            if let Some(words) = words.filter(|_| !died && observed.measured.counts.ok == 0) {
+                trial.doubts.push(Doubt::ServerSaid { words });
+            }
             if let Some(fan_out) = &mut observed.measured.fan_out {
                 let counted = trial.server.value().and_then(|counts| counts.get("shut_out"));
                 fan_out.shut_out = counted.copied();

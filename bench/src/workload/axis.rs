@@ -13,8 +13,11 @@ const MOST_POINTS: usize = 64;
 const CLIENTS: (f64, f64) = (1.0, 256.0);
 /// Idle connections of a sweep that says no more; without any first, and from there on geometric.
 const IDLE: [f64; 4] = [0.0, 250.0, 1_000.0, 4_000.0];
-/// Members of the room in a sweep that says no more.
+/// Members of the room in a sweep that says no more, as far as others' limits allow.
 const ROOM: (f64, f64) = (10.0, 2_000.0);
+/// The most deliveries and bytes per second that such a sweep asks for: about twice what one server thread has been seen to do.
+const MOST_DELIVERIES_PER_S: f64 = 400_000.0;
+const MOST_BYTES_PER_S: f64 = 100e6;
 /// Rates of a sweep that says no more, as multiples of the scenario's own.
 const RATES: (f64, f64) = (0.125, 2.0);
 
@@ -60,7 +63,7 @@ pub fn parse(text: &str, scenario: &Scenario, cpus: usize, granted: usize) -> Re
     }
     check_room(axis, scenario)?;
     let values = match given {
-        None => defaults(axis, own_rate, cpus.min(granted)),
+        None => defaults(axis, scenario, cpus.min(granted)),
         Some(given) => match given.split_once("..") {
             Some((low, rest)) => range(axis, low, rest)?,
             None => given.split(',').map(|one| number(axis, one)).collect::<Result<_, _>>()?,
@@ -78,19 +81,20 @@ pub fn parse(text: &str, scenario: &Scenario, cpus: usize, granted: usize) -> Re
 /// Only messages to a room or a group have hearers whose number can be varied; and then it is not the number of clients that is.
 fn check_room(axis: Axis, scenario: &Scenario) -> Result<(), String> {
     let name = &scenario.name;
-    let has_room = scenario.audience.is_some_and(|audience| audience.kind != AudienceKind::One);
+    let room = scenario.audience.filter(|audience| audience.kind != AudienceKind::One);
     match axis {
-        Axis::Room if !has_room => Err(format!(
+        Axis::Room if room.is_none() => Err(format!(
             "the scenario `{name}` has no room or group to sweep; take one that has, such as chat-room-100"
         )),
-        Axis::Clients if has_room => Err(format!(
-            "in `{name}` clients are members of rooms: sweep `room`, whose members are all clients there are"
-        )),
+        Axis::Clients if room.is_some_and(|room| room.size == scenario.load.clients()) => {
+            Err(format!("in `{name}` all clients are in one room: sweep `room`, whose members they are"))
+        }
         _ => Ok(()),
     }
 }
 
-fn defaults(axis: Axis, own_rate: Option<f64>, cpus: usize) -> Vec<f64> {
+fn defaults(axis: Axis, scenario: &Scenario, cpus: usize) -> Vec<f64> {
+    let own_rate = scenario.load.stated_rate();
     match axis {
         // Doubled as long as the other half is left to the swarm.
         Axis::Cores => {
@@ -98,13 +102,20 @@ fn defaults(axis: Axis, own_rate: Option<f64>, cpus: usize) -> Vec<f64> {
             doubled.take_while(|cores| *cores <= (cpus / 2).max(2)).map(|cores| cores as f64).collect()
         }
         Axis::Clients => whole(geometric(CLIENTS.0, CLIENTS.1, POINTS)),
-        Axis::Room => whole(geometric(ROOM.0, ROOM.1, POINTS)),
+        Axis::Room => rooms(own_rate.unwrap_or(1.0), scenario.request.size),
         Axis::Idle => IDLE.to_vec(),
         Axis::Rate => {
             let rate = own_rate.unwrap_or_default();
             geometric(rate * RATES.0, rate * RATES.1, POINTS)
         }
     }
+}
+
+/// Rooms up to the most that a server may be able to serve.
+fn rooms(rate_per_s: f64, bytes: u32) -> Vec<f64> {
+    let most = (MOST_DELIVERIES_PER_S / rate_per_s).min(MOST_BYTES_PER_S / rate_per_s / f64::from(bytes));
+    let high = most.floor().clamp(8.0, ROOM.1);
+    whole(geometric(ROOM.0.min((high / 4.0).floor()), high, POINTS))
 }
 
 fn range(axis: Axis, low: &str, rest: &str) -> Result<Vec<f64>, String> {
@@ -223,8 +234,14 @@ mod tests {
     fn rooms_are_swept_by_their_members_and_nothing_else_is() {
         let of = |text: &str, name: &str| parse(text, &built_in(name), 8, 8).map(|values| values.values);
         assert_eq!(of("room=2,100", "chat-room-100"), Ok(vec![2.0, 100.0]));
-        let usual = of("room", "chat-groups").expect("a sensible one");
-        assert!(usual.len() == 7 && usual[0] == 10.0, "{usual:?}");
+        let ends = |name: &str| {
+            let usual = of("room", name).expect("a sensible one");
+            (usual[0], usual[usual.len() - 1])
+        };
+        assert_eq!(ends("chat-room-100"), (10.0, 2_000.0));
+        assert_eq!(ends("chat-groups"), (10.0, 400.0), "1,000 messages/s");
+        assert_eq!(ends("chat-slow-hearer"), (6.0, 24.0), "1,000/s of 4 KiB");
+        assert_eq!(of("clients=20,100", "chat-groups"), Ok(vec![20.0, 100.0]), "more groups of ten");
         for (text, name, words) in [
             ("room=1,100", "chat-room-100", "from 2 on"),
             ("room", "chat-whisper", "no room or group"),

@@ -33,8 +33,11 @@ const CLIENTS: [(&str, &str, Tests); 2] = [
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let of = |(client, argument, tests): (&str, &str, Tests)| {
-        let there = Command::new(client).arg(argument).output().is_ok_and(|output| output.status.success());
-        let reason = if there { String::new() } else { format!("{client} is not on this machine") };
+        let there = Command::new(client).arg(argument).output().is_ok_and(|output| {
+            output.status.success() && String::from_utf8_lossy(&output.stdout).contains("OpenSSL")
+        });
+        let reason =
+            if there { String::new() } else { format!("no {client} with OpenSSL is on this machine") };
         let trial = |(name, test): &(&str, _)| {
             Trial::test(format!("{client}::{name}"), *test).with_kind(&reason).with_ignored_flag(!there)
         };

@@ -141,7 +141,13 @@ fn wrong_replies_are_named_and_not_retried() {
 
 #[test]
 fn servers_that_do_not_answer_are_results() {
-    let faults = [("closes-early", false), ("never-accepts", false), ("hangs", true), ("stops", true)];
+    let faults = [
+        ("closes-early", false),
+        ("panics", false),
+        ("never-accepts", false),
+        ("hangs", true),
+        ("stops", true),
+    ];
     // Side by side: what they take is the patience of the tool with each.
     let trials = std::thread::scope(|scope| {
         faults.map(|(fault, _)| scope.spawn(move || trial(fault))).map(|one| one.join().expect("it ends"))
@@ -154,6 +160,12 @@ fn servers_that_do_not_answer_are_results() {
         assert!(trial.doubts.iter().any(unanswered), "{fault}: {:?}", trial.doubts);
         let at_stop = trial.doubts.contains(&Doubt::KilledAtStop);
         assert_eq!(at_stop, killed, "{fault}: {:?}", trial.doubts);
+        let said = trial.doubts.iter().find_map(|doubt| match doubt {
+            Doubt::ServerSaid { words } => Some(words),
+            _ => None,
+        });
+        let panicked = said.is_some_and(|words| words.contains("no plan for a request"));
+        assert_eq!(panicked, fault == "panics", "{fault}: {:?}", trial.doubts);
     }
     let trial = trial("talks-while-it-serves");
     let Reading::Value(measured) = &trial.measured else { panic!("{trial:?}") };

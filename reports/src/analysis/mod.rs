@@ -206,9 +206,21 @@ impl Analysis {
         f64::from(self.points.1) > MOST_LEFT_OUT * f64::from(self.points.0)
     }
 
-    /// Whether nothing can be said of anything: no trial counts, or too many points of its sweeps are lost.
+    /// Whether models were to be compared and nowhere two of them have a valid trial, because what one had was left out.
+    fn has_no_pair(&self) -> bool {
+        let alone = |one: &Workload| {
+            let (valid, lost): (Vec<&Cell>, Vec<&Cell>) =
+                one.cells.iter().partition(|cell| !cell.rounds.is_empty());
+            valid.len() < 2 && lost.iter().any(|cell| cell.excluded > 0)
+        };
+        !self.workloads.is_empty() && self.sweeps.is_empty() && self.workloads.iter().all(alone)
+    }
+
+    /// Whether nothing can be said of anything: no trial counts, no two models have one, or too many points of its sweeps are lost.
     pub fn says_nothing(&self) -> bool {
-        self.valid == 0 && self.asked > 0 || self.workloads.is_empty() && self.too_many_points_lost()
+        self.valid == 0 && self.asked > 0
+            || self.workloads.is_empty() && self.too_many_points_lost()
+            || self.has_no_pair()
     }
 
     /// Whether every workload is decided by undisturbed blocks.

@@ -223,6 +223,11 @@ pub enum Doubt {
         /// How it ended.
         detail: String,
     },
+    /// Not one request was answered, and the server had something to say: of a panic in a thread of its own, for example.
+    ServerSaid {
+        /// The first of what it said on standard error.
+        words: String,
+    },
     /// Some connections could not be opened before the start; they were tried again by their requests.
     PartlyConnected {
         /// Opened.
@@ -295,6 +300,7 @@ impl Doubt {
             Self::LittlesLaw { .. } => 6,
             Self::Saturated { .. } => 7,
             Self::ServerDied { .. } => 8,
+            Self::ServerSaid { .. } => 34,
             Self::PartlyConnected { .. } => 9,
             Self::GeneratorTail { .. } => 10,
             Self::BackgroundMissing { .. } => 21,
@@ -341,7 +347,8 @@ impl Doubt {
             | Self::CoresUnknown
             | Self::NotPinned
             | Self::KilledAtStop
-            | Self::ServerDied { .. } => 0.0,
+            | Self::ServerDied { .. }
+            | Self::ServerSaid { .. } => 0.0,
             Self::SlowCores { servers, swarm } => f64::from(u8::from(*servers) + u8::from(*swarm)),
             Self::SharedCore { cores } => f64::from(*cores),
             Self::ManyNodes { nodes } => f64::from(*nodes),

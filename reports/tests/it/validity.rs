@@ -57,6 +57,7 @@ fn a_generator_that_others_made_late_counts_as_disturbed_and_one_late_by_itself_
     let analysis = analyse(&bundle);
     assert_ne!(analysis.workloads[0].verdict.status, Status::Provisional);
     assert_eq!(analysis.excluded.len(), 4, "nobody else is to blame");
+    assert!(analysis.says_nothing(), "one model is left, and nobody to compare it with");
 }
 
 #[test]

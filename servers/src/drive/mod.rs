@@ -11,7 +11,7 @@ pub(crate) mod completion;
 pub mod datagrams;
 pub(crate) mod nonblocking;
 pub mod offload;
-pub(crate) mod outbox;
+pub mod outbox;
 pub mod pool;
 pub(crate) mod processes;
 pub mod protocol;

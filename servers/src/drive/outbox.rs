@@ -3,8 +3,8 @@
 //! A message is put into its receiver's outbox, and who put the first one there sends all that is in it at the end of its own turn:
 //! messages that meet there go out in one write, as replies do in Redis (`handleClientsWithPendingWrites`), and nobody is
 //! woken for them. What the kernel does not take is kept, and a postman, a thread that a server's first client starts, sends it
-//! when there is room. Whoever has left [`MOST_UNREAD`] bytes of what others said unread when one more message comes is shut out; for
-//! what its own session answers, the session waits.
+//! when there is room. Whoever has left more than 1 MiB of what others said unread when one more message comes is shut out;
+//! for what its own session answers, the session waits.
 //!
 //! Whoever drives sessions must call [`send_pending`] before it waits for anything, writes to a client itself, or closes.
 //! Never reads, never waits for a client, and never knows what a message means.
@@ -14,7 +14,7 @@ use super::registry::Meter;
 use crate::service::Post;
 use crate::sync::Mutex;
 use crate::{Service, Session, sys};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use std::cell::RefCell;
@@ -23,6 +23,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::sync::{Arc, LazyLock};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// Bytes of what others say that a client may leave unread, beyond what the kernel keeps for it, before a message for it is one too many.
 pub(crate) const MOST_UNREAD: usize = 1 << 20;
@@ -31,7 +32,7 @@ pub(crate) const MOST_UNREAD: usize = 1 << 20;
 ///
 /// # Errors
 /// No descriptor for the post, or no thread for the postman, without whom what the kernel does not take would be lost.
-pub(crate) fn open(service: &dyn Service, stream: impl AsFd, meter: &Meter) -> io::Result<Box<dyn Session>> {
+pub fn open(service: &dyn Service, stream: impl AsFd, meter: &Meter) -> io::Result<Box<dyn Session>> {
     let mut session = service.open();
     if service.talks() {
         session.attach(Arc::new(Direct::new(stream, meter)?));
@@ -55,8 +56,8 @@ impl Direct {
 impl Post for Direct {
     fn deliver(&self, message: &Arc<[u8]>) {
         let mut state = lock(&self.0.state);
-        // One message may be of any length, so it is what waited before that counts, and what the kernel was not offered does not.
-        if state.unread() > MOST_UNREAD && state.carrier == Carrier::Sender {
+        // One message may be of any length, so it is what waited before that counts, and what the kernel would take does not.
+        if state.unread() > MOST_UNREAD {
             self.0.flush(&mut state);
         }
         if state.unread() > MOST_UNREAD {
@@ -84,7 +85,8 @@ impl Post for Direct {
 }
 
 impl Drop for Direct {
-    /// Nothing more is taken. What waits still goes out: the postman keeps the descriptor, and so the connection, until it has.
+    /// Nothing more is taken. What waits still goes out, unless the server stops first or nothing is read for [`LINGER`]: the postman
+    /// keeps the descriptor, and so the connection, until then.
     fn drop(&mut self) {
         lock(&self.0.state).closed = true;
     }
@@ -97,7 +99,7 @@ thread_local! {
 
 /// Sends what sessions on this thread have delivered since the last call.
 #[inline]
-pub(crate) fn send_pending() {
+pub fn send_pending() {
     if PENDING.with_borrow(|pending| !pending.is_empty()) {
         send_all_pending();
     }
@@ -144,6 +146,9 @@ enum Carrier {
     /// The postman, when there is room.
     Postman,
 }
+
+/// How long a client that has left is waited for while it reads nothing of what is left for it.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Bytes of room that an empty outbox keeps.
 const KEPT: usize = 1 << 10;
@@ -269,29 +274,46 @@ impl Postman {
     }
 
     fn work(&self) {
-        let mut slow: Vec<Arc<Outbox>> = Vec::new();
+        let mut slow: Vec<Slow> = Vec::new();
         loop {
             let mut entries = vec![PollFd::new(&self.woken, PollFlags::IN)];
-            entries.extend(slow.iter().map(|outbox| PollFd::new(&outbox.stream, PollFlags::OUT)));
-            if poll(&mut entries, None).is_err() {
+            entries.extend(slow.iter().map(|one| PollFd::new(&one.outbox.stream, PollFlags::OUT)));
+            let limit = Timespec::try_from(LINGER).ok().filter(|_| !slow.is_empty());
+            if poll(&mut entries, limit.as_ref()).is_err() {
                 continue; // interrupted
             }
             let ready: Vec<bool> = entries[1..].iter().map(|entry| !entry.revents().is_empty()).collect();
             drop(entries);
             let mut ready = ready.into_iter();
-            slow.retain(|outbox| {
-                let mut state = lock(&outbox.state);
-                if ready.next() == Some(true) {
-                    outbox.flush(&mut state);
-                }
-                if state.waiting() == 0 {
-                    state.carrier = Carrier::Nobody; // of those that have closed nothing waits
-                }
-                state.carrier == Carrier::Postman
-            });
+            slow.retain_mut(|one| one.go_on(ready.next() == Some(true)));
             let _ = rustix::io::read(&self.woken, &mut [0; 8]);
-            slow.append(&mut lock(&self.new));
+            let new = std::mem::take(&mut *lock(&self.new));
+            slow.extend(new.into_iter().map(|outbox| Slow { outbox, last_read: Instant::now() }));
         }
+    }
+}
+
+/// A client whose outbox the postman has.
+struct Slow {
+    outbox: Arc<Outbox>,
+    /// When there was room last.
+    last_read: Instant,
+}
+
+impl Slow {
+    /// Sends what there is room for; returns whether more waits for room.
+    fn go_on(&mut self, has_room: bool) -> bool {
+        let mut state = lock(&self.outbox.state);
+        if has_room {
+            self.outbox.flush(&mut state);
+            self.last_read = Instant::now();
+        } else if state.closed && self.last_read.elapsed() > LINGER {
+            self.outbox.end(&mut state); // nobody delivers to it any more, who could find that it has too much
+        }
+        if state.waiting() == 0 {
+            state.carrier = Carrier::Nobody; // of those that have closed nothing waits
+        }
+        state.carrier == Carrier::Postman
     }
 }
 
@@ -342,14 +364,39 @@ mod tests {
     }
 
     #[test]
-    fn what_the_kernel_was_not_offered_yet_counts_as_unread_by_nobody() {
-        let (post, _client, counters) = post(SocketType::STREAM);
+    fn what_the_kernel_would_take_counts_as_unread_by_nobody_whoever_is_to_send_it() {
+        let (post, client, counters) = post(SocketType::STREAM);
         say(&post, &[b'x'; MOST_UNREAD + 1]);
         say(&post, b"more"); // the kernel takes some of it now
         assert_eq!(counters.snapshot().shut_out, 0);
-        say(&post, &[b'x'; MOST_UNREAD]);
+        send_pending();
+        assert!(lock(&post.0.state).carrier == Carrier::Postman);
+        let mut left = MOST_UNREAD + 1 + 4;
+        while left > 0 {
+            let mut read = vec![0; 1 << 16];
+            left -= recv(&client, &mut read[..], RecvFlags::empty()).expect("the rest is on its way").0;
+        }
+        // The postman says that he has nothing any more in his own time.
+        while lock(&post.0.state).carrier != Carrier::Nobody {
+            thread::yield_now();
+        }
+        for _ in 0..2 {
+            say(&post, &[b'x'; MOST_UNREAD]);
+        }
         say(&post, b"one too many");
         assert_eq!(counters.snapshot().shut_out, 1);
         send_pending();
+    }
+
+    #[test]
+    fn who_leaves_without_reading_what_is_left_for_it_is_not_kept_for_ever() {
+        let (post, _client, _) = post(SocketType::STREAM);
+        say(&post, &[b'x'; MOST_UNREAD]);
+        send_pending();
+        let outbox = Arc::downgrade(&post.0);
+        drop(post);
+        while outbox.strong_count() > 0 {
+            thread::sleep(Duration::from_millis(20)); // for as long as he lingers
+        }
     }
 }

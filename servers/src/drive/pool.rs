@@ -74,10 +74,11 @@ impl Pool {
         self.spawn_all(iter::once(task));
     }
 
-    /// Queues tasks, which must not panic, and calls a thread for the first alone: see [`work`].
+    /// Queues tasks, which must not panic, and calls a thread for the first alone, which calls the next if it leaves any.
     pub fn spawn_all(&self, tasks: impl Iterator<Item = impl FnOnce() + Send + 'static>) {
         let (queue, filled) = &*self.queue;
-        lock(queue).tasks.extend(tasks.map(|task| Box::new(task) as Task));
+        let tasks: Vec<Task> = tasks.map(|task| Box::new(task) as Task).collect(); // no memory is taken under the lock
+        lock(queue).tasks.extend(tasks);
         filled.notify_one();
     }
 
@@ -148,6 +149,34 @@ mod tests {
         assert!(pool.has_threads() && !pool.is_short());
         pool.join();
         assert_eq!(done.load(Ordering::SeqCst), 100);
+    }
+}
+
+#[cfg(all(test, not(bakeoff_loom)))]
+mod batches {
+    use super::*;
+    use std::sync::mpsc::{Receiver, Sender, channel};
+    use std::time::Duration;
+
+    #[test]
+    fn tasks_of_a_batch_that_block_have_a_thread_each() {
+        let pool = Pool::new("test", 2);
+        pool.grow(&Counters::default()).expect("room for two threads");
+        for _ in 0..20 {
+            thread::sleep(Duration::from_millis(2)); // both threads are idle, most times
+            let (one, two) = (channel(), channel());
+            let (done, both) = channel();
+            let meets = |tell: Sender<()>, hear: Receiver<()>| {
+                let done = done.clone();
+                move || {
+                    let _ = tell.send(());
+                    let _ = done.send(hear.recv_timeout(Duration::from_secs(30)));
+                }
+            };
+            pool.spawn_all([meets(one.0, two.1), meets(two.0, one.1)].into_iter());
+            assert_eq!([both.recv(), both.recv()], [Ok(Ok(())), Ok(Ok(()))], "each waits for the other");
+        }
+        pool.join();
     }
 }
 

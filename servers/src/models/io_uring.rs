@@ -125,6 +125,7 @@ impl Proactor {
         let mut stop_deadline = Some(stop_deadline);
         let mut events = Vec::new();
         loop {
+            outbox::send_pending();
             if stop.requested() {
                 if let Some(limit) = stop_deadline.take() {
                     self.registry.drain();
@@ -135,7 +136,6 @@ impl Proactor {
                     return Ok(());
                 }
             }
-            outbox::send_pending();
             self.timers.arm()?;
             self.ring.wait(!self.unfinished.is_empty(), &mut events)?;
             for event in events.drain(..) {

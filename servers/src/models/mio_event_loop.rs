@@ -201,6 +201,7 @@ impl<R: Readiness, C: Turns> EventLoop<R, C> {
         let _unblocked = stop.unblock(&*listener)?; // makes an event, too, which wakes the loop
         let mut ready = Vec::new();
         loop {
+            outbox::send_pending();
             if stop.requested() {
                 if let Some(limit) = stop_deadline.take() {
                     self.registry.drain();
@@ -211,7 +212,6 @@ impl<R: Readiness, C: Turns> EventLoop<R, C> {
                     return Ok(());
                 }
             }
-            outbox::send_pending();
             self.timers.arm()?;
             ready.clear();
             self.readiness.wait(!self.unfinished.is_empty(), &mut ready)?;

@@ -28,6 +28,16 @@ fn last_words_are_part_of_the_error() {
 }
 
 #[test]
+fn a_panic_is_told_in_one_line_without_its_frames() {
+    let said = "\nthread 'one' panicked at src/a.rs:1:2:\nno such thing\nstack backtrace:\n   0: a\n             at /b.rs:3\n   1: c\n\
+                note: Some details are omitted\nthe last word\n";
+    let told = one_line(said);
+    assert_eq!(told.as_deref(), Some("thread 'one' panicked at src/a.rs:1:2:; no such thing; the last word"));
+    assert_eq!(one_line(" \n"), None);
+    assert_eq!(one_line(&"ä".repeat(5_000)).map(|told| told.chars().count()), Some(601));
+}
+
+#[test]
 fn a_child_that_does_not_stop_is_killed_with_its_group() {
     let mut child = shell("trap '' TERM; sleep 60 & echo $!; wait; wait");
     let sleeper: i32 = child.line(soon()).expect("a pid").parse().expect("a number");

@@ -74,7 +74,7 @@ pub(super) fn curve(model: &str, axis: Axis, points: &[Workload], seed: u64) -> 
     let knee = match axis {
         Axis::Idle => Knee::Untold("idle connections are no load".to_owned()),
         Axis::Cores => Knee::Untold("cores are no load".to_owned()),
-        Axis::Room => Knee::Untold("messages come as often in a larger room".to_owned()),
+        Axis::Room => Knee::Untold("messages are said as often in a larger room".to_owned()),
         Axis::Clients | Axis::Rate => {
             let power = power(&throughput, &response);
             // A search tries few rates with each model, and most of them once.

@@ -96,7 +96,11 @@ fn own_place(workload: &Workload, axis: Axis) -> Option<Workload> {
         Axis::Rate => workload.scenario.rate_per_s()?,
         Axis::Clients => f64::from(workload.scenario.load.clients()),
         Axis::Idle => f64::from(workload.scenario.background.idle),
-        Axis::Room => f64::from(workload.scenario.audience?.size),
+        // Of several rooms it says nothing: a point is one that all clients are in.
+        Axis::Room => {
+            let clients = workload.scenario.load.clients();
+            f64::from(workload.scenario.audience.filter(|audience| audience.size == clients)?.size)
+        }
         // The workload itself says nothing of cores: it had those of the run.
         Axis::Cores => return None,
     };
@@ -223,11 +227,13 @@ fn side(point: &Workload, first: &str, second: &str) -> i8 {
 
 /// Whether a model does not keep up with the rate of a point: what it answers depends on how long the trial lasts.
 pub(crate) fn drowned(point: &Workload, model: &str) -> bool {
-    let Some(place) = point.scenario.sweep.as_ref().filter(|place| place.axis == Axis::Rate) else {
-        return false;
-    };
+    let asked = point.scenario.sweep.as_ref().and_then(|place| match place.axis {
+        Axis::Rate => Some(place.value),
+        Axis::Room => point.scenario.rate_per_s(),
+        Axis::Clients | Axis::Idle | Axis::Cores => None,
+    });
     let back = point.cell(model).and_then(|cell| cell.value(Metric::Throughput));
-    back.is_some_and(|back| back < queue::KEPT_SHARE * place.value)
+    back.zip(asked).is_some_and(|(back, asked)| back < queue::KEPT_SHARE * asked)
 }
 
 fn capacities(

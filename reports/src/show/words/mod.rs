@@ -199,6 +199,7 @@ impl fmt::Display for Doubt {
                 write!(f, "what the server used was read {} after the window", units::time(*late_ns as f64))
             }
             Self::ServerDied { detail } => write!(f, "the server ended during the trial: {detail}"),
+            Self::ServerSaid { words } => write!(f, "it answered nothing, and said: {words}"),
             Self::PartlyConnected { connected, clients } => write!(
                 f,
                 "only {} of {} connections could be opened before the start",

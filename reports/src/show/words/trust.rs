@@ -81,9 +81,13 @@ pub(crate) fn trials(analysis: &Analysis) -> String {
         n => format!(", {} of them retries", count(n)),
     };
     let lost = match analysis.lost {
-        0 => "every block has a valid one of every model".to_owned(),
-        1 => "1 block has none of a model".to_owned(),
-        n => format!("{} have none of a model", plural(u64::from(n), "block")),
+        0 => "every block has an undisturbed, valid one of every model".to_owned(),
+        n => format!(
+            "{} of {} (a model in a block) {} no undisturbed, valid one",
+            count(n),
+            plural(u64::from(analysis.asked), "place"),
+            if n == 1 { "has" } else { "have" }
+        ),
     };
     format!("{} valid of {} recorded{again}; {lost}.", count(analysis.valid), count(analysis.recorded))
 }

@@ -233,10 +233,10 @@ impl Verdict {
         let out = self.standings.iter().filter(|one| !one.place.is_compared());
         let out: Vec<String> = out
             .map(|standing| {
-                let mut why = vec![format!(
-                    "{} of the {MIN_BLOCKS} blocks needed",
-                    standing.blocks.min(MIN_BLOCKS - 1)
-                )];
+                let mut why = match standing.blocks {
+                    blocks @ ..MIN_BLOCKS => vec![format!("{blocks} of the {MIN_BLOCKS} blocks needed")],
+                    _ => vec!["too few blocks together with another".to_owned()],
+                };
                 if standing.excluded > 0 {
                     let trials = units::plural(u64::from(standing.excluded), "trial");
                     why.push(format!("{trials} left out as invalid"));
